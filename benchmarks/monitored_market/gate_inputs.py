@@ -36,17 +36,12 @@ def applies(market: MonitoredMarket, first: date, last: date) -> pa.Table:
     happened = [market.outcomes[day].take(market.outcomes[day].kind == APPLY) for day in days]
     observed = np.repeat([epoch_us(day) + EXPORT_US for day in days], [len(one) for one in happened])
     rows = joined(happened)
-    explored = [
-        one.table["exposure_id"].filter(pc.equal(one.table["slice"], "explore")).to_numpy()
-        for one in market.exposures.values()
-    ]
-    is_explored = np.isin(rows.exposure_id, np.concatenate(explored).astype(rows.exposure_id.dtype))
     utc = pa.timestamp("us", tz="UTC")
     return pa.table(
         {
             "user_id": market.market.people.user_ids[rows.person].tolist(),
             "job_id": job_ids(rows.job),
-            "slice": np.where(~rows.is_text, "organic", np.where(is_explored, "explore", "recruiter_rule")),
+            "exposure_id": rows.exposure_id.tolist(),
             "apply_date": pa.array(rows.moment_us.astype("datetime64[us]").astype("datetime64[D]")),
             "observed_at": pa.array(observed.astype("int64")).cast(utc),
         }
@@ -60,7 +55,7 @@ def shown(market: MonitoredMarket, first: date, last: date) -> pa.Table:
     for day in (one for one in sorted(market.exposures) if first <= one <= last):
         table = market.exposures[day].table
         observed = pa.array([epoch_us(day) + EXPORT_US] * table.num_rows, pa.int64()).cast(utc)
-        rows = table.select(["user_id", "job_id", "slice", "exposure_date"])
+        rows = table.select(["exposure_id", "user_id", "job_id", "slice", "exposure_date"])
         found.append(rows.append_column("observed_at", observed))
     return pa.concat_tables(found)
 

@@ -21,6 +21,25 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Pre-hook of an incremental mart that is made anew as far as the range looks back, so that no skipped day leaves a gap. -#}
+{% macro delete_lookback(column_name) -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        {%- if has_as_of_range() %}
+        where {{ known_in_lookback(column_name) }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate for the rows of such a mart: what its pre-hook removed, all where it is made the first time. -#}
+{% macro known_in_kept_lookback(column_name) -%}
+    {%- if is_incremental() and has_as_of_range() -%}
+        {{ known_in_lookback(column_name) }}
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Predicate for data tests: only the range that was just built, everything when there is none. -#}
 {% macro in_as_of_range(column_name) -%}
     {%- if has_as_of_range() -%}

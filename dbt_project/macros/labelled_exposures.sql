@@ -20,10 +20,11 @@ maturing as (
         exposures.*,
         as_of_dates.as_of_date as label_mature_date
 
-    from {{ ref('int_exposures_collected') }} as exposures
+    from {{ ref('exposures') }} as exposures
     inner join as_of_dates
         on exposures.exposure_date = as_of_dates.as_of_date - {{ window_days + 1 }}
     where exposures.available_date <= as_of_dates.as_of_date
+    and {{ known_in_lookback('exposures.available_date') }}
 
 ),
 

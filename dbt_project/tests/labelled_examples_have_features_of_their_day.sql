@@ -7,7 +7,7 @@ with
 exposure_days as (
 
     select distinct exposure_date
-    from {{ ref('int_exposures_collected') }}
+    from {{ ref('exposures') }}
     where {{ in_as_of_range('exposure_date + ' ~ (var('apply_window_days') + 1)) }}
 
 ),

@@ -49,7 +49,7 @@ MARTS: dict[str, Mart] = {
     "labelled_examples": Mart(("exposure_date", "exposure_id"), "exposure_date"),
     "click_examples": Mart(("exposure_date", "exposure_id"), "exposure_date"),
     "applies": Mart(("apply_date", "apply_event_id"), "apply_date"),
-    "unchosen_exposures": Mart(("exposure_date", "exposure_id"), "exposure_date"),
+    "exposures": Mart(("exposure_date", "exposure_id"), "exposure_date"),
     "fct_messages": Mart(("as_of_date", "message_id"), "as_of_date"),
     "fct_conversions": Mart(("conversion_date", "conversion_event_id"), "conversion_date"),
     "kpi_daily": Mart(("kpi_date",), "kpi_date"),

@@ -3,12 +3,13 @@
 Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
 comparison (`gate`, `evaluate`), how candidates are found (`candidates`).
 
-Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them within the
-attribution window by the site, or by an explored text, whose job a draw chose. Relevant are those that the user applied
-to in that window. A job that was shown to nobody says nothing: counting it as unwanted would reward whoever repeats
-what the site displays. A job that was applied to after any other text is left out: it is no sign for a model that we
-sent it, and counting it as irrelevant would punish the model that chose it. Users without a relevant job cannot count
-in MAP, so only those with one are ranked, and the size of the whole cohort is reported beside.
+Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them in the
+attribution window: by the site, or by an explored text, whose job a draw chose. Relevant are those that the user
+applied to from there, as far as is known when the window is mature. A job that nobody was shown says nothing: counting
+it as unwanted would reward whoever repeats what the site displays. A job that a text showed because a model or a
+recruiter chose it is left out, whether the user applied or not, since it was chosen by what is judged; so is one that
+the user applied to from elsewhere. Where all that is left is relevant, or nothing, there is no order to judge: such
+users are not ranked, and the size of the whole cohort is reported beside.
 """
 
 from __future__ import annotations
@@ -63,34 +64,32 @@ def ranked_cohort(
     Args:
         user_features: rows of `as_of`.
         job_features: rows of `as_of`.
-        applies: user_id, job_id, slice, apply_date, observed_at; more days than needed may be passed. A slice is
-            `organic`, or why the text was chosen that led to the application; null where nobody knows.
-        exposures: user_id, job_id, slice, exposure_date, observed_at; likewise.
+        applies: user_id, job_id, exposure_id (that led to it), apply_date, observed_at; more days than needed may be
+            passed.
+        exposures: user_id, job_id, exposure_id, slice, exposure_date, observed_at; likewise. A slice is `organic`, or
+            why the text was chosen; null where nobody knows.
         as_of: the day of the ranking.
-        window_days: attribution window; an apply counts from `as_of` for this many days.
+        window_days: attribution window; what was shown counts from `as_of` for this many days.
         policy: which jobs are candidates.
     """
     mature = add_days(as_of, window_days + 1)
-    counted, seen = (
-        rows.filter(
-            (pc.field(happened) >= as_of)
-            & (pc.field(happened) < add_days(as_of, window_days))
-            & (pc.field("observed_at") < day_start(mature))
-        )
-        for rows, happened in ((applies, "apply_date"), (exposures, "exposure_date"))
+    happened, seen = (
+        rows.filter((pc.field(day) >= as_of) & (pc.field("observed_at") < day_start(mature)))
+        for rows, day in ((applies, "apply_date"), (exposures, "exposure_date"))
     )
-    organic = counted.filter(pc.field("slice") == "organic")
-    neutral = counted.filter(pc.field("slice").isin(ALLOWED_SLICES))
-    seen = seen.filter(pc.field("slice").isin(ALLOWED_SLICES))
-    appliers = user_features.filter(pc.field("user_id").isin(pc.unique(neutral["user_id"])))
+    seen = seen.filter(pc.field("exposure_date") < add_days(as_of, window_days))
+    is_neutral = pc.is_in(seen["slice"], value_set=pa.array(ALLOWED_SLICES))
+    shown, chosen = seen.filter(is_neutral), seen.filter(pc.invert(is_neutral))
+    led = shown.filter(pc.is_in(shown["exposure_id"], value_set=pc.unique(happened["exposure_id"])))
+    appliers = user_features.filter(pc.field("user_id").isin(pc.unique(led["user_id"])))
     pairs = candidate_pairs(appliers, job_features, as_of, policy)
-    is_neutral, is_organic, is_applied, is_shown = (
-        _contains(table, pairs) for table in (neutral, organic, counted, seen)
+    is_shown, is_chosen, is_relevant, is_organic, is_applied = (
+        _contains(rows, pairs) for rows in (shown, chosen, led, led.filter(pc.field("slice") == "organic"), happened)
     )
-    is_relevant = is_neutral & is_shown
-    with_relevant = pc.unique(pairs["user_id"].filter(pa.array(is_relevant)))
-    is_ranked = pc.is_in(pairs["user_id"].combine_chunks(), value_set=with_relevant).to_numpy(zero_copy_only=False)
-    kept = is_ranked & is_shown & (is_relevant | ~is_applied)
+    judged = is_shown & ~is_chosen & (is_relevant | ~is_applied)
+    users = pairs["user_id"].combine_chunks()
+    has_both = [pc.is_in(users, value_set=users.filter(pa.array(judged & one))) for one in (is_relevant, ~is_relevant)]
+    kept = judged & pc.and_(*has_both).to_numpy(zero_copy_only=False)
     slices = np.where(is_relevant & ~is_organic, "explore", "organic").astype(object)
     return CohortDay(
         as_of, mature, pairs.filter(pa.array(kept)), is_relevant[kept], slices[kept], user_features.num_rows

@@ -53,25 +53,29 @@ def tables() -> ModuleType:
     return sys.modules["monitored_market.recovery_tables"]
 
 
-def test_applications_of_a_morning_say_why_a_job_was_seen(bench: ModuleType, history: Any) -> None:
+def test_applications_of_a_morning_say_what_led_to_them(bench: ModuleType, history: Any) -> None:
     market, inputs = history.market, sys.modules["monitored_market.gate_inputs"]
     day = add_days(market.day, -10)
     rows = inputs.applies(market, day, day)
     happened = market.outcomes[day].take(market.outcomes[day].kind == APPLY)
     assert rows.num_rows == len(happened) > 0
     assert rows["user_id"].to_pylist() == [f"usr_{person:07d}" for person in happened.person]
-    is_organic = np.asarray(pc.equal(rows["slice"], "organic"))
-    assert is_organic.tolist() == (~happened.is_text).tolist()
-    shown = pa.concat_tables([one.table.select(["exposure_id", "slice"]) for one in market.exposures.values()])
-    slices = dict(zip(shown["exposure_id"].to_pylist(), shown["slice"].to_pylist(), strict=True))
-    known = [
-        (slices[one], found)
-        for one, found in zip(happened.exposure_id.tolist(), rows["slice"].to_pylist(), strict=True)
-        if one in slices
-    ]
-    assert known
-    assert all(expected == found for expected, found in known)
+    assert rows["exposure_id"].to_pylist() == happened.exposure_id.tolist()
     assert {moment.date() for moment in rows["observed_at"].to_pylist()} == {day}
+
+
+def test_what_was_shown_is_what_the_market_showed_with_why(history: Any) -> None:
+    market = history.market
+    day = add_days(market.day, -8)
+    rows = sys.modules["monitored_market.gate_inputs"].shown(market, day, add_days(day, 1))
+    assert set(rows["exposure_date"].to_pylist()) == {day, add_days(day, 1)}
+    assert all(
+        one["observed_at"].date() == one["exposure_date"]
+        for one in rows.select(["observed_at", "exposure_date"]).to_pylist()
+    )
+    ids = np.concatenate([market.exposures[one].ids for one in (day, add_days(day, 1))])
+    assert rows["exposure_id"].to_pylist() == ids.tolist()
+    assert {"organic", "recruiter_rule"} <= set(rows["slice"].to_pylist())
 
 
 def test_a_gate_ranks_past_mornings_as_they_were(history: Any) -> None:

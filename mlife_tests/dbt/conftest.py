@@ -339,6 +339,16 @@ def daily(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> Bu
 
 
 @pytest.fixture(scope="session")
+def dbt_built() -> Callable[..., Built]:
+    """Return what builds a selection of some days into a folder."""
+
+    def build(target: Path, lake: Path, *select: str, first: date, last: date) -> Built:
+        return built(target, run_dbt(target, lake, "build", *select, first=first, last=last))
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A lake without a single file."""
     target = tmp_path_factory.mktemp("empty")

@@ -10,6 +10,7 @@ from hashlib import md5
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 DayOf = Callable[[int], date]
@@ -320,6 +321,25 @@ def test_examples_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full
         assert ipc_bytes(then) == ipc_bytes(full.warehouse.read(mart, end=day_of(4)))
 
 
+def known_by(exposures: pa.Table, day: date) -> pa.Table:
+    return exposures.filter(pc.field("available_date") <= pa.scalar(day))
+
+
+def test_exposures_built_day_by_day_equal_a_rebuild_after_later_data_arrived(full, daily, day_of: DayOf) -> None:
+    then, later = (known_by(one.warehouse.read("exposures"), day_of(12)) for one in (daily, full))
+    assert then.num_rows > 0
+    assert ipc_bytes(then) == ipc_bytes(later)
+
+
+def test_a_skipped_day_leaves_no_gap_in_the_exposures(full, world, tmp_path, day_of: DayOf, dbt_built) -> None:
+    """Somebody builds one day in the UI, and the days before it never were."""
+    select = ("--select", "+exposures", "--resource-type", "model")
+    for day in (day_of(5), day_of(9)):
+        one = dbt_built(tmp_path, world.lake, *select, first=day, last=day)
+    found = known_by(one.warehouse.read("exposures"), day_of(9))
+    assert ipc_bytes(found) == ipc_bytes(known_by(full.warehouse.read("exposures"), day_of(9)))
+
+
 def test_no_label_is_immature(full, daily) -> None:
     for built in (full, daily):
         last = max(built.warehouse.read("user_features", columns=["as_of_date"])["as_of_date"].to_pylist())
@@ -351,26 +371,30 @@ def test_applies_are_the_distinct_applies_of_the_log(full, world) -> None:
     assert [tuple(row.values()) for row in table.to_pylist()] == expected
 
 
-def test_unchosen_exposures_are_views_and_delivered_texts_whose_job_was_drawn(full, world) -> None:
+def test_exposures_are_impressions_and_delivered_texts_of_the_log(full, world) -> None:
     raw = {name: first_observed(rows) for name, rows in world.rows.items()}
-    expected = {
+    expected = [
         (r["occurred_at"].date(), r["event_id"], r["user_id"], r["job_id"], "organic", r["observed_at"])
         for r in raw["impression"]
-    }
-    delivered = {}
-    for row in sorted(raw["message_status"], key=lambda r: (r["observed_at"], r["event_id"])):
-        if row["status"] == "delivered":
-            delivered.setdefault(row["message_id"], row)
-    for row in sorted(raw["message_planned"], key=lambda r: (r["observed_at"], r["event_id"]), reverse=True):
-        status = delivered.get(row["message_id"])
-        if status is not None and (row["slice"], row["channel"]) == ("explore", "sms"):
-            known = max(row["observed_at"], status["observed_at"])
+    ]
+    delivered, planned = {}, {}
+    for name, found, rows in (
+        ("status", delivered, raw["message_status"]),
+        ("channel", planned, raw["message_planned"]),
+    ):
+        for row in sorted(rows, key=lambda r: (r["observed_at"], r["event_id"])):
+            if name == "channel" or row["status"] == "delivered":
+                found.setdefault(row["message_id"], row)
+    for message_id, plan in planned.items():
+        if message_id in delivered and plan["channel"] == "sms":
+            status = delivered[message_id]
+            known = max(plan["observed_at"], status["observed_at"])
             day = status["occurred_at"].date()
-            expected.add((day, row["message_id"], row["user_id"], row["job_id"], "explore", known))
+            expected.append((day, message_id, plan["user_id"], plan["job_id"], plan["slice"], known))
     columns = ["exposure_date", "exposure_id", "user_id", "job_id", "slice", "observed_at"]
-    found = [tuple(row.values()) for row in full.warehouse.read("unchosen_exposures", columns=columns).to_pylist()]
+    found = [tuple(row.values()) for row in full.warehouse.read("exposures", columns=columns).to_pylist()]
     assert found == sorted(expected)
-    assert {row[4] for row in found} == {"organic", "explore"}
+    assert {"organic", "explore", "recruiter_rule"} <= {row[4] for row in found}
 
 
 def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:

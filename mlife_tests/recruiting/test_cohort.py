@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,15 +21,19 @@ SLICES = ("organic", "explore", "exploit", "recruiter_rule", None)
 POLICY = CandidatePolicy(candidates_per_user=12)
 
 
-def applies_table(rows: list[tuple[str, str, str | None, date, datetime]]) -> pa.Table:
-    names = ("user_id", "job_id", "slice", "apply_date", "observed_at")
-    types = (pa.string(), pa.string(), pa.string(), pa.date32(), TIMESTAMP)
+Row = tuple[str, str, str, str | None, date, datetime]
+"""User, job, exposure, slice of the exposure, day, when it was observed."""
+
+
+def applies_table(rows: list[Row]) -> pa.Table:
+    return shown_table(rows).drop_columns(["slice"]).rename_columns({"exposure_date": "apply_date"})
+
+
+def shown_table(rows: list[Row]) -> pa.Table:
+    names = ("user_id", "job_id", "exposure_id", "slice", "exposure_date", "observed_at")
+    types = (*[pa.string()] * 4, pa.date32(), TIMESTAMP)
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     return pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types, strict=True)})
-
-
-def shown_table(rows: list[tuple[str, str, str | None, date, datetime]]) -> pa.Table:
-    return applies_table(rows).rename_columns({"apply_date": "exposure_date"})
 
 
 def observed(day: date) -> datetime:
@@ -40,33 +45,37 @@ def world(job_pairs: ModuleType) -> tuple[pa.Table, pa.Table, date]:
     return job_pairs.user_features(300), job_pairs.job_features(80), job_pairs.DAY
 
 
-def happenings(
-    world: tuple[pa.Table, pa.Table, date], count: int, seed: int
-) -> list[tuple[str, str, str | None, date, datetime]]:
-    """Return rows around the window's edges, some caused by a text, some observed late, most of no candidate."""
+@pytest.fixture(scope="module")
+def shown(world: tuple[pa.Table, pa.Table, date]) -> list[Row]:
+    """Return exposures around the window's edges, some by a text, some observed late, many of no candidate."""
     users, jobs, day = world
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(5)
     rows = []
-    for _ in range(count):
-        happened = day + timedelta(days=int(rng.integers(-2, WINDOW + 3)))
-        seen = observed(happened + timedelta(days=int(rng.choice([0, 0, 0, 3]))))
+    for number in range(12_000):
+        seen = day + timedelta(days=int(rng.integers(-2, WINDOW + 3)))
+        known = observed(seen + timedelta(days=int(rng.choice([0, 0, 0, 3]))))
         user = users["user_id"][int(rng.integers(0, users.num_rows))].as_py()
         job = jobs["job_id"][int(rng.integers(0, jobs.num_rows))].as_py()
-        rows.append((user, job, SLICES[int(rng.integers(0, len(SLICES)))], happened, seen))
+        why = SLICES[int(rng.choice(len(SLICES), p=[0.6, 0.1, 0.1, 0.1, 0.1]))]
+        rows.append((user, job, f"x{number:05d}", why, seen, known))
     return rows
 
 
 @pytest.fixture(scope="module")
-def applies(world: tuple[pa.Table, pa.Table, date]) -> pa.Table:
-    return applies_table(happenings(world, 1_500, 3))
+def exposures(shown: list[Row]) -> pa.Table:
+    return shown_table(shown)
 
 
 @pytest.fixture(scope="module")
-def exposures(world: tuple[pa.Table, pa.Table, date], applies: pa.Table) -> pa.Table:
-    """Return the exposures of most applies, of some a view besides, and many to which nobody applied."""
-    first = applies.slice(0, 1_200).rename_columns({"apply_date": "exposure_date"})
-    viewed = first.slice(0, 600).set_column(2, "slice", pa.array(["organic"] * 600))
-    return pa.concat_tables([first, viewed, shown_table(happenings(world, 12_000, 5))])
+def applies(shown: list[Row]) -> pa.Table:
+    """Return what every sixth exposure led to, up to four days later and some of it observed late."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for user, job, exposure, why, seen, _ in shown[::6]:
+        applied = seen + timedelta(days=int(rng.integers(0, 5)))
+        known = observed(applied + timedelta(days=int(rng.choice([0, 0, 0, 3]))))
+        rows.append((user, job, exposure, why, applied, known))
+    return applies_table(rows)
 
 
 def cohort(world: tuple[pa.Table, pa.Table, date], applies: pa.Table, exposures: pa.Table) -> CohortDay:
@@ -74,49 +83,51 @@ def cohort(world: tuple[pa.Table, pa.Table, date], applies: pa.Table, exposures:
     return ranked_cohort(users, jobs, applies, exposures, as_of=day, window_days=WINDOW, policy=POLICY)
 
 
-def within_window(rows: pa.Table, happened: str, day: date) -> dict[tuple[str, str], set[str | None]]:
-    found: dict[tuple[str, str], set[str | None]] = {}
-    for row in rows.to_pylist():
-        is_known = row["observed_at"] < observed(day + timedelta(days=WINDOW)) + timedelta(minutes=30)
-        if day <= row[happened] <= day + timedelta(days=WINDOW - 1) and is_known:
-            found.setdefault((row["user_id"], row["job_id"]), set()).add(row["slice"])
-    return found
-
-
 def test_the_cohort_equals_brute_force(
     world: tuple[pa.Table, pa.Table, date], applies: pa.Table, exposures: pa.Table
 ) -> None:
     users, jobs, day = world
-    within = within_window(applies, "apply_date", day)
-    unchosen = {"organic", "explore"}
-    shown = {pair for pair, why in within_window(exposures, "exposure_date", day).items() if why & unchosen}
-    counted = {pair for pair, why in within.items() if why & unchosen} & shown
+    end = observed(day + timedelta(days=WINDOW)) + timedelta(minutes=30)
+    happened = [row for row in applies.to_pylist() if row["apply_date"] >= day and row["observed_at"] < end]
+    led = {row["exposure_id"] for row in happened}
+    applied = {(row["user_id"], row["job_id"]) for row in happened}
+    by_pair: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in exposures.to_pylist():
+        if day <= row["exposure_date"] < day + timedelta(days=WINDOW) and row["observed_at"] < end:
+            by_pair.setdefault((row["user_id"], row["job_id"]), []).append(row)
     every = candidate_pairs(users, jobs, day, POLICY)
-    pairs = list(zip(every["user_id"].to_pylist(), every["job_id"].to_pylist(), strict=True))
-    ranked = {user for user, job in pairs if (user, job) in counted}
-    is_explored = {pair for pair, why in within.items() if "organic" not in why}
+    rows: dict[str, list[tuple[str, bool, str]]] = {}
+    texted, elsewhere, unseen = 0, 0, 0
+    for pair in zip(every["user_id"].to_pylist(), every["job_id"].to_pylist(), strict=True):
+        seen = by_pair.get(pair, [])
+        unseen += not seen
+        if {row["slice"] for row in seen} - {"organic", "explore"}:
+            texted += any(row["slice"] == "organic" and row["exposure_id"] in led for row in seen)
+            continue
+        sources = {row["slice"] for row in seen if row["exposure_id"] in led}
+        if seen and (sources or pair not in applied):
+            slices = "explore" if sources == {"explore"} else "organic"
+            rows.setdefault(pair[0], []).append((pair[1], bool(sources), slices))
+        elsewhere += bool(seen) and not sources and pair in applied
     expected = [
-        (user, job, (user, job) in counted, "explore" if (user, job) in is_explored else "organic")
-        for user, job in pairs
-        if user in ranked and (user, job) in shown and ((user, job) in counted or (user, job) not in within)
+        (user, *row)
+        for user, own in rows.items()
+        if {relevant for _, relevant, _ in own} == {True, False}
+        for row in own
     ]
-    of_ranked = [pair for pair in pairs if pair[0] in ranked]
-    left_out = [pair for pair in of_ranked if pair in within and pair in shown and pair not in counted]
-    unseen = [pair for pair in of_ranked if pair not in shown]
+    alone = [user for user, own in rows.items() if all(relevant for _, relevant, _ in own)]
 
     found = cohort(world, applies, exposures)
-    triples = zip(
+    ranked = zip(
         found.pairs["user_id"].to_pylist(),
         found.pairs["job_id"].to_pylist(),
         found.is_relevant.tolist(),
         found.slices.tolist(),
         strict=True,
     )
-    assert list(triples) == expected
-    assert 10 < len(ranked) < users.num_rows
-    assert left_out, "nothing was sent, applied to and so left out"
-    assert unseen, "everything was shown to everybody"
-    assert not found.is_relevant.all(), "nothing that was shown was passed over"
+    assert list(ranked) == expected
+    assert 10 < len({user for user, *_ in expected}) < users.num_rows
+    assert min(texted, elsewhere, unseen, len(alone)) > 0, "each of these has to occur"
     assert set(found.slices.tolist()) == {"organic", "explore"}
     assert found.cohort_users == users.num_rows
     assert found.label_mature_date == day + timedelta(days=WINDOW + 1)
@@ -136,45 +147,75 @@ def test_candidates_are_those_of_a_day_on_which_everybody_is_ranked(
     )
 
 
+def two_jobs(world: tuple[pa.Table, pa.Table, date]) -> tuple[str, str, str]:
+    """Return a user and two candidates of theirs."""
+    users, jobs, day = world
+    pairs = candidate_pairs(users, jobs, day, POLICY).slice(0, 2).to_pylist()
+    assert pairs[0]["user_id"] == pairs[1]["user_id"]
+    return pairs[0]["user_id"], pairs[0]["job_id"], pairs[1]["job_id"]
+
+
 @pytest.mark.parametrize(
-    ("why", "offset", "late", "counts"),
+    ("why", "shown_after", "shown_late", "applied_after", "applied_late", "counts"),
     [
-        ("organic", 0, 0, True),
-        ("organic", WINDOW - 1, 0, True),
-        ("organic", WINDOW - 1, 1, True),
-        ("organic", WINDOW - 1, 2, False),
-        ("organic", WINDOW, 0, False),
-        ("organic", -1, 0, False),
-        ("explore", 0, 0, True),
-        ("exploit", 0, 0, False),
-        ("recruiter_rule", 0, 0, False),
-        (None, 0, 0, False),
+        ("organic", 0, 0, 0, 0, True),
+        ("organic", WINDOW - 1, 0, WINDOW - 1, 0, True),
+        ("organic", WINDOW - 1, 1, WINDOW, 0, True),
+        ("organic", WINDOW - 1, 2, WINDOW, 0, False),
+        ("organic", 0, 0, WINDOW, 1, False),
+        ("organic", WINDOW, 0, WINDOW, 0, False),
+        ("organic", -1, 0, 0, 0, False),
+        ("explore", 0, 0, 0, 0, True),
+        ("exploit", 0, 0, 0, 0, False),
+        ("recruiter_rule", 0, 0, 0, 0, False),
+        (None, 0, 0, 0, 0, False),
     ],
 )
 def test_edges_of_the_window(
-    world: tuple[pa.Table, pa.Table, date], why: str | None, offset: int, late: int, counts: bool
+    world: tuple[pa.Table, pa.Table, date],
+    why: str | None,
+    shown_after: int,
+    shown_late: int,
+    applied_after: int,
+    applied_late: int,
+    counts: bool,
 ) -> None:
-    users, jobs, day = world
-    pair = candidate_pairs(users, jobs, day, POLICY).slice(5, 1).to_pylist()[0]
-    applied = day + timedelta(days=offset)
-    row = (pair["user_id"], pair["job_id"], why, applied, observed(applied + timedelta(days=late)))
-    usual = (pair["user_id"], pair["job_id"], "organic", day, observed(day))
-    for applies, exposures in ((row, usual), (usual, row)):
-        found = cohort(world, applies_table([applies, applies]), shown_table([exposures, exposures]))
-        assert int(found.is_relevant.sum()) == int(counts)
-        assert set(found.pairs["user_id"].to_pylist()) == ({pair["user_id"]} if counts else set())
+    user, job, other = two_jobs(world)
+    day = world[2]
+    seen, applied = (day + timedelta(days=after) for after in (shown_after, applied_after))
+    shown = (user, job, "x1", why, seen, observed(seen + timedelta(days=shown_late)))
+    passed_over = (user, other, "x2", "organic", day, observed(day))
+    led = (user, job, "x1", why, applied, observed(applied + timedelta(days=applied_late)))
+    found = cohort(world, applies_table([led, led]), shown_table([shown, shown, passed_over]))
+    assert dict(zip(found.pairs["job_id"].to_pylist(), found.is_relevant.tolist(), strict=True)) == (
+        {job: True, other: False} if counts else {}
+    )
+
+
+def test_a_job_that_somebody_chose_to_text_counts_neither_way(world: tuple[pa.Table, pa.Table, date]) -> None:
+    """It was chosen by what is judged: left out if they applied and wrong if they did not would be a penalty."""
+    user, job, other = two_jobs(world)
+    day = world[2]
+    third = candidate_pairs(*world, POLICY).slice(2, 1)["job_id"][0].as_py()
+    shown = [(user, one, f"x{one}", "organic", day, observed(day)) for one in (job, other, third)]
+    led = applies_table(shown[:1])
+    for texted in (job, other):
+        text = (user, texted, "m1", "exploit", day, observed(day))
+        found = cohort(world, led, shown_table([*shown, text]))
+        assert texted not in found.pairs["job_id"].to_pylist()
+        assert len(found.pairs) == (0 if texted == job else 2)
 
 
 def test_what_was_shown_to_somebody_else_is_not_ranked(world: tuple[pa.Table, pa.Table, date]) -> None:
     users, jobs, day = world
     every = candidate_pairs(users, jobs, day, POLICY).select(["user_id", "job_id"]).to_pylist()
     one, other = (row["user_id"] for row in (every[0], every[-1]))
-    mine = [row["job_id"] for row in every if row["user_id"] == one][:3]
-    shown = [(one, job, "organic", day, observed(day)) for job in mine]
-    shown += [(other, row["job_id"], "organic", day, observed(day)) for row in every if row["user_id"] == one]
+    mine = [row["job_id"] for row in every if row["user_id"] == one]
+    shown = [(one, job, f"x{job}", "organic", day, observed(day)) for job in mine[:3]]
+    shown += [(other, job, f"y{job}", "organic", day, observed(day)) for job in mine]
     found = cohort(world, applies_table(shown[:1]), shown_table(shown))
     assert found.pairs["user_id"].to_pylist() == [one] * 3
-    assert found.pairs["job_id"].to_pylist() == mine
+    assert found.pairs["job_id"].to_pylist() == mine[:3]
     assert found.is_relevant.tolist() == [True, False, False]
 
 

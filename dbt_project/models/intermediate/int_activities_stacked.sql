@@ -1,8 +1,15 @@
 with
 
+as_of_dates as (
+
+    select * from {{ ref('int_as_of_dates_spined') }}
+
+),
+
 exposures as (
 
-    select * from {{ ref('int_exposures_collected') }}
+    select * from {{ ref('exposures') }}
+    where {{ known_in_lookback('available_date') }}
 
 ),
 

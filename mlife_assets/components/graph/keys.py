@@ -15,7 +15,7 @@ USER_FEATURES = dg.AssetKey(["features", "user_features"])
 JOB_FEATURES = dg.AssetKey(["features", "job_features"])
 LABELLED_EXAMPLES = dg.AssetKey(["features", "labelled_examples"])
 APPLIES = dg.AssetKey(["features", "applies"])
-UNCHOSEN_EXPOSURES = dg.AssetKey(["features", "unchosen_exposures"])
+EXPOSURES = dg.AssetKey(["features", "exposures"])
 
 TRAINING_SET = dg.AssetKey(["model", "training_set"])
 CANDIDATE_MODEL = dg.AssetKey(["model", "candidate_model"])

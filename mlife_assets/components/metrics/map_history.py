@@ -102,13 +102,16 @@ def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str,
 
 
 def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
-    """Return the realised MAP of mature days; days with too few applies are left out."""
+    """Return the realised MAP of mature days; days with too few applies are left out, and days without features yet."""
     known = set(platform.tables.report_days(REPORT))
     found = []
     faulty = quarantined_days(platform, days)
     for day in (one for one in days if one not in faulty):
         if day not in known:
-            platform.tables.write_report(REPORT, day, _measured(platform, day))
+            try:
+                platform.tables.write_report(REPORT, day, _measured(platform, day))
+            except NotFoundError:
+                continue  # a mart that is built with the features of a day: it is measured when they are there
         report = platform.tables.read_report(REPORT, day)
         if report["users_with_positives"] > 1:
             found.append(MapDay(**(report | {"day": day})))
@@ -137,7 +140,7 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
         evaluation = evaluate_rankings(
             examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.model.promotion
         )
-    except (NotEnoughEvidenceError, NotFoundError):
+    except NotEnoughEvidenceError:
         return empty
     return {
         "day": day,

@@ -37,7 +37,7 @@ def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
             read("user_features", as_of=day),
             read("job_features", as_of=day),
             read("applies", start=day, end=add_days(day, window)),
-            read("unchosen_exposures", start=day, end=add_days(day, window)),
+            read("exposures", start=day, end=add_days(day, window)),
             as_of=day,
             window_days=window,
             policy=policies.candidates,

@@ -77,7 +77,7 @@ def _rankings(
         keys.USER_FEATURES,
         keys.JOB_FEATURES,
         keys.APPLIES,
-        keys.UNCHOSEN_EXPOSURES,
+        keys.EXPOSURES,
         keys.LABELLED_EXAMPLES,
     ],
     kinds={"numpy"},

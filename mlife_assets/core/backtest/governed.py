@@ -134,7 +134,10 @@ class Governed(Watching):
             self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate.sentence))
             return
         try:
-            judged = self.judge.challenger(day, gate.first_day, lambda known_on: self._half_life(known_on, verdict))
+            fitted_on = [fold.fit.as_of for fold in self.served.folds]
+            judged = self.judge.challenger(
+                day, gate.first_day, lambda known_on: self._half_life(known_on, verdict), fitted_on
+            )
         except NotEnoughEvidenceError as error:
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
             return

@@ -12,7 +12,7 @@ model serves. In both no side has seen a row that it is judged on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -163,11 +163,16 @@ class Judge:
         return holdout_window(self._history, as_of, served.newest.last_day)
 
     def challenger(
-        self, as_of: date, first_day: date, half_life: Callable[[date], float | None] = lambda _: None
+        self,
+        as_of: date,
+        first_day: date,
+        half_life: Callable[[date], float | None] = lambda _: None,
+        fitted_on: Sequence[date] = (),
     ) -> Judged:
         """Return what is judged on the mature rows from `first_day` on: the recipe by folds, or one model.
 
-        `half_life` says what the governor had asked for by a day, in days; None as usual.
+        `half_life` says what the governor had asked for by a day, in days; None as usual. `fitted_on` are the days on
+        which what served was fitted: a fold begins on each, so that the recipe is held against what knew as much.
 
         Raises:
             NotEnoughEvidenceError: a model of it cannot be trained.
@@ -176,9 +181,12 @@ class Judge:
         if not history.model.backtest.gate_is_prequential:
             return Judged.by_one(self._learner.fit(first_day, half_life(first_day)), first_day)
         days = np.unique(history.days[history.known(as_of, since=first_day)])
-        starts = sorted({fold_start(history, as_date(day)) for day in days})
+        starts = sorted({self._known_on(as_date(day), fitted_on) for day in days})
         fits = [self._learner.fit(start, half_life(start)) for start in starts]
         return Judged(tuple(Fold(max(fit.as_of, first_day), fit) for fit in fits))
+
+    def _known_on(self, day: date, fitted_on: Sequence[date]) -> date:
+        return max([fold_start(self._history, day), *(one for one in fitted_on if one <= day)])
 
     def verdict(
         self, judged: Judged, as_of: date, served: Judged, opened_by: str | None = None, anchor: Fit | None = None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.reigns import Reign
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.job_applications import job_applications
@@ -89,3 +94,24 @@ def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.Monkey
         assert found["replaced_version"] == (None if number == 0 else "two")
         assert found.get("replaced") == (None if number == 0 else 0.75)
     assert asked == ["one", "three", "two"]
+
+
+def test_a_day_that_cannot_be_measured_yet_is_measured_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home of an earlier release has no exposures until its next features are built."""
+    tables = TableStore(ObstoreObjectStore.local(tmp_path))
+    deployment: Any = SimpleNamespace(tables=tables)
+    monkeypatch.setattr(map_history, "quarantined_days", lambda *_: set())
+    built: list[bool] = []
+
+    def measured(_: Any, day: date) -> dict[str, object]:
+        if not built:
+            raise NotFoundError("marts.exposures has not been built")
+        found = MapDay(day, "one", 0.4, 0.3, 0.2, 40)
+        return asdict(found)
+
+    monkeypatch.setattr(map_history, "_measured", measured)
+    assert map_history.map_by_day(deployment, [FIRST]) == []
+    assert tables.report_days(map_history.REPORT) == []
+    built.append(True)
+    assert map_history.map_by_day(deployment, [FIRST]) == [MapDay(FIRST, "one", 0.4, 0.3, 0.2, 40)]
+    assert tables.report_days(map_history.REPORT) == [FIRST]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -55,9 +55,13 @@ class Asked:
     opened_by: str | None = None
     anchor: SimpleNamespace | None = None
     half_lives: tuple[float | None, ...] = ()
+    fitted_on: list[date] = field(default_factory=list)
 
-    def challenger(self, day: date, first_day: date, half_life: Callable[[date], float | None]) -> Judged:
+    def challenger(
+        self, day: date, first_day: date, half_life: Callable[[date], float | None], fitted_on: list[date]
+    ) -> Judged:
         self.half_lives = tuple(half_life(one) for one in (day - timedelta(days=1), day))
+        self.fitted_on = fitted_on
         return Judged.by_one(told(self.folds), self.first_day)
 
     def verdict(
@@ -243,6 +247,7 @@ def test_the_gate_is_given_the_reason_that_the_governor_recorded(challenged, rea
     asked = Asked(SINCE, PROMOTED, FOLD, SERVING)
     challenged(asked, reason)
     assert asked.opened_by == clause
+    assert asked.fitted_on == [CHAMPION.as_of], "a fold begins where what serves was fitted"
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,16 @@ def test_later_rows_are_asked_of_the_models_of_the_window_in_the_shares_that_the
     assert np.array_equal(nobody, score(built, judged.newest.artifact, later).probability)
 
 
+def test_a_fold_begins_where_what_served_was_fitted(history, rows, asked):
+    learner, judge = asked(history(rows()))
+    fitted = FIRST + timedelta(days=45)
+    unseen = [FIRST + timedelta(days=20), AS_OF]
+    judged = judge.challenger(AS_OF, FIRST + timedelta(days=42), fitted_on=[*unseen, fitted])
+    usual = judge.challenger(AS_OF, FIRST + timedelta(days=42))
+    assert {fold.first_day for fold in judged.folds} == {*(fold.first_day for fold in usual.folds), fitted}
+    assert next(fold.fit for fold in judged.folds if fold.first_day == fitted) is learner.fit(fitted)
+
+
 def test_folds_without_rows_cost_no_fit(history, rows, asked):
     table = rows()
     day = np.arange(table.num_rows) // 60

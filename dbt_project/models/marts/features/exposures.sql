@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ delete_lookback('available_date') }}"
+) }}
+
 with
 
 as_of_dates as (
@@ -9,7 +16,7 @@ as_of_dates as (
 impressions as (
 
     select * from {{ ref('stg_events__impression') }}
-    where {{ known_in_lookback('available_date') }}
+    where {{ known_in_kept_lookback('available_date') }}
 
 ),
 
@@ -17,10 +24,10 @@ impressions as (
 messages_of_range as (
 
     select message_id from {{ ref('stg_events__message_planned') }}
-    where {{ known_in_lookback('available_date') }}
+    where {{ known_in_kept_lookback('available_date') }}
     union
     select message_id from {{ ref('stg_events__message_status') }}
-    where {{ known_in_lookback('available_date') }}
+    where {{ known_in_kept_lookback('available_date') }}
 
 ),
 
@@ -108,7 +115,7 @@ dated as (
         observed_at
 
     from collected
-    where {{ known_in_lookback(available_date('observed_at')) }}
+    where {{ known_in_kept_lookback(available_date('observed_at')) }}
 
 )
 
