@@ -120,13 +120,13 @@ class PromotionPolicy:
     of them (`benchmarks/gate.py`).
 
     `judged_by` says what the newest `gate_weeks` hold back. By `folds`, nothing: each calendar week that holds a day of
-    theirs is judged by the recipe fitted on what was known when it began, and what serves is its fit on everything
-    mature. By a `holdout`, all of them: the model that is judged, and serves, learned from what was known before the
-    first. Scores of the fit on everything must follow those of the newest fold's model, of the same recipe a week or
-    two younger: a Spearman correlation below `fold_rank_correlation_minimum` refuses. It is no measure of quality and
-    asks only that what serves is the recipe that was judged: sound refits lie far above it, also across a drift, while
-    columns that were mixed up, a label turned around or a fit that went astray come near 0 or below (docs/adr/0030).
-    """
+    theirs is judged by the recipe fitted on what was known when it began (or since then, where what served was fitted
+    since), and what serves is its fit on everything mature. By a `holdout`, all of them: the model that is judged, and
+    serves, learned from what was known before the first. Scores of the fit on everything must follow those of the
+    newest fold's model, of the same recipe a week or two younger: a Spearman correlation below
+    `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what serves is the recipe
+    that was judged: sound refits lie far above it, also across a drift, while columns that were mixed up, a label
+    turned around or a fit that went astray come near 0 or below (docs/adr/0030)."""
 
     judged_by: Literal["folds", "holdout"] = "folds"
     ranking_depth: int = 10

@@ -53,7 +53,7 @@ def write_model_card(
 
 
 def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
-    """Return the weeks that were judged, each with the model that was asked about it."""
+    """Return the folds that were judged, each with the model that was asked about it."""
     ends = [*(add_days(fold.first_day, -1) for fold in window.folds[1:]), window.last_day]
     return tuple(
         CardWindow(

@@ -28,7 +28,7 @@ TREES_PER_LOG_LINE = 50
 def fit_policy(platform: ModelPlatform, day: date, known_on: date) -> TrainingPolicy:
     """Return how the challenger of a day fits a model of what was known on another: the search's, and what drift asks.
 
-    A fold follows what the governor had decided when its week began, as a challenger of that day would have.
+    A fold follows what the governor had decided when it began, as a challenger of that day would have.
     """
     decisions = decisions_until(platform, known_on)
     return policy_as_of(searched_policy(platform, day), decisions, known_on, platform.model.retrain)

@@ -57,7 +57,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     """Return MAP@k of random, human, simple rule and champion on the same users of the mature weeks of the demo.
 
     Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user who
-    applied to a candidate that the site showed them. None while no week is mature.
+    applied to a candidate that the site or an explored text showed them. None while no week is mature.
     """
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = _sound_weeks(platform, mature)

@@ -1,4 +1,4 @@
-"""Folds: the weeks of a gate, and whose word counts on which day.
+"""Folds: the parts of a gate's window, and whose word counts on which day.
 
 Belongs here: which days a fold has, and rows by fold. Does not belong here: fitting the model of a fold, what was
 served when (`components`), what is required of a fold and the verdict (`prequential`).

@@ -3,8 +3,8 @@
 Belongs here: what a contender is made of, and on which rows what is measured. Does not belong here: which rows a gate
 has (`components`, `example_training`, `core.backtest`), the list of conditions (`required`), the verdict (`gate`).
 
-Concept: a gate has two kinds of rows. Rankings are compared on what could have been shown, all of it; where a model
-ranks nothing, that is every example. Probabilities are measured on what was shown: mature exposures that neither side
+Concept: a gate has two kinds of rows. Rankings are compared on the candidates of a day that were shown since; where a
+model ranks nothing, on every example. Probabilities are measured on what was shown: mature exposures that neither side
 chose. Those are also what training could have copied, since they have the form of what is learned from: a candidate is
 ranked with the features of its day and an outcome counted otherwise, so it equals no training row, copied or not. For
 a file of examples both are the same rows.
