@@ -126,7 +126,8 @@ class PromotionPolicy:
     newest fold's model, of the same recipe a week or two younger: a Spearman correlation below
     `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what serves is the recipe
     that was judged: sound refits lie far above it, also across a drift, while columns that were mixed up, a label
-    turned around or a fit that went astray come near 0 or below (docs/adr/0030)."""
+    turned around or a fit that went astray come near 0 or below (docs/adr/0030).
+    """
 
     judged_by: Literal["folds", "holdout"] = "folds"
     ranking_depth: int = 10
