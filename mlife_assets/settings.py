@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,12 +21,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.storage_places import require_database_url
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, HomeSettings
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.policies import Policies, job_promotion_policy
 
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -93,9 +93,9 @@ class Settings(HomeSettings):
         description="Demo days on which people change, a city opens and an export is faulty.",
     )
     gate_users: int = Field(
-        default=PromotionPolicy().minimum_users_with_positives,
+        default=job_promotion_policy().minimum_users_with_positives,
         ge=30,
-        description="Users with applications that the gate needs for a verdict; a small market has fewer.",
+        description="Applicants with shown jobs to rank that the gate needs for a verdict; a small market has fewer.",
     )
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
@@ -194,7 +194,7 @@ class Settings(HomeSettings):
         return Policies(
             decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
-            promotion=PromotionPolicy(minimum_users_with_positives=self.gate_users),
+            promotion=replace(job_promotion_policy(), minimum_users_with_positives=self.gate_users),
         )
 
     def dbt_environment(self) -> dict[str, str]:
