@@ -12,6 +12,7 @@ import tarfile
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -95,4 +96,5 @@ def pack(folder: Path, kept: list[Path]) -> bytes:
 def unpack(archive: Path, folder: Path) -> None:
     """Write what `pack` returned to `folder`."""
     with tarfile.open(archive, "r:xz") as packed:
-        packed.extractall(folder, filter="data")
+        safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # since Python 3.11.4
+        packed.extractall(folder, **safely)

@@ -71,7 +71,7 @@ def test_what_the_deployment_decides_comes_before_the_file_and_the_file_before_d
     decided = Policies(promotion=PromotionPolicy(minimum_users_with_positives=40))
     assert stated(decided).promotion == PromotionPolicy(minimum_users_with_positives=40, gate_weeks=2)
     as_by_default = Policies(decided=("promotion.minimum_users_with_positives",))
-    default = PromotionPolicy().minimum_users_with_positives
+    default = Policies().promotion.minimum_users_with_positives
     assert stated(as_by_default).promotion.minimum_users_with_positives == default
 
 
