@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.training.gate_examples import ALLOWED_SLICES, GateExamples
+from mlife_assets.core.training.gate_examples import ALLOWED_SLICES, SHOWN, GateExamples
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import pair_features
@@ -108,6 +108,7 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
         is_relevant=np.concatenate([cohort.is_relevant for cohort in cohorts]),
         label_mature_dates=np.concatenate(mature),
         slices=np.concatenate([cohort.slices for cohort in cohorts]),
+        cohort=SHOWN,
     )
     return examples, pairs
 

@@ -249,6 +249,7 @@ def test_a_gate_has_the_rows_of_all_its_days_in_one_order(
     assert pairs.num_rows == len(examples.user_ids) == 2 * count
     assert examples.user_ids.tolist() == pairs["user_id"].to_pylist() == 2 * one.pairs["user_id"].to_pylist()
     assert examples.items.tolist() == pairs["job_id"].to_pylist()
+    assert examples.cohort == "shown"
     assert (examples.first_day, examples.last_day) == (one.as_of_date, later.as_of_date)
     assert examples.as_of_dates[count] == np.datetime64(later.as_of_date)
     assert examples.is_relevant.tolist() == 2 * one.is_relevant.tolist()

@@ -21,6 +21,9 @@ from mlife_assets.core.row_keys import encode_days, encode_ids
 ALLOWED_SLICES = ("organic", "explore")
 """Slices whose outcomes favour no contender. What follows from a choice of the policy favours that policy."""
 
+SHOWN = "shown"
+"""Name of a cohort of which only those items are ranked that users were shown."""
+
 
 @dataclass(frozen=True)
 class Condition:

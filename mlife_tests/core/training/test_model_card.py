@@ -348,6 +348,8 @@ def test_limits_follow_from_the_facts(card) -> None:
     assert "Beating panel:3f9a1c means beating the people of that panel" in panel
     assert "proxy" not in panel
     assert "covers all mature outcomes of the gate's days that no contender caused" in told(card)
+    shown = told(replace(card, cohort="shown"))
+    assert "covers the items that users were shown from the gate's days on without a choice of a contender" in shown
     assert "covers outcomes of explored texts" in told(replace(card, cohort="explored texts"))
     assert "exposure_kind, job_occupation_group, metro_code" in told(card)
     assert "did not promote" not in told(card)

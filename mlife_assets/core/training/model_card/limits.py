@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW
+from mlife_assets.core.training.gate_examples import SHOWN
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, LIMIT_WORDS
 from mlife_assets.core.training.model_card.facts import ModelCard
 
@@ -25,7 +26,10 @@ CALIBRATOR = "calibrator"
 CALIBRATOR_OF_STEP = "calibrator of "
 """How `method` names the calibrator of a model of one step, and of each step of a model of several."""
 
-COHORT_WORDS = {"cohort": "all mature outcomes of the gate's days that no contender caused"}
+COHORT_WORDS = {
+    "cohort": "all mature outcomes of the gate's days that no contender caused",
+    SHOWN: "the items that users were shown from the gate's days on without a choice of a contender",
+}
 
 
 def cohort_words(cohort: str) -> str:
