@@ -48,7 +48,7 @@ def test_the_environment_comes_before_what_the_home_remembers(small, monkeypatch
 
 
 def test_a_new_world_does_not_look_back(small, tmp_path):
-    assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000, gate_users=750)
+    assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000, gate_users=840)
 
 
 def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
@@ -67,7 +67,7 @@ def test_a_default_of_a_policy_is_not_remembered_and_follows_the_policy(tmp_path
     NewWorldSettings(home=tmp_path).remember_world()
     remembered = json.loads((tmp_path / WORLD_FILE).read_text())
     assert set(remembered) == set(WORLD) - {"gate_users"}
-    assert Settings(home=tmp_path).gate_users == 750
+    assert Settings(home=tmp_path).gate_users == 840
     assert Later(home=tmp_path).gate_users == 2_000
     (tmp_path / WORLD_FILE).write_text(json.dumps(remembered | {"gate_users": 1_000}))
     assert Later(home=tmp_path).gate_users == 1_000, "files of earlier releases say it all"

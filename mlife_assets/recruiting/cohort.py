@@ -35,7 +35,7 @@ class CohortDay:
     Attributes:
         as_of_date: the day of the ranking.
         label_mature_date: first day as of which the outcomes are complete.
-        pairs: shown candidate pairs of users with a relevant job, n rows, with all feature columns.
+        pairs: shown candidate pairs of users with a relevant job and another, n rows, with all feature columns.
         is_relevant: whether the user applied to the job, shape (n,).
         slices: "explore" where only an explored text led to the application, else "organic", shape (n,).
         cohort_users: users who could have been ranked, with or without an apply.
@@ -83,8 +83,10 @@ def ranked_cohort(
     led = shown.filter(pc.is_in(shown["exposure_id"], value_set=pc.unique(happened["exposure_id"])))
     appliers = user_features.filter(pc.field("user_id").isin(pc.unique(led["user_id"])))
     pairs = candidate_pairs(appliers, job_features, as_of, policy)
+    of_pairs, organic = _keys(pairs), led.filter(pc.field("slice") == "organic")
     is_shown, is_chosen, is_relevant, is_organic, is_applied = (
-        _contains(rows, pairs) for rows in (shown, chosen, led, led.filter(pc.field("slice") == "organic"), happened)
+        np.asarray(pc.is_in(of_pairs, value_set=_keys(rows)).to_numpy(zero_copy_only=False), dtype=bool)
+        for rows in (shown, chosen, led, organic, happened)
     )
     judged = is_shown & ~is_chosen & (is_relevant | ~is_applied)
     users = pairs["user_id"].combine_chunks()
@@ -113,8 +115,6 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
     return examples, pairs
 
 
-def _contains(rows: pa.Table, pairs: pa.Table) -> np.ndarray:
-    """Return for each pair whether a row is of it, shape (n,)."""
-    keys = [pc.binary_join_element_wise(t["user_id"], t["job_id"], "\x1f") for t in (rows, pairs)]
-    found = pc.is_in(keys[1], value_set=pc.unique(keys[0]))
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+def _keys(rows: pa.Table) -> pa.ChunkedArray:
+    """Return user and job of each row as one text."""
+    return pc.binary_join_element_wise(rows["user_id"], rows["job_id"], "\x1f")

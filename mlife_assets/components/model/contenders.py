@@ -26,6 +26,8 @@ from mlife_assets.recruiting.panel import HumanBaseline, human_baseline
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 ORGANIC_EXPOSURE = "impression"
+APPLY_COLUMNS = ("user_id", "job_id", "exposure_id", "apply_date", "observed_at")
+EXPOSURE_COLUMNS = ("user_id", "job_id", "exposure_id", "slice", "exposure_date", "observed_at")
 
 
 def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
@@ -36,8 +38,8 @@ def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
         ranked_cohort(
             read("user_features", as_of=day),
             read("job_features", as_of=day),
-            read("applies", start=day, end=add_days(day, window)),
-            read("exposures", start=day, end=add_days(day, window)),
+            read("applies", start=day, end=add_days(day, window), columns=APPLY_COLUMNS),
+            read("exposures", start=day, end=add_days(day, window), columns=EXPOSURE_COLUMNS),
             as_of=day,
             window_days=window,
             policy=policies.candidates,

@@ -35,7 +35,7 @@ def limits(history: History, governed: Contestant) -> tuple[str, ...]:
             else "one model, on a holdout that it has not learned from, "
         )
         + "and asks for a win, or while a drift is confirmed or the model too old for what is not inferior. The daily "
-        "pipeline of mlife asks the same, as its promotion policy says by weekly folds or by a holdout, and there new "
+        "pipeline of mlife asks the same, as its promotion policy says by folds or by a holdout, and there new "
         "labels alone are a reason for a fit, too.",
     )
 

@@ -14,6 +14,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model.out_of_sample import (
     FOLD_REPORT,
+    fit_days_of_served,
     fold_report,
     folds_of,
     served_folds,
@@ -135,6 +136,17 @@ def test_a_champion_serves_from_the_run_after_its_promotion_on(deployment: Deplo
     reigned = [*asked(before), (DAY, first), (add_days(DAY, 1), first)]
     assert asked(served_folds(deployment, add_days(DAY, 10))) == reigned
     assert asked(served_folds(deployment, add_days(DAY, 11))) == [*reigned, (add_days(DAY, 11), second)]
+
+
+def test_folds_begin_where_what_served_was_fitted_and_not_what_serves_later(deployment: Deployment) -> None:
+    first = deployment.trained(1, DAY, folds=1)
+    deployment.trained(2, add_days(DAY, 3), folds=1)
+    third = deployment.trained(3, add_days(DAY, 7), folds=1)
+    for version, day in ((first, DAY), (third, add_days(DAY, 7))):
+        deployment.promote(version, day)
+    assert fit_days_of_served(deployment, DAY) == []
+    assert fit_days_of_served(deployment, add_days(DAY, 7)) == [DAY]
+    assert fit_days_of_served(deployment, add_days(DAY, 8)) == [DAY, add_days(DAY, 7)]
 
 
 def test_after_a_rollback_the_earlier_one_serves_again(deployment: Deployment) -> None:
