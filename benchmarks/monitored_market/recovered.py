@@ -1,4 +1,4 @@
-"""Recovery from a drift: four policies on one market, measured by the truth.
+"""Recovery from a drift: policies on one market, measured by the truth.
 
 Belongs here: a market's history, what is injected, who serves on which day, expected MAP. Does not belong here: fits
 and the gate (`gated`), the detectors (`monitored`), claims and tables (`recovery_tables`).
@@ -6,8 +6,10 @@ and the gate (`gated`), the detectors (`monitored`), claims and tables (`recover
 Concept: the drift begins on the morning on which the first champion serves. All policies see the same days; what two
 of them share (a history, a fit on what was known on a morning, a fold's conditions) is computed once. `never` keeps
 the first champion, `weekly` serves whatever it refits on everything mature, `governed` is the product: detectors,
-governor, folds, gate. `born` knows the new world alone: the market lives on after the days that are measured, and a
-model of those later days is asked about them. What is fitted in the morning serves from the next day on.
+governor, folds, gate. `daily`, in some markets, refits every morning and serves that, ungated: the most that this
+recipe can win back, since nobody can learn sooner what is not known yet. `born` knows the new world alone: the market
+lives on after the days that are measured, and a model of those later days is asked about them. What is fitted in the
+morning serves from the next day on.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from monitored_market.governed import Governed, promote_with_folds, reign
 from monitored_market.marts import MonitoredMarket
 from monitored_market.storm import true_probability
 
-NEVER, WEEKLY, GOVERNED, BORN = "never", "weekly", "governed", "born"
+NEVER, WEEKLY, DAILY, GOVERNED, BORN = "never", "weekly", "daily", "governed", "born"
 HUMAN, SIMPLE = "human", "simple"
 WIN, NOT_INFERIOR, AGE = "win", "non-inferiority", "age"
 REFIT_DAYS = 7
@@ -135,24 +137,29 @@ def lived(seed: int, plan: Plan) -> History:
     return History(market, watch, models, first, time.process_time() - start)
 
 
-def recovered(history: History, kind: Kind, plan: Plan, seed: int) -> dict[str, Any]:
-    """Return what each policy did after a drift of a kind, as a record for JSON."""
-    start = time.process_time()
+def recovered(history: History, kind: Kind, plan: Plan, seed: int, *, has_daily: bool = False) -> dict[str, Any]:
+    """Return what each policy did after a drift of a kind, as a record for JSON; `daily`, if asked for, in a drift."""
+    start, has_daily = time.process_time(), has_daily and bool(kind.drifts)
     market = history.market.branch(*kind.injections(history.market.day))
     begins, models = market.day, history.models.branch(market.day)
     first = history.first.model_version
     governed = Governed(history.watch.branch(), models, [reign(first, None, begins, after_run=False)])
-    weekly, measured = first, []
+    weekly, daily, measured = first, first, []
     for number in range(1, plan.days + 1):
         governed.morning(market)
-        refitted = weekly
+        refitted = (weekly, daily)
         if number > 1 and (number - 1) % REFIT_DAYS == 0:
-            refitted = models.fitted(market, market.day).model_version
+            refitted = (models.fitted(market, market.day).model_version, daily)
+        if number > 1 and has_daily:
+            fit = models.fitted(market, market.day, governed.watch.faulty, decisions=governed.watch.history)
+            refitted = (refitted[0], fit.model_version)
         if (number - 1) % plan.judged_every == 0:
             serving = {NEVER: first, WEEKLY: weekly, GOVERNED: governed.serving}
+            if has_daily:
+                serving[DAILY] = daily
             measured.append(_measured(number, market, models, serving, plan))
         governed.evening(market)
-        weekly = refitted
+        weekly, daily = refitted
         market.live()
         _forget(market, governed.watch, plan)
     _add_born(market, models, measured, plan, kind)

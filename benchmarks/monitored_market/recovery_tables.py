@@ -22,7 +22,7 @@ from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, NEW
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.statistics import student_lower_bound, wilson_interval
 from mlife_assets.core.windows import add_days
-from monitored_market.recovered import AGE, BORN, GOVERNED, HUMAN, NEVER, NOT_INFERIOR, SIMPLE, WEEKLY, WIN
+from monitored_market.recovered import AGE, BORN, DAILY, GOVERNED, HUMAN, NEVER, NOT_INFERIOR, SIMPLE, WEEKLY, WIN
 
 MATERIAL_DAMAGE = 0.01
 """Expected MAP@10 over the first days that a drift costs; smaller damage is immaterial."""
@@ -64,6 +64,12 @@ def share(gain: Values, damage: Values) -> float | None:
     return float(np.sum(gain) / np.sum(damage)) if np.sum(damage) > 0 else None
 
 
+def first_share(runs: Sequence[Run], name: str) -> float | None:
+    """Return the share of the damage over the first days that a policy won back; None where there was none."""
+    never = means(runs, NEVER, 1, FIRST_DAYS)
+    return share(means(runs, name, 1, FIRST_DAYS) - never, means(runs, BORN, 1, FIRST_DAYS) - never)
+
+
 def late_share(runs: Sequence[Run], name: str) -> float | None:
     """Return the share of the damage from the late day on that a policy won back; None where there was none."""
     never = means(runs, NEVER, LATE_DAY)
@@ -94,7 +100,11 @@ def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "kind": kind,
         "markets": len(runs),
-        "maps": {name: float(np.mean(means(runs, name, 1, FIRST_DAYS))) for name in runs[0]["maps"]},
+        "maps": {
+            name: float(np.mean(means(runs, name, 1, FIRST_DAYS)))
+            for name in runs[0]["maps"]
+            if all(name in run["maps"] for run in runs)
+        },
         "fits": float(np.mean([sum(gate["day"] <= FIRST_DAYS for gate in run["gates"]) for run in runs])),
         "promotions": {by: sum(promotions(run, by) for run in runs) for by in (WIN, NOT_INFERIOR, AGE)},
         "promotions_at_most": max(promotions(run) for run in runs),
@@ -119,6 +129,8 @@ def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
             "late_share": late_share(runs, name) if has_late_days else None,
             "gain_over_part_of_damage": None if over is None else over[0],
         }
+    if asked := [run for run in runs if DAILY in run["maps"]]:
+        found[DAILY] = {"markets": len(asked)} | {name: first_share(asked, name) for name in (DAILY, GOVERNED)}
     return found
 
 
@@ -207,6 +219,13 @@ def print_figures(figures: Sequence[Mapping[str, Any]]) -> None:
             print(f"{_percent(ours['share']):>15}{_number(ours['gain_over_part_of_damage']):>20}", end="")
             print(f"{_percent(ours['late_share']):>9}", end="")
         print()
+    print(
+        f"\nthe most that refits win, one each morning: share won back over days 1-{FIRST_DAYS}, beside the product's"
+    )
+    for one in figures:
+        if DAILY in one:
+            shares = "".join(f"{name:>10} {_percent(one[DAILY][name])}" for name in (DAILY, GOVERNED))
+            print(f"{one['kind']:14}{one[DAILY]['markets']:>2} of {one['markets']} markets{shares}")
     print(f"\nin {FIRST_DAYS} days: fits a market; promotions in all markets, at most in one; confirmed concept drift")
     print(f"{'drift':14}{'fits':>6}{WIN:>6}{NOT_INFERIOR:>17}{AGE:>6}{'at most':>9}{'confirmed':>11}{'median day':>12}")
     for one in figures:

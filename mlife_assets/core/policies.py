@@ -250,7 +250,7 @@ class RetrainPolicy:
     alarm_days_needed: int = 2
     alarm_days_window: int = 3
     cooldown_days: int = 7
-    budget_per_30_days: int = 4
+    budget_per_30_days: int = 6
     maximum_model_age_days: int = 60
     minimum_new_mature_positives: int = 300
     days_between_fits: int = 7

@@ -46,7 +46,7 @@ def history(bench: ModuleType, plan: Any) -> Any:
 @pytest.fixture(scope="module")
 def runs(bench: ModuleType, history: Any, plan: Any) -> dict[str, Any]:
     kinds = {kind.name: kind for kind in bench.KINDS}
-    return {name: bench.recovered(history, kinds[name], plan, SEED) for name in bench.QUICK_KINDS}
+    return {name: bench.recovered(history, kinds[name], plan, SEED, has_daily=True) for name in bench.QUICK_KINDS}
 
 
 def tables() -> ModuleType:
@@ -191,7 +191,9 @@ def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str,
         assert all(maps[name][0] < maps["oracle"][0] for name in ("never", "human", "simple"))
         assert len(run["alarms"]) == len(run["codes"]) == plan.days
     assert np.mean(drifted["maps"]["born"]) > np.mean(drifted["maps"]["never"]) + 0.01
-    assert "born" not in quiet["maps"]
+    assert drifted["maps"]["daily"][0] == drifted["maps"]["never"][0], "nobody learned anything yet"
+    assert drifted["maps"]["daily"][1] != drifted["maps"]["weekly"][1]
+    assert not {"born", "daily"} & set(quiet["maps"])
 
 
 def test_the_governor_and_the_gate_are_asked(runs: dict[str, Any]) -> None:
@@ -209,7 +211,7 @@ def made_up(kind: str, never: float, **others: Any) -> dict[str, Any]:
     """Return a run of 60 days in which each policy keeps one value; `governed` and `born` may be given."""
     days = list(range(1, 61, 3))
     maps = {"never": [never] * 20, "weekly": [never] * 20, "governed": [never] * 20}
-    maps |= {name: [value] * 20 for name, value in others.items() if name in ("governed", "born", "weekly")}
+    maps |= {name: [value] * 20 for name, value in others.items() if name in ("governed", "born", "weekly", "daily")}
     run = {"seed": 1, "kind": kind, "days": days, "maps": maps, "gates": [], "alarms": [""] * 60}
     run |= {"codes": [["no_drift"]] * 60, "verdicts": ["wait"] * 60}
     return run | {name: value for name, value in others.items() if name in run}
@@ -237,6 +239,17 @@ def test_shares_are_pooled_over_markets(bench: ModuleType) -> None:
     assert found["governed"]["late_share"] == pytest.approx(1.0)
     assert found["governed"]["share"] == pytest.approx(6 / 15)
     assert found["governed"]["gain_over_part_of_damage"] is None
+
+
+def test_the_most_that_refits_win_stands_beside_what_the_product_won_in_the_same_markets(
+    bench: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [made_up("pay 5", 0.3, governed=0.36, born=0.4, daily=0.38), made_up("pay 5", 0.3, governed=0.5, born=0.6)]
+    found = tables().figures_of("pay 5", runs)
+    assert found["daily"] == {"markets": 1, "daily": pytest.approx(0.8), "governed": pytest.approx(0.6)}
+    assert "daily" not in found["maps"], "no mean over other markets than the rest"
+    tables().print_figures([found])
+    assert "pay 5          1 of 2 markets     daily 80%  governed 60%" in capsys.readouterr().out
 
 
 def test_a_material_damage_has_to_be_won_back(bench: ModuleType) -> None:
@@ -304,7 +317,7 @@ def test_a_finished_run_is_kept_and_never_run_again(
 ) -> None:
     lived: list[str] = []
     monkeypatch.setattr(bench, "lived", lambda *_: lived.append("history"))
-    monkeypatch.setattr(bench, "recovered", lambda _, kind, *__: (lived.append(kind.name), runs[kind.name])[1])
+    monkeypatch.setattr(bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), runs[kind.name])[1])
     monkeypatch.setattr(sys, "argv", ["recovery", "--quick", "--work", str(tmp_path)])
     assert bench.main() == 0
     assert sorted(lived) == ["history", "none", "pay 5"]

@@ -102,7 +102,7 @@ def test_an_alarm_that_ended_does_not_retrain() -> None:
     [
         ({"is_retraining_in_flight": True}, codes.IN_FLIGHT),
         ({"promotion_dates": (DAY - timedelta(days=6),)}, codes.COOLDOWN),
-        ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))}, codes.BUDGET_SPENT),
+        ({"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 12, 15, 18, 22, 29))}, codes.BUDGET_SPENT),
         ({"fit_dates": tuple(DAY - timedelta(days=6 * k) for k in range(1, 59))}, codes.FITS_SPENT),
         ({"new_mature_positives": 299}, codes.LABELS_IMMATURE),
     ],
@@ -120,7 +120,7 @@ def test_the_edges_of_cooldown_budget_and_age() -> None:
     history = [past(1, "data")]
     cooled = replace(CHAMPION, promotion_dates=(DAY - timedelta(days=7),))
     assert decided("data", history=history, champion=cooled).verdict == "retrain"
-    spent = replace(CHAMPION, promotion_dates=tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 30)))
+    spent = replace(CHAMPION, promotion_dates=tuple(DAY - timedelta(days=d) for d in (8, 12, 15, 18, 22, 30)))
     assert decided("data", history=history, champion=spent).verdict == "retrain"
     assert decided(champion=replace(CHAMPION, trained_as_of=DAY - timedelta(days=60))).verdict == "wait"
     old = replace(CHAMPION, trained_as_of=DAY - timedelta(days=61), fit_dates=(DAY - timedelta(days=7),))
@@ -190,8 +190,8 @@ def test_enough_new_labels_ask_for_a_fit_of_their_own() -> None:
         ({"fit_dates": (DAY - timedelta(days=6),)}, "The last fit is 6 days old (7 needed)."),
         ({"promotion_dates": (DAY - timedelta(days=6),)}, "The last promotion is 6 days old (7 needed)."),
         (
-            {"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 15, 22, 29))},
-            "4 promotions in 30 days spend the budget of 4.",
+            {"promotion_dates": tuple(DAY - timedelta(days=d) for d in (8, 12, 15, 18, 22, 29))},
+            "6 promotions in 30 days spend the budget of 6.",
         ),
         (
             {"fit_dates": tuple(DAY - timedelta(days=7 * k) for k in range(1, 53))},
