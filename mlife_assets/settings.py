@@ -72,6 +72,9 @@ class Settings(HomeSettings):
     remembers: ClassVar[bool] = True
 
     environment: Literal["dev", "staging", "prod"] = "dev"
+    deployment: Literal["embedded"] = Field(
+        default="embedded", description="What stands behind the ports; `embedded` is a simulated market."
+    )
     database: SecretStr | None = Field(
         default=None,
         description="postgresql:// address of the ledger and of Dagster's records; by default files of the home.",

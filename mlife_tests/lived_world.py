@@ -17,7 +17,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.platform.embedded_world import Story
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import DayResult, Demo, prepare_home
 from mlife_assets.components.running.driver import QUIET, LifecycleDriver
@@ -25,6 +24,7 @@ from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.embedded_world import Story
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import Calibration
 from mlife_assets.recruiting.applications import job_of_the_day

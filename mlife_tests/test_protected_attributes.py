@@ -35,8 +35,10 @@ AGE_OF_A_POSTING = {"job_age_days"}
 MAY_NAME_THE_PORT = {
     "recruiting/ports.py": "declares it",
     "market/audit_attributes.py": "the embedded table",
-    "components/platform/embedded_world.py": "makes it",
-    "components/platform/market_parts.py": "offers it",
+    "deployments/embedded_world.py": "makes it",
+    "deployments/embedded.py": "names what makes it",
+    "deployments/record.py": "has a place for it",
+    "components/platform/deployment_parts.py": "offers it",
 }
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = ("core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "components/model/fairness.py")

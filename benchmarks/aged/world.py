@@ -139,8 +139,8 @@ def open_platform(home: Path, size: Size) -> Platform:
     """Return the platform of a home with one model and one application; its market began on `FIRST_DAY`."""
     from dataclasses import replace
 
-    from mlife_assets.components.platform.embedded_world import Story
     from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.embedded_world import Story
     from mlife_assets.recruiting.applications import job_of_the_day
     from mlife_assets.recruiting.job_applications import job_applications
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+import pyarrow as pa
+
 from mlife_assets.recruiting.application import Channel
 
 
@@ -87,6 +89,38 @@ class MessageGateway(Protocol):
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
         """Return all that people wrote, received from `since` up to `until`, oldest first; safe to read again."""
+        ...
+
+
+class SentRecord(MessageGateway, Protocol):
+    """A provider that says what reached its network, as one does that sends nothing."""
+
+    def sent_messages(self, day: date) -> pa.Table:
+        """Return what reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`."""
+        ...
+
+
+class RecordedGateway(SentRecord, Protocol):
+    """A provider of texts whose own records can be asked, too, so that what went wrong on our side shows."""
+
+    def request_counts(self) -> pa.Table:
+        """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id."""
+        ...
+
+    def duplicate_sends(self) -> int:
+        """Return how many texts were accepted beyond the first of their message."""
+        ...
+
+    def numbers_texted_twice(self) -> int:
+        """Return how many (number, UTC day) got more than one text, whatever the accounts."""
+        ...
+
+    def forget_numbers(self) -> None:
+        """Erase the number hashes of earlier requests."""
+        ...
+
+    def close(self) -> None:
+        """Close the record."""
         ...
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.adapters.event_log import verify
-from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
+from mlife_assets.components.shown.present import STEP
 from mlife_assets.core.windows import run_time
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
-from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
+from mlife_assets.components.shown.present import STEP
 from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.windows import add_days, run_time
 

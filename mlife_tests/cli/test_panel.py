@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from mlife_assets.adapters.panel_store import PanelStore
-from mlife_assets.components.shown.present import OPERATOR_DELAY
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.core.windows import add_days, run_time
 
 USERS, RECRUITERS = 12, ("r1", "r2", "r3")

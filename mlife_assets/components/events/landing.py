@@ -54,7 +54,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in covered:
         landing_day = add_days(day, -1)
-        platform.event_source.deliver(landing_day)
+        platform.deliver(landing_day)
         report = platform.ingest_at(day).ingest(landing_day)
         platform.tables.write_report(INGEST_REPORT, day, asdict(report))
         for entry in report.types:

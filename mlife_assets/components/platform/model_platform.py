@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mlife_assets.adapters.send_ledger import SqlLedger
 
 RETRAIN_DELAY = timedelta(hours=1)
+OPERATOR_DELAY = timedelta(hours=4)
 INGEST_REPORT = "ingest"
 """Report of what became of what was delivered for a day."""
 
@@ -202,6 +203,10 @@ class ModelPlatform(HomeKeys, ABC):
     def retraining_time(self, day: date) -> datetime:
         """Return when a retraining of partition `day` is decided."""
         return run_time(day) + RETRAIN_DELAY
+
+    def act_time(self, newest: date) -> datetime:
+        """Return when a person's act happens, `newest` being the newest day that was decided."""
+        return run_time(newest) + OPERATOR_DELAY
 
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""

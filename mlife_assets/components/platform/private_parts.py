@@ -3,7 +3,7 @@
 Belongs here: which adapter keeps what of people in the private folder. Does not belong here: what every home has there
 (`home_keys`), the rest of the wiring (`resources`).
 
-Concept: whoever asks for a file of ledger or gateway has the whole folder narrowed first, so that no part of it is
+Concept: whoever asks for a file of the ledger has the whole folder narrowed first, so that no part of it is
 opened while another is still readable to others. A database is one home's: another would count and publish its sends.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlife_assets.adapters.backups import RESTORED
-from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
@@ -73,15 +72,6 @@ class PrivateParts(HomeKeys):
         if self.settings.database is not None:
             return holds_tables(self.settings.database.get_secret_value(), LEDGER_SCHEMA)
         return (self.settings.private_folder / LEDGER_FILE).exists()
-
-    @shared_port
-    def gateway(self) -> ConsoleGateway:
-        """The provider of text messages."""
-        return ConsoleGateway(
-            private_file(self.private_folder / "gateway.sqlite"),
-            seed=self.settings.seed,
-            hash_key=self.number_key,
-        )
 
 
 def _first_head(store: HeadStore) -> bytes | None:

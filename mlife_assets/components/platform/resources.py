@@ -1,23 +1,21 @@
 """The platform as one resource: every port wired to its adapter.
 
-Belongs here: which adapter stands behind which port in this deployment, and where it keeps its files. Does not belong
-here: what assets do with them.
+Belongs here: which adapter stands behind which port in every deployment, and where it keeps its files. Does not belong
+here: what differs by deployment (`deployment_parts`), what assets do with them.
 
-Concept: assets ask for `platform` and use ports. The embedded world (market, console gateway, simulated clock) is wired
-here and in `market_parts` and nowhere else, so a production deployment replaces this wiring only. In the embedded world
-the present is the evening of the partition that runs, so a day can run again with the same bytes.
+Concept: assets ask for `platform` and use ports. What differs by deployment (who delivers, who sends, whose time
+counts) is a record that `deployment_parts` asks; all else is wired here and is the same in each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlife_assets.adapters.cage import DecodingCage
-from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
@@ -32,14 +30,12 @@ from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feed
 from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.messages.recipients import recheck_of
-from mlife_assets.components.platform.embedded_world import Story
-from mlife_assets.components.platform.market_parts import MarketParts
+from mlife_assets.components.platform.deployment_parts import DeploymentParts
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import AlertChannel
-from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
     ApplicationDeclaration,
@@ -54,8 +50,9 @@ from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 
-SEND_DELAY = timedelta(minutes=5)
-OUTCOMES_DELAY = timedelta(hours=3)
+if TYPE_CHECKING:
+    from mlife_assets.deployments.embedded_world import Story
+
 PLAN_REPORT = "message_plan"
 
 
@@ -70,7 +67,7 @@ def applications_in_files() -> Sequence[ApplicationDeclaration]:
 
 
 @dataclass(frozen=True)
-class Platform(MarketParts, ModelPlatform):
+class Platform(DeploymentParts, ModelPlatform):
     """All ports of one job board, as one model and one application see it; adapters are made when first asked for.
 
     `declared` are the models of the deployment and `declared_applications` its applications, by default those of its
@@ -238,14 +235,6 @@ class Platform(MarketParts, ModelPlatform):
         """From the ledger to the event log."""
         return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers)
 
-    def sending_time(self, day: date) -> datetime:
-        """Return when partition `day` starts to send."""
-        return run_time(day) + SEND_DELAY
-
-    def outcomes_time(self, day: date) -> datetime:
-        """Return until when replies and receipts of partition `day` are read."""
-        return run_time(day) + OUTCOMES_DELAY
-
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
         return ingest_of_day(self, day, self.newest_landed_day() or day)
@@ -258,11 +247,11 @@ class Platform(MarketParts, ModelPlatform):
         return {row["message_id"]: row["items"] for row in rows}
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
-        """Return the application's dispatcher of a day; its clock starts at the time of sending, moved only by pacing.
+        """Return the application's dispatcher of a day, which begins at the time of sending.
 
         It can send only what `verify` finds approved; without, it reads receipts and replies.
         """
-        clock = SimulatedClock(self.sending_time(day))
+        pace = self.deployment.times.pace(self.sending_time(day))
         return Dispatcher(
             self.ledger,
             self.gateways[self.application.channel],
@@ -270,7 +259,7 @@ class Platform(MarketParts, ModelPlatform):
             self.application,
             self.policies.contact,
             recheck=recheck_of(self, day),
-            clock=clock,
-            sleep=lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)),
+            clock=pace.clock,
+            sleep=pace.sleep,
             verify=verify,
         )

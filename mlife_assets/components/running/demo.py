@@ -123,7 +123,7 @@ class Demo:
         last = add_days(settings.first_lived_date, -1)
         with self.stopwatch.measure("market"):
             for day in days_between(settings.start_date, add_days(last, -1)):
-                self.platform.event_source.deliver(day)
+                self.platform.deliver(day)
                 after_day(day)
         with self.stopwatch.measure("history"):
             self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
@@ -186,7 +186,7 @@ class Demo:
         return DayResult(
             number=number,
             day=day,
-            event=self.platform.world.story.events.get(number, ""),
+            event=self.platform.event_of_day(number),
             verdict=decision["verdict"],
             reasons=tuple(decision["sentences"]),
             promotion=promotion["sentences"][0] if promotion else "",

@@ -20,7 +20,6 @@ from mlife_assets.core.windows import add_days
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
 
-OPERATOR_DELAY = timedelta(hours=4)
 STEP = timedelta(seconds=1)
 ACTS = (
     "sending_paused",
@@ -60,7 +59,7 @@ def operator_time(platform: ModelPlatform) -> datetime:
     import pyarrow.compute as pc
 
     newest = newest_day(platform) or add_days(platform.first_run_day, -1)
-    evening = platform.run_time(newest) + OPERATOR_DELAY
+    evening = platform.act_time(newest)
     acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
     known = [pc.max(times).as_py() + STEP for times in acts if len(times)]
     return max([evening, *known, *(at + STEP for at in platform.act_times())])

@@ -14,6 +14,7 @@ from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.components.messages.sending import read_plan
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.deployments.embedded import delivered_messages
 from mlife_assets.market.texts import POSITION
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -79,7 +80,7 @@ def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_hom
     home.plan()
     home.send()
     home.send(application=NAME)
-    rows = home.platform._delivered_messages(sending_home.DAY).to_pylist()
+    rows = delivered_messages(home.platform, sending_home.DAY).to_pylist()
     in_mails = [row for row in rows if row[POSITION] is not None]
     texts = [row for row in rows if row[POSITION] is None]
     assert texts
@@ -99,7 +100,7 @@ def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(
     home.change_job("j1", "Act now, you won a prize")
     home.plan(application=NAME)
     home.send(application=NAME)
-    rows = home.platform._delivered_messages(sending_home.DAY).to_pylist()
+    rows = delivered_messages(home.platform, sending_home.DAY).to_pylist()
     assert rows
     assert "j1" not in {row["job_id"] for row in rows}
 

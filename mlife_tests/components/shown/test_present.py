@@ -7,8 +7,9 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.shown.present import OPERATOR_DELAY, STEP, newest_day, next_day, operator_time
+from mlife_assets.components.shown.present import STEP, newest_day, next_day, operator_time
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings

@@ -1,0 +1,131 @@
+"""The ports that differ by deployment: exporters, directories of people, providers, time.
+
+Belongs here: asking the deployment's record for each. Does not belong here: filling the record (`deployments`), every
+other port (`resources`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.platform.mail_parts import MailParts
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ports import EventSource
+from mlife_assets.deployments.chosen import deployment_of
+from mlife_assets.deployments.record import Deployment
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.ports import (
+    AddressBook,
+    AuditAttributes,
+    ContactBook,
+    MessageGateway,
+    RecordedGateway,
+    SentRecord,
+)
+
+if TYPE_CHECKING:
+    from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
+
+SEND_DELAY = timedelta(minutes=5)
+OUTCOMES_DELAY = timedelta(hours=3)
+
+
+class DeploymentParts(MailParts):
+    """The ports whose adapters the deployment names."""
+
+    story: Story | None
+
+    @shared_port
+    def deployment(self) -> Deployment:
+        """Which adapter stands behind which port."""
+        return deployment_of(self)
+
+    @shared_port
+    def landing(self) -> ObstoreObjectStore:
+        """Where exporters put their files."""
+        return ObstoreObjectStore.local(self.settings.landing_folder)
+
+    @shared_port
+    def world(self) -> EmbeddedWorld:
+        """The simulated market. Raises InvalidInputError where there is none."""
+        if self.deployment.market is None:
+            raise InvalidInputError(
+                f"MLIFE_DEPLOYMENT is {self.deployment.name}, which has no simulated market; unset it to work in one"
+            )
+        return self.deployment.market()
+
+    @shared_port
+    def contacts(self) -> ContactBook:
+        """Phone numbers."""
+        return self.deployment.contacts()
+
+    @shared_port
+    def address_books(self) -> Mapping[Channel, AddressBook]:
+        """Addresses of channels other than texts."""
+        return self.deployment.address_books()
+
+    @shared_port
+    def audit_attributes(self) -> AuditAttributes:
+        """Protected attributes; `components.model.fairness` alone may ask for them."""
+        return self.deployment.audit_attributes()
+
+    @shared_port
+    def event_source(self) -> EventSource | None:
+        """What delivers raw events when a day asks for them; None where others deliver them."""
+        return None if self.deployment.event_source is None else self.deployment.event_source()
+
+    def deliver(self, day: date) -> None:
+        """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
+        if self.event_source is not None:
+            self.event_source.deliver(day)
+
+    def event_of_day(self, number: int) -> str:
+        """Return what happens in the simulated world on a day, 1 being the first; nobody says it of a real one."""
+        return "" if self.deployment.market is None else self.world.story.events.get(number, "")
+
+    @shared_port
+    def gateway(self) -> RecordedGateway:
+        """The provider of text messages."""
+        return self.deployment.texts()
+
+    @shared_port
+    def mailbox(self) -> SentRecord:
+        """The provider of mails."""
+        return self.deployment.mails()
+
+    @shared_port
+    def gateways(self) -> Mapping[Channel, MessageGateway]:
+        """The provider of each channel by which something is sent."""
+        return {Channel.SMS: self.gateway, Channel.EMAIL: self.mailbox}
+
+    @property
+    def providers(self) -> Mapping[str, str]:
+        """Channel -> name of its provider; asking opens none."""
+        return self.deployment.providers
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the people are made up."""
+        return self.deployment.is_simulated
+
+    def sending_time(self, day: date) -> datetime:
+        """Return when partition `day` starts to send."""
+        return self.deployment.times.moment(day, SEND_DELAY)
+
+    def outcomes_time(self, day: date) -> datetime:
+        """Return until when replies and receipts of partition `day` are read."""
+        return self.deployment.times.moment(day, OUTCOMES_DELAY)
+
+    def act_time(self, newest: date) -> datetime:
+        """Return when a person's act happens, `newest` being the newest day that was decided."""
+        return self.deployment.times.moment(newest, OPERATOR_DELAY)
+
+    @abstractmethod
+    def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return message id -> items, of the plans of a day that are sent: those that are stored."""

@@ -1,0 +1,1 @@
+"""Deployments: which adapter stands behind which port, one page each."""

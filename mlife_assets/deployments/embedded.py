@@ -1,0 +1,83 @@
+"""The embedded deployment: a simulated market, providers that send nothing, simulated time.
+
+Belongs here: what stands behind its ports. Does not belong here: the market itself (`embedded_world`).
+
+Concept: the platform meets the market through landing files, the contact book and the gateways; the market learns
+through them alone what was sent.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.mailboxes.folder import FolderMailbox
+from mlife_assets.adapters.private_files import private_file
+from mlife_assets.deployments.embedded_world import EmbeddedWorld, demo_story
+from mlife_assets.deployments.record import Deployment, Home
+from mlife_assets.deployments.times import SimulatedTimes
+from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.addresses import normalise_address
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.ports import AddressBook
+
+NAME = "embedded"
+
+
+def embedded(home: Home) -> Deployment:
+    """Return the embedded deployment of a home; makes nothing yet."""
+    return Deployment(
+        name=NAME,
+        is_simulated=True,
+        times=SimulatedTimes(),
+        market=lambda: market_of(home),
+        event_source=lambda: home.world.event_source(
+            home.landing, lambda day: delivered_messages(home, day), lambda user_id: _is_holdout(home, user_id)
+        ),
+        contacts=lambda: home.world.contact_book(),
+        address_books=lambda: {Channel.EMAIL: AddressBook(home.world.mail_book().mail_addresses, normalise_address)},
+        audit_attributes=lambda: home.world.audit_attributes(),
+        texts=lambda: ConsoleGateway(
+            private_file(home.private_folder / "gateway.sqlite"), seed=home.settings.seed, hash_key=home.number_key
+        ),
+        mails=lambda: FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.seed),
+        providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name},
+    )
+
+
+def market_of(home: Home) -> EmbeddedWorld:
+    """Return the simulated market of a home."""
+    settings = home.settings
+    days = settings.demo_event_days if settings.demo_faults else None
+    return EmbeddedWorld(
+        seed=settings.seed,
+        users=settings.market_users,
+        jobs=settings.market_jobs,
+        start_date=settings.start_date,
+        history_days=settings.history_days,
+        story=home.story or demo_story(days),
+        home=settings.home,
+        private_folder=home.private_folder,
+    )
+
+
+def delivered_messages(home: Home, day: date) -> pa.Table:
+    """Return the texts that reached people on `day` and the jobs in mails that did (`texts.DELIVERED_SCHEMA`)."""
+    texts, mails = home.gateway.sent_messages(day), home.mailbox.sent_messages(day)
+    jobs = {row.message_id: row.job_id for row in home.ledger.rows(as_of_date=day)}
+    rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]
+    items = home.planned_items(day) if mails.num_rows else {}
+    rows += [
+        {**row, "job_id": item["job_id"], POSITION: item["position"]}
+        for row in mails.filter(mails["is_delivered"]).to_pylist()
+        for item in items[row["message_id"]]
+    ]
+    return pa.Table.from_pylist(rows, schema=DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64())))
+
+
+def _is_holdout(home: Home, user_id: str) -> bool:
+    contact = home.policies.contact
+    return is_holdout(user_id, salt=contact.assignment_salt, share=contact.holdout_share)

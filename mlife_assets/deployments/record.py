@@ -1,0 +1,121 @@
+"""What a deployment is: a name, and what stands behind the ports that differ from one to the next.
+
+Belongs here: the record that every deployment fills, and what a home offers to it. Does not belong here: filling it
+(`embedded`), the ports of every deployment (`components.platform`).
+
+Concept: a port is a function that makes its adapter, since asking which deployment this is opens no file and no
+connection. The platform calls each once and keeps what it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.core.ports import EventSource, ObjectStore
+from mlife_assets.deployments.times import Times
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, RecordedGateway, SentRecord
+from mlife_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
+
+
+class Home(Protocol):
+    """What a home offers to its deployment: settings, keys, and what was sent from it."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment says."""
+        ...
+
+    @property
+    def policies(self) -> Policies:
+        """Business and scientific choices."""
+        ...
+
+    @property
+    def story(self) -> Story | None:
+        """What happens in a simulated world; None is what the settings say."""
+        ...
+
+    @property
+    def private_folder(self) -> Path:
+        """Where people's data are, readable to nobody else."""
+        ...
+
+    @property
+    def number_key(self) -> bytes:
+        """The key of number hashes."""
+        ...
+
+    @property
+    def stationery(self) -> Stationery:
+        """What makes mails."""
+        ...
+
+    @property
+    def landing(self) -> ObjectStore:
+        """Where exporters put their files."""
+        ...
+
+    @property
+    def ledger(self) -> SqlLedger:
+        """Every send."""
+        ...
+
+    @property
+    def gateway(self) -> RecordedGateway:
+        """The provider of texts."""
+        ...
+
+    @property
+    def mailbox(self) -> SentRecord:
+        """The provider of mails."""
+        ...
+
+    @property
+    def world(self) -> EmbeddedWorld:
+        """The simulated market. Raises InvalidInputError where there is none."""
+        ...
+
+    def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return message id -> items, of the plans of a day that are sent."""
+        ...
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Which adapter stands behind which port, and whose time counts.
+
+    Attributes:
+        name: as `MLIFE_DEPLOYMENT` says it.
+        is_simulated: whether the people are made up.
+        times: when sends and people's acts happen.
+        market: makes the simulated market; None where the world is real.
+        event_source: makes what delivers landing files; None where others deliver them.
+        contacts: makes the directory of phone numbers.
+        address_books: makes the directories of the addresses of other channels.
+        audit_attributes: makes the restricted table of protected attributes.
+        texts, mails: make the providers of the two channels by which something is sent.
+        providers: channel -> name of its provider, which is known without opening it.
+    """
+
+    name: str
+    is_simulated: bool
+    times: Times
+    market: Callable[[], EmbeddedWorld] | None
+    event_source: Callable[[], EventSource] | None
+    contacts: Callable[[], ContactBook]
+    address_books: Callable[[], Mapping[Channel, AddressBook]]
+    audit_attributes: Callable[[], AuditAttributes]
+    texts: Callable[[], RecordedGateway]
+    mails: Callable[[], SentRecord]
+    providers: Mapping[Channel, str]

@@ -1,0 +1,54 @@
+"""Times of a deployment: when what touches the world outside happens, and what people do.
+
+Belongs here: the two kinds of time, simulated and real. Does not belong here: when a partition decides
+(`core.windows`), clocks (`adapters.clock`).
+
+Concept: a partition decides at its nominal time wherever it runs, so the same data give the same bytes. Sends and
+people's acts follow it by a fixed delay in a simulated world, which stands still in the evening of its newest day, and
+happen at the clock's present in a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.core.ports import Clock
+from mlife_assets.core.windows import run_time
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What paces sends: the present, and how to wait."""
+
+    clock: Clock
+    sleep: Callable[[float], None]
+
+
+class Times(Protocol):
+    """When things happen that no partition decides."""
+
+    def moment(self, day: date, delay: timedelta) -> datetime:
+        """Return when something happens that follows the run of partition `day` by `delay` in a simulated world."""
+        ...
+
+    def pace(self, start: datetime) -> Pace:
+        """Return what paces sends that begin at `start`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SimulatedTimes:
+    """The present is the evening of the partition that runs; waiting takes no time."""
+
+    def moment(self, day: date, delay: timedelta) -> datetime:
+        """Return the time of the run and the delay."""
+        return run_time(day) + delay
+
+    def pace(self, start: datetime) -> Pace:
+        """Return a clock that stands at `start`, moved by waiting alone."""
+        clock = SimulatedClock(start)
+        return Pace(clock, lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)))
