@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from types import ModuleType
+from typing import Any
 
 import dagster as dg
 
@@ -20,10 +21,11 @@ from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
 from mlife_assets.components.graph.alert_delivery import alert_delivery_job
 from mlife_assets.components.graph.application_graph import ApplicationGraph
+from mlife_assets.components.graph.due_days import build_due_days_sensor
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
-from mlife_assets.components.graph.partitions import ending_with
+from mlife_assets.components.graph.partitions import DAILY, with_days
 from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
@@ -71,23 +73,38 @@ def build_definitions(
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
+    jobs = [*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs]
     assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
-        assets=assets if last is None else ending_with(last, assets, today=today),
+        assets=_of_home(assets, settings, last, today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
-        jobs=[
-            *build_jobs([ModelGraph(model) for model in platform.models], applications),
-            *parts.jobs,
-            *ACT_JOBS,
-            alert_delivery_job,
+        jobs=[*jobs, *ACT_JOBS, alert_delivery_job],
+        schedules=[*build_schedules(status, runs_days=platform.is_simulated), *parts.schedules],
+        sensors=[
+            *parts.sensors,
+            *SENSORS,
+            build_next_day_sensor(last, loaded_on=today),
+            *([] if platform.is_simulated else [build_due_days_sensor(_sensor_status(settings), jobs)]),
         ],
-        schedules=[*build_schedules(status), *parts.schedules],
-        sensors=[*parts.sensors, *SENSORS, build_next_day_sensor(last, loaded_on=today)],
         resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
         metadata=None if instances is None else instances.metadata,
         component_tree=None if instances is None else instances.component_tree,
     )
+
+
+def _sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
+    """Return the default of what runs days by itself: on in production alone, as schedules are."""
+    is_production = settings.environment == "prod"
+    return dg.DefaultSensorStatus.RUNNING if is_production else dg.DefaultSensorStatus.STOPPED
+
+
+def _of_home(assets: Sequence[Any], settings: Settings, last: date | None, today: date) -> Sequence[Any]:
+    """Return assets with the days of a home; as they are where those are the ones that they were declared with."""
+    first = settings.first_partition
+    if last is None and first.isoformat() == DAILY.get_first_partition_key():
+        return assets
+    return with_days(assets, first=first, last=last, today=today)
 
 
 def _parts_made(platform: Platform, applications: Sequence[ApplicationGraph]) -> ModelParts:

@@ -14,7 +14,7 @@ import os
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
@@ -22,8 +22,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import require_database_url
-from mlife_assets.core.windows import FIRST_EVENT_DAY
-from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, HomeSettings
+from mlife_assets.deployment_settings import WORLD_FILE, DeploymentSettings, begun_with
+from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies, job_promotion_policy
 
@@ -32,7 +32,6 @@ DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
 WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
-WORLD_FILE = "world.json"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 POLICY_DEFAULT = "gate_users"
 """The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
@@ -49,7 +48,11 @@ class HomeSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file holds. Raises IntegrityError when it cannot be read."""
-        path = Path(self.current_state.get("home", DEFAULT_HOME)) / WORLD_FILE
+        home = Path(self.current_state.get("home", DEFAULT_HOME))
+        return {**self._world(home / WORLD_FILE), **begun_with(home)}
+
+    @staticmethod
+    def _world(path: Path) -> dict[str, Any]:
         if not path.is_file():
             return {}
         try:
@@ -66,15 +69,11 @@ class HomeSource(PydanticBaseSettingsSource):
         raise NotImplementedError
 
 
-class Settings(HomeSettings):
+class Settings(DeploymentSettings):
     """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
     remembers: ClassVar[bool] = True
 
-    environment: Literal["dev", "staging", "prod"] = "dev"
-    deployment: Literal["embedded"] = Field(
-        default="embedded", description="What stands behind the ports; `embedded` is a simulated market."
-    )
     database: SecretStr | None = Field(
         default=None,
         description="postgresql:// address of the ledger and of Dagster's records; by default files of the home.",
@@ -163,19 +162,14 @@ class Settings(HomeSettings):
         (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
 
     @property
-    def start_date(self) -> date:
-        """Return the first day of history in the embedded market."""
-        return FIRST_EVENT_DAY
-
-    @property
     def first_lived_date(self) -> date:
         """Return the first day that runs through the daily job."""
         return self.start_date + timedelta(days=self.history_days)
 
     @property
     def key_seed(self) -> int | None:
-        """Return the seed of the embedded world, whose keys derive from it; None elsewhere."""
-        return self.seed if self.environment == "dev" else None
+        """Return the seed of the embedded world, whose keys derive from it; None elsewhere, where people are real."""
+        return self.seed if self.environment == "dev" and self.deployment == "embedded" else None
 
     @property
     def landing_folder(self) -> Path:

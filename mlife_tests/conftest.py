@@ -218,6 +218,12 @@ def lived_world() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def standalone_world() -> ModuleType:
+    """Return the module `standalone_world`."""
+    return _loaded("mlife_standalone_world", "standalone_world.py")
+
+
+@pytest.fixture(scope="session")
 def activity_model() -> ModuleType:
     """Return the module `activity_model`: a second model, without an item, for the lived world."""
     return _loaded("mlife_activity_model", "activity_model.py")

@@ -8,6 +8,7 @@ Concept: the embedded world runs in simulated time, which is set by whoever driv
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mlife_assets.core.errors import InvalidInputError
 
@@ -18,6 +19,28 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present, aware, in UTC."""
         return datetime.now(UTC)
+
+
+class FileClock:
+    """The present that a file holds, so that whoever tries days out can move it for several processes at once.
+
+    Args:
+        path: text file with one instant, such as `2026-06-02T18:00:00+00:00`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file; it is read whenever somebody asks."""
+        self._path = path
+
+    def now(self) -> datetime:
+        """Return the instant in the file, aware, in UTC. Raises InvalidInputError when it says none."""
+        try:
+            return _utc(datetime.fromisoformat(self._path.read_text(encoding="utf-8").strip()))
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(
+                f"MLIFE_CLOCK_FILE: {self._path} says no instant ({type(error).__name__}); write one such as "
+                "2026-06-02T18:00:00+00:00 to it, or unset the variable"
+            ) from error
 
 
 class SimulatedClock:

@@ -39,6 +39,10 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
+    if settings.deployment != "embedded":
+        raise InvalidInputError(
+            f"MLIFE_DEPLOYMENT is {settings.deployment}, and a demo is of a simulated market; unset it"
+        )
     require_sound_places(settings)
     require_empty_lake(settings.home, settings.lake_place)
     if settings.database is not None and Platform(settings=settings, policies=settings.policies()).has_ledger:

@@ -178,4 +178,4 @@ def _print(standing: PlanStanding) -> None:
         whose = "" if plan.campaign == JOB_OF_THE_DAY else f" --application {plan.campaign}"
         line(f'`mlife plan approve{whose} --digest {named} --reason "..."` sends it, `mlife plan reject` never does.')
     if standing.state == "over":
-        line("Other days followed before anybody approved it, so it is never sent.")
+        line(f"It is never sent: {'; '.join(standing.why_not)}.")

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 FIRST_EVENT_DAY = date(2026, 4, 3)
-"""First day of raw events."""
+"""First day of raw events in the simulated market, and of days that are counted where nothing else says one."""
 
 FIRST_PARTITION = FIRST_EVENT_DAY + timedelta(days=1)
-"""The first day with anything to ingest."""
+"""The first day with anything to ingest there."""
 
 RUN_HOUR_UTC = 18
 """Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""

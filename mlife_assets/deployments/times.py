@@ -10,6 +10,7 @@ happen at the clock's present in a real one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,7 +18,7 @@ from typing import Protocol
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.core.ports import Clock
-from mlife_assets.core.windows import run_time
+from mlife_assets.core.windows import add_days, day_start, run_time
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class Times(Protocol):
         """Return what paces sends that begin at `start`."""
         ...
 
+    def is_due(self, day: date) -> bool:
+        """Return whether partition `day` may run."""
+        ...
+
+    def is_over(self, day: date) -> bool:
+        """Return whether it is too late to send anything of partition `day`."""
+        ...
+
 
 @dataclass(frozen=True)
 class SimulatedTimes:
@@ -52,3 +61,40 @@ class SimulatedTimes:
         """Return a clock that stands at `start`, moved by waiting alone."""
         clock = SimulatedClock(start)
         return Pace(clock, lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)))
+
+    def is_due(self, day: date) -> bool:  # noqa: ARG002  a day runs when somebody asks for it
+        """Return True."""
+        return True
+
+    def is_over(self, day: date) -> bool:  # noqa: ARG002  a day is over when the next one landed, which others look at
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True)
+class RealTimes:
+    """The present is a clock's; waiting takes as long as it takes.
+
+    Attributes:
+        clock: whose present counts.
+        sleep: waits.
+    """
+
+    clock: Clock
+    sleep: Callable[[float], None] = time.sleep
+
+    def moment(self, day: date, delay: timedelta) -> datetime:  # noqa: ARG002  it happens now, whatever the day
+        """Return the present."""
+        return self.clock.now()
+
+    def pace(self, start: datetime) -> Pace:  # noqa: ARG002  it starts now
+        """Return the clock and how to wait."""
+        return Pace(self.clock, self.sleep)
+
+    def is_due(self, day: date) -> bool:
+        """Return whether the nominal time of the run has come."""
+        return self.clock.now() >= run_time(day)
+
+    def is_over(self, day: date) -> bool:
+        """Return whether the UTC day has ended."""
+        return self.clock.now() >= day_start(add_days(day, 1))

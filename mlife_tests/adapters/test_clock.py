@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from mlife_assets.adapters.clock import SimulatedClock, SystemClock
+from mlife_assets.adapters.clock import FileClock, SimulatedClock, SystemClock
 from mlife_assets.core.errors import InvalidInputError
 
 START = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -36,3 +37,20 @@ def test_the_system_clock_is_in_utc() -> None:
     first = SystemClock().now()
     assert first.utcoffset() == timedelta(0)
     assert SystemClock().now() >= first
+
+
+def test_a_clock_in_a_file_is_moved_by_writing_it(tmp_path: Path) -> None:
+    file = tmp_path / "present"
+    clock = FileClock(file)
+    for moment in (START, START + timedelta(days=3)):
+        file.write_text(f"{moment.astimezone(timezone(timedelta(hours=-5))).isoformat()}\n")
+        assert clock.now() == moment
+
+
+@pytest.mark.parametrize("text", [None, "", "tomorrow", "2026-06-02T18:00:00"])
+def test_a_clock_file_that_says_no_instant_is_an_error_and_not_the_machines_time(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "present"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"MLIFE_CLOCK_FILE|zone"):
+        FileClock(file).now()

@@ -4,8 +4,8 @@ Belongs here: each act once, with who did it and why, for the UI and the command
 it is asked for (`jobs`, `cli`), what it means (`core`, `adapters`).
 
 Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
-nothing, but publishes it if an earlier attempt could not. An act happens in the present of the embedded world
-(`present`); an approval happens when the day starts to send, because its texts follow from it.
+nothing, but publishes it if an earlier attempt could not. An act happens in the present of its home (`present`); an
+approval happens when the day starts to send, because its texts follow from it.
 """
 
 from collections import Counter
@@ -18,10 +18,13 @@ from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.components.messages.delivery import (
     publish_rejection,
     quality_verdict,
+    record_approval,
     require_present_day,
     why_it_waits,
+    why_outdated,
+    why_over,
 )
-from mlife_assets.components.messages.sending import PLAN_REPORT, WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.components.messages.sending import PLAN_REPORT, read_plan, require_bound, require_known_ledger
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
@@ -36,8 +39,9 @@ from mlife_assets.recruiting.messaging.approve import (
     require_not_rejected,
 )
 from mlife_assets.recruiting.messaging.binding import plan_digest
-from mlife_assets.recruiting.messaging.events import approval_events
 from mlife_assets.recruiting.messaging.plan import MessagePlan
+
+FOLLOWED = "other days followed before anybody approved it"
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class PlanStanding:
     Attributes:
         plan: as stored.
         digest: of its texts; who decides names the plan by it.
-        state: `waits`, `approved`, `rejected`, or `over` when other days followed before it was approved.
-        why_not: why it is not sent by itself, as sentences; empty unless it waits.
+        state: `waits`, `approved`, `rejected`, or `over` when its day ended before it was approved.
+        why_not: why it is not sent by itself, as sentences; empty unless it waits or is over.
         actor, reason: of the approval or the rejection, None while there is none.
         sends: rows of the ledger of its day, by state.
     """
@@ -87,7 +91,9 @@ def plan_standing(platform: Platform) -> PlanStanding:
     if rejection is not None:
         return PlanStanding(plan, digest, "rejected", (), rejection.actor, rejection.reason, counts)
     if day < (platform.newest_landed_day() or day):
-        return PlanStanding(plan, digest, "over", (), None, None, counts)
+        return PlanStanding(plan, digest, "over", (FOLLOWED,), None, None, counts)
+    if (why := why_over(platform, day)) is not None:
+        return PlanStanding(plan, digest, "over", (why,), None, None, counts)
     return PlanStanding(plan, digest, "waits", why_it_waits(platform, plan), None, None, counts)
 
 
@@ -109,6 +115,9 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
     plan = newest_plan(platform)
     require_not_rejected(platform.ledger.rejection(require_digest(plan, named)))
     require_present_day(platform, plan.as_of_date)
+    never = (why_over(platform, plan.as_of_date), why_outdated(platform, plan.as_of_date))
+    if why := "; ".join(one for one in never if one is not None):
+        raise GateClosedError(f"plan {plan.plan_id} of {plan.as_of_date} is not approved: {why}")
     require_known_ledger(platform, plan.as_of_date)
     require_bound(platform, plan)
     approval = approve_by_person(
@@ -127,8 +136,7 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
         )
     if known is not None and known.plan_digest == approval.plan_digest:
         approval = replace(approval, reason=known.reason or reason)  # the first words stay, in ledger and log alike
-    platform.ledger.record_approval(approval, now=now)
-    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
+    record_approval(platform, approval, now=now)
     seal(platform)
     return approval
 

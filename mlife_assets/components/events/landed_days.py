@@ -9,15 +9,17 @@ would end in an error about some missing table that the person has never heard o
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
-from mlife_assets.core.windows import FIRST_PARTITION, add_days
+from mlife_assets.core.windows import add_days, run_time
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
+
+NO_DELAY = timedelta(0)
 
 
 def require_landed(platform: Platform, day: date | None = None) -> None:
@@ -36,7 +38,7 @@ def require_landed(platform: Platform, day: date | None = None) -> None:
 def require_previous(platform: Platform, day: date) -> None:
     """Raise UpstreamMismatchError unless the day before `day` has landed."""
     landed = platform.tables.report_days(INGEST_REPORT)
-    if day == FIRST_PARTITION or add_days(day, -1) in landed:
+    if day == platform.settings.first_partition or add_days(day, -1) in landed:
         return
     if not landed:
         raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(platform)}")
@@ -47,9 +49,19 @@ def require_previous(platform: Platform, day: date) -> None:
     )
 
 
+def require_due(platform: Platform, day: date) -> None:
+    """Raise UpstreamMismatchError before a partition's time has come: what lands until then is of its day, too."""
+    times = platform.deployment.times
+    if not times.is_due(day):
+        raise UpstreamMismatchError(
+            f"{day} cannot run yet: it is {times.moment(day, NO_DELAY):%Y-%m-%d %H:%M} UTC, and a day runs from "
+            f"{run_time(day):%Y-%m-%d %H:%M} UTC on; run it then"
+        )
+
+
 def _beginning(platform: Platform) -> str:
-    last = add_days(platform.settings.first_lived_date, -1)
+    first, last = platform.settings.first_partition, add_days(platform.settings.first_lived_date, -1)
     return (
-        f"run history_job over all its partitions ({FIRST_PARTITION} to {last}), then retraining_job for the latest, "
+        f"run history_job over all its partitions ({first} to {last}), then retraining_job for the latest, "
         "then daily_lifecycle_job for the latest"
     )

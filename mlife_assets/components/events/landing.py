@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.events.landed_days import require_previous
+from mlife_assets.components.events.landed_days import require_due, require_previous
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
@@ -44,10 +44,11 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     """Land each day's files; a range lands its days in order.
 
     Raises:
-        UpstreamMismatchError: the day before has not landed; days run in order.
+        UpstreamMismatchError: the day before has not landed, since days run in order; or the last day is not due.
     """
     covered = days_to_land(context)
     require_previous(platform, covered[0])
+    require_due(platform, covered[-1])
     platform.outbox.heal()
     accepted = rejected = 0
     ignored: list[dict[str, Any]] = []

@@ -4,8 +4,9 @@ Belongs here: the daily partitions and how an asset reads its range. Does not be
 (`core.windows`).
 
 Concept: partition D is the UTC day during which it runs. History is one run over a range, so every partitioned asset
-takes a range; assets that decide something take exactly one day. Where the world has a clock of its own, the partitions
-end with the next day that can run (`ending_with`), since "Latest" in the UI is the last of them.
+takes a range; assets that decide something take exactly one day. Assets are declared with `DAILY`, in whose place a
+home puts days of its own (`with_days`): they begin with its first, and where the world has a clock of its own they end
+with the next day that can run, since "Latest" in the UI is the last of them.
 """
 
 from collections.abc import Iterable
@@ -26,19 +27,20 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
-def ending_with(last: date, assets: Iterable[Any], *, today: date) -> list[Any]:
-    """Return `assets`, those with our daily partitions with such that end with `last`, which is included.
+def with_days(assets: Iterable[Any], *, first: date, last: date | None, today: date) -> list[Any]:
+    """Return `assets`, those with our daily partitions with such that begin with `first` and end with `last`.
 
-    The end is counted from `today`, so it holds until midnight UTC. An end date would hold for ever, but the UI's plots
-    over partitions do not see it: they ask for the newest partitions until today (Dagster 1.13.27).
+    Both are included; no `last` is the machine's date. The end is counted from `today`, so it holds until midnight UTC.
+    An end date would hold for ever, but the UI's plots over partitions do not see it: they ask for the newest
+    partitions until today (Dagster 1.13.27).
     """
-    offset = (last - today).days + 1
-    days_until = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=offset)
+    offset = 1 if last is None else (last - today).days + 1
+    days_of_home = dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_offset=offset)
 
-    def until(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec.replace_attributes(partitions_def=days_until) if spec.partitions_def == DAILY else spec
+    def with_them(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(partitions_def=days_of_home) if spec.partitions_def == DAILY else spec
 
-    return [asset.map_asset_specs(until) if isinstance(asset, dg.AssetsDefinition) else asset for asset in assets]
+    return [asset.map_asset_specs(with_them) if isinstance(asset, dg.AssetsDefinition) else asset for asset in assets]
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -27,7 +27,7 @@ def next_request(
 
     `day` is the partition; None is for a job without partitions.
     """
-    runs = _runs(instance, cause, now)
+    runs = attempts_of(instance, cause, now)
     attempt = next_attempt(runs, now=now, retry_wait_minutes=retry_wait_minutes)
     if attempt.number is None:
         return None
@@ -46,7 +46,7 @@ def run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
     return RunFacts("succeeded" if status == dg.DagsterRunStatus.SUCCESS else "active")
 
 
-def _runs(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
+def attempts_of(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
     """Return the runs that were launched for a cause, oldest first."""
     records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
     return [run_facts(record, now) for record in records]

@@ -12,8 +12,8 @@ from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle
 from mlife_assets.core.windows import RUN_HOUR_UTC
 
 
-def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
-    """Return all schedules with `status` as their default."""
+def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True) -> list[dg.ScheduleDefinition]:
+    """Return all schedules with `status` as their default; that of the day unless a sensor runs days (`due_days`)."""
 
     @dg.schedule(
         job_name=DAILY_JOB,
@@ -27,7 +27,7 @@ def build_schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinit
         return dg.RunRequest(run_key=f"lifecycle-{day}", partition_key=day)
 
     return [
-        daily_lifecycle_schedule,
+        *([daily_lifecycle_schedule] if runs_days else []),
         dg.ScheduleDefinition(
             name="daily_metrics_schedule",
             job=metrics_job,

@@ -71,8 +71,8 @@ def call_day(platform: Platform, day: date) -> CallList:
     require_present_day(platform, day)
     require_sound_day(platform, day)
     require_known_ledger(platform, day)
-    now = platform.sending_time(day)
-    _hear(platform, day, now)
+    now = platform.planning_time(day)
+    _hear(platform, day, platform.sending_time(day))
     application, contact = platform.application, platform.policies.contact
     reachable = _reachable(platform, day, now)
     jobs = platform.warehouse.read("job_features", as_of=day)

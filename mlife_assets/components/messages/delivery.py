@@ -21,6 +21,7 @@ from mlife_assets.components.shown.figures import sending_figures
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.messaging.approve import (
     APPROVED_BY_POLICY,
     WITHIN_LIMITS,
@@ -67,6 +68,27 @@ def require_present_day(platform: Platform, day: date) -> None:
         raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
 
 
+def why_over(platform: Platform, day: date) -> str | None:
+    """Return why it is too late to send a plan of a day, None while it is not: by the clock, where one counts."""
+    if not platform.deployment.times.is_over(day):
+        return None
+    end = day_start(add_days(day, 1))
+    return f"it expired at {end:%Y-%m-%d %H:%M} UTC, when its day was over, and nothing more of it is sent"
+
+
+def why_outdated(platform: Platform, day: date) -> str | None:
+    """Return why a plan must not be sent any more: a person went back from the model that it was made with."""
+    view = platform.of_model(platform.application.model_name)
+    since = [
+        reign
+        for reign in view.registry.history(platform.sending_time(day))
+        if reign.kind == "rolled_back" and reign.since > platform.run_time(day)
+    ]
+    if not since:
+        return None
+    return f"{since[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
+
+
 def quality_verdict(platform: Platform, day: date) -> bool | None:
     """Return whether the day's quality report passed; None when it cannot be known."""
     try:
@@ -97,6 +119,9 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     rejection = platform.ledger.rejection(plan_digest(plan.planned))
     if rejection is not None:
         return (f"{rejection.actor} rejected it: {rejection.reason}",)
+    found = (why_over(platform, plan.as_of_date), why_outdated(platform, plan.as_of_date))
+    if never := tuple(why for why in found if why is not None):
+        return never
     application, contact = platform.application, platform.policies.contact
     is_quality_ok = quality_verdict(platform, plan.as_of_date)
     if approved_by_person(platform, plan) is not None:
@@ -130,7 +155,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
         if rejection is not None:
             publish_rejection(platform, rejection)
             seal(platform)
-        return Delivery(plan, why_not, None, 0, {})
+        return Delivery(plan, why_not, None, 0, _expired(platform, day, now))
     require_bound(platform, plan)
     approval = approved_by_person(platform, plan)
     if approval is None:
@@ -141,8 +166,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
             platform.gateways[platform.application.channel].name,
             is_quality_ok=quality_verdict(platform, day),
         )
-    is_first = platform.ledger.record_approval(approval, now=now)
-    platform.event_log.append("plan_approved", approval_events(approval, now=now), writer=WRITER)
+    is_first = record_approval(platform, approval, now=now)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
@@ -153,6 +177,25 @@ def deliver(platform: Platform, day: date) -> Delivery:
     published = platform.outbox.publish()
     seal(platform)
     return Delivery(plan, (), report, found, published)
+
+
+def record_approval(platform: Platform, approval: Approval, *, now: datetime) -> bool:
+    """Put an approval into the ledger, then into the log with the time at which it was first recorded."""
+    is_first = platform.ledger.record_approval(approval, now=now)
+    known = platform.ledger.approval(approval.campaign, approval.as_of_date)
+    at = now if known is None else known.at
+    platform.event_log.append("plan_approved", approval_events(approval, now=at), writer=WRITER)
+    return is_first
+
+
+def _expired(platform: Platform, day: date, now: datetime) -> Mapping[str, int]:
+    """Close the messages of a day that is over and was not sent to its end; returns what was published of it."""
+    if why_over(platform, day) is None:
+        return {}
+    platform.ledger.expire(platform.application.name, add_days(day, 1), now=now)
+    published = platform.outbox.publish()
+    seal(platform)
+    return published
 
 
 def _worker(application: str) -> str:

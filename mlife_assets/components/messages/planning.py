@@ -75,7 +75,7 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
     require_present_day(platform, day)
     require_sound_day(platform, day)
     require_known_ledger(platform, day)
-    application, contact, now = platform.application, platform.policies.contact, platform.sending_time(day)
+    application, contact, now = platform.application, platform.policies.contact, platform.planning_time(day)
     users = with_consent(platform.warehouse.read("user_features", as_of=day), application.channel)
     users = with_people(platform, of_audience_on(platform, users, day), now)
     jobs = platform.warehouse.read("job_features", as_of=day)

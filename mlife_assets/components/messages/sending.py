@@ -69,7 +69,7 @@ def note_plan(platform: Platform, plan: MessagePlan) -> None:
         plan.as_of_date,
         plan_id=plan.plan_id,
         plan_digest=plan_digest(plan.planned),
-        now=platform.sending_time(plan.as_of_date),
+        now=platform.planning_time(plan.as_of_date),
     )
 
 

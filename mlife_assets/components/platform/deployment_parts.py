@@ -17,6 +17,7 @@ from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ports import EventSource
+from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import deployment_of
 from mlife_assets.deployments.record import Deployment
 from mlife_assets.recruiting.application import Channel
@@ -84,6 +85,8 @@ class DeploymentParts(MailParts):
         """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
         if self.event_source is not None:
             self.event_source.deliver(day)
+        else:
+            self.settings.remember_deployment()
 
     def event_of_day(self, number: int) -> str:
         """Return what happens in the simulated world on a day, 1 being the first; nobody says it of a real one."""
@@ -114,8 +117,12 @@ class DeploymentParts(MailParts):
         """Whether the people are made up."""
         return self.deployment.is_simulated
 
+    def planning_time(self, day: date) -> datetime:
+        """Return when the plan of partition `day` is decided: at its nominal time, so planning again gives the same."""
+        return run_time(day) + SEND_DELAY
+
     def sending_time(self, day: date) -> datetime:
-        """Return when partition `day` starts to send."""
+        """Return when partition `day` starts to send, if it does so now."""
         return self.deployment.times.moment(day, SEND_DELAY)
 
     def outcomes_time(self, day: date) -> datetime:
@@ -125,6 +132,10 @@ class DeploymentParts(MailParts):
     def act_time(self, newest: date) -> datetime:
         """Return when a person's act happens, `newest` being the newest day that was decided."""
         return self.deployment.times.moment(newest, OPERATOR_DELAY)
+
+    def sealing_time(self, newest: date) -> datetime:
+        """Return when a head is signed, `newest` being the newest day that landed."""
+        return self.deployment.times.moment(newest, timedelta(0))
 
     @abstractmethod
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:

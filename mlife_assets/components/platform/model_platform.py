@@ -208,6 +208,10 @@ class ModelPlatform(HomeKeys, ABC):
         """Return when a person's act happens, `newest` being the newest day that was decided."""
         return run_time(newest) + OPERATOR_DELAY
 
+    def sealing_time(self, newest: date) -> datetime:
+        """Return when a head is signed, `newest` being the newest day that landed."""
+        return run_time(newest)
+
     def champion_version(self, day: date) -> str:
         """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
         version = self.registry.champion_at(run_time(day))

@@ -23,6 +23,7 @@ from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder
 from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.errors import InvalidInputError, MlifeError, TransientError
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
 
@@ -36,18 +37,23 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
     if isinstance(settings.lake_place, Path):
         is_there = settings.lake_place.exists()
         found += _look_at_lake(settings) if is_there else [look_at_new_folder(LAKE, settings.lake_place)]
-    return found + _look_elsewhere(settings)
+    owned = look_at_deployment(settings) if isinstance(settings, Settings) else []
+    return found + _look_elsewhere(settings) + owned
 
 
 def require_sound_places(settings: HomeSettings) -> None:
-    """Raise InvalidInputError, with the remedy, when something that lies elsewhere cannot be worked with."""
+    """Raise an error with the remedy when something that lies elsewhere, or was named, cannot be worked with."""
+    if isinstance(settings, Settings):
+        require_deployment(settings)
     for one in _look_elsewhere(settings):
         if one.is_fault:
             raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
 
 
 def require_places_are_there(settings: HomeSettings) -> None:
-    """Raise InvalidInputError when what lies elsewhere cannot be read for good; writes nothing."""
+    """Raise an error when what lies elsewhere, or was named, cannot be read for good; writes nothing."""
+    if isinstance(settings, Settings):
+        require_deployment(settings)
     looks: list[tuple[str, Callable[[], object]]] = []
     if isinstance(settings.lake_place, Bucket):
         looks.append((LAKE, lambda: _require_ours(settings)))

@@ -235,6 +235,14 @@ class Platform(DeploymentParts, ModelPlatform):
         """From the ledger to the event log."""
         return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers)
 
+    def retraining_time(self, day: date) -> datetime:
+        """Return when a retraining of partition `day` is decided: after every day that ran with the champion before.
+
+        In real time a day may run while an earlier one still trains; what it was decided by stays what it was.
+        """
+        newest = day if self.is_simulated else max(day, self.newest_landed_day() or day)
+        return super().retraining_time(newest)
+
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`."""
         return ingest_of_day(self, day, self.newest_landed_day() or day)

@@ -10,7 +10,6 @@ the log is intact makes nothing: a ledger that is gone is a finding and not an e
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from mlife_assets.adapters.event_log.manifests import Link
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
@@ -19,7 +18,6 @@ from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.windows import run_time
 
 
 def seal(platform: ModelPlatform) -> Head | None:
@@ -96,13 +94,8 @@ def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None)
     sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
     return sealer.seal(
         platform.event_log.chain,
-        now=_now(platform),
+        now=platform.sealing_time(platform.newest_landed_day() or platform.start_date),
         ledger=platform.ledger_positions(),
         note=note,
         next_key=next_key,
     )
-
-
-def _now(platform: ModelPlatform) -> datetime:
-    """Return when the newest landed day ran: the present of the embedded world."""
-    return run_time(platform.newest_landed_day() or platform.start_date)

@@ -29,7 +29,7 @@ from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.core.windows import FIRST_PARTITION, add_days, days_between
+from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.application import Channel
 
 MARKER = ".mlife-demo"
@@ -126,7 +126,7 @@ class Demo:
                 self.platform.deliver(day)
                 after_day(day)
         with self.stopwatch.measure("history"):
-            self.driver.run_range("history_job", FIRST_PARTITION, last).require_success()
+            self.driver.run_range("history_job", settings.first_partition, last).require_success()
 
     def train_first_champion(self) -> dict[str, Any]:
         """Train the first challenger on history and let the gate decide; returns the verdict's event.

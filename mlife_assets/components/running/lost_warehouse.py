@@ -12,7 +12,6 @@ from datetime import date
 from mlife_assets.components.graph.jobs import FEATURES_JOB
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver
-from mlife_assets.core.windows import FIRST_PARTITION
 
 
 def rebuild_features(driver: LifecycleDriver, platform: Platform) -> date | None:
@@ -23,5 +22,5 @@ def rebuild_features(driver: LifecycleDriver, platform: Platform) -> date | None
     """
     last = max(platform.landed_days(), default=None)
     if last is not None:
-        driver.run_range(FEATURES_JOB, FIRST_PARTITION, last).require_success()
+        driver.run_range(FEATURES_JOB, platform.settings.first_partition, last).require_success()
     return last

@@ -3,10 +3,10 @@
 Belongs here: which day comes next, when a pause, a resumption or a rollback by hand happens. Does not belong here: when
 a day runs (`core.windows`, `components.platform.resources`).
 
-Concept: a home stands still in the evening of its newest day, and the machine's clock means nothing to it.
+Concept: a simulated home stands still in the evening of its newest day, and the machine's clock means nothing to it.
 What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
-the run of the next day. Each further act is a second later than the last, so the order of acts is the order of times
-and no write goes back behind an event that was observed before.
+the run of the next day. In real time it happens now. Each further act is a second later than the last, so the order of
+acts is the order of times and no write goes back behind an event that was observed before.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ DAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
 
 def with_landed(*days: date) -> Any:
     tables = SimpleNamespace(report_days=lambda name: list(days) if name == "ingest" else [])
-    settings = SimpleNamespace(first_lived_date=DAY)
+    settings = SimpleNamespace(first_lived_date=DAY, first_partition=FIRST_PARTITION)
     return SimpleNamespace(settings=settings, tables=tables, newest_landed_day=lambda: max(days, default=None))
 
 

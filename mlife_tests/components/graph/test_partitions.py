@@ -1,5 +1,6 @@
 from datetime import UTC, date, datetime, time
 from functools import partial
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,9 @@ from mlife_assets.components.graph.partitions import (
     RANGE_IN_ONE_RUN,
     checked_days,
     days,
-    ending_with,
     only_day,
     range_tags,
+    with_days,
 )
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, add_days
@@ -84,7 +85,9 @@ def test_a_day_that_has_not_landed_is_refused_with_the_day_that_can_run(run) -> 
 
 
 def test_the_first_partition_is_the_day_after_the_first_raw_events(tmp_path) -> None:
-    assert (FIRST_PARTITION - Settings(home=tmp_path).start_date).days == 1
+    settings = Settings(home=tmp_path)
+    assert (settings.first_partition - settings.start_date).days == 1
+    assert settings.first_partition == FIRST_PARTITION
     assert DAILY.get_first_partition_key() == FIRST_PARTITION.isoformat()
 
 
@@ -97,19 +100,20 @@ def test_a_check_that_is_executed_alone_looks_at_the_newest_partition_or_the_cho
     assert run("checked", tags={"dagster/partition": "2026-04-30"})["check"] == [date(2026, 4, 30)]
 
 
-def test_partitions_can_end_with_a_day() -> None:
+def test_partitions_begin_and_end_with_days_of_the_home() -> None:
     @dg.asset(partitions_def=DAILY, backfill_policy=RANGE_IN_ONE_RUN)
     def daily() -> None: ...
 
     @dg.asset
     def plain() -> None: ...
 
-    for today in (add_days(LAST, -9), LAST, add_days(LAST, 200)):
-        ended, same = ending_with(LAST, [daily, plain], today=today)
+    days = (add_days(LAST, -9), LAST, add_days(LAST, 200))
+    for today, first in product(days, (FIRST_PARTITION, add_days(FIRST_PARTITION, -500))):
+        ended, same = with_days([daily, plain], first=first, last=LAST, today=today)
         with dg.partition_loading_context(effective_dt=datetime.combine(today, time(12), UTC)) as context:
             partitions = ended.partitions_def
             assert partitions.get_last_partition_key() == LAST.isoformat()
-            assert partitions.get_first_partition_key() == FIRST_PARTITION.isoformat()
+            assert partitions.get_first_partition_key() == first.isoformat()
             assert partitions.has_partition_key(LAST.isoformat())
             assert not partitions.has_partition_key(add_days(LAST, 1).isoformat())
             newest = partitions.get_paginated_partition_keys(context, limit=3, ascending=False).results

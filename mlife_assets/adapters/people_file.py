@@ -1,0 +1,67 @@
+"""The contact book of a deployment's owner: phone numbers and mail addresses in a file.
+
+Belongs here: reading them. Does not belong here: whether a number is one (`recruiting`), what is sent to it.
+
+Concept: no file is an empty book, so nobody is sent anything. A file that was named and cannot be read is an error,
+which forbids sending, and is never taken for an empty one. It is read anew when it was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlife_assets.adapters.owners_table import USER_ID, read_owners_table
+
+SETTING = "MLIFE_CONTACTS"
+NUMBER, ADDRESS = "phone_number", "mail_address"
+
+
+class OwnersContacts:
+    """Implements `recruiting.ports.ContactBook`, and has mail addresses, too.
+
+    Args:
+        path: the file, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Remember the file; it is read when the first address is asked for."""
+        self._path = path
+        self._state: tuple[int, int] | None = None
+        self._columns: dict[str, dict[str, str | None]] = {}
+
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> number as it is written, None without one. Raises when the file cannot be read."""
+        return self._read(NUMBER, user_ids)
+
+    def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> address as it is written, None without one. Raises when the file cannot be read."""
+        return self._read(ADDRESS, user_ids)
+
+    def count(self) -> int:
+        """Return how many people are in the book. Raises when the file cannot be read."""
+        self._load()
+        return len(self._columns.get(NUMBER, {}))
+
+    def _read(self, column: str, user_ids: Sequence[str]) -> dict[str, str | None]:
+        self._load()
+        known = self._columns.get(column, {})
+        return {user_id: known.get(user_id) for user_id in user_ids}
+
+    def _load(self) -> None:
+        if self._path is None:
+            return
+        state = None
+        if self._path.exists():
+            found = self._path.stat()
+            state = (found.st_mtime_ns, found.st_size)
+        if state is not None and state == self._state:
+            return
+        table = read_owners_table(self._path, SETTING, (NUMBER,), optional=(ADDRESS,))
+        users = table[USER_ID].to_pylist()
+        self._columns = {
+            name: dict(zip(users, table[name].to_pylist(), strict=True))
+            for name in table.column_names
+            if name != USER_ID
+        }
+        self._state = state

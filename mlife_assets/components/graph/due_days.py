@@ -1,0 +1,112 @@
+"""The sensor that runs days when their time has come, where nobody asks for them.
+
+Belongs here: finding out how far a home has come, asking for the run that is due. Does not belong here: the decision
+(`core.due_days`), when a file of a day that ran is late (`sensors`).
+
+Concept: a schedule asks for the day of a tick, and a tick that was missed is gone. This looks at the clock and at what
+has landed, so whatever was missed is asked for, oldest first, and nothing while another run is on its way. It takes the
+place of the daily schedule where time is real.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mlife_assets.components.graph.alerts import INTERVAL_SECONDS
+from mlife_assets.components.graph.jobs import DAILY_JOB, history_job
+from mlife_assets.components.graph.partitions import range_tags
+from mlife_assets.components.graph.run_requests import attempts_of, next_request
+from mlife_assets.components.metrics.dashboard_age import is_something_running
+from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.present import newest_day, next_day
+from mlife_assets.core.due_days import DueWork, Progress, due_work
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.windows import add_days, days_between
+
+NAME = "due_days_sensor"
+RETRY_WAIT_MINUTES = (10, 60)
+JOBS = {"history": history_job.name, "first_model": RETRAINING_JOB, "day": DAILY_JOB}
+
+
+def build_due_days_sensor(status: dg.DefaultSensorStatus, jobs: Sequence[Any]) -> dg.SensorDefinition:
+    """Return the sensor, which launches those of `jobs` that days are made of."""
+
+    @dg.sensor(
+        name=NAME,
+        jobs=[job for job in jobs if job.name in JOBS.values()],
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=status,
+        description="Runs each day whose time has come and whose files were delivered, oldest first, one at a time.",
+    )
+    def due_days_sensor(
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.SensorResult | dg.SkipReason:
+        """Ask for what is due, unless something runs."""
+        now = platform.clock.now()
+        if is_something_running(context.instance, now):
+            return dg.SkipReason("A run is in progress; what is due runs after it.")
+        try:
+            work = find_due_work(platform, context.instance)
+        except NotFoundError as error:
+            return dg.SkipReason(f"Nothing can be looked at: {error}")
+        if work.kind is None:
+            return dg.SkipReason(work.sentence)
+        request = next_request(
+            context.instance, cause_of(work), work.last, now=now, retry_wait_minutes=RETRY_WAIT_MINUTES
+        )
+        if request is None:
+            return dg.SkipReason(f"{work.sentence} It waits for its next attempt or was given up; see its runs.")
+        is_range = work.kind == "history"
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=request.run_key,
+                    job_name=JOBS[work.kind],
+                    partition_key=None if is_range else request.partition_key,
+                    tags={**request.tags, **(range_tags(work.first, work.last) if is_range else {})},
+                )
+            ]
+        )
+
+    return due_days_sensor
+
+
+def cause_of(work: DueWork) -> str:
+    """Return why a run of this work is launched."""
+    return f"due-{work.kind}-{work.first.isoformat()}-{work.last.isoformat()}"
+
+
+def find_due_work(platform: Platform, instance: dg.DagsterInstance) -> DueWork:
+    """Return what is due in a home. Raises NotFoundError where there is no landing folder."""
+    progress, due_until = _progress(platform, instance), _due_until(platform)
+    following = progress.next_day or (progress.first if progress.landed is None else add_days(progress.landed, 1))
+    asked = {add_days(day, -1) for day in days_between(following, max(following, due_until))}
+    return due_work(progress, due_until=due_until, delivered=platform.landed.delivered(asked))
+
+
+def _due_until(platform: Platform) -> date:
+    times = platform.deployment.times
+    today = platform.sending_time(platform.start_date).date()
+    return today if times.is_due(today) else add_days(today, -1)
+
+
+def _progress(platform: Platform, instance: dg.DagsterInstance) -> Progress:
+    settings, landed = platform.settings, platform.newest_landed_day()
+    serves_since = platform.registry.history()[:1] if landed is not None else []
+    following = None
+    if serves_since:
+        promoted_as_of = serves_since[0].since.date()
+        following = next_day(platform) if newest_day(platform) is not None else add_days(promoted_as_of, 1)
+    history_end = add_days(settings.first_lived_date, -1)
+    is_tried = landed is not None and _is_tried(instance, landed, platform)
+    return Progress(settings.first_partition, history_end, landed, following, is_tried)
+
+
+def _is_tried(instance: dg.DagsterInstance, day: date, platform: Platform) -> bool:
+    cause = cause_of(DueWork("first_model", day, day, ""))
+    runs = attempts_of(instance, cause, platform.clock.now())
+    is_given_up = len(runs) > len(RETRY_WAIT_MINUTES) and all(run.state == "failed" for run in runs)
+    return is_given_up or any(run.state == "succeeded" for run in runs)

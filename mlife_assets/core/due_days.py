@@ -1,0 +1,100 @@
+"""Which day is due: what a home that goes by a clock runs next.
+
+Belongs here: the decision, from what has landed, what was delivered and what time it is. Does not belong here: finding
+these out, asking for runs (`components.graph.due_days`).
+
+Concept: days run in order, one at a time, oldest first, so a clock that is late or was moved catches up by the same
+steps as one that was never off. History lands as a range. The first challenger is trained on the whole of it; while the
+gate refuses, days go on landing as history, and a week later it is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from mlife_assets.core.windows import add_days, days_between
+
+DAYS_BETWEEN_FIRST_MODELS = 7
+
+Kind = Literal["history", "first_model", "day"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a home has come.
+
+    Attributes:
+        first: its first partition.
+        history_end: last day of its history.
+        landed: newest day that has landed; None before the first.
+        next_day: the day that runs next where a model serves; None while none does.
+        is_tried: whether a first model of `landed` was tried, and the gate refused it or its runs were given up.
+    """
+
+    first: date
+    history_end: date
+    landed: date | None
+    next_day: date | None
+    is_tried: bool
+
+
+@dataclass(frozen=True)
+class DueWork:
+    """What to run next.
+
+    Attributes:
+        kind: of work; None when nothing is due.
+        first, last: the days that it covers.
+        sentence: what is waited for, or what runs.
+    """
+
+    kind: Kind | None
+    first: date
+    last: date
+    sentence: str
+
+
+def due_work(progress: Progress, *, due_until: date, delivered: Collection[date]) -> DueWork:
+    """Return what to run next.
+
+    Args:
+        progress: how far the home has come.
+        due_until: last day whose time has come.
+        delivered: days for which something was delivered; partition D lands what was delivered for the day before.
+    """
+    landed, end = progress.landed, progress.history_end
+    if progress.next_day is None and landed is not None and _is_first_model_due(landed, end) and not progress.is_tried:
+        return DueWork("first_model", landed, landed, f"The first model is trained as of {landed}.")
+    following = progress.first if landed is None else add_days(landed, 1)
+    if progress.next_day is not None:
+        following = progress.next_day
+    if following > due_until:
+        return DueWork(None, following, following, f"{following} comes next, and its time has not come.")
+    if add_days(following, -1) not in delivered:
+        sentence = (
+            f"{following} is due, and nothing was delivered for {add_days(following, -1)}. Deliver its files, empty "
+            f"ones if nothing happened, or run {following} without them."
+        )
+        return DueWork(None, following, following, sentence)
+    if progress.next_day is not None:
+        return DueWork("day", following, following, f"{following} runs.")
+    last = following
+    limit = min(due_until, _next_first_model(following, end))
+    for day in days_between(add_days(following, 1), limit):
+        if add_days(day, -1) not in delivered:
+            break
+        last = day
+    return DueWork("history", following, last, f"{following} to {last} land as history.")
+
+
+def _is_first_model_due(landed: date, history_end: date) -> bool:
+    return landed >= history_end and (landed - history_end).days % DAYS_BETWEEN_FIRST_MODELS == 0
+
+
+def _next_first_model(day: date, history_end: date) -> date:
+    """Return the first day from `day` on as of which a first model is trained."""
+    late = max(0, (day - history_end).days)
+    return add_days(history_end, -(-late // DAYS_BETWEEN_FIRST_MODELS) * DAYS_BETWEEN_FIRST_MODELS)

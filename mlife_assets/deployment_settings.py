@@ -1,0 +1,125 @@
+"""What the environment says of which deployment a home is of, and what its owner gives to it.
+
+Belongs here: the name, the first day, files of the owner, the clock, what a home was begun with. Does not belong here:
+where things are (`home_settings`), the size of a simulated market (`settings`).
+
+Concept: what a home was begun with is written down in it once. Whoever forgets a variable later gets the same
+deployment, and never a simulated market among real people.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.windows import FIRST_EVENT_DAY
+from mlife_assets.home_settings import HomeSettings
+
+WORLD_FILE = "world.json"
+DEPLOYMENT_FILE = "deployment.json"
+BEGUN = ("deployment", "first_day")
+"""What a home is begun with, once and for all."""
+
+
+def begun_with(home: Path) -> dict[str, str]:
+    """Return what a home was begun with; nothing of one that is new or embedded. Raises IntegrityError."""
+    path = home / DEPLOYMENT_FILE
+    if not path.is_file():
+        return {}
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(kept[name]) for name in BEGUN}
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} does not say which deployment this home is of ({error}); restore it from a copy"
+        ) from error
+
+
+class DeploymentSettings(HomeSettings):
+    """What tells one deployment from another."""
+
+    environment: Literal["dev", "staging", "prod"] = "dev"
+    deployment: Literal["embedded", "standalone"] = Field(
+        default="embedded", description="What stands behind the ports: a simulated market, or data that others deliver."
+    )
+    first_day: date | None = Field(
+        default=None, description="First day of raw events of a standalone deployment; the market has its own."
+    )
+    clock_file: Path | None = Field(
+        default=None, description="File that holds the present of a standalone deployment, to try days out."
+    )
+    contacts: Path | None = Field(
+        default=None, description="Your contact book, Parquet or CSV; a relative path starts in the private folder."
+    )
+    audit_table: Path | None = Field(
+        default=None, description="Your table of self-reported groups for the fairness audit, Parquet or CSV."
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_deployment(self) -> Self:
+        is_standalone = self.deployment == "standalone"
+        begun = begun_with(self.home)
+        said = {"deployment": self.deployment, "first_day": str(self.first_day)}
+        if begun and begun != said:
+            raise ValueError(
+                f"MLIFE_DEPLOYMENT and MLIFE_FIRST_DAY: this home was begun as {begun['deployment']} with "
+                f"{begun['first_day']} and stays so; unset both, or name another folder in MLIFE_HOME"
+            )
+        if is_standalone and (self.home / WORLD_FILE).is_file():
+            raise ValueError(
+                "MLIFE_DEPLOYMENT is standalone and this home holds a simulated market; name another folder in "
+                "MLIFE_HOME"
+            )
+        if is_standalone and self.first_day is None:
+            raise ValueError(
+                "MLIFE_DEPLOYMENT is standalone and MLIFE_FIRST_DAY says nothing; set it to the first day of your raw "
+                "events, as YYYY-MM-DD"
+            )
+        if not is_standalone and self.first_day is not None:
+            raise ValueError(
+                "MLIFE_FIRST_DAY is set and the simulated market has a first day of its own; unset it, or set "
+                "MLIFE_DEPLOYMENT to standalone"
+            )
+        if not is_standalone and (self.contacts or self.audit_table):
+            raise ValueError(
+                "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both of its own; unset them, "
+                "or set MLIFE_DEPLOYMENT to standalone"
+            )
+        if self.clock_file is not None and not (is_standalone and self.environment == "dev"):
+            raise ValueError(
+                "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"
+            )
+        return self
+
+    @property
+    def contacts_file(self) -> Path | None:
+        """Return where the contact book of the owner is."""
+        return None if self.contacts is None else self.private_folder / self.contacts
+
+    @property
+    def audit_file(self) -> Path | None:
+        """Return where the audit table of the owner is."""
+        return None if self.audit_table is None else self.private_folder / self.audit_table
+
+    @property
+    def start_date(self) -> date:
+        """Return the first day of raw events."""
+        return FIRST_EVENT_DAY if self.first_day is None else self.first_day
+
+    @property
+    def first_partition(self) -> date:
+        """Return the first day with anything to ingest."""
+        return self.start_date + timedelta(days=1)
+
+    def remember_deployment(self) -> None:
+        """Write down in the home what it is begun with, if nothing is: whoever forgets a variable gets no market."""
+        path = self.home / DEPLOYMENT_FILE
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            said = {"deployment": self.deployment, "first_day": str(self.first_day)}
+            path.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,111 @@
+"""The standalone deployment: data that others deliver, people of the owner's, real time.
+
+Belongs here: what stands behind its ports. Does not belong here: reading the owner's files (`people_file`,
+`audit_file`).
+
+Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
+and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
+to what the embedded deployment does.
+"""
+
+from __future__ import annotations
+
+from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
+from mlife_assets.adapters.audit_file import OwnersAuditTable
+from mlife_assets.adapters.clock import FileClock, SystemClock
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
+from mlife_assets.adapters.people_file import SETTING as CONTACTS
+from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.adapters.private_files import private_file
+from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.ports import Clock
+from mlife_assets.deployments.record import Deployment, Home
+from mlife_assets.deployments.times import RealTimes
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.addresses import normalise_address
+from mlife_assets.recruiting.ports import AddressBook
+from mlife_assets.settings import Settings
+
+NAME = "standalone"
+CLOCK_FILE = "MLIFE_CLOCK_FILE"
+NO_CONTACTS = "there is no contact book, so nobody is sent anything"
+NO_AUDIT = "there is no audit table, so no impact ratio can be judged and the gate promotes no model"
+WRITE_CONTACTS = "write user_id and phone_number to a file in the private folder and name it in MLIFE_CONTACTS"
+WRITE_AUDIT = "write user_id, sex and race_ethnicity to a file in the private folder and name it in MLIFE_AUDIT_TABLE"
+TEXTS_NOBODY = GatewayFaults(
+    throttled_share=0,
+    rejected_share=0,
+    timeout_share=0,
+    delivered_share=0,
+    stop_share=0,
+    stop_share_per_recent_text=0,
+    stop_share_maximum=0,
+    help_share=0,
+    other_share=0,
+)
+MAILS_NOBODY = MailFaults(
+    throttled_share=0, rejected_share=0, timeout_share=0, delivered_share=0, unsubscribe_share=0, complaint_share=0
+)
+"""Real people's records must hold no receipt, STOP or complaint that was made up."""
+
+
+def standalone(home: Home) -> Deployment:
+    """Return the standalone deployment of a home; makes nothing yet."""
+    settings = home.settings
+    return Deployment(
+        name=NAME,
+        is_simulated=False,
+        times=RealTimes(clock_of(settings)),
+        market=None,
+        event_source=None,
+        contacts=lambda: OwnersContacts(settings.contacts_file),
+        address_books=lambda: {
+            Channel.EMAIL: AddressBook(OwnersContacts(settings.contacts_file).mail_addresses, normalise_address)
+        },
+        audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
+        texts=lambda: ConsoleGateway(
+            private_file(home.private_folder / "gateway.sqlite"),
+            seed=settings.seed,
+            hash_key=home.number_key,
+            faults=TEXTS_NOBODY,
+        ),
+        mails=lambda: FolderMailbox(
+            home.private_folder / "mail", home.stationery, seed=settings.seed, faults=MAILS_NOBODY
+        ),
+        providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name},
+    )
+
+
+def look_at(settings: Settings) -> list[Finding]:
+    """Return what was found of the owner's files and of the clock."""
+    found: list[Finding] = []
+    for setting, path, count, without, remedy in (
+        (CONTACTS, settings.contacts_file, OwnersContacts(settings.contacts_file).count, NO_CONTACTS, WRITE_CONTACTS),
+        (AUDIT_TABLE, settings.audit_file, OwnersAuditTable(settings.audit_file).count, NO_AUDIT, WRITE_AUDIT),
+    ):
+        with faults_found(setting, found):
+            people = count()
+            found.append(
+                Finding(setting, without, remedy) if path is None else Finding(setting, f"it holds {people:,} people")
+            )
+    with faults_found(CLOCK_FILE, found):
+        now = clock_of(settings).now()
+        if settings.clock_file is not None:
+            found.append(Finding(CLOCK_FILE, f"the present is {now:%Y-%m-%d %H:%M} UTC, as the file says"))
+    if not settings.landing_folder.is_dir():
+        remedy = f"make {settings.landing_folder} and deliver files to it (docs/landing.md)"
+        found.append(Finding("landing", "there is no landing folder, so no day can run", remedy))
+    return found
+
+
+def require_readable(settings: Settings) -> None:
+    """Raise InvalidInputError or NotFoundError where a file was named that cannot be worked with."""
+    OwnersContacts(settings.contacts_file).count()
+    OwnersAuditTable(settings.audit_file).count()
+    clock_of(settings).now()
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Return the machine's clock, or the one in a file with which somebody tries days out."""
+    return SystemClock() if settings.clock_file is None else FileClock(settings.clock_file)

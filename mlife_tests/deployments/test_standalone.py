@@ -1,0 +1,141 @@
+"""The standalone deployment: nothing is made up, nothing falls back to a market, and what is missing is said."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.clock import FileClock, SystemClock
+from mlife_assets.cli.environment import faults_named
+from mlife_assets.components.platform.places import require_places_are_there
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
+from mlife_assets.deployments.standalone import clock_of
+from mlife_assets.recruiting.ports import OutboundMessage
+from mlife_assets.settings import Settings
+
+FIRST = date(2025, 1, 15)
+DAY = date(2025, 6, 2)
+
+
+def settings_of(home: Path, **fields: Any) -> Settings:
+    return Settings(home=home, deployment="standalone", first_day=FIRST, **fields)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    settings = settings_of(tmp_path / "home")
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def test_there_is_no_market_to_fall_back_to(platform: Platform) -> None:
+    assert (platform.deployment.name, platform.is_simulated, platform.event_source) == ("standalone", False, None)
+    platform.deliver(DAY)
+    assert [path.name for path in platform.settings.home.iterdir()] == ["deployment.json"], "others deliver"
+    with pytest.raises(InvalidInputError, match="has no simulated market"):
+        _ = platform.world
+    assert platform.event_of_day(1) == ""
+
+
+def test_the_console_takes_a_text_hands_it_to_nobody_and_nobody_answers(platform: Platform) -> None:
+    now = run_time(DAY)
+    for place in range(300):
+        platform.gateway.send(OutboundMessage(f"m{place}", f"u{place}", "+12125550100", "hi"), now=now)
+    later = run_time(date(2025, 6, 9))
+    assert {receipt.is_delivered for receipt in platform.gateway.receipts(until=later)} == {False}
+    assert platform.gateway.inbound(until=later) == []
+
+
+def test_days_begin_where_the_owner_says_and_keys_are_random(platform: Platform, tmp_path: Path) -> None:
+    settings = platform.settings
+    assert (settings.start_date, settings.first_partition) == (FIRST, date(2025, 1, 16))
+    assert settings.key_seed is None
+    other = settings_of(tmp_path / "other")
+    assert Platform(settings=other, policies=other.policies()).number_key != platform.number_key
+
+
+def test_a_home_stays_what_it_was_begun_as(platform: Platform, monkeypatch) -> None:
+    """Whoever forgets the variables must not get a market that delivers made-up people into real ones."""
+    platform.deliver(DAY)
+    home = platform.settings.home
+    again = Settings(home=home)
+    assert (again.deployment, again.first_day) == ("standalone", FIRST)
+    for name, value in (("MLIFE_DEPLOYMENT", "embedded"), ("MLIFE_FIRST_DAY", "2025-01-16")):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(InvalidInputError, match="begun as standalone with 2025-01-15 and stays so"), faults_named():
+            Settings(home=home)
+        monkeypatch.delenv(name)
+    (home / "deployment.json").write_text("{")
+    with pytest.raises(IntegrityError, match="does not say which deployment"):
+        Settings(home=home)
+
+
+def test_a_home_with_a_market_becomes_no_other(tmp_path: Path) -> None:
+    Settings(home=tmp_path).remember_world()
+    with pytest.raises(InvalidInputError, match="holds a simulated market; name another folder"), faults_named():
+        settings_of(tmp_path)
+
+
+def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
+    found = {one.part: one for one in look_at_deployment(settings_of(tmp_path))}
+    assert {name for name, one in found.items() if one.is_fault} == {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE", "landing"}
+    assert "nobody is sent anything" in found["MLIFE_CONTACTS"].says
+    assert "the gate promotes no model" in found["MLIFE_AUDIT_TABLE"].says
+    private = tmp_path / "private"
+    private.mkdir()
+    (tmp_path / "landing").mkdir()
+    for name, text in (("c.csv", "user_id,phone_number\nu1,\n"), ("a.csv", "user_id,sex,race_ethnicity\n")):
+        (private / name).write_text(text)
+        (private / name).chmod(0o600)
+    settings = settings_of(tmp_path, contacts="c.csv", audit_table="a.csv")
+    require_deployment(settings)
+    assert not any(one.is_fault for one in look_at_deployment(settings))
+
+
+def test_what_was_named_and_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    for fields, sentence in (
+        ({"contacts": "c.csv"}, "MLIFE_CONTACTS: there is no file"),
+        ({"audit_table": "a.csv"}, "MLIFE_AUDIT_TABLE: there is no file"),
+        ({"clock_file": tmp_path / "present"}, "MLIFE_CLOCK_FILE: "),
+    ):
+        settings = settings_of(tmp_path, **fields)
+        with pytest.raises(MlifeError, match=sentence):
+            require_deployment(settings)
+        with pytest.raises(MlifeError, match=sentence):
+            require_places_are_there(settings)
+    assert look_at_deployment(settings)[-2].is_fault, "and the doctor goes on to the next part"
+
+
+def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
+    assert isinstance(clock_of(settings_of(tmp_path)), SystemClock)
+    assert isinstance(clock_of(settings_of(tmp_path, clock_file=tmp_path / "present")), FileClock)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"DEPLOYMENT": "standalone"}, "MLIFE_DEPLOYMENT is standalone and MLIFE_FIRST_DAY says nothing; set it to"),
+        (
+            {"FIRST_DAY": "2025-01-15"},
+            "MLIFE_FIRST_DAY is set and the simulated market has a first day of its own; unset",
+        ),
+        ({"CONTACTS": "book.csv"}, "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both"),
+        ({"DEPLOYMENT": "standalone", "FIRST_DAY": "January"}, "MLIFE_FIRST_DAY: "),
+        (
+            {"DEPLOYMENT": "standalone", "FIRST_DAY": "2025-01-15", "CLOCK_FILE": "/now", "ENVIRONMENT": "prod"},
+            "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it",
+        ),
+        ({"CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_field_and_remedy(tmp_path: Path, monkeypatch, fields, sentence) -> None:
+    for name, value in fields.items():
+        monkeypatch.setenv(f"MLIFE_{name}", value)
+    with pytest.raises(InvalidInputError, match=re.escape(sentence)), faults_named():
+        Settings(home=tmp_path)
