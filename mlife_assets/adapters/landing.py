@@ -121,7 +121,7 @@ class Ingest:
         return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
-        outcomes = []
+        outcomes, taken = [], set[str]()
         for place, delivery in enumerate(deliveries):
             fault = delivery.fault or (self._crowded() if place >= self._policy.maximum_files else None)
             data = fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
@@ -129,7 +129,8 @@ class Ingest:
                 outcome = Outcome(0, rejected_file(data.reason, data.detail))
                 self._store_rejected(day, event_type, delivery.source, outcome.rejected)
             else:
-                outcome = self._judge(day, event_type, data)
+                outcome = self._judge(day, event_type, data, comes_again=_batch(data) in taken)
+                taken.add(_batch(data))
                 self._store_rejected(day, event_type, delivery.source, outcome.rejected, data)
             outcomes.append((delivery.source, outcome))
         return outcomes
@@ -138,8 +139,11 @@ class Ingest:
         detail = f"{self._policy.maximum_files} files of a type and day are taken; export fewer, larger ones"
         return FileFault(Reason.TOO_MANY_FILES, detail)
 
-    def _judge(self, day: date, event_type: str, data: bytes) -> Outcome:
-        """Take what is good in one landing file; a file that cannot be read is one rejection."""
+    def _judge(self, day: date, event_type: str, data: bytes, *, comes_again: bool = False) -> Outcome:
+        """Take what is good in one landing file; a file that cannot be read is one rejection.
+
+        Of the same bytes under a second name every row is a repeat: they count once, as they are in the log once.
+        """
         if event_type not in MARKET_EVENT_TYPES:
             detail = f"exporters deliver {', '.join(MARKET_EVENT_TYPES)}; rename the folder or remove it"
             return Outcome(0, rejected_file(Reason.UNKNOWN_EVENT_TYPE, detail))
@@ -153,7 +157,10 @@ class Ingest:
         if table.num_rows == 0 and kind.delivered(table.column_names).missing(table.column_names):
             detail = f"the file has no rows with columns of {event_type}; export it again"
             return Outcome(0, rejected_file(Reason.EMPTY_FILE, detail))
-        outcome = self._take(day, event_type, table, _batch(data))
+        if comes_again:
+            outcome = self._refuse_again(day, event_type, table, _batch(data))
+        else:
+            outcome = self._take(day, event_type, table, _batch(data))
         return replace(outcome, extra_columns=(*outcome.extra_columns, *decoded.extra_columns))
 
     def _judge_again(self, day: date, event_type: str, stored: pa.Table, batch: str) -> Outcome:
@@ -189,6 +196,13 @@ class Ingest:
         if rows is not None:
             rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
         return Outcome(accepted.num_rows, rejected, result.extra_columns)
+
+    def _refuse_again(self, day: date, event_type: str, table: pa.Table, batch: str) -> Outcome:
+        """Return what becomes of rows that came from the bytes named `batch` and were taken under another name."""
+        own, others = self._files(event_type, day, batch)
+        known = pa.concat_arrays([self._event_ids(own), self._event_ids(others)])
+        result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
+        return Outcome(result.accepted.num_rows, result.rejected, result.extra_columns)
 
     def _heal(
         self,

@@ -226,6 +226,17 @@ def test_events_of_earlier_days_and_files_are_duplicates(world: World) -> None:
     assert world.ingest.ingest(before).rejected == 0
 
 
+def test_a_file_that_comes_twice_under_two_names_counts_once_as_the_log_has_it_once(world: World) -> None:
+    """Counted as accepted twice, the report would name rows that the log does not have: its verification said so."""
+    world.land("click", _clicks("a", "b"), name="2.parquet")
+    world.ingest.ingest(DAY)
+    world.land("click", _clicks("a", "b"), name="1.parquet")
+    report = world.ingest.ingest(DAY)
+    assert (report.accepted, report.rejected_by_reason) == (2, {"duplicate_event_id": 2})
+    assert world.log.read("click").column("event_id").to_pylist() == ["a", "b"]
+    assert world.ingest.ingest(DAY) == report
+
+
 def test_a_late_file_adds_its_rows_and_changes_nothing_else(world: World) -> None:
     world.land("click", _clicks("b", "c"), name="2.parquet")
     world.ingest.ingest(DAY)

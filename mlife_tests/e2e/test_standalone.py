@@ -6,8 +6,15 @@ catches up. Nobody runs `mlife day`.
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +22,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import requests
 
 from mlife_assets.components.acts.acts import plan_standing
 from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
@@ -24,8 +32,10 @@ from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.components.shown.present import next_day
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.windows import add_days, days_between, run_time
 
+Begun = tuple[Path, list[str], list[str]]
+"""A home, what was delivered to it, the jobs that ran."""
 LATE, TWICE, DAMAGED = "job_closed", "click", "job_closed"
 
 
@@ -41,7 +51,6 @@ class Standalone:
     def __init__(self, world: ModuleType, recorded: Path, home: Path) -> None:
         self.world, self.recorded, self.home = world, recorded, home
         self.delivered: list[str] = []
-        world.own_files(recorded, home)
 
     def day(self, number: int) -> date:
         """Return a day on which the daily job runs, 1 being the first."""
@@ -91,11 +100,41 @@ class Standalone:
             driver.run_unpartitioned(APPROVE_JOB, {APPROVE_OP: {"application": "", **config}}).require_success()
 
 
+@pytest.fixture(scope="module")
+def begun(standalone_world: ModuleType, recorded: Path, tmp_path_factory: Any) -> Begun:
+    """Return a home whose history landed and whose first model serves, what was delivered to it and what ran."""
+    folder = tmp_path_factory.mktemp("begun") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in standalone_world.environment(folder).items():
+            patch.setenv(name, value)
+        home = Standalone(standalone_world, recorded, folder)
+        standalone_world.own_files(recorded, folder)
+        last = add_days(home.day(1), -1)
+        home.deliver(*days_between(standalone_world.FIRST, add_days(last, -1)))
+        home.set_clock(run_time(last) + timedelta(minutes=7))
+        ran = jobs_of(home.tick(DUE_DAYS))
+        assert home.opened()[1].registry.champion() is None, "so small a market has too few people for the gate"
+        assert home.tick(DUE_DAYS) == [], "a first model is tried once"
+        standalone_world.promote_by_hand(last)
+    return folder, home.delivered, ran
+
+
 @pytest.fixture
-def home(standalone_world: ModuleType, recorded: Path, tmp_path: Path, monkeypatch: Any) -> Standalone:
+def home(
+    standalone_world: ModuleType,
+    recorded: Path,
+    begun: Begun,
+    tmp_path: Path,
+    monkeypatch: Any,
+) -> Standalone:
+    """Return a copy of that home."""
     for name, value in standalone_world.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)
-    return Standalone(standalone_world, recorded, tmp_path / "home")
+    shutil.copytree(begun[0], tmp_path / "home")
+    shutil.copy(begun[0].parent / "present", tmp_path / "present")
+    found = Standalone(standalone_world, recorded, tmp_path / "home")
+    found.delivered = list(begun[1])
+    return found
 
 
 def jobs_of(runs: list[SensorRun]) -> list[str]:
@@ -105,14 +144,15 @@ def jobs_of(runs: list[SensorRun]) -> list[str]:
 
 
 @pytest.mark.proof
+def test_history_lands_as_a_range_and_the_first_model_is_trained_on_it(
+    begun: Begun,
+) -> None:
+    assert begun[2] == ["history_job", "retraining_job"]
+
+
+@pytest.mark.proof
 def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone) -> None:
     world, first = home.world, home.day(1)
-    home.deliver(*(add_days(world.FIRST, number) for number in range(world.HISTORY_DAYS - 1)))
-    home.set_clock(run_time(add_days(first, -1)) + timedelta(minutes=7))
-    assert jobs_of(home.tick(DUE_DAYS)) == ["history_job", "retraining_job"]
-    assert home.opened()[1].registry.champion() is None, "so small a market has too few people for the gate"
-    assert home.tick(DUE_DAYS) == [], "a first model is tried once"
-    world.promote_by_hand(add_days(first, -1))
     assert next_day(home.opened()[1]) == first
 
     home.deliver(add_days(first, -1), without=LATE)
@@ -162,10 +202,106 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     accepted = sum(entry["accepted"] for entry in entries)
     rejected = sum(sum(entry["rejected"].values()) for entry in entries)
     assert accepted + rejected == home.rows_delivered()
-    assert rejected >= 1, "the damaged file at least"
+    assert rejected > 1, "the damaged file, and the rows that came twice"
     (twice,) = {name.partition(">")[0] for name in home.delivered if ">" in name}
     rows = pq.ParquetFile(home.recorded / "landing" / twice).metadata.num_rows
     found = platform.event_log.read(TWICE, start=first, end=add_days(first, 1))
     days = [row["occurred_at"].date() for row in found.to_pylist()]
     assert 0 < days.count(first) <= rows, "what came twice is in the log once"
     assert audit_log(platform).verification.is_intact
+
+
+class Daemon:
+    """`dagster dev` on a home: the UI's server and the daemon, as processes of their own."""
+
+    def __init__(self, home: Standalone, location: Path, log: Path) -> None:
+        self.home, self.log = home, log
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/graphql"
+        with open_instance(home.home):
+            pass
+        command = [sys.executable, "-m", "dagster", "dev", "-f", str(location), "-h", "127.0.0.1", "-p", str(port)]
+        variables = {**os.environ, "DAGSTER_HOME": str(home.home / "dagster")}
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, env=variables, start_new_session=True
+            )
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def stop(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.session.close()
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        answer = self.session.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def until(self, what: Callable[[], Any], seconds: float = 150) -> Any:
+        """Wait until something is there and return it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            with suppress(requests.ConnectionError):
+                if found := what():
+                    return found
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            time.sleep(1)
+
+    def turn_on(self, sensor: str) -> None:
+        repository = self.until(lambda: self.ask(REPOSITORIES)["repositoriesOrError"].get("nodes"))[0]
+        selector = {
+            "repositoryName": repository["name"],
+            "repositoryLocationName": repository["location"]["name"],
+            "sensorName": sensor,
+        }
+        assert self.ask(TURN_ON, selector=selector)["startSensor"]["__typename"] == "Sensor"
+
+    def has_run(self, job: str, day: date) -> bool:
+        """Return whether a job succeeded for a day; fails where it failed."""
+        runs = self.ask(RUNS, filter={"pipelineName": job})["runsOrError"]["results"]
+        tags = [({tag["key"]: tag["value"] for tag in run["tags"]}, run["status"]) for run in runs]
+        states = {status for tag, status in tags if tag.get("dagster/partition") == day.isoformat()}
+        assert not states & {"FAILURE", "CANCELED"}, self.log.read_text()[-4000:]
+        return "SUCCESS" in states
+
+
+REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+TURN_ON = "mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { __typename } }"
+RUNS = (
+    "query($filter: RunsFilter!) { runsOrError(filter: $filter)"
+    " { ... on Runs { results { status tags { key value } } } } }"
+)
+
+
+@pytest.fixture
+def daemon(home: Standalone, repository: Path, tmp_path: Path) -> Iterator[Daemon]:
+    started = Daemon(home, repository / "mlife_tests" / "standalone_location.py", tmp_path / "dev.log")
+    yield started
+    started.stop()
+
+
+@pytest.mark.proof
+def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: Daemon) -> None:
+    first = home.day(1)
+    daemon.turn_on(DUE_DAYS)
+    home.deliver(add_days(first, -1), first)
+    home.set_clock(run_time(home.day(2)) + timedelta(minutes=2))
+    for day in (first, home.day(2)):
+        daemon.until(lambda day=day: daemon.has_run("daily_lifecycle_job", day))
+    standing = plan_standing(home.opened()[1])
+    assert (standing.state, standing.plan.as_of_date) == ("waits", home.day(2))
+    assert home.opened()[1].gateway.request_counts().num_rows == 0
+    home.approve()
+    platform = home.opened()[1]
+    assert set(platform.gateway.request_counts()["accepted"].to_pylist()) == {1}
+    daemon.until(lambda: not any(row.state == "accepted" for row in home.opened()[1].ledger.rows()), seconds=120)
