@@ -36,7 +36,7 @@ from mlife_assets.core.windows import add_days, days_between, run_time
 
 Begun = tuple[Path, list[str], list[str]]
 """A home, what was delivered to it, the jobs that ran."""
-LATE, TWICE, DAMAGED = "job_closed", "click", "job_closed"
+LATE, TWICE, DAMAGED = "job_closed", "apply", "job_closed"
 
 
 @pytest.fixture(scope="module")
@@ -304,4 +304,5 @@ def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: Da
     home.approve()
     platform = home.opened()[1]
     assert set(platform.gateway.request_counts()["accepted"].to_pylist()) == {1}
-    daemon.until(lambda: not any(row.state == "accepted" for row in home.opened()[1].ledger.rows()), seconds=120)
+    home.set_clock(run_time(home.day(2)) + timedelta(hours=2))
+    daemon.until(lambda: {row.state for row in platform.ledger.rows() if row.attempts} == {"undelivered"}, seconds=120)
