@@ -212,8 +212,12 @@ class ModelRegistry:
         history = self.history()
         return history[-1].model_version if history else None
 
-    def promote(self, model_version: str, *, actor: str, reason: str, now: datetime) -> None:
+    def promote(
+        self, model_version: str, *, actor: str, reason: str, now: datetime, decided: datetime | None = None
+    ) -> None:
         """Make a registered version the champion; it takes effect after everything that was recorded before.
+
+        A promotion of it that is on record since it was `decided`, by default `now`, is the same one, called again.
 
         Raises:
             NotFoundError: the model has no such version.
@@ -223,20 +227,18 @@ class ModelRegistry:
         self._event_log.remembered(*REIGN_EVENTS, REGISTERED, anew=True)  # what a crash left unlisted counts, too
         if all(row["model_version"] != model_version for row in self.versions()):
             raise NotFoundError(f"{self.model_name} has no version {model_version}; {self._shows_all}")
-        history = self.history()
-        previous = history[-1].model_version if history else None
-        done = [r for r in self._rows(PROMOTED) if r["model_version"] == model_version and r["observed_at"] >= now]
+        previous, since = self.champion(), decided or now
+        done = [r for r in self._rows(PROMOTED) if r["model_version"] == model_version and r["observed_at"] >= since]
         if done:
             at = done[-1]["observed_at"]
-            before = [reign.model_version for reign in history if reign.since < at]
+            before = [reign.model_version for reign in self.history() if reign.since < at]
             own = self._reign_event(PROMOTED, model_version, before[-1] if before else None, actor, reason, at)
             if done[-1] == own:
                 self._append(PROMOTED, own)  # lists it where a crash left it unlisted; else a no-op
             return
         if previous == model_version:
             return
-        if history:
-            now = max(now, history[-1].since + STEP)
+        now = max([now, *(reign.since + STEP for reign in self.history()[-1:])])
         self._append(PROMOTED, self._reign_event(PROMOTED, model_version, previous, actor, reason, now))
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:

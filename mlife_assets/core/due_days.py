@@ -4,13 +4,14 @@ Belongs here: the decision, from what has landed, what was delivered and what ti
 these out, asking for runs (`components.graph.due_days`).
 
 Concept: days run in order, one at a time, oldest first, so a clock that is late or was moved catches up by the same
-steps as one that was never off. History lands as a range. The first challenger is trained on the whole of it; while the
+steps as one that was never off. History lands as a range, and waits for whole days: who copies it type by type would
+have all but the first type observed late, for good. The first challenger is trained on the whole of it; while the
 gate refuses, days go on landing as history, and a week later it is tried again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -57,13 +58,16 @@ class DueWork:
     sentence: str
 
 
-def due_work(progress: Progress, *, due_until: date, delivered: Collection[date]) -> DueWork:
+def due_work(
+    progress: Progress, *, due_until: date, delivered: Collection[date], lacking: Mapping[date, Collection[str]]
+) -> DueWork:
     """Return what to run next.
 
     Args:
         progress: how far the home has come.
         due_until: last day whose time has come.
         delivered: days for which something was delivered; partition D lands what was delivered for the day before.
+        lacking: of those the ones that history waits for, with the types of which no file has come.
     """
     landed, end = progress.landed, progress.history_end
     if progress.next_day is None and landed is not None and _is_first_model_due(landed, end) and not progress.is_tried:
@@ -73,18 +77,26 @@ def due_work(progress: Progress, *, due_until: date, delivered: Collection[date]
         following = progress.next_day
     if following > due_until:
         return DueWork(None, following, following, f"{following} comes next, and its time has not come.")
-    if add_days(following, -1) not in delivered:
+    exported = add_days(following, -1)
+    if exported not in delivered:
         sentence = (
-            f"{following} is due, and nothing was delivered for {add_days(following, -1)}. Deliver its files, empty "
-            f"ones if nothing happened, or run {following} without them."
+            f"{following} is due, and nothing was delivered for {exported}. Deliver its files, empty ones if nothing "
+            f"happened, or run {following} without them."
         )
         return DueWork(None, following, following, sentence)
     if progress.next_day is not None:
         return DueWork("day", following, following, f"{following} runs.")
+    if exported in lacking:
+        sentence = (
+            f"{following} is due, and of {exported} there is no file of {', '.join(sorted(lacking[exported]))} yet. "
+            f"Deliver it, an empty one if nothing happened, or run {following} without it: what comes later counts as "
+            "late."
+        )
+        return DueWork(None, following, following, sentence)
     last = following
     limit = min(due_until, _next_first_model(following, end))
     for day in days_between(add_days(following, 1), limit):
-        if add_days(day, -1) not in delivered:
+        if add_days(day, -1) not in delivered or add_days(day, -1) in lacking:
             break
         last = day
     return DueWork("history", following, last, f"{following} to {last} land as history.")

@@ -67,6 +67,20 @@ def register(registry: ModelRegistry, models: ModuleType, *seeds: int) -> list[s
     return [registry.register(models.tiny_artifact(seed, trees=3), as_of=DAY, now=NOW) for seed in seeds]
 
 
+def test_a_repeat_that_is_stamped_later_undoes_no_rollback_and_replaces_no_newer_champion(registry, models):
+    first, second, third = register(registry, models, 1, 2, 3)
+    registry.promote(first, actor="gate", reason="won", now=NOW)
+    registry.promote(second, actor="gate", reason="won", now=later(24), decided=later(24))
+    registry.rollback(actor="ann", reason="wrong", now=later(25))
+    registry.promote(second, actor="gate", reason="won", now=later(48), decided=later(24))
+    assert registry.champion() == first
+    registry.promote(third, actor="gate", reason="won", now=later(72), decided=later(72))
+    registry.promote(second, actor="gate", reason="won", now=later(96), decided=later(24))
+    assert registry.champion() == third
+    registry.promote(second, actor="gate", reason="won again", now=later(96), decided=later(96))
+    assert registry.champion() == second
+
+
 def test_a_loaded_model_scores_as_the_registered_one_to_the_bit(registry, store, models):
     artifact = models.tiny_artifact(1)
     version = registry.register(artifact, as_of=DAY, now=NOW)

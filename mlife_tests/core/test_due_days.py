@@ -18,7 +18,7 @@ def until(day: date) -> Collection[date]:
 
 
 def due(progress: Progress, now: date, delivered: Collection[date] | None = None) -> DueWork:
-    return due_work(progress, due_until=now, delivered=until(now) if delivered is None else delivered)
+    return due_work(progress, due_until=now, delivered=until(now) if delivered is None else delivered, lacking={})
 
 
 def test_history_that_is_there_lands_at_once_and_no_further_than_the_first_model() -> None:
@@ -35,6 +35,18 @@ def test_a_day_that_was_not_delivered_holds_up_those_after_it() -> None:
     found = due(replace(NEW, landed=gap), END, set(until(END)) - {gap})
     assert found.kind is None
     assert f"nothing was delivered for {gap}" in found.sentence
+
+
+def test_history_that_is_still_copied_waits_for_whole_days_and_a_later_day_does_not() -> None:
+    half = {add_days(FIRST, 3): {"click", "apply"}}
+    found = due_work(NEW, due_until=END, delivered=until(END), lacking=half)
+    assert (found.first, found.last) == (FIRST, add_days(FIRST, 3))
+    waits = replace(NEW, landed=add_days(FIRST, 3))
+    found = due_work(waits, due_until=END, delivered=until(END), lacking=half)
+    assert found.kind is None
+    assert f"of {add_days(FIRST, 3)} there is no file of apply, click yet" in found.sentence
+    lived = replace(waits, next_day=add_days(FIRST, 4))
+    assert due_work(lived, due_until=END, delivered=until(END), lacking=half).kind == "day"
 
 
 def test_the_first_model_is_trained_on_all_history_and_again_a_week_later_while_the_gate_refuses() -> None:

@@ -31,6 +31,7 @@ from mlife_assets.adapters.dispatcher.reports import (
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger.guards import EXPIRED
 from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
 from mlife_assets.core.errors import (
     AmbiguousSendError,
@@ -40,6 +41,7 @@ from mlife_assets.core.errors import (
     ProviderThrottledError,
 )
 from mlife_assets.core.ports import Clock
+from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_held_out
@@ -174,7 +176,9 @@ class Dispatcher:
             "repair the source and dispatch again"
         )
 
-    def _refusal(self, contact: Contact, recipient: Recipient | None, now: datetime) -> str | None:
+    def _refusal(self, row: LedgerRow, contact: Contact, recipient: Recipient | None, now: datetime) -> str | None:
+        if now >= day_start(add_days(row.as_of_date, 1)):
+            return EXPIRED
         if is_held_out(contact.person_id, self._application, self._contact):
             return HOLDOUT_REASON
         if recipient is None:
@@ -193,13 +197,13 @@ class Dispatcher:
         bucket: TokenBucket,
         run: Run,
     ) -> None:
-        reason, address = self._refusal(contact, recipient, self._clock.now()), contact.address
+        reason, address = self._refusal(row, contact, recipient, self._clock.now()), contact.address
         if reason is None and address is None:
             reason = (INVALID if contact.has_address else MISSING)[self._gateway.channel]
         if reason is None:
             bucket.take()
             now = self._clock.now()
-            reason = self._refusal(contact, recipient, now) or self._ledger.begin_submit(
+            reason = self._refusal(row, contact, recipient, now) or self._ledger.begin_submit(
                 row.message_id,
                 worker=worker,
                 now=now,

@@ -28,6 +28,8 @@ from mlife_assets.core.windows import add_days, days_between
 
 NAME = "due_days_sensor"
 RETRY_WAIT_MINUTES = (10, 60)
+DAILY_EVENT_TYPES = frozenset({"impression", "click", "apply", "user_snapshot"})
+"""What each day of history has a file of, an empty one if nothing happened."""
 JOBS = {"history": history_job.name, "first_model": RETRAINING_JOB, "day": DAILY_JOB}
 
 
@@ -84,7 +86,10 @@ def find_due_work(platform: Platform, instance: dg.DagsterInstance) -> DueWork:
     progress, due_until = _progress(platform, instance), _due_until(platform)
     following = progress.next_day or (progress.first if progress.landed is None else add_days(progress.landed, 1))
     asked = {add_days(day, -1) for day in days_between(following, max(following, due_until))}
-    return due_work(progress, due_until=due_until, delivered=platform.landed.delivered(asked))
+    delivered = platform.landed.delivered(asked)
+    types = {day: {source.split("/")[0] for source in sources} for day, sources in delivered.items()}
+    lacking = {day: missing for day, found in types.items() if (missing := DAILY_EVENT_TYPES - found)}
+    return due_work(progress, due_until=due_until, delivered=delivered, lacking=lacking)
 
 
 def _due_until(platform: Platform) -> date:

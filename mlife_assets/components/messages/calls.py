@@ -88,7 +88,7 @@ def call_day(platform: Platform, day: date) -> CallList:
         as_of=day,
         consented=set(users.filter(pc.fill_null(users["is_consented"], False))["user_id"].to_pylist()),
         holdout={person for person, is_out in zip(people, held_out.tolist(), strict=True) if is_out},
-        suppressed=_stopped(platform, now),
+        suppressed=_stopped(platform, platform.sending_time(day)),
         called_recently=_called_recently(platform, day),
     )
     calls = _with_reasons(platform, calls, users, jobs)

@@ -77,16 +77,17 @@ def why_over(platform: Platform, day: date) -> str | None:
 
 
 def why_outdated(platform: Platform, day: date) -> str | None:
-    """Return why a plan must not be sent any more: a person went back from the model that it was made with."""
-    view = platform.of_model(platform.application.model_name)
-    since = [
-        reign
-        for reign in view.registry.history(platform.sending_time(day))
-        if reign.kind == "rolled_back" and reign.since > platform.run_time(day)
-    ]
-    if not since:
+    """Return why a plan must not be sent any more: a person went back from the model that it was made with.
+
+    A simulated home sends before anybody acts. In real time an act may be stamped after a retraining of the day, which
+    is stamped ahead, so what is on record counts, whatever its time.
+    """
+    registry = platform.of_model(platform.application.model_name).registry
+    reigns = registry.history(platform.sending_time(day) if platform.is_simulated else None)
+    made_with = registry.champion_at(platform.run_time(day))
+    if not reigns or reigns[-1].kind != "rolled_back" or reigns[-1].model_version == made_with:
         return None
-    return f"{since[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
+    return f"{reigns[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
 
 
 def quality_verdict(platform: Platform, day: date) -> bool | None:

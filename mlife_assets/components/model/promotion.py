@@ -59,11 +59,7 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
         MODEL_NAME: model.name,
         PROMOTION_KIND: report.get("kind"),
     }
-    earlier = [
-        row
-        for row in event_log.read("promotion_decided", start=day).to_pylist()
-        if all(row[name] == said[name] for name in ("as_of_date", "model_version", MODEL_NAME))
-    ]
+    earlier = _verdicts(event_log, model, day, said["model_version"])
     schema = EVENT_TYPES["promotion_decided"].schema
     if earlier and all(earlier[-1][name] == value for name, value in said.items()):
         return pa.Table.from_pylist(earlier[-1:], schema=schema)
@@ -72,6 +68,21 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
     identity = event_id("promotion_decided", said["model_version"], said["champion_version"], day, *number)
     row = {"event_id": identity, "occurred_at": at, "observed_at": at, **said, DECLARATION_HASH: model.content_hash}
     return pa.Table.from_pylist([row], schema=schema)
+
+
+def first_decided(event_log: EventLog, model: Model, day: date, version: str) -> datetime:
+    """Return when a challenger of a day was decided on first, however often it was since.
+
+    By it the registry knows a repeat, which must not promote again what was rolled back or replaced meanwhile.
+    """
+    at: datetime = _verdicts(event_log, model, day, version)[0]["observed_at"]
+    return at
+
+
+def _verdicts(event_log: EventLog, model: Model, day: date, version: str) -> list[dict[str, Any]]:
+    said = {"as_of_date": day, "model_version": version, MODEL_NAME: model.name}
+    rows = event_log.read("promotion_decided", start=day).to_pylist()
+    return [row for row in rows if all(row[name] == value for name, value in said.items())]
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -97,17 +108,19 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         day = only_day(context, platform)
         require_sound_day(platform, day)
         report = platform.model_tables.read_report(PROMOTION_REPORT, day)
-        version, now = challenger_version(platform, day), platform.retraining_time(day)
+        version = challenger_version(platform, day)
         if report["model_version"] != version:
             raise GateClosedError(
                 f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
                 "fairness_audit and evaluation of that day again"
             )
+        now = platform.retraining_time(day)
         verdict = verdict_event(platform.event_log, platform.model, day, report, now)
         platform.event_log.append("promotion_decided", verdict, writer=WRITER)
         is_promoted = report["outcome"] == "promoted"
         if is_promoted:
-            platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now)
+            since = first_decided(platform.event_log, platform.model, day, version)
+            platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now, decided=since)
         seal(platform)
         history = [
             {

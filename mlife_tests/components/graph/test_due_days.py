@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.components.graph.due_days import NAME, find_due_work
+from mlife_assets.components.graph.due_days import DAILY_EVENT_TYPES, NAME, find_due_work
 from mlife_assets.components.graph.partitions import RANGE_END_TAG, RANGE_START_TAG
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.windows import add_days, run_time
@@ -29,10 +29,11 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_location(settings)
 
 
-def deliver(platform: Platform, day: date) -> None:
-    folder = platform.settings.landing_folder / "click" / f"dt={day}"
-    folder.mkdir(parents=True)
-    (folder / "export.parquet").write_bytes(b"whatever")
+def deliver(platform: Platform, day: date, *types: str) -> None:
+    for event_type in types or DAILY_EVENT_TYPES:
+        folder = platform.settings.landing_folder / event_type / f"dt={day}"
+        folder.mkdir(parents=True)
+        (folder / "export.parquet").write_bytes(b"whatever")
 
 
 def tick(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Any:
@@ -49,7 +50,10 @@ def test_history_is_asked_for_as_one_range_as_far_as_it_was_delivered(
 ) -> None:
     platform = definitions.resources["platform"]
     assert "nothing was delivered for 2025-09-05" in tick(definitions, instance).skip_message
-    for number in (0, 1, 3):
+    deliver(platform, FIRST, "click")
+    assert "no file of apply, impression, user_snapshot yet" in tick(definitions, instance).skip_message
+    deliver(platform, FIRST, *(DAILY_EVENT_TYPES - {"click"}))
+    for number in (1, 3):
         deliver(platform, add_days(FIRST, number))
     (request,) = tick(definitions, instance).run_requests
     assert (request.job_name, request.partition_key) == ("history_job", None)

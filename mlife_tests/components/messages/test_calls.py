@@ -14,6 +14,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import calls as module
@@ -21,6 +22,7 @@ from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_asset
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.call_policy import CallPolicy
@@ -95,6 +97,18 @@ def test_a_stop_that_nobody_has_read_yet_counts(home, sending_home) -> None:
     (first, *_) = listed(home, day)
     at = home.platform.sending_time(day)
     said = [Inbound("in-1", first["user_id"], "stop", at - timedelta(minutes=1))]
+    home.platform.gateway.inbound = lambda *, until, since=None: said
+    home.plan(application=NAME)
+    assert first["user_id"] not in {row["user_id"] for row in listed(home, day)}
+
+
+def test_a_stop_that_is_said_after_the_nominal_time_of_a_list_counts_where_time_is_real(home, sending_home) -> None:
+    day = sending_home.DAY
+    home.plan(application=NAME)
+    (first, *_) = listed(home, day)
+    clock = SimulatedClock(home.platform.planning_time(day) + timedelta(minutes=30))
+    vars(home.platform)["deployment"] = replace(home.platform.deployment, times=RealTimes(clock))
+    said = [Inbound("in-1", first["user_id"], "stop", clock.now() - timedelta(minutes=1))]
     home.platform.gateway.inbound = lambda *, until, since=None: said
     home.plan(application=NAME)
     assert first["user_id"] not in {row["user_id"] for row in listed(home, day)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -27,7 +28,9 @@ class Waiting:
         self.home, self.day, self.slept = home, day, list[float]()
         self.clock = SimulatedClock(run_time(day) + timedelta(minutes=40))
         deployment = home.platform.deployment
-        vars(home.platform)["deployment"] = replace(deployment, times=RealTimes(self.clock, self.slept.append))
+        vars(home.platform)["deployment"] = replace(
+            deployment, is_simulated=False, times=RealTimes(self.clock, self.slept.append)
+        )
 
     @property
     def platform(self) -> Any:
@@ -98,11 +101,45 @@ def test_what_was_approved_and_not_sent_by_midnight_is_closed(waiting: Waiting) 
     assert not waiting.home.requests()
 
 
-def test_a_rollback_after_the_plan_was_made_stops_it(waiting: Waiting) -> None:
-    since = run_time(waiting.day) + timedelta(minutes=20)
-    reign = Reign("mdl_a", "mdl_b", since, "rolled_back", "bob", "it ranks nonsense")
+def reigns(waiting: Waiting, *, rolled_back_to: str) -> None:
+    """Let mdl_b serve when the plan is made, and be left by an act that a retraining of the day stamped ahead."""
+    begun, left = run_time(waiting.day) - timedelta(days=1), run_time(waiting.day) + timedelta(hours=1, seconds=1)
+    known = [
+        Reign("mdl_b", "mdl_a", begun, "promoted", "gate", "won"),
+        Reign(rolled_back_to, "mdl_c", left, "rolled_back", "bob", "it ranks nonsense"),
+    ]
+    assert left > waiting.clock.now()
     view = waiting.platform.of_model(waiting.platform.application.model_name)
-    vars(view)["registry"] = SimpleNamespace(history=lambda until: [reign] if reign.since <= until else [])
+    vars(view)["registry"] = SimpleNamespace(
+        history=lambda until=None: [one for one in known if until is None or one.since <= until],
+        champion_at=lambda moment: [one.model_version for one in known if one.since <= moment][-1],
+    )
+
+
+def test_a_rollback_to_the_model_that_made_the_plan_does_not_stop_it(waiting: Waiting) -> None:
+    reigns(waiting, rolled_back_to="mdl_b")
+    waiting.approve()
+    deliver(waiting.platform, waiting.day)
+    assert waiting.home.requests()
+
+
+def test_nothing_of_a_day_is_sent_after_its_end_though_its_sending_began_before(waiting: Waiting) -> None:
+    end, paced = day_start(add_days(waiting.day, 1)), waiting.platform.deployment.times
+
+    def sleep(seconds: float) -> None:
+        if len(waiting.home.requests()) >= 2:
+            waiting.clock.set(max(waiting.clock.now(), end + timedelta(hours=18)))
+
+    vars(waiting.platform)["deployment"] = replace(waiting.platform.deployment, times=replace(paced, sleep=sleep))
+    approval = waiting.approve()
+    deliver(waiting.platform, waiting.day)
+    states = Counter(row.state for row in waiting.platform.ledger.rows(as_of_date=waiting.day))
+    assert states["suppressed"] == approval.planned_count - len(waiting.home.requests()) > 0
+    assert max(waiting.times_of("message_submitted")) < end
+
+
+def test_a_rollback_after_the_plan_was_made_stops_it(waiting: Waiting) -> None:
+    reigns(waiting, rolled_back_to="mdl_a")
     with pytest.raises(GateClosedError, match="bob rolled its model back after it was made"):
         waiting.approve()
     assert "bob rolled its model back" in deliver(waiting.platform, waiting.day).why_not[0]

@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.model.promotion import WRITER, verdict_event
+from mlife_assets.components.model.promotion import WRITER, first_decided, verdict_event
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
@@ -69,6 +69,14 @@ def test_a_challenger_that_is_judged_again_has_its_newest_verdict_last(log: Parq
     rows = log.read("promotion_decided").to_pylist()
     assert len({row["event_id"] for row in rows}) == 3
     assert [row["observed_at"].second for row in rows] == [0, 1, 2]
+
+
+def test_a_day_that_is_decided_again_was_decided_when_it_was_first(log: ParquetEventLog) -> None:
+    for late, sentence in enumerate(("There is no audit.", "There is one.")):
+        now = NOW + timedelta(days=late)
+        log.append("promotion_decided", verdict_event(log, MODEL, DAY, report("refused", sentence), now), writer=WRITER)
+    assert len(log.read("promotion_decided")) == 2
+    assert first_decided(log, MODEL, DAY, "mdl_new") == NOW
 
 
 @pytest.mark.parametrize("left", ["whole", "emptied"])
