@@ -60,6 +60,7 @@ def test_a_log_shows_what_takes_so_long(capsys, monkeypatch):
         advance()
         advance()
         assert re.fullmatch(r"working: 2 of 3, \d+ s", wait_for_lines(capsys, 2)[-1])
+    capsys.readouterr()  # what was written between the last look and the end
     with progress("waiting"):
         assert re.fullmatch(r"waiting, \d+ s", wait_for_lines(capsys, 1)[0])
     assert capsys.readouterr().out == ""
