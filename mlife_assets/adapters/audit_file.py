@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from mlife_assets.adapters.owners_table import USER_ID, read_owners_table
+from mlife_assets.adapters.owners_table import USER_ID, read_owners_table, row_of
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.recruiting.ports import AuditGroups
@@ -42,7 +42,9 @@ class OwnersAuditTable:
             wrong = next((row for row, answer in enumerate(answers) if answer not in _KNOWN[name]), None)
             if wrong is not None:
                 known = ", ".join(sorted(_KNOWN[name]))
-                raise InvalidInputError(f"{SETTING}: row {wrong}, {name}: no answer that is known; use one of {known}")
+                raise InvalidInputError(
+                    f"{SETTING}: {row_of(self._path, wrong)}, {name}: no answer that is known; use one of {known}"
+                )
         return dict(zip(table[USER_ID].to_pylist(), zip(*columns.values(), strict=True), strict=True))
 
     def count(self) -> int:
