@@ -2,8 +2,8 @@
 
 Belongs here: reading them. Does not belong here: whether a number is one (`recruiting`), what is sent to it.
 
-Concept: no file is an empty book, so nobody is sent anything. A file that was named and cannot be read is an error,
-which forbids sending, and is never taken for an empty one. It is read anew when it was changed.
+Concept: a file that was not named, or cannot be read, is an error, which forbids sending, and is never taken for an
+empty book: that somebody has no number would be final. It is read anew when it was changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlife_assets.adapters.owners_table import USER_ID, read_owners_table
+from mlife_assets.adapters.owners_table import USER_ID, read_owners_table, row_of
+from mlife_assets.core.errors import NotGivenError
+from mlife_assets.recruiting.messaging.phone_numbers import normalise
 
 SETTING = "MLIFE_CONTACTS"
 NUMBER, ADDRESS = "phone_number", "mail_address"
@@ -21,7 +23,8 @@ class OwnersContacts:
     """Implements `recruiting.ports.ContactBook`, and has mail addresses, too.
 
     Args:
-        path: the file, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`.
+        path: the file, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None where
+            none was named.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -31,11 +34,11 @@ class OwnersContacts:
         self._columns: dict[str, dict[str, str | None]] = {}
 
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> number as it is written, None without one. Raises when the file cannot be read."""
+        """Return user id -> number as it is written, None without one. Raises when no file can be read."""
         return self._read(NUMBER, user_ids)
 
     def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> address as it is written, None without one. Raises when the file cannot be read."""
+        """Return user id -> address as it is written, None without one. Raises when no file can be read."""
         return self._read(ADDRESS, user_ids)
 
     def count(self) -> int:
@@ -43,7 +46,19 @@ class OwnersContacts:
         self._load()
         return len(self._columns.get(NUMBER, {}))
 
+    def unusable(self) -> tuple[int, str]:
+        """Return how many numbers are none, and where the first is. Raises when the file cannot be read."""
+        self._load()
+        numbers = enumerate(self._columns.get(NUMBER, {}).values())
+        wrong = [row for row, number in numbers if number is not None and normalise(number) is None]
+        return len(wrong), row_of(self._path, wrong[0]) if self._path is not None and wrong else ""
+
     def _read(self, column: str, user_ids: Sequence[str]) -> dict[str, str | None]:
+        if self._path is None:
+            raise NotGivenError(
+                f"{SETTING} names no contact book, so nobody can be reached; write user_id and phone_number to a file "
+                "in the private folder and name it there"
+            )
         self._load()
         known = self._columns.get(column, {})
         return {user_id: known.get(user_id) for user_id in user_ids}

@@ -5,7 +5,8 @@ Belongs here: reading addresses, hashing them, registering whom they belong to. 
 
 Concept: asked before planning and again before each chunk of messages, so that an account which took over a number in
 between is the person whose number it is. Numbers always join people; mail addresses do where mails are sent. An address
-leaves this module only towards the gateway's call.
+leaves this module only towards the gateway's call. Where the owner has named no book, people are planned for as the
+ledger knows them, and whoever asks whether one can be reached is refused: what waits for a book is not given up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotGivenError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
@@ -31,13 +32,22 @@ class Contact:
 
     Attributes:
         person_id: the person.
-        has_address: whether the contact book has an address of the account in the channel, usable or not.
+        is_in_book: whether the contact book has an address of the account in the channel, usable or not.
         address: that number in E.164 or mail address, None when there is none or nothing can be sent to it.
+        without_book: why nobody knows whether there is one; empty where there is a book.
     """
 
     person_id: str
-    has_address: bool
+    is_in_book: bool
     address: str | None = field(repr=False)
+    without_book: str = ""
+
+    @property
+    def has_address(self) -> bool:
+        """Return whether the book has an address. Raises GateClosedError where there is none to look into."""
+        if self.without_book:
+            raise GateClosedError(self.without_book)
+        return self.is_in_book
 
 
 class PeopleRegister:
@@ -62,16 +72,26 @@ class PeopleRegister:
         """Return the contact of each account in a channel, after joining the people who share an address.
 
         Raises:
-            GateClosedError: a book cannot be read, or the channel has none; nothing was registered.
+            GateClosedError: a book cannot be read, or the channel has none; nothing was registered. Not where the owner
+                has named no book: then `Contact.has_address` raises it.
         """
         wanted = sorted(set(user_ids))
         if channel not in self._books:
             raise GateClosedError(f"there is no book of addresses for {channel}, so nothing is sent; pass one")
         written: Mapping[str, str | None] = {}
+        without = ""
         for one in dict.fromkeys((Channel.SMS, channel)):
-            written, addresses = self._read(one, wanted)
+            try:
+                written, addresses = self._read(one, wanted)
+            except NotGivenError as error:
+                written, addresses, without = {}, dict.fromkeys(wanted), str(error)
             people = self._ledger.register(self._hashes(addresses), now=now)
-        return {u: Contact(people[u], written.get(u) is not None, addresses[u]) for u in wanted}
+        return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
+
+    def require_books(self) -> None:
+        """Raise GateClosedError where the owner has named no book, or one cannot be read."""
+        for channel in self._books:
+            self._known(channel, self._ledger.user_ids())
 
     def rehash(self, *, now: datetime) -> int:
         """Replace all hashes by those of this register's key. Returns how many addresses are known now.
@@ -83,7 +103,7 @@ class PeopleRegister:
         """
         everybody = self._ledger.user_ids()
         channels = [channel for channel in self._books if channel is not Channel.CALL]  # its numbers are those of texts
-        read = {channel: self._hashes(self._read(channel, everybody)[1]) for channel in channels}
+        read = {channel: self._hashes(self._known(channel, everybody)) for channel in channels}
         known = self._ledger.rehash(read.pop(Channel.SMS), now=now)
         for seen in read.values():
             self._ledger.register(seen, now=now)
@@ -93,14 +113,24 @@ class PeopleRegister:
     def _hashes(self, addresses: Mapping[str, str | None]) -> dict[str, str | None]:
         return {user: None if one is None else keyed_hash(self._key, one) for user, one in addresses.items()}
 
+    def _known(self, channel: Channel, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return normalised addresses. Raises GateClosedError also where the owner has named no book."""
+        try:
+            return self._read(channel, user_ids)[1]
+        except NotGivenError as error:
+            without = str(error)
+        raise GateClosedError(without)
+
     def _read(
         self, channel: Channel, user_ids: Sequence[str]
     ) -> tuple[Mapping[str, str | None], dict[str, str | None]]:
-        """Return addresses as they are written, and normalised."""
+        """Return addresses as they are written, and normalised. Raises NotGivenError where nobody named a book."""
         book = self._books[channel]
         try:
             found = book.read(user_ids)
             written = {user_id: found.get(user_id) for user_id in user_ids}
+        except NotGivenError:  # its text is of a setting
+            raise
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the address
             kind = type(error).__name__
         else:

@@ -35,6 +35,7 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
 
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
+    platform.people.require_books()  # a key that was changed without them would fit no hash
     if platform.settings.hash_key is None:
         # Whoever took over another's number is that person, which only the old hashes can show.
         platform.people.register(platform.ledger.user_ids(), now=now)

@@ -46,6 +46,10 @@ class NotFoundError(PermanentError):
     """The named thing does not exist."""
 
 
+class NotGivenError(NotFoundError):
+    """The owner of a deployment has named no such thing; names the setting. One that is gone is another."""
+
+
 class UpstreamMismatchError(PermanentError):
     """An upstream result does not belong to the inputs at hand; names what to refresh."""
 

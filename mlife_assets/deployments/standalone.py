@@ -32,6 +32,7 @@ CLOCK_FILE = "MLIFE_CLOCK_FILE"
 NO_CONTACTS = "there is no contact book, so nobody is sent anything"
 NO_AUDIT = "there is no audit table, so no impact ratio can be judged and the gate promotes no model"
 WRITE_CONTACTS = "write user_id and phone_number to a file in the private folder and name it in MLIFE_CONTACTS"
+CORRECT_NUMBERS = "write them as +12125550123, or leave the field empty where somebody has none"
 WRITE_AUDIT = "write user_id, sex and race_ethnicity to a file in the private folder and name it in MLIFE_AUDIT_TABLE"
 TEXTS_NOBODY = GatewayFaults(
     throttled_share=0,
@@ -80,8 +81,9 @@ def standalone(home: Home) -> Deployment:
 def look_at(settings: Settings) -> list[Finding]:
     """Return what was found of the owner's files and of the clock."""
     found: list[Finding] = []
+    contacts = OwnersContacts(settings.contacts_file)
     for setting, path, count, without, remedy in (
-        (CONTACTS, settings.contacts_file, OwnersContacts(settings.contacts_file).count, NO_CONTACTS, WRITE_CONTACTS),
+        (CONTACTS, settings.contacts_file, contacts.count, NO_CONTACTS, WRITE_CONTACTS),
         (AUDIT_TABLE, settings.audit_file, OwnersAuditTable(settings.audit_file).count, NO_AUDIT, WRITE_AUDIT),
     ):
         with faults_found(setting, found):
@@ -89,6 +91,10 @@ def look_at(settings: Settings) -> list[Finding]:
             found.append(
                 Finding(setting, without, remedy) if path is None else Finding(setting, f"it holds {people:,} people")
             )
+            unusable, first = contacts.unusable() if setting == CONTACTS else (0, "")
+            if unusable:
+                says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
+                found.append(Finding(setting, says, CORRECT_NUMBERS))
     with faults_found(CLOCK_FILE, found):
         now = clock_of(settings).now()
         if settings.clock_file is not None:

@@ -12,7 +12,7 @@ import pytest
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.owners_table import read_owners_table
 from mlife_assets.adapters.people_file import OwnersContacts
-from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, NotGivenError
 
 BOOK = "user_id,phone_number,mail_address\nu1,+12125550100,a@home.example\nu2,,\n"
 
@@ -51,9 +51,21 @@ def test_a_book_that_was_changed_is_read_anew(tmp_path: Path) -> None:
         book.phone_numbers(["u2"])
 
 
-def test_no_book_is_an_empty_one(tmp_path: Path) -> None:
-    assert OwnersContacts(None).phone_numbers(["u1"]) == {"u1": None}
-    assert OwnersContacts(None).count() == 0
+def test_a_book_that_nobody_named_is_no_empty_one(tmp_path: Path) -> None:
+    """That somebody has no number is final, so a shell without the variable must not be able to say it."""
+    book = OwnersContacts(None)
+    for read in (book.phone_numbers, book.mail_addresses):
+        with pytest.raises(
+            NotGivenError, match=r"^MLIFE_CONTACTS names no contact book, so nobody can be reached; write"
+        ):
+            read(["u1"])
+    assert (book.count(), book.unusable()) == (0, (0, ""))
+
+
+def test_numbers_that_are_none_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{HEADER}u1,+1{LEAKED}\nu2,\nu3,nan\nu4,555-0100\n")
+    assert OwnersContacts(path).unusable() == (2, "row 3 of book.csv (the first of data is row 1)")
+    assert OwnersContacts(written(tmp_path, f"{HEADER}u1,+1{LEAKED}\n")).unusable() == (0, "")
 
 
 LEAKED = "2125550100"

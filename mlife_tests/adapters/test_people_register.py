@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 
@@ -21,6 +28,11 @@ class Book:
         if self.numbers is None:
             raise OSError("+12125550100 is in a damaged row")
         return {user_id: self.numbers[user_id] for user_id in user_ids if user_id in self.numbers}
+
+
+class StandingClock:
+    def now(self) -> datetime:
+        return NOW
 
 
 def register(ledger: SqlLedger, numbers: Mapping[str, str | None] | None, key: bytes = b"k" * 32) -> PeopleRegister:
@@ -59,3 +71,54 @@ def test_people_hold_when_the_key_changes(ledger: SqlLedger) -> None:
     changed = register(ledger, {"a": "+12125550101", "b": "+12125550102", "c": "+12125550102"}, key=b"n" * 32)
     assert changed.rehash(now=NOW) == 2
     assert {u: c.person_id for u, c in changed.register(["a", "b", "c"], now=NOW).items()} == dict.fromkeys("abc", "a")
+
+
+def test_without_a_book_people_are_who_they_were_and_no_hash_is_lost(ledger: SqlLedger) -> None:
+    register(ledger, {"a": "+12125550100", "b": "+12125550100"}).register(["a", "b"], now=NOW)
+    without = PeopleRegister(ledger, OwnersContacts(None), key=b"k" * 32)
+    found = without.register(["a", "b", "c"], now=NOW)
+    assert {user: (one.person_id, one.address) for user, one in found.items()} == {
+        "a": ("a", None),
+        "b": ("a", None),
+        "c": ("c", None),
+    }
+    for asked in (lambda: found["a"].has_address, without.require_books, lambda: without.rehash(now=NOW)):
+        with pytest.raises(GateClosedError, match="MLIFE_CONTACTS names no contact book, so nobody can be reached"):
+            asked()
+    with ledger.engine.connect() as connection:
+        assert len(connection.exec_driver_sql("SELECT number_hash FROM numbers").all()) == 1
+
+
+def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_path: Path) -> None:
+    """Without a number is final: a shell that lacks MLIFE_CONTACTS must not use up the day's plan."""
+    day, path = NOW.date(), tmp_path / "book.csv"
+    path.write_text("user_id,phone_number\na,+12125550100\nb,\n")
+    path.chmod(0o600)
+    application = job_of_the_day(Policies())
+    rows = [LedgerRow(f"m-{u}", u, "j", application.name, day, "hi", "planned", 0, None, NOW) for u in "ab"]
+    ledger.plan(rows, now=NOW)
+    ledger.approve(application.name, day, now=NOW)
+    gateway = ConsoleGateway(tmp_path / "gateway.sqlite", seed=3, hash_key=b"k")
+
+    def dispatch(book: Path | None) -> None:
+        clock = StandingClock()
+        Dispatcher(
+            ledger,
+            gateway,
+            PeopleRegister(ledger, OwnersContacts(book), key=b"k" * 32),
+            application,
+            ContactPolicy(holdout_share=0.0),
+            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
+            clock=clock,
+            sleep=lambda _: None,
+            verify=lambda _: None,
+        ).dispatch(day, worker="w")
+
+    for _ in range(2):
+        with pytest.raises(GateClosedError, match="MLIFE_CONTACTS names no contact book"):
+            dispatch(None)
+        assert {row.state for row in ledger.rows()} <= {"approved", "leased"}, "nothing was given up"
+    dispatch(path)
+    gateway.close()
+    assert {row.user_id: row.state for row in ledger.rows()}["b"] == "suppressed"
+    assert {row.user_id: row.state for row in ledger.rows()}["a"] in {"accepted", "ambiguous", "rejected", "throttled"}
