@@ -3,20 +3,23 @@
 Belongs here: the name, the first day, files of the owner, the clock, what a home was begun with. Does not belong here:
 where things are (`home_settings`), the size of a simulated market (`settings`).
 
-Concept: what a home was begun with is written down in it once. Whoever forgets a variable later gets the same
-deployment, and never a simulated market among real people.
+Concept: what a home was begun with is written down in it once, before anything private is made. Whoever forgets a
+variable later gets the same deployment, and never a simulated market among real people. The owner's files may move: the
+last name that a variable gave is kept beside it.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.home_settings import HomeSettings
 
@@ -24,24 +27,36 @@ WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
 BEGUN = ("deployment", "first_day")
 """What a home is begun with, once and for all."""
+KEPT = ("history_days", "contacts", "audit_table")
+"""What a home keeps for processes without the variables; a variable comes first, and is kept from then on."""
+MARKET_FOLDERS = ("market", "truth")
+"""Where a simulated market keeps its state and its truth, however it was begun."""
 
 
 def begun_with(home: Path) -> dict[str, str]:
-    """Return what a home was begun with; nothing of one that is new or embedded. Raises IntegrityError."""
+    """Return what a home was begun with and keeps; nothing of one that is new or embedded. Raises IntegrityError."""
     path = home / DEPLOYMENT_FILE
     if not path.is_file():
         return {}
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(kept[name]) for name in BEGUN}
+        return {name: str(kept[name]) for name in (*BEGUN, *(one for one in KEPT if one in kept))}
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             f"{path} does not say which deployment this home is of ({error}); restore it from a copy"
         ) from error
 
 
+def holds_market(home: Path) -> bool:
+    """Return whether a simulated market was begun in a home, by the demo or by a run of Dagster."""
+    folders = [home / name for name in MARKET_FOLDERS]
+    return (home / WORLD_FILE).is_file() or any(one.is_dir() and any(one.iterdir()) for one in folders)
+
+
 class DeploymentSettings(HomeSettings):
     """What tells one deployment from another."""
+
+    _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
 
     environment: Literal["dev", "staging", "prod"] = "dev"
     deployment: Literal["embedded", "standalone"] = Field(
@@ -49,6 +64,12 @@ class DeploymentSettings(HomeSettings):
     )
     first_day: date | None = Field(
         default=None, description="First day of raw events of a standalone deployment; the market has its own."
+    )
+    history_days: int = Field(
+        default=60,
+        ge=2,
+        le=720,
+        description="Days of history before the first day; the policies in use ask for more.",
     )
     clock_file: Path | None = Field(
         default=None, description="File that holds the present of a standalone deployment, to try days out."
@@ -63,14 +84,10 @@ class DeploymentSettings(HomeSettings):
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
         is_standalone = self.deployment == "standalone"
-        begun = begun_with(self.home)
-        said = {"deployment": self.deployment, "first_day": str(self.first_day)}
-        if begun and begun != said:
-            raise ValueError(
-                f"MLIFE_DEPLOYMENT and MLIFE_FIRST_DAY: this home was begun as {begun['deployment']} with "
-                f"{begun['first_day']} and stays so; unset both, or name another folder in MLIFE_HOME"
-            )
-        if is_standalone and (self.home / WORLD_FILE).is_file():
+        self._loaded = begun_with(self.home)
+        if differs := self._differs_from(self._loaded):
+            raise ValueError(differs)
+        if is_standalone and holds_market(self.home):
             raise ValueError(
                 "MLIFE_DEPLOYMENT is standalone and this home holds a simulated market; name another folder in "
                 "MLIFE_HOME"
@@ -116,10 +133,47 @@ class DeploymentSettings(HomeSettings):
         """Return the first day with anything to ingest."""
         return self.start_date + timedelta(days=1)
 
+    @property
+    def is_home_of_a_market(self) -> bool:
+        """Return whether a simulated market was begun in this home."""
+        return holds_market(self.home)
+
     def remember_deployment(self) -> None:
-        """Write down in the home what it is begun with, if nothing is: whoever forgets a variable gets no market."""
-        path = self.home / DEPLOYMENT_FILE
-        if not path.exists():
+        """Write down in the home what a deployment of its owner's is begun with, and the variables that it was given.
+
+        Raises:
+            InvalidInputError: another process began the home as something else meanwhile.
+        """
+        kept = begun_with(self.home)
+        if differs := self._differs_from(kept):
+            raise InvalidInputError(differs)
+        if self.deployment == "embedded":
+            return
+        said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
+        # What this process read from the home is older than what another may have written since.
+        named = {name: value for name, value in said.items() if value != self._loaded.get(name)}
+        if kept != (wanted := {**kept, **named}):
             self.home.mkdir(parents=True, exist_ok=True)
-            said = {"deployment": self.deployment, "first_day": str(self.first_day)}
-            path.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+            _write_whole(self.home / DEPLOYMENT_FILE, json.dumps(wanted, indent=2) + "\n")
+
+    def _differs_from(self, begun: dict[str, str]) -> str:
+        """Return in words that a home was begun as something else; nothing where it was not, or is new."""
+        if not begun or all(begun[name] == str(getattr(self, name)) for name in BEGUN):
+            return ""
+        return (
+            f"MLIFE_DEPLOYMENT and MLIFE_FIRST_DAY: this home was begun as {begun['deployment']} with "
+            f"{begun['first_day']} and stays so; unset both, or name another folder in MLIFE_HOME"
+        )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it: a crash leaves what was there, or all of it."""
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)

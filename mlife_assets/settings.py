@@ -82,12 +82,6 @@ class Settings(DeploymentSettings):
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="About how many jobs are open at any time.")
-    history_days: int = Field(
-        default=60,
-        ge=2,
-        le=720,
-        description="Days of history before the first day; the policies in use ask for more.",
-    )
     demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -76,10 +77,78 @@ def test_a_home_stays_what_it_was_begun_as(platform: Platform, monkeypatch) -> N
         Settings(home=home)
 
 
-def test_a_home_with_a_market_becomes_no_other(tmp_path: Path) -> None:
-    Settings(home=tmp_path).remember_world()
+@pytest.mark.parametrize("left", ["", "market/market_state.npz", "truth/pairs/dt=2025-06-02/a.parquet"])
+def test_a_home_with_a_market_becomes_no_other(tmp_path: Path, left: str) -> None:
+    """A market that was begun through Dagster has no world.json, and its files would count as the owner's."""
+    (tmp_path / "market").mkdir()
+    assert settings_of(tmp_path).deployment == "standalone", "an empty folder is none"
+    if left:
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).write_text("{}")
+    else:
+        Settings(home=tmp_path).remember_world()
     with pytest.raises(InvalidInputError, match="holds a simulated market; name another folder"), faults_named():
         settings_of(tmp_path)
+
+
+def begun(home: Path) -> dict[str, str]:
+    return dict(json.loads((home / "deployment.json").read_text()))
+
+
+@pytest.mark.parametrize("use", ["deliver", "keyring", "ledger", "gateway"])
+def test_a_home_says_what_it_is_before_it_holds_anything_and_only_looking_says_nothing(
+    platform: Platform, use: str
+) -> None:
+    home = platform.settings.home
+    _ = platform.deployment, platform.contacts, look_at_deployment(platform.settings)
+    assert not home.exists(), "asking leaves no trace"
+    platform.deliver(DAY) if use == "deliver" else getattr(platform, use)
+    assert begun(home) == {"deployment": "standalone", "first_day": "2025-01-15", "history_days": "60"}
+    assert not list(home.glob("*.partial"))
+
+
+def test_what_was_named_once_holds_in_a_shell_without_variables(tmp_path: Path) -> None:
+    """A shell that lacks the contact book would otherwise say of everybody that they have no number."""
+    settings_of(tmp_path, contacts="c.csv", audit_table="a.csv", history_days=30).remember_deployment()
+    again = Settings(home=tmp_path)
+    assert again.contacts_file == tmp_path / "private" / "c.csv"
+    assert again.audit_file == tmp_path / "private" / "a.csv"
+    assert again.history_days == 30
+    moved = Settings(home=tmp_path, contacts=Path("moved.csv"))
+    assert moved.contacts_file == tmp_path / "private" / "moved.csv", "a variable comes first"
+    moved.remember_deployment()
+    again.remember_deployment()
+    assert begun(tmp_path)["contacts"] == "moved.csv", "and is kept, also by a process that knew the name before"
+    assert begun(tmp_path)["audit_table"] == "a.csv"
+
+
+def test_a_home_of_before_names_were_kept_is_read(tmp_path: Path) -> None:
+    (tmp_path / "deployment.json").write_text('{"deployment": "standalone", "first_day": "2025-01-15"}')
+    assert Settings(home=tmp_path).contacts is None
+    Settings(home=tmp_path, contacts=Path("c.csv")).remember_deployment()
+    assert begun(tmp_path)["contacts"] == "c.csv"
+
+
+def test_a_home_that_became_another_meanwhile_is_not_written_to(tmp_path: Path) -> None:
+    late = [settings_of(tmp_path), Settings(home=tmp_path)]
+    Settings(home=tmp_path, deployment="standalone", first_day=DAY).remember_deployment()
+    for one in late:
+        with pytest.raises(InvalidInputError, match="begun as standalone with 2025-06-02 and stays so"):
+            one.remember_deployment()
+
+
+def test_a_crash_while_it_is_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_of(tmp_path, contacts="c.csv").remember_deployment()
+    before = begun(tmp_path)
+
+    def dies(_: int) -> None:
+        raise OSError("no power")
+
+    monkeypatch.setattr("mlife_assets.deployment_settings.os.fsync", dies)
+    with pytest.raises(OSError, match="no power"):
+        settings_of(tmp_path, contacts="moved.csv").remember_deployment()
+    assert begun(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["deployment.json"]
 
 
 def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:

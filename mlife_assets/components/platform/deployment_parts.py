@@ -83,10 +83,9 @@ class DeploymentParts(MailParts):
 
     def deliver(self, day: date) -> None:
         """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
+        self.settings.remember_deployment()
         if self.event_source is not None:
             self.event_source.deliver(day)
-        else:
-            self.settings.remember_deployment()
 
     def event_of_day(self, number: int) -> str:
         """Return what happens in the simulated world on a day, 1 being the first; nobody says it of a real one."""

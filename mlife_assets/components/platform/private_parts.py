@@ -10,10 +10,11 @@ opened while another is still readable to others. A database is one home's: anot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlife_assets.adapters.backups import RESTORED
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
-from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.private_files import private_file, private_tree
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
@@ -29,6 +30,12 @@ class PrivateParts(HomeKeys):
     """The private ports of one job board; adapters are made when first asked for."""
 
     settings: Settings
+
+    @shared_port
+    def private_folder(self) -> Path:
+        """Where people's data and keys are; the home says which deployment it is of before the first is made."""
+        self.settings.remember_deployment()
+        return private_tree(self.settings.private_folder)
 
     @property
     def link_key(self) -> bytes:
