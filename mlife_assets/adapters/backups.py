@@ -1,12 +1,12 @@
 """Backups of a deployment, made whole and put back with care.
 
 Belongs here: writing a backup, checking one, restoring it. Does not belong here: how a lake is copied (`lake_copy`),
-bringing a restored ledger up to date (`ledger_catch_up`).
+what tells one home from another (`home_files`), bringing a restored ledger up to date (`ledger_catch_up`).
 
 Concept: a backup is a folder: the ledger as one file (`VACUUM INTO`: consistent while others write), the signed heads
-of the log, its lake, the keys, which world the home holds, and a manifest with the hash of each, written last and read
-back before it counts. The order makes it fit together while others write: a log that is copied after ledger and heads
-is never older than they are, and a ledger that is older is brought up to date from it.
+of the log, its lake, the keys, which world the home says that it holds, and a manifest with the hash of each, written
+last and read back before it counts. The order makes it fit together while others write: a log that is copied after
+ledger and heads is never older than they are, and a ledger that is older is brought up to date from it.
 
 The contact book is not in it: it is a copy of another system's directory and comes back from there. Neither are
 warehouse and Dagster's records, which are derived. Restoring deletes nothing: a ledger or key that it replaces is moved
@@ -27,6 +27,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from mlife_assets.adapters.home_files import home_files, put_home_files, require_same_world
 from mlife_assets.adapters.lake_copy import fill_up, missing_in
 from mlife_assets.adapters.ledger_file import LedgerFacts, copy_ledger, ledger_facts
 from mlife_assets.adapters.private_files import private_folder, write_private
@@ -44,7 +45,6 @@ MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 HEADS, KEYS = "heads", "keys"
 LAKE = "lake"
-WORLD = "world.json"
 SIDECARS = ("-wal", "-shm")
 REPLACED = "replaced"
 PRIVATE_KEYS = ".key"
@@ -105,7 +105,7 @@ def create_backup(
     to: Path,
     *,
     now: datetime,
-    world: Path | None = None,
+    home: Path | None = None,
     copy_lake: Callable[[Path], Mapping[str, str]] | None = None,
 ) -> Backup:
     """Write a backup to a new or empty folder.
@@ -115,7 +115,7 @@ def create_backup(
         private: folder of the keys and the heads.
         to: the folder, on another disk.
         now: the present.
-        world: the file that says which world the home holds, if there is one.
+        home: the folder with the files that say which world it holds, if there are any.
         copy_lake: copies the lake into a folder and returns hashes by key; None leaves it out.
 
     Raises:
@@ -129,8 +129,7 @@ def create_backup(
     keys = _keys(private)
     names = [LEDGER] if copy_ledger(ledger, to / LEDGER) else []
     sources = {f"{HEADS}/{path.name}": path for path in _files(private / HEADS)}
-    if world is not None and world.exists():
-        sources[WORLD] = world
+    sources |= home_files(home)
     names += _copied(sources, to)
     copied = copy_lake(to / LAKE) if copy_lake is not None else {}
     # Keys last, since a head or a message of this moment may be signed by one that was just made.
@@ -179,7 +178,7 @@ def restore_backup(
     private: Path,
     *,
     replaces: bool = False,
-    world: Path | None = None,
+    home: Path | None = None,
     lake: ObjectStore | None = None,
 ) -> Restored:
     """Put a backup back; nothing may have the ledger open. Safe to repeat after a crash.
@@ -189,7 +188,7 @@ def restore_backup(
         private: folder of the ledger, the keys and the heads.
         replaces: also when the present ledger knows more, or cannot be read, or a present key differs. Without, a
             ledger that knows more stays where there is a lake to fill up, and is an error else.
-        world: the file that says which world the home holds.
+        home: the folder of the files that say which world it holds.
         lake: filled up from the backup; None leaves it as it is.
 
     Raises:
@@ -216,9 +215,9 @@ def restore_backup(
             f"{', '.join(different_keys)} differ from those of the backup, so hashes of numbers would not agree; "
             "restore with --replace to take those of the backup"
         )
-    if world is not None and WORLD in backup.files and _sha256(world) not in (None, backup.files[WORLD]):
-        raise ContentConflictError(f"{world} is of another world than the backup's; restore into a home of its own")
+    require_same_world(home, backup.folder, backup.files)
     missing = [] if lake is None else missing_in(lake, backup.lake)
+    put_home_files(home, backup.folder, backup.files)  # first: a home that holds keys says whose it is
     replaced = [present, *(present.with_name(LEDGER + end) for end in SIDECARS)] if puts_ledger else []
     replaced += map(private.joinpath, different_keys)
     moved = _move_aside(private, [path for path in replaced if path.exists()])
@@ -230,8 +229,6 @@ def restore_backup(
             write_private(private / name, (backup.folder / name).read_bytes())
     if puts_ledger:
         write_private(present, (backup.folder / LEDGER).read_bytes())
-    if world is not None and WORLD in backup.files and not world.exists():
-        world.write_bytes((backup.folder / WORLD).read_bytes())
     if lake is not None:
         fill_up(lake, backup.folder / LAKE, backup.lake, missing)
     return Restored(moved, len(missing), puts_ledger)

@@ -213,7 +213,7 @@ def whole(private: Path, lake: ObstoreObjectStore, world: Path, tmp_path: Path) 
         private,
         tmp_path / "whole",
         now=NOW,
-        world=world,
+        home=world.parent,
         copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
     )
     ledger.close()
@@ -225,13 +225,13 @@ def test_a_whole_backup_is_private_and_comes_back_whole(whole, tmp_path):
     for path in whole.folder.rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
     target, home = ObstoreObjectStore.local(tmp_path / "new" / "lake"), tmp_path / "new"
-    restored = restore_backup(whole, home / "private", world=home / "world.json", lake=target)
+    restored = restore_backup(whole, home / "private", home=home, lake=target)
     assert restored == Restored((), 2, has_ledger=True)
     assert {key: target.get(key) for key in target.list("")} == {"rejected/a.bin": b"a", "tables/b": b"b"}
     assert (home / "world.json").read_text() == "{}"
     assert suppressed(home / "private" / "ledger.sqlite") == 1
     assert (home / "private" / RESTORED).exists()
-    again = restore_backup(whole, home / "private", world=home / "world.json", lake=target)
+    again = restore_backup(whole, home / "private", home=home, lake=target)
     assert again.filled == 0, "safe to repeat"
 
 
@@ -318,9 +318,27 @@ def test_what_differs_is_refused_and_nothing_was_changed(whole, tmp_path, there)
     write_private(different, b"another's")
     before = sorted(path for path in home.rglob("*") if path.is_file())
     with pytest.raises(ContentConflictError, match=different.name):
-        restore_backup(whole, home / "private", world=home / "world.json", lake=lake)
+        restore_backup(whole, home / "private", home=home, lake=lake)
     assert sorted(path for path in home.rglob("*") if path.is_file()) == before == [different]
     assert different.read_bytes() == b"another's"
+
+
+def test_a_restored_home_is_of_the_deployment_that_it_was_of(private, tmp_path):
+    """Without its file a home is embedded, and a simulated market would be delivered among real people."""
+    said = b'{"deployment": "standalone", "first_day": "2025-01-15", "contacts": "c.csv"}'
+    (tmp_path / "deployment.json").write_bytes(said)
+    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
+    made = create_backup(ledger, private, tmp_path / "backup", now=NOW, home=tmp_path)
+    ledger.close()
+    home, other = tmp_path / "new", tmp_path / "other"
+    restore_backup(made, home / "private", home=home)
+    assert (home / "deployment.json").read_bytes() == said
+    assert sorted(path.name for path in home.iterdir()) == ["deployment.json", "private"]
+    other.mkdir()
+    (other / "deployment.json").write_bytes(said.replace(b"01-15", b"01-16"))
+    with pytest.raises(ContentConflictError, match=r"deployment\.json is of another world"):
+        restore_backup(made, other / "private", home=other)
+    assert [path.name for path in other.iterdir()] == ["deployment.json"], "nothing was changed"
 
 
 def test_a_ledger_that_knows_more_stays_while_its_lake_is_filled_up(private, whole, tmp_path):

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.cli.environment import faults_named
+from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.standalone import clock_of
@@ -89,6 +91,26 @@ def test_a_home_with_a_market_becomes_no_other(tmp_path: Path, left: str) -> Non
         Settings(home=tmp_path).remember_world()
     with pytest.raises(InvalidInputError, match="holds a simulated market; name another folder"), faults_named():
         settings_of(tmp_path)
+
+
+def test_a_home_that_was_lost_comes_back_as_what_it_was(platform: Platform, tmp_path: Path) -> None:
+    """In a shell without a variable the restored home would be a market's, and made-up people real ones."""
+    platform.deliver(DAY)
+    backup = back_up(platform, tmp_path / "backup", now=run_time(DAY), has_lake=False)
+    new = Settings(home=tmp_path / "new")
+    assert new.deployment == "embedded"
+    put_back(Platform(settings=new, policies=new.policies()), backup)
+    again = Settings(home=tmp_path / "new")
+    assert (again.deployment, again.first_day) == ("standalone", FIRST)
+
+
+def test_a_backup_of_the_owners_is_not_put_into_a_home_with_a_market(tmp_path: Path) -> None:
+    (tmp_path / "market").mkdir()
+    (tmp_path / "market" / "market_state.npz").touch()
+    settings = Settings(home=tmp_path)
+    backup = Backup(tmp_path / "backup", run_time(DAY), {"deployment.json": "0"}, {}, 0)
+    with pytest.raises(ContentConflictError, match="holds a simulated market and the backup none"):
+        put_back(Platform(settings=settings, policies=settings.policies()), backup)
 
 
 def begun(home: Path) -> dict[str, str]:

@@ -7,10 +7,11 @@ Belongs here: wiring lake, ledger, keys and home for it. Does not belong here: h
 from datetime import datetime
 from pathlib import Path
 
-from mlife_assets.adapters.backups import WORLD, Backup, Restored, create_backup, restore_backup
+from mlife_assets.adapters.backups import Backup, Restored, create_backup, restore_backup
+from mlife_assets.adapters.home_files import DEPLOYMENT
 from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError
 
 
 def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
@@ -28,7 +29,7 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
         platform.settings.private_folder,
         to,
         now=now,
-        world=platform.settings.home / WORLD,
+        home=platform.settings.home,
         copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
     )
 
@@ -45,10 +46,14 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
             f"{backup.folder} holds a ledger as a file, and the ledger of this home is in the database of "
             "MLIFE_DATABASE; unset the variable to restore into files, or restore a backup of this home"
         )
+    if DEPLOYMENT in backup.files and platform.settings.is_home_of_a_market:
+        raise ContentConflictError(
+            f"{platform.settings.home} holds a simulated market and the backup none; restore into a home of its own"
+        )
     return restore_backup(
         backup,
         platform.settings.private_folder,
         replaces=replaces,
-        world=platform.settings.home / WORLD,
+        home=platform.settings.home,
         lake=platform.lake if backup.lake else None,
     )

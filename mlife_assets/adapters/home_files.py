@@ -1,0 +1,60 @@
+"""The files by which a home says what it holds, in a backup and out of it.
+
+Belongs here: finding them, holding those of a backup against those of a home, putting them back. Does not belong here:
+what they mean (`deployment_settings`), the rest of a backup (`backups`).
+
+Concept: without its file a home is taken for that of a simulated market, so a restored one has to have it before it has
+anything else. One that is there is newer, and stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+import orjson
+
+from mlife_assets.core.errors import ContentConflictError
+
+DEPLOYMENT = "deployment.json"
+HOME_FILES = ("world.json", DEPLOYMENT)
+"""Of a simulated market, and of a deployment of its owner's."""
+
+
+def home_files(home: Path | None) -> dict[str, Path]:
+    """Return the files that a home has, by name."""
+    return {name: home / name for name in HOME_FILES if (home / name).exists()} if home is not None else {}
+
+
+def require_same_world(home: Path | None, folder: Path, files: Collection[str]) -> None:
+    """Raise ContentConflictError where a home says that it holds something else than a backup that says what it holds.
+
+    Args:
+        home: into which the backup is restored.
+        folder: the backup.
+        files: the names of what is in it.
+    """
+    says = {name: _begun((folder / name).read_bytes()) for name in HOME_FILES if name in files}
+    for name, path in home_files(home).items():
+        if says and _begun(path.read_bytes()) != says.get(name):
+            raise ContentConflictError(f"{path} is of another world than the backup's; restore into a home of its own")
+
+
+def put_home_files(home: Path | None, folder: Path, files: Collection[str]) -> None:
+    """Copy the files of a backup into a home that has none of their names, each whole or not at all."""
+    for name in HOME_FILES:
+        if home is not None and name in files and not (home / name).exists():
+            home.mkdir(parents=True, exist_ok=True)
+            partial = home / f"{name}.partial"
+            shutil.copyfile(folder / name, partial)
+            partial.replace(home / name)
+
+
+def _begun(data: bytes) -> object:
+    """Return what of a file tells worlds apart: the names that a deployment keeps may change, a market's may not."""
+    try:
+        kept = orjson.loads(data)
+        return kept["deployment"], kept["first_day"]
+    except (ValueError, KeyError, TypeError):
+        return data
