@@ -18,6 +18,7 @@ from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.doctor import doctor
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.inbox import employers, inbox, review, vet
+from mlife_assets.cli.init import init
 from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.landing import landing_app
 from mlife_assets.cli.log import log_app
@@ -40,7 +41,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, day, status, doctor, trace, dev, serve, train, backtest):
+for command in (demo, init, day, status, doctor, trace, dev, serve, train, backtest):
     app.command()(command)
 app.command("open")(open_pages)
 app.add_typer(landing_app, name="landing")

@@ -88,9 +88,12 @@ def look_at(settings: Settings) -> list[Finding]:
     ):
         with faults_found(setting, found):
             people = count()
-            found.append(
-                Finding(setting, without, remedy) if path is None else Finding(setting, f"it holds {people:,} people")
-            )
+            if path is None:
+                found.append(Finding(setting, without, remedy))
+            elif people == 0:
+                found.append(Finding(setting, f"{path.name} holds nobody yet", f"fill {path}"))
+            else:
+                found.append(Finding(setting, f"people in it: {people:,}"))
             unusable, first = contacts.unusable() if setting == CONTACTS else (0, "")
             if unusable:
                 says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"

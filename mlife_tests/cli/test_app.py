@@ -21,6 +21,7 @@ from mlife_assets.core.errors import GateClosedError
 
 LEAVES = (
     "demo",
+    "init",
     "day",
     "status",
     "doctor",
@@ -60,8 +61,8 @@ LEAVES = (
     "plan approve",
     "plan reject",
 )
-WITHOUT_HOME = {"train", "backtest", "landing template", "landing check"}
-"""Commands that need no lived home: they read the files that they are given."""
+WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"}
+"""Commands that need no lived home: they read or write the files that they are given."""
 
 HEAVY = ("dagster", "pyarrow", "numpy", "lightgbm", "duckdb", "sqlalchemy", "pydantic_settings")
 

@@ -181,12 +181,15 @@ def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir()
     (tmp_path / "landing").mkdir()
-    for name, text in (("c.csv", "user_id,phone_number\nu1,\n"), ("a.csv", "user_id,sex,race_ethnicity\n")):
+    for name, text in (("c.csv", "user_id,phone_number\nu1,\n"), ("a.csv", "user_id,sex,race_ethnicity\nu1,Male,\n")):
         (private / name).write_text(text)
         (private / name).chmod(0o600)
     settings = settings_of(tmp_path, contacts="c.csv", audit_table="a.csv")
     require_deployment(settings)
     assert not any(one.is_fault for one in look_at_deployment(settings))
+    (private / "a.csv").write_text("user_id,sex,race_ethnicity\n")
+    (fault,) = (one for one in look_at_deployment(settings) if one.is_fault)
+    assert (fault.part, fault.says) == ("MLIFE_AUDIT_TABLE", "a.csv holds nobody yet")
 
 
 def test_the_doctor_counts_numbers_that_are_none_and_repeats_no_value(tmp_path: Path) -> None:

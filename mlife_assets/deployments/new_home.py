@@ -1,0 +1,88 @@
+"""A new home of a standalone deployment: a folder that a person fills.
+
+Belongs here: what is in it on the first day. Does not belong here: what a deployment does (`standalone`), the commands.
+
+Concept: what a person has to fill in is there with its header, private from its first byte, and empty: an example
+person would be one more whom nobody texts by intention. A folder that holds anything is left alone.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from mlife_assets.adapters.landing_templates import Kind, write_templates
+from mlife_assets.adapters.owners_table import USER_ID
+from mlife_assets.adapters.people_file import ADDRESS, NUMBER
+from mlife_assets.adapters.private_files import private_folder, write_private
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES
+from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
+from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+
+CONTACTS_FILE, AUDIT_FILE = "contacts.csv", "audit.csv"
+TEMPLATES, READ_ME = "templates", "README.md"
+SAYS = """# A home of mlife
+
+Begun on data from {first_day} on, with {history_days} days of history. Every process that works in it needs one
+variable:
+
+    export MLIFE_HOME={home}
+
+1. **People.** Fill `private/{contacts}` ({contact_columns}) and `private/{audit}` ({audit_columns}), one row a user.
+   Groups are {groups}. Both files stay readable by their owner alone.
+2. **Events.** What your systems deliver, each day for the day before, is described in `{templates}/`. Try a file out
+   before it is delivered, then put it where its kind and day say:
+
+       mlife landing check --type click --day {first_day} export.parquet
+       landing/click/dt={first_day}/export.parquet
+
+3. **Look.** `mlife doctor` says what is missing and what to do about it.
+4. **Run.** `mlife dev` opens Dagster. Turn `due_days_sensor` on once the history is delivered; days then run by
+   themselves. Alerts are posted to `MLIFE_ALERT_WEBHOOK` where it is set.
+5. **Send.** `mlife plan show` and `mlife plan approve`: nothing is sent that nobody approved.
+
+docs/standalone.md of mlife says the rest.
+"""
+
+
+def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
+    """Begin a standalone home in a new or empty folder; return what was written, in order.
+
+    Raises:
+        InvalidInputError: the folder holds something, or cannot be written; or the environment says otherwise.
+    """
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise InvalidInputError(f"{home} is not an empty folder; name a new one")
+    settings = Settings(
+        home=home,
+        deployment="standalone",
+        first_day=first_day,
+        history_days=history_days,
+        contacts=Path(CONTACTS_FILE),
+        audit_table=Path(AUDIT_FILE),
+    )
+    columns = {CONTACTS_FILE: (USER_ID, NUMBER, ADDRESS), AUDIT_FILE: (USER_ID, "sex", "race_ethnicity")}
+    try:
+        settings.landing_folder.mkdir(parents=True)
+    except OSError as error:
+        raise InvalidInputError(f"{home} cannot be written ({error.strerror}); name another folder") from error
+    settings.remember_deployment()
+    private_folder(settings.private_folder)
+    written = [settings.private_folder / name for name in columns]
+    for path in written:
+        write_private(path, (",".join(columns[path.name]) + "\n").encode())
+    write_templates(home / TEMPLATES, MARKET_EVENT_TYPES, list(Kind), dbt_project=DBT_PROJECT_FOLDER)
+    text = SAYS.format(
+        home=settings.home,
+        first_day=first_day,
+        history_days=history_days,
+        contacts=CONTACTS_FILE,
+        audit=AUDIT_FILE,
+        templates=TEMPLATES,
+        contact_columns=", ".join(columns[CONTACTS_FILE]),
+        audit_columns=", ".join(columns[AUDIT_FILE]),
+        groups=", ".join([*SEXES, *ETHNICITIES]),
+    )
+    (home / READ_ME).write_text(text, encoding="utf-8")
+    return [*written, settings.landing_folder, home / TEMPLATES, home / READ_ME]
