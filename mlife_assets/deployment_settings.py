@@ -4,8 +4,8 @@ Belongs here: the name, the first day, files of the owner, the clock, what a hom
 where things are (`home_settings`), the size of a simulated market (`settings`).
 
 Concept: what a home was begun with is written down in it once, before anything private is made. Whoever forgets a
-variable later gets the same deployment, and never a simulated market among real people. The owner's files may move: the
-last name that a variable gave is kept beside it.
+variable later gets the same deployment, and never a simulated market among real people. A variable
+that names another file of the owner's counts for its own process: what a person tries in a shell is not the daemon's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.windows import FIRST_EVENT_DAY
@@ -25,10 +26,10 @@ from mlife_assets.home_settings import HomeSettings
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
-BEGUN = ("deployment", "first_day")
+BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("history_days", "contacts", "audit_table")
-"""What a home keeps for processes without the variables; a variable comes first, and is kept from then on."""
+KEPT = ("contacts", "audit_table")
+"""What a home says to processes without the variables; a variable comes first, for its own process."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
 
@@ -56,8 +57,6 @@ def holds_market(home: Path) -> bool:
 class DeploymentSettings(HomeSettings):
     """What tells one deployment from another."""
 
-    _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
-
     environment: Literal["dev", "staging", "prod"] = "dev"
     deployment: Literal["embedded", "standalone"] = Field(
         default="embedded", description="What stands behind the ports: a simulated market, or data that others deliver."
@@ -84,8 +83,7 @@ class DeploymentSettings(HomeSettings):
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
         is_standalone = self.deployment == "standalone"
-        self._loaded = begun_with(self.home)
-        if differs := self._differs_from(self._loaded):
+        if differs := self._differs_from(begun_with(self.home)):
             raise ValueError(differs)
         if is_standalone and holds_market(self.home):
             raise ValueError(
@@ -107,6 +105,8 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both of its own; unset them, "
                 "or set MLIFE_DEPLOYMENT to standalone"
             )
+        if any(one == Path() for one in (self.contacts, self.audit_table)):
+            raise ValueError("MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set to nothing; name a file, or unset it")
         if self.clock_file is not None and not (is_standalone and self.environment == "dev"):
             raise ValueError(
                 "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"
@@ -139,41 +139,38 @@ class DeploymentSettings(HomeSettings):
         return holds_market(self.home)
 
     def remember_deployment(self) -> None:
-        """Write down in the home what a deployment of its owner's is begun with, and the variables that it was given.
+        """Write down in the home, once, what a deployment of its owner's is begun with.
 
         Raises:
             InvalidInputError: another process began the home as something else meanwhile.
         """
-        kept = begun_with(self.home)
-        if differs := self._differs_from(kept):
-            raise InvalidInputError(differs)
-        if self.deployment == "embedded":
-            return
-        said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
-        # What this process read from the home is older than what another may have written since.
-        named = {name: value for name, value in said.items() if value != self._loaded.get(name)}
-        if kept != (wanted := {**kept, **named}):
+        if self.deployment == "standalone" and not (self.home / DEPLOYMENT_FILE).exists():
+            said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
             self.home.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.home / DEPLOYMENT_FILE, json.dumps(wanted, indent=2) + "\n")
+            _write_once(self.home / DEPLOYMENT_FILE, json.dumps(said, indent=2) + "\n")
+        if differs := self._differs_from(begun_with(self.home)):
+            raise InvalidInputError(differs)
 
     def _differs_from(self, begun: dict[str, str]) -> str:
         """Return in words that a home was begun as something else; nothing where it was not, or is new."""
         if not begun or all(begun[name] == str(getattr(self, name)) for name in BEGUN):
             return ""
+        said = ", ".join(f"{name.replace('_', ' ')} {begun[name]}" for name in BEGUN)
         return (
-            f"MLIFE_DEPLOYMENT and MLIFE_FIRST_DAY: this home was begun as {begun['deployment']} with "
-            f"{begun['first_day']} and stays so; unset both, or name another folder in MLIFE_HOME"
+            f"MLIFE_DEPLOYMENT, MLIFE_FIRST_DAY and MLIFE_HISTORY_DAYS: this home was begun with {said}, and stays so; "
+            "unset them, or name another folder in MLIFE_HOME"
         )
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it: a crash leaves what was there, or all of it."""
+def _write_once(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole; one that another process wrote meanwhile stays."""
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(partial).replace(path)
+        with suppress(FileExistsError):
+            os.link(partial, path)
     finally:
         Path(partial).unlink(missing_ok=True)

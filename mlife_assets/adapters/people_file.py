@@ -60,6 +60,8 @@ class OwnersContacts:
                 "in the private folder and name it there"
             )
         self._load()
+        if not self._columns[NUMBER]:
+            raise NotGivenError(f"{SETTING}: {self._path.name} holds nobody yet; fill it")
         known = self._columns.get(column, {})
         return {user_id: known.get(user_id) for user_id in user_ids}
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from mlife_assets.cli.standing import Standing
 
-HINT = "`mlife demo` runs three weeks of a production model; for another folder use --home"
+HINTS = {
+    "embedded": "`mlife demo` runs three weeks of a production model; for another folder use --home",
+    "standalone": "`mlife doctor` says what is missing, the README.md of the home how days run",
+}
 VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
 BODY_WIDTH = 90
 
@@ -43,10 +46,11 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         return
     settings = settings_of(home)
     if not has_event_log(settings):
+        hint = HINTS[settings.deployment]
         if as_json:
-            print_json({"home": str(settings.home), "is_lived": False, "hint": HINT})
+            print_json({"home": str(settings.home), "is_lived": False, "hint": hint})
         else:
-            answer_console().print(f"Nothing has run in {settings.home} yet: {HINT}.", soft_wrap=True)
+            answer_console().print(f"Nothing has run in {settings.home} yet: {hint}.", soft_wrap=True)
         return
     platform = open_platform(settings)
     from mlife_assets.cli.standing import standing_of

@@ -8,17 +8,21 @@ person would be one more whom nobody texts by intention. A folder that holds any
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from pathlib import Path
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing_templates import Kind, write_templates
 from mlife_assets.adapters.owners_table import USER_ID
 from mlife_assets.adapters.people_file import ADDRESS, NUMBER
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES
+from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
-from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+from mlife_assets.recruiting.models import models_of
+from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
 CONTACTS_FILE, AUDIT_FILE = "contacts.csv", "audit.csv"
 TEMPLATES, READ_ME = "templates", "README.md"
@@ -50,7 +54,8 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
     """Begin a standalone home in a new or empty folder; return what was written, in order.
 
     Raises:
-        InvalidInputError: the folder holds something, or cannot be written; or the environment says otherwise.
+        InvalidInputError: the folder holds something, or cannot be written; the environment says otherwise; or the
+            history is too short for a first model.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise InvalidInputError(f"{home} is not an empty folder; name a new one")
@@ -62,6 +67,12 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
         contacts=Path(CONTACTS_FILE),
         audit_table=Path(AUDIT_FILE),
     )
+    first_model = models_of(settings.policies(), read_declared(DEFS_FOLDER).models)[0]
+    if history_days < (least := least_history_days(first_model)):
+        raise InvalidInputError(
+            f"{history_days} days of history are too few: under these policies the first model needs {least}; give "
+            f"{least} or more, since a home keeps what it was begun with"
+        )
     columns = {CONTACTS_FILE: (USER_ID, NUMBER, ADDRESS), AUDIT_FILE: (USER_ID, "sex", "race_ethnicity")}
     try:
         settings.landing_folder.mkdir(parents=True)
@@ -74,7 +85,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
         write_private(path, (",".join(columns[path.name]) + "\n").encode())
     write_templates(home / TEMPLATES, MARKET_EVENT_TYPES, list(Kind), dbt_project=DBT_PROJECT_FOLDER)
     text = SAYS.format(
-        home=settings.home,
+        home=shlex.quote(str(settings.home)),
         first_day=first_day,
         history_days=history_days,
         contacts=CONTACTS_FILE,

@@ -89,7 +89,8 @@ def test_without_a_book_people_are_who_they_were_and_no_hash_is_lost(ledger: Sql
         assert len(connection.exec_driver_sql("SELECT number_hash FROM numbers").all()) == 1
 
 
-def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begins", ["no book", "nobody in it yet"])
+def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_path: Path, begins: str) -> None:
     """Without a number is final: a shell that lacks MLIFE_CONTACTS must not use up the day's plan."""
     day, path = NOW.date(), tmp_path / "book.csv"
     path.write_text("user_id,phone_number\na,+12125550100\nb,\n")
@@ -114,9 +115,12 @@ def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_
             verify=lambda _: None,
         ).dispatch(day, worker="w")
 
+    empty = tmp_path / "empty.csv"
+    empty.write_text("user_id,phone_number\n")
+    empty.chmod(0o600)
     for _ in range(2):
-        with pytest.raises(GateClosedError, match="MLIFE_CONTACTS names no contact book"):
-            dispatch(None)
+        with pytest.raises(GateClosedError, match=r"MLIFE_CONTACTS(: empty.csv holds nobody| names no contact book)"):
+            dispatch(None if begins == "no book" else empty)
         assert {row.state for row in ledger.rows()} <= {"approved", "leased"}, "nothing was given up"
     dispatch(path)
     gateway.close()

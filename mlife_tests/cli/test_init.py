@@ -23,7 +23,7 @@ def run(*words: str) -> Result:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
-    result = run("init", str(folder), "--first-day", DAY, "--history-days", "30")
+    result = run("init", str(folder), "--first-day", DAY, "--history-days", "40")
     assert result.exit_code == 0, result.output
     assert f"A home was begun in {folder}" in " ".join(result.stdout.split())
     monkeypatch.setenv("MLIFE_HOME", str(folder))
@@ -34,12 +34,26 @@ def test_a_new_home_is_a_standalone_one_by_its_folder_alone(home: Path) -> None:
     from mlife_assets.settings import Settings
 
     settings = Settings()
-    assert (settings.deployment, str(settings.first_day), settings.history_days) == ("standalone", DAY, 30)
+    assert (settings.deployment, str(settings.first_day), settings.history_days) == ("standalone", DAY, 40)
     result = run("doctor", "--json")
     found = {one["part"]: one for one in json.loads(result.stdout)["found"]}
     assert found["MLIFE_CONTACTS"]["says"] == "contacts.csv holds nobody yet"
     assert found["MLIFE_AUDIT_TABLE"]["remedy"] == f"fill {home / 'private' / 'audit.csv'}"
     assert (result.exit_code, json.loads(result.stdout)["faults"]) == (1, 2)
+
+
+def test_its_status_says_how_to_go_on_and_writes_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (home / "deployment.json").read_bytes()
+    monkeypatch.setenv("MLIFE_CONTACTS", "elsewhere.csv")
+    result = run("status")
+    assert "`mlife doctor` says what is missing" in " ".join(result.stdout.split())
+    assert (home / "deployment.json").read_bytes() == before
+
+
+def test_a_place_with_a_blank_can_be_exported(tmp_path: Path) -> None:
+    folder = tmp_path / "my home"
+    assert run("init", str(folder), "--first-day", DAY).exit_code == 0
+    assert f"export MLIFE_HOME='{folder}'" in (folder / "README.md").read_text()
 
 
 def test_what_is_about_people_is_private_and_holds_nobody(home: Path) -> None:
@@ -93,6 +107,9 @@ def test_a_day_that_is_none_and_an_environment_that_says_otherwise_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("init", str(tmp_path / "home"), "--first-day", "5 January").exit_code == 2
+    result = run("init", str(tmp_path / "home"), "--first-day", DAY, "--history-days", "20")
+    assert (result.exit_code, (tmp_path / "home").exists()) == (1, False)
+    assert "the first model needs 38; give 38 or more" in " ".join(result.output.split())
     monkeypatch.setenv("MLIFE_CONTACTS", "elsewhere.csv")
     monkeypatch.setenv("MLIFE_SEED", "seven")
     result = run("init", str(tmp_path / "home"), "--first-day", DAY)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.clock import FileClock, SystemClock
@@ -71,7 +73,10 @@ def test_a_home_stays_what_it_was_begun_as(platform: Platform, monkeypatch) -> N
     assert (again.deployment, again.first_day) == ("standalone", FIRST)
     for name, value in (("MLIFE_DEPLOYMENT", "embedded"), ("MLIFE_FIRST_DAY", "2025-01-16")):
         monkeypatch.setenv(name, value)
-        with pytest.raises(InvalidInputError, match="begun as standalone with 2025-01-15 and stays so"), faults_named():
+        with (
+            pytest.raises(InvalidInputError, match="begun with deployment standalone, first day 2025-01-15"),
+            faults_named(),
+        ):
             Settings(home=home)
         monkeypatch.delenv(name)
     (home / "deployment.json").write_text("{")
@@ -139,38 +144,48 @@ def test_what_was_named_once_holds_in_a_shell_without_variables(tmp_path: Path) 
     moved = Settings(home=tmp_path, contacts=Path("moved.csv"))
     assert moved.contacts_file == tmp_path / "private" / "moved.csv", "a variable comes first"
     moved.remember_deployment()
-    again.remember_deployment()
-    assert begun(tmp_path)["contacts"] == "moved.csv", "and is kept, also by a process that knew the name before"
-    assert begun(tmp_path)["audit_table"] == "a.csv"
-
-
-def test_a_home_of_before_names_were_kept_is_read(tmp_path: Path) -> None:
-    (tmp_path / "deployment.json").write_text('{"deployment": "standalone", "first_day": "2025-01-15"}')
-    assert Settings(home=tmp_path).contacts is None
-    Settings(home=tmp_path, contacts=Path("c.csv")).remember_deployment()
-    assert begun(tmp_path)["contacts"] == "c.csv"
+    assert begun(tmp_path)["contacts"] == "c.csv", "for its own process: the daemon's book stays"
+    with pytest.raises(ValidationError, match=r"begun with deployment standalone, first day .*, history days 30"):
+        Settings(home=tmp_path, history_days=60)
+    for name in ("contacts", "audit_table"):
+        with pytest.raises(ValidationError, match="is set to nothing"):
+            Settings(home=tmp_path, **{name: Path("")})
 
 
 def test_a_home_that_became_another_meanwhile_is_not_written_to(tmp_path: Path) -> None:
     late = [settings_of(tmp_path), Settings(home=tmp_path)]
     Settings(home=tmp_path, deployment="standalone", first_day=DAY).remember_deployment()
     for one in late:
-        with pytest.raises(InvalidInputError, match="begun as standalone with 2025-06-02 and stays so"):
+        with pytest.raises(InvalidInputError, match="begun with deployment standalone, first day 2025-06-02"):
             one.remember_deployment()
 
 
-def test_a_crash_while_it_is_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings_of(tmp_path, contacts="c.csv").remember_deployment()
-    before = begun(tmp_path)
+def test_of_two_processes_that_begin_a_home_the_later_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, other = os.link, DAY + timedelta(days=1)
 
+    def link_late(source: str, target: Path) -> None:
+        monkeypatch.setattr("mlife_assets.deployment_settings.os.link", link)
+        Settings(home=tmp_path, deployment="standalone", first_day=other).remember_deployment()
+        link(source, target)
+
+    mine = Settings(home=tmp_path, deployment="standalone", first_day=DAY)
+    monkeypatch.setattr("mlife_assets.deployment_settings.os.link", link_late)
+    with pytest.raises(InvalidInputError, match=f"first day {other}"):
+        mine.remember_deployment()
+    assert begun(tmp_path)["first_day"] == str(other)
+    assert [path.name for path in tmp_path.iterdir()] == ["deployment.json"]
+
+
+def test_a_crash_while_it_is_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(_: int) -> None:
         raise OSError("no power")
 
     monkeypatch.setattr("mlife_assets.deployment_settings.os.fsync", dies)
     with pytest.raises(OSError, match="no power"):
-        settings_of(tmp_path, contacts="moved.csv").remember_deployment()
-    assert begun(tmp_path) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["deployment.json"]
+        settings_of(tmp_path, contacts="c.csv").remember_deployment()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class _Reachable:
 
 def call_day(platform: Platform, day: date) -> CallList:
     """Make the list of a day of the application whose view `platform` is; log it and keep it."""
+    platform.people.require_books()
     require_present_day(platform, day)
     require_sound_day(platform, day)
     require_known_ledger(platform, day)

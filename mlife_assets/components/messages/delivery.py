@@ -84,10 +84,10 @@ def why_outdated(platform: Platform, day: date) -> str | None:
     """
     registry = platform.of_model(platform.application.model_name).registry
     reigns = registry.history(platform.sending_time(day) if platform.is_simulated else None)
-    made_with = registry.champion_at(platform.run_time(day))
-    if not reigns or reigns[-1].kind != "rolled_back" or reigns[-1].model_version == made_with:
+    left = [one for one in reigns if one.kind == "rolled_back" and one.since > platform.run_time(day)]
+    if not left or reigns[-1].model_version == registry.champion_at(platform.run_time(day)):
         return None
-    return f"{reigns[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
+    return f"{left[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
 
 
 def quality_verdict(platform: Platform, day: date) -> bool | None:

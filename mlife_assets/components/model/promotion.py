@@ -70,6 +70,17 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
     return pa.Table.from_pylist([row], schema=schema)
 
 
+def record_verdict(platform: ModelPlatform, day: date, report: dict[str, Any]) -> bool:
+    """Put the gate's verdict on a challenger of a day into the log and, where it opened, promote; returns whether."""
+    log, now, version = platform.event_log, platform.retraining_time(day), report["model_version"]
+    log.append("promotion_decided", verdict_event(log, platform.model, day, report, now), writer=WRITER)
+    if report["outcome"] != "promoted":
+        return False
+    since = first_decided(log, platform.model, day, version)
+    platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now, decided=since)
+    return True
+
+
 def first_decided(event_log: EventLog, model: Model, day: date, version: str) -> datetime:
     """Return when a challenger of a day was decided on first, however often it was since.
 
@@ -114,13 +125,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
                 "fairness_audit and evaluation of that day again"
             )
-        now = platform.retraining_time(day)
-        verdict = verdict_event(platform.event_log, platform.model, day, report, now)
-        platform.event_log.append("promotion_decided", verdict, writer=WRITER)
-        is_promoted = report["outcome"] == "promoted"
-        if is_promoted:
-            since = first_decided(platform.event_log, platform.model, day, version)
-            platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now, decided=since)
+        is_promoted = record_verdict(platform, day, report)
         seal(platform)
         history = [
             {

@@ -16,9 +16,10 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import calls as module
-from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_assets, build_call_checks
+from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_assets, build_call_checks, call_day
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -112,6 +113,12 @@ def test_a_stop_that_is_said_after_the_nominal_time_of_a_list_counts_where_time_
     home.platform.gateway.inbound = lambda *, until, since=None: said
     home.plan(application=NAME)
     assert first["user_id"] not in {row["user_id"] for row in listed(home, day)}
+
+
+def test_without_a_contact_book_there_is_no_list(home, sending_home) -> None:
+    vars(home.platform)["contacts"] = OwnersContacts(None)
+    with pytest.raises(GateClosedError, match="MLIFE_CONTACTS names no contact book"):
+        call_day(home.platform.of_application(NAME), sending_home.DAY)
 
 
 def test_a_lost_ledger_makes_no_list(home, sending_home) -> None:

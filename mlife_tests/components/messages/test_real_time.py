@@ -101,13 +101,15 @@ def test_what_was_approved_and_not_sent_by_midnight_is_closed(waiting: Waiting) 
     assert not waiting.home.requests()
 
 
-def reigns(waiting: Waiting, *, rolled_back_to: str) -> None:
+def reigns(waiting: Waiting, *, rolled_back_to: str, then: str | None = None) -> None:
     """Let mdl_b serve when the plan is made, and be left by an act that a retraining of the day stamped ahead."""
     begun, left = run_time(waiting.day) - timedelta(days=1), run_time(waiting.day) + timedelta(hours=1, seconds=1)
     known = [
         Reign("mdl_b", "mdl_a", begun, "promoted", "gate", "won"),
         Reign(rolled_back_to, "mdl_c", left, "rolled_back", "bob", "it ranks nonsense"),
     ]
+    if then is not None:
+        known.append(Reign(then, rolled_back_to, left + timedelta(seconds=1), "promoted", "gate", "won"))
     assert left > waiting.clock.now()
     view = waiting.platform.of_model(waiting.platform.application.model_name)
     vars(view)["registry"] = SimpleNamespace(
@@ -138,8 +140,9 @@ def test_nothing_of_a_day_is_sent_after_its_end_though_its_sending_began_before(
     assert max(waiting.times_of("message_submitted")) < end
 
 
-def test_a_rollback_after_the_plan_was_made_stops_it(waiting: Waiting) -> None:
-    reigns(waiting, rolled_back_to="mdl_a")
+@pytest.mark.parametrize("then", [None, "mdl_d"], ids=["who was before serves", "another was promoted since"])
+def test_a_rollback_after_the_plan_was_made_stops_it(waiting: Waiting, then: str | None) -> None:
+    reigns(waiting, rolled_back_to="mdl_a", then=then)
     with pytest.raises(GateClosedError, match="bob rolled its model back after it was made"):
         waiting.approve()
     assert "bob rolled its model back" in deliver(waiting.platform, waiting.day).why_not[0]

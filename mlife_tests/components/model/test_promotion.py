@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.model.promotion import WRITER, first_decided, verdict_event
+from mlife_assets.components.model.promotion import WRITER, first_decided, record_verdict, verdict_event
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
+TESTS = Path(__file__).resolve().parents[2]
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 MODEL = job_applications(Policies())
@@ -77,6 +81,33 @@ def test_a_day_that_is_decided_again_was_decided_when_it_was_first(log: ParquetE
         log.append("promotion_decided", verdict_event(log, MODEL, DAY, report("refused", sentence), now), writer=WRITER)
     assert len(log.read("promotion_decided")) == 2
     assert first_decided(log, MODEL, DAY, "mdl_new") == NOW
+
+
+def test_a_day_that_runs_again_after_later_ones_promotes_nothing_that_was_left_since(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
+    assert spec is not None
+    assert spec.loader is not None
+    models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(models)
+    store = ObstoreObjectStore.local(tmp_path)
+    log = ParquetEventLog(store)
+    registry = ModelRegistry(store, log, MODEL.name)
+    old, new = (registry.register(models.tiny_artifact(seed, trees=3), as_of=DAY, now=NOW) for seed in (1, 2))
+    registry.promote(old, actor="gate", reason="first", now=NOW - timedelta(days=7))
+    landed = [DAY]
+    platform: Any = SimpleNamespace(
+        event_log=log,
+        registry=registry,
+        model=MODEL,
+        retraining_time=lambda _: NOW + (landed[-1] - DAY),
+    )
+    said = report("promoted", "All conditions are met.") | {"model_version": new}
+    assert record_verdict(platform, DAY, said)
+    assert registry.champion() == new
+    registry.rollback(actor="ann", reason="it ranks nonsense", now=NOW + timedelta(hours=1))
+    landed.append(DAY + timedelta(days=1))
+    record_verdict(platform, DAY, said)
+    assert registry.champion() == old
 
 
 @pytest.mark.parametrize("left", ["whole", "emptied"])
