@@ -158,7 +158,7 @@ class DeploymentSettings(HomeSettings):
         said = ", ".join(f"{name.replace('_', ' ')} {begun[name]}" for name in BEGUN)
         return (
             f"MLIFE_DEPLOYMENT, MLIFE_FIRST_DAY and MLIFE_HISTORY_DAYS: this home was begun with {said}, and stays so; "
-            "unset them, or name another folder in MLIFE_HOME"
+            "unset them, or name another folder, as for a demo, in MLIFE_HOME or --home"
         )
 
 

@@ -95,8 +95,9 @@ def require_event_log(settings: Settings) -> None:
                 f"the event log of {settings.home} was signed and is gone; restore {settings.lake_name} from a copy, "
                 "`mlife log verify` says what is missing"
             )
+        first = {"embedded": "run `mlife demo` first", "standalone": "turn due_days_sensor on in `mlife dev`"}
         raise NotFoundError(
-            f"nothing has run in {settings.home} yet; run `mlife demo` first, or name another folder with --home"
+            f"nothing has run in {settings.home} yet; {first[settings.deployment]}, or name another folder with --home"
         )
 
 

@@ -48,6 +48,11 @@ def test_its_status_says_how_to_go_on_and_writes_nothing(home: Path, monkeypatch
     result = run("status")
     assert "`mlife doctor` says what is missing" in " ".join(result.stdout.split())
     assert (home / "deployment.json").read_bytes() == before
+    for command, words in (("day", "turn due_days_sensor on in `mlife dev`"), ("demo", "name another folder")):
+        result = run(command)
+        assert result.exit_code == 1
+        assert words in " ".join(result.output.split())
+    assert not (home / "market").exists()
 
 
 def test_a_place_with_a_blank_can_be_exported(tmp_path: Path) -> None:
