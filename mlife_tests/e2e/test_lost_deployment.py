@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.backups import WORLD, Backup, read_backup
+from mlife_assets.adapters.backups import Backup, read_backup
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.lost_warehouse import rebuild_features
 from mlife_assets.components.shown.present import operator_time
+from mlife_assets.settings import WORLD_FILE
 
 PROVIDERS = {"gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm", "mail"}
 
@@ -62,7 +63,7 @@ def destroy(home: Any) -> None:
     """Remove all that a deployment keeps, as when its disks burn; the outside world stays."""
     home.platform.ledger.close()
     folder, private = home.settings.home, home.settings.private_folder
-    gone = [folder / name for name in ("lake", "warehouse.duckdb", "dagster", "dbt", WORLD)]
+    gone = [folder / name for name in ("lake", "warehouse.duckdb", "dagster", "dbt", WORLD_FILE)]
     gone += [path for path in private.iterdir() if path.name not in PROVIDERS]
     for path in gone:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -94,14 +95,14 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
 ) -> None:
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
-    world = (home.folder / WORLD).read_bytes()
+    world = (home.folder / WORLD_FILE).read_bytes()
     back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
     restored = restore(
         read_backup(tmp_path / "backup"), home, lived_world, **(s3_settings if place == "bucket" else {})
     )
     assert (home.folder / "lake").exists() == (place == "folder")
-    assert (home.folder / WORLD).read_bytes() == world
+    assert (home.folder / WORLD_FILE).read_bytes() == world
     left = next_day(restored, lived_world.DAYS + 1)
     assert left.result == twin.result
     assert twin.result.submitted > 100
