@@ -93,9 +93,8 @@ def find_due_work(platform: Platform, instance: dg.DagsterInstance) -> DueWork:
 
 
 def _due_until(platform: Platform) -> date:
-    times = platform.deployment.times
-    today = platform.sending_time(platform.start_date).date()
-    return today if times.is_due(today) else add_days(today, -1)
+    today = platform.clock_day
+    return today if platform.deployment.times.is_due(today) else add_days(today, -1)
 
 
 def _progress(platform: Platform, instance: dg.DagsterInstance) -> Progress:

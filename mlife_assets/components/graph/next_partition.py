@@ -39,7 +39,7 @@ def last_partition(platform: Platform) -> date | None:
     """
     settings = platform.settings
     if not platform.is_simulated and settings.clock_file is not None:
-        return platform.sending_time(platform.start_date).date()
+        return platform.clock_day
     if settings.environment == "prod" or not platform.is_simulated:
         return None
     history_end = add_days(settings.first_lived_date, -1)

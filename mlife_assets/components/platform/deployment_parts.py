@@ -116,6 +116,11 @@ class DeploymentParts(MailParts):
         """Whether the people are made up."""
         return self.deployment.is_simulated
 
+    @property
+    def clock_day(self) -> date:
+        """The UTC day of the present where time is real; a simulated world has no present of its own."""
+        return self.deployment.times.moment(self.settings.start_date, timedelta(0)).date()
+
     def planning_time(self, day: date) -> datetime:
         """Return when the plan of partition `day` is decided: at its nominal time, so planning again gives the same."""
         return run_time(day) + SEND_DELAY
