@@ -83,12 +83,28 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """What became of the rejections of a landing day and a type that were judged again.
+
+    Attributes:
+        day: on which they were landed.
+        report: of what is good by now and what is still refused; `files` counts stored objects.
+        appended: rows that are good and were in the log by no earlier replay: what this one adds, or would add.
+    """
+
+    day: date
+    report: TypeReport
+    appended: int
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What became of one file."""
+    """What became of one file; `appended` are the accepted rows that the log did not hold yet."""
 
     accepted: int
     rejected: pa.Table
     extra_columns: tuple[str, ...] = ()
+    appended: int = 0
 
 
 def type_report(event_type: str, outcomes: Sequence[tuple[str, Outcome]]) -> TypeReport:

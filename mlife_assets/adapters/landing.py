@@ -1,7 +1,7 @@
 """Landing: from what exporters leave to rows of the event log, and to rejected rows with reasons.
 
-Belongs here: reading landing files of a day, storing what was refused, the report of one ingest. Does not belong here:
-the rules (`core.validation`), the log's layout (`event_log`).
+Belongs here: reading landing files of a day, judging what was refused again, the report of both. Does not belong here:
+the rules (`core.validation`), where rejections are kept (`rejected_rows`), the log's layout (`event_log`).
 
 Concept: a day is never stopped by bad input and nothing is dropped. Good rows of a landing file become one batch whose
 name carries the file's hash, so the log itself remembers which rows came from which file: ingesting a day again finds
@@ -11,10 +11,10 @@ what is no plain file of a safe name is refused unread. No byte of a stranger is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from enum import Enum
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
-from mlife_assets.adapters.ingest_report import IngestReport, Outcome, TypeReport, type_report
-from mlife_assets.adapters.object_store import put_addressed
-from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.adapters.ingest_report import IngestReport, Outcome, Replayed, type_report
+from mlife_assets.adapters.parquet_bytes import decode_table
+from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.landed_names import Delivery, Landing
 from mlife_assets.core.landing_policy import LandingPolicy
@@ -43,14 +43,15 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 
 WRITER = "landing"
-REJECTED = "rejected"
-STORED_ROWS_MAXIMUM = 131_072
-"""Rows of one stored object of rejections."""
-
 DUPLICATE_LOOKBACK_DAYS = 7
 
-STORED_REJECTED_SCHEMA = pa.schema([pa.field("source", pa.string(), nullable=False), *REJECTED_SCHEMA])
-"""A stored rejection: the landing key, then the columns of `core.validation.REJECTED_SCHEMA`."""
+
+class Act(Enum):
+    """What is done with rows: taken in, taken in later from what was refused, or only judged as if they were."""
+
+    INGEST = "ingest"
+    REPLAY = "replay"
+    REHEARSAL = "rehearsal"
 
 
 class Ingest:
@@ -78,7 +79,7 @@ class Ingest:
         self._landing = landing
         self._cage = cage
         self._policy = policy or LandingPolicy()
-        self._lake = lake
+        self.rejected = RejectedRows(lake)
         self._log = log or ParquetEventLog(lake)
         self._clock = clock
         self._lookback_days = lookback_days
@@ -98,27 +99,21 @@ class Ingest:
         for name, found in sorted(folders.items()):
             yield name, self._ingest_type(day, name, found)
 
-    def replay_rejected(self, day: date, event_type: str) -> TypeReport:
-        """Judge the stored rejections of a landing day and type again, after a fix; accepted rows enter the log.
+    def replay(self, folder: RejectedFolder, *, applies: bool) -> Replayed:
+        """Judge stored rejections again, after a fix; with `applies` what is good by now enters the log.
 
-        Rejections stay stored. `files` counts stored rejection files; `rejected` is what is still refused.
+        Rejections stay stored, and a file that was refused unread is not there to be judged.
         """
-        outcomes = []
-        for key in self._lake.list(_rejected_folder(event_type, day)):
-            data = self._lake.get(key)
+        outcomes, act = [], Act.REPLAY if applies else Act.REHEARSAL
+        for key, data in self.rejected.objects(folder):
             if not key.endswith(".parquet"):
-                outcomes.append((key, self._judge(day, event_type, data)))
+                outcomes.append((key, self._judge(folder.day, folder.name, data, act)))
                 continue
             stored = decode_table(data).filter(pc.not_equal(pc.field("row"), WHOLE_FILE))
             if stored.num_rows:
-                outcomes.append((key, self._judge_again(day, event_type, stored, _batch(data))))
-        return type_report(event_type, outcomes)
-
-    def rejected_rows(self, day: date, event_type: str) -> pa.Table:
-        """Return the stored rejections of a landing day and type: `STORED_REJECTED_SCHEMA`, by file and row."""
-        keys = [k for k in self._lake.list(_rejected_folder(event_type, day)) if k.endswith(".parquet")]
-        tables = [decode_table(self._lake.get(key)).cast(STORED_REJECTED_SCHEMA) for key in keys]
-        return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
+                outcomes.append((stored["source"][0].as_py(), self._judge_again(folder, stored, _batch(data), act)))
+        new = sum(outcome.appended for _, outcome in outcomes)
+        return Replayed(folder.day, type_report(folder.name, outcomes), new)
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
         outcomes, taken = [], set[str]()
@@ -127,11 +122,11 @@ class Ingest:
             data = fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
             if isinstance(data, FileFault):
                 outcome = Outcome(0, rejected_file(data.reason, data.detail))
-                self._store_rejected(day, event_type, delivery.source, outcome.rejected)
+                self.rejected.store(day, event_type, delivery.source, outcome.rejected)
             else:
                 outcome = self._judge(day, event_type, data, comes_again=_batch(data) in taken)
                 taken.add(_batch(data))
-                self._store_rejected(day, event_type, delivery.source, outcome.rejected, data)
+                self.rejected.store(day, event_type, delivery.source, outcome.rejected, data)
             outcomes.append((delivery.source, outcome))
         return outcomes
 
@@ -139,7 +134,9 @@ class Ingest:
         detail = f"{self._policy.maximum_files} files of a type and day are taken; export fewer, larger ones"
         return FileFault(Reason.TOO_MANY_FILES, detail)
 
-    def _judge(self, day: date, event_type: str, data: bytes, *, comes_again: bool = False) -> Outcome:
+    def _judge(
+        self, day: date, event_type: str, data: bytes, act: Act = Act.INGEST, *, comes_again: bool = False
+    ) -> Outcome:
         """Take what is good in one landing file; a file that cannot be read is one rejection.
 
         Of the same bytes under a second name every row is a repeat: they count once, as they are in the log once.
@@ -160,10 +157,10 @@ class Ingest:
         if comes_again:
             outcome = self._refuse_again(day, event_type, table, _batch(data))
         else:
-            outcome = self._take(day, event_type, table, _batch(data))
+            outcome = self._take(day, event_type, table, _batch(data), act)
         return replace(outcome, extra_columns=(*outcome.extra_columns, *decoded.extra_columns))
 
-    def _judge_again(self, day: date, event_type: str, stored: pa.Table, batch: str) -> Outcome:
+    def _judge_again(self, folder: RejectedFolder, stored: pa.Table, batch: str, act: Act) -> Outcome:
         """Take what is good by now in stored rejections; a row without `raw` can only be landed again."""
         has_raw = pc.is_valid(stored.column("raw"))
         rest = stored.filter(pc.invert(has_raw)).drop_columns(["source"])
@@ -171,15 +168,20 @@ class Ingest:
         if not known.num_rows:
             return Outcome(0, rest)
         table = json_as_table(known.column("raw").to_pylist())
-        outcome = self._take(day, event_type, table, batch, known.column("row").combine_chunks())
-        return replace(outcome, rejected=pa.concat_tables([outcome.rejected, rest]))
+        outcome = self._take(folder.day, folder.name, table, batch, act)
+        rows = known.column("row").combine_chunks().take(outcome.rejected.column("row"))
+        rejected = outcome.rejected.set_column(0, REJECTED_SCHEMA.field(0), rows)
+        return replace(outcome, rejected=pa.concat_tables([rejected, rest]))
 
-    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, rows: pa.Array | None = None) -> Outcome:
-        """Validate and append rows that came from the bytes named `batch`; `rows` are their numbers in the file."""
-        own, others = self._files(event_type, day, batch)
+    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, act: Act) -> Outcome:
+        """Validate and append rows that came from the bytes named `batch`.
+
+        A replay comes when later days may have brought the same events, so it looks for duplicates up to the present.
+        """
+        own, others = self._files(event_type, day, batch, until=day if act is Act.INGEST else date.max)
         damaged = [file for file in own if not self._log.is_whole(file)]
         unsure = [*damaged, *(file for file in own if file not in damaged and not self._log.is_listed(file))]
-        if unsure:
+        if unsure and act is not Act.REHEARSAL:
             sure = [file for file in own if file not in unsure]
             healed = self._heal(event_type, table, sure, others, unsure)
             self._log.relist(healed)
@@ -191,15 +193,13 @@ class Ingest:
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         is_new = pc.invert(pc.is_in(accepted.column("event_id"), value_set=own_ids))
         new = self._as_known(accepted.filter(is_new))
-        self._log.append(event_type, new, writer=WRITER, batch=batch)
-        rejected = result.rejected
-        if rows is not None:
-            rejected = rejected.set_column(0, REJECTED_SCHEMA.field(0), rows.take(rejected.column("row")))
-        return Outcome(accepted.num_rows, rejected, result.extra_columns)
+        if act is not Act.REHEARSAL:
+            self._log.append(event_type, new, writer=WRITER, batch=batch)
+        return Outcome(accepted.num_rows, result.rejected, result.extra_columns, new.num_rows)
 
     def _refuse_again(self, day: date, event_type: str, table: pa.Table, batch: str) -> Outcome:
         """Return what becomes of rows that came from the bytes named `batch` and were taken under another name."""
-        own, others = self._files(event_type, day, batch)
+        own, others = self._files(event_type, day, batch, until=day)
         known = pa.concat_arrays([self._event_ids(own), self._event_ids(others)])
         result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
         return Outcome(result.accepted.num_rows, result.rejected, result.extra_columns)
@@ -239,12 +239,12 @@ class Ingest:
         known = pc.if_else(pc.less(observed, since), since, observed)
         return rows.set_column(place, rows.schema.field(place), known)
 
-    def _files(self, event_type: str, day: date, batch: str) -> tuple[list[LogFile], list[LogFile]]:
+    def _files(self, event_type: str, day: date, batch: str, *, until: date) -> tuple[list[LogFile], list[LogFile]]:
         """Return the log files that came from the same bytes, and the others in reach of the duplicate search."""
         first = add_days(day, -self._lookback_days)
         files = self._log.files(event_type)
         own = [file for file in files if (file.writer, file.batch) == (WRITER, batch)]
-        others = [file for file in files if file not in own and first <= file.day <= day]
+        others = [file for file in files if file not in own and first <= file.day <= until]
         reach = {file.key for file in (*own, *others)}
         prefix = f"events/event_type={event_type}/"
         for key in [k for k in self._ids if k.startswith(prefix) and k not in reach]:
@@ -266,24 +266,6 @@ class Ingest:
         ids = (self._ids[file.key] for file in files if file.key in self._ids)
         return pa.concat_arrays([pa.array([], pa.string()), *ids])
 
-    def _store_rejected(
-        self, day: date, event_type: str, source: str, rejected: pa.Table, data: bytes | None = None
-    ) -> None:
-        """Store rejected rows, and the bytes of a file that was refused as a whole where they were read."""
-        folder = _rejected_folder(event_type, day)
-        if data is not None and pc.any(pc.equal(rejected.column("row"), WHOLE_FILE)).as_py():
-            put_addressed(self._lake, f"{folder}/{content_hash(data)}.bin", data, content_hash(data))
-        for start in range(0, rejected.num_rows, STORED_ROWS_MAXIMUM):
-            part = rejected.slice(start, STORED_ROWS_MAXIMUM)
-            sources = pa.array([source] * part.num_rows, pa.string())
-            stored = encode_table(pa.table([sources, *part.columns], schema=STORED_REJECTED_SCHEMA))
-            put_addressed(self._lake, f"{folder}/{content_hash(stored)}.parquet", stored, content_hash(stored))
-
 
 def _batch(data: bytes) -> str:
     return content_hash(data)[:DIGEST_LENGTH]
-
-
-def _rejected_folder(event_type: str, day: date) -> str:
-    safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
-    return f"{REJECTED}/event_type={safe}/dt={day.isoformat()}"

@@ -21,6 +21,7 @@ from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.init import init
 from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.landing import landing_app
+from mlife_assets.cli.landing_replay import replay
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
@@ -44,6 +45,7 @@ app = typer.Typer(
 for command in (demo, init, day, status, doctor, trace, dev, serve, train, backtest):
     app.command()(command)
 app.command("open")(open_pages)
+landing_app.command()(replay)
 app.add_typer(landing_app, name="landing")
 app.add_typer(log_app, name="log")
 app.add_typer(models_app, name="models")

@@ -3,8 +3,8 @@
 Belongs here: asking for templates and for a check, printing what came of it. Does not belong here: the contract
 (`recruiting.events`), judging files (`landing_check`).
 
-Concept: whoever delivers files has no home and need not run anything. Both commands work on files alone, and a check
-writes nothing.
+Concept: whoever delivers files has no home and need not run anything. These commands work on files alone, and a check
+writes nothing. What the ingest of a home refused is judged again by `landing_replay`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import typer
 
 from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, parse_day
-from mlife_assets.cli.output import answer_console, one_line, print_json, progress
+from mlife_assets.cli.output import answer_console, counted, one_line, print_json, progress
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Format(StrEnum):
     SCHEMA = "schema"
 
 
-def _event_type(text: str) -> str:
+def event_type_of(text: str) -> str:
     """Return an event type that is landed. Raises typer.BadParameter on another, with those that are."""
     from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
 
@@ -55,7 +55,7 @@ def template(
     event_types: Annotated[
         list[str] | None,
         typer.Option(
-            "--type", parser=_event_type, metavar="TYPE", help="One event type; again for more.", show_default="all"
+            "--type", parser=event_type_of, metavar="TYPE", help="One event type; again for more.", show_default="all"
         ),
     ] = None,
     formats: Annotated[
@@ -86,7 +86,7 @@ def template(
         print_json({"files": files, "naming": name_rule, "placing": PLACING})
         return
     console = answer_console()
-    what = f"{_count(len(written), 'file')} of {_count(len(chosen), 'event type')}"
+    what = f"{counted(len(written), 'file')} of {counted(len(chosen), 'event type')}"
     console.print(f"Written to {folder}: {what}.", soft_wrap=True)
     for event_type in chosen:
         names = ", ".join(str(one.path.relative_to(folder)) for one in written if one.event_type == event_type)
@@ -112,7 +112,11 @@ def check(
     event_type: Annotated[
         str | None,
         typer.Option(
-            "--type", parser=_event_type, metavar="TYPE", help="Their event type.", show_default="the folder above that"
+            "--type",
+            parser=event_type_of,
+            metavar="TYPE",
+            help="Their event type.",
+            show_default="the folder above that",
         ),
     ] = None,
     rows: Annotated[
@@ -171,7 +175,7 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
         yield f"  {checked.refusal_reason}: {checked.refusal}"
     else:
         size = f"{checked.size or 0:,} bytes"
-        yield f"{name}: {what}, {size}, {_count(checked.accepted, 'row')} accepted, {checked.rejected:,} rejected"
+        yield f"{name}: {what}, {size}, {counted(checked.accepted, 'row')} accepted, {checked.rejected:,} rejected"
     for one in checked.rejections:
         yield f"  row {one.row}, {one.field}: {one.reason}: {one.detail}"
     if (more := checked.rejected - len(checked.rejections)) > 0:
@@ -180,16 +184,12 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
         yield f"  dropped, as the contract has no such column: {', '.join(map(one_line, checked.extra_columns))}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _sum(checked: list[CheckedFile]) -> str:
     accepted, rejected = sum(one.accepted for one in checked), sum(one.rejected for one in checked)
     refused = sum(one.refusal is not None for one in checked)
     return (
-        f"{_count(len(checked), 'file')}: {_count(accepted, 'row')} would be accepted, {rejected:,} rejected; "
-        f"{_count(refused, 'file')} would not be taken. Rows count from 0."
+        f"{counted(len(checked), 'file')}: {counted(accepted, 'row')} would be accepted, {rejected:,} rejected; "
+        f"{counted(refused, 'file')} would not be taken. Rows count from 0."
     )
 
 

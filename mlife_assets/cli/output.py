@@ -48,6 +48,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words, such as "1 row" or "2,000 rows"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def moment(value: datetime) -> str:
     """Return an instant as people read it, to the second, in UTC."""
     return f"{value:%Y-%m-%d %H:%M:%S}Z"

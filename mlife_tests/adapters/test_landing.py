@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -15,12 +16,15 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.landing import STORED_REJECTED_SCHEMA, Ingest
+from mlife_assets.adapters.ingest_report import Replayed
+from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.adapters.rejected_rows import STORED_REJECTED_SCHEMA, RejectedFolder
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.validation import FileFault, Reason
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY = date(2026, 6, 1)
@@ -93,6 +97,9 @@ class World:
     @property
     def log(self) -> ParquetEventLog:
         return ParquetEventLog(self.lake)
+
+    def replay(self, event_type: str, *, applies: bool = True) -> Replayed:
+        return self.ingest.replay(RejectedFolder(DAY, event_type), applies=applies)
 
     def snapshot(self) -> dict[str, bytes]:
         return {key: self.lake.get(key) for key in self.lake.list("")}
@@ -177,7 +184,7 @@ def test_bad_input_is_refused_with_reason_and_row_and_the_day_goes_on(
     assert report.rejected == sum(report.rejected_by_reason.values()) == len(rejected)
     assert report.accepted == accepted + 1
     assert world.log.read("apply").num_rows == 1
-    stored = world.ingest.rejected_rows(DAY, event_type)
+    stored = world.ingest.rejected.rows(DAY, event_type)
     assert stored.schema == STORED_REJECTED_SCHEMA
     assert list(zip(stored["row"].to_pylist(), stored["reason"].to_pylist(), strict=True)) == rejected
     assert set(stored["source"].to_pylist()) == {f"{event_type}/dt={DAY}/part.parquet"}
@@ -269,7 +276,7 @@ def test_a_row_that_was_in_the_future_is_taken_later_and_only_once(world: World)
     report = world.ingest.ingest(DAY)
     assert (report.accepted, report.rejected) == (2, 0)
     assert [world.log.read_file(file).num_rows for file in world.log.files("click")] == [1, 1]
-    assert world.ingest.replay_rejected(DAY, "click").rejected == {"duplicate_event_id": 1}
+    assert world.replay("click").report.rejected == {"duplicate_event_id": 1}
 
 
 def test_replay_takes_rows_once_the_fault_is_fixed(world: World) -> None:
@@ -277,14 +284,17 @@ def test_replay_takes_rows_once_the_fault_is_fixed(world: World) -> None:
     world.land("click", _clicks("a", "b"))
     world.land("job_posted", _jobs(-1.0))
     assert early.ingest.ingest(DAY).accepted == 0
-    report = world.ingest.replay_rejected(DAY, "click")
-    assert (report.accepted, report.rejected) == (2, {})
+    before = world.snapshot()
+    rehearsed = world.replay("click", applies=False)
+    assert world.snapshot() == before
+    assert world.replay("click") == rehearsed
+    assert (rehearsed.report.accepted, rehearsed.report.rejected, rehearsed.appended) == (2, {}, 2)
     assert world.log.read("click").equals(_clicks("a", "b"))
     before = world.snapshot()
-    assert world.ingest.replay_rejected(DAY, "click") == report
+    assert world.replay("click") == replace(rehearsed, appended=0)
     assert world.snapshot() == before
-    still = world.ingest.replay_rejected(DAY, "job_posted")
-    assert (still.accepted, still.rejected) == (0, {"out_of_range": 1})
+    still = world.replay("job_posted")
+    assert (still.report.accepted, still.report.rejected) == (0, {"out_of_range": 1})
     assert verify(world.lake).is_intact
 
 
@@ -293,16 +303,42 @@ def test_replay_of_what_is_still_bad_takes_nothing(world: World, make: Callable[
     world.land("click", make())
     report = world.ingest.ingest(DAY)
     before = world.log.read("click").num_rows
-    replayed = world.ingest.replay_rejected(DAY, "click")
-    assert sum(replayed.rejected.values()) >= report.rejected
-    assert replayed.accepted == 0
+    replayed = world.replay("click")
+    assert sum(replayed.report.rejected.values()) >= report.rejected
+    assert replayed.report.accepted == replayed.appended == 0
     assert world.log.read("click").num_rows == before
+
+
+def test_replay_leaves_what_a_later_day_delivered_again(world: World) -> None:
+    early = World(world.landing, world.lake, SimulatedClock(OBSERVED - timedelta(hours=1)))
+    later = DAY + timedelta(days=3)
+    world.land("click", _clicks("a", "b"))
+    early.ingest.ingest(DAY)
+    at_last = World(world.landing, world.lake, SimulatedClock(NOW + timedelta(days=3)))
+    at_last.land("click", _clicks("a", day=later), day=later)
+    assert at_last.ingest.ingest(later).accepted == 1
+    replayed = at_last.replay("click")
+    assert (replayed.appended, replayed.report.rejected) == (1, {"duplicate_event_id": 1})
+    assert sorted(world.log.read("click")["event_id"].to_pylist()) == ["a", "b"]
+
+
+def test_a_file_that_could_not_be_read_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.land("click", _clicks("a", "b"))
+    ingest = world.ingest
+    unreadable = FileFault(Reason.UNREADABLE_FILE, "no such encoding")
+    with monkeypatch.context() as old:
+        old.setattr(ingest, "_cage", SimpleNamespace(decode=lambda *_: unreadable))
+        assert ingest.ingest(DAY).rejected_by_reason == {"unreadable_file": 1}
+    replayed = world.replay("click")
+    assert (replayed.appended, replayed.report.rejected) == (2, {})
 
 
 def test_replay_keeps_the_row_numbers_of_the_file(world: World) -> None:
     world.land("job_posted", _jobs(30.0, 31.0, -1.0))
     world.ingest.ingest(DAY)
-    assert [e.row for e in world.ingest.replay_rejected(DAY, "job_posted").examples] == [2]
+    assert [(e.source, e.row) for e in world.replay("job_posted").report.examples] == [
+        (f"job_posted/dt={DAY}/part.parquet", 2)
+    ]
 
 
 class CrashError(Exception):
@@ -386,7 +422,7 @@ def test_examples_are_few_and_extra_columns_are_named_but_not_kept(world: World)
     assert report.rejected == {"unknown_enum": 20}
     assert [example.row for example in report.examples] == [0, 1, 2]
     assert "5550100" not in str(report)
-    assert "5550100" not in str(world.ingest.rejected_rows(DAY, "click").to_pylist())
+    assert "5550100" not in str(world.ingest.rejected.rows(DAY, "click").to_pylist())
 
 
 def test_rows_of_a_late_file_are_known_only_since_it_came(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def main(home: Path, rows: int, files: int, seed: int) -> dict[str, Any]:
     platform.cage.close()
     whole = Counter[str]()
     for entry in MARKET_EVENT_TYPES:
-        stored = platform.ingest_at(DAY).rejected_rows(EVE, entry)
+        stored = platform.ingest_at(DAY).rejected.rows(EVE, entry)
         refused = stored.filter(pa.compute.equal(stored["row"], -1))["source"].to_pylist()
         whole.update(source for source in refused if "/file-" in source)
     # Not ru_maxrss of our own: it counts the memory of whoever started us, too.

@@ -209,7 +209,7 @@ def test_a_million_times_that_cannot_be_read_are_reported_in_seconds(deployment:
     assert report.rejected_by_reason == {"wrong_type": count}
     assert time.process_time() - start < 30
     assert memory("VmHWM") - before < MAXIMUM_BYTES_OF_A_PROCESS
-    rows = deployment.platform.ingest_at(DAY).rejected_rows(EVE, "click")
+    rows = deployment.platform.ingest_at(DAY).rejected.rows(EVE, "click")
     assert rows.num_rows == count
     assert rows["raw"].null_count == 0
 

@@ -33,6 +33,7 @@ LEAVES = (
     "backtest",
     "landing template",
     "landing check",
+    "landing replay",
     "log verify",
     "log adopt",
     "log rotate-key",

@@ -355,7 +355,7 @@ def _compare(run: Callable[..., Any], folder: Path, places: list[tuple[str, str,
         for entry in report.types:
             accepted[entry.event_type] = accepted.get(entry.event_type, 0) + entry.accepted
             examples |= {(e.source, e.row, e.reason, e.field, e.detail) for e in entry.examples}
-            rows = ingest.rejected_rows(day, entry.event_type)
+            rows = ingest.rejected.rows(day, entry.event_type)
             stored += rows.drop_columns(["raw"]).to_pylist()
         ignored |= {entry.source: entry.why for entry in report.ignored}
     expected = {

@@ -30,6 +30,7 @@ from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.adapters.rejected_rows import RejectedFolder
 from mlife_assets.core.errors import NewerVersionError
 from mlife_assets.core.event_columns import EventType
 from mlife_assets.core.landing_policy import LandingPolicy
@@ -255,8 +256,8 @@ def test_what_an_old_export_was_refused_for_can_be_replayed(before, evolved, tmp
     assert report.types[0].rejected == {"from_future": 3}
     folder, lake = LandingFolder(tmp_path / "landing"), ObstoreObjectStore.local(tmp_path / "taken")
     later = Ingest(folder, lake, SimulatedClock(AT + timedelta(days=10)), cage=CAGE)
-    done = later.replay_rejected(DAY, "impression")
-    assert done.accepted == 3
+    done = later.replay(RejectedFolder(DAY, "impression"), applies=True)
+    assert done.report.accepted == done.appended == 3
     assert log.read("impression")["place"].to_pylist() == table["surface"].to_pylist()
 
 

@@ -1,0 +1,104 @@
+"""`mlife landing replay`: rows that landing refused, judged again in the home that refused them.
+
+Belongs here: asking for it and printing what came of it. Does not belong here: judging (`adapters.landing`), where
+rejections are kept (`adapters.rejected_rows`).
+
+Concept: what was refused can be good later: a newer mlife knows a word or a column, or the time that lay ahead has
+come. What enters the log stays there, so without --apply rows are only judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlife_assets.cli.landing import event_type_of
+from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, seal, settings_of
+from mlife_assets.cli.output import answer_console, counted, one_line, print_json, progress
+from mlife_assets.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.ingest_report import Replayed
+    from mlife_assets.adapters.rejected_rows import RejectedFolder
+    from mlife_assets.components.platform.resources import Platform
+
+
+def replay(
+    day: Annotated[
+        date | None,
+        typer.Option(
+            "--day", parser=parse_day, metavar="YYYY-MM-DD", help="Day they were delivered for.", show_default="all"
+        ),
+    ] = None,
+    event_type: Annotated[
+        str | None,
+        typer.Option("--type", parser=event_type_of, metavar="TYPE", help="Their event type.", show_default="all"),
+    ] = None,
+    applies: Annotated[
+        bool, typer.Option("--apply", help="Take what is good now into the event log; without it nothing is written.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the rows and files again that landing refused, and say which are good now.
+
+    Rows that are taken count as known since the newest day ran, so what was built before stays as it is.
+
+    Exit codes: 0 judged, 1 failed or nothing was refused there.
+    """
+    platform = open_platform(settings_of(home))
+    folders = _folders(platform, day, event_type)
+    with progress("judging rejected rows"):
+        replayed = [_replayed(platform, folder, applies=applies) for folder in folders]
+    if applies:
+        seal(platform)
+    appended = sum(one.appended for one in replayed)
+    if as_json:
+        print_json({"is_applied": applies, "appended": appended, "replayed": [asdict(one) for one in replayed]})
+        return
+    console = answer_console()
+    for one in replayed:
+        for line in _lines(one, applies=applies):
+            console.print(line, soft_wrap=True)
+    were = f"{'was' if appended == 1 else 'were'} taken" if applies else "would be taken"
+    hint = "; --apply takes them" if appended and not applies else ""
+    console.print(f"{counted(appended, 'row')} {were}{hint}.", style="bold", soft_wrap=True)
+
+
+def _folders(platform: Platform, day: date | None, event_type: str | None) -> list[RejectedFolder]:
+    """Return which rejections are asked for. Raises NotFoundError when there are none."""
+    from mlife_assets.adapters.rejected_rows import RejectedRows
+
+    found = [
+        folder
+        for folder in RejectedRows(platform.lake).folders()
+        if day in (None, folder.day) and event_type in (None, folder.name)
+    ]
+    if not found:
+        what = " ".join(["nothing", *([f"of {event_type}"] if event_type else []), "was refused"])
+        raise NotFoundError(f"{what} {f'on {day}' if day else 'in this home'}; `mlife landing replay` lists what was")
+    return found
+
+
+def _replayed(platform: Platform, folder: RejectedFolder, *, applies: bool) -> Replayed:
+    from mlife_assets.core.windows import add_days
+
+    return platform.ingest_at(add_days(folder.day, 1)).replay(folder, applies=applies)
+
+
+def _lines(replayed: Replayed, *, applies: bool) -> Iterator[str]:
+    """Yield what there is to say of a day and a type."""
+    report, refused = replayed.report, sum(replayed.report.rejected.values())
+    taken = f"{counted(replayed.appended, 'row')} {'taken' if applies else 'good now'}"
+    before = report.accepted - replayed.appended
+    yield f"{report.event_type} of {replayed.day}: {taken}, {before:,} taken before, {refused:,} still refused"
+    for one in report.examples:
+        where = "the whole file" if one.row < 0 else f"row {one.row}"
+        named = where if one.field is None else f"{where}, {one.field}"
+        yield f"  {one_line(one.source)}, {named}: {one.reason}: {one.detail}"
+    if (more := refused - len(report.examples)) > 0:
+        yield f"  and {more:,} more of these reasons"
