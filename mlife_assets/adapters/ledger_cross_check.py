@@ -5,8 +5,8 @@ Belongs here: what the log knows and the ledger does not, and the other way roun
 
 Concept: the ledger decides who was texted, so a lost or an older one would text people again; but everything it did is
 also in the log. Sends and approvals are compared for the days that the caps look at, texts from people and the switch
-for ever. The remembered position is only one of the witnesses: deleting it hides nothing. Rows that the log does not
-have yet are no disagreement; they are published first.
+for ever, old texts that were found before by a digest (`inbound_mark`). The remembered position is only one of the
+witnesses: deleting it hides nothing. Rows that the log does not have yet are no disagreement; they are published first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from mlife_assets.adapters.inbound_mark import compared_until, move_mark
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
@@ -100,10 +101,14 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
 
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
-    logged = outbox.logged("inbound_message", ["inbound_id"])
+    compared = compared_until(outbox.store, ledger)
+    since = None if compared is None else add_days(compared, 1)
+    logged = outbox.logged("inbound_message", ["inbound_id"], start=since)
     unknown = set(logged["inbound_id"].to_pylist()) - ledger.known_inbound()
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
+    days = outbox.event_log.days("inbound_message")
+    move_mark(outbox.store, ledger, before=compared, newest=max(days, default=None))
     return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
 
 

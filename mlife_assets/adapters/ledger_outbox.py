@@ -42,7 +42,7 @@ class LedgerOutbox:
         self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, providers: Mapping[str, str]
     ) -> None:
         """Remember the position in `store`; `providers`, by channel, are named in the events."""
-        self._ledger, self.event_log, self._store, self._providers = ledger, event_log, store, providers
+        self._ledger, self.event_log, self.store, self._providers = ledger, event_log, store, providers
         self._streams: dict[str, Callable[[int], pa.Table]] = {
             "transitions": ledger.transitions,
             "inbound": ledger.inbound,
@@ -69,7 +69,7 @@ class LedgerOutbox:
             if table.num_rows:
                 self.event_log.append(event_type, table, writer=WRITER)
         after = {name: _last(table, reached[name]) for name, table in rows.items()}
-        self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
+        self.store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
@@ -142,7 +142,7 @@ class LedgerOutbox:
             IntegrityError: it cannot be read.
         """
         try:
-            stored = orjson.loads(self._store.get(POSITION_KEY))
+            stored = orjson.loads(self.store.get(POSITION_KEY))
             return {name: int(stored[name]) for name in STREAMS}
         except NotFoundError:
             return None

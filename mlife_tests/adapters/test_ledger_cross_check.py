@@ -150,6 +150,46 @@ def test_each_thing_that_a_ledger_forgot_is_named_with_the_remedy(deployment, st
     assert "mlife backup restore" in str(caught.value)
 
 
+def _old_texts(deployment: Deployment) -> None:
+    """Let three people say STOP on days that are settled, and one in the last week; publish and compare them."""
+    for number, days in enumerate((40, 30, 20, 2)):
+        at = NOW - timedelta(days=days)
+        deployment.ledger.record_inbound(f"old-{number}", f"u{number}", "STOP", received_at=at, now=at)
+    deployment.outbox.publish()
+    deployment.check()
+
+
+def test_texts_of_settled_days_are_read_once(deployment, monkeypatch):
+    _old_texts(deployment)
+    read: list[date] = []
+    whole = ParquetEventLog.read_file
+
+    def noting(log: ParquetEventLog, file: Any, columns: Any = None) -> Any:
+        if file.event_type == "inbound_message":
+            read.append(file.day)
+        return whole(log, file, columns)
+
+    monkeypatch.setattr(ParquetEventLog, "read_file", noting)
+    deployment.check()
+    assert sorted(set(read)) == [DAY - timedelta(days=2), DAY]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM inbound_texts WHERE inbound_id = 'old-1'",
+        "DELETE FROM inbound_texts WHERE inbound_id = 'old-3'",
+        "UPDATE inbound_texts SET inbound_id = 'other' WHERE inbound_id = 'old-0'",
+    ],
+)
+def test_a_ledger_that_forgot_an_old_text_is_found_by_its_digest(deployment, statement):
+    _old_texts(deployment)
+    with deployment.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    with pytest.raises(IntegrityError, match="1 texts from people, STOPs perhaps, are unknown"):
+        deployment.check()
+
+
 def test_a_start_lifts_what_a_stop_asked_for(deployment):
     deployment.ledger.record_inbound("in-2", "a", "START", received_at=NOW + timedelta(hours=1), now=LATER)
     deployment.outbox.publish()

@@ -119,6 +119,12 @@ class Replies(People):
         with self.engine.connect() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def inbound_ids(self, *, until: int) -> list[str]:
+        """Return the ids of the recorded inbound texts up to a sequence, in its order."""
+        query = sa.select(inbound_texts.c.inbound_id).where(inbound_texts.c.sequence <= until)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.order_by(inbound_texts.c.sequence)).scalars())
+
     def unclear_replies(self) -> tuple[UnclearReply, ...]:
         """Return the texts without a clear meaning that nobody has looked at, oldest first."""
         query = (
