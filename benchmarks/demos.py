@@ -32,19 +32,31 @@ DRIFT_DAY, KNOWN_DAY, DAYS = 3, 7, 14
 WORK, RESULT = ROOT / "var" / "demos", ROOT / "benchmarks" / "results" / "demos.json"
 
 
-def demo(seed: int, work: Path) -> dict[str, Any]:
+def demo(
+    seed: int, work: Path, *, days: int = DAYS, name: str | None = None, variables: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the summary of the demo of a seed with what it took, lived if it is not there yet.
+
+    Args:
+        seed: of its market.
+        work: where it is kept, as `name`, by default the seed.
+        days: that it lives.
+        name: of one that is not the demo of its seed alone.
+        variables: further ones of its environment.
 
     Raises:
         SystemExit: it failed; its home is left to be looked at.
     """
-    kept, home = work / f"{seed}.json", work / f"home-{seed}"
+    name = name or str(seed)
+    kept, home = work / f"{name}.json", work / f"home-{name}"
     if not kept.is_file():
         shutil.rmtree(home, ignore_errors=True)
         others = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
-        environment = {"MLIFE_HOME": str(home), "MLIFE_SEED": str(seed), "MLIFE_DEMO_DAYS": str(DAYS)}
+        environment = {"MLIFE_HOME": str(home), "MLIFE_SEED": str(seed), "MLIFE_DEMO_DAYS": str(days)}
         mlife = Path(sys.executable).with_name("mlife")
-        process = subprocess.Popen([mlife, "demo"], env={**others, **environment}, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [mlife, "demo"], env={**others, **environment, **(variables or {})}, stdout=subprocess.DEVNULL
+        )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -75,6 +87,12 @@ def answer(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"seed": summary["seed"], "cpu_seconds": spent, "answered": promoted, "gates": asked}
 
 
+def checked_out() -> str:
+    """Return the commit that is checked out, marked when files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def record(answers: Sequence[Mapping[str, Any]], commit: str) -> dict[str, Any]:
     """Return what a run leaves."""
     return {
@@ -95,9 +113,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=RESULT, help="write the record to this file")
     parser.add_argument("--processes", type=int, default=1, help="demos at a time")
     asked = parser.parse_args()
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    work = asked.work / head.stdout.strip()
+    work = asked.work / checked_out()
     work.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(asked.processes) as pool:
         answers = [answer(one) for one in pool.map(lambda seed: demo(seed, work), SEEDS)]

@@ -1,0 +1,62 @@
+"""The demo on servers: what is compared, and that both servers are there for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+SUMMARY = {"seed": 7, "events": 3, "messages": {"delivered": 2}, "seconds": {"days": 1.0}, "cpu_seconds": 100.0}
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("server_demo")
+
+
+def test_all_but_seconds_is_compared(bench: ModuleType) -> None:
+    other: dict[str, Any] = {**SUMMARY, "seconds": {}, "cpu_seconds": 150.0}
+    assert bench.differences(SUMMARY, other) == []
+    assert bench.differences(SUMMARY, {**other, "messages": {"delivered": 1}, "more": 0}) == ["messages", "more"]
+    assert bench.differences(SUMMARY, {name: other[name] for name in ("seed", "messages")}) == ["events"]
+    kept = bench.record({"embedded": SUMMARY, "server": other}, "abc")
+    assert (kept["ratio"], kept["differences"], "cpu_seconds" in kept["summary"]) == (1.5, [], False)
+
+
+def test_a_difference_is_told_by_the_exit_code(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "checked_out", lambda: "abc")
+    monkeypatch.setattr(bench, "servers", lambda folder: nullcontext({}))
+    (tmp_path / "abc").mkdir()
+    for name, delivered in (("embedded", 2), ("server", 1)):
+        summary = {**SUMMARY, "messages": {"delivered": delivered}}
+        (tmp_path / "abc" / f"{name}-21.json").write_text(json.dumps(summary))
+    record = tmp_path / "record.json"
+    monkeypatch.setattr("sys.argv", ["server_demo", "--work", str(tmp_path), "--json", str(record)])
+    assert bench.main() == 1
+    assert "differ in messages" in capsys.readouterr().out
+    assert json.loads(record.read_text())["differences"] == ["messages"]
+
+
+def test_mlife_finds_both_servers(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlife_assets.adapters.object_store import ObstoreObjectStore
+    from mlife_assets.settings import Settings
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with bench.servers(tmp_path) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings = Settings(home=tmp_path / "home")
+        store = ObstoreObjectStore.at(settings.lake_place)
+        store.put_if_absent("a", b"1")
+        assert store.get("a") == b"1"
+        engine = sa.create_engine(variables["MLIFE_DATABASE"], poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("select 1")).scalar() == 1
