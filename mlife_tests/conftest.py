@@ -230,6 +230,12 @@ def activity_model() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def dev_process() -> ModuleType:
+    """Return the module `dev_process`: a real `dagster dev` that is asked by GraphQL."""
+    return _loaded("mlife_dev_process", "dev_process.py")
+
+
+@pytest.fixture(scope="session")
 def ui_client() -> ModuleType:
     """Return the module `ui_client`: the Dagster UI as the client of GraphQL that it is."""
     return _loaded("mlife_ui_client", "ui_client.py")

@@ -64,8 +64,16 @@ def policies() -> Policies:
     )
 
 
-def record(folder: Path) -> None:
-    """Write the landing files of the month to `folder`/landing, contact book and audit table to `folder`/private."""
+def record(
+    folder: Path,
+    *,
+    first: date = FIRST,
+    users: int = USERS,
+    jobs: int = JOBS,
+    history_days: int = HISTORY_DAYS,
+    days: int = DAYS,
+) -> None:
+    """Write the landing files of a market to `folder`/landing, contact book and audit table to `folder`/private."""
     import pyarrow as pa
 
     from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -75,10 +83,10 @@ def record(folder: Path) -> None:
 
     world = EmbeddedWorld(
         seed=7,
-        users=USERS,
-        jobs=JOBS,
-        start_date=FIRST,
-        history_days=HISTORY_DAYS,
+        users=users,
+        jobs=jobs,
+        start_date=first,
+        history_days=history_days,
         story=Story(lambda _: (), {}),
         home=folder,
         private_folder=folder / "private",
@@ -86,8 +94,8 @@ def record(folder: Path) -> None:
     _ = world.contact_book(), world.audit_attributes()
     landing = ObstoreObjectStore.local(folder / "landing")
     source = world.event_source(landing, lambda _: pa.table(DELIVERED_SCHEMA.empty_table()), lambda _: False)
-    for number in range(HISTORY_DAYS + DAYS):
-        source.deliver(add_days(FIRST, number))
+    for number in range(history_days + days):
+        source.deliver(add_days(first, number))
 
 
 def files_of(recorded: Path, day: date) -> list[Path]:
@@ -97,11 +105,16 @@ def files_of(recorded: Path, day: date) -> list[Path]:
 
 
 def deliver(recorded: Path, landing: Path, files: Sequence[str]) -> None:
-    """Copy files to landing; `file>name` copies it under another name, `file!` copies the first half of it."""
+    """Copy files to landing.
+
+    `file>name` copies it under another name, or to another place of landing where that has a folder, and `file!`
+    copies the first half of it.
+    """
     for asked in files:
         name, _, other = asked.rstrip("!").partition(">")
         target = landing / name
-        target = target.with_name(other) if other else target
+        if other:
+            target = landing / other if "/" in other else target.with_name(other)
         target.parent.mkdir(parents=True, exist_ok=True)
         data = (recorded / "landing" / name).read_bytes()
         unfinished = target.with_name(f"{target.name}.part")

@@ -6,15 +6,10 @@ catches up. Nobody runs `mlife day`.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +17,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import requests
 
 from mlife_assets.components.acts.acts import plan_standing
 from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
@@ -211,93 +205,27 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     assert audit_log(platform).verification.is_intact
 
 
-class Daemon:
-    """`dagster dev` on a home: the UI's server and the daemon, as processes of their own."""
-
-    def __init__(self, home: Standalone, location: Path, log: Path) -> None:
-        self.home, self.log = home, log
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/graphql"
-        with open_instance(home.home):
-            pass
-        command = [sys.executable, "-m", "dagster", "dev", "-f", str(location), "-h", "127.0.0.1", "-p", str(port)]
-        variables = {**os.environ, "DAGSTER_HOME": str(home.home / "dagster")}
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=variables, start_new_session=True
-            )
-        self.session = requests.Session()
-        self.session.trust_env = False
-
-    def stop(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.session.close()
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        answer = self.session.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
-        assert "errors" not in answer, answer
-        return answer["data"]
-
-    def until(self, what: Callable[[], Any], seconds: float = 150) -> Any:
-        """Wait until something is there and return it."""
-        deadline = time.monotonic() + seconds
-        while True:
-            assert self.process.poll() is None, self.log.read_text()[-4000:]
-            with suppress(requests.ConnectionError):
-                if found := what():
-                    return found
-            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
-            time.sleep(1)
-
-    def turn_on(self, sensor: str) -> None:
-        repository = self.until(lambda: self.ask(REPOSITORIES)["repositoriesOrError"].get("nodes"))[0]
-        selector = {
-            "repositoryName": repository["name"],
-            "repositoryLocationName": repository["location"]["name"],
-            "sensorName": sensor,
-        }
-        assert self.ask(TURN_ON, selector=selector)["startSensor"]["__typename"] == "Sensor"
-
-    def has_run(self, job: str, day: date) -> bool:
-        """Return whether a job succeeded for a day; fails where it failed."""
-        runs = self.ask(RUNS, filter={"pipelineName": job})["runsOrError"]["results"]
-        tags = [({tag["key"]: tag["value"] for tag in run["tags"]}, run["status"]) for run in runs]
-        states = {status for tag, status in tags if tag.get("dagster/partition") == day.isoformat()}
-        assert not states & {"FAILURE", "CANCELED"}, self.log.read_text()[-4000:]
-        return "SUCCESS" in states
-
-
-REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
-TURN_ON = "mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { __typename } }"
-RUNS = (
-    "query($filter: RunsFilter!) { runsOrError(filter: $filter)"
-    " { ... on Runs { results { status tags { key value } } } } }"
-)
-
-
 @pytest.fixture
-def daemon(home: Standalone, repository: Path, tmp_path: Path) -> Iterator[Daemon]:
-    started = Daemon(home, repository / "mlife_tests" / "standalone_location.py", tmp_path / "dev.log")
+def daemon(home: Standalone, dev_process: ModuleType, repository: Path, tmp_path: Path) -> Iterator[Any]:
+    with open_instance(home.home):
+        pass
+    port = dev_process.free_port()
+    location = repository / "mlife_tests" / "standalone_location.py"
+    command = [sys.executable, "-m", "dagster", "dev", "-f", str(location), "-h", "127.0.0.1", "-p", str(port)]
+    variables = {"DAGSTER_HOME": str(home.home / "dagster")}
+    started = dev_process.DevProcess(command, port, variables, tmp_path / "dev.log")
     yield started
     started.stop()
 
 
 @pytest.mark.proof
-def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: Daemon) -> None:
+def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: Any) -> None:
     first = home.day(1)
     daemon.turn_on(DUE_DAYS)
     home.deliver(add_days(first, -1), first)
     home.set_clock(run_time(home.day(2)) + timedelta(minutes=2))
     for day in (first, home.day(2)):
-        daemon.until(lambda day=day: daemon.has_run("daily_lifecycle_job", day))
+        daemon.until(lambda day=day: daemon.has_run("daily_lifecycle_job", day.isoformat()))
     standing = plan_standing(home.opened()[1])
     assert (standing.state, standing.plan.as_of_date) == ("waits", home.day(2))
     assert home.opened()[1].gateway.request_counts().num_rows == 0
