@@ -134,11 +134,11 @@ class Month:
         mlife("init", self.home, "--first-day", FIRST, "--history-days", HISTORY_DAYS)
         sources = {"contacts": self.world.CONTACTS, "audit": self.world.AUDIT}
         for name, columns in OWN_FILES.items():
-            rows = pq.read_table(self.recorded / "private" / sources[name], columns=list(columns)).to_pylist()
+            rows = pq.read_table(self.recorded / "private" / sources[name]).to_pylist()
             with (self.home / "private" / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns)
                 writer.writeheader()
-                writer.writerows(rows)
+                writer.writerows({name: row.get(name, "") for name in columns} for row in rows)
 
     def files(self, day: date) -> list[str]:
         """Return the recorded files that are exported on a day."""
