@@ -78,6 +78,14 @@ class HomePages:
         except NotFoundError:
             return None
 
+    def metrics(self) -> str:
+        """Return where the home stands, for Prometheus."""
+        from mlife_assets.adapters.prometheus_text import prometheus_text
+        from mlife_assets.components.shown.home_gauges import home_gauges
+
+        with self._opened() as platform:
+            return prometheus_text(home_gauges(platform))
+
     def trace(self, message_id: str) -> MessageTrace:
         """Follow one message."""
         from mlife_assets.adapters.message_trace import trace_message

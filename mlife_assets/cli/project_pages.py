@@ -84,6 +84,16 @@ class ProjectPages:
         """Return None: nobody is called by a project's models."""
         return None
 
+    def metrics(self) -> str:
+        """Return where the models stand, for Prometheus."""
+        from mlife_assets.adapters.prometheus_text import prometheus_text
+        from mlife_assets.components.shown.home_gauges import model_gauges
+
+        if not has_event_log(self._settings):
+            raise NotFoundError("nothing was decided yet; materialize the assets of a model")
+        platform = open_project(self._settings)
+        return prometheus_text(model_gauges([platform.of_model(name) for name in project_models(platform)]))
+
     def trace(self, message_id: str) -> MessageTrace:
         """Raise NotFoundError: a project's models send nothing."""
         raise NotFoundError(f"there is no message {message_id}; the models of a project send none")

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mlife_assets.components.platform.table_platform import TablePlatform
     from mlife_assets.home_settings import ProjectSettings
 
-REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
-
 
 @dataclass(frozen=True)
 class ModelStanding:
@@ -56,8 +54,11 @@ def standings(settings: ProjectSettings) -> list[ModelStanding]:
 
 
 def _standing(view: TablePlatform) -> ModelStanding:
-    decision = _newest(view.model_events("retrain_decided"))
-    judged = view.model_events("promotion_decided")
+    from mlife_assets.components.shown.present import newest_event
+
+    decision, judged = newest_event(view, "retrain_decided"), newest_event(view, "promotion_decided")
+    if decision is None:
+        raise NotFoundError(f"nothing was decided about {view.model_name} yet; materialize its retrain_decision")
     day = decision["as_of_date"]
     try:
         scored = view.model_tables.read("scores", day).num_rows
@@ -69,26 +70,12 @@ def _standing(view: TablePlatform) -> ModelStanding:
         verdict=decision["verdict"],
         reasons=tuple(decision["sentences"]),
         champion=view.registry.champion(),
-        gate=_newest(judged)["outcome"] if judged else None,
+        gate=None if judged is None else judged["outcome"],
         scored=scored,
-        alarms=tuple(_alarms(view, day)),
+        alarms=tuple(
+            (name, report.sentence) for name, report in view.monitoring_reports(day).items() if report.status == "alarm"
+        ),
     )
-
-
-def _newest(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return max(rows, key=lambda row: (row["as_of_date"], row["observed_at"]))
-
-
-def _alarms(view: TablePlatform, day: date) -> list[tuple[str, str]]:
-    alarms = []
-    for name in REPORTS:
-        try:
-            report = view.read_monitoring_report(name, day)
-        except NotFoundError:
-            continue
-        if report.status == "alarm":
-            alarms.append((name, report.sentence))
-    return alarms
 
 
 def standings_document(home: Path, models: Sequence[ModelStanding]) -> dict[str, Any]:

@@ -15,14 +15,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.core.errors import NotFoundError
-
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.reigns import Reign
 
 LAST_TEXTS = 5
-REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
 ALERTS = "alerts/"
 
 
@@ -99,11 +96,11 @@ class Standing:
 
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
-    from mlife_assets.components.shown.present import newest_day, next_day, operator_time
+    from mlife_assets.components.shown.present import newest_day, newest_event, next_day, operator_time
     from mlife_assets.components.shown.sample_message import sample_message
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
-    decision = _newest(platform, "retrain_decided")
+    decision = newest_event(platform, "retrain_decided")
     reigns = platform.registry.history()
     switches = ledger.switches().to_pylist()
     suppressed: Counter[str] = Counter()
@@ -112,7 +109,8 @@ def standing_of(platform: Platform) -> Standing:
     if newest is not None:
         rows = log.read("message_suppressed", start=newest, end=newest, columns=["reason", "as_of_date"]).to_pylist()
         suppressed.update(row["reason"] for row in rows if row["as_of_date"] == newest)
-        sends.update(row.state for row in ledger.rows(as_of_date=newest))
+        for (_, state), count in ledger.state_counts(newest).items():
+            sends[state] += count
         planned = log.read("message_planned", start=newest, end=newest, columns=["event_id"]).num_rows
     unsettled = {state: len(ledger.rows(state=state)) for state in ("leased", "submitting", "ambiguous")}
     return Standing(
@@ -123,7 +121,7 @@ def standing_of(platform: Platform) -> Standing:
         verdict=decision["verdict"] if decision else None,
         reasons=tuple(decision["sentences"]) if decision else (),
         champion=reigns[-1] if reigns else None,
-        promotion=_newest(platform, "promotion_decided"),
+        promotion=newest_event(platform, "promotion_decided"),
         is_paused=ledger.is_paused(),
         switch=switches[-1] if switches else None,
         planned=planned,
@@ -139,14 +137,10 @@ def standing_of(platform: Platform) -> Standing:
 
 
 def _other(view: Platform) -> OtherModel:
-    decision = _newest(view, "retrain_decided")
+    from mlife_assets.components.shown.present import newest_event
+
+    decision = newest_event(view, "retrain_decided")
     return OtherModel(view.model_name, view.registry.champion(), decision["verdict"] if decision else None)
-
-
-def _newest(platform: Platform, event_type: str) -> dict[str, Any] | None:
-    """Return the event of the newest day, the last observed of that day."""
-    rows = platform.model_events(event_type)
-    return max(rows, key=lambda row: (row["as_of_date"], row["observed_at"])) if rows else None
 
 
 def _last_texts(platform: Platform) -> tuple[Mapping[str, Any], ...]:
@@ -159,17 +153,8 @@ def _last_texts(platform: Platform) -> tuple[Mapping[str, Any], ...]:
 
 def _report_alarms(platform: Platform, day: date | None) -> list[Alarm]:
     """Return the alarming reports of a day; a report that was not written, say on a blocked day, alarms nothing."""
-    alarms: list[Alarm] = []
-    if day is None:
-        return alarms
-    for name in REPORTS:
-        try:
-            report = platform.read_monitoring_report(name, day)
-        except NotFoundError:
-            continue
-        if report.status == "alarm":
-            alarms.append(Alarm(name, day.isoformat(), report.sentence))
-    return alarms
+    reports = {} if day is None else platform.monitoring_reports(day)
+    return [Alarm(name, str(day), report.sentence) for name, report in reports.items() if report.status == "alarm"]
 
 
 def _run_alarms(platform: Platform) -> list[Alarm]:

@@ -9,7 +9,10 @@ sent.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
@@ -30,13 +33,24 @@ VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
 BODY_WIDTH = 90
 
 
-def status(home: Home = None, as_json: AsJson = False) -> None:
+def status(
+    home: Home = None,
+    as_json: AsJson = False,
+    for_prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Print gauges in the text format of Prometheus, nothing else.")
+    ] = False,
+) -> None:
     """Show where things stand: newest day, champion, verdict, sending, last texts, alarms, one text to trace.
 
     In the folder of another Dagster project: newest day, verdict, champion and alarms of each of its models.
 
-    Exit codes: 0 done, also when nothing has run yet; 1 failed.
+    Exit codes: 0 done, also when nothing has run yet, but for --prometheus; 1 failed; 2 wrong usage.
     """
+    if for_prometheus:
+        if as_json:
+            raise typer.BadParameter("--json and --prometheus are two formats; ask for one")
+        typer.echo(_gauges(home), nl=False)
+        return
     if (project := project_settings(home)) is not None:
         models = standings(project) if has_event_log(project) else []
         if as_json:
@@ -61,6 +75,16 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         print_json(asdict(standing) | {"home": str(standing.home), "is_lived": True})
         return
     _print_standing(answer_console(), standing)
+
+
+def _gauges(home: Path | None) -> str:
+    """Return the gauges of a home, of the job board or of a project. Raises NotFoundError when nothing has run."""
+    from mlife_assets.cli.home_pages import HomePages
+    from mlife_assets.cli.project_pages import ProjectPages
+    from mlife_assets.settings import RUNBOOKS_FOLDER
+
+    project = project_settings(home)
+    return (HomePages(settings_of(home), RUNBOOKS_FOLDER) if project is None else ProjectPages(project)).metrics()
 
 
 def _print_standing(console: Console, standing: Standing) -> None:

@@ -36,6 +36,9 @@ def test_the_site_shows_models_and_cards_and_no_page_of_a_job_board(project: Pat
             assert f'href="../models/{champion}/card.html"' in overview.text
             assert "essages" not in overview.text
             assert f"card of {champion}" in session.get(f"{url}/models/{champion}/card.html", timeout=60).text
+            gauges = session.get(f"{url}/metrics", timeout=60).text
+            assert f'model_version="{champion}"}} 1.0' in gauges
+            assert "mlife_sending" not in gauges
             for path in ("/messages/", "/runbooks/", "/models/mdl_unknown/card.html"):
                 assert session.get(url + path, timeout=60).status_code == 404
         finally:
@@ -50,6 +53,8 @@ def test_before_the_first_day_the_overview_says_what_to_do(project: Path) -> Non
     assert "launch the daily job of a model" in pages.dashboard()
     assert pages.card("mdl_1") is None
     assert (pages.backtest(), pages.messages(), pages.runbooks()) == (None, (), {})
+    with pytest.raises(NotFoundError, match="nothing was decided yet"):
+        pages.metrics()
     with pytest.raises(NotFoundError, match="send none"):
         pages.trace("msg_1")
     assert not (project / "var").exists()

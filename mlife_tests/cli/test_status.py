@@ -65,6 +65,15 @@ def test_a_pause_a_failed_run_and_a_rollback_show(run, home):
     assert f"{home.message_id}  2026-06-10  delivered" in text
 
 
+def test_gauges_are_printed_for_prometheus(run, home, tmp_path):
+    result = run("status", "--prometheus", "--home", home.path)
+    assert result.exit_code == 0
+    assert f'mlife_champion_info{{model="job_applications",model_version="{home.champions[-1]}"}} 1.0' in result.stdout
+    assert run("status", "--prometheus", "--json", "--home", home.path).exit_code == 2
+    nothing = run("status", "--prometheus", "--home", tmp_path / "none")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+
+
 def test_the_counts_are_of_the_newest_day(home):
     eve = add_days(home.newest_day, -1)
     for event_type in ("message_planned", "message_suppressed"):

@@ -269,6 +269,13 @@ class SqlLedger(Guards, Approvals, Restoring):
             found = connection.execute(query.where(is_open, sends.c.channel == channel))
             return {message: (state, day) for message, state, day in found}
 
+    def state_counts(self, as_of_date: date) -> dict[tuple[str, str], int]:
+        """Return (campaign, state) -> sends of a day, in this order."""
+        key = (sends.c.campaign, sends.c.state)
+        query = sa.select(*key, sa.func.count()).where(sends.c.as_of_date == as_of_date).group_by(*key).order_by(*key)
+        with self.engine.connect() as connection:
+            return {(campaign, state): count for campaign, state, count in connection.execute(query)}
+
     def rows(
         self,
         *,

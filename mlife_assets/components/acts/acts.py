@@ -8,7 +8,6 @@ nothing, but publishes it if an earlier attempt could not. An act happens in the
 approval happens when the day starts to send, because its texts follow from it.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -83,8 +82,8 @@ def plan_standing(platform: Platform) -> PlanStanding:
     """
     plan = newest_plan(platform)
     digest, day = plan_digest(plan.planned), plan.as_of_date
-    sends = Counter(row.state for row in platform.ledger.rows(campaign=plan.campaign, as_of_date=day))
-    counts = dict(sorted(sends.items()))
+    sends = platform.ledger.state_counts(day)
+    counts = {state: count for (campaign, state), count in sends.items() if campaign == plan.campaign}
     approval, rejection = platform.ledger.approval(plan.campaign, day), platform.ledger.rejection(digest)
     if approval is not None and approval.plan_digest == digest:
         return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 RETRAIN_DELAY = timedelta(hours=1)
 OPERATOR_DELAY = timedelta(hours=4)
+MONITORING_REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
+"""What is watched each day, in the order in which it is looked at."""
 INGEST_REPORT = "ingest"
 """Report of what became of what was delivered for a day."""
 
@@ -249,3 +252,11 @@ class ModelPlatform(HomeKeys, ABC):
     def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
         """Return a report of a day. Raises NotFoundError naming the asset to materialize."""
         return MonitoringReport.from_json(self.model_tables.read_report(name, day)["report"])
+
+    def monitoring_reports(self, day: date) -> dict[str, MonitoringReport]:
+        """Return the reports of a day by name; on a blocked day some were not written."""
+        found = {}
+        for name in MONITORING_REPORTS:
+            with suppress(NotFoundError):
+                found[name] = self.read_monitoring_report(name, day)
+        return found

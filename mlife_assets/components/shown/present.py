@@ -12,7 +12,7 @@ acts is the order of times and no write goes back behind an event that was obser
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlife_assets.core.monitoring.retrain_decisions import NO_CHAMPION
 from mlife_assets.core.windows import add_days
@@ -39,6 +39,12 @@ def newest_day(platform: ModelPlatform) -> date | None:
     """
     decided = platform.model_events("retrain_decided")
     return max((row["as_of_date"] for row in decided if NO_CHAMPION not in row["codes"]), default=None)
+
+
+def newest_event(platform: ModelPlatform, event_type: str) -> dict[str, Any] | None:
+    """Return the event of the newest day, the last observed of that day; None before the first."""
+    rows = platform.model_events(event_type)
+    return max(rows, key=lambda row: (row["as_of_date"], row["observed_at"])) if rows else None
 
 
 def next_day(platform: ModelPlatform) -> date:

@@ -56,6 +56,8 @@ _ASSETS = {
 }
 """The asset in the Dagster UI that a page belongs to, by the beginning of the page's address."""
 _CALL_LIST = re.compile(rf"{CALLS}[a-z][a-z0-9_]*/\d{{4}}-\d{{2}}-\d{{2}}\.(?:html|csv)")
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Of Prometheus's text format."""
 LISTED = 60
 """Call lists that are listed, the newest first."""
 
@@ -73,7 +75,7 @@ def create_site(
 
     Routes, all GET: `/` and `/dashboard/index.html`, `/models/<version>/card.html`,
     `/backtest/lifecycle_backtest.html`, `/runbooks/`, `/runbooks/<name>`, `/messages/` (`?id=` leads to the message),
-    `/messages/<message_id>`, `/calls/`, `/calls/<application>/<day>.html` and `.csv`.
+    `/messages/<message_id>`, `/calls/`, `/calls/<application>/<day>.html` and `.csv`, and `/metrics` for Prometheus.
     """
     site = _Site(contents, ui_url, served)
     places = {place for _, place in served}
@@ -86,6 +88,7 @@ def create_site(
             Route(f"/{DASHBOARD}", site.dashboard),
             Route(f"/{BACKTEST}", site.backtest),
             Route(f"/{card_key('{version}')}", site.card),
+            Route("/metrics", site.metrics),
             *(runbooks if RUNBOOKS in places else ()),
             *(messages if MESSAGES in places else ()),
             *(calls if CALLS in places else ()),
@@ -127,6 +130,10 @@ class _Site:
                 "has a card once the gate has judged it"
             )
         return self._stored(request, card_key(version), card)
+
+    async def metrics(self, _: Request) -> Response:
+        text = await to_thread.run_sync(self._contents.metrics, limiter=self._slow)
+        return Response(text, headers={"content-type": METRICS_TYPE})
 
     def runbooks(self, _: Request) -> Response:
         books = read_runbooks(self._contents.runbooks())

@@ -44,6 +44,10 @@ class SiteContents(Protocol):
         """Return a call list by its key, as page or as file; None when there is none."""
         ...
 
+    def metrics(self) -> str:
+        """Return where the deployment stands as the text that Prometheus reads. Raises NotFoundError before any day."""
+        ...
+
     def trace(self, message_id: str) -> MessageTrace:
         """Follow one message. Raises NotFoundError, or IntegrityError when the log does not hold."""
         ...

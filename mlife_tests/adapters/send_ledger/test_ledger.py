@@ -56,6 +56,13 @@ def test_planning_again_adds_nothing_and_keeps_the_first_row(ledger):
     assert ledger.transitions()["to_state"].to_pylist() == ["planned"] * 3
 
 
+def test_sends_of_a_day_are_counted_by_campaign_and_state(ledger):
+    ledger.plan([row("a"), row("b"), row("c", campaign="other")], now=NOW)
+    ledger.approve("other", DAY, now=NOW)
+    assert ledger.state_counts(DAY) == {("c", "planned"): 2, ("other", "approved"): 1}
+    assert ledger.state_counts(DAY + timedelta(days=1)) == {}
+
+
 def test_the_database_itself_forbids_a_second_send_of_a_user_campaign_day(ledger):
     ledger.plan([row("a")], now=NOW)
     copy = {**row("a").__dict__, "message_id": "msg_other"}

@@ -90,6 +90,9 @@ class Contents:
     def call_list(self, key: str) -> bytes | None:
         return self.lists.get(key)
 
+    def metrics(self) -> str:
+        return "mlife_sending_is_paused 0.0\n"
+
     def trace(self, message_id: str) -> MessageTrace:
         if message_id != TRACE.message_id:
             raise NotFoundError(f"no message_planned event has message_id {message_id!r}; look again")

@@ -42,6 +42,12 @@ def test_a_page_is_html_that_loads_nothing_and_is_framed_by_nobody(get, path) ->
     assert answer.text.startswith("<!doctype html>")
 
 
+def test_gauges_are_the_text_that_prometheus_reads(get) -> None:
+    answer = get("/metrics")
+    assert (answer.status_code, answer.text) == (200, "mlife_sending_is_paused 0.0\n")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
 def test_every_link_leads_to_a_page(get, site, links) -> None:
     """From the root, every page is reached, and none of its links is dead; links to the UI are only named."""
     waiting, seen, outside = [site + "/"], set(), set()

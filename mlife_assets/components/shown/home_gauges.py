@@ -1,0 +1,118 @@
+"""Where a home stands, in numbers for a monitoring system: what a person on call wants to be woken by.
+
+Belongs here: which gauges there are, read from ledger, log, registry and reports. Does not belong here: their text
+(`adapters.prometheus_text`), figures of business and of ranking, which the dashboard has.
+
+Concept: nothing is computed that an asset already decided. Gauges of a day are those of the newest decided day, so a
+home that stands still shows by `mlife_newest_day_timestamp_seconds` alone, which is what to alert on first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from mlife_assets import __version__
+from mlife_assets.components.graph.alerts import undelivered
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.shown.present import newest_day, newest_event
+from mlife_assets.core.gauges import Gauge
+from mlife_assets.core.windows import day_start
+from mlife_assets.recruiting.messaging.states import SendState
+
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.model_platform import ModelPlatform
+    from mlife_assets.components.platform.resources import Platform
+
+UNSETTLED = (SendState.LEASED, SendState.SUBMITTING, SendState.AMBIGUOUS)
+DAY_COLUMNS = ["campaign", "as_of_date"]
+
+
+def home_gauges(platform: Platform) -> Iterator[Gauge]:
+    """Yield the gauges of a home."""
+    views = [platform.of_model(model.name) for model in platform.models]
+    newest, landed = newest_day(platform), platform.newest_landed_day()
+    yield Gauge("mlife_info", "Version and deployment, always 1", ((_info(platform), 1.0),))
+    yield _days("mlife_newest_day_timestamp_seconds", "Begin of the newest day that was decided", newest)
+    yield _days("mlife_newest_landed_day_timestamp_seconds", "Begin of the newest day that landed", landed)
+    yield from model_gauges(views)
+    yield _landed(platform, landed)
+    yield from _messages(platform, newest)
+    yield _one("mlife_sending_is_paused", "Whether sending is paused", platform.ledger.is_paused())
+    unclear = len(platform.ledger.unclear_replies())
+    yield _one("mlife_unclear_replies", "Replies that wait for a person", unclear)
+    yield _one("mlife_alerts_unsent", "Alerts that were kept and not sent", len(undelivered(platform)))
+
+
+def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
+    """Yield the gauges of models: who serves since when, what was decided and which reports alarm on the newest day."""
+    serving, since, verdicts, alarms = [], [], [], []
+    for view in views:
+        model = {"model": view.model_name}
+        if reigns := view.registry.history():
+            serving.append(({**model, "model_version": reigns[-1].model_version}, 1.0))
+            since.append((model, reigns[-1].since.timestamp()))
+        decision = newest_event(view, "retrain_decided")
+        if decision is None:
+            continue
+        verdicts.append(({**model, "verdict": decision["verdict"]}, 1.0))
+        for name, report in view.monitoring_reports(decision["as_of_date"]).items():
+            alarms.append(({**model, "report": name}, float(report.status == "alarm")))
+    yield Gauge("mlife_champion_info", "Which version serves, always 1", tuple(serving))
+    yield Gauge("mlife_champion_since_timestamp_seconds", "Since when it serves", tuple(since))
+    yield Gauge("mlife_verdict_info", "What was decided on the newest day, always 1", tuple(verdicts))
+    yield Gauge("mlife_monitoring_alarm", "Whether a report of the newest day alarms", tuple(alarms))
+
+
+def _info(platform: Platform) -> dict[str, str]:
+    return {"version": __version__, "deployment": platform.settings.deployment}
+
+
+def _landed(platform: Platform, day: date | None) -> Gauge:
+    """Return the rows of the newest landed day, by event type and by what became of them."""
+    values = []
+    for entry in [] if day is None else platform.tables.read_report(INGEST_REPORT, day)["types"]:
+        for outcome, rows in (("accepted", entry["accepted"]), ("rejected", sum(entry["rejected"].values()))):
+            values.append(({"event_type": entry["event_type"], "outcome": outcome}, float(rows)))
+    return Gauge("mlife_landed_rows", "Rows of the newest landed day", tuple(values))
+
+
+def _messages(platform: Platform, day: date | None) -> Iterator[Gauge]:
+    log, ledger = platform.event_log, platform.ledger
+    planned, left_out, states = Counter[str](), Counter[tuple[str, str]](), dict[tuple[str, str], int]()
+    if day is not None:
+        for row in log.read("message_planned", start=day, end=day, columns=DAY_COLUMNS).to_pylist():
+            planned[row["campaign"]] += row["as_of_date"] == day
+        for row in log.read("message_suppressed", start=day, end=day, columns=[*DAY_COLUMNS, "reason"]).to_pylist():
+            left_out[row["campaign"], row["reason"]] += row["as_of_date"] == day
+        states = ledger.state_counts(day)
+    yield Gauge(
+        "mlife_messages_planned",
+        "Messages of the newest day's plans",
+        tuple(({"campaign": campaign}, float(count)) for campaign, count in sorted(planned.items())),
+    )
+    for name, says, label, counts in (
+        ("mlife_messages_suppressed", "People of the newest day who were left out, by rule", "reason", left_out),
+        ("mlife_messages", "Messages of the newest day in the ledger, by state", "state", states),
+    ):
+        yield Gauge(
+            name,
+            says,
+            tuple(
+                ({"campaign": campaign, label: value}, float(count))
+                for (campaign, value), count in sorted(counts.items())
+                if count
+            ),
+        )
+    unsettled = [({"state": str(state)}, float(len(ledger.rows(state=state)))) for state in UNSETTLED]
+    yield Gauge("mlife_messages_unsettled", "Messages of all days whose outcome is open", tuple(unsettled))
+
+
+def _days(name: str, says: str, day: date | None) -> Gauge:
+    return Gauge(name, says, () if day is None else (({}, day_start(day).timestamp()),))
+
+
+def _one(name: str, says: str, value: float) -> Gauge:
+    return Gauge(name, says, (({}, float(value)),))
