@@ -15,20 +15,21 @@ import os
 import tempfile
 from contextlib import suppress
 from datetime import date, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import FIRST_EVENT_DAY
-from mlife_assets.home_settings import HomeSettings
+from mlife_assets.home_settings import HomeSettings, lies_in_or_holds
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
 BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("contacts", "audit_table")
+KEPT = ("contacts", "audit_table", "landing")
 """What a home says to processes without the variables; a variable comes first, for its own process."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
@@ -79,6 +80,10 @@ class DeploymentSettings(HomeSettings):
     audit_table: Path | None = Field(
         default=None, description="Your table of self-reported groups for the fairness audit, Parquet or CSV."
     )
+    landing: str | None = Field(
+        default=None,
+        description="Where others deliver: a folder or s3://bucket/prefix; by default a folder of the home.",
+    )
 
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
@@ -105,6 +110,15 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both of its own; unset them, "
                 "or set MLIFE_DEPLOYMENT to standalone"
             )
+        if not is_standalone and self.landing:
+            raise ValueError(
+                "MLIFE_LANDING is set and the simulated market delivers to the home; unset it, or set MLIFE_DEPLOYMENT "
+                "to standalone"
+            )
+        if _overlap(self.landing_place, self.lake_place):
+            raise ValueError(
+                "MLIFE_LANDING lies in the lake, or holds it, and others write to it; name a place of its own"
+            )
         if any(one == Path() for one in (self.contacts, self.audit_table)):
             raise ValueError("MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set to nothing; name a file, or unset it")
         if self.clock_file is not None and not (is_standalone and self.environment == "dev"):
@@ -112,6 +126,16 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"
             )
         return self
+
+    @property
+    def landing_place(self) -> Path | Bucket:
+        """Return where others deliver. Raises ValueError naming what a bucket lacks."""
+        return self._place("landing", self.landing)
+
+    @property
+    def places(self) -> dict[str, Path | Bucket]:
+        """Return what may lie in a bucket, by the variable that says where."""
+        return {**super().places, "MLIFE_LANDING": self.landing_place}
 
     @property
     def contacts_file(self) -> Path | None:
@@ -160,6 +184,19 @@ class DeploymentSettings(HomeSettings):
             f"MLIFE_DEPLOYMENT, MLIFE_FIRST_DAY and MLIFE_HISTORY_DAYS: this home was begun with {said}, and stays so; "
             "unset them, or name another folder, as for a demo, in MLIFE_HOME or --home"
         )
+
+
+def _overlap(one: Path | Bucket, other: Path | Bucket) -> bool:
+    """Return whether one of two places lies in the other, or is it."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return lies_in_or_holds(one.resolve(), other.resolve())
+    if (
+        isinstance(one, Bucket)
+        and isinstance(other, Bucket)
+        and (one.name, one.endpoint) == (other.name, other.endpoint)
+    ):
+        return lies_in_or_holds(PurePosixPath("/", one.prefix), PurePosixPath("/", other.prefix))
+    return False
 
 
 def _write_once(path: Path, text: str) -> None:

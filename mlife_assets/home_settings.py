@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -29,7 +29,7 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _holds(one: Path, other: Path) -> bool:
+def lies_in_or_holds(one: PurePath, other: PurePath) -> bool:
     """Return whether one of two folders lies in the other, or is it."""
     return one.is_relative_to(other) or other.is_relative_to(one)
 
@@ -87,49 +87,58 @@ class HomeSettings(BaseSettings):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
-    @field_validator("lake")
+    @field_validator("lake", "landing", check_fields=False)
     @classmethod
-    def _a_folder_or_a_bucket(cls, lake: str | None) -> str | None:
+    def _a_folder_or_a_bucket(cls, place: str | None) -> str | None:
         try:
-            if lake is not None and not Path(lake).is_absolute():  # another process starts in another folder
-                bucket_name_and_prefix(lake)
+            if place is not None and not Path(place).is_absolute():  # another process starts in another folder
+                bucket_name_and_prefix(place)
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
-        return lake
+        return place
 
     @model_validator(mode="after")
-    def _can_open_its_bucket(self) -> Self:
-        place = self.lake_place
-        if isinstance(place, Path) and _holds(place.resolve(), self.private_folder.resolve()):
-            raise ValueError("MLIFE_LAKE lies in the private folder of the home, or holds it; name another folder")
-        if isinstance(place, Path) and self.s3_endpoint is not None:
+    def _can_open_its_buckets(self) -> Self:
+        for variable, place in self.places.items():
+            if isinstance(place, Path) and lies_in_or_holds(place.resolve(), self.private_folder.resolve()):
+                raise ValueError(f"{variable} lies in the private folder of the home, or holds it; name another folder")
+        if self.s3_endpoint is not None and not any(isinstance(place, Bucket) for place in self.places.values()):
             raise ValueError(
                 "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to s3://bucket/prefix or unset it"
             )
         return self
 
     @property
+    def places(self) -> dict[str, Path | Bucket]:
+        """Return what may lie in a bucket, by the variable that says where."""
+        return {"MLIFE_LAKE": self.lake_place}
+
+    @property
     def lake_place(self) -> Path | Bucket:
         """Return where the lake is. Raises ValueError naming what a bucket lacks."""
-        if self.lake is None:
-            return self.home / "lake"
-        if Path(self.lake).is_absolute():
-            return Path(self.lake)
+        return self._place("lake", self.lake)
+
+    def _place(self, name: str, named: str | None) -> Path | Bucket:
+        """Return the folder or bucket that was named, by default the folder `name` of the home."""
+        if named is None:
+            return self.home / name
+        if Path(named).is_absolute():
+            return Path(named)
         keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
         if not key_id or not secret:
             raise ValueError(
-                "a lake in a bucket needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for a temporary key "
-                "also AWS_SESSION_TOKEN)"
+                f"MLIFE_{name.upper()} is a bucket, which needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                "(for a temporary key also AWS_SESSION_TOKEN)"
             )
         if re.search(r"\s", f"{key_id}{secret}{token or ''}"):
             raise ValueError(
                 "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds white space, perhaps the end of a "
                 "file's line; correct it"
             )
-        name, prefix = bucket_name_and_prefix(self.lake)
+        bucket, prefix = bucket_name_and_prefix(named)
         return Bucket(
-            name,
+            bucket,
             prefix,
             Credentials(key_id, secret, token or None),
             endpoint=self.s3_endpoint,

@@ -167,7 +167,7 @@ class Settings(DeploymentSettings):
 
     @property
     def landing_folder(self) -> Path:
-        """Return the folder where exporters put their files."""
+        """Return the folder of the home where the market, or by default others, put their files."""
         return self.home / "landing"
 
     @property

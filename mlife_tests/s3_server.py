@@ -34,10 +34,13 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class S3Server:
-    """A server that runs: its address, and its process for those who kill it."""
+    """A server that runs: its address, its process for those who kill it, and where any key of any bucket can be put
+    and deleted by HTTP, also one that clients of S3 refuse.
+    """
 
     endpoint: str
     process: subprocess.Popen[bytes]
+    files: str
 
     def bucket(self, name: str, prefix: str = "", *, credentials: Credentials = OWNER) -> Bucket:
         """Return a place on this server."""
@@ -91,7 +94,8 @@ def running_s3_server(folder: Path) -> Iterator[S3Server]:
     command += ["-volume.preStopSeconds=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
-    server = S3Server(f"http://127.0.0.1:{numbers[len(PORTS) - 1]}", process)
+    address, filer = (f"http://127.0.0.1:{numbers[PORTS.index(name)]}" for name in ("s3.port", "filer.port"))
+    server = S3Server(address, process, f"{filer}/buckets")
     try:
         _wait_for(server, folder / "log")
         yield server

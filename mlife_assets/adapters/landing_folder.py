@@ -20,20 +20,25 @@ from pathlib import Path
 
 from mlife_assets.core.errors import NotFoundError, TransientError
 from mlife_assets.core.landed_names import (
+    IGNORED_MAXIMUM,
+    NESTED,
+    NO_DAY,
+    NO_EVENT_TYPE,
     Delivery,
     IgnoredFile,
     LandedDay,
+    bounded,
     day_of_folder,
     folder_of_day,
     hidden_reason,
+    ignored_file,
     name_fault,
     shown_name,
+    too_large,
 )
 from mlife_assets.core.validation import FileFault, Reason
 
 NESTED_DEPTH_MAXIMUM = 4
-IGNORED_MAXIMUM = 200
-"""Entries of one kind of a day that are listed one by one."""
 
 LINK = FileFault(Reason.NOT_A_FILE, "it is a link, which is never followed; deliver the file itself")
 _SPECIAL = FileFault(Reason.NOT_A_FILE, "it is neither a file nor a folder; remove it")
@@ -68,10 +73,10 @@ class LandingFolder:
                         _look_at_day(folder, name, event_type, deliveries, ignored)
                     elif found is None:
                         source = f"{shown_name(event_type)}/{shown_name(name)}"
-                        ignored.append(_ignored(source, name, "it is no folder of a day, dt=YYYY-MM-DD"))
+                        ignored.append(ignored_file(source, name, NO_DAY))
         return LandedDay(
             tuple(sorted(deliveries, key=lambda found: found.source)),
-            _bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
+            bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
         )
 
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
@@ -105,7 +110,7 @@ class LandingFolder:
                 if not stat.S_ISREG(found.st_mode):
                     return _SPECIAL
                 if found.st_size > maximum_bytes:
-                    return _too_large(maximum_bytes)
+                    return too_large(maximum_bytes)
                 data = _read_up_to(file, maximum_bytes + 1)
             except PermissionError:
                 return _DENIED
@@ -113,7 +118,7 @@ class LandingFolder:
                 if error.errno in {errno.ELOOP, errno.ENOTDIR}:
                     return LINK
                 raise TransientError(f"landing file {source} cannot be read: {error.strerror}; run again") from error
-        return data if len(data) <= maximum_bytes else _too_large(maximum_bytes)
+        return data if len(data) <= maximum_bytes else too_large(maximum_bytes)
 
     @contextmanager
     def _open_root(self) -> Iterator[int]:
@@ -133,11 +138,11 @@ def _event_types(root: int, ignored: list[IgnoredFile]) -> Iterator[tuple[str, i
     """Yield name and open folder of each event type; what is none is added to `ignored`."""
     for name in _names(root):
         if hidden_reason(name) is not None:
-            ignored.append(_ignored(shown_name(name), name, ""))
+            ignored.append(ignored_file(shown_name(name), name, ""))
             continue
         mode = _mode(root, name)
         if not stat.S_ISDIR(mode):
-            why = "links are never followed" if stat.S_ISLNK(mode) else "it is no folder of an event type"
+            why = "links are never followed" if stat.S_ISLNK(mode) else NO_EVENT_TYPE
             ignored.append(IgnoredFile(shown_name(name), why, is_expected=False))
             continue
         with _opened_folder(root, name) as folder:
@@ -174,7 +179,7 @@ def look_at_file(folder: int, name: str, event_type: str, source: str) -> tuple[
     """
     key = f"{source}/{shown_name(name)}"
     if hidden_reason(name) is not None:  # its writer renames it when it is done, perhaps just now
-        return [], [_ignored(key, name, "")]
+        return [], [ignored_file(key, name, "")]
     mode = _mode(folder, name)
     if stat.S_ISDIR(mode):
         return [], _nested(folder, name, key, NESTED_DEPTH_MAXIMUM)
@@ -190,11 +195,10 @@ def _kind_fault(mode: int) -> FileFault | None:
 
 def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile]:
     """Return what lies in a folder where files should be."""
-    why = "files lie directly in the folder of a day; move it up"
     with _opened_folder(parent, name) as folder:
         names = [] if folder is None else _names(folder)
         if folder is None or not names or depth == 0:
-            return [IgnoredFile(source, why, is_expected=False)]
+            return [IgnoredFile(source, NESTED, is_expected=False)]
         found: list[IgnoredFile] = []
         for inner in names:
             if len(found) > IGNORED_MAXIMUM:
@@ -203,26 +207,8 @@ def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile
             if stat.S_ISDIR(_mode(folder, inner)):
                 found += _nested(folder, inner, key, depth - 1)
             else:
-                found.append(IgnoredFile(key, why, is_expected=False))
+                found.append(IgnoredFile(key, NESTED, is_expected=False))
         return found
-
-
-def _ignored(source: str, name: str, why: str) -> IgnoredFile:
-    hidden = hidden_reason(name)
-    return IgnoredFile(source, hidden or why, is_expected=hidden is not None)
-
-
-def _bounded(entries: list[IgnoredFile]) -> tuple[IgnoredFile, ...]:
-    """Return the first entries, and one that counts the others."""
-    more = len(entries) - IGNORED_MAXIMUM
-    if more <= 0:
-        return tuple(entries)
-    is_expected = all(entry.is_expected for entry in entries)
-    return (*entries[:IGNORED_MAXIMUM], IgnoredFile(f"{more} more", "not listed one by one", is_expected))
-
-
-def _too_large(maximum_bytes: int) -> FileFault:
-    return FileFault(Reason.TOO_LARGE, f"the file has more than {maximum_bytes} bytes; split the export")
 
 
 def _names(folder: int) -> list[str]:

@@ -28,7 +28,7 @@ _REGION = "the bucket is in another region; set AWS_REGION to the one that it is
 _KEY = "the store does not take the key; correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _CLOCK = "the store refuses the time of this machine; set this machine's clock by NTP"
 _STORE = "the store does not know a request that the event log needs; use one that honours If-None-Match, as S3 does"
-_NO_BUCKET = "the bucket does not exist; make it, or correct MLIFE_LAKE"
+_NO_BUCKET = "the bucket does not exist; make it, or correct MLIFE_LAKE or MLIFE_LANDING"
 _MEANINGS = {
     "NoSuchBucket": _NO_BUCKET,
     "PermanentRedirect": _REGION,

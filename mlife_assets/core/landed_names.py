@@ -1,7 +1,7 @@
 """Names in a landing folder: which are taken, which are left alone, and how each is shown.
 
 Belongs here: judging names, the records of what was found, the port that finds it. Does not belong here: looking into
-folders (an adapter).
+folders and buckets (adapters).
 
 Concept: a name is a stranger's text. It is shown with whatever cannot be printed escaped, and a file is taken only when
 its name needs no escaping, so that a source in a report is a name that can be typed.
@@ -10,6 +10,7 @@ its name needs no escaping, so that a source in a report is a name that can be t
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -20,6 +21,11 @@ NAME_LENGTH_MAXIMUM = 200
 _DAY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _UNFINISHED = re.compile(r".+#\d+")
 """What the object store leaves of a write that was killed."""
+NO_EVENT_TYPE = "it is no folder of an event type"
+NO_DAY = "it is no folder of a day, dt=YYYY-MM-DD"
+NESTED = "files lie directly in the folder of a day; move it up"
+IGNORED_MAXIMUM = 200
+"""Entries of one kind of a day that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class LandedDay:
 
 
 class Landing(Protocol):
-    """The port of where exporters leave files, read without trust: a folder, or a bucket."""
+    """The port of files that were delivered, read without trust."""
 
     def look(self, day: date) -> LandedDay:
         """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
@@ -63,6 +69,14 @@ class Landing(Protocol):
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
         """Return the bytes of a delivery without a fault, or why it is not to be read."""
+        ...
+
+
+class LandingArea(Landing, Protocol):
+    """The port of where exporters leave files: a folder, or a bucket."""
+
+    def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
+        """Return the sources of the deliveries of those of `days` that have some."""
         ...
 
 
@@ -102,3 +116,23 @@ def hidden_reason(name: str) -> str | None:
     if _UNFINISHED.fullmatch(name):
         return "the file was never finished"
     return None
+
+
+def ignored_file(source: str, name: str, why: str) -> IgnoredFile:
+    """Return something that is left alone because of its name, or else because of `why`."""
+    hidden = hidden_reason(name)
+    return IgnoredFile(source, hidden or why, is_expected=hidden is not None)
+
+
+def bounded(entries: Sequence[IgnoredFile]) -> tuple[IgnoredFile, ...]:
+    """Return the first entries, and one that counts the others."""
+    more = len(entries) - IGNORED_MAXIMUM
+    if more <= 0:
+        return tuple(entries)
+    is_expected = all(entry.is_expected for entry in entries)
+    return (*entries[:IGNORED_MAXIMUM], IgnoredFile(f"{more} more", "not listed one by one", is_expected))
+
+
+def too_large(maximum_bytes: int) -> FileFault:
+    """Return why a file with more bytes than are read is refused."""
+    return FileFault(Reason.TOO_LARGE, f"the file has more than {maximum_bytes} bytes; split the export")

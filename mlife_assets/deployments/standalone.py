@@ -10,6 +10,8 @@ to what the embedded deployment does.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
@@ -102,8 +104,9 @@ def look_at(settings: Settings) -> list[Finding]:
         now = clock_of(settings).now()
         if settings.clock_file is not None:
             found.append(Finding(CLOCK_FILE, f"the present is {now:%Y-%m-%d %H:%M} UTC, as the file says"))
-    if not settings.landing_folder.is_dir():
-        remedy = f"make {settings.landing_folder} and deliver files to it (docs/landing.md)"
+    place = settings.landing_place
+    if isinstance(place, Path) and not place.is_dir():
+        remedy = f"make {place} and deliver files to it (docs/landing.md)"
         found.append(Finding("landing", "there is no landing folder, so no day can run", remedy))
     return found
 

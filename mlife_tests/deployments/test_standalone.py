@@ -14,19 +14,26 @@ from pydantic import ValidationError
 
 from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.clock import FileClock, SystemClock
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.cli.environment import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import require_places_are_there
+from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.standalone import clock_of
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.landed_examples import example_rows
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
 
 FIRST = date(2025, 1, 15)
 DAY = date(2025, 6, 2)
+STANDALONE = {"DEPLOYMENT": "standalone", "FIRST_DAY": "2025-01-15"}
+KEY = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
 
 
 def settings_of(home: Path, **fields: Any) -> Settings:
@@ -188,6 +195,50 @@ def test_a_crash_while_it_is_written_leaves_nothing(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
+def in_bucket(place: Bucket, **changed: Any) -> dict[str, Any]:
+    """Return the fields by which others deliver to a bucket, with a key that may only read."""
+    key = {"s3_access_key_id": "READER", "s3_secret_access_key": "reader-secret"}
+    return {"landing": place.url, "s3_endpoint": place.endpoint, **key, **changed}
+
+
+def test_files_are_taken_from_a_bucket_by_a_key_that_may_only_read(tmp_path: Path, s3_place: Bucket) -> None:
+    exported = encode_table(example_rows(EVENT_TYPES["click"], FIRST))
+    ObstoreObjectStore.in_bucket(s3_place).put_if_absent(f"click/dt={FIRST}/a.parquet", exported)
+    settings = settings_of(tmp_path / "home", **in_bucket(s3_place))
+    platform = Platform(settings=settings, policies=settings.policies())
+    first = settings.first_partition
+    assert platform.landed.delivered({FIRST}) == {FIRST: [f"click/dt={FIRST}/a.parquet"]}
+    report = platform.ingest_at(first).ingest(FIRST)
+    assert (report.accepted, report.rejected) == (3, 0)
+    assert platform.event_log.read("click").num_rows == 3
+    assert not settings.landing_folder.exists()
+
+
+def test_a_landing_bucket_is_looked_at_and_one_that_is_not_there_stops_the_start(
+    tmp_path: Path, s3_place: Bucket
+) -> None:
+    settings = settings_of(tmp_path, **in_bucket(s3_place))
+    require_places_are_there(settings)
+    found = {one.part: one for one in look_at_places(settings)}
+    assert (found["MLIFE_LANDING"].is_fault, s3_place.url in found["MLIFE_LANDING"].says) == (False, True)
+    assert "landing" not in found
+    nowhere = settings_of(tmp_path, **in_bucket(s3_place, landing="s3://nowhere-at-all/in"))
+    with pytest.raises(InvalidInputError, match="MLIFE_LANDING: the bucket does not exist; make it, or correct"):
+        require_places_are_there(nowhere)
+    assert {one.part: one for one in look_at_places(nowhere)}["MLIFE_LANDING"].is_fault
+
+
+def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "exports"
+    settings_of(tmp_path / "home", landing=str(elsewhere)).remember_deployment()
+    again = Settings(home=tmp_path / "home")
+    assert again.landing_place == elsewhere
+    platform = Platform(settings=again, policies=again.policies())
+    with pytest.raises(NotFoundError, match="is gone; restore it"):
+        platform.landed.look(FIRST)
+    assert not elsewhere.exists(), "a folder that was named is its owner's"
+
+
 def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
     found = {one.part: one for one in look_at_deployment(settings_of(tmp_path))}
     assert {name for name, one in found.items() if one.is_fault} == {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE", "landing"}
@@ -256,10 +307,19 @@ def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
             "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it",
         ),
         ({"CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
+        ({"LANDING": "/exports"}, "MLIFE_LANDING is set and the simulated market delivers to the home; unset it"),
+        ({**STANDALONE, "LANDING": "exports"}, "MLIFE_LANDING: "),
+        ({**STANDALONE, "LANDING": "s3://exports/mlife"}, "MLIFE_LANDING is a bucket, which needs a key; set AWS_"),
+        ({**STANDALONE, "LANDING": "/data/in", "LAKE": "/data"}, "MLIFE_LANDING lies in the lake, or holds it"),
+        (
+            {**STANDALONE, "LANDING": "s3://data/lake/in", "LAKE": "s3://data/lake", **KEY},
+            "MLIFE_LANDING lies in the lake, or holds it",
+        ),
+        ({**STANDALONE, "LANDING": "/", **KEY}, "MLIFE_LANDING lies in the private folder of the home, or holds it"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_field_and_remedy(tmp_path: Path, monkeypatch, fields, sentence) -> None:
     for name, value in fields.items():
-        monkeypatch.setenv(f"MLIFE_{name}", value)
+        monkeypatch.setenv(name if name.startswith("AWS_") else f"MLIFE_{name}", value)
     with pytest.raises(InvalidInputError, match=re.escape(sentence)), faults_named():
         Settings(home=tmp_path)

@@ -19,6 +19,7 @@ from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.panel_store import PanelStore
@@ -34,8 +35,10 @@ from mlife_assets.components.platform.deployment_parts import DeploymentParts
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.landed_names import LandingArea
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import AlertChannel
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
     ApplicationDeclaration,
@@ -206,9 +209,12 @@ class Platform(DeploymentParts, ModelPlatform):
         return self.head_stores if self.has_ledger else (self.head_store,)
 
     @shared_port
-    def landed(self) -> LandingFolder:
+    def landed(self) -> LandingArea:
         """What exporters left, for those who read it."""
-        return LandingFolder(self.landing.root or self.settings.landing_folder)
+        place = self.settings.landing_place
+        if isinstance(place, Bucket):
+            return LandingBucket(place)
+        return LandingFolder(place if self.settings.landing else self.landing.root or place)
 
     @shared_port
     def cage(self) -> DecodingCage:

@@ -1,0 +1,165 @@
+"""A landing area in a bucket: what lies there, looked at without trust.
+
+Belongs here: listing and reading landed objects of a bucket. Does not belong here: judging names (`core.landed_names`),
+decoding (`cage`), writing (exporters do), a folder (`landing_folder`).
+
+Concept: a bucket has no folders and no links, so what stands between slashes is taken for folders, and an object that
+was replaced while it is read is the old or the new one whole. One key that obstore cannot list, such as one with a
+line break, hides all others, so it is named and nothing lands before it is removed. Only listing and reading are asked of the bucket: the key
+needs no right to write. For many days it is listed from the first of them on, one event type at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import obstore
+from obstore.exceptions import BaseError, InvalidPathError
+from obstore.exceptions import NotFoundError as ObstoreNotFoundError
+
+from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
+from mlife_assets.core.errors import InvalidInputError, TransientError
+from mlife_assets.core.landed_names import (
+    NESTED,
+    NO_DAY,
+    NO_EVENT_TYPE,
+    Delivery,
+    IgnoredFile,
+    LandedDay,
+    bounded,
+    day_of_folder,
+    folder_of_day,
+    hidden_reason,
+    ignored_file,
+    name_fault,
+    shown_name,
+    too_large,
+)
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.validation import FileFault
+from mlife_assets.core.windows import add_days
+
+_UNLISTED = re.compile(r'Error parsing Path "(.*?)":', re.DOTALL)
+
+
+class LandingBucket:
+    """`landed_names.Landing` over objects `<event_type>/dt=<day>/<file>` below the prefix of a bucket."""
+
+    def __init__(self, bucket: Bucket, *, retries: int = RETRIES) -> None:
+        """Look into `bucket`; nothing is asked of it yet."""
+        self._store = open_bucket(bucket, retries=retries)
+
+    def look(self, day: date) -> LandedDay:
+        """Return what lies there for `day`, and what belongs to no day.
+
+        Raises:
+            TransientError: the bucket does not answer.
+            PermanentError: it is not there, or does not take the key.
+            InvalidInputError: a key in it cannot be listed.
+        """
+        deliveries: list[Delivery] = []
+        names, loose = self._below("")
+        ignored = [ignored_file(shown_name(name), name, NO_EVENT_TYPE) for name in loose]
+        for event_type in names:
+            if hidden_reason(event_type) is not None:
+                ignored.append(ignored_file(shown_name(event_type), event_type, ""))
+                continue
+            shown = shown_name(event_type)
+            folders, loose = self._below(event_type)
+            ignored += [
+                ignored_file(f"{shown}/{shown_name(name)}", name, NO_DAY)
+                for name in (*loose, *folders)
+                if name in loose or day_of_folder(name) is None
+            ]
+            if folder_of_day(day) in folders:
+                self._look_at_day(event_type, day, deliveries, ignored)
+        return LandedDay(
+            tuple(sorted(deliveries, key=lambda found: found.source)),
+            bounded(sorted(ignored, key=lambda entry: (entry.is_expected, entry.source))),
+        )
+
+    def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
+        """Return the sources of the deliveries of those of `days` that have some; older days are not listed."""
+        if not days:
+            return {}
+        wanted = {folder_of_day(day): day for day in days}
+        by_day: dict[date, list[str]] = {}
+        for event_type in self._below("")[0]:
+            if hidden_reason(event_type) is not None:
+                continue
+            for folder, name in self._between(event_type, min(days), max(days)):
+                if folder in wanted and hidden_reason(name) is None:
+                    by_day.setdefault(wanted[folder], []).append(_delivery(event_type, folder, name).source)
+        return {day: sorted(sources) for day, sources in by_day.items()}
+
+    def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
+        """Return the bytes of a delivery without a fault, or why it cannot be read.
+
+        Raises:
+            TransientError: it was there and is gone, or the bucket fails.
+        """
+        with self._answers(source):
+            try:
+                found = obstore.get(self._store, source)
+            except (ObstoreNotFoundError, FileNotFoundError) as error:
+                if is_bucket_missing(error):
+                    raise missing_bucket() from None
+                raise TransientError(f"landing file {source} was there and is gone; run again") from None
+            return too_large(maximum_bytes) if found.meta["size"] > maximum_bytes else bytes(found.bytes())
+
+    def require_readable(self) -> None:
+        """Raise PermanentError or TransientError where the bucket cannot be listed."""
+        self._below("")
+
+    def _look_at_day(self, event_type: str, day: date, deliveries: list[Delivery], ignored: list[IgnoredFile]) -> None:
+        folder = folder_of_day(day)
+        nested, names = self._below(f"{event_type}/{folder}")
+        source = f"{shown_name(event_type)}/{folder}"
+        for name in names:
+            if hidden_reason(name) is None:
+                deliveries.append(_delivery(event_type, folder, name))
+            else:
+                ignored.append(ignored_file(f"{source}/{shown_name(name)}", name, ""))
+        ignored += [ignored_file(f"{source}/{shown_name(name)}", name, NESTED) for name in nested]
+
+    def _below(self, place: str) -> tuple[list[str], list[str]]:
+        """Return the names of folders and of objects directly below a place, sorted."""
+        with self._answers(place):
+            found = obstore.list_with_delimiter(self._store, place or None)
+        folders = sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+        return folders, sorted(item["path"].rpartition("/")[2] for item in found["objects"])
+
+    def _between(self, event_type: str, first: date, last: date) -> Iterator[tuple[str, str]]:
+        """Yield folder and name of the objects that lie directly in the folders of days, perhaps in those of others."""
+        start = f"{event_type}/"
+        after = f"{start}{folder_of_day(add_days(first, -1))}~"  # not of `first` itself: SeaweedFS would pass over it
+        with self._answers(event_type):
+            for batch in obstore.list(self._store, event_type, offset=after):
+                for item in batch:
+                    folder, _, name = item["path"].removeprefix(start).partition("/")
+                    if folder > folder_of_day(last):
+                        return
+                    if name and "/" not in name:
+                        yield folder, name
+
+    @contextmanager
+    def _answers(self, place: str) -> Iterator[None]:
+        """Raise what the bucket's failure means to people. Its own words never go on: they may repeat a token."""
+        try:
+            yield
+        except InvalidPathError as error:
+            named = _UNLISTED.search(str(error))
+            key = "a key that cannot be listed" if named is None else f"the key {shown_name(named[1])}"
+            raise InvalidInputError(
+                f"landing holds {key}: control characters, empty segments, . and .. name no file; remove that object"
+            ) from None
+        except (BaseError, OSError) as error:
+            raise bucket_fault(shown_name(place) or "landing", error) from None
+
+
+def _delivery(event_type: str, folder: str, name: str) -> Delivery:
+    fault = name_fault(event_type) or name_fault(name)
+    return Delivery(shown_name(event_type), f"{shown_name(event_type)}/{folder}/{shown_name(name)}", fault)
