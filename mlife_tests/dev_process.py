@@ -112,10 +112,19 @@ class DevProcess:
         tags = {run["runId"]: {tag["key"]: tag["value"] for tag in run["tags"]} for run in runs}
         return {run["runId"]: (run["status"], tags[run["runId"]].get(PARTITION_TAG)) for run in runs}
 
-    def has_run(self, job: str, day: str) -> bool:
-        """Return whether a job succeeded for a day. Raises AssertionError where a run failed that is not `ignored`."""
+    def runs_of(self, job: str, day: str) -> dict[str, str]:
+        """Return run id -> state of the runs of a job for a day, but for those that are `ignored`."""
         found = {run: state for run, (state, of_day) in self.states(job).items() if of_day == day}
-        states = {state for run, state in found.items() if run not in self.ignored}
+        return {run: state for run, state in found.items() if run not in self.ignored}
+
+    def ended(self, job: str, day: str) -> bool:
+        """Return whether a run of a job for a day ended, and none goes on."""
+        states = set(self.runs_of(job, day).values())
+        return bool(states) and states <= {"SUCCESS", "FAILURE", "CANCELED"}
+
+    def has_run(self, job: str, day: str) -> bool:
+        """Return whether a job succeeded for a day. Raises AssertionError where one failed."""
+        states = set(self.runs_of(job, day).values())
         assert not states & {"FAILURE", "CANCELED"}, self.printed()
         return "SUCCESS" in states
 
