@@ -27,6 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from demos import ROOT, SEEDS, WORK, checked_out, demo
 from parts_of_tests import of_tests
+from sqlalchemy import create_engine, text
+
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
+from mlife_assets.core.storage_places import Bucket, Credentials
 
 RESULT = ROOT / "benchmarks" / "results" / "server_demo.json"
 DAYS = 21
@@ -48,6 +53,20 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
             yield {**store.variables(f"s3://{BUCKET}/demo"), "MLIFE_DATABASE": database.get_uri()}
     finally:
         database.cleanup()
+
+
+def held(variables: Mapping[str, str]) -> dict[str, int]:
+    """Return what the two servers hold after a demo: objects of the log, sends of the ledger, runs of Dagster."""
+    name, _, prefix = variables["MLIFE_LAKE"].removeprefix("s3://").partition("/")
+    credentials = Credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
+    lake = ObstoreObjectStore.in_bucket(Bucket(name, prefix, credentials, endpoint=variables["MLIFE_S3_ENDPOINT"]))
+    found = {"objects of the log": len(lake.list("events"))}
+    engine = create_engine(variables["MLIFE_DATABASE"])
+    with engine.connect() as connection:
+        for what, table in (("sends", f"{LEDGER_SCHEMA}.sends"), ("runs", f"{DAGSTER_SCHEMA}.runs")):
+            found[what] = int(connection.execute(text(f"select count(*) from {table}")).scalar() or 0)
+    engine.dispose()
+    return found
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -84,12 +103,19 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     summaries = {EMBEDDED: demo(SEEDS[0], work, days=asked.days, name=f"{EMBEDDED}-{asked.days}")}
     with tempfile.TemporaryDirectory(prefix="mlife-servers-") as folder, servers(Path(folder)) as variables:
-        summaries[SERVER] = demo(SEEDS[0], work, days=asked.days, name=f"{SERVER}-{asked.days}", variables=variables)
-    found = record(summaries, commit)
+        name = f"{SERVER}-{asked.days}"
+        summaries[SERVER] = demo(SEEDS[0], work, days=asked.days, name=name, variables=variables)
+        kept = work / f"{name}-held.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(held(variables)))
+    found = record(summaries, commit) | {"held_by_servers": json.loads(kept.read_text())}
     if asked.days == DAYS or asked.json != RESULT:
         asked.json.write_text(json.dumps(found, indent=1) + "\n")
     spent = found["cpu_seconds"]
     print(f"CPU seconds: {spent[EMBEDDED]} embedded, {spent[SERVER]} with servers, {found['ratio']} times")
+    if not all(found["held_by_servers"].values()):
+        print(f"the demo did not use the servers: {found['held_by_servers']}")
+        return 1
     if found["differences"]:
         print(f"the summaries differ in {', '.join(found['differences'])}")
         return 1

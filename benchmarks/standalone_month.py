@@ -17,7 +17,9 @@ the people that the gate needs (200, as in `make demo-quick`). After 60 days of 
 
 What must hold: every row that came was accepted or rejected; each text went to the provider once and none before its
 approval; the plan of day 10 and those of the days off were sent to nobody; only days whose export was not whole were
-blocked, and at least one was; the rows that came too early are in the log; the alert came; the log is intact. The home is kept in --work, so a run that was stopped goes on with its next day.
+blocked, and at least one was; the rows that came too early are in the log; the alert came; the log is intact.
+
+The home is kept in --work, so a run that was stopped goes on with its next day.
 """
 
 from __future__ import annotations

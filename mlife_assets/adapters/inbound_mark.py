@@ -2,66 +2,90 @@
 
 Belongs here: the mark, when it holds, moving it on. Does not belong here: the comparison (`ledger_cross_check`).
 
-Concept: the log never changes, so what it said of a day once is what it says for ever; only the ledger can forget. The
-mark says that all texts of the log up to a day are among the ledger's first rows, and has a digest of those rows. While
-the ledger gives the same digest it knows those days. A ledger that was lost, is an older copy or another's gives
-another one, and every day is compared again, as without a mark. Newer days are always compared: a text may be
-published days after it came. `mlife log verify` trusts no mark.
+Concept: files of the log never change, so what one says of texts is compared once. The mark says that all texts in the
+files up to a day are among the ledger's first texts, and has digests of both. It holds while files and ledger give the
+same digests. A ledger that was lost, is an older copy or another's gives another one, and so does a file that came
+later to an old day, as by a clock that was off: then every file is read again, as without a mark. Files of the newest
+days are always read. The mark is kept beside the keys: whoever can write the lake cannot write it. `mlife log verify`
+trusts no mark.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import orjson
 
-from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.event_log import LogFile
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.ids import digest
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 
-MARK_KEY = "outbox/inbound_compared.json"
+MARK_KEY = "inbound_compared.json"
 UNSETTLED_DAYS = 7
 """Newest days that are always compared."""
 
 
 @dataclass(frozen=True)
 class InboundMark:
-    """Texts of the log up to the day `until` are among the ledger's rows up to `position`, whose digest is `texts`."""
+    """What was compared.
+
+    Attributes:
+        until: day of the newest file that was.
+        files: digest of the keys of all files up to it.
+        count: how many texts the ledger had.
+        texts: digest of their ids.
+    """
 
     until: date
-    position: int
+    files: str
+    count: int
     texts: str
 
 
-def compared_until(store: ObjectStore, ledger: SqlLedger) -> date | None:
-    """Return the last day of the log whose texts the ledger is known to have; None where nothing is known."""
-    try:
-        kept = orjson.loads(store.get(MARK_KEY))
-        mark = InboundMark(date.fromisoformat(kept["until"]), int(kept["position"]), str(kept["texts"]))
-    except (NotFoundError, KeyError, TypeError, ValueError):
-        return None
-    return mark.until if _digest(ledger, mark.position) == mark.texts else None
-
-
-def move_mark(store: ObjectStore, ledger: SqlLedger, *, before: date | None, newest: date | None) -> None:
-    """Move the mark on, after a comparison that found all texts of the log in the ledger.
+def not_compared(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
+    """Return the files whose texts have to be found in the ledger: all of them, unless a mark holds.
 
     Args:
-        store: where it is kept.
-        ledger: that was compared.
-        before: the last day that was not compared again, None when all days were.
-        newest: day of the log with texts.
+        store: where the mark is kept.
+        files: all files of the log with texts, which ledgers wrote.
+        texts: ids of all texts of the ledger, in its order.
     """
-    until = None if newest is None else add_days(newest, -UNSETTLED_DAYS)
-    if until is None or (before is not None and until <= before):
+    mark = _kept(store)
+    if mark is None or len(texts) < mark.count or digest(texts[: mark.count]) != mark.texts:
+        return list(files)
+    if _digest(files, mark.until) != mark.files:
+        return list(files)
+    return [file for file in files if file.day > mark.until]
+
+
+def move_mark(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[str], *, day: date) -> None:
+    """Move the mark to a week before `day`, after a comparison in which the texts of all files were found.
+
+    Files and texts are those that were compared. `day` is the one about to be sent; a mark that holds and is as new
+    stays as it is.
+    """
+    until = add_days(day, -UNSETTLED_DAYS)
+    mark = InboundMark(until, _digest(files, until), len(texts), digest(texts))
+    before = _kept(store)
+    if before is not None and before.until >= until and not_compared(store, files, texts) != list(files):
         return
-    position = ledger.positions()["inbound"]
-    mark = InboundMark(until, position, _digest(ledger, position))
-    store.replace(MARK_KEY, orjson.dumps(mark, option=orjson.OPT_SORT_KEYS))
+    if any(file.day <= until for file in files):
+        store.replace(MARK_KEY, orjson.dumps(mark, option=orjson.OPT_SORT_KEYS))
 
 
-def _digest(ledger: SqlLedger, position: int) -> str:
-    return digest(ledger.inbound_ids(until=position))
+def _kept(store: ObjectStore) -> InboundMark | None:
+    """Return the mark that is kept; None where there is none, or it cannot be read."""
+    try:
+        kept = orjson.loads(store.get(MARK_KEY))
+        until = date.fromisoformat(kept["until"])
+        return InboundMark(until, str(kept["files"]), int(kept["count"]), str(kept["texts"]))
+    except (NotFoundError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _digest(files: Sequence[LogFile], until: date) -> str:
+    return digest(sorted(file.key for file in files if file.day <= until))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.landed_names import IgnoredFile
 
 EXAMPLES_PER_REASON = 3
+NO_IDS = pa.array([], pa.string())
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,12 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file; `appended` are the accepted rows that the log did not hold yet."""
+    """What became of one file; `appended` are the ids of the accepted rows that the log did not hold yet."""
 
     accepted: int
     rejected: pa.Table
     extra_columns: tuple[str, ...] = ()
-    appended: int = 0
+    appended: pa.Array = field(default_factory=lambda: NO_IDS)
 
 
 def type_report(event_type: str, outcomes: Sequence[tuple[str, Outcome]]) -> TypeReport:

@@ -22,12 +22,13 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
-from mlife_assets.adapters.ingest_report import IngestReport, Outcome, Replayed, type_report
+from mlife_assets.adapters.ingest_report import NO_IDS, IngestReport, Outcome, Replayed, type_report
 from mlife_assets.adapters.parquet_bytes import decode_table
-from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows
+from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows, never_read
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.landed_names import Delivery, Landing
 from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.late_rows import known_since
 from mlife_assets.core.ports import Clock, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import (
@@ -40,9 +41,10 @@ from mlife_assets.core.validation import (
     validate,
 )
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
+from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 
-WRITER = "landing"
+WRITER, REPLAY_WRITER = "landing", "landing_replay"
+"""A replay has a name of its own: no report counts its rows, and a day that is ingested again finds them."""
 DUPLICATE_LOOKBACK_DAYS = 7
 
 
@@ -104,16 +106,24 @@ class Ingest:
 
         Rejections stay stored, and a file that was refused unread is not there to be judged.
         """
-        outcomes, act = [], Act.REPLAY if applies else Act.REHEARSAL
+        outcomes, act, taken = [], Act.REPLAY if applies else Act.REHEARSAL, NO_IDS
+        whole, kept = [], 0
         for key, data in self.rejected.objects(folder):
             if not key.endswith(".parquet"):
-                outcomes.append((key, self._judge(folder.day, folder.name, data, act)))
-                continue
-            stored = decode_table(data).filter(pc.not_equal(pc.field("row"), WHOLE_FILE))
-            if stored.num_rows:
-                outcomes.append((stored["source"][0].as_py(), self._judge_again(folder, stored, _batch(data), act)))
-        new = sum(outcome.appended for _, outcome in outcomes)
-        return Replayed(folder.day, type_report(folder.name, outcomes), new)
+                kept += 1
+                source, outcome = key, self._judge(folder.day, folder.name, data, act, seen=taken)
+            else:
+                table = decode_table(data)
+                whole.append(table.filter(pc.equal(pc.field("row"), WHOLE_FILE)))
+                stored = table.filter(pc.not_equal(pc.field("row"), WHOLE_FILE))
+                if not stored.num_rows:
+                    continue
+                source = stored["source"][0].as_py()
+                outcome = self._judge_again(folder, stored, _batch(data), act, taken)
+            taken = pa.concat_arrays([taken, outcome.appended])
+            outcomes.append((source, outcome))
+        outcomes += [(source, Outcome(0, rejected)) for source, rejected in never_read(whole, kept)]
+        return Replayed(folder.day, type_report(folder.name, outcomes), len(taken))
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
         outcomes, taken = [], set[str]()
@@ -135,7 +145,14 @@ class Ingest:
         return FileFault(Reason.TOO_MANY_FILES, detail)
 
     def _judge(
-        self, day: date, event_type: str, data: bytes, act: Act = Act.INGEST, *, comes_again: bool = False
+        self,
+        day: date,
+        event_type: str,
+        data: bytes,
+        act: Act = Act.INGEST,
+        *,
+        comes_again: bool = False,
+        seen: pa.Array = NO_IDS,
     ) -> Outcome:
         """Take what is good in one landing file; a file that cannot be read is one rejection.
 
@@ -157,10 +174,10 @@ class Ingest:
         if comes_again:
             outcome = self._refuse_again(day, event_type, table, _batch(data))
         else:
-            outcome = self._take(day, event_type, table, _batch(data), act)
+            outcome = self._take(day, event_type, table, _batch(data), act, seen)
         return replace(outcome, extra_columns=(*outcome.extra_columns, *decoded.extra_columns))
 
-    def _judge_again(self, folder: RejectedFolder, stored: pa.Table, batch: str, act: Act) -> Outcome:
+    def _judge_again(self, folder: RejectedFolder, stored: pa.Table, batch: str, act: Act, seen: pa.Array) -> Outcome:
         """Take what is good by now in stored rejections; a row without `raw` can only be landed again."""
         has_raw = pc.is_valid(stored.column("raw"))
         rest = stored.filter(pc.invert(has_raw)).drop_columns(["source"])
@@ -168,15 +185,18 @@ class Ingest:
         if not known.num_rows:
             return Outcome(0, rest)
         table = json_as_table(known.column("raw").to_pylist())
-        outcome = self._take(folder.day, folder.name, table, batch, act)
+        outcome = self._take(folder.day, folder.name, table, batch, act, seen)
         rows = known.column("row").combine_chunks().take(outcome.rejected.column("row"))
         rejected = outcome.rejected.set_column(0, REJECTED_SCHEMA.field(0), rows)
         return replace(outcome, rejected=pa.concat_tables([rejected, rest]))
 
-    def _take(self, day: date, event_type: str, table: pa.Table, batch: str, act: Act) -> Outcome:
-        """Validate and append rows that came from the bytes named `batch`.
+    def _take(
+        self, day: date, event_type: str, table: pa.Table, batch: str, act: Act, seen: pa.Array = NO_IDS
+    ) -> Outcome:
+        """Validate and append rows that came from the bytes named `batch`; events of the ids `seen` are duplicates.
 
         A replay comes when later days may have brought the same events, so it looks for duplicates up to the present.
+        A damaged file of the day is passed over by an ingest alone: its own landing file is in it and heals it.
         """
         own, others = self._files(event_type, day, batch, until=day if act is Act.INGEST else date.max)
         damaged = [file for file in own if not self._log.is_whole(file)]
@@ -187,15 +207,19 @@ class Ingest:
             self._log.relist(healed)
             own = [*sure, *healed]
         own_ids = self._event_ids(own)
-        other_ids = self._event_ids(others, passed_over=day)
+        passed_over = day if act is Act.INGEST else None
+        other_ids = pa.concat_arrays([self._event_ids(others, passed_over=passed_over), seen])
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
         result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         is_new = pc.invert(pc.is_in(accepted.column("event_id"), value_set=own_ids))
         new = self._as_known(accepted.filter(is_new))
         if act is not Act.REHEARSAL:
-            self._log.append(event_type, new, writer=WRITER, batch=batch)
-        return Outcome(accepted.num_rows, result.rejected, result.extra_columns, new.num_rows)
+            writer = WRITER if act is Act.INGEST else REPLAY_WRITER
+            self._log.append(event_type, new, writer=writer, batch=batch)
+        return Outcome(
+            accepted.num_rows, result.rejected, result.extra_columns, new.column("event_id").combine_chunks()
+        )
 
     def _refuse_again(self, day: date, event_type: str, table: pa.Table, batch: str) -> Outcome:
         """Return what becomes of rows that came from the bytes named `batch` and were taken under another name."""
@@ -223,6 +247,7 @@ class Ingest:
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         left = self._log.restore(event_type, accepted, unsure)
         left = self._log.restore(event_type, self._as_known(accepted), left) if left else left
+        left = [file for file in left if self._log.restore(event_type, known_since(accepted, file.begin), [file])]
         damaged = [file for file in left if not self._log.is_whole(file)]
         if damaged:
             raise IntegrityError(
@@ -232,19 +257,18 @@ class Ingest:
 
     def _as_known(self, rows: pa.Table) -> pa.Table:
         """Return rows with `observed_at` no earlier than when a late file became known."""
-        if self._not_before is None:
-            return rows
-        place = rows.schema.get_field_index("observed_at")
-        observed, since = rows["observed_at"], pa.scalar(self._not_before, TIMESTAMP)
-        known = pc.if_else(pc.less(observed, since), since, observed)
-        return rows.set_column(place, rows.schema.field(place), known)
+        return rows if self._not_before is None else known_since(rows, self._not_before)
 
     def _files(self, event_type: str, day: date, batch: str, *, until: date) -> tuple[list[LogFile], list[LogFile]]:
         """Return the log files that came from the same bytes, and the others in reach of the duplicate search."""
         first = add_days(day, -self._lookback_days)
         files = self._log.files(event_type)
-        own = [file for file in files if (file.writer, file.batch) == (WRITER, batch)]
-        others = [file for file in files if file not in own and first <= file.day <= until]
+        own = [file for file in files if file.writer in (WRITER, REPLAY_WRITER) and file.batch == batch]
+        others = [
+            file
+            for file in files
+            if file not in own and first <= file.day and (file.day <= until or file.writer == REPLAY_WRITER)
+        ]
         reach = {file.key for file in (*own, *others)}
         prefix = f"events/event_type={event_type}/"
         for key in [k for k in self._ids if k.startswith(prefix) and k not in reach]:
@@ -264,7 +288,7 @@ class Ingest:
                     if file.day != passed_over:
                         raise
         ids = (self._ids[file.key] for file in files if file.key in self._ids)
-        return pa.concat_arrays([pa.array([], pa.string()), *ids])
+        return pa.concat_arrays([NO_IDS, *ids])
 
 
 def _batch(data: bytes) -> str:

@@ -5,8 +5,10 @@ decoding (`cage`), writing (exporters do), a folder (`landing_folder`).
 
 Concept: a bucket has no folders and no links, so what stands between slashes is taken for folders, and an object that
 was replaced while it is read is the old or the new one whole. One key that obstore cannot list, such as one with a
-line break, hides all others, so it is named and nothing lands before it is removed. Only listing and reading are asked of the bucket: the key
-needs no right to write. For many days it is listed from the first of them on, one event type at a time.
+line break, hides all others, so it is named and nothing lands before it is removed.
+
+Only listing and reading are asked of the bucket: the key needs no right to write. For many days it is listed from the
+first of them on, one event type at a time.
 """
 
 from __future__ import annotations

@@ -15,10 +15,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from mlife_assets.adapters.inbound_mark import compared_until, move_mark
+from mlife_assets.adapters.inbound_mark import move_mark, not_compared
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
@@ -31,7 +32,13 @@ APPROVED = ("campaign", "as_of_date", "plan_id", "plan_digest")
 
 
 def require_agreement(
-    ledger: SqlLedger, outbox: LedgerOutbox, *, signed: Mapping[str, int], since: date, until: date
+    ledger: SqlLedger,
+    outbox: LedgerOutbox,
+    *,
+    signed: Mapping[str, int],
+    marks: ObjectStore,
+    since: date,
+    until: date,
 ) -> None:
     """Raise IntegrityError unless the ledger knows whatever the log says of it, and the log what was published.
 
@@ -39,6 +46,7 @@ def require_agreement(
         ledger: of which one is about to send.
         outbox: from this ledger to the log.
         signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
+        marks: where it is kept how far texts from people were compared, out of reach of whoever writes the lake.
         since: first day whose sends the caps look at.
         until: the day that is about to be sent.
     """
@@ -47,7 +55,7 @@ def require_agreement(
         *_behind_its_position(outbox),
         *_behind_its_head(ledger, signed),
         *_sends(ledger, outbox, since, end),
-        *_inbound(ledger, outbox),
+        *_inbound(ledger, outbox, marks, until),
         *_switches(ledger, outbox),
         *_approvals(ledger, outbox, since, end),
     ]
@@ -100,15 +108,13 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
     return [*found, *_counted(unlogged, "texts that it published are not in the log")]
 
 
-def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
-    compared = compared_until(outbox.store, ledger)
-    since = None if compared is None else add_days(compared, 1)
-    logged = outbox.logged("inbound_message", ["inbound_id"], start=since)
-    unknown = set(logged["inbound_id"].to_pylist()) - ledger.known_inbound()
+def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, marks: ObjectStore, day: date) -> list[str]:
+    files, texts = outbox.files("inbound_message"), ledger.inbound_ids()
+    logged = outbox.rows_of("inbound_message", not_compared(marks, files, texts), ["inbound_id"])
+    unknown = set(logged["inbound_id"].to_pylist()) - set(texts)
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
-    days = outbox.event_log.days("inbound_message")
-    move_mark(outbox.store, ledger, before=compared, newest=max(days, default=None))
+    move_mark(marks, files, texts, day=day)
     return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
 
 

@@ -42,7 +42,7 @@ class LedgerOutbox:
         self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, providers: Mapping[str, str]
     ) -> None:
         """Remember the position in `store`; `providers`, by channel, are named in the events."""
-        self._ledger, self.event_log, self.store, self._providers = ledger, event_log, store, providers
+        self._ledger, self.event_log, self._store, self._providers = ledger, event_log, store, providers
         self._streams: dict[str, Callable[[int], pa.Table]] = {
             "transitions": ledger.transitions,
             "inbound": ledger.inbound,
@@ -69,7 +69,7 @@ class LedgerOutbox:
             if table.num_rows:
                 self.event_log.append(event_type, table, writer=WRITER)
         after = {name: _last(table, reached[name]) for name, table in rows.items()}
-        self.store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
+        self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
@@ -101,7 +101,7 @@ class LedgerOutbox:
         for day in sorted(frozenset().union(*days.values()), reverse=True):
             if seen == HEALED_DAYS:
                 break
-            of_day = {name: self._files(name, day, day) for name in PUBLISHED if day in days[name]}
+            of_day = {name: self.files(name, day, day) for name in PUBLISHED if day in days[name]}
             seen += any(of_day.values())
             for name, files in of_day.items():
                 found[name] = files + found[name]
@@ -142,7 +142,7 @@ class LedgerOutbox:
             IntegrityError: it cannot be read.
         """
         try:
-            stored = orjson.loads(self.store.get(POSITION_KEY))
+            stored = orjson.loads(self._store.get(POSITION_KEY))
             return {name: int(stored[name]) for name in STREAMS}
         except NotFoundError:
             return None
@@ -166,13 +166,14 @@ class LedgerOutbox:
         self, event_type: str, columns: Sequence[str], *, start: date | None = None, end: date | None = None
     ) -> pa.Table:
         """Return what ledgers of this deployment published of a type on the days [start, end]; in no order."""
-        return self._read(event_type, self._files(event_type, start, end), columns)
+        return self.rows_of(event_type, self.files(event_type, start, end), columns)
 
-    def _files(self, event_type: str, start: date | None, end: date | None) -> list[LogFile]:
+    def files(self, event_type: str, start: date | None = None, end: date | None = None) -> list[LogFile]:
         """Return the files that ledgers wrote on the days [start, end]."""
         return [file for file in self.event_log.files(event_type, start=start, end=end) if file.writer == WRITER]
 
-    def _read(self, event_type: str, files: Sequence[LogFile], columns: Sequence[str]) -> pa.Table:
+    def rows_of(self, event_type: str, files: Sequence[LogFile], columns: Sequence[str]) -> pa.Table:
+        """Return columns of files of a type; in no order."""
         schema = EVENT_TYPES[event_type].schema
         empty = pa.schema([schema.field(name) for name in columns]).empty_table()
         return pa.concat_tables(

@@ -10,7 +10,7 @@ folder of an event type that nobody knows begins with `unknown_`, so no name of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,7 +21,7 @@ from mlife_assets.adapters.event_log.layout import content_hash
 from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.validation import REJECTED_SCHEMA, WHOLE_FILE
+from mlife_assets.core.validation import REJECTED_SCHEMA, WHOLE_FILE, Reason
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 REJECTED = "rejected"
@@ -30,6 +30,9 @@ STORED_ROWS_MAXIMUM = 131_072
 
 STORED_REJECTED_SCHEMA = pa.schema([pa.field("source", pa.string(), nullable=False), *REJECTED_SCHEMA])
 """A stored rejection: the landing key, then the columns of `core.validation.REJECTED_SCHEMA`."""
+
+NEVER_READ = frozenset({Reason.UNSAFE_NAME, Reason.NOT_A_FILE, Reason.TOO_MANY_FILES, Reason.TOO_LARGE})
+"""Why files are refused whose bytes are mostly not kept."""
 
 _KEY = re.compile(rf"{REJECTED}/event_type=([A-Za-z0-9_]+)/dt=(\d{{4}}-\d{{2}}-\d{{2}})/")
 
@@ -51,6 +54,21 @@ def folder_of(day: date, event_type: str) -> RejectedFolder:
     """Return the folder of rejections of a delivered type, whatever its name is."""
     safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
     return RejectedFolder(day, safe)
+
+
+def never_read(whole: Sequence[pa.Table], kept: int) -> list[tuple[str, pa.Table]]:
+    """Return source and rejection of files that cannot be judged again, because their bytes are not there.
+
+    Args:
+        whole: stored rejections of whole files.
+        kept: how many files of them were kept as they were.
+    """
+    rows = pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *whole])
+    places = sorted(range(rows.num_rows), key=lambda place: rows["reason"][place].as_py() not in NEVER_READ)
+    left = rows.take(pa.array(places[: max(0, len(places) - kept)], pa.int64()))
+    return [
+        (left["source"][place].as_py(), left.slice(place, 1).drop_columns(["source"])) for place in range(left.num_rows)
+    ]
 
 
 class RejectedRows:

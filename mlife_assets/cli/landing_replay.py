@@ -9,7 +9,7 @@ come. What enters the log stays there, so without --apply rows are only judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.ingest_report import Replayed
+    from mlife_assets.adapters.landing import Ingest
     from mlife_assets.adapters.rejected_rows import RejectedFolder
     from mlife_assets.components.platform.resources import Platform
 
@@ -53,7 +54,7 @@ def replay(
     platform = open_platform(settings_of(home))
     folders = _folders(platform, day, event_type)
     with progress("judging rejected rows"):
-        replayed = [_replayed(platform, folder, applies=applies) for folder in folders]
+        replayed = list(_replayed(platform, folders, applies=applies))
     if applies:
         seal(platform)
     appended = sum(one.appended for one in replayed)
@@ -80,25 +81,38 @@ def _folders(platform: Platform, day: date | None, event_type: str | None) -> li
     ]
     if not found:
         what = " ".join(["nothing", *([f"of {event_type}"] if event_type else []), "was refused"])
-        raise NotFoundError(f"{what} {f'on {day}' if day else 'in this home'}; `mlife landing replay` lists what was")
+        chosen = "; without --day and --type everything is judged that was" if day or event_type else ""
+        raise NotFoundError(f"{what} {f'on {day}' if day else 'in this home'}{chosen}")
     return found
 
 
-def _replayed(platform: Platform, folder: RejectedFolder, *, applies: bool) -> Replayed:
+def _replayed(platform: Platform, folders: Sequence[RejectedFolder], *, applies: bool) -> Iterator[Replayed]:
+    """Judge folders again, oldest first. All but those of the newest day are judged as of one time, by one ingest."""
     from mlife_assets.core.windows import add_days
 
-    return platform.ingest_at(add_days(folder.day, 1)).replay(folder, applies=applies)
+    newest = platform.newest_landed_day()
+    ingests: dict[bool, Ingest] = {}
+    for folder in folders:
+        day = add_days(folder.day, 1)
+        is_late = newest is not None and day < newest
+        if is_late not in ingests:
+            ingests[is_late] = platform.ingest_at(day)
+        yield ingests[is_late].replay(folder, applies=applies)
 
 
 def _lines(replayed: Replayed, *, applies: bool) -> Iterator[str]:
     """Yield what there is to say of a day and a type."""
+    from mlife_assets.core.validation import Reason
+
     report, refused = replayed.report, sum(replayed.report.rejected.values())
+    repeats = report.rejected.get(Reason.DUPLICATE_EVENT_ID.value, 0)
     taken = f"{counted(replayed.appended, 'row')} {'taken' if applies else 'good now'}"
-    before = report.accepted - replayed.appended
-    yield f"{report.event_type} of {replayed.day}: {taken}, {before:,} taken before, {refused:,} still refused"
-    for one in report.examples:
+    known, refused = report.accepted - replayed.appended + repeats, refused - repeats
+    yield f"{report.event_type} of {replayed.day}: {taken}, {known:,} in the log already, {refused:,} still refused"
+    shown = [one for one in report.examples if one.reason != Reason.DUPLICATE_EVENT_ID]
+    for one in shown:
         where = "the whole file" if one.row < 0 else f"row {one.row}"
         named = where if one.field is None else f"{where}, {one.field}"
         yield f"  {one_line(one.source)}, {named}: {one.reason}: {one.detail}"
-    if (more := refused - len(report.examples)) > 0:
+    if (more := refused - len(shown)) > 0:
         yield f"  and {more:,} more of these reasons"

@@ -44,7 +44,7 @@ def status(
 
     In the folder of another Dagster project: newest day, verdict, champion and alarms of each of its models.
 
-    Exit codes: 0 done, also when nothing has run yet, but for --prometheus; 1 failed; 2 wrong usage.
+    Exit codes: 0 done, also when nothing has run yet; 1 failed, or --prometheus before anything has run, 2 wrong usage.
     """
     if for_prometheus:
         if as_json:

@@ -1,62 +1,86 @@
-"""The mark: it moves on by days that are settled, and holds for the ledger alone that was compared."""
+"""The mark: it moves on by days that are settled, and holds for the files and the ledger alone that were compared."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
-from mlife_assets.adapters.inbound_mark import MARK_KEY, UNSETTLED_DAYS, compared_until, move_mark
+from mlife_assets.adapters.event_log import LogFile
+from mlife_assets.adapters.inbound_mark import MARK_KEY, UNSETTLED_DAYS, move_mark, not_compared
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.send_ledger import SqlLedger
 
-NEWEST = date(2026, 6, 20)
-SETTLED = NEWEST - timedelta(days=UNSETTLED_DAYS)
-NOW = datetime(2026, 6, 20, 18, tzinfo=UTC)
+DAY = date(2026, 6, 20)
+SETTLED = DAY - timedelta(days=UNSETTLED_DAYS)
+TEXTS = ["in-a", "in-b", "in-c"]
+
+
+def file(days: int, name: str = "f") -> LogFile:
+    """Return a file of so many days before the last settled one."""
+    day = SETTLED - timedelta(days=days)
+    return LogFile(f"events/event_type=inbound_message/dt={day}/{name}", "inbound_message", day, 5, "ledger", "1", name)
+
+
+OLD, NEW = [file(30), file(2), file(0)], [file(-1), file(-UNSETTLED_DAYS)]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObstoreObjectStore:
-    return ObstoreObjectStore.local(tmp_path / "lake")
+    return ObstoreObjectStore.local(tmp_path / "private")
 
 
-def _say_stop(ledger: SqlLedger, *people: str) -> None:
-    for person in people:
-        ledger.record_inbound(f"in-{person}", person, "STOP", received_at=NOW, now=NOW)
+@pytest.fixture
+def marked(store: ObstoreObjectStore) -> ObstoreObjectStore:
+    assert not_compared(store, OLD + NEW, TEXTS) == OLD + NEW
+    move_mark(store, OLD + NEW, TEXTS, day=DAY)
+    return store
 
 
-def test_it_says_which_days_need_not_be_compared_again(ledger, store) -> None:
-    assert compared_until(store, ledger) is None
-    _say_stop(ledger, "a", "b")
-    move_mark(store, ledger, before=None, newest=NEWEST)
-    assert compared_until(store, ledger) == SETTLED
-    _say_stop(ledger, "c")
-    assert compared_until(store, ledger) == SETTLED, "what came since is compared with newer days"
+def test_settled_files_are_not_compared_again(marked: ObstoreObjectStore) -> None:
+    assert not_compared(marked, OLD + NEW, TEXTS) == NEW
+    more = [*NEW, file(-UNSETTLED_DAYS, "another")]
+    assert not_compared(marked, OLD + more, [*TEXTS, "in-d"]) == more
 
 
-def test_it_moves_on_and_never_back(ledger, store) -> None:
-    move_mark(store, ledger, before=None, newest=None)
-    assert store.list("outbox") == []
-    move_mark(store, ledger, before=None, newest=NEWEST)
-    kept = store.get(MARK_KEY)
-    _say_stop(ledger, "a")
-    for newest in (None, NEWEST, NEWEST - timedelta(days=3)):
-        move_mark(store, ledger, before=SETTLED, newest=newest)
-        assert store.get(MARK_KEY) == kept
-    move_mark(store, ledger, before=SETTLED, newest=NEWEST + timedelta(days=1))
-    assert compared_until(store, ledger) == SETTLED + timedelta(days=1)
+def test_it_moves_on_and_not_back(marked: ObstoreObjectStore) -> None:
+    kept = marked.get(MARK_KEY)
+    for day in (DAY, DAY - timedelta(days=3)):
+        move_mark(marked, OLD + NEW, [*TEXTS, "in-d"], day=day)
+        assert marked.get(MARK_KEY) == kept
+    move_mark(marked, OLD + NEW, [*TEXTS, "in-d"], day=DAY + timedelta(days=1))
+    assert not_compared(marked, OLD + NEW, [*TEXTS, "in-d"]) == NEW[1:]
 
 
-def test_a_ledger_that_lost_a_row_has_no_mark(ledger, store) -> None:
-    _say_stop(ledger, "a", "b", "c")
-    move_mark(store, ledger, before=None, newest=NEWEST)
-    with ledger.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM inbound_texts WHERE user_id = 'b'")
-    assert compared_until(store, ledger) is None
+def test_without_a_settled_file_there_is_none(store: ObstoreObjectStore) -> None:
+    move_mark(store, NEW, TEXTS, day=DAY)
+    move_mark(store, [], [], day=DAY)
+    assert store.list("") == []
 
 
-@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"until": "x", "position": 1, "texts": "y"}', b"null"])
-def test_one_that_cannot_be_read_is_none(ledger, store, broken) -> None:
-    store.replace(MARK_KEY, broken)
-    assert compared_until(store, ledger) is None
+@pytest.mark.parametrize("texts", [[], TEXTS[:2], ["in-a", "in-c"], ["in-a", "in-x", "in-c", "in-d"]])
+def test_for_a_ledger_that_lost_a_text_all_is_compared(marked: ObstoreObjectStore, texts: list[str]) -> None:
+    assert not_compared(marked, OLD + NEW, texts) == OLD + NEW
+
+
+@pytest.mark.parametrize("files", [OLD[1:], [*OLD, file(12, "late")], [*OLD, file(0, "late")]])
+def test_where_an_old_day_has_other_files_all_is_compared(marked: ObstoreObjectStore, files: list[LogFile]) -> None:
+    assert not_compared(marked, files + NEW, TEXTS) == files + NEW
+
+
+def test_one_that_does_not_hold_is_replaced(marked: ObstoreObjectStore) -> None:
+    """Also where it is newer than the day, as after a clock that was ahead."""
+    move_mark(marked, OLD + NEW, TEXTS, day=DAY + timedelta(days=365))
+    more = [*OLD, *NEW, file(-2, "late")]
+    assert not_compared(marked, more, TEXTS) == more
+    move_mark(marked, more, TEXTS, day=DAY)
+    assert not_compared(marked, more, TEXTS) == [*NEW, more[-1]]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"[]", b"{}", b"null", orjson.dumps({"until": "x", "files": "", "count": 0, "texts": ""})]
+)
+def test_one_that_cannot_be_read_is_none(marked: ObstoreObjectStore, broken: bytes) -> None:
+    marked.replace(MARK_KEY, broken)
+    assert not_compared(marked, OLD + NEW, TEXTS) == OLD + NEW

@@ -22,6 +22,7 @@ from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.rejected_rows import STORED_REJECTED_SCHEMA, RejectedFolder
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.validation import FileFault, Reason
@@ -82,8 +83,9 @@ class World:
     """A landing folder, a lake and a clock."""
 
     landing: ObstoreObjectStore
-    lake: ObstoreObjectStore
+    lake: ObjectStore
     clock: SimulatedClock
+    not_before: datetime | None = None
 
     def land(self, event_type: str, data: pa.Table | bytes, name: str = "part.parquet", day: date = DAY) -> None:
         content = data if isinstance(data, bytes) else encode_table(data)
@@ -92,7 +94,7 @@ class World:
     @property
     def ingest(self) -> Ingest:
         """A fresh process."""
-        return Ingest(LandingFolder(self.landing.root), self.lake, self.clock, cage=CAGE)
+        return Ingest(LandingFolder(self.landing.root), self.lake, self.clock, cage=CAGE, not_before=self.not_before)
 
     @property
     def log(self) -> ParquetEventLog:
@@ -320,6 +322,70 @@ def test_replay_leaves_what_a_later_day_delivered_again(world: World) -> None:
     replayed = at_last.replay("click")
     assert (replayed.appended, replayed.report.rejected) == (1, {"duplicate_event_id": 1})
     assert sorted(world.log.read("click")["event_id"].to_pylist()) == ["a", "b"]
+
+
+def _refused_twice(world: World) -> World:
+    """Let two rows be refused as of the future, under two names; return the world five days later."""
+    early = World(world.landing, world.lake, SimulatedClock(OBSERVED - timedelta(hours=1)))
+    for name in ("part.parquet", "again.parquet"):
+        early.land("click", _clicks("a", "b"), name)
+    early.ingest.ingest(DAY)
+    known = datetime(2026, 6, 6, 18, tzinfo=UTC)
+    return World(world.landing, world.lake, SimulatedClock(known), not_before=known)
+
+
+def test_a_rehearsal_says_what_a_replay_takes(world: World) -> None:
+    late = _refused_twice(world)
+    assert late.replay("click", applies=False) == late.replay("click")
+    assert late.log.read("click").num_rows == 2
+    again = late.replay("click")
+    assert (again.appended, again.report.rejected) == (0, {"duplicate_event_id": 2})
+
+
+def test_a_day_that_is_ingested_again_finds_what_a_replay_took(world: World) -> None:
+    late = _refused_twice(world)
+    assert late.replay("click").appended == 2
+    late.land("click", _clicks("c"), "late.parquet")
+    report = late.ingest.ingest(DAY)
+    assert (report.accepted, report.rejected_by_reason) == (1, {"duplicate_event_id": 4})
+    assert sum(late.log.read_file(file).num_rows for file in late.log.files("click")) == 3
+
+
+def test_a_replay_that_was_killed_is_gone_on_with_on_another_day(world: World) -> None:
+    """Its file is there and not listed; the next one knows its rows since later, and still finds them."""
+    late = _refused_twice(world)
+    dying = World(world.landing, CrashingStore(world.lake, 2), late.clock, not_before=late.not_before)
+    with pytest.raises(CrashError):
+        dying.replay("click")
+    assert not verify(world.lake).is_intact
+    known = datetime(2026, 6, 7, 18, tzinfo=UTC)
+    later = World(world.landing, world.lake, SimulatedClock(known), not_before=known)
+    assert later.replay("click").report.accepted == 2
+    assert verify(world.lake).is_intact
+    assert sum(later.log.read_file(file).num_rows for file in later.log.files("click")) == 2
+
+
+def test_a_replay_takes_nothing_a_second_time_from_under_a_damaged_file(world: World) -> None:
+    world.land("click", _clicks("a"), "a.parquet")
+    world.land("click", _clicks("a", "b"), "b.parquet")
+    world.ingest.ingest(DAY)
+    (key, *_) = [
+        file.key for file in world.log.files("click") if world.log.read_file(file)["event_id"][0].as_py() == "a"
+    ]
+    world.lake.replace(key, b"damaged")
+    with pytest.raises(IntegrityError, match="does not match the hash in its name"):
+        world.replay("click")
+
+
+def test_a_file_that_was_never_read_is_still_refused(world: World) -> None:
+    policy = LandingPolicy(maximum_file_bytes=2_000)
+    small = Ingest(LandingFolder(world.landing.root), world.lake, world.clock, cage=CAGE, policy=policy)
+    world.land("click", _clicks(*map(str, range(500))), "big.parquet")
+    world.land("click", _truncated()[:900], "cut.parquet")
+    assert small.ingest(DAY).rejected_by_reason == {"too_large": 1, "unreadable_file": 1}
+    report = world.replay("click").report
+    assert (report.accepted, report.rejected) == (0, {"too_large": 1, "unreadable_file": 1})
+    assert {one.source for one in report.examples} >= {f"click/dt={DAY}/big.parquet"}
 
 
 def test_a_file_that_could_not_be_read_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ class Deployment:
 
     def __init__(self, ledger: SqlLedger, folder: Path) -> None:
         self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
+        self.marks = ObstoreObjectStore.local(folder / "private")
         self.log = ParquetEventLog(self.store)
         self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
@@ -85,7 +86,9 @@ class Deployment:
         self.ledger.transition_many(moves, now=NOW + timedelta(minutes=1))
 
     def check(self, **signed: int) -> None:
-        require_agreement(self.ledger, self.outbox, signed=signed, since=DAY - timedelta(days=7), until=DAY)
+        require_agreement(
+            self.ledger, self.outbox, signed=signed, marks=self.marks, since=DAY - timedelta(days=7), until=DAY
+        )
 
     def lose(self) -> None:
         """Empty the ledger and forget the position."""
@@ -188,6 +191,25 @@ def test_a_ledger_that_forgot_an_old_text_is_found_by_its_digest(deployment, sta
         connection.exec_driver_sql(statement)
     with pytest.raises(IntegrityError, match="1 texts from people, STOPs perhaps, are unknown"):
         deployment.check()
+
+
+@pytest.mark.parametrize("days", [365, -9])
+def test_a_clock_that_was_off_once_hides_no_text(deployment, days):
+    """Neither a file of next year makes days of this year look compared, nor does one come late to a compared day."""
+    _old_texts(deployment)
+    off = NOW + timedelta(days=days)
+    deployment.ledger.record_inbound("off", "z", "STOP", received_at=NOW, now=off)
+    for name, at in (("then", NOW - timedelta(days=10)), ("now", NOW)):
+        deployment.outbox.publish()
+        deployment.check()
+        deployment.ledger.record_inbound(name, name, "STOP", received_at=NOW, now=at)
+    deployment.outbox.publish()
+    deployment.check()
+    for name in ("now", "then", "off"):
+        with deployment.ledger.engine.begin() as connection:
+            connection.exec_driver_sql(f"DELETE FROM inbound_texts WHERE inbound_id = '{name}'")
+        with pytest.raises(IntegrityError, match="texts from people, STOPs perhaps, are unknown"):
+            deployment.check()
 
 
 def test_a_start_lifts_what_a_stop_asked_for(deployment):

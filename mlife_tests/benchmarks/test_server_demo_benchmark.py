@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 SUMMARY = {"seed": 7, "events": 3, "messages": {"delivered": 2}, "seconds": {"days": 1.0}, "cpu_seconds": 100.0}
 
@@ -38,25 +38,37 @@ def test_a_difference_is_told_by_the_exit_code(
     for name, delivered in (("embedded", 2), ("server", 1)):
         summary = {**SUMMARY, "messages": {"delivered": delivered}}
         (tmp_path / "abc" / f"{name}-21.json").write_text(json.dumps(summary))
+    held = tmp_path / "abc" / "server-21-held.json"
+    held.write_text(json.dumps({"sends": 1}))
     record = tmp_path / "record.json"
     monkeypatch.setattr("sys.argv", ["server_demo", "--work", str(tmp_path), "--json", str(record)])
     assert bench.main() == 1
     assert "differ in messages" in capsys.readouterr().out
     assert json.loads(record.read_text())["differences"] == ["messages"]
+    held.write_text(json.dumps({"sends": 0}))
+    assert bench.main() == 1
+    assert "did not use the servers" in capsys.readouterr().out
 
 
-def test_mlife_finds_both_servers(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlife_assets.adapters.object_store import ObstoreObjectStore
+def test_what_mlife_writes_is_held_by_both_servers(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.recruiting.ports import LedgerRow
     from mlife_assets.settings import Settings
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    day, now = date(2026, 6, 1), datetime(2026, 6, 1, 18, tzinfo=UTC)
     with bench.servers(tmp_path) as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         settings = Settings(home=tmp_path / "home")
-        store = ObstoreObjectStore.at(settings.lake_place)
-        store.put_if_absent("a", b"1")
-        assert store.get("a") == b"1"
-        engine = sa.create_engine(variables["MLIFE_DATABASE"], poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            assert connection.execute(sa.text("select 1")).scalar() == 1
+        platform = Platform(settings=settings, policies=settings.policies())
+        platform.ledger.plan([LedgerRow("m", "u", "j", "c", day, "hi", "planned", 0, None, now)], now=now)
+        platform.ledger.pause(actor="ann", reason="look closer", now=now)
+        platform.outbox.publish()
+        with open_instance(settings.home, is_in_database=True):
+            pass
+        assert bench.held(variables) == {"objects of the log": 1, "sends": 1, "runs": 0}
+        platform.ledger.close()

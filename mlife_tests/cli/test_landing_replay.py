@@ -62,10 +62,10 @@ def test_rows_are_judged_first_and_taken_when_asked_for(run, home) -> None:
     assert result.exit_code == 0, result.output
     assert {path: path.read_bytes() for path in (home / "lake").rglob("*") if path.is_file()} == before
     lines = result.stdout.splitlines()
-    assert lines[0] == "click of 2026-06-01: 1 row good now, 0 taken before, 0 still refused"
-    assert lines[1] == "job_posted of 2026-06-01: 0 rows good now, 0 taken before, 1 still refused"
+    assert lines[0] == "click of 2026-06-01: 1 row good now, 0 in the log already, 0 still refused"
+    assert lines[1] == "job_posted of 2026-06-01: 0 rows good now, 0 in the log already, 1 still refused"
     assert lines[2].startswith("  job_posted/dt=2026-06-01/a.parquet, row 0, pay_usd_per_hour: out_of_range: ")
-    assert lines[3] == "unknown_clicks of 2026-06-01: 0 rows good now, 0 taken before, 1 still refused"
+    assert lines[3] == "unknown_clicks of 2026-06-01: 0 rows good now, 0 in the log already, 1 still refused"
     assert ", the whole file: unknown_event_type: exporters deliver " in lines[4]
     assert lines[5:] == ["1 row would be taken; --apply takes them."]
 
@@ -91,7 +91,7 @@ def test_a_day_and_a_type_can_be_chosen(run, home) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--day", "2026-06-02"), "nothing was refused on 2026-06-02"),
+        (("--day", "2026-06-02"), "nothing was refused on 2026-06-02; without --day and --type everything"),
         (("--type", "apply"), "nothing of apply was refused in this home"),
     ],
 )

@@ -44,6 +44,11 @@ class LogFile:
     batch: str
     digest: str
 
+    @property
+    def begin(self) -> datetime:
+        """Return when its hour begins."""
+        return datetime(self.day.year, self.day.month, self.day.day, self.hour, tzinfo=UTC)
+
 
 def content_hash(data: bytes) -> str:
     """Return the SHA-256 of `data` as 64 hex digits."""

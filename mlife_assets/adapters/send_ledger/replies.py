@@ -119,9 +119,9 @@ class Replies(People):
         with self.engine.connect() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def inbound_ids(self, *, until: int) -> list[str]:
-        """Return the ids of the recorded inbound texts up to a sequence, in its order."""
-        query = sa.select(inbound_texts.c.inbound_id).where(inbound_texts.c.sequence <= until)
+    def inbound_ids(self) -> list[str]:
+        """Return the ids of the recorded inbound texts in the order in which they were recorded."""
+        query = sa.select(inbound_texts.c.inbound_id)
         with self.engine.connect() as connection:
             return list(connection.execute(query.order_by(inbound_texts.c.sequence)).scalars())
 

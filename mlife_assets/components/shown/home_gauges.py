@@ -10,7 +10,7 @@ home that stands still shows by `mlife_newest_day_timestamp_seconds` alone, whic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.messaging.states import SendState
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.components.platform.resources import Platform
 
@@ -39,11 +40,18 @@ def home_gauges(platform: Platform) -> Iterator[Gauge]:
     yield _days("mlife_newest_landed_day_timestamp_seconds", "Begin of the newest day that landed", landed)
     yield from model_gauges(views)
     yield _landed(platform, landed)
-    yield from _messages(platform, newest)
-    yield _one("mlife_sending_is_paused", "Whether sending is paused", platform.ledger.is_paused())
-    unclear = len(platform.ledger.unclear_replies())
-    yield _one("mlife_unclear_replies", "Replies that wait for a person", unclear)
-    yield _one("mlife_alerts_unsent", "Alerts that were kept and not sent", len(undelivered(platform)))
+    yield from _planned(platform, newest)
+    ledger, _ = platform.ledger_on_record()
+    yield _one("mlife_ledger_is_there", "Whether there is a send ledger; none is made by asking", ledger is not None)
+    if ledger is not None:
+        yield from _sends(ledger, newest)
+        names = [application.name for application in platform.applications]
+        paused = tuple(({"campaign": name}, float(ledger.is_paused(name))) for name in names)
+        yield Gauge("mlife_sending_is_paused", "Whether sending is paused, for all or for an application", paused)
+        unclear = len(ledger.unclear_replies())
+        yield _one("mlife_unclear_replies", "Replies that wait for a person", unclear)
+    if platform.alert_channel is not None:
+        yield _one("mlife_alerts_unsent", "Alerts that were kept and not sent", len(undelivered(platform)))
 
 
 def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
@@ -79,35 +87,37 @@ def _landed(platform: Platform, day: date | None) -> Gauge:
     return Gauge("mlife_landed_rows", "Rows of the newest landed day", tuple(values))
 
 
-def _messages(platform: Platform, day: date | None) -> Iterator[Gauge]:
-    log, ledger = platform.event_log, platform.ledger
-    planned, left_out, states = Counter[str](), Counter[tuple[str, str]](), dict[tuple[str, str], int]()
+def _planned(platform: Platform, day: date | None) -> Iterator[Gauge]:
+    log = platform.event_log
+    planned, left_out = Counter[str](), Counter[tuple[str, str]]()
     if day is not None:
         for row in log.read("message_planned", start=day, end=day, columns=DAY_COLUMNS).to_pylist():
             planned[row["campaign"]] += row["as_of_date"] == day
         for row in log.read("message_suppressed", start=day, end=day, columns=[*DAY_COLUMNS, "reason"]).to_pylist():
             left_out[row["campaign"], row["reason"]] += row["as_of_date"] == day
-        states = ledger.state_counts(day)
     yield Gauge(
         "mlife_messages_planned",
         "Messages of the newest day's plans",
         tuple(({"campaign": campaign}, float(count)) for campaign, count in sorted(planned.items())),
     )
-    for name, says, label, counts in (
-        ("mlife_messages_suppressed", "People of the newest day who were left out, by rule", "reason", left_out),
-        ("mlife_messages", "Messages of the newest day in the ledger, by state", "state", states),
-    ):
-        yield Gauge(
-            name,
-            says,
-            tuple(
-                ({"campaign": campaign, label: value}, float(count))
-                for (campaign, value), count in sorted(counts.items())
-                if count
-            ),
-        )
+    says = "People of the newest day who were left out, by rule"
+    yield _by_campaign("mlife_messages_suppressed", says, "reason", left_out)
+
+
+def _sends(ledger: SqlLedger, day: date | None) -> Iterator[Gauge]:
+    states = {} if day is None else ledger.state_counts(day)
+    yield _by_campaign("mlife_messages", "Messages of the newest day in the ledger, by state", "state", states)
     unsettled = [({"state": str(state)}, float(len(ledger.rows(state=state)))) for state in UNSETTLED]
     yield Gauge("mlife_messages_unsettled", "Messages of all days whose outcome is open", tuple(unsettled))
+
+
+def _by_campaign(name: str, says: str, label: str, counts: Mapping[tuple[str, str], int]) -> Gauge:
+    values = [
+        ({"campaign": campaign, label: value}, float(count))
+        for (campaign, value), count in sorted(counts.items())
+        if count
+    ]
+    return Gauge(name, says, tuple(values))
 
 
 def _days(name: str, says: str, day: date | None) -> Gauge:

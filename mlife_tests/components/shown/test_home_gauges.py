@@ -33,25 +33,39 @@ def test_they_say_where_a_home_stands(home: Any) -> None:
     assert gauges["mlife_messages"] == [({**campaign, "state": "delivered"}, 1.0)]
     assert [value for _, value in gauges["mlife_messages_suppressed"]] == [1.0]
     assert {value for _, value in gauges["mlife_messages_unsettled"]} == {0.0}
-    assert gauges["mlife_sending_is_paused"] == [({}, 0.0)]
+    assert {value for _, value in gauges["mlife_sending_is_paused"]} == {0.0}
+    assert gauges["mlife_ledger_is_there"] == [({}, 1.0)]
+    assert "mlife_alerts_unsent" not in gauges, "alerts are sent to nobody"
 
 
-def test_what_wakes_somebody_moves_them(home: Any) -> None:
+def test_what_wakes_somebody_moves_them(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     platform = home.platform
-    platform.ledger.pause(actor="ann", reason="look closer", now=operator_time(platform))
+    paused = {"actor": "ann", "reason": "look closer", "now": operator_time(platform)}
+    platform.ledger.pause(**paused, campaign="email_digest")
     alert(platform, "run-r", {"job": "daily_lifecycle_job"})
     with platform.ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE sends SET state = 'ambiguous'")
     report = {"event_type": "click", "accepted": 8, "rejected": {"null_value": 2, "wrong_type": 1}}
     platform.tables.write_report(INGEST_REPORT, home.newest_day, {"types": [report]})
+    monkeypatch.setenv("MLIFE_ALERT_WEBHOOK", "http://127.0.0.1:1/")
     gauges = found(home)
-    assert gauges["mlife_sending_is_paused"] == [({}, 1.0)]
+    stopped = {labels["campaign"] for labels, value in gauges["mlife_sending_is_paused"] if value}
+    assert stopped == {"email_digest"}
     assert gauges["mlife_alerts_unsent"] == [({}, 1.0)]
     assert ({"state": "ambiguous"}, 1.0) in gauges["mlife_messages_unsettled"]
     assert gauges["mlife_landed_rows"] == [
         ({"event_type": "click", "outcome": "accepted"}, 8.0),
         ({"event_type": "click", "outcome": "rejected"}, 3.0),
     ]
+
+
+def test_a_ledger_that_is_gone_is_said_and_not_made(home: Any) -> None:
+    ledger = home.path / "private" / "ledger.sqlite"
+    ledger.unlink()
+    gauges = found(home)
+    assert gauges["mlife_ledger_is_there"] == [({}, 0.0)]
+    assert not {"mlife_sending_is_paused", "mlife_messages", "mlife_messages_unsettled"} & gauges.keys()
+    assert not ledger.exists()
 
 
 def test_a_home_without_a_decided_day_has_names_without_values(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
