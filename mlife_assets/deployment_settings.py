@@ -21,15 +21,15 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix
 from mlife_assets.core.windows import FIRST_EVENT_DAY
-from mlife_assets.home_settings import HomeSettings, lies_in_or_holds
+from mlife_assets.home_settings import HomeSettings, is_folder, lies_in_or_holds
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
 BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("contacts", "audit_table", "landing")
+KEPT = ("contacts", "audit_table", "landing", "s3_endpoint")
 """What a home says to processes without the variables; a variable comes first, for its own process."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
@@ -115,7 +115,7 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_LANDING is set and the simulated market delivers to the home; unset it, or set MLIFE_DEPLOYMENT "
                 "to standalone"
             )
-        if _overlap(self.landing_place, self.lake_place):
+        if _overlap(*self.named_places.values()):
             raise ValueError(
                 "MLIFE_LANDING lies in the lake, or holds it, and others write to it; name a place of its own"
             )
@@ -129,13 +129,18 @@ class DeploymentSettings(HomeSettings):
 
     @property
     def landing_place(self) -> Path | Bucket:
-        """Return where others deliver. Raises ValueError naming what a bucket lacks."""
-        return self._place("landing", self.landing)
+        """Return where others deliver. Raises InvalidInputError naming what a bucket lacks: people who stop what is
+        sent need no key to read exports.
+        """
+        try:
+            return self._place("landing", self.landing)
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from None
 
     @property
-    def places(self) -> dict[str, Path | Bucket]:
-        """Return what may lie in a bucket, by the variable that says where."""
-        return {**super().places, "MLIFE_LANDING": self.landing_place}
+    def named_places(self) -> dict[str, str]:
+        """Return what may lie in a bucket, by the variable that says where, as it was said."""
+        return {**super().named_places, "MLIFE_LANDING": self.landing or str(self.home / "landing")}
 
     @property
     def contacts_file(self) -> Path | None:
@@ -170,6 +175,8 @@ class DeploymentSettings(HomeSettings):
         """
         if self.deployment == "standalone" and not (self.home / DEPLOYMENT_FILE).exists():
             said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
+            if self.landing is None or is_folder(self.landing):
+                said.pop("s3_endpoint", None)
             self.home.mkdir(parents=True, exist_ok=True)
             _write_once(self.home / DEPLOYMENT_FILE, json.dumps(said, indent=2) + "\n")
         if differs := self._differs_from(begun_with(self.home)):
@@ -186,17 +193,13 @@ class DeploymentSettings(HomeSettings):
         )
 
 
-def _overlap(one: Path | Bucket, other: Path | Bucket) -> bool:
-    """Return whether one of two places lies in the other, or is it."""
-    if isinstance(one, Path) and isinstance(other, Path):
-        return lies_in_or_holds(one.resolve(), other.resolve())
-    if (
-        isinstance(one, Bucket)
-        and isinstance(other, Bucket)
-        and (one.name, one.endpoint) == (other.name, other.endpoint)
-    ):
-        return lies_in_or_holds(PurePosixPath("/", one.prefix), PurePosixPath("/", other.prefix))
-    return False
+def _overlap(one: str, other: str) -> bool:
+    """Return whether one of two places that were named lies in the other, or is it."""
+    if is_folder(one) and is_folder(other):
+        return lies_in_or_holds(Path(one).resolve(), Path(other).resolve())
+    if is_folder(one) or is_folder(other):
+        return False
+    return lies_in_or_holds(*(PurePosixPath("/", *bucket_name_and_prefix(place)) for place in (one, other)))
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -34,6 +34,11 @@ def lies_in_or_holds(one: PurePath, other: PurePath) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
+def is_folder(place: str) -> bool:
+    """Return whether a place that was named is a folder and no bucket."""
+    return not place.startswith("s3://")
+
+
 class HomeSettings(BaseSettings):
     """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`.
 
@@ -99,19 +104,21 @@ class HomeSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _can_open_its_buckets(self) -> Self:
-        for variable, place in self.places.items():
-            if isinstance(place, Path) and lies_in_or_holds(place.resolve(), self.private_folder.resolve()):
+        _ = self.lake_place
+        for variable, place in self.named_places.items():
+            if is_folder(place) and lies_in_or_holds(Path(place).resolve(), self.private_folder.resolve()):
                 raise ValueError(f"{variable} lies in the private folder of the home, or holds it; name another folder")
-        if self.s3_endpoint is not None and not any(isinstance(place, Bucket) for place in self.places.values()):
+        if self.s3_endpoint is not None and all(map(is_folder, self.named_places.values())):
             raise ValueError(
-                "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to s3://bucket/prefix or unset it"
+                f"MLIFE_S3_ENDPOINT is set and no bucket is; set {' or '.join(self.named_places)} to "
+                "s3://bucket/prefix, or unset it"
             )
         return self
 
     @property
-    def places(self) -> dict[str, Path | Bucket]:
-        """Return what may lie in a bucket, by the variable that says where."""
-        return {"MLIFE_LAKE": self.lake_place}
+    def named_places(self) -> dict[str, str]:
+        """Return what may lie in a bucket, by the variable that says where, as it was said."""
+        return {"MLIFE_LAKE": self.lake or str(self.home / "lake")}
 
     @property
     def lake_place(self) -> Path | Bucket:

@@ -80,7 +80,7 @@ def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_pat
         ({"MLIFE_LAKE": "elsewhere"}, "MLIFE_LAKE: the address is neither s3://bucket/prefix nor"),
         ({"MLIFE_LAKE": "s3://lake"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ({"MLIFE_LAKE": "s3://lake", "AWS_ACCESS_KEY_ID": "AKIA"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-        ({"MLIFE_S3_ENDPOINT": "http://127.0.0.1:1"}, "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE to"),
+        ({"MLIFE_S3_ENDPOINT": "http://127.0.0.1:1"}, "MLIFE_S3_ENDPOINT is set and no bucket is; set MLIFE_LAKE"),
         ({"MLIFE_S3_ENDPOINT": "ftp://hidden"}, "MLIFE_S3_ENDPOINT: String should match"),
         ({"MLIFE_DATABASE": "mysql://u:hidden@h/d"}, "MLIFE_DATABASE: the address is not postgresql://user"),
     ],

@@ -86,6 +86,8 @@ class Ingest:
         self._clock = clock
         self._lookback_days = lookback_days
         self._ids: dict[str, pa.Array] = {}
+        self._taken: dict[str, pa.Array] = {}
+        """By event type, what replays took or would take: the next one of the same ingest knows it."""
 
     def ingest(self, day: date) -> IngestReport:
         """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of all that lies there."""
@@ -106,7 +108,8 @@ class Ingest:
 
         Rejections stay stored, and a file that was refused unread is not there to be judged.
         """
-        outcomes, act, taken = [], Act.REPLAY if applies else Act.REHEARSAL, NO_IDS
+        outcomes, act = [], Act.REPLAY if applies else Act.REHEARSAL
+        before = taken = self._taken.get(folder.name, NO_IDS)
         whole, kept = [], 0
         for key, data in self.rejected.objects(folder):
             if not key.endswith(".parquet"):
@@ -123,7 +126,8 @@ class Ingest:
             taken = pa.concat_arrays([taken, outcome.appended])
             outcomes.append((source, outcome))
         outcomes += [(source, Outcome(0, rejected)) for source, rejected in never_read(whole, kept)]
-        return Replayed(folder.day, type_report(folder.name, outcomes), len(taken))
+        self._taken[folder.name] = taken
+        return Replayed(folder.day, type_report(folder.name, outcomes), len(taken) - len(before))
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
         outcomes, taken = [], set[str]()

@@ -22,8 +22,15 @@ import obstore
 from obstore.exceptions import BaseError, InvalidPathError
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 
-from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
-from mlife_assets.core.errors import InvalidInputError, TransientError
+from mlife_assets.adapters.s3_bucket import (
+    RETRIES,
+    bucket_fault,
+    is_bucket_missing,
+    is_object_denied,
+    missing_bucket,
+    open_bucket,
+)
+from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 from mlife_assets.core.landed_names import (
     NESTED,
     NO_DAY,
@@ -44,7 +51,8 @@ from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.validation import FileFault
 from mlife_assets.core.windows import add_days
 
-_UNLISTED = re.compile(r'Error parsing Path "(.*?)":', re.DOTALL)
+_UNLISTED = re.compile(r'Path "(.*?)"(?::| contained)', re.DOTALL)
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(9999, 12, 31)
 
 
 class LandingBucket:
@@ -73,8 +81,7 @@ class LandingBucket:
             folders, loose = self._below(event_type)
             ignored += [
                 ignored_file(f"{shown}/{shown_name(name)}", name, NO_DAY)
-                for name in (*loose, *folders)
-                if name in loose or day_of_folder(name) is None
+                for name in (*loose, *(name for name in folders if day_of_folder(name) is None))
             ]
             if folder_of_day(day) in folders:
                 self._look_at_day(event_type, day, deliveries, ignored)
@@ -102,6 +109,7 @@ class LandingBucket:
 
         Raises:
             TransientError: it was there and is gone, or the bucket fails.
+            PermanentError: the key may not read it.
         """
         with self._answers(source):
             try:
@@ -110,11 +118,28 @@ class LandingBucket:
                 if is_bucket_missing(error):
                     raise missing_bucket() from None
                 raise TransientError(f"landing file {source} was there and is gone; run again") from None
+            except BaseError as error:
+                if is_object_denied(error):  # the key's fault more likely than one file's: the day waits
+                    raise PermanentError(
+                        f"landing file {source} may not be read; grant s3:GetObject on landing, or remove it"
+                    ) from None
+                raise
             return too_large(maximum_bytes) if found.meta["size"] > maximum_bytes else bytes(found.bytes())
 
-    def require_readable(self) -> None:
-        """Raise PermanentError or TransientError where the bucket cannot be listed."""
-        self._below("")
+    def first_source(self) -> str | None:
+        """Return a file that lies there, once it could be read; None where there is none yet.
+
+        Raises:
+            PermanentError: the bucket is not there, or the key may not list or read it.
+            TransientError: the bucket does not answer.
+        """
+        for event_type in self._below("")[0]:
+            if hidden_reason(event_type) is None:
+                for folder, name in self._between(event_type, FIRST_DAY, LAST_DAY):
+                    source = f"{event_type}/{folder}/{name}"
+                    self.read(source, 0)
+                    return source
+        return None
 
     def _look_at_day(self, event_type: str, day: date, deliveries: list[Delivery], ignored: list[IgnoredFile]) -> None:
         folder = folder_of_day(day)
@@ -131,8 +156,10 @@ class LandingBucket:
         """Return the names of folders and of objects directly below a place, sorted."""
         with self._answers(place):
             found = obstore.list_with_delimiter(self._store, place or None)
-        folders = sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
-        return folders, sorted(item["path"].rpartition("/")[2] for item in found["objects"])
+        start = f"{place}/" if place else ""
+        folders = sorted(path.removeprefix(start) for path in found["common_prefixes"])
+        paths = [item["path"] for item in found["objects"]]  # the marker of a folder is the place itself
+        return folders, sorted(path.removeprefix(start) for path in paths if path.startswith(start) and path != "")
 
     def _between(self, event_type: str, first: date, last: date) -> Iterator[tuple[str, str]]:
         """Yield folder and name of the objects that lie directly in the folders of days, perhaps in those of others."""
@@ -142,7 +169,7 @@ class LandingBucket:
             for batch in obstore.list(self._store, event_type, offset=after):
                 for item in batch:
                     folder, _, name = item["path"].removeprefix(start).partition("/")
-                    if folder > folder_of_day(last):
+                    if f"{folder}/" > f"{folder_of_day(last)}/":  # S3 orders keys, so dt=D-old/ lies before dt=D/
                         return
                     if name and "/" not in name:
                         yield folder, name

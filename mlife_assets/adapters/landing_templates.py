@@ -52,7 +52,7 @@ def naming(policy: LandingPolicy) -> str:
 
 
 PLACING = (
-    "It lies directly in landing/<event type>/dt=YYYY-MM-DD of the home, as a plain file and no link; the day is that "
+    "It lies directly in <event type>/dt=YYYY-MM-DD of landing, as a plain file and no link; the day is that "
     "of the export in UTC, no row is observed after it, and it is landed when the next day runs."
 )
 

@@ -88,6 +88,12 @@ def is_bucket_missing(error: BaseException) -> bool:
     return answer is not None and answer[2] == "NoSuchBucket"
 
 
+def is_object_denied(error: BaseException) -> bool:
+    """Return whether an answer refuses one object, and not the key by which the bucket is opened."""
+    answer = _ANSWER.search(str(error))
+    return answer is not None and answer[1] == "403" and (answer[2] or "AccessDenied") not in _MEANINGS
+
+
 def bucket_fault(key: str, error: BaseException) -> MlifeError:
     """Return what a bucket's failure on a key, or on a listing (`""`), means to people."""
     what = key or "the store"

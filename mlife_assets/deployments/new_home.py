@@ -39,7 +39,7 @@ variable:
    before it is delivered, then put it where its kind and day say:
 
        mlife landing check --type click --day {first_day} export.parquet
-       landing/click/dt={first_day}/export.parquet
+       {landing}/click/dt={first_day}/export.parquet
 
 3. **Look.** `mlife doctor` says what is missing and what to do about it.
 4. **Run.** `mlife dev` opens Dagster. Turn `due_days_sensor` on once the history is delivered; days then run by
@@ -75,7 +75,9 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
         )
     columns = {CONTACTS_FILE: (USER_ID, NUMBER, ADDRESS), AUDIT_FILE: (USER_ID, "sex", "race_ethnicity")}
     try:
-        settings.landing_folder.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
+        if settings.landing is None:
+            settings.landing_folder.mkdir()
     except OSError as error:
         raise InvalidInputError(f"{home} cannot be written ({error.strerror}); name another folder") from error
     settings.remember_deployment()
@@ -91,9 +93,11 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
         contacts=CONTACTS_FILE,
         audit=AUDIT_FILE,
         templates=TEMPLATES,
+        landing=settings.landing or "landing",
         contact_columns=", ".join(columns[CONTACTS_FILE]),
         audit_columns=", ".join(columns[AUDIT_FILE]),
         groups=", ".join([*SEXES, *ETHNICITIES]),
     )
     (home / READ_ME).write_text(text, encoding="utf-8")
-    return [*written, settings.landing_folder, home / TEMPLATES, home / READ_ME]
+    landing = [] if settings.landing else [settings.landing_folder]
+    return [*written, *landing, home / TEMPLATES, home / READ_ME]

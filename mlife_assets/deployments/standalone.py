@@ -10,18 +10,19 @@ to what the embedded deployment does.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.adapters.people_file import SETTING as CONTACTS
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.ports import Clock
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
@@ -31,6 +32,7 @@ from mlife_assets.settings import Settings
 
 NAME = "standalone"
 CLOCK_FILE = "MLIFE_CLOCK_FILE"
+LANDING = "MLIFE_LANDING"
 NO_CONTACTS = "there is no contact book, so nobody is sent anything"
 NO_AUDIT = "there is no audit table, so no impact ratio can be judged and the gate promotes no model"
 WRITE_CONTACTS = "write user_id and phone_number to a file in the private folder and name it in MLIFE_CONTACTS"
@@ -104,11 +106,22 @@ def look_at(settings: Settings) -> list[Finding]:
         now = clock_of(settings).now()
         if settings.clock_file is not None:
             found.append(Finding(CLOCK_FILE, f"the present is {now:%Y-%m-%d %H:%M} UTC, as the file says"))
-    place = settings.landing_place
-    if isinstance(place, Path) and not place.is_dir():
-        remedy = f"make {place} and deliver files to it (docs/landing.md)"
-        found.append(Finding("landing", "there is no landing folder, so no day can run", remedy))
+    with faults_found(LANDING, found):
+        found.append(_look_at_landing(settings))
     return found
+
+
+def _look_at_landing(settings: Settings) -> Finding:
+    """Return what was found of where others deliver. Raises what opening a bucket raises."""
+    place = settings.landing_place
+    if isinstance(place, Bucket):
+        first = LandingBucket(place, retries=FEW_RETRIES).first_source()
+        lies = "nothing lies there yet" if first is None else f"{first} can be read"
+        return Finding(LANDING, f"files are delivered to {place.url}; {lies}")
+    if not place.is_dir():
+        remedy = f"make {place} and deliver files to it (docs/landing.md)"
+        return Finding(LANDING, "there is no landing folder, so no day can run", remedy)
+    return Finding(LANDING, f"files are delivered to {place}")
 
 
 def require_readable(settings: Settings) -> None:

@@ -342,6 +342,17 @@ def test_a_rehearsal_says_what_a_replay_takes(world: World) -> None:
     assert (again.appended, again.report.rejected) == (0, {"duplicate_event_id": 2})
 
 
+def test_what_was_refused_on_two_days_is_counted_once(world: World) -> None:
+    late, later = _refused_twice(world), DAY + timedelta(days=1)
+    early = World(world.landing, world.lake, SimulatedClock(OBSERVED - timedelta(hours=1)))
+    early.land("click", _clicks("a", "b"), day=later)
+    early.ingest.ingest(later)
+    for applies in (False, True):
+        ingest = late.ingest
+        replayed = [ingest.replay(RejectedFolder(day, "click"), applies=applies) for day in (DAY, later)]
+        assert [one.appended for one in replayed] == [2, 0]
+
+
 def test_a_day_that_is_ingested_again_finds_what_a_replay_took(world: World) -> None:
     late = _refused_twice(world)
     assert late.replay("click").appended == 2

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import obstore
 import pytest
 import requests
+from obstore.exceptions import GenericError
 
 from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.landing_folder import LandingFolder
@@ -110,31 +112,88 @@ def test_for_new_days_old_ones_are_not_listed(s3_place: Bucket, monkeypatch: pyt
     assert seen == [f"click/dt={NEXT}/a.parquet"]
 
 
-def test_a_key_that_hides_the_others_is_named_until_it_is_removed(s3: Any, s3_place: Bucket) -> None:
-    put(s3_place, [f"click/dt={DAY}/b.parquet"])
-    key = f"{s3.files}/{s3_place.name}/{s3_place.prefix}/click/dt={DAY}/" + quote("new\nline.parquet")
+@pytest.fixture
+def raw(s3: Any, s3_place: Bucket) -> Iterator[Callable[[str, str], None]]:
+    """Return what asks the server for any key below the place, also one that clients of S3 refuse."""
     with requests.Session() as session:
         session.trust_env = False
-        session.put(key, data=b"x", timeout=10).raise_for_status()
-        landing = LandingBucket(s3_place)
-        for look in (landing.look, lambda day: landing.delivered({day})):
-            with pytest.raises(InvalidInputError, match=r"holds the key .*new\\nline.parquet: .*remove that object"):
-                look(DAY)
-        session.delete(key, timeout=10).raise_for_status()
+
+        def ask(method: str, key: str) -> None:
+            address = f"{s3.files}/{s3_place.name}/{s3_place.prefix}/{quote(key)}"
+            session.request(method, address, data=b"x" if key[-1] != "/" else b"", timeout=10).raise_for_status()
+
+        yield ask
+
+
+def test_a_key_that_hides_the_others_is_named_until_it_is_removed(s3_place: Bucket, raw: Any) -> None:
+    put(s3_place, [f"click/dt={DAY}/b.parquet"])
+    raw("PUT", f"click/dt={DAY}/new\nline.parquet")
+    landing = LandingBucket(s3_place)
+    for look in (landing.look, lambda day: landing.delivered({day})):
+        with pytest.raises(InvalidInputError, match=r"holds the key .*new\\nline.parquet: .*remove that object"):
+            look(DAY)
+    raw("DELETE", f"click/dt={DAY}/new\nline.parquet")
     assert len(landing.look(DAY).deliveries) == 1
+
+
+def test_markers_of_folders_are_no_files(s3_place: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console makes them; obstore lists them without their slash, and cannot write them."""
+    put(s3_place, [f"click/dt={DAY}/b.parquet"])
+    listing, lists = obstore.list_with_delimiter, obstore.list
+
+    def marked(store: Any, prefix: str | None = None) -> Any:
+        found = listing(store, prefix)
+        return {**found, "objects": [{"path": prefix or ""}, *found["objects"]]}
+
+    def marked_below(store: Any, prefix: str, **more: Any) -> Any:
+        yield [{"path": f"{prefix}/dt={DAY}"}]
+        yield from lists(store, prefix, **more)
+
+    monkeypatch.setattr(obstore, "list_with_delimiter", marked)
+    monkeypatch.setattr(obstore, "list", marked_below)
+    landed = LandingBucket(s3_place).look(DAY)
+    assert ([one.source for one in landed.deliveries], landed.ignored) == ([f"click/dt={DAY}/b.parquet"], ())
+    assert LandingBucket(s3_place).delivered({DAY}) == {DAY: [f"click/dt={DAY}/b.parquet"]}
+
+
+@pytest.mark.parametrize("neighbour", [".parquet", "-old/a.parquet", ".tmp/a.parquet", " (copy)/a.parquet"])
+def test_a_neighbour_that_s3_lists_first_hides_no_day(
+    s3_place: Bucket, monkeypatch: pytest.MonkeyPatch, neighbour: str
+) -> None:
+    """S3 orders whole keys; this server orders folder by folder."""
+    keys = sorted([f"click/dt={DAY}{neighbour}", f"click/dt={DAY}/b.parquet", f"click/dt={NEXT}/c.parquet"])
+    put(s3_place, keys)
+    monkeypatch.setattr(obstore, "list", lambda *_, **__: iter([[{"path": key} for key in keys]]))
+    assert LandingBucket(s3_place).delivered({DAY}) == {DAY: [f"click/dt={DAY}/b.parquet"]}
+
+
+def test_a_file_that_may_not_be_read_holds_the_day_up(s3_place: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key lost a right, as by a rotation: files must not count as refused, they would be late for good."""
+    put(s3_place, KEYS[:1])
+    answer = GenericError("status code: 403 Forbidden: <Error><Code>AccessDenied</Code></Error>")
+    monkeypatch.setattr(obstore, "get", Mock(side_effect=answer))
+    for read in (lambda: LandingBucket(s3_place).read(KEYS[0], 100), LandingBucket(s3_place).first_source):
+        with pytest.raises(PermanentError, match="may not be read; grant s3:GetObject on landing"):
+            read()
+
+
+def test_an_empty_bucket_has_no_first_file(s3_place: Bucket) -> None:
+    assert LandingBucket(s3_place).first_source() is None
+    put(s3_place, ["_hidden/dt=2026-06-01/a.parquet", "readme.txt"])
+    assert LandingBucket(s3_place).first_source() is None
 
 
 def test_a_key_that_may_only_read_is_enough(s3_place: Bucket) -> None:
     put(s3_place, KEYS)
     landing = LandingBucket(replace(s3_place, credentials=Credentials("READER", "reader-secret")))
-    landing.require_readable()
+    assert landing.first_source() in KEYS
     assert len(landing.look(DAY).deliveries) == 3
     assert landing.read(KEYS[0], 100) == KEYS[0].encode()
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_one(s3_place: Bucket) -> None:
     nowhere = LandingBucket(replace(s3_place, name="nowhere"), retries=0)
-    for look in (nowhere.require_readable, lambda: nowhere.look(DAY), lambda: nowhere.delivered({DAY})):
+    for look in (nowhere.first_source, lambda: nowhere.look(DAY), lambda: nowhere.delivered({DAY})):
         with pytest.raises(PermanentError, match="make it, or correct MLIFE_LAKE or MLIFE_LANDING"):
             look()
     with pytest.raises(PermanentError, match="make it"):

@@ -94,6 +94,17 @@ def test_the_instructions_name_commands_and_files_that_are_there(home: Path) -> 
         assert (home / name).exists()
 
 
+def test_where_others_deliver_elsewhere_there_is_no_second_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLIFE_LANDING", str(tmp_path / "exports"))
+    result = run("init", str(tmp_path / "home"), "--first-day", DAY, "--json")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "home" / "landing").exists()
+    assert not [path for path in json.loads(result.stdout)["written"] if path.endswith("landing")]
+    assert f"{tmp_path}/exports/click/dt={DAY}/export.parquet" in (tmp_path / "home" / "README.md").read_text()
+
+
 def test_a_folder_that_holds_anything_is_left_alone(home: Path, tmp_path: Path) -> None:
     before = sorted(path.relative_to(home) for path in home.rglob("*"))
     for folder in (home, home / "README.md"):

@@ -178,7 +178,7 @@ def test_what_is_asked_for_is_written_and_nothing_else(run_json, tmp_path):
     found = sorted(path.name for path in (tmp_path / "c").rglob("*"))
     assert found == ["click.schema.json", "hire.schema.json"]
     assert "Parquet" in document["naming"]
-    assert "landing/<event type>/dt=YYYY-MM-DD" in document["placing"]
+    assert "<event type>/dt=YYYY-MM-DD of landing" in document["placing"]
 
 
 @pytest.mark.parametrize("taken", ["hire.example.jsonl", "example/click/dt=2026-04-03/example.parquet"])

@@ -20,6 +20,7 @@ from mlife_assets.cli.environment import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import run_time
@@ -214,21 +215,30 @@ def test_files_are_taken_from_a_bucket_by_a_key_that_may_only_read(tmp_path: Pat
     assert not settings.landing_folder.exists()
 
 
-def test_a_landing_bucket_is_looked_at_and_one_that_is_not_there_stops_the_start(
+def test_a_landing_bucket_is_looked_at_and_its_trouble_stops_no_reading_of_replies(
     tmp_path: Path, s3_place: Bucket
 ) -> None:
-    settings = settings_of(tmp_path, **in_bucket(s3_place))
-    require_places_are_there(settings)
-    found = {one.part: one for one in look_at_places(settings)}
-    assert (found["MLIFE_LANDING"].is_fault, s3_place.url in found["MLIFE_LANDING"].says) == (False, True)
-    assert "landing" not in found
-    nowhere = settings_of(tmp_path, **in_bucket(s3_place, landing="s3://nowhere-at-all/in"))
-    with pytest.raises(InvalidInputError, match="MLIFE_LANDING: the bucket does not exist; make it, or correct"):
-        require_places_are_there(nowhere)
-    assert {one.part: one for one in look_at_places(nowhere)}["MLIFE_LANDING"].is_fault
+    def said(**changed: Any) -> Finding:
+        settings = settings_of(tmp_path, **in_bucket(s3_place, **changed))
+        require_places_are_there(settings)
+        (found,) = [one for one in look_at_places(settings) if one.part == "MLIFE_LANDING"]
+        return found
+
+    assert said().says == f"files are delivered to {s3_place.url}; nothing lies there yet"
+    ObstoreObjectStore.in_bucket(s3_place).put_if_absent(f"click/dt={FIRST}/a.parquet", b"1")
+    assert said().says.endswith(f"click/dt={FIRST}/a.parquet can be read")
+    assert not said().is_fault
+    nowhere = said(landing="s3://nowhere-at-all/in")
+    assert (nowhere.is_fault, "make it, or correct" in nowhere.remedy) == (True, True)
+    keyless = said(s3_access_key_id=None)
+    assert keyless.is_fault
+    assert "AWS_ACCESS_KEY_ID" in f"{keyless.says} {keyless.remedy}"
 
 
 def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
+    bucket = {"landing": "s3://exports/in", "s3_endpoint": "http://127.0.0.1:9000"}
+    settings_of(tmp_path / "bucket", **bucket).remember_deployment()
+    assert Settings(home=tmp_path / "bucket").s3_endpoint == bucket["s3_endpoint"]
     elsewhere = tmp_path / "exports"
     settings_of(tmp_path / "home", landing=str(elsewhere)).remember_deployment()
     again = Settings(home=tmp_path / "home")
@@ -241,7 +251,11 @@ def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
 
 def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
     found = {one.part: one for one in look_at_deployment(settings_of(tmp_path))}
-    assert {name for name, one in found.items() if one.is_fault} == {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE", "landing"}
+    assert {name for name, one in found.items() if one.is_fault} == {
+        "MLIFE_CONTACTS",
+        "MLIFE_AUDIT_TABLE",
+        "MLIFE_LANDING",
+    }
     assert "nobody is sent anything" in found["MLIFE_CONTACTS"].says
     assert "the gate promotes no model" in found["MLIFE_AUDIT_TABLE"].says
     private = tmp_path / "private"
@@ -309,7 +323,6 @@ def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
         ({"CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
         ({"LANDING": "/exports"}, "MLIFE_LANDING is set and the simulated market delivers to the home; unset it"),
         ({**STANDALONE, "LANDING": "exports"}, "MLIFE_LANDING: "),
-        ({**STANDALONE, "LANDING": "s3://exports/mlife"}, "MLIFE_LANDING is a bucket, which needs a key; set AWS_"),
         ({**STANDALONE, "LANDING": "/data/in", "LAKE": "/data"}, "MLIFE_LANDING lies in the lake, or holds it"),
         (
             {**STANDALONE, "LANDING": "s3://data/lake/in", "LAKE": "s3://data/lake", **KEY},

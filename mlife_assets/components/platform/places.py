@@ -17,7 +17,6 @@ from pathlib import Path
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.duckdb_extension import extension_path
 from mlife_assets.adapters.event_log.layout import MANIFESTS
-from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
@@ -30,7 +29,6 @@ from mlife_assets.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
 LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
-LANDING = "MLIFE_LANDING"
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
@@ -61,8 +59,6 @@ def require_places_are_there(settings: HomeSettings) -> None:
         looks.append((LAKE, lambda: _require_ours(settings)))
         if isinstance(settings, Settings):
             looks.append((DUCKDB, extension_path))
-    if isinstance(settings, Settings) and isinstance(settings.landing_place, Bucket):
-        looks.append((LANDING, LandingBucket(settings.landing_place, retries=FEW_RETRIES).require_readable))
     if isinstance(settings, Settings) and settings.database is not None:
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 
@@ -109,10 +105,6 @@ def _look_elsewhere(settings: HomeSettings) -> list[Finding]:
     if isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
         with faults_found(DUCKDB, found):
             found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
-    if isinstance(settings.landing_place, Bucket):
-        with faults_found(LANDING, found):
-            LandingBucket(settings.landing_place, retries=FEW_RETRIES).require_readable()
-            found.append(Finding(LANDING, f"files are delivered to {settings.landing_place.url}"))
     if settings.database is not None:
         from mlife_assets.adapters.database_checkup import look_at_database
         from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
