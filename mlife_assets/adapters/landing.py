@@ -106,7 +106,7 @@ class Ingest:
     def replay(self, folder: RejectedFolder, *, applies: bool) -> Replayed:
         """Judge stored rejections again, after a fix; with `applies` what is good by now enters the log.
 
-        Rejections stay stored, and a file that was refused unread is not there to be judged.
+        Rejections stay stored. A file that was never read stays refused: its bytes are not there.
         """
         outcomes, act = [], Act.REPLAY if applies else Act.REHEARSAL
         before = taken = self._taken.get(folder.name, NO_IDS)
