@@ -73,7 +73,7 @@ def test_a_clock_that_is_off_is_found(s3_place: Bucket, off: timedelta) -> None:
     [
         ({"credentials": Credentials("OWNER", "wrong")}, KEY),
         ({"credentials": Credentials("READER", "reader-secret")}, "grant read and write on the store"),
-        ({"name": "nowhere"}, "make it, or correct MLIFE_LAKE"),
+        ({"name": "nowhere"}, "make it, or correct MLIFE_LAKE or MLIFE_LANDING"),
     ],
 )
 def test_what_cannot_be_used_is_one_fault_with_its_remedy(s3_place: Bucket, change, remedy: str) -> None:
