@@ -84,7 +84,7 @@ def build_definitions(
             *parts.sensors,
             *SENSORS,
             build_next_day_sensor(last, loaded_on=today),
-            *([] if platform.is_simulated else [build_due_days_sensor(_sensor_status(settings), jobs)]),
+            *([] if platform.is_simulated else [build_due_days_sensor(_sensor_status(settings), jobs, last=last)]),
         ],
         resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step

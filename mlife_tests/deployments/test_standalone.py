@@ -17,6 +17,7 @@ from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.cli.environment import faults_named
+from mlife_assets.components.metrics.dashboard import world_of
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
@@ -336,3 +337,10 @@ def test_what_does_not_fit_is_refused_with_field_and_remedy(tmp_path: Path, monk
         monkeypatch.setenv(name if name.startswith("AWS_") else f"MLIFE_{name}", value)
     with pytest.raises(InvalidInputError, match=re.escape(sentence)), faults_named():
         Settings(home=tmp_path)
+
+
+def test_the_dashboard_says_whose_data_it_shows(platform: Platform, tmp_path: Path) -> None:
+    assert world_of(platform) == "standalone, data that others deliver"
+    settings = Settings(home=tmp_path / "market")
+    market = Platform(settings=settings, policies=settings.policies())
+    assert world_of(market) == f"simulated market, seed {settings.seed}"

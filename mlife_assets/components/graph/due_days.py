@@ -33,8 +33,13 @@ DAILY_EVENT_TYPES = frozenset({"impression", "click", "apply", "user_snapshot"})
 JOBS = {"history": history_job.name, "first_model": RETRAINING_JOB, "day": DAILY_JOB}
 
 
-def build_due_days_sensor(status: dg.DefaultSensorStatus, jobs: Sequence[Any]) -> dg.SensorDefinition:
-    """Return the sensor, which launches those of `jobs` that days are made of."""
+def build_due_days_sensor(
+    status: dg.DefaultSensorStatus, jobs: Sequence[Any], *, last: date | None
+) -> dg.SensorDefinition:
+    """Return the sensor, which launches those of `jobs` that days are made of.
+
+    `last` is the last partition of the code location; None where partitions follow the machine's clock.
+    """
 
     @dg.sensor(
         name=NAME,
@@ -56,6 +61,8 @@ def build_due_days_sensor(status: dg.DefaultSensorStatus, jobs: Sequence[Any]) -
             return dg.SkipReason(f"Nothing can be looked at: {error}")
         if work.kind is None:
             return dg.SkipReason(work.sentence)
+        if last is not None and work.last > last:  # the clock in a file was moved, which a running location learns late
+            return dg.SkipReason(f"{work.last} is due; it runs once the code location was loaded again with it.")
         request = next_request(
             context.instance, cause_of(work), work.last, now=now, retry_wait_minutes=RETRY_WAIT_MINUTES
         )

@@ -159,6 +159,13 @@ def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
     return tuple(Suppression(row["reason"], row["count_all"]) for row in counts.to_pylist())
 
 
+def world_of(platform: Platform) -> str:
+    """Return in words whose data this is."""
+    if platform.is_simulated:
+        return f"simulated market, seed {platform.settings.seed}"
+    return f"{platform.deployment.name}, data that others deliver"
+
+
 def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
     if not map_days:
         return None
@@ -207,7 +214,7 @@ def collect(platform: Platform) -> DashboardData:
     return DashboardData(
         as_of_date=as_of,
         first_date=days[0],
-        world=f"{platform.settings.environment}, simulated market, seed {platform.settings.seed}",
+        world=f"{platform.settings.environment}, {world_of(platform)}",
         kpis=tiles(kpis, texted, ranking, label, as_of),
         model=_model(platform, map_days, days),
         production=production(kpis, readout, label, as_of),

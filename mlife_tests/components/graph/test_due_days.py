@@ -12,6 +12,7 @@ import pytest
 from mlife_assets.components.graph.due_days import DAILY_EVENT_TYPES, NAME, find_due_work
 from mlife_assets.components.graph.partitions import RANGE_END_TAG, RANGE_START_TAG
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.due_days import DueWork
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.definitions import build_definitions, build_location
 from mlife_assets.settings import Settings
@@ -60,6 +61,20 @@ def test_history_is_asked_for_as_one_range_as_far_as_it_was_delivered(
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2025-09-06", "2025-09-07")
     work = find_due_work(platform, instance)
     assert (work.kind, work.first, work.last) == ("history", date(2025, 9, 6), date(2025, 9, 7))
+
+
+def test_a_day_that_the_location_does_not_know_yet_is_asked_for_later(
+    definitions: dg.Definitions, instance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock in a file was moved, and the running location was loaded before."""
+    tomorrow = add_days(FIRST, 5)
+    due = DueWork("day", tomorrow, tomorrow, f"{tomorrow} runs.")
+    monkeypatch.setattr("mlife_assets.components.graph.due_days.find_due_work", lambda *_: due)
+    assert "once the code location was loaded again" in tick(definitions, instance).skip_message
+    today = add_days(FIRST, 4)
+    due = DueWork("day", today, today, f"{today} runs.")
+    (request,) = tick(definitions, instance).run_requests
+    assert request.partition_key == today.isoformat()
 
 
 def test_nothing_is_asked_for_while_something_runs(definitions: dg.Definitions, instance: Any) -> None:
