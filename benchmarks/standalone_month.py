@@ -16,8 +16,9 @@ the people that the gate needs (200, as in `make demo-quick`). After 60 days of 
 - a person launches a day too early (25), the run fails, and the alert is posted to a webhook.
 
 What must hold: every row that came was accepted or rejected; each text went to the provider once and none before its
-approval; the plan of day 10 and those of the days off were sent to nobody; only days whose export was not whole were
-blocked, and at least one was; the rows that came too early are in the log; the alert came; the log is intact.
+approval; of what was planned for days without an approval (10 and those off) nothing was sent; only days whose export
+was not whole were blocked, and at least one was; the rows that came too early are in the log; the alert came; the log
+is intact.
 
 The home is kept in --work, so a run that was stopped goes on with its next day.
 """
@@ -83,7 +84,7 @@ class Story:
         appended: rows that the replay took.
         alerts: that came to the webhook.
         too_soon: runs that were launched before their time, and failed.
-        cpu_seconds: of mlife and all its processes.
+        cpu_seconds: of the processes that were waited for; runs are not, whose server was ended before them.
     """
 
     done: int | None = None
@@ -311,6 +312,7 @@ def live(month: Month, number: int) -> None:
 
 def findings(month: Month) -> dict[str, Any]:
     """Return what is in the home at the end, by claim."""
+    from mlife_assets.components.messages.sending import PLANNED_TABLE
     from mlife_assets.components.platform.model_platform import INGEST_REPORT
     from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.platform.sealing import audit_log
@@ -333,7 +335,8 @@ def findings(month: Month) -> dict[str, Any]:
     sent = [row for row in home.ledger.rows() if row.attempts]
     texted = set(counts["message_id"].to_pylist())
     submitted = {row["message_id"]: row["observed_at"] for row in home.event_log.read("message_submitted").to_pylist()}
-    early = [row for row in sent if row.message_id in texted]
+    gone = [row for row in sent if row.message_id in texted]
+    undecided = [day for day in home.application_tables.days(PLANNED_TABLE) if day not in approved]
     return {
         "rows": {
             "delivered": month.rows_delivered(),
@@ -346,9 +349,12 @@ def findings(month: Month) -> dict[str, Any]:
             "accepted_by_the_provider": counts.num_rows,
             "accepted_more_than_once": sum(count > 1 for count in counts["accepted"].to_pylist()),
             "before_their_approval": sum(
-                submitted[row.message_id] < approved[row.as_of_date] for row in early if row.as_of_date in approved
+                submitted[row.message_id] < approved[row.as_of_date] for row in gone if row.as_of_date in approved
             ),
             "of_days_without_approval": sorted({str(row.as_of_date) for row in sent if row.as_of_date not in approved}),
+            "planned_without_approval": {
+                str(day): home.application_tables.read(PLANNED_TABLE, day).num_rows for day in undecided
+            },
         },
         "plans": month.story.plans,
         "verdicts": {str(row["as_of_date"]): row["verdict"] for row in home.model_events("retrain_decided")},
@@ -369,7 +375,8 @@ def broken_claims(found: dict[str, Any], expected_plans: int) -> list[str]:
         "each text went to the provider once": texts["accepted_by_the_provider"] > 0
         and texts["accepted_more_than_once"] == 0,
         "no text went before its approval": texts["before_their_approval"] == 0,
-        "no text went without an approval": texts["of_days_without_approval"] == [],
+        "no text went without an approval, and some had been planned": texts["of_days_without_approval"] == []
+        and sum(texts["planned_without_approval"].values()) > 0,
         "each day that the machine was on was decided": len(plans) == expected_plans,
         "only days whose export was not whole were blocked": bool(blocked) and blocked <= MAY_BLOCK,
         "the plan that nobody approved is over": plans.get(str(UNAPPROVED), {}).get("state") == "over",
@@ -423,7 +430,7 @@ def main() -> int:
         "seeds": [7],
         "people": USERS,
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
-        "cpu_seconds": round(story.cpu_seconds),
+        "cpu_seconds_at_least": round(story.cpu_seconds),
         **found,
         "broken": broken,
     }

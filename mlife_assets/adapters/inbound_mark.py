@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import orjson
 
 from mlife_assets.adapters.event_log import LogFile
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.ids import digest
-from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 
-MARK_KEY = "inbound_compared.json"
+MARK_FILE = "inbound_compared.json"
 UNSETTLED_DAYS = 7
 """Newest days that are always compared."""
 
@@ -34,8 +34,8 @@ class InboundMark:
     """What was compared.
 
     Attributes:
-        until: day of the newest file that was.
-        files: digest of the keys of all files up to it.
+        until: the day up to which files were.
+        files: digest of their keys.
         count: how many texts the ledger had.
         texts: digest of their ids.
     """
@@ -46,15 +46,15 @@ class InboundMark:
     texts: str
 
 
-def not_compared(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
+def not_compared(place: Path, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
     """Return the files whose texts have to be found in the ledger: all of them, unless a mark holds.
 
     Args:
-        store: where the mark is kept.
+        place: the file in which the mark is kept.
         files: all files of the log with texts, which ledgers wrote.
         texts: ids of all texts of the ledger, in its order.
     """
-    mark = _kept(store)
+    mark = _kept(place)
     if mark is None or len(texts) < mark.count or digest(texts[: mark.count]) != mark.texts:
         return list(files)
     if _digest(files, mark.until) != mark.files:
@@ -62,7 +62,7 @@ def not_compared(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[s
     return [file for file in files if file.day > mark.until]
 
 
-def move_mark(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[str], *, day: date) -> None:
+def move_mark(place: Path, files: Sequence[LogFile], texts: Sequence[str], *, day: date) -> None:
     """Move the mark to a week before `day`, after a comparison in which the texts of all files were found.
 
     Files and texts are those that were compared. `day` is the one about to be sent; a mark that holds and is as new
@@ -70,20 +70,20 @@ def move_mark(store: ObjectStore, files: Sequence[LogFile], texts: Sequence[str]
     """
     until = add_days(day, -UNSETTLED_DAYS)
     mark = InboundMark(until, _digest(files, until), len(texts), digest(texts))
-    before = _kept(store)
-    if before is not None and before.until >= until and not_compared(store, files, texts) != list(files):
+    before = _kept(place)
+    if before is not None and before.until >= until and not_compared(place, files, texts) != list(files):
         return
     if any(file.day <= until for file in files):
-        store.replace(MARK_KEY, orjson.dumps(mark, option=orjson.OPT_SORT_KEYS))
+        write_private(place, orjson.dumps(mark, option=orjson.OPT_SORT_KEYS))
 
 
-def _kept(store: ObjectStore) -> InboundMark | None:
+def _kept(place: Path) -> InboundMark | None:
     """Return the mark that is kept; None where there is none, or it cannot be read."""
     try:
-        kept = orjson.loads(store.get(MARK_KEY))
+        kept = orjson.loads(place.read_bytes())
         until = date.fromisoformat(kept["until"])
         return InboundMark(until, str(kept["files"]), int(kept["count"]), str(kept["texts"]))
-    except (NotFoundError, KeyError, TypeError, ValueError):
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
         return None
 
 

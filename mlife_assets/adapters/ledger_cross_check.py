@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 from mlife_assets.adapters.inbound_mark import move_mark, not_compared
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
@@ -36,7 +36,7 @@ def require_agreement(
     outbox: LedgerOutbox,
     *,
     signed: Mapping[str, int],
-    marks: ObjectStore,
+    mark: Path,
     since: date,
     until: date,
 ) -> None:
@@ -46,7 +46,7 @@ def require_agreement(
         ledger: of which one is about to send.
         outbox: from this ledger to the log.
         signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
-        marks: where it is kept how far texts from people were compared, out of reach of whoever writes the lake.
+        mark: the private file that says how far texts from people were compared.
         since: first day whose sends the caps look at.
         until: the day that is about to be sent.
     """
@@ -55,7 +55,7 @@ def require_agreement(
         *_behind_its_position(outbox),
         *_behind_its_head(ledger, signed),
         *_sends(ledger, outbox, since, end),
-        *_inbound(ledger, outbox, marks, until),
+        *_inbound(ledger, outbox, mark, until),
         *_switches(ledger, outbox),
         *_approvals(ledger, outbox, since, end),
     ]
@@ -108,13 +108,13 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
     return [*found, *_counted(unlogged, "texts that it published are not in the log")]
 
 
-def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, marks: ObjectStore, day: date) -> list[str]:
+def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, mark: Path, day: date) -> list[str]:
     files, texts = outbox.files("inbound_message"), ledger.inbound_ids()
-    logged = outbox.rows_of("inbound_message", not_compared(marks, files, texts), ["inbound_id"])
+    logged = outbox.rows_of("inbound_message", not_compared(mark, files, texts), ["inbound_id"])
     unknown = set(logged["inbound_id"].to_pylist()) - set(texts)
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
-    move_mark(marks, files, texts, day=day)
+    move_mark(mark, files, texts, day=day)
     return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
 
 

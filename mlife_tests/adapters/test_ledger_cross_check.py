@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.inbound_mark import MARK_FILE
 from mlife_assets.adapters.ledger_catch_up import catch_up
 from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
@@ -38,7 +39,7 @@ class Deployment:
 
     def __init__(self, ledger: SqlLedger, folder: Path) -> None:
         self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
-        self.marks = ObstoreObjectStore.local(folder / "private")
+        self.mark = folder / MARK_FILE
         self.log = ParquetEventLog(self.store)
         self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
@@ -87,7 +88,7 @@ class Deployment:
 
     def check(self, **signed: int) -> None:
         require_agreement(
-            self.ledger, self.outbox, signed=signed, marks=self.marks, since=DAY - timedelta(days=7), until=DAY
+            self.ledger, self.outbox, signed=signed, mark=self.mark, since=DAY - timedelta(days=7), until=DAY
         )
 
     def lose(self) -> None:

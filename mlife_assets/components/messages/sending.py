@@ -13,9 +13,9 @@ from datetime import date
 
 import pyarrow as pa
 
+from mlife_assets.adapters.inbound_mark import MARK_FILE
 from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
-from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
@@ -51,8 +51,8 @@ def read_plan(platform: Platform, day: date) -> MessagePlan:
 def require_known_ledger(platform: Platform, day: date) -> None:
     """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows."""
     since = recent_since(day, platform.application.policy, platform.policies.contact)
-    signed, marks = signed_positions(platform), ObstoreObjectStore.local(platform.private_folder)
-    require_agreement(platform.ledger, platform.outbox, signed=signed, marks=marks, since=since, until=day)
+    signed, mark = signed_positions(platform), platform.private_folder / MARK_FILE
+    require_agreement(platform.ledger, platform.outbox, signed=signed, mark=mark, since=since, until=day)
     platform.outbox.publish()
 
 
