@@ -56,7 +56,7 @@ def live_small_world(home: Path) -> None:
     definitions = build_definitions(settings, policies=policies)
     with open_instance(home) as instance:
         demo = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
-        demo.run_history(lambda _: None)
+        demo.run_history()
         demo.train_first_champion()
         for result in demo.run_days():
             print(f"ran {result.day}", file=sys.stderr)

@@ -151,7 +151,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
     definitions = build_definitions(settings, policies=Policies())
     with open_instance(home) as instance:
         demo = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
-        demo.run_history(lambda _: None)
+        demo.run_history()
         day = settings.first_lived_date - timedelta(days=1)
         demo.driver.run_day("retraining_job", day).require_success()
         platform = demo.platform

@@ -26,6 +26,7 @@ from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import DAILY, with_days
+from mlife_assets.components.graph.pruning import pruning_job
 from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
@@ -78,7 +79,7 @@ def build_definitions(
     return dg.Definitions(
         assets=_of_home(assets, settings, last, today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
-        jobs=[*jobs, *ACT_JOBS, alert_delivery_job],
+        jobs=[*jobs, *ACT_JOBS, alert_delivery_job, pruning_job],
         schedules=[*build_schedules(status, runs_days=platform.is_simulated), *parts.schedules],
         sensors=[
             *parts.sensors,

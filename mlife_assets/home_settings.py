@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path, PurePath
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -80,6 +80,9 @@ class HomeSettings(BaseSettings):
     )
     ui_url: str | None = Field(
         default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Log lines for people, or one JSON document each for whoever collects them."
     )
     endpoint_token: SecretStr | None = Field(
         default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."

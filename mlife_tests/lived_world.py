@@ -174,7 +174,7 @@ def live(folder: Path, **places: Any) -> tuple[dict[str, Any], tuple[DayResult, 
     home = open_home(folder, **places)
     with home.instance() as instance:
         story = Demo(home.definitions, instance, home.platform)
-        story.run_history(lambda _: None)
+        story.run_history()
         verdict = story.train_first_champion()
         days = tuple(story.run_days())
     home.platform.ledger.close()

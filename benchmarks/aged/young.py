@@ -46,7 +46,7 @@ def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print
     with open_instance(home) as instance:
         story = Demo(definitions, instance, platform)
         if done < 0:
-            story.run_history(lambda _: None)
+            story.run_history()
             say(f"{size.history_days} days of history landed")
             try:
                 story.train_first_champion()

@@ -26,6 +26,7 @@ from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, VERSIONS
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PANELS
 from mlife_assets.adapters.private_files import made_private
+from mlife_assets.adapters.pruned_tables import is_pruned
 from mlife_assets.adapters.rejected_rows import REJECTED
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
@@ -54,7 +55,9 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
         def copied(keys: Collection[str]) -> dict[str, str]:
             return _each(lambda key: _copied(key, lake, copy), keys)
 
-        derived = copied([key for key in lake.list("") if not _is_in(key, WRITTEN_ONCE)])
+        keys = [key for key in lake.list("") if not _is_in(key, WRITTEN_ONCE)]
+        derived = _each(lambda key: _copied_if_there(key, lake, copy), keys)
+        derived = {key: digest for key, digest in derived.items() if digest}
         listed = _listed(lake, chain)
         try:
             log = copied(listed)
@@ -128,6 +131,16 @@ def _copied(key: str, source: ObjectStore, target: ObjectStore) -> str:
     data = source.get(key)
     target.put_if_absent(key, data)
     return content_hash(data)
+
+
+def _copied_if_there(key: str, source: ObjectStore, target: ObjectStore) -> str:
+    """Copy a derived object; an empty answer is that of an old table that was pruned since it was listed."""
+    try:
+        return _copied(key, source, target)
+    except NotFoundError:
+        if not is_pruned(key):
+            raise
+        return ""
 
 
 def _each(read: Callable[[str], str], keys: Collection[str]) -> dict[str, str]:

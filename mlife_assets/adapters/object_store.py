@@ -87,7 +87,7 @@ class ObstoreObjectStore:
         folder = Path(root).absolute()
         with disk_errors_explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return cls(LocalStore(folder), root=folder, survives_power_cut=survives_power_cut)
+        return cls(LocalStore(folder, automatic_cleanup=True), root=folder, survives_power_cut=survives_power_cut)
 
     @classmethod
     def in_bucket(cls, bucket: Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
@@ -142,6 +142,22 @@ class ObstoreObjectStore:
         except (BaseError, OSError) as error:
             raise self._fault(key, error) from self._cause(error)
         self._sync(key)
+
+    def delete(self, key: str) -> None:
+        """Remove `key`, which may be gone already, and folders that it leaves empty. For derived data only.
+
+        Raises `InvalidInputError` on what is the record (`DURABLE`), and `PermanentError` where the key may not delete.
+        """
+        _require_plain(key)
+        if key.partition("/")[0] in DURABLE:
+            raise InvalidInputError(f"{key} is of the record, which is never deleted; name a table")
+        try:
+            obstore.delete(self._backend, key)
+        except _MISSING as error:
+            if is_bucket_missing(error):
+                raise missing_bucket() from None
+        except (BaseError, OSError) as error:
+            raise self._fault(key, error) from self._cause(error)
 
     def get(self, key: str) -> bytes:
         """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""

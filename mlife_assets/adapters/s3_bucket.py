@@ -45,6 +45,8 @@ _MEANINGS = {
     "501": _STORE,
 }
 """Code of an answer, or its status where it has none, -> what it means and what to do about it."""
+_DELETE_DENIED = "(code: AccessDenied)"
+"""How obstore says that of the one object in an answer to a request for several, whose status says nothing."""
 _PASSING = {"408", "409", "429"}
 """Statuses below 500 after which the same request may succeed."""
 
@@ -98,6 +100,8 @@ def bucket_fault(key: str, error: BaseException) -> MlifeError:
     """Return what a bucket's failure on a key, or on a listing (`""`), means to people."""
     what = key or "the store"
     answer = _ANSWER.search(str(error))
+    if _DELETE_DENIED in str(error):
+        return PermanentError(f"{what} may not be deleted with this key; grant s3:DeleteObject on it")
     if answer is None and not isinstance(error, PermissionDeniedError | UnauthenticatedError):
         if "redirect" in str(error):  # 301 and 307, of which obstore says no status
             return PermanentError(_REGION)

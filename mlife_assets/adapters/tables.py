@@ -29,6 +29,8 @@ _REPORT_OPTIONS = (
     | orjson.OPT_APPEND_NEWLINE
 )
 
+OF_MODELS = "of_models"
+"""The folder of the lake below which each further model has one of its own."""
 MADE_BY: Mapping[str, str] = {
     "challenger": "candidate_model",
     "fairness": "fairness_audit",
@@ -58,18 +60,22 @@ class TableStore:
 
     def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
         """Write (or replace) the table of one day and return its key. Schema metadata is not kept."""
-        key = self._key("tables", name, as_of_date)
+        key = self.key(name, as_of_date)
         self._store.replace(key, encode_table(table))
         return key
 
     def read(self, name: str, as_of_date: date) -> pa.Table:
         """Return the table of one day. Raises `NotFoundError` naming the asset to materialize."""
-        key = self._key("tables", name, as_of_date)
+        key = self.key(name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
             return decode_table(data)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise IntegrityError(f"{key} is not readable Parquet; {self._remedy(name, as_of_date)} again") from error
+
+    def key(self, name: str, as_of_date: date) -> str:
+        """Return the key of the table of one day."""
+        return self._key("tables", name, as_of_date)
 
     def days(self, name: str) -> list[date]:
         """Return the days that have a table, ascending."""

@@ -31,6 +31,7 @@ from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import serve
 from mlife_assets.cli.status import status
+from mlife_assets.cli.tables import tables_app
 from mlife_assets.cli.trace import trace
 from mlife_assets.cli.train import train
 
@@ -48,6 +49,7 @@ app.command("open")(open_pages)
 landing_app.command()(replay)
 app.add_typer(landing_app, name="landing")
 app.add_typer(log_app, name="log")
+app.add_typer(tables_app, name="tables")
 app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)

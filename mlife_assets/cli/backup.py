@@ -154,12 +154,12 @@ def _caught_up(platform: Platform) -> CaughtUp:
 
 def _rebuild(settings: Settings) -> date | None:
     from mlife_assets.components.running.driver import LifecycleDriver
-    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.components.running.instance import instance_of
     from mlife_assets.components.running.lost_warehouse import rebuild_features
     from mlife_assets.definitions import build_definitions
 
-    definitions, is_in_database = build_definitions(settings), settings.database is not None
-    with progress("building features"), open_instance(settings.home, is_in_database=is_in_database) as instance:
+    definitions = build_definitions(settings)
+    with progress("building features"), instance_of(settings) as instance:
         return rebuild_features(LifecycleDriver(definitions, instance), definitions.resources["platform"])  # type: ignore[index]
 
 

@@ -123,12 +123,12 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
             f"{chosen_day} has no partition before the machine's clock reaches it; the last is {last}"
         )
     from mlife_assets.components.running.demo import Demo
-    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
 
     definitions = build_definitions(settings)
     number = (chosen_day - settings.first_lived_date).days + 1
-    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
+    with instance_of(settings) as instance:
         story = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
         result = story.run_day(number, chosen_day)
         if rebuilds_metrics:

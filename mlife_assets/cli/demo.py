@@ -35,7 +35,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
     from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
-    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
@@ -54,11 +54,13 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     prepare_home(settings.home)
     settings.remember_world()
     platform: Platform = definitions.resources["platform"]  # type: ignore[index]
-    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
+    with instance_of(settings) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
-        with progress("simulating and landing the market's history", settings.history_days - 1, console) as advance:
-            demo.run_history(lambda _: advance())
+        with progress("simulating the market's history", settings.history_days - 1, console) as advance:
+            demo.simulate_history(lambda _: advance())
+        with progress("landing it and building features", console=console):
+            demo.land_history()
         with progress("training the first champion and asking the gate", console=console):
             verdict = demo.train_first_champion()
         _print_promotion(console, verdict)

@@ -11,15 +11,19 @@ to act on unsound data.
 
 from __future__ import annotations
 
+import logging
 from enum import IntEnum
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from mlife_assets.adapters.json_logs import logs_json
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.extras import missing_extra
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class ExitCode(IntEnum):
@@ -57,5 +61,8 @@ class MlifeGroup(TyperGroup):
                 shown = missing_extra(error) if isinstance(error, ImportError) else disk_error("a file", error)
             if shown is None:
                 raise
-            typer.echo(f"mlife: {shown}", err=True)
+            if logs_json():
+                _LOGGER.error("%s", shown)
+            else:
+                typer.echo(f"mlife: {shown}", err=True)
             raise typer.Exit(ExitCode.FAILED) from error

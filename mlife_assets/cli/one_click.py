@@ -57,7 +57,7 @@ def one_click(
         else:
             base = platform.policies.letterhead.unsubscribe_base
             side_console().print(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C", soft_wrap=True)
-        config = server_config(one_click_app(platform), log_level="warning", access_log=False)
+        config = server_config(one_click_app(platform))
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

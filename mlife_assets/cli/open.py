@@ -107,8 +107,7 @@ def dev(
         # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _in_a_thread(site_config(settings), listener):
-            in_database = settings.database is not None
-            run_dagster_dev(settings.home, WORKSPACE_FILE, HOST, ui_port, is_in_database=in_database)
+            run_dagster_dev(settings, WORKSPACE_FILE, HOST, ui_port)
 
 
 def site_config(settings: Settings) -> uvicorn.Config:
@@ -119,7 +118,7 @@ def site_config(settings: Settings) -> uvicorn.Config:
     from mlife_assets.settings import RUNBOOKS_FOLDER
 
     site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.ui_url, mark=site_mark(settings))
-    return server_config(site, log_level="warning", access_log=False)
+    return server_config(site)
 
 
 def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
@@ -129,7 +128,7 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
     from mlife_assets.serving.site import create_site
 
     site = create_site(ProjectPages(settings), ui_url=settings.ui_url, mark=site_mark(settings), served=())
-    return server_config(site, log_level="warning", access_log=False)
+    return server_config(site)
 
 
 def site_mark(settings: HomeSettings) -> str:

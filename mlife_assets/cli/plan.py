@@ -122,10 +122,10 @@ def reject(
 def _run(settings: Settings, job: str, op: str, config: Mapping[str, str]) -> None:
     """Run a job of a person, then read the receipts that there are, as the sensor does in the UI."""
     from mlife_assets.components.running.driver import LifecycleDriver
-    from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
 
-    with open_instance(settings.home, is_in_database=settings.database is not None) as instance:
+    with instance_of(settings) as instance:
         driver = LifecycleDriver(build_definitions(settings), instance)
         driver.run_unpartitioned(job, {op: config}).require_success()
         for sensed in driver.tick_sensors(["inbound_texts_sensor"]):

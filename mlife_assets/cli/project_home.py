@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlife_assets.components.platform.table_platform import TablePlatform
     from mlife_assets.home_settings import ProjectSettings
 
-COMMANDS = "`mlife status`, `mlife models`, `mlife log`, `mlife open` and `mlife serve`"
+COMMANDS = "`mlife status`, `mlife models`, `mlife log`, `mlife tables`, `mlife open` and `mlife serve`"
 OURS = "mlife_assets"
 
 
@@ -31,12 +31,15 @@ def project_settings(home: Path | None) -> ProjectSettings | None:
 
     `home` is what `--home` says.
     """
+    from mlife_assets.adapters.json_logs import log_as_json
     from mlife_assets.adapters.own_folder import is_project_home
     from mlife_assets.home_settings import ProjectSettings
 
     root = project_root(Path.cwd())
     with faults_named():
         settings = ProjectSettings.below(root or Path.cwd(), None if home is None else str(home.absolute()))
+    if settings.log_format == "json":
+        log_as_json()
     if is_project_home(settings.home):
         return settings
     is_asked_for = home is not None or "home" in ProjectSettings().model_fields_set

@@ -75,7 +75,7 @@ def serve(
                 side_console().print(f"{name}: {said}", markup=False, soft_wrap=True)
             side_console().print(f"Serving at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
 
-        config = server_config(create_app(providers, token=token), log_level="warning", access_log=False)
+        config = server_config(create_app(providers, token=token))
         with suppress(KeyboardInterrupt):
             AnnouncedServer(config, announce).run(sockets=[listener])
 

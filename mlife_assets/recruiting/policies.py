@@ -12,6 +12,7 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.core.retention_policy import RetentionPolicy
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 
@@ -101,6 +102,7 @@ class Policies:
     contact: ContactPolicy = field(default_factory=ContactPolicy)
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
     landing: LandingPolicy = field(default_factory=LandingPolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     price: PricePolicy = field(default_factory=PricePolicy)
     letterhead: Letterhead = field(default_factory=Letterhead)
     decided: tuple[str, ...] = ()

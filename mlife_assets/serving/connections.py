@@ -147,7 +147,7 @@ class AnnouncedServer(uvicorn.Server):
 
 
 def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own."""
+    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own. Its warnings are logged as ours."""
     allowed = limits or ConnectionLimits()
     return uvicorn.Config(
         app,
@@ -159,5 +159,5 @@ def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **option
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        **options,
+        **{"log_config": None, "log_level": "warning", "access_log": False, **options},
     )

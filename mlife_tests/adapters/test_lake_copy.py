@@ -13,7 +13,7 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.lake_copy import copy_lake, fill_up, missing_in
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import ContentConflictError, IntegrityError
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -80,6 +80,19 @@ class Busy:
         return looked
 
 
+class Listing:
+    """A lake that lists keys which are gone."""
+
+    def __init__(self, lake: ObstoreObjectStore, gone: list[str]) -> None:
+        self._lake, self._gone = lake, gone
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lake, name)
+
+    def list(self, prefix: str) -> list[str]:
+        return [*self._lake.list(prefix), *(self._gone if not prefix else [])]
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> ObstoreObjectStore:
     return ObstoreObjectStore.local(tmp_path / "lake")
@@ -124,6 +137,14 @@ def test_a_copy_that_is_made_while_others_write_fits_together(lake, writer, tmp_
     assert len(known) < writer.steps, "they wrote until the end"
     assert 3 < int(copy.get(REPORT)) <= len(known), "a report knows no more than the log"
     assert int(copy.get("outbox/ledger_position.json")) <= len(known)
+
+
+def test_a_table_that_is_pruned_meanwhile_is_not_in_the_copy_and_nothing_else_may_be_missing(lake, writer, tmp_path):
+    key = "tables/scores/as_of_date=2026-06-01/part.parquet"
+    listed: Any = Listing(lake, [key])
+    assert key not in copy_lake(listed, writer.log.chain, tmp_path / "copy")
+    with pytest.raises(NotFoundError):
+        copy_lake(Listing(lake, ["dashboard/gone.html"]), writer.log.chain, tmp_path / "another")  # type: ignore[arg-type]
 
 
 def test_what_no_manifest_lists_is_not_copied(lake, writer, tmp_path):

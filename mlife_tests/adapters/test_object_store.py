@@ -82,6 +82,22 @@ def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
         store.get("nothing")
 
 
+def test_what_is_derived_is_removed_and_what_is_recorded_never(store: ObstoreObjectStore) -> None:
+    for key in ("tables/a/x", "tables/a/y", "events/a"):
+        store.put_if_absent(key, b"1")
+    store.delete("tables/a/x")
+    store.delete("tables/a/x")
+    assert store.list("") == ["events/a", "tables/a/y"]
+    store.delete("tables/a/y")
+    assert store.list("tables") == []
+    for recorded in ("events/a", "manifests/b", "models/m/card.html", "rejected/c"):
+        with pytest.raises(InvalidInputError, match="is of the record, which is never deleted"):
+            store.delete(recorded)
+    assert store.get("events/a") == b"1"
+    with pytest.raises(InvalidInputError):
+        store.delete("tables/../events/a")
+
+
 @pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../b", "a/", "a b", "a#1", "a/./b", "ä"])
 def test_keys_that_could_be_read_two_ways_are_refused(store: ObstoreObjectStore, key: str) -> None:
     with pytest.raises(InvalidInputError):
@@ -114,7 +130,7 @@ def test_a_bucket_that_is_not_there_is_not_an_empty_one(s3, call: str) -> None:
         _call(store, call)
 
 
-@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace"])
+@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace", "delete"])
 @pytest.mark.parametrize("credentials", [Credentials("OWNER", "wrong"), Credentials("NOBODY", "owner-secret")])
 def test_a_wrong_key_is_refused_for_good(s3, call: str, credentials: Credentials) -> None:
     store = ObstoreObjectStore.in_bucket(s3.bucket("lake", credentials=credentials))
@@ -131,7 +147,16 @@ def test_a_key_that_may_only_read_writes_nothing(s3, s3_place: Bucket, call: str
     assert reader.list("") == []
 
 
-@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace"])
+def test_a_key_that_may_not_delete_deletes_nothing(s3, s3_place: Bucket) -> None:
+    store = ObstoreObjectStore.in_bucket(s3_place)
+    store.put_if_absent("tables/a", b"1")
+    reader = ObstoreObjectStore.in_bucket(replace(s3_place, credentials=Credentials("READER", "reader-secret")))
+    with pytest.raises(PermanentError, match="tables/a may not be deleted with this key; grant s3:DeleteObject"):
+        reader.delete("tables/a")
+    assert store.get("tables/a") == b"1"
+
+
+@pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace", "delete"])
 def test_a_server_that_does_not_answer_may_do_so_later(call: str) -> None:
     place = Bucket("lake", "", Credentials("OWNER", "owner-secret"), endpoint="http://127.0.0.1:1")
     with pytest.raises(TransientError, match="does not answer; check its address and the network, and try"):

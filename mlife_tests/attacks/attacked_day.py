@@ -109,7 +109,7 @@ def make(folder: Path) -> None:
 
     prepare_home(folder)
     with story_of(folder, is_first=True) as (home, story):
-        story.run_history(lambda _: None)
+        story.run_history()
         eve = add_days(home.settings.first_lived_date, -1)
         story.driver.run_day("retraining_job", eve).require_success()
         registry = home.platform.registry

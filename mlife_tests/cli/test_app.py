@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -61,6 +62,7 @@ LEAVES = (
     "plan show",
     "plan approve",
     "plan reject",
+    "tables prune",
 )
 WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"}
 """Commands that need no lived home: they read or write the files that they are given."""
@@ -163,6 +165,17 @@ print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: mlife" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_an_error_is_a_line_of_json_where_lines_are(empty):
+    code = f"import sys; sys.argv = ['mlife', 'landing', 'replay', '--home', {str(empty)!r}]\n"
+    code += "from mlife_assets.cli import main; main()"
+    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    (line,) = (json.loads(one) for one in done.stderr.splitlines())
+    assert (line["level"], line["logger"]) == ("error", "mlife_assets.cli.exits")
+    assert line["event"].startswith(f"nothing has run in {empty} yet; ")
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_wrong_usage_is_exit_code_2(run):

@@ -140,7 +140,8 @@ def test_schedules_run_by_themselves_in_production_only(tmp_path) -> None:
     for environment, status in (("dev", "STOPPED"), ("staging", "STOPPED"), ("prod", "RUNNING")):
         schedules = build_definitions(Settings(home=tmp_path, environment=environment)).schedules
         found = {schedule.name: schedule.default_status.value for schedule in schedules}
-        assert found.pop("weekly_backtest_schedule") == "STOPPED", "a person turns it on"
+        for name in ("weekly_backtest_schedule", "weekly_pruning_schedule"):
+            assert found.pop(name) == "STOPPED", "a person turns it on"
         assert set(found.values()) == {status}, environment
 
 

@@ -112,7 +112,7 @@ def main(home: Path) -> dict[str, Any]:
     with open_instance(home) as instance:
         definitions = with_jobs_of_the_model(build_definitions(settings, platform=platform))
         story = Demo(definitions, instance, platform)
-        story.run_history(lambda _: None)
+        story.run_history()
         story.driver.run_day(f"{NAME}_retraining_job", add_days(day, -1)).require_success()
         version = challenger_version(view, add_days(day, -1))
         before = view.registry.champion()

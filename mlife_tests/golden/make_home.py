@@ -33,7 +33,7 @@ def live(folder: Path) -> SmallHome:
     home = open_home(folder)
     with open_instance(folder) as instance:
         story = Demo(home.definitions, instance, home.platform)
-        story.run_history(lambda _: None)
+        story.run_history()
         for number in range(LIVED_DAYS):
             _change_champion(home, story, instance, number)
             print(story.run_day(number + 1, home.day(number + 1)))

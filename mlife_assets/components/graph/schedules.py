@@ -9,6 +9,7 @@ they are off by default.
 import dagster as dg
 
 from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle_backtest_job, metrics_job
+from mlife_assets.components.graph.pruning import pruning_job
 from mlife_assets.core.windows import RUN_HOUR_UTC
 
 
@@ -51,5 +52,13 @@ def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True)
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.STOPPED,
             description="Asks each Sunday whether governed retraining pays; a long run, so a person turns it on.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_pruning_schedule",
+            job=pruning_job,
+            cron_schedule="30 5 * * 0",
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Removes pairs and scores of days long past; what is removed is gone, so a person turns it on.",
         ),
     ]

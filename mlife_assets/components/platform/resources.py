@@ -25,7 +25,7 @@ from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.adapters.tables import TableStore
+from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
 from mlife_assets.components.events.ingest import ingest_of_day
@@ -163,7 +163,7 @@ class Platform(DeploymentParts, ModelPlatform):
         """Daily tables and reports of the model; those of the first are where they were when there was one."""
         if self.model_name == JOB_APPLICATIONS:
             return self.tables
-        return TableStore(self.lake, f"of_models/{self.model_name}/")
+        return TableStore(self.lake, f"{OF_MODELS}/{self.model_name}/")
 
     @property
     def start_date(self) -> date:

@@ -20,7 +20,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.own_folder import made_and_ignored
 from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.adapters.table_marts import DailyMart, TableMarts
-from mlife_assets.adapters.tables import TableStore
+from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
@@ -106,7 +106,7 @@ class TablePlatform(ModelPlatform):
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model."""
-        return TableStore(self.lake, f"of_models/{self.model_name}/", assets=f"{self.model_name}/")
+        return TableStore(self.lake, f"{OF_MODELS}/{self.model_name}/", assets=f"{self.model_name}/")
 
     @property
     def retraining_job(self) -> str:  # type: ignore[override]
@@ -156,7 +156,7 @@ class TablePlatform(ModelPlatform):
     def landed_days(self) -> Sequence[date]:
         """Return the days for which a table was taken in, ascending; where no model is asked about, of any."""
         if not self.model_name:
-            kept = {key.split("/")[1] for key in self.lake.list("of_models")}
+            kept = {key.split("/")[1] for key in self.lake.list(OF_MODELS)}
             return sorted({day for name in kept for day in self.of_model(name).landed_days()})
         return sorted({day for table in TABLES for day in self.model_tables.report_days(ingest_report_of(table))})
 

@@ -117,14 +117,23 @@ class Demo:
         self.graphs = [ModelGraph(model) for model in platform.models]
         self.stopwatch = Stopwatch()
 
-    def run_history(self, after_day: Callable[[date], None]) -> None:
-        """Simulate the history of the market, `after_day` after each day, then land and transform it in one run."""
+    def run_history(self) -> None:
+        """Simulate the history of the market, then land it."""
+        self.simulate_history(lambda _: None)
+        self.land_history()
+
+    def simulate_history(self, after_day: Callable[[date], None]) -> None:
+        """Simulate the history of the market, `after_day` after each day."""
         settings = self.platform.settings
-        last = add_days(settings.first_lived_date, -1)
         with self.stopwatch.measure("market"):
-            for day in days_between(settings.start_date, add_days(last, -1)):
+            for day in days_between(settings.start_date, add_days(settings.first_lived_date, -2)):
                 self.platform.deliver(day)
                 after_day(day)
+
+    def land_history(self) -> None:
+        """Land the history and build its features, in one run."""
+        settings = self.platform.settings
+        last = add_days(settings.first_lived_date, -1)
         with self.stopwatch.measure("history"):
             self.driver.run_range("history_job", settings.first_partition, last).require_success()
 

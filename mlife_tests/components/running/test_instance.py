@@ -1,6 +1,8 @@
-from __future__ import annotations
+import json
+import logging
 
 import dagster as dg
+import pytest
 import yaml
 
 from mlife_assets.components.running.instance import SETTINGS_FILE, open_instance
@@ -17,6 +19,29 @@ def test_an_instance_keeps_what_ran_and_has_the_settings_of_the_project(tmp_path
     with open_instance(tmp_path) as again:
         assert again.get_latest_materialization_event(dg.AssetKey("a")) is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dagster"]
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["2026-06-01"]))
+def logging_asset(context: dg.AssetExecutionContext) -> None:
+    context.log.info("in the asset")
+    logging.getLogger("mlife_assets.some").warning("in what it calls")
+
+
+@pytest.mark.parametrize("logs_json", [True, False])
+def test_a_run_logs_lines_of_json_where_they_are_wanted(tmp_path, capfd, logs_json) -> None:
+    with open_instance(tmp_path, logs_json=logs_json) as instance:
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        done = dg.materialize([logging_asset], instance=instance, partition_key="2026-06-01", run_config=quiet)
+        ui = [entry.user_message for entry in instance.all_logs(done.run_id) if entry.dagster_event is None]
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    if not logs_json:
+        assert (said, ui) == ([], ["in the asset"])
+        return
+    assert ui == ["in the asset", "in what it calls"]
+    assert {line["run_id"] for line in said} == {done.run_id}
+    assert {line["partition"] for line in said} == {"2026-06-01"}
+    assert [line["step"] for line in said if line["event"] in ui] == ["logging_asset"] * 2
+    assert said[-1]["dagster_event"] == "PIPELINE_SUCCESS"
 
 
 def test_the_settings_are_those_that_were_measured() -> None:

@@ -1,0 +1,73 @@
+"""Log lines as JSON, for whoever collects them.
+
+Belongs here: the form of a line, the handler that writes it. Does not belong here: what is logged, whether lines are
+JSON (`home_settings`).
+
+Concept: lines have the names that Dagster's own services give theirs (`--log-format json`): `timestamp`, `level`,
+`logger`, `event`. What a run logs also says of which run, job, step and partition it is, so that one line is enough to
+find the rest in the UI.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+PARTITION_TAG = "dagster/partition"
+_OF_RUNS = {"run_id": "run_id", "job_name": "job", "step_key": "step"}
+
+
+def json_formatter() -> logging.Formatter:
+    """Return what writes a record as one line of JSON."""
+    import structlog
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _of_run,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+    )
+
+
+class JsonHandler(logging.StreamHandler[Any]):
+    """Writes records to stderr, one line of JSON each: stdout holds a command's answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(json_formatter())
+
+
+def logs_json() -> bool:
+    """Return whether this process writes what it logs as JSON."""
+    return any(isinstance(handler, JsonHandler) for handler in logging.getLogger().handlers)
+
+
+def log_as_json() -> None:
+    """Write what this process logs as JSON from now on: warnings and worse; once, however often it is called."""
+    if not logs_json():
+        logging.getLogger().addHandler(JsonHandler())
+
+
+def _of_run(_: logging.Logger, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add what Dagster says of the run that a record is from; its message then needs not begin with it."""
+    facts = getattr(line["_record"], "dagster_meta", None)
+    if facts is None:
+        return line
+    line.update({ours: facts[theirs] for theirs, ours in _OF_RUNS.items() if facts[theirs]})
+    if PARTITION_TAG in facts["job_tags"]:
+        line["partition"] = facts["job_tags"][PARTITION_TAG]
+    if facts["dagster_event"] is not None:
+        line["dagster_event"] = facts["dagster_event"].event_type_value
+    _, _, error = line["event"].partition(facts["orig_message"])
+    line["event"] = facts["orig_message"]
+    if error.strip():
+        line["exception"] = error.strip()
+    return line
