@@ -14,7 +14,8 @@ and 1,094 days. Measured are CPU seconds, user and system with children, and the
 - *STOP*: a reply arrives, and the job that reads it suppresses the person.
 - *features of a day*: dbt's tables of the next day, whose events landed before.
 - *whole day*: the next days with sensors, metrics and dashboard, each a process of its own, like `mlife day`.
-- *verify*: every byte of the event log, its chain, heads, ledger, registry and reports; with its reads.
+- *verify*: every byte of the event log, its chain, heads, ledger, registry and reports; with its reads, and how many
+  of them one after the other a bucket that is far away would be waited for.
 
 The claims are that each costs at most 1.5 times as much at the last age as at the first, in seconds and in memory, and
 that verifying three years takes less than a minute. They are judged when the first age is at most 31 and the last at

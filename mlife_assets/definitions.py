@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.json_logs import log_as_json
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.application import Application
 from mlife_assets.components.events import landing as events
@@ -189,6 +190,8 @@ def defs() -> dg.Definitions:
             or the database cannot be read; names the setting and the remedy.
     """
     settings = Settings()
+    if settings.log_format == "json":
+        log_as_json()
     platform = Platform(settings=settings, policies=settings.policies())
     require_places_are_there(settings)  # said now, not by each run
     if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong

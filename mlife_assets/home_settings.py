@@ -39,7 +39,17 @@ def is_folder(place: str) -> bool:
     return not place.startswith("s3://")
 
 
-class HomeSettings(BaseSettings):
+class LogSettings(BaseSettings):
+    """How log lines are written, known before anything else is."""
+
+    model_config = SettingsConfigDict(env_prefix="MLIFE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Log lines for people, or one JSON document each for whoever collects them."
+    )
+
+
+class HomeSettings(LogSettings):
     """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`.
 
     Region and key of a bucket have the names that every tool of S3 reads.
@@ -80,9 +90,6 @@ class HomeSettings(BaseSettings):
     )
     ui_url: str | None = Field(
         default=None, pattern=_HTTP_URL, description="Address of the Dagster UI, for links from pages to assets."
-    )
-    log_format: Literal["text", "json"] = Field(
-        default="text", description="Log lines for people, or one JSON document each for whoever collects them."
     )
     endpoint_token: SecretStr | None = Field(
         default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."

@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.core.ports import ObjectStore
 
 LOOKS, REQUESTS = 20, 50
 """Calls that are timed together: one alone is shorter than the clock is exact."""
@@ -271,7 +273,54 @@ def verify(bench: Bench) -> Seconds:
     spent, wall = cpu_seconds() - began, time.perf_counter() - at
     if not found.verification.is_intact:
         raise SystemExit(f"the log is not intact: {found.verification.findings[0]}")
-    return {"verify": [spent], "verify, wall": [wall], "verify, reads": [float(reads[0])]}
+    distant = open_platform(bench.home, bench.size)
+    far = vars(distant)["lake"] = FarStore(distant.lake)
+    audit_log(distant)
+    return {
+        "verify": [spent],
+        "verify, wall": [wall],
+        "verify, reads": [float(reads[0])],
+        "verify, sequential reads": [far.sequential],
+    }
+
+
+class FarStore:
+    """A lake whose every request takes the same time, as one that is far away.
+
+    `sequential` is how many requests one after the other would have been waited for as long: the time in which at least
+    one was on its way, by the time of one.
+    """
+
+    SECONDS = 0.02
+
+    def __init__(self, lake: ObjectStore) -> None:
+        self._lake, self._lock = lake, threading.Lock()
+        self._on_the_way, self._since, self._waited = 0, 0.0, 0.0
+
+    @property
+    def sequential(self) -> float:
+        return round(self._waited / self.SECONDS)
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self._lake, name)
+        return self._delayed(asked) if callable(asked) else asked
+
+    def _delayed(self, asked: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(*arguments: Any) -> Any:
+            with self._lock:
+                if self._on_the_way == 0:
+                    self._since = time.perf_counter()
+                self._on_the_way += 1
+            try:
+                time.sleep(self.SECONDS)
+            finally:
+                with self._lock:
+                    self._on_the_way -= 1
+                    if self._on_the_way == 0:
+                        self._waited += time.perf_counter() - self._since
+            return asked(*arguments)
+
+        return ask
 
 
 ACTS: Mapping[str, Callable[[Bench], Seconds]] = {

@@ -14,8 +14,12 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-PARTITION_TAG = "dagster/partition"
 _OF_RUNS = {"run_id": "run_id", "job_name": "job", "step_key": "step"}
+_OF_TAGS = {
+    "dagster/partition": "partition",
+    "dagster/asset_partition_range_start": "partition_first",
+    "dagster/asset_partition_range_end": "partition_last",
+}
 
 
 def json_formatter() -> logging.Formatter:
@@ -53,21 +57,27 @@ def logs_json() -> bool:
 def log_as_json() -> None:
     """Write what this process logs as JSON from now on: warnings and worse; once, however often it is called."""
     if not logs_json():
-        logging.getLogger().addHandler(JsonHandler())
+        handler = JsonHandler()
+        handler.addFilter(_is_written_by_nobody_else)
+        logging.getLogger().addHandler(handler)
+
+
+def _is_written_by_nobody_else(record: logging.LogRecord) -> bool:
+    """Return whether a record is not a run's, which writes its own, and of no library that does."""
+    owner = record.name.partition(".")[0]
+    return not hasattr(record, "dagster_meta") and (owner == "root" or not logging.getLogger(owner).handlers)
 
 
 def _of_run(_: logging.Logger, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add what Dagster says of the run that a record is from; its message then needs not begin with it."""
+    """Add what Dagster says of the run that a record is from; its message need not begin with it then."""
     facts = getattr(line["_record"], "dagster_meta", None)
     if facts is None:
         return line
     line.update({ours: facts[theirs] for theirs, ours in _OF_RUNS.items() if facts[theirs]})
-    if PARTITION_TAG in facts["job_tags"]:
-        line["partition"] = facts["job_tags"][PARTITION_TAG]
-    if facts["dagster_event"] is not None:
-        line["dagster_event"] = facts["dagster_event"].event_type_value
-    _, _, error = line["event"].partition(facts["orig_message"])
+    line.update({ours: facts["job_tags"][theirs] for theirs, ours in _OF_TAGS.items() if theirs in facts["job_tags"]})
     line["event"] = facts["orig_message"]
-    if error.strip():
-        line["exception"] = error.strip()
+    if (event := facts["dagster_event"]) is not None:
+        line["dagster_event"] = event.event_type_value
+        if (error := getattr(event.event_specific_data, "error", None)) is not None:
+            line["exception"] = error.to_string()
     return line

@@ -14,6 +14,7 @@ stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from pathlib import Path
 
 from mlife_assets.adapters.event_log import ParquetEventLog
@@ -26,12 +27,15 @@ from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, VERSIONS
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PANELS
 from mlife_assets.adapters.private_files import made_private
-from mlife_assets.adapters.pruned_tables import is_pruned
+from mlife_assets.adapters.pruned_tables import old_tables
 from mlife_assets.adapters.rejected_rows import REJECTED
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.retention_policy import AUDIENCE_DAYS, RetentionPolicy
 
 NAMED_BY_LOG = (VERSIONS, FOLDS, PANELS, REJECTED)
+PRUNED_SOONEST = RetentionPolicy(table_days=AUDIENCE_DAYS)
+"""What it keeps, no pruning removes."""
 WRITTEN_ONCE = (EVENTS, MANIFESTS, *NAMED_BY_LOG)
 _REPAIR = "`mlife log verify` says what is wrong: repair that first, and meanwhile back up --without-lake"
 
@@ -55,8 +59,9 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
         def copied(keys: Collection[str]) -> dict[str, str]:
             return _each(lambda key: _copied(key, lake, copy), keys)
 
+        old = {key for keys in old_tables(lake, PRUNED_SOONEST, date.max).values() for key in keys}
         keys = [key for key in lake.list("") if not _is_in(key, WRITTEN_ONCE)]
-        derived = _each(lambda key: _copied_if_there(key, lake, copy), keys)
+        derived = _each(lambda key: _copied_if_there(key, lake, copy, may_be_gone=key in old), keys)
         derived = {key: digest for key, digest in derived.items() if digest}
         listed = _listed(lake, chain)
         try:
@@ -133,12 +138,12 @@ def _copied(key: str, source: ObjectStore, target: ObjectStore) -> str:
     return content_hash(data)
 
 
-def _copied_if_there(key: str, source: ObjectStore, target: ObjectStore) -> str:
+def _copied_if_there(key: str, source: ObjectStore, target: ObjectStore, *, may_be_gone: bool) -> str:
     """Copy a derived object; an empty answer is that of an old table that was pruned since it was listed."""
     try:
         return _copied(key, source, target)
     except NotFoundError:
-        if not is_pruned(key):
+        if not may_be_gone:
             raise
         return ""
 

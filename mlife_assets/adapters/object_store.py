@@ -47,6 +47,7 @@ from mlife_assets.core.errors import (
     TransientError,
 )
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.retention_policy import is_pruned
 from mlife_assets.core.storage_places import Bucket
 
 if TYPE_CHECKING:
@@ -144,20 +145,18 @@ class ObstoreObjectStore:
         self._sync(key)
 
     def delete(self, key: str) -> None:
-        """Remove `key`, which may be gone already, and folders that it leaves empty. For derived data only.
+        """Remove `key`, which may be gone already, and folders that it leaves empty.
 
-        Raises `InvalidInputError` on what is the record (`DURABLE`), and `PermanentError` where the key may not delete.
+        Raises `InvalidInputError` on anything but a table that may be pruned, `PermanentError` where nobody may.
         """
-        _require_plain(key)
-        if key.partition("/")[0] in DURABLE:
-            raise InvalidInputError(f"{key} is of the record, which is never deleted; name a table")
+        if not is_pruned(key):
+            raise InvalidInputError(f"{quoted(key)} is never deleted; name a table that may be pruned")
         try:
             obstore.delete(self._backend, key)
-        except _MISSING as error:
-            if is_bucket_missing(error):
-                raise missing_bucket() from None
+        except _MISSING:
+            self._require_bucket()
         except (BaseError, OSError) as error:
-            raise self._fault(key, error) from self._cause(error)
+            raise self._fault(key, error, deletes=True) from self._cause(error)
 
     def get(self, key: str) -> bytes:
         """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""
@@ -217,11 +216,13 @@ class ObstoreObjectStore:
             self.folders("")
             self._is_there = True
 
-    def _fault(self, key: str, error: Exception) -> MlifeError:
+    def _fault(self, key: str, error: Exception, *, deletes: bool = False) -> MlifeError:
         if isinstance(error, ValueError):
             reason = str(error).partition("\n")[0]
             return InvalidInputError(f"object key {quoted(key)} is not valid: {reason}")
-        return bucket_fault(key, error) if self._root is None else _disk_fault(str(self._root / key), error)
+        if self._root is None:
+            return bucket_fault(key, error, deletes=deletes)
+        return _disk_fault(str(self._root / key), error)
 
     def _cause(self, error: Exception) -> Exception | None:
         """Return what may stand below an error in a traceback: of a bucket nothing, its answer may repeat a token."""

@@ -96,12 +96,14 @@ def is_object_denied(error: BaseException) -> bool:
     return answer is not None and answer[1] == "403" and (answer[2] or "AccessDenied") not in _MEANINGS
 
 
-def bucket_fault(key: str, error: BaseException) -> MlifeError:
-    """Return what a bucket's failure on a key, or on a listing (`""`), means to people."""
+def bucket_fault(key: str, error: BaseException, *, deletes: bool = False) -> MlifeError:
+    """Return what a bucket's failure on a key, or on a listing (`""`), means to people; `deletes` is what was asked."""
     what = key or "the store"
     answer = _ANSWER.search(str(error))
-    if _DELETE_DENIED in str(error):
+    if deletes and (_DELETE_DENIED in str(error) or is_object_denied(error)):
         return PermanentError(f"{what} may not be deleted with this key; grant s3:DeleteObject on it")
+    if deletes and answer is not None and answer[1] == "501":
+        return PermanentError(f"the store knows no request that deletes {what}; remove it by the store's own tools")
     if answer is None and not isinstance(error, PermissionDeniedError | UnauthenticatedError):
         if "redirect" in str(error):  # 301 and 307, of which obstore says no status
             return PermanentError(_REGION)

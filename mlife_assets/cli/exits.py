@@ -18,7 +18,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mlife_assets.adapters.json_logs import logs_json
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.extras import missing_extra
@@ -59,10 +58,26 @@ class MlifeGroup(TyperGroup):
                 shown: MlifeError | None = error
             else:
                 shown = missing_extra(error) if isinstance(error, ImportError) else disk_error("a file", error)
-            if shown is None:
+            if _logs_json():
+                _LOGGER.error("%s", shown or "a defect of mlife", exc_info=error if shown is None else None)
+            elif shown is None:
                 raise
-            if logs_json():
-                _LOGGER.error("%s", shown)
             else:
                 typer.echo(f"mlife: {shown}", err=True)
             raise typer.Exit(ExitCode.FAILED) from error
+
+
+def _logs_json() -> bool:
+    """Return whether errors are lines of JSON; the environment may say so and be wrong otherwise."""
+    from pydantic import ValidationError
+
+    from mlife_assets.adapters.json_logs import log_as_json
+    from mlife_assets.home_settings import LogSettings
+
+    try:
+        is_json = LogSettings().log_format == "json"
+    except ValidationError:
+        return False
+    if is_json:
+        log_as_json()
+    return is_json

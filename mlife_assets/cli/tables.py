@@ -36,11 +36,11 @@ def prune(
 ) -> None:
     """Remove pairs and scores of days long past, which no later day reads; the event log stays as it is.
 
-    Materializing a day makes its tables again. In a bucket the key needs s3:DeleteObject, below `tables/` and
-    `of_models/` alone.
+    Materializing a day makes its tables again. In a bucket the key needs s3:DeleteObject on what is named.
 
     Exit codes: 0 done, 1 failed or nothing has run there.
     """
+    from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.object_store import ObstoreObjectStore
     from mlife_assets.adapters.pruned_tables import old_tables
     from mlife_assets.adapters.pruned_tables import prune as remove
@@ -54,7 +54,7 @@ def prune(
         require_event_log(settings)
         place, policy = settings.lake_place, settings.policies().retention
     policy = policy if keep_days is None else RetentionPolicy(table_days=keep_days)
-    found = (remove if applies else old_tables)(ObstoreObjectStore.at(place), policy)
+    found = (remove if applies else old_tables)(ObstoreObjectStore.at(place), policy, SystemClock().now().date())
     if as_json:
         print_json({"is_applied": applies, "keep_days": policy.table_days, "tables": found})
         return

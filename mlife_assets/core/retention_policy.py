@@ -1,14 +1,21 @@
 """How long tables stay that no later day reads.
 
-Belongs here: `RetentionPolicy`. Does not belong here: removing them (`adapters.pruned_tables`).
+Belongs here: which tables those are, `RetentionPolicy`. Does not belong here: finding and removing them
+(`adapters.pruned_tables`).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from mlife_assets.core.policy_bounds import require_bounded
+
+PRUNED = ("candidate_pairs", "monitoring_sample", "scores", "user_job_scores")
+"""Names of tables that only their own day reads, or an audience that takes scores of up to `AUDIENCE_DAYS`."""
+AUDIENCE_DAYS = 90
+_KEY = re.compile(rf"(of_models/[^/]+/)?tables/({'|'.join(PRUNED)})/as_of_date=\d{{4}}-\d\d-\d\d/part\.parquet")
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,16 @@ class RetentionPolicy:
     table_days: int = 120
 
     def __post_init__(self) -> None:
-        require_bounded(self, table_days=(90, 36_500))
+        require_bounded(self, table_days=(AUDIENCE_DAYS, 36_500))
 
-    def first_kept(self, newest: date) -> date:
-        """Return the oldest day that stays of a table whose newest day is `newest`."""
-        return newest - timedelta(days=self.table_days)
+    def first_kept(self, newest: date, today: date) -> date:
+        """Return the oldest day that stays of a table whose newest day is `newest`.
+
+        A day that lies ahead of `today`, as a clock that was wrong leaves it, takes nothing away.
+        """
+        return min(newest, today) - timedelta(days=self.table_days)
+
+
+def is_pruned(key: str) -> bool:
+    """Return whether a key of the lake is that of a table which may be removed."""
+    return _KEY.fullmatch(key) is not None

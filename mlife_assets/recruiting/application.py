@@ -16,6 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.names import require_name
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 from mlife_assets.core.quoting import quoted
+from mlife_assets.core.retention_policy import AUDIENCE_DAYS
 from mlife_assets.recruiting.call_policy import CallPolicy
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
@@ -55,7 +56,7 @@ class Audience:
     maximum_age_days: int = 7
 
     def __post_init__(self) -> None:
-        _bounded(self, minimum_probability=(0.0, 1.0), maximum_age_days=(0, 90))
+        _bounded(self, minimum_probability=(0.0, 1.0), maximum_age_days=(0, AUDIENCE_DAYS))
         if self.minimum_probability and not self.model_name:
             raise InvalidInputError(
                 f"Audience.minimum_probability is {self.minimum_probability} and Audience.model_name is empty; name "

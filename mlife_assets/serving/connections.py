@@ -12,10 +12,12 @@ waiting for a request the longest makes room, so that a flood of half-open conne
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mlife_assets.core.errors import InvalidInputError
@@ -147,8 +149,12 @@ class AnnouncedServer(uvicorn.Server):
 
 
 def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own. Its warnings are logged as ours."""
+    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own.
+
+    Its warnings go where all others do, if somebody said where that is.
+    """
     allowed = limits or ConnectionLimits()
+    log_config = None if logging.getLogger().handlers else LOGGING_CONFIG
     return uvicorn.Config(
         app,
         http=bounded_protocol(allowed),
@@ -159,5 +165,5 @@ def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **option
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        **{"log_config": None, "log_level": "warning", "access_log": False, **options},
+        **{"log_config": log_config, "log_level": "warning", "access_log": False, **options},
     )

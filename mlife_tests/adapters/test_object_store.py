@@ -82,20 +82,20 @@ def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
         store.get("nothing")
 
 
-def test_what_is_derived_is_removed_and_what_is_recorded_never(store: ObstoreObjectStore) -> None:
-    for key in ("tables/a/x", "tables/a/y", "events/a"):
+TABLE = "tables/scores/as_of_date=2026-06-01/part.parquet"
+
+
+def test_a_table_that_may_be_pruned_is_removed_and_nothing_else(store: ObstoreObjectStore) -> None:
+    kept = ("events/a", "fold_models/f/manifest.json", "of_models/m/tables/examples/as_of_date=2026-06-01/part.parquet")
+    for key in (TABLE, *kept):
         store.put_if_absent(key, b"1")
-    store.delete("tables/a/x")
-    store.delete("tables/a/x")
-    assert store.list("") == ["events/a", "tables/a/y"]
-    store.delete("tables/a/y")
-    assert store.list("tables") == []
-    for recorded in ("events/a", "manifests/b", "models/m/card.html", "rejected/c"):
-        with pytest.raises(InvalidInputError, match="is of the record, which is never deleted"):
-            store.delete(recorded)
-    assert store.get("events/a") == b"1"
-    with pytest.raises(InvalidInputError):
-        store.delete("tables/../events/a")
+    store.delete(TABLE)
+    store.delete(TABLE)
+    assert store.list("") == sorted(kept)
+    for key in (*kept, "", "tables", f"../{TABLE}"):
+        with pytest.raises(InvalidInputError, match="is never deleted; name a table that may be pruned"):
+            store.delete(key)
+    assert store.list("") == sorted(kept)
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../b", "a/", "a b", "a#1", "a/./b", "ä"])
@@ -149,11 +149,11 @@ def test_a_key_that_may_only_read_writes_nothing(s3, s3_place: Bucket, call: str
 
 def test_a_key_that_may_not_delete_deletes_nothing(s3, s3_place: Bucket) -> None:
     store = ObstoreObjectStore.in_bucket(s3_place)
-    store.put_if_absent("tables/a", b"1")
+    store.put_if_absent(TABLE, b"1")
     reader = ObstoreObjectStore.in_bucket(replace(s3_place, credentials=Credentials("READER", "reader-secret")))
-    with pytest.raises(PermanentError, match="tables/a may not be deleted with this key; grant s3:DeleteObject"):
-        reader.delete("tables/a")
-    assert store.get("tables/a") == b"1"
+    with pytest.raises(PermanentError, match=f"{TABLE} may not be deleted with this key; grant s3:DeleteObject on it"):
+        reader.delete(TABLE)
+    assert store.get(TABLE) == b"1"
 
 
 @pytest.mark.parametrize("call", ["list", "folders", "get", "exists", "put_if_absent", "replace", "delete"])
@@ -174,7 +174,7 @@ def test_places_of_one_bucket_do_not_meet(s3, s3_place: Bucket) -> None:
 
 def _call(store: ObstoreObjectStore, name: str) -> None:
     arguments = (b"x",) if name in {"put_if_absent", "replace"} else ()
-    getattr(store, name)("a/k", *arguments)
+    getattr(store, name)(TABLE if name == "delete" else "a/k", *arguments)
 
 
 def test_of_racing_writers_one_creates(store: ObstoreObjectStore) -> None:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.pruned_tables import PRUNED, is_pruned, old_tables, prune
+from mlife_assets.adapters.pruned_tables import old_tables, prune
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.monitoring.reports import SAMPLE_TABLE
 from mlife_assets.components.predictions import entity_scores, scores
-from mlife_assets.core.retention_policy import RetentionPolicy
+from mlife_assets.core.retention_policy import PRUNED, RetentionPolicy
 
-NEWEST = date(2026, 6, 30)
+NEWEST, TODAY = date(2026, 6, 30), date(2026, 9, 1)
 POLICY = RetentionPolicy(table_days=90)
 BEFORE, FIRST, GONE = (NEWEST - timedelta(days=days) for days in (91, 90, 400))
 
@@ -42,39 +42,30 @@ def test_what_is_older_than_the_policy_says_is_removed_and_nothing_else(lake: Ob
     old = [f"tables/user_job_scores/as_of_date={day}/part.parquet" for day in (GONE, BEFORE)]
     other = f"of_models/churn_risk/tables/scores/as_of_date={GONE}/part.parquet"
     found = {"user_job_scores": old, "of_models/churn_risk/scores": [other]}
-    assert old_tables(lake, POLICY) == found
+    assert old_tables(lake, POLICY, TODAY) == found
     assert lake.list("") == before
-    assert prune(lake, POLICY) == found
+    assert prune(lake, POLICY, TODAY) == found
     assert set(before) - set(lake.list("")) == {*old, other}
-    assert prune(lake, POLICY) == {}
+    assert prune(lake, POLICY, TODAY) == {}
     assert TableStore(lake).days("user_job_scores") == [FIRST, NEWEST]
     if lake.root is not None:  # this server of buckets still names a folder for a while that holds nothing
         assert f"as_of_date={GONE}" not in lake.folders("tables/user_job_scores")
 
 
 def test_a_table_whose_days_have_ended_keeps_its_last_ones(lake: ObstoreObjectStore) -> None:
-    prune(lake, POLICY)
+    prune(lake, POLICY, TODAY)
     assert TableStore(lake, "of_models/churn_risk/").days("scores") == [BEFORE]
 
 
+def test_a_day_that_a_wrong_clock_left_takes_nothing_away(lake: ObstoreObjectStore) -> None:
+    found = old_tables(lake, POLICY, TODAY)
+    TableStore(lake).write("user_job_scores", NEWEST + timedelta(days=700), pa.table({"user_id": ["u1"]}))
+    assert old_tables(lake, POLICY, NEWEST) == found
+
+
 def test_a_lake_without_tables_has_none_that_are_old(tmp_path: Path) -> None:
-    assert prune(ObstoreObjectStore.local(tmp_path), POLICY) == {}
+    assert prune(ObstoreObjectStore.local(tmp_path), POLICY, TODAY) == {}
 
 
 def test_the_names_are_those_of_the_assets() -> None:
     assert set(PRUNED) == {scores.CANDIDATES_TABLE, scores.SCORES_TABLE, entity_scores.SCORES_TABLE, SAMPLE_TABLE}
-
-
-@pytest.mark.parametrize(
-    ("key", "is_one"),
-    [
-        ("tables/scores/as_of_date=2026-06-01/part.parquet", True),
-        ("of_models/m/tables/monitoring_sample/as_of_date=2026-06-01/part.parquet", True),
-        ("tables/message_plan/as_of_date=2026-06-01/part.parquet", False),
-        ("reports/scores/as_of_date=2026-06-01/report.json", False),
-        ("dashboard/tables", False),
-        ("tables/scores", False),
-    ],
-)
-def test_a_key_says_whether_it_may_be_gone(key: str, is_one: bool) -> None:
-    assert is_pruned(key) is is_one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime
 from importlib import import_module
@@ -43,6 +44,12 @@ def records(bench: ModuleType) -> ModuleType:
 def runs(bench: ModuleType) -> ModuleType:
     assert bench
     return import_module("aged.runs")
+
+
+@pytest.fixture(scope="module")
+def acts(bench: ModuleType) -> ModuleType:
+    assert bench
+    return import_module("aged.acts")
 
 
 def planned(**more: Any) -> pa.Table:
@@ -222,6 +229,23 @@ def test_numbers_of_another_commit_are_kept_and_not_used(bench: ModuleType, tmp_
     assert bench.kept_numbers(path, "c2") == {}
 
 
+def test_requests_of_a_far_store_that_wait_together_count_as_one(acts: ModuleType) -> None:
+    class Near:
+        root = None
+
+        def get(self, key: str) -> str:
+            return key
+
+    far = acts.FarStore(Near())
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(far.get, "abcdefgh")) == list("abcdefgh")
+    together = far.sequential
+    for key in "abcdefgh":
+        far.get(key)
+    assert far.root is None
+    assert together < 8 <= far.sequential - together + 1
+
+
 def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(
     bench: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,4 +267,6 @@ def test_small_homes_are_made_intact_and_every_lesser_act_is_done(
         assert set(measures[name]["by_age"]) == {"22", "43"}
         assert min(measures[name]["by_age"].values()) > 0
     assert measures["verify, reads"]["growth"] > 1.5
+    for age, sequential in measures["verify, sequential reads"]["by_age"].items():
+        assert 0 < sequential < measures["verify, reads"]["by_age"][age] / 4
     assert "growth" in capsys.readouterr().out

@@ -93,6 +93,13 @@ def test_what_is_lost_overwritten_or_not_signed_is_seen(written, raw_store: S3St
     assert not result.is_sound
 
 
+def test_what_several_logs_hold_is_added_up(bench: ModuleType) -> None:
+    rounds = [bench.Round(number, promised=10 * (number % 20 + 1), cut_off=1, manifests=number) for number in range(25)]
+    kept = bench.record(rounds, 1.0, 1.0)
+    assert (kept["logs"], kept["batches_promised"], kept["manifests"]) == (2, 200 + 50, 19 + 24)
+    assert (kept["kills"], kept["batches_cut_off"]) == (25 * 16, 25)
+
+
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.proof)])
 def test_killed_writers_lose_and_overwrite_nothing(repository: Path, tmp_path: Path, rounds: int) -> None:
     command = [

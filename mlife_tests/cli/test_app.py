@@ -167,15 +167,42 @@ print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
     assert done.stderr.strip() == "[]"
 
 
-def test_an_error_is_a_line_of_json_where_lines_are(empty):
-    code = f"import sys; sys.argv = ['mlife', 'landing', 'replay', '--home', {str(empty)!r}]\n"
-    code += "from mlife_assets.cli import main; main()"
-    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+@pytest.mark.parametrize(
+    ("words", "variables", "said"),
+    [
+        (("landing", "replay", "--home", "nowhere"), {}, "nothing has run in "),
+        (("train", "--examples", "none.csv", "--spec", "none.json", "--out", "out"), {}, "none.json"),
+        (("status",), {"MLIFE_CORES": "zero"}, "MLIFE_CORES: Input should be a valid integer"),
+    ],
+)
+def test_an_error_is_a_line_of_json_where_lines_are(tmp_path, words, variables, said):
+    code = f"import sys; sys.argv = ['mlife', *{words!r}]; from mlife_assets.cli import main; main()"
+    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"} | variables
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     (line,) = (json.loads(one) for one in done.stderr.splitlines())
     assert (line["level"], line["logger"]) == ("error", "mlife_assets.cli.exits")
-    assert line["event"].startswith(f"nothing has run in {empty} yet; ")
+    assert said in line["event"]
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_defect_is_a_line_of_json_where_lines_are():
+    code = """
+import sys
+from mlife_assets.cli import app, main
+@app.command()
+def breaks(): raise ZeroDivisionError("broken")
+sys.argv = ["mlife", "breaks"]
+main()
+"""
+    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    (line,) = (json.loads(one) for one in done.stderr.splitlines())
+    assert (line["event"], done.returncode) == ("a defect of mlife", 1)
+    assert "ZeroDivisionError: broken" in line["exception"]
+    text = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ZeroDivisionError: broken" in text.stderr.splitlines()[-1]
 
 
 def test_wrong_usage_is_exit_code_2(run):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow as pa
 from mlife_assets.adapters.event_log.layout import parse_data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.adapters.event_log.verification import Finding
 from mlife_assets.adapters.landing import WRITER as LANDING
 from mlife_assets.adapters.model_events import model_names
@@ -56,7 +58,8 @@ def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: M
         name = "occurred_at" if event_type in SWITCHES else "event_id"  # a caught-up ledger counts switches anew
         expected = set() if events is None else set(events[name].to_pylist())
         files = [file for file in log.files(event_type) if file.writer == LEDGER]
-        logged = {one for file in files for one in log.read_file(file, (name,))[name].to_pylist()}
+        read = read_at_once(lambda file, name=name: log.read_file(file, (name,)), files)  # type: ignore[misc]
+        logged = {one for rows in read for one in rows[name].to_pylist()}
         if lost := expected - logged:
             detail = f"recorded {len(lost)} {event_type} that the log lacks; run the day again, or restore the log"
             yield Finding("ledger_mismatch", LEDGER_KEY, detail)
@@ -102,13 +105,17 @@ def _gaps(registry: ModelRegistry, stored: Collection[str]) -> Iterator[Finding]
 
 def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -> Iterator[Finding]:
     """Yield event types of which the log holds fewer landed rows than the ingests accepted."""
-    accepted: dict[str, int] = {}
-    for day in tables.report_days(report):
+
+    def counts_of(day: date) -> list[tuple[str, int]] | None:
         try:
-            counts = [
-                (str(one["event_type"]), int(one["accepted"])) for one in tables.read_report(report, day)["types"]
-            ]
+            return [(str(one["event_type"]), int(one["accepted"])) for one in tables.read_report(report, day)["types"]]
         except (IntegrityError, KeyError, TypeError, ValueError):
+            return None
+
+    accepted: dict[str, int] = {}
+    days = tables.report_days(report)
+    for day, counts in zip(days, read_at_once(counts_of, days), strict=True):
+        if counts is None:
             detail = "is not what an ingest wrote; materialize market_events of that day again"
             yield Finding("ingest_mismatch", f"reports/{report}/as_of_date={day}", detail)
             continue

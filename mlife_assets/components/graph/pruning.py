@@ -3,11 +3,13 @@
 Belongs here: the job. Does not belong here: which tables are old (`adapters.pruned_tables`), how long they stay
 (`core.retention_policy`), when the job runs by itself (`schedules`).
 
-Concept: no day removes anything, so the key that days run with needs no right to delete.
+Concept: the job runs with the key of the deployment, which needs the right to delete these tables only if somebody
+turns it on.
 """
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.pruned_tables import prune
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.says_why import says_why
@@ -17,9 +19,9 @@ from mlife_assets.components.shown.says_why import says_why
 @says_why
 def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
     """Remove what is older than the policy says, and say what it was."""
-    kept = platform.policies.retention.table_days
-    for name, keys in prune(platform.lake, platform.policies.retention).items():
-        context.log.info("removed %d days of %s, of which %d stay", len(keys), name, kept)
+    policy = platform.policies.retention
+    for name, keys in prune(platform.lake, policy, SystemClock().now().date()).items():
+        context.log.info("%s: removed what is over %d days older than its newest: %s", name, policy.table_days, keys)
 
 
 @dg.job(

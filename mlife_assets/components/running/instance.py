@@ -8,7 +8,6 @@ Concept: the driver, the CLI and `dagster dev` share one instance, so what the d
 
 from __future__ import annotations
 
-import logging
 import runpy
 import sys
 import warnings
@@ -69,7 +68,6 @@ def run_dagster_dev(settings: Settings, workspace: Path, host: str, port: int) -
     with instance_of(settings):
         pass  # two processes that start on a fresh instance would both make its tables
     form = ["--log-format", "json"] if settings.log_format == "json" else []
-    logging.getLogger("dagster").propagate = False  # its lines have a handler of their own
     warnings.filterwarnings("ignore", message=r"Function `dev_command` is superseded")  # `mlife dev` was asked for
     sys.argv = ["dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port), *form]
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)

@@ -24,7 +24,8 @@ def test_a_run_removes_what_is_old_and_says_so(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = pruning_job.execute_in_process(instance=instance, resources={"platform": platform})
         said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert "removed 1 days of candidate_pairs, of which 120 stay" in said
+    key = platform.tables.key("candidate_pairs", OLD)
+    assert f"candidate_pairs: removed what is over 120 days older than its newest: ['{key}']" in said
     assert platform.tables.days("candidate_pairs") == [NEWEST]
 
 

@@ -5,6 +5,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from mlife_assets.adapters.json_logs import log_as_json
 from mlife_assets.components.running.instance import SETTINGS_FILE, open_instance
 
 
@@ -28,19 +29,23 @@ def logging_asset(context: dg.AssetExecutionContext) -> None:
 
 
 @pytest.mark.parametrize("logs_json", [True, False])
-def test_a_run_logs_lines_of_json_where_they_are_wanted(tmp_path, capfd, logs_json) -> None:
+def test_a_run_logs_lines_of_json_where_they_are_wanted(tmp_path, capfd, monkeypatch, logs_json) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    if logs_json:
+        log_as_json()
     with open_instance(tmp_path, logs_json=logs_json) as instance:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         done = dg.materialize([logging_asset], instance=instance, partition_key="2026-06-01", run_config=quiet)
         ui = [entry.user_message for entry in instance.all_logs(done.run_id) if entry.dagster_event is None]
-    said = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    lines = capfd.readouterr().err.splitlines()
     if not logs_json:
-        assert (said, ui) == ([], ["in the asset"])
+        assert (lines, ui) == (["in what it calls"], ["in the asset"])
         return
+    said = [json.loads(line) for line in lines]
     assert ui == ["in the asset", "in what it calls"]
     assert {line["run_id"] for line in said} == {done.run_id}
     assert {line["partition"] for line in said} == {"2026-06-01"}
-    assert [line["step"] for line in said if line["event"] in ui] == ["logging_asset"] * 2
+    assert [line["step"] for line in said if line["event"] in ui] == ["logging_asset"] * 2, "each once"
     assert said[-1]["dagster_event"] == "PIPELINE_SUCCESS"
 
 
