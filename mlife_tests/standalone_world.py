@@ -9,7 +9,7 @@ landing folder by copying, as an exporter of somebody's own would write them. Ru
 
 from __future__ import annotations
 
-import shutil
+import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -122,26 +122,24 @@ def deliver(recorded: Path, landing: Path, files: Sequence[str]) -> None:
         unfinished.rename(target)
 
 
-def own_files(recorded: Path, home: Path) -> None:
-    """Put the owner's files into the private folder of a home."""
-    private = home / "private"
-    private.mkdir(parents=True, mode=0o700, exist_ok=True)
-    for name in (CONTACTS, AUDIT):
-        shutil.copy(recorded / "private" / name, private / name)
-        (private / name).chmod(0o600)
+def begin(recorded: Path, home: Path) -> None:
+    """Begin a home as `mlife init` does and fill in the owner's files."""
+    import pyarrow.parquet as pq
+
+    from mlife_assets.deployments.new_home import AUDIT_FILE, CONTACTS_FILE, begin_home
+
+    begin_home(home, first_day=FIRST, history_days=HISTORY_DAYS, policies=policies())
+    for name, filled in ((CONTACTS, CONTACTS_FILE), (AUDIT, AUDIT_FILE)):
+        path = home / "private" / filled
+        with path.open("r+", encoding="utf-8", newline="") as file:
+            columns = file.readline().strip().split(",")
+            rows = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+            rows.writerows(pq.read_table(recorded / "private" / name).to_pylist())
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the variables by which any process works in the home."""
-    return {
-        "MLIFE_HOME": str(home),
-        "MLIFE_DEPLOYMENT": "standalone",
-        "MLIFE_FIRST_DAY": FIRST.isoformat(),
-        "MLIFE_HISTORY_DAYS": str(HISTORY_DAYS),
-        "MLIFE_CLOCK_FILE": str(home.parent / "present"),
-        "MLIFE_CONTACTS": CONTACTS,
-        "MLIFE_AUDIT_TABLE": AUDIT,
-    }
+    """Return the variables by which any process works in the home: the folder says the rest."""
+    return {"MLIFE_HOME": str(home), "MLIFE_CLOCK_FILE": str(home.parent / "present")}
 
 
 def set_clock(home: Path, now: datetime) -> None:

@@ -11,19 +11,37 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from http.client import HTTPException
+from socket import create_connection
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from mlife_assets.core.alerts import Alert, message_of
+from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from pydantic import HttpUrl, Secret
 
-TIMEOUT_SECONDS = 10.0
+SETTING = "MLIFE_ALERT_WEBHOOK"
+TIMEOUT_SECONDS, LOOK_SECONDS = 10.0, 5.0
 _LATER = {408, 425, 429}
 """Statuses below 500 after which the same request may be taken."""
+
+
+def look_at_webhook(url: Secret[HttpUrl]) -> list[Finding]:
+    """Return whether somebody answers where alerts are posted; nothing is posted, and the address is not repeated."""
+    found: list[Finding] = []
+    with faults_found(SETTING, found):
+        AlertWebhook(url)
+        address = url.get_secret_value()
+        try:
+            with create_connection((str(address.host), address.port or 443), timeout=LOOK_SECONDS):
+                found.append(Finding(SETTING, "its host answers; nothing was posted"))
+        except OSError as error:
+            kind = type(error).__name__
+            raise TransientError(f"its host does not answer ({kind}); correct it, or start what takes alerts") from None
+    return found
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -22,6 +22,7 @@ from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
 from mlife_assets.recruiting.models import models_of
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
 CONTACTS_FILE, AUDIT_FILE = "contacts.csv", "audit.csv"
@@ -50,8 +51,14 @@ docs/standalone.md of mlife says the rest.
 """
 
 
-def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
+def begin_home(home: Path, *, first_day: date, history_days: int, policies: Policies | None = None) -> list[Path]:
     """Begin a standalone home in a new or empty folder; return what was written, in order.
+
+    Args:
+        home: the folder.
+        first_day: of raw events.
+        history_days: to learn from before the first day is scored.
+        policies: that say how much history a first model needs, by default those of the settings.
 
     Raises:
         InvalidInputError: the folder holds something, or cannot be written; the environment says otherwise; or the
@@ -67,7 +74,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int) -> list[Path]:
         contacts=Path(CONTACTS_FILE),
         audit_table=Path(AUDIT_FILE),
     )
-    first_model = models_of(settings.policies(), read_declared(DEFS_FOLDER).models)[0]
+    first_model = models_of(policies or settings.policies(), read_declared(DEFS_FOLDER).models)[0]
     if history_days < (least := least_history_days(first_model)):
         raise InvalidInputError(
             f"{history_days} days of history are too few: under these policies the first model needs {least}; give "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import HttpUrl, Secret
 
-from mlife_assets.adapters.alert_webhook import AlertWebhook
+from mlife_assets.adapters.alert_webhook import AlertWebhook, look_at_webhook
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
@@ -55,6 +56,19 @@ def chat() -> Iterator[Chat]:
         yield chat
         server.shutdown()
         thread.join()
+
+
+def test_the_doctor_sees_whether_somebody_answers_and_posts_nothing(chat) -> None:
+    (found,) = look_at_webhook(Secret(HttpUrl(chat.url)))
+    assert (found.says, found.is_fault) == ("its host answers; nothing was posted", False)
+    assert chat.posted == []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        (dead,) = look_at_webhook(Secret(HttpUrl(f"http://127.0.0.1:{taken.getsockname()[1]}/{SECRET}")))
+    assert dead.is_fault
+    assert dead.says == "its host does not answer (ConnectionRefusedError)"
+    (named,) = look_at_webhook(Secret(HttpUrl("https://me:pw@example.com/x")))
+    assert named.is_fault
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])

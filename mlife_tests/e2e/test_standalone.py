@@ -6,18 +6,23 @@ catches up. Nobody runs `mlife day`.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from mlife_assets.cli import app
 from mlife_assets.components.acts.acts import plan_standing
 from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
 from mlife_assets.components.graph.due_days import NAME as DUE_DAYS
@@ -102,7 +107,7 @@ def begun(standalone_world: ModuleType, recorded: Path, tmp_path_factory: Any) -
         for name, value in standalone_world.environment(folder).items():
             patch.setenv(name, value)
         home = Standalone(standalone_world, recorded, folder)
-        standalone_world.own_files(recorded, folder)
+        standalone_world.begin(recorded, folder)
         last = add_days(home.day(1), -1)
         home.deliver(*days_between(standalone_world.FIRST, add_days(last, -1)))
         home.set_clock(run_time(last) + timedelta(minutes=7))
@@ -137,11 +142,25 @@ def jobs_of(runs: list[SensorRun]) -> list[str]:
     return [one.run.job_name for one in runs]
 
 
+def mlife(*words: object) -> str:
+    """Return what a command answers in the home of the environment."""
+    result = CliRunner().invoke(app, [str(one) for one in words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
 @pytest.mark.proof
-def test_history_lands_as_a_range_and_the_first_model_is_trained_on_it(
-    begun: Begun,
+def test_a_home_that_was_begun_by_init_takes_history_as_a_range_and_trains_a_first_model_on_it(
+    home: Standalone, begun: Begun
 ) -> None:
     assert begun[2] == ["history_job", "retraining_job"]
+    (clicks,) = [path for path in home.world.files_of(home.recorded, home.day(1)) if path.parts[0] == "click"]
+    file = home.recorded / "landing" / clicks
+    assert "would be accepted" in mlife("landing", "check", "--type", "click", "--day", home.day(1), file)
+    found = {one["part"]: one for one in json.loads(mlife("doctor", "--json"))["found"]}
+    people = pq.ParquetFile(home.recorded / "private" / home.world.CONTACTS).metadata.num_rows
+    assert found["MLIFE_CONTACTS"]["says"] == f"people in it: {people:,}"
+    assert not [one for one in found.values() if one["remedy"]]
 
 
 @pytest.mark.proof
@@ -191,6 +210,9 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     home.set_clock(run_time(home.day(3)) + timedelta(hours=6))
     assert plan_standing(platform).state == "over"
 
+    again = json.loads(mlife("landing", "replay", "--json"))
+    assert DAMAGED in {one["report"]["event_type"] for one in again["replayed"] if one["report"]["rejected"]}
+    assert again["appended"] == 0, "half a file does not become a whole one"
     reports = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.landed_days()]
     entries = [entry for report in reports for entry in report["types"]]
     accepted = sum(entry["accepted"] for entry in entries)
@@ -206,7 +228,33 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
 
 
 @pytest.fixture
-def daemon(home: Standalone, dev_process: ModuleType, repository: Path, tmp_path: Path) -> Iterator[Any]:
+def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Return what arrives at the webhook of alerts that the environment names."""
+    arrived = list[Any]()
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            arrived.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("MLIFE_ALERT_WEBHOOK", f"http://127.0.0.1:{server.server_address[1]}/")
+        yield arrived
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def daemon(
+    home: Standalone, posted: list[Any], dev_process: ModuleType, repository: Path, tmp_path: Path
+) -> Iterator[Any]:
+    assert posted == []
     with open_instance(home.home):
         pass
     port = dev_process.free_port()
@@ -219,7 +267,9 @@ def daemon(home: Standalone, dev_process: ModuleType, repository: Path, tmp_path
 
 
 @pytest.mark.proof
-def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: Any) -> None:
+def test_the_daemon_runs_days_as_the_clock_is_moved_and_tells_what_failed(
+    home: Standalone, daemon: Any, posted: list[Any]
+) -> None:
     first = home.day(1)
     daemon.turn_on(DUE_DAYS)
     home.deliver(add_days(first, -1), first)
@@ -234,3 +284,8 @@ def test_the_daemon_runs_days_as_the_clock_is_moved(home: Standalone, daemon: An
     assert set(platform.gateway.request_counts()["accepted"].to_pylist()) == {1}
     home.set_clock(run_time(home.day(2)) + timedelta(hours=2))
     daemon.until(lambda: {row.state for row in platform.ledger.rows() if row.attempts} == {"undelivered"}, seconds=120)
+
+    daemon.launch("daily_lifecycle_job", home.day(3).isoformat())
+    daemon.until(lambda: posted, seconds=120)
+    ((alert,),) = (one["alerts"] for one in posted)
+    assert (alert["job"], alert["partition"]) == ("daily_lifecycle_job", home.day(3).isoformat())

@@ -90,6 +90,11 @@ class Chain:
                 self._read_on()
         raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {CHAIN}; append again")
 
+    def open(self) -> None:
+        """Look at the end of the chain, once. Raises IntegrityError where it is not what it was, or of another home."""
+        with self._lock:
+            self._open()
+
     def lists(self, entry: Entry) -> bool:
         """Return whether a manifest lists `entry`."""
         with self._lock:

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mlife_assets.adapters.alert_webhook import look_at_webhook
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.duckdb_extension import extension_path
 from mlife_assets.adapters.event_log.layout import MANIFESTS
@@ -29,6 +30,8 @@ from mlife_assets.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
 LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
+OF_ITS_LOG = ("keys", "heads", "ledger.sqlite")
+"""What is in the private folder of a home that wrote a log, of any release; what its owner puts there is not."""
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
@@ -37,15 +40,23 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
     if isinstance(settings.lake_place, Path):
         is_there = settings.lake_place.exists()
         found += _look_at_lake(settings) if is_there else [look_at_new_folder(LAKE, settings.lake_place)]
-    owned = look_at_deployment(settings) if isinstance(settings, Settings) else []
-    return found + _look_elsewhere(settings) + owned
+    found += _look_elsewhere(settings)
+    if isinstance(settings, Settings):
+        found += look_at_deployment(settings)
+        if settings.alert_webhook is not None:
+            found += look_at_webhook(settings.alert_webhook)
+    return found
 
 
 def require_sound_places(settings: HomeSettings) -> None:
     """Raise an error with the remedy when something that lies elsewhere, or was named, cannot be worked with."""
     if isinstance(settings, Settings):
         require_deployment(settings)
-    for one in _look_elsewhere(settings):
+    found = _look_elsewhere(settings)
+    if settings.lake is not None and not isinstance(settings.lake_place, Bucket):
+        with faults_found(LAKE, found):  # no object is left in a folder, which is as sound as the disk
+            _require_ours(settings)
+    for one in found:
         if one.is_fault:
             raise InvalidInputError(f"{one.part}: {one.says}; {one.remedy}")
 
@@ -55,10 +66,10 @@ def require_places_are_there(settings: HomeSettings) -> None:
     if isinstance(settings, Settings):
         require_deployment(settings)
     looks: list[tuple[str, Callable[[], object]]] = []
-    if isinstance(settings.lake_place, Bucket):
+    if settings.lake is not None:
         looks.append((LAKE, lambda: _require_ours(settings)))
-        if isinstance(settings, Settings):
-            looks.append((DUCKDB, extension_path))
+    if isinstance(settings.lake_place, Bucket) and isinstance(settings, Settings):
+        looks.append((DUCKDB, extension_path))
     if isinstance(settings, Settings) and settings.database is not None:
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 
@@ -74,14 +85,13 @@ def require_places_are_there(settings: HomeSettings) -> None:
 
 
 def _require_ours(settings: HomeSettings) -> None:
-    """Raise InvalidInputError where a lake elsewhere holds a log, and this home has nothing private of any."""
+    """Raise InvalidInputError where the lake holds a log, and this home has nothing of one that writes a log."""
     place, private = settings.lake_place, settings.private_folder
     if isinstance(place, Bucket):
         holds_log = bool(ObstoreObjectStore.in_bucket(place, retries=FEW_RETRIES).folders(MANIFESTS))
     else:
         holds_log = (place / MANIFESTS).is_dir()
-    is_new = not private.exists() or not any(private.iterdir())
-    if holds_log and is_new:  # the keys that it is written and signed with are with that home
+    if holds_log and not any((private / name).exists() for name in OF_ITS_LOG):
         raise InvalidInputError(
             "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
             f"folder of that home to {private}"

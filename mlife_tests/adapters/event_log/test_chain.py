@@ -381,3 +381,13 @@ def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: p
 
     monkeypatch.setattr(store, "get", gone)
     assert reader.end() is None
+
+
+def test_into_the_log_of_another_home_nothing_is_put(toolbox) -> None:
+    store = toolbox.store()
+    ParquetEventLog(store, key=lambda: KEY).append("click", toolbox.clicks([("a", 1)]), writer="w")
+    before = {key: store.get(key) for key in store.list("")}
+    stranger = ParquetEventLog(store, key=lambda: b"s" * 32)
+    with pytest.raises(IntegrityError, match="was written without the key of this home"):
+        stranger.append("click", toolbox.clicks([("b", 2)]), writer="w")
+    assert {key: store.get(key) for key in store.list("")} == before

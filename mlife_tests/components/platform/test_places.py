@@ -84,6 +84,18 @@ def test_what_passes_by_itself_does_not_keep_the_graph_from_loading(
     assert "hidden" not in caplog.text
 
 
+def test_a_folder_that_holds_the_log_of_another_home_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "manifests").mkdir(parents=True)
+    ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "theirs"))
+    for look in (require_sound_places, require_places_are_there):
+        with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: the lake holds the log of another home; name"):
+            look(ours)
+    assert [one.part for one in look_at_places(ours) if one.is_fault] == ["MLIFE_LAKE"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["manifests", "theirs"]
+    (tmp_path / "home" / "private" / "heads").mkdir(parents=True)
+    require_sound_places(ours)
+
+
 def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(
     tmp_path: Path, s3_place: Bucket, s3_settings: dict[str, Any]
 ) -> None:
@@ -92,7 +104,12 @@ def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(
     for look in (require_sound_places, require_places_are_there):
         with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
             look(ours)
-    (tmp_path / "private" / "keys").mkdir(parents=True)
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "contacts.csv").write_text("user_id,phone_number\n")
+    for look in (require_sound_places, require_places_are_there):
+        with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
+            look(ours)
+    (tmp_path / "private" / "keys").mkdir()
     require_sound_places(ours)
     require_places_are_there(ours)
     with pytest.raises(InvalidInputError, match="correct AWS_ACCESS_KEY_ID"):
