@@ -29,7 +29,7 @@ WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
 BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("contacts", "audit_table", "lake", "landing", "s3_endpoint")
+KEPT = ("contacts", "audit_table", "landing", "s3_endpoint")
 """What a home says to processes without the variables; a variable comes first, for its own process."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
@@ -175,7 +175,7 @@ class DeploymentSettings(HomeSettings):
         """
         if self.deployment == "standalone" and not (self.home / DEPLOYMENT_FILE).exists():
             said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
-            if all(map(is_folder, self.named_places.values())):
+            if self.landing is None or is_folder(self.landing):
                 said.pop("s3_endpoint", None)
             self.home.mkdir(parents=True, exist_ok=True)
             _write_once(self.home / DEPLOYMENT_FILE, json.dumps(said, indent=2) + "\n")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path, PurePath
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,12 @@ def lies_in_or_holds(one: PurePath, other: PurePath) -> bool:
 def is_folder(place: str) -> bool:
     """Return whether a place that was named is a folder and no bucket."""
     return not place.startswith("s3://")
+
+
+def _differs_by_a_letter(name: str, meant: str) -> bool:
+    """Return whether a name has one letter too many, too few or another one, or the same in another order."""
+    letters, wanted = Counter(name), Counter(meant)
+    return max((letters - wanted).total(), (wanted - letters).total()) <= 1
 
 
 class LogSettings(BaseSettings):
@@ -94,6 +101,20 @@ class HomeSettings(LogSettings):
     endpoint_token: SecretStr | None = Field(
         default=None, description="Bearer token of the endpoint, which needs one to listen beyond this machine."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_variable_is_mistyped(cls, given: Any) -> Any:
+        """A setting whose name is mistyped would be its default: a simulated market, a lake in the home."""
+        kinds: tuple[type[BaseSettings], ...] = (cls, *HomeSettings.__subclasses__())
+        known = {name for kind in kinds for name in kind.model_fields}
+        for variable in sorted(os.environ):
+            name = variable.lower().removeprefix("mlife_")
+            if name == variable.lower() or name in known:
+                continue
+            if meant := next((one for one in sorted(known) if _differs_by_a_letter(name, one)), None):
+                raise ValueError(f"{variable} is no setting, and MLIFE_{meant.upper()} is; correct it, or unset it")
+        return given
 
     @field_validator("endpoint_token")
     @classmethod

@@ -13,11 +13,10 @@ import json
 import os
 from dataclasses import replace
 from datetime import date, timedelta
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator, model_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -42,20 +41,6 @@ DECIDED = {  # fields that decide one of a policy wherever they are set
 }
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
-
-
-DERIVED = (
-    "MLIFE_WAREHOUSE_PATH",
-    "MLIFE_LAKE_ROOT",
-    "MLIFE_LAKE_ENDPOINT",
-    "MLIFE_LAKE_REGION",
-    "MLIFE_LAKE_KEY_ID",
-    "MLIFE_LAKE_SECRET",
-    "MLIFE_LAKE_TOKEN",
-)
-"""Variables that dbt is given; no setting reads them."""
-LIKENESS = 0.7
-"""Share of letters in common from which a name that no setting has is taken for a mistyped one."""
 
 
 class HomeSource(PydanticBaseSettingsSource):
@@ -114,18 +99,6 @@ class Settings(DeploymentSettings):
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )
-
-    @model_validator(mode="after")
-    def _no_variable_is_mistyped(self) -> Self:
-        """A mistyped name would be the default instead: a simulated market, a lake in the home."""
-        known = [name.upper() for name in type(self).model_fields]
-        given = [one for one in os.environ if one.startswith("MLIFE_") and one not in DERIVED]
-        for name in sorted(one.removeprefix("MLIFE_") for one in given):
-            if name not in known and (meant := get_close_matches(name, known, 1, LIKENESS)):
-                raise ValueError(
-                    f"MLIFE_{name} is no setting and looks like MLIFE_{meant[0]}; correct its name, or unset it"
-                )
-        return self
 
     @field_validator("database")
     @classmethod

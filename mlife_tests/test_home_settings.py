@@ -9,7 +9,7 @@ import pytest
 from mlife_assets.cli.environment import faults_named
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket, Credentials
-from mlife_assets.home_settings import HomeSettings
+from mlife_assets.home_settings import HomeSettings, ProjectSettings
 from mlife_assets.settings import Settings
 
 OPENED_BY = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hidden"}
@@ -110,3 +110,37 @@ def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monke
     assert other.lake_place == tmp_path / "other" / "lake"
     other.export_to_dbt()
     assert os.environ["MLIFE_LAKE_ROOT"] == str(tmp_path / "other" / "lake")
+
+
+@pytest.mark.parametrize("kind", [Settings, ProjectSettings])
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [("MLIFE_LAEK", "MLIFE_LAKE"), ("MLIFE_HOMES", "MLIFE_HOME"), ("mlife_cors", "MLIFE_CORES")],
+)
+def test_a_setting_whose_name_is_mistyped_is_no_default(tmp_path, monkeypatch, kind, mistyped, meant) -> None:
+    monkeypatch.setenv(mistyped, "s3://private/value")
+    with pytest.raises(ValueError, match=f"{mistyped} is no setting, and {meant} is; correct it, or") as caught:
+        kind(home=tmp_path)
+    assert "private" not in str(caught.value)
+
+
+def test_a_mistyped_deployment_is_said_before_what_follows_from_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MLIFE_DEPLOYMNT", "standalone")
+    monkeypatch.setenv("MLIFE_FIRST_DAY", "2026-01-05")
+    with pytest.raises(ValueError, match="MLIFE_DEPLOYMNT is no setting"):
+        Settings(home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["DATABASE_PORT", "DATABASE_SERVICE_HOST", "HASH_KEY_FILE", "DEPLOYMENT_NAME", "TEAM", "LAKE_ROOT", "HOST"]
+)
+def test_what_others_set_is_let_be(tmp_path, monkeypatch, name) -> None:
+    monkeypatch.setenv(f"MLIFE_{name}", "x")
+    assert Settings(home=tmp_path).deployment == "embedded"
+
+
+def test_what_dbt_is_given_is_no_mistyped_setting(tmp_path, monkeypatch) -> None:
+    bucket = Settings(home=tmp_path, lake="s3://acme/prod", s3_access_key_id="K", s3_secret_access_key="S")
+    for name, value in bucket.dbt_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings(home=tmp_path).lake is None

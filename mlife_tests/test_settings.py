@@ -13,7 +13,7 @@ from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.recruiting.instances import DeclaredModel
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import DEFS_FOLDER, DERIVED, WORLD, WORLD_FILE, NewWorldSettings, Settings
+from mlife_assets.settings import DEFS_FOLDER, WORLD, WORLD_FILE, NewWorldSettings, Settings
 
 SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_GATE_USERS": "60", "MLIFE_DEMO_FAULTS": "0"}
 
@@ -111,25 +111,3 @@ def test_processes_of_dagster_get_the_database_however_it_was_given(tmp_path, mo
         assert os.environ["DAGSTER_HOME"] == str(tmp_path / "dagster")
         assert Settings().database == database
     assert "hidden" not in repr(Settings(database=SecretStr(address)))
-
-
-@pytest.mark.parametrize(
-    ("mistyped", "meant"),
-    [
-        ("MLIFE_LAEK", "MLIFE_LAKE"),
-        ("MLIFE_DEPLOYMNT", "MLIFE_DEPLOYMENT"),
-        ("MLIFE_CONTACT", "MLIFE_CONTACTS"),
-        ("MLIFE_DATABASE_URL", "MLIFE_DATABASE"),
-    ],
-)
-def test_a_mistyped_variable_is_no_default(tmp_path, monkeypatch, mistyped, meant) -> None:
-    monkeypatch.setenv(mistyped, "s3://private/value")
-    with pytest.raises(ValueError, match=f"{mistyped} is no setting and looks like {meant}; correct its") as caught:
-        Settings(home=tmp_path)
-    assert "private" not in str(caught.value)
-
-
-def test_what_mlife_sets_for_others_and_what_looks_like_no_setting_is_let_be(tmp_path, monkeypatch) -> None:
-    for name in (*Settings(home=tmp_path).dbt_environment(), *DERIVED, "MLIFE_TEAM", "MLIFE_X"):
-        monkeypatch.setenv(name, "x")
-    assert Settings(home=tmp_path).deployment == "embedded"

@@ -14,7 +14,7 @@ from http.client import HTTPException
 from socket import create_connection
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request, build_opener, getproxies, proxy_bypass
 
 from mlife_assets.core.alerts import Alert, message_of
 from mlife_assets.core.checkup import Finding, faults_found
@@ -35,10 +35,14 @@ def look_at_webhook(url: Secret[HttpUrl]) -> list[Finding]:
     with faults_found(SETTING, found):
         AlertWebhook(url)
         address = url.get_secret_value()
+        host = str(address.host).strip("[]")
+        if getproxies().get(address.scheme) and not proxy_bypass(host):
+            found.append(Finding(SETTING, "alerts go through a proxy, which was not tried"))
+            return found
         try:
-            with create_connection((str(address.host), address.port or 443), timeout=LOOK_SECONDS):
+            with create_connection((host, address.port or 443), timeout=LOOK_SECONDS):
                 found.append(Finding(SETTING, "its host answers; nothing was posted"))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             kind = type(error).__name__
             raise TransientError(f"its host does not answer ({kind}); correct it, or start what takes alerts") from None
     return found

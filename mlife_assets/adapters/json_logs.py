@@ -64,8 +64,14 @@ def log_as_json() -> None:
 
 def _is_written_by_nobody_else(record: logging.LogRecord) -> bool:
     """Return whether a record is not a run's, which writes its own, and of no library that does."""
-    owner = record.name.partition(".")[0]
-    return not hasattr(record, "dagster_meta") and (owner == "root" or not logging.getLogger(owner).handlers)
+    if hasattr(record, "dagster_meta"):
+        return False
+    logger = logging.getLogger(record.name)
+    while logger.parent is not None:  # the root has no parent
+        if not all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return False
+        logger = logger.parent
+    return True
 
 
 def _of_run(_: logging.Logger, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -32,7 +32,6 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.storage_places import Bucket
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
@@ -191,7 +190,7 @@ def platform_of(tree: ComponentTree, root: Path, home: str | None) -> TablePlatf
     settings = ProjectSettings.below(root, home)
     known = _LOADED.get(root)
     if known is None or known.tree is not tree:
-        if isinstance(settings.lake_place, Bucket):
+        if settings.lake is not None:
             from mlife_assets.components.platform.places import require_places_are_there
 
             require_places_are_there(settings)

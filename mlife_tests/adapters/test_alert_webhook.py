@@ -58,7 +58,10 @@ def chat() -> Iterator[Chat]:
         thread.join()
 
 
-def test_the_doctor_sees_whether_somebody_answers_and_posts_nothing(chat) -> None:
+def test_the_doctor_sees_whether_somebody_answers_and_posts_nothing(chat, monkeypatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     (found,) = look_at_webhook(Secret(HttpUrl(chat.url)))
     assert (found.says, found.is_fault) == ("its host answers; nothing was posted", False)
     assert chat.posted == []
@@ -67,6 +70,12 @@ def test_the_doctor_sees_whether_somebody_answers_and_posts_nothing(chat) -> Non
         (dead,) = look_at_webhook(Secret(HttpUrl(f"http://127.0.0.1:{taken.getsockname()[1]}/{SECRET}")))
     assert dead.is_fault
     assert dead.says == "its host does not answer (ConnectionRefusedError)"
+    for nobody in ("http://[::1]:1/x", "https://a..b/x"):
+        (dead,) = look_at_webhook(Secret(HttpUrl(nobody)))
+        assert dead.says.startswith("its host does not answer (")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    (behind,) = look_at_webhook(Secret(HttpUrl("https://example.com/x")))
+    assert (behind.says, behind.is_fault) == ("alerts go through a proxy, which was not tried", False)
     (named,) = look_at_webhook(Secret(HttpUrl("https://me:pw@example.com/x")))
     assert named.is_fault
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -95,8 +96,11 @@ def test_a_process_logs_json_once_asked_and_only_warnings(root: logging.Logger, 
     logging.getLogger("of_a_run").warning("said by a run", extra={"dagster_meta": _facts("said by a run")})
     own = logging.getLogger("a_library")
     own.addHandler(logging.NullHandler())
+    logging.getLogger("a_library.part").warning("said by one without a handler that writes")
+    own.addHandler(logging.StreamHandler(io.StringIO()))
     logging.getLogger("a_library.part").warning("said by one with a handler")
     own.handlers.clear()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     said = [("said", "mlife_assets.some"), ("said by nobody in particular", "root")]
+    said += [("said by one without a handler that writes", "a_library.part")]
     assert [(line["event"], line["logger"]) for line in lines] == said

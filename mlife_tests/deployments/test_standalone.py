@@ -250,18 +250,6 @@ def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
     assert not elsewhere.exists(), "a folder that was named is its owner's"
 
 
-def test_where_the_lake_is_is_remembered(tmp_path: Path) -> None:
-    settings_of(tmp_path / "home", lake=str(tmp_path / "lake")).remember_deployment()
-    assert Settings(home=tmp_path / "home").lake_place == tmp_path / "lake"
-    bucket = {"lake": "s3://acme/prod", "s3_endpoint": "http://127.0.0.1:9000"}
-    key = {"s3_access_key_id": "OWNER", "s3_secret_access_key": "owner-secret"}
-    settings_of(tmp_path / "bucket", **bucket, **key).remember_deployment()
-    place = Settings(home=tmp_path / "bucket", **key).lake_place
-    assert isinstance(place, Bucket)
-    assert (place.url, place.endpoint) == tuple(bucket.values())
-    assert "secret" not in (tmp_path / "bucket" / "deployment.json").read_text()
-
-
 def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
     found = {one.part: one for one in look_at_deployment(settings_of(tmp_path))}
     assert {name for name, one in found.items() if one.is_fault} == {

@@ -213,7 +213,8 @@ class Chain:
         is_pinned = self._pin is not None and manifest.sequence <= self._pin.sequence
         if self._key is not None and not is_pinned and not is_authentic(data, self._key):
             raise IntegrityError(
-                f"{key} was written without the key of this home; move it away with the files that it lists"
+                f"{key} was written without the key of this home; if MLIFE_LAKE is another home's lake, name this "
+                "home's own, and else move it away with the files that it lists"
             )
         return manifest
 

@@ -71,7 +71,8 @@ class ParquetEventLog:
         Raises `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
         """
         rows = sort_rows(conform(event_type, table))
-        self.chain.open()  # into the log of another home nothing may be put
+        if rows.num_rows:
+            self.chain.open()  # into the log of another home nothing may be put
         entries, are_new = [], True
         for hour, part in _split_by_hour(rows):
             data = encode_rows(EVENT_TYPES[event_type], part)

@@ -12,17 +12,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mlife_assets.adapters.alert_webhook import look_at_webhook
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.duckdb_extension import extension_path
-from mlife_assets.adapters.event_log.layout import MANIFESTS
+from mlife_assets.adapters.event_log.additions import last_number
+from mlife_assets.adapters.event_log.layout import MANIFESTS, manifest_key
+from mlife_assets.adapters.event_log.manifests import decode_manifest, is_authentic
+from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
+from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.core.checkup import Finding, faults_found
-from mlife_assets.core.errors import InvalidInputError, MlifeError, TransientError
+from mlife_assets.core.disk_faults import disk_errors_explained
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, TransientError
+from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.home_settings import HomeSettings
@@ -30,8 +37,6 @@ from mlife_assets.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
 LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
-OF_ITS_LOG = ("keys", "heads", "ledger.sqlite")
-"""What is in the private folder of a home that wrote a log, of any release; what its owner puts there is not."""
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
@@ -85,17 +90,41 @@ def require_places_are_there(settings: HomeSettings) -> None:
 
 
 def _require_ours(settings: HomeSettings) -> None:
-    """Raise InvalidInputError where the lake holds a log, and this home has nothing of one that writes a log."""
+    """Raise InvalidInputError where the lake holds the log of another home; writes nothing.
+
+    A home that signed heads, or has a ledger of release 0.1.0, which signed none, is asked by them where it works. One
+    that has neither wrote the newest manifest with its own key, or did not write it.
+    """
     place, private = settings.lake_place, settings.private_folder
-    if isinstance(place, Bucket):
-        holds_log = bool(ObstoreObjectStore.in_bucket(place, retries=FEW_RETRIES).folders(MANIFESTS))
-    else:
-        holds_log = (place / MANIFESTS).is_dir()
-    if holds_log and not any((private / name).exists() for name in OF_ITS_LOG):
+    with disk_errors_explained(private):
+        has_heads = any((private / "heads").glob("*")) or (private / "ledger.sqlite").exists()
+        if has_heads or (isinstance(place, Path) and not (place / MANIFESTS).is_dir()):
+            return
+    store = ObstoreObjectStore.at(place, retries=FEW_RETRIES)
+    if store.folders(MANIFESTS) and not _is_written_with(store, _manifest_key(settings)):
         raise InvalidInputError(
             "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
             f"folder of that home to {private}"
         )
+
+
+def _manifest_key(settings: HomeSettings) -> bytes | None:
+    """Return the key of this home's manifests, None where it has none yet; none is made."""
+    keys = settings.private_folder / "keys"
+    if settings.key_seed is None and not (keys / f"{MANIFEST_KEY}.key").exists():
+        return None
+    return Keyring(keys, seed=settings.key_seed).key(MANIFEST_KEY)
+
+
+def _is_written_with(store: ObjectStore, key: bytes | None) -> bool:
+    """Return whether the newest manifest that can be read was written with a key; one that a power cut left may not."""
+    last = last_number(store)
+    for number in range(last, max(last - 2, -1), -1):
+        data = store.get(manifest_key(number))
+        with suppress(IntegrityError):
+            decode_manifest(manifest_key(number), data)
+            return key is not None and is_authentic(data, key)
+    return False
 
 
 def _look_at_lake(settings: HomeSettings) -> list[Finding]:

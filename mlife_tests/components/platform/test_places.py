@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from mlife_assets.adapters.event_log.chain import Chain
+from mlife_assets.adapters.event_log.layout import manifest_key
+from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+from mlife_assets.components.conversion_model import platform_of
+from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.components.platform.places import (
     look_at_places,
     require_places_are_there,
@@ -84,33 +89,69 @@ def test_what_passes_by_itself_does_not_keep_the_graph_from_loading(
     assert "hidden" not in caplog.text
 
 
-def test_a_folder_that_holds_the_log_of_another_home_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "theirs" / "manifests").mkdir(parents=True)
-    ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "theirs"))
-    for look in (require_sound_places, require_places_are_there):
-        with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: the lake holds the log of another home; name"):
-            look(ours)
-    assert [one.part for one in look_at_places(ours) if one.is_fault] == ["MLIFE_LAKE"]
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["manifests", "theirs"]
-    (tmp_path / "home" / "private" / "heads").mkdir(parents=True)
-    require_sound_places(ours)
+def chain_in(lake: ObstoreObjectStore, key: bytes) -> None:
+    """Write the first manifest of a log with a key."""
+    Chain(lake, key=lambda: key).start()
 
 
-def test_a_home_with_nothing_of_its_own_takes_no_log_of_another(
-    tmp_path: Path, s3_place: Bucket, s3_settings: dict[str, Any]
+def contents(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_home_that_signed_nothing_takes_no_log_of_another(
+    tmp_path: Path, request: pytest.FixtureRequest, place: str, has_key: bool
 ) -> None:
-    ObstoreObjectStore.in_bucket(s3_place).put_if_absent("manifests/chain/000000/0", b"")
-    ours = Settings(home=tmp_path, **s3_settings)
+    said = {"lake": str(tmp_path / "theirs")}
+    if place == "bucket":
+        said = request.getfixturevalue("s3_settings")
+    ours = Settings(home=tmp_path / "home", environment="prod", **said)
+    chain_in(ObstoreObjectStore.at(ours.lake_place), b"t" * 32)
+    ours.private_folder.mkdir(parents=True)
+    (ours.private_folder / "contacts.csv").write_text("user_id,phone_number\n")
+    if has_key:
+        Keyring(ours.private_folder / "keys").key(MANIFEST_KEY)
+    before = contents(tmp_path)
     for look in (require_sound_places, require_places_are_there):
-        with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
+        with pytest.raises(InvalidInputError, match=r"MLIFE_LAKE: the lake holds the log of another home; name a"):
             look(ours)
-    (tmp_path / "private").mkdir()
-    (tmp_path / "private" / "contacts.csv").write_text("user_id,phone_number\n")
-    for look in (require_sound_places, require_places_are_there):
-        with pytest.raises(InvalidInputError, match="another home; name a place of its own in MLIFE_LAKE"):
-            look(ours)
-    (tmp_path / "private" / "keys").mkdir()
+    (fault,) = (one for one in look_at_places(ours) if one.is_fault)
+    assert fault.part == "MLIFE_LAKE"
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("environment", ["prod", "dev"])
+def test_a_home_that_began_to_write_and_signed_nothing_yet_keeps_its_lake(tmp_path: Path, environment: str) -> None:
+    ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "lake"), environment=environment)  # type: ignore[arg-type]
+    lake = ObstoreObjectStore.at(ours.lake_place)
+    chain_in(lake, Keyring(ours.private_folder / "keys", seed=ours.key_seed).key(MANIFEST_KEY))
     require_sound_places(ours)
     require_places_are_there(ours)
+    lake.put_if_absent(manifest_key(1), b"of a power cut")
+    require_places_are_there(ours)
+
+
+def test_a_home_that_signed_is_asked_by_its_heads(tmp_path: Path) -> None:
+    ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "lake"), environment="prod")
+    chain_in(ObstoreObjectStore.at(ours.lake_place), b"t" * 32)
+    heads = ours.private_folder / "heads"
+    heads.mkdir(parents=True)
+    with pytest.raises(InvalidInputError, match="another home"):
+        require_places_are_there(ours)
+    (heads / "00000000.json").write_text("{}")
+    require_places_are_there(ours)
+
+
+def test_a_project_takes_no_lake_of_another_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "theirs"))
+    chain_in(ObstoreObjectStore.local(tmp_path / "theirs"), b"t" * 32)
+    with pytest.raises(InvalidInputError, match="MLIFE_LAKE: the lake holds the log of another home"):
+        platform_of(object(), tmp_path / "project", None)  # type: ignore[arg-type]
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_key_that_opens_nothing_is_said_first(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
+    wrong = Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"})
     with pytest.raises(InvalidInputError, match="correct AWS_ACCESS_KEY_ID"):
-        require_places_are_there(Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"}))
+        require_places_are_there(wrong)
