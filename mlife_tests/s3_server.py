@@ -71,8 +71,8 @@ class S3Server:
 
 
 @contextmanager
-def running_s3_server(folder: Path) -> Iterator[S3Server]:
-    """Run a server that keeps its files in `folder`, and end it."""
+def running_s3_server(folder: Path, *, volumes: int = 20) -> Iterator[S3Server]:
+    """Run a server that keeps its files in `folder`, 64 MB a volume at most, and end it."""
     folder.mkdir(parents=True, exist_ok=True)
     known = [
         {
@@ -91,7 +91,7 @@ def running_s3_server(folder: Path) -> Iterator[S3Server]:
     data.mkdir(exist_ok=True)
     command = [weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false", *ports]
     command += ["-filer", "-s3", f"-s3.config={folder / 'identities.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += ["-volume.preStopSeconds=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
+    command += ["-volume.preStopSeconds=0", f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     address, filer = (f"http://127.0.0.1:{numbers[PORTS.index(name)]}" for name in ("s3.port", "filer.port"))
