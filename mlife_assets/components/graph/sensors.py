@@ -8,12 +8,18 @@ asking twice harmless; the attempt is part of the key because even a run that fa
 waits before the next.
 """
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
-from mlife_assets.components.events.landed_files import RECENT_DAYS, LandedCursor, from_cursor, ingested_files
+from mlife_assets.components.events.landed_files import (
+    OLDER_LOOKED_AT_EVERY,
+    RECENT_DAYS,
+    LandedCursor,
+    from_cursor,
+    ingested_files,
+)
 from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
@@ -72,6 +78,15 @@ def landed_files_sensor(
     )
 
 
+def _are_older_due(cursor: str | None, now: datetime) -> bool:
+    """Return whether replies since ever are to be looked at; also where the cursor was lost or the clock put back."""
+    try:
+        looked_at = datetime.fromisoformat(cursor or "")
+    except ValueError:
+        return True
+    return not timedelta(0) <= now - looked_at < OLDER_LOOKED_AT_EVERY
+
+
 def _ingested_files(platform: Platform, day: date) -> int:
     return sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
 
@@ -87,9 +102,12 @@ def inbound_texts_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when replies are unread, or receipts of open sends are there, as of the newest day.
 
-    Replies are looked at since ever. A receipt of a send that was older than `AWAITED_DAYS` wakes nobody; the next
-    reading takes it, whatever it is for, as it asks about every open send.
+    A reply that is listed late, as of more than `AWAITED_DAYS` before the newest day, is seen within an hour. A receipt
+    of a send that was older than that wakes nobody; the next reading takes both, as it reads all replies and asks about
+    every open send.
     """
+    now = platform.clock.now()
+    is_full = _are_older_due(context.cursor, now)
     ingested = platform.tables.newest_report_days(INGEST_REPORT, 1)
     if not ingested:
         return dg.SkipReason("no day has run yet")
@@ -103,14 +121,15 @@ def inbound_texts_sensor(
         for receipt in gateway.receipts(until=until, since=since)
         if receipt.message_id in awaited
     ]
-    replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until)}
-    unread = sorted(replies - platform.ledger.known_inbound())
+    heard = None if is_full else day_start(add_days(day, -AWAITED_DAYS))
+    replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until, since=heard)}
+    unread = sorted(replies - platform.ledger.known_inbound(since=heard))
+    if is_full:
+        context.update_cursor(now.isoformat())
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
     cause = f"inbound-{day.isoformat()}-{digest((*sorted(receipts), *unread), 12)}"
-    request = next_request(
-        context.instance, cause, day, now=platform.clock.now(), retry_wait_minutes=READING_RETRY_WAIT_MINUTES
-    )
+    request = next_request(context.instance, cause, day, now=now, retry_wait_minutes=READING_RETRY_WAIT_MINUTES)
     if request is None:
         return dg.SkipReason(f"{cause} is being read, or its reading was given up; see the runs")
     return dg.SensorResult(run_requests=[request])

@@ -773,7 +773,7 @@ def test_sensors_are_on_and_name_what_they_run(definitions) -> None:
     assert all(sensor.description for sensor in named.values())
 
 
-def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_replies_since_ever(
+def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_older_replies_once_an_hour(
     definitions, instance, platform, monkeypatch
 ) -> None:
     daemon = Daemon(definitions, instance, sensors.inbound_texts_sensor, platform=platform)
@@ -791,8 +791,15 @@ def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_replies_si
         return dict(asked)
 
     assert since_when(DAY) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
-    assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": None}
+    wait(platform, 59)
+    month = datetime(2026, 6, 2, tzinfo=UTC)
+    assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": month}
+    wait(platform, 1)
     assert since_when(add_days(DAY, 32)) == {"receipts": datetime(2026, 7, 4, tzinfo=UTC), "inbound": None}
+    vars(platform)["clock"] = SimulatedClock(platform.clock.now() - timedelta(minutes=1))
+    assert since_when(add_days(DAY, 33))["inbound"] is None, "the clock was put back"
+    daemon.cursor = "lost"
+    assert since_when(add_days(DAY, 34))["inbound"] is None
     assert daemon.skip_message == "0 sends await a receipt, none arrived; no reply is unread"
 
 
