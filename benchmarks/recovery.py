@@ -31,6 +31,7 @@ and judges no claim: it shows that the parts fit together.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -87,7 +88,10 @@ def file_of(work: Path, seed: int, kind: Kind) -> Path:
 
 def identity(plan: Plan, kind: Kind) -> str:
     """Return what a run follows from besides its seed and the code."""
-    return f"{policy_version(plan)}/{policy_version(kind)}"
+    facts = asdict(plan)
+    del facts["policies"]["retention"]  # how long tables stay changes no run
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"pol_{digest[:12]}/{policy_version(kind)}"
 
 
 def done(work: Path, seed: int, kind: Kind, plan: Plan) -> dict[str, Any] | None:

@@ -344,3 +344,9 @@ def test_results_name_what_they_come_from(bench: ModuleType, plan: Any, tmp_path
     assert written["commits"] == ["abc"]
     assert written["seeds"] == [1, 2]
     assert written["plan"]["users"] == plan.users
+
+
+def test_the_runs_that_are_kept_are_of_the_plan_as_it_is(bench: ModuleType) -> None:
+    """Else a run of hours would begin anew: say in `identity` what changes no run."""
+    found = [bench.done(bench.WORK, seed, kind, bench.Plan()) for seed in bench.SEEDS for kind in bench.KINDS]
+    assert any(run is not None for run in found)
