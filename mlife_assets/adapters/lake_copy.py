@@ -31,7 +31,7 @@ from mlife_assets.adapters.pruned_tables import old_tables
 from mlife_assets.adapters.rejected_rows import REJECTED
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.retention_policy import AUDIENCE_DAYS, RetentionPolicy
+from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS, RetentionPolicy
 
 NAMED_BY_LOG = (VERSIONS, FOLDS, PANELS, REJECTED)
 PRUNED_SOONEST = RetentionPolicy(table_days=AUDIENCE_DAYS)

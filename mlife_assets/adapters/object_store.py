@@ -47,8 +47,8 @@ from mlife_assets.core.errors import (
     TransientError,
 )
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.retention_policy import is_pruned
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.recruiting.retention_policy import is_pruned
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreBackend

@@ -1,7 +1,7 @@
 """`mlife tables`: what days leave for one another in the lake.
 
 Belongs here: asking for the removal of old ones, and printing it. Does not belong here: which are old
-(`adapters.pruned_tables`), how long they stay (`core.retention_policy`).
+(`adapters.pruned_tables`), how long they stay (`recruiting.retention_policy`).
 
 Concept: what is removed is gone, so without --apply it is only named.
 """
@@ -44,7 +44,7 @@ def prune(
     from mlife_assets.adapters.object_store import ObstoreObjectStore
     from mlife_assets.adapters.pruned_tables import old_tables
     from mlife_assets.adapters.pruned_tables import prune as remove
-    from mlife_assets.core.retention_policy import RetentionPolicy
+    from mlife_assets.recruiting.retention_policy import RetentionPolicy
 
     if project := project_settings(home):
         open_project(project)

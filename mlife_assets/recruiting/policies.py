@@ -12,9 +12,9 @@ from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.landing_policy import LandingPolicy
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
-from mlife_assets.core.retention_policy import RetentionPolicy
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.retention_policy import RetentionPolicy
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mlife_assets.adapters.pruned_tables import old_tables, prune
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.monitoring.reports import SAMPLE_TABLE
 from mlife_assets.components.predictions import entity_scores, scores
-from mlife_assets.core.retention_policy import PRUNED, RetentionPolicy
+from mlife_assets.recruiting.retention_policy import PRUNED, RetentionPolicy
 
 NEWEST, TODAY = date(2026, 6, 30), date(2026, 9, 1)
 POLICY = RetentionPolicy(table_days=90)

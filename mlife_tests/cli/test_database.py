@@ -159,4 +159,4 @@ def test_whoever_opens_the_records_of_dagster_looks_where_they_are(
     monkeypatch.setattr(instance, "open_instance", opened)
     monkeypatch.setattr(definitions, "build_definitions", lambda _: SimpleNamespace(resources={"platform": None}))
     opens(run, tmp_path / "home")
-    assert asked == [{"is_in_database": is_in_database}]
+    assert asked == [{"is_in_database": is_in_database, "logs_json": False}]

@@ -1,7 +1,7 @@
 """Old working tables are removed by a job.
 
 Belongs here: the job. Does not belong here: which tables are old (`adapters.pruned_tables`), how long they stay
-(`core.retention_policy`), when the job runs by itself (`schedules`).
+(`recruiting.retention_policy`), when the job runs by itself (`schedules`).
 
 Concept: the job runs with the key of the deployment, which needs the right to delete these tables only if somebody
 turns it on.

@@ -98,10 +98,11 @@ def _require_ours(settings: HomeSettings) -> None:
     place, private = settings.lake_place, settings.private_folder
     with disk_errors_explained(private):
         has_heads = any((private / "heads").glob("*")) or (private / "ledger.sqlite").exists()
-        if has_heads or (isinstance(place, Path) and not (place / MANIFESTS).is_dir()):
+        if isinstance(place, Path) and not (place / MANIFESTS).is_dir():
             return
     store = ObstoreObjectStore.at(place, retries=FEW_RETRIES)
-    if store.folders(MANIFESTS) and not _is_written_with(store, _manifest_key(settings)):
+    holds_log = bool(store.folders(MANIFESTS))
+    if holds_log and not has_heads and not _is_written_with(store, _manifest_key(settings)):
         raise InvalidInputError(
             "the lake holds the log of another home; name a place of its own in MLIFE_LAKE, or restore the private "
             f"folder of that home to {private}"

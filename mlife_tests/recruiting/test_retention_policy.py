@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.retention_policy import AUDIENCE_DAYS, RetentionPolicy, is_pruned
 from mlife_assets.recruiting.application import Audience
+from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS, RetentionPolicy, is_pruned
 
 NEWEST, LATER = date(2026, 6, 30), date(2027, 1, 1)
 
