@@ -151,6 +151,7 @@ class ObstoreObjectStore:
         """
         if not is_pruned(key):
             raise InvalidInputError(f"{quoted(key)} is never deleted; name a table that may be pruned")
+        _require_plain(key)
         try:
             obstore.delete(self._backend, key)
         except _MISSING:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import date
 from itertools import chain
 
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.core.ports import ObjectStore
@@ -40,6 +41,6 @@ def prune(lake: ObstoreObjectStore, policy: RetentionPolicy, today: date) -> dic
         PermanentError: the key may not delete; names the remedy.
     """
     found = old_tables(lake, policy, today)
-    for key in chain.from_iterable(found.values()):
-        lake.delete(key)
+    for _ in read_at_once(lake.delete, list(chain.from_iterable(found.values()))):
+        pass  # what a deletion raises is raised when its turn comes
     return found

@@ -23,6 +23,8 @@ from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.extras import missing_extra
 
 _LOGGER = logging.getLogger(__name__)
+OF_THE_COMMAND_LINE = ("typer", "click")
+"""Whose exceptions end a command: an exit code, wrong usage, Ctrl-C. Which package has them differs by release."""
 
 
 class ExitCode(IntEnum):
@@ -54,6 +56,8 @@ class MlifeGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
+            if type(error).__module__.partition(".")[0] in OF_THE_COMMAND_LINE:
+                raise
             if isinstance(error, MlifeError):
                 shown: MlifeError | None = error
             else:

@@ -95,6 +95,8 @@ def test_a_table_that_may_be_pruned_is_removed_and_nothing_else(store: ObstoreOb
     for key in (*kept, "", "tables", f"../{TABLE}"):
         with pytest.raises(InvalidInputError, match="is never deleted; name a table that may be pruned"):
             store.delete(key)
+    with pytest.raises(InvalidInputError):
+        store.delete(f"of_models/../{TABLE}")
     assert store.list("") == sorted(kept)
 
 

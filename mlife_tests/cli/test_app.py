@@ -186,6 +186,26 @@ def test_an_error_is_a_line_of_json_where_lines_are(tmp_path, words, variables, 
     assert (done.returncode, done.stdout) == (1, "")
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_wrong_usage_and_exit_codes_are_no_defects(log_format):
+    code = """
+import sys, typer
+from mlife_assets.cli import app, main
+@app.command()
+def blocks(): raise typer.Exit(3)
+@app.command()
+def aborts(): raise typer.Abort
+sys.argv = ["mlife", sys.argv[1]]
+main()
+"""
+    environment = os.environ | {"MLIFE_LOG_FORMAT": log_format}
+    for word, expected in (("blocks", 3), ("aborts", 1), ("dance", 2)):
+        command = [sys.executable, "-c", code, word]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == expected
+        assert "defect" not in done.stderr
+
+
 def test_a_defect_is_a_line_of_json_where_lines_are():
     code = """
 import sys

@@ -20,8 +20,9 @@ from mlife_assets.components.shown.says_why import says_why
 def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
     """Remove what is older than the policy says, and say what it was."""
     policy = platform.policies.retention
-    for name, keys in prune(platform.lake, policy, SystemClock().now().date()).items():
-        context.log.info("%s: removed what is over %d days older than its newest: %s", name, policy.table_days, keys)
+    for keys in prune(platform.lake, policy, SystemClock().now().date()).values():
+        said = "removed what is over %d days older than its newest: %d tables from %s to %s"
+        context.log.info(said, policy.table_days, len(keys), keys[0], keys[-1])
 
 
 @dg.job(

@@ -124,7 +124,7 @@ def inbound_texts_sensor(
     heard = None if is_full else day_start(add_days(day, -AWAITED_DAYS))
     replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until, since=heard)}
     unread = sorted(replies - platform.ledger.known_inbound(since=heard))
-    if is_full:
+    if is_full and not unread:  # or a reading that failed would be tried again an hour later
         context.update_cursor(now.isoformat())
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")

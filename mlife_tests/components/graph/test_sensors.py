@@ -565,6 +565,7 @@ def test_a_reading_of_replies_that_failed_is_tried_again_at_once(definitions, in
     end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
     assert daemon.tick() == []
     assert "its reading was given up" in daemon.skip_message
+    assert daemon.cursor is None, "older replies are looked at as long as any is unread"
 
 
 def materialize(
