@@ -41,7 +41,8 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
         platform.people.register(platform.ledger.user_ids(), now=now)
         platform.keyring.rotate(NUMBERS)
     known = platform.people.rehash(now=now)
-    platform.gateway.forget_numbers()
+    if platform.texts_record is not None:
+        platform.texts_record.forget_numbers()
     if as_json:
         print_json({"numbers": known, "accounts": len(platform.ledger.user_ids())})
         return

@@ -67,7 +67,7 @@ class Standing:
         sends: rows of the ledger of the newest day, by state.
         last_texts: newest texts that were handed to the provider, newest first.
         unsettled: rows of all days that are leased, submitting or ambiguous, by state.
-        duplicate_sends: texts that the provider accepted beyond the first of their message.
+        duplicate_sends: texts that the provider accepted beyond the first of their message; None where it does not say.
         sample_message_id: a text worth tracing.
         alarms: of the newest day's reports, and of failed runs.
         others: the models beside the first; champion, verdict and alarms above are those of the first.
@@ -88,7 +88,7 @@ class Standing:
     sends: Mapping[str, int]
     last_texts: tuple[Mapping[str, Any], ...]
     unsettled: Mapping[str, int]
-    duplicate_sends: int
+    duplicate_sends: int | None
     sample_message_id: str | None
     alarms: tuple[Alarm, ...]
     others: tuple[OtherModel, ...]
@@ -100,6 +100,7 @@ def standing_of(platform: Platform) -> Standing:
     from mlife_assets.components.shown.sample_message import sample_message
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
+    record = platform.texts_record
     decision = newest_event(platform, "retrain_decided")
     reigns = platform.registry.history()
     switches = ledger.switches().to_pylist()
@@ -129,7 +130,7 @@ def standing_of(platform: Platform) -> Standing:
         sends=dict(sorted(sends.items())),
         last_texts=_last_texts(platform),
         unsettled={state: count for state, count in unsettled.items() if count},
-        duplicate_sends=platform.gateway.duplicate_sends(),
+        duplicate_sends=None if record is None else record.duplicate_sends(),
         sample_message_id=sample_message(platform, platform.settings.first_lived_date),
         alarms=(*_report_alarms(platform, newest), *_run_alarms(platform)),
         others=tuple(_other(platform.of_model(model.name)) for model in platform.models[1:]),

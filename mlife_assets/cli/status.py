@@ -126,8 +126,8 @@ def _print_sending(console: Console, standing: Standing) -> None:
     console.print(f"{'sending':<11}{'PAUSED' if standing.is_paused else 'allowed'}{why}", style=style, soft_wrap=True)
     console.print(f"{'messages':<11}{standing.planned:,} planned; {_counts(standing.sends)}", soft_wrap=True)
     console.print(f"{'suppressed':<11}{_counts(standing.suppressed)}", soft_wrap=True)
-    unsettled = f"{_counts(standing.unsettled)} still open, {standing.duplicate_sends} sent twice"
-    console.print(f"{'all days':<11}{unsettled}", soft_wrap=True)
+    twice = "" if standing.duplicate_sends is None else f", {standing.duplicate_sends} sent twice"
+    console.print(f"{'all days':<11}{_counts(standing.unsettled)} still open{twice}", soft_wrap=True)
     for text in standing.last_texts:
         body = body_line(text["body"])
         body = body if len(body) <= BODY_WIDTH else body[: BODY_WIDTH - 3] + "..."

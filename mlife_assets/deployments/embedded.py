@@ -9,6 +9,7 @@ through them alone what was sent.
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 
 import pyarrow as pa
 
@@ -22,28 +23,39 @@ from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.ports import AddressBook
+from mlife_assets.recruiting.ports import AddressBook, SentRecord
 
 NAME = "embedded"
 
 
 def embedded(home: Home) -> Deployment:
     """Return the embedded deployment of a home; makes nothing yet."""
+
+    @cache
+    def texts() -> ConsoleGateway:
+        path = private_file(home.private_folder / "gateway.sqlite")
+        return ConsoleGateway(path, seed=home.settings.seed, hash_key=home.number_key)
+
+    @cache
+    def mails() -> FolderMailbox:
+        return FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.seed)
+
     return Deployment(
         name=NAME,
         is_simulated=True,
         times=SimulatedTimes(),
         market=lambda: market_of(home),
         event_source=lambda: home.world.event_source(
-            home.landing, lambda day: delivered_messages(home, day), lambda user_id: _is_holdout(home, user_id)
+            home.landing,
+            lambda day: delivered_messages(home, day, texts(), mails()),
+            lambda user_id: _is_holdout(home, user_id),
         ),
         contacts=lambda: home.world.contact_book(),
         address_books=lambda: {Channel.EMAIL: AddressBook(home.world.mail_book().mail_addresses, normalise_address)},
         audit_attributes=lambda: home.world.audit_attributes(),
-        texts=lambda: ConsoleGateway(
-            private_file(home.private_folder / "gateway.sqlite"), seed=home.settings.seed, hash_key=home.number_key
-        ),
-        mails=lambda: FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.seed),
+        texts=texts,
+        mails=mails,
+        texts_record=texts,
         providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name},
     )
 
@@ -64,9 +76,9 @@ def market_of(home: Home) -> EmbeddedWorld:
     )
 
 
-def delivered_messages(home: Home, day: date) -> pa.Table:
+def delivered_messages(home: Home, day: date, by_text: SentRecord, by_mail: SentRecord) -> pa.Table:
     """Return the texts that reached people on `day` and the jobs in mails that did (`texts.DELIVERED_SCHEMA`)."""
-    texts, mails = home.gateway.sent_messages(day), home.mailbox.sent_messages(day)
+    texts, mails = by_text.sent_messages(day), by_mail.sent_messages(day)
     jobs = {row.message_id: row.job_id for row in home.ledger.rows(as_of_date=day)}
     rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]
     items = home.planned_items(day) if mails.num_rows else {}

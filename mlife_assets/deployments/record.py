@@ -21,7 +21,7 @@ from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, RecordedGateway, SentRecord
+from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, MessageGateway, TextsRecord
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,16 +72,6 @@ class Home(Protocol):
         ...
 
     @property
-    def gateway(self) -> RecordedGateway:
-        """The provider of texts."""
-        ...
-
-    @property
-    def mailbox(self) -> SentRecord:
-        """The provider of mails."""
-        ...
-
-    @property
     def world(self) -> EmbeddedWorld:
         """The simulated market. Raises InvalidInputError where there is none."""
         ...
@@ -105,6 +95,7 @@ class Deployment:
         address_books: makes the directories of the addresses of other channels.
         audit_attributes: makes the restricted table of protected attributes.
         texts, mails: make the providers of the two channels by which something is sent.
+        texts_record: makes what the provider of texts has on record; None where it keeps that to itself.
         providers: channel -> name of its provider, which is known without opening it.
     """
 
@@ -116,6 +107,7 @@ class Deployment:
     contacts: Callable[[], ContactBook]
     address_books: Callable[[], Mapping[Channel, AddressBook]]
     audit_attributes: Callable[[], AuditAttributes]
-    texts: Callable[[], RecordedGateway]
-    mails: Callable[[], SentRecord]
+    texts: Callable[[], MessageGateway]
+    mails: Callable[[], MessageGateway]
+    texts_record: Callable[[], TextsRecord] | None
     providers: Mapping[Channel, str]

@@ -10,6 +10,8 @@ to what the embedded deployment does.
 
 from __future__ import annotations
 
+from functools import cache
+
 from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
@@ -58,6 +60,16 @@ MAILS_NOBODY = MailFaults(
 def standalone(home: Home) -> Deployment:
     """Return the standalone deployment of a home; makes nothing yet."""
     settings = home.settings
+
+    @cache
+    def texts() -> ConsoleGateway:
+        return ConsoleGateway(
+            private_file(home.private_folder / "gateway.sqlite"),
+            seed=settings.seed,
+            hash_key=home.number_key,
+            faults=TEXTS_NOBODY,
+        )
+
     return Deployment(
         name=NAME,
         is_simulated=False,
@@ -69,12 +81,8 @@ def standalone(home: Home) -> Deployment:
             Channel.EMAIL: AddressBook(OwnersContacts(settings.contacts_file).mail_addresses, normalise_address)
         },
         audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
-        texts=lambda: ConsoleGateway(
-            private_file(home.private_folder / "gateway.sqlite"),
-            seed=settings.seed,
-            hash_key=home.number_key,
-            faults=TEXTS_NOBODY,
-        ),
+        texts=texts,
+        texts_record=texts,
         mails=lambda: FolderMailbox(
             home.private_folder / "mail", home.stationery, seed=settings.seed, faults=MAILS_NOBODY
         ),

@@ -100,8 +100,8 @@ class SentRecord(MessageGateway, Protocol):
         ...
 
 
-class RecordedGateway(SentRecord, Protocol):
-    """A provider of texts whose own records can be asked, too, so that what went wrong on our side shows."""
+class TextsRecord(Protocol):
+    """What a provider of texts that runs on this machine has on record, so that what went wrong on our side shows."""
 
     def request_counts(self) -> pa.Table:
         """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id."""
@@ -117,10 +117,6 @@ class RecordedGateway(SentRecord, Protocol):
 
     def forget_numbers(self) -> None:
         """Erase the number hashes of earlier requests."""
-        ...
-
-    def close(self) -> None:
-        """Close the record."""
         ...
 
 

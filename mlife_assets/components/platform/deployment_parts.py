@@ -26,8 +26,7 @@ from mlife_assets.recruiting.ports import (
     AuditAttributes,
     ContactBook,
     MessageGateway,
-    RecordedGateway,
-    SentRecord,
+    TextsRecord,
 )
 
 if TYPE_CHECKING:
@@ -92,14 +91,19 @@ class DeploymentParts(MailParts):
         return "" if self.deployment.market is None else self.world.story.events.get(number, "")
 
     @shared_port
-    def gateway(self) -> RecordedGateway:
+    def gateway(self) -> MessageGateway:
         """The provider of text messages."""
         return self.deployment.texts()
 
     @shared_port
-    def mailbox(self) -> SentRecord:
+    def mailbox(self) -> MessageGateway:
         """The provider of mails."""
         return self.deployment.mails()
+
+    @property
+    def texts_record(self) -> TextsRecord | None:
+        """What the provider of texts has on record; None where it keeps that to itself."""
+        return None if self.deployment.texts_record is None else self.deployment.texts_record()
 
     @shared_port
     def gateways(self) -> Mapping[Channel, MessageGateway]:

@@ -33,6 +33,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.components.shown.sample_message import sample_message
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
 from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
@@ -46,6 +47,7 @@ from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.keywords import OTHER
+from mlife_assets.recruiting.ports import TextsRecord
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 SUMMARY_FILE = "summary.json"
@@ -195,9 +197,9 @@ def _kpi(platform: Platform, first: date) -> dict[str, Any]:
     return {name: total.get(name) for name in names} | {"revenue": float(pc.sum(kpis["revenue_usd"]).as_py() or 0.0)}
 
 
-def _holdout_sends(platform: Platform) -> int:
+def _holdout_sends(platform: Platform, record: TextsRecord) -> int:
     """Return how many messages went to people of the global holdout, by the records of the providers."""
-    contact, users = platform.policies.contact, platform.gateway.request_counts()["user_id"].to_pylist()
+    contact, users = platform.policies.contact, record.request_counts()["user_id"].to_pylist()
     users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
     people = platform.ledger.people_of(users)
     return sum(is_holdout(people[user], salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
@@ -243,8 +245,10 @@ def _applications(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
 
 
 def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
-    """Return the summary of a demo that ran until `last_day`."""
-    first = platform.settings.first_lived_date
+    """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError where texts leave no record."""
+    first, record = platform.settings.first_lived_date, platform.texts_record
+    if record is None:
+        raise InvalidInputError("the summary counts what the provider of texts has on record; unset MLIFE_DEPLOYMENT")
     verification = audit_log(platform).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
     promotions, gains = platform.model_events("promotion_decided"), _gains(platform, last_day)
@@ -279,9 +283,9 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
         "messages": _messages(platform, first),
         "withheld": _withheld(platform, first),
         "kpi": _kpi(platform, first),
-        "duplicate_sends": platform.gateway.duplicate_sends(),
-        "numbers_texted_twice": platform.gateway.numbers_texted_twice(),
-        "holdout_sends": _holdout_sends(platform),
+        "duplicate_sends": record.duplicate_sends(),
+        "numbers_texted_twice": record.numbers_texted_twice(),
+        "holdout_sends": _holdout_sends(platform, record),
         "sample_message_id": sample_message(platform, first),
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
     }

@@ -80,7 +80,7 @@ def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_hom
     home.plan()
     home.send()
     home.send(application=NAME)
-    rows = delivered_messages(home.platform, sending_home.DAY).to_pylist()
+    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
     in_mails = [row for row in rows if row[POSITION] is not None]
     texts = [row for row in rows if row[POSITION] is None]
     assert texts
@@ -100,7 +100,7 @@ def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(
     home.change_job("j1", "Act now, you won a prize")
     home.plan(application=NAME)
     home.send(application=NAME)
-    rows = delivered_messages(home.platform, sending_home.DAY).to_pylist()
+    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
     assert rows
     assert "j1" not in {row["job_id"] for row in rows}
 
