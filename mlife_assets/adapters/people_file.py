@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlife_assets.adapters.owners_table import USER_ID, read_owners_table, row_of
 from mlife_assets.core.errors import NotGivenError
-from mlife_assets.recruiting.messaging.phone_numbers import normalise
+from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number, normalise
 
 SETTING = "MLIFE_CONTACTS"
 NUMBER, ADDRESS = "phone_number", "mail_address"
@@ -32,6 +32,7 @@ class OwnersContacts:
         self._path = path
         self._state: tuple[int, int] | None = None
         self._columns: dict[str, dict[str, str | None]] = {}
+        self._accounts: dict[str, list[str]] | None = None
 
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
         """Return user id -> number as it is written, None without one. Raises when no file can be read."""
@@ -40,6 +41,13 @@ class OwnersContacts:
     def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
         """Return user id -> address as it is written, None without one. Raises when no file can be read."""
         return self._read(ADDRESS, user_ids)
+
+    def accounts_with(self, phone_number: str) -> list[str]:
+        """Return the user ids whose number is this one, in E.164, sorted. Raises when no file can be read."""
+        self._read(NUMBER, ())
+        if self._accounts is None:
+            self._accounts = accounts_by_number(self._columns[NUMBER])
+        return self._accounts.get(phone_number, [])
 
     def count(self) -> int:
         """Return how many people are in the book. Raises when the file cannot be read."""
@@ -81,4 +89,4 @@ class OwnersContacts:
             for name in table.column_names
             if name != USER_ID
         }
-        self._state = state
+        self._state, self._accounts = state, None

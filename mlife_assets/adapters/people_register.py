@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, NotGivenError
-from mlife_assets.core.ids import keyed_hash
+from mlife_assets.core.ids import digest, keyed_hash
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
 from mlife_assets.recruiting.ports import AddressBook, ContactBook
@@ -64,7 +64,7 @@ class PeopleRegister:
         self, ledger: SqlLedger, contacts: ContactBook, *, key: bytes, books: Mapping[Channel, AddressBook] = NO_BOOKS
     ) -> None:
         """Wire the register; nothing is read."""
-        self._ledger, self._key = ledger, key
+        self._ledger, self._contacts, self._key = ledger, contacts, key
         numbers = AddressBook(contacts.phone_numbers, normalise)
         self._books = {Channel.SMS: numbers, Channel.CALL: numbers, **books}
 
@@ -87,6 +87,38 @@ class PeopleRegister:
                 written, addresses, without = {}, dict.fromkeys(wanted), str(error)
             people = self._ledger.register(self._hashes(addresses), now=now)
         return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
+
+    def account_behind(self, phone_number: str, inbound_id: str, *, now: datetime) -> str:
+        """Return the account of whoever a text came from.
+
+        That is the person who has or had the number, by the ledger, else by the contact book. A number that neither
+        knows is a stranger's, who is registered with it: whoever has it later is the same person, so a STOP holds.
+
+        Args:
+            phone_number: as the provider writes it.
+            inbound_id: of the text; names a stranger.
+            now: the present.
+
+        Raises:
+            GateClosedError: the ledger does not know the number, and the book was not named or cannot be read.
+        """
+        number = normalise(phone_number)
+        hashed = None if number is None else keyed_hash(self._key, number)
+        if hashed is not None and (known := self._ledger.account_with(hashed, Channel.SMS)) is not None:
+            return known
+        accounts = [] if number is None else self._accounts_with(number)
+        accounts = accounts or ["stranger_" + digest(("stranger", inbound_id))]
+        self._ledger.register(dict.fromkeys(accounts, hashed), now=now)
+        return accounts[0]
+
+    def _accounts_with(self, number: str) -> list[str]:
+        try:
+            return list(self._contacts.accounts_with(number))
+        except NotGivenError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001  its text may hold the number
+            reason = f"the contact book could not be read ({type(error).__name__}); repair it"
+        raise GateClosedError(f"nobody knows whose a text is that came in: {reason}, then read replies again")
 
     def require_books(self) -> None:
         """Raise GateClosedError where the owner has named no book, or one cannot be read."""

@@ -66,8 +66,8 @@ def one_click_app(platform: Platform) -> Starlette:
     """Return the page of a home: tokens of its key, recorded in its ledger."""
     from mlife_assets.components.shown.present import operator_time
     from mlife_assets.recruiting.application import Channel
-    from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
-    from mlife_assets.recruiting.ports import Inbound
+    from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token
+    from mlife_assets.recruiting.messaging.keywords import STOP
     from mlife_assets.serving.one_click import create_one_click_app
 
     key = platform.mail_key
@@ -79,13 +79,13 @@ def one_click_app(platform: Platform) -> Starlette:
         except MlifeError:
             return platform.clock.now()
 
-    def record(asked: Inbound) -> None:
+    def record(use: LinkUse) -> None:
         platform.ledger.record_inbound(
-            asked.inbound_id,
-            asked.user_id,
-            asked.body,
-            received_at=asked.received_at,
-            now=asked.received_at,
+            use.inbound_id,
+            use.user_id,
+            STOP,
+            received_at=use.received_at,
+            now=use.received_at,
             channel=Channel.EMAIL,
         )
 

@@ -22,6 +22,7 @@ from mlife_assets.market.catalogue import area_codes, load_catalogue
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig, Stream, generator
+from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
 
 NUMBERS_PER_AREA_CODE = 100
 CONTACTS_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("phone_number", pa.string())])
@@ -79,6 +80,14 @@ class ParquetContactBook:
         users, numbers = (table[name].to_pylist() for name in CONTACTS_SCHEMA.names)
         return dict(zip(users, numbers, strict=True))
 
+    @cached_property
+    def _accounts(self) -> dict[str, list[str]]:
+        return accounts_by_number(self._numbers)
+
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
         """Return user id -> E.164 number, None without one. Raises when the book cannot be read."""
         return {user_id: self._numbers.get(user_id) for user_id in user_ids}
+
+    def accounts_with(self, phone_number: str) -> list[str]:
+        """Return the user ids whose number is this one, in E.164, sorted. Raises when the book cannot be read."""
+        return self._accounts.get(phone_number, [])

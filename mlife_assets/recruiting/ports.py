@@ -49,14 +49,21 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Inbound:
-    """What a person wrote to us; its id is unique among all channels. `body` is personal data: classify it, never
-    store it.
+    """What a person wrote to us. Addresses and words are personal data: look them up, classify them, never store them.
+
+    Attributes:
+        inbound_id: unique among all channels.
+        user_id: who wrote, where the provider's records say it; None where it only knows the number.
+        body: the words.
+        received_at: when the provider had it.
+        phone_number: that it came from, as the provider writes it; None where `user_id` says who wrote.
     """
 
     inbound_id: str
-    user_id: str
+    user_id: str | None
     body: str = field(repr=False)
     received_at: datetime
+    phone_number: str | None = field(default=None, repr=False)
 
 
 class MessageGateway(Protocol):
@@ -125,6 +132,10 @@ class ContactBook(Protocol):
 
     def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
         """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""
+        ...
+
+    def accounts_with(self, phone_number: str) -> Sequence[str]:
+        """Return the user ids whose number is this one, in E.164, sorted. Raises when the book cannot be read."""
         ...
 
 

@@ -44,7 +44,9 @@ def test_a_book_is_the_same_as_csv_and_as_parquet(tmp_path: Path) -> None:
 def test_a_book_that_was_changed_is_read_anew(tmp_path: Path) -> None:
     book = OwnersContacts(written(tmp_path, BOOK))
     assert book.phone_numbers(["u2"]) == {"u2": None}
+    assert book.accounts_with("+12125550101") == []
     written(tmp_path, BOOK.replace("u2,,", "u2,+12125550101,"))
+    assert book.accounts_with("+12125550101") == ["u2"]
     assert book.phone_numbers(["u2"]) == {"u2": "+12125550101"}
     (tmp_path / "book.csv").unlink()
     with pytest.raises(NotFoundError, match="MLIFE_CONTACTS: there is no file"):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow
@@ -28,6 +30,9 @@ class Book:
         if self.numbers is None:
             raise OSError("+12125550100 is in a damaged row")
         return {user_id: self.numbers[user_id] for user_id in user_ids if user_id in self.numbers}
+
+    def accounts_with(self, phone_number: str) -> Sequence[str]:
+        return accounts_by_number(self.numbers or {}).get(phone_number, [])
 
 
 class StandingClock:
@@ -126,3 +131,40 @@ def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_
     gateway.close()
     assert {row.user_id: row.state for row in ledger.rows()}["b"] == "suppressed"
     assert {row.user_id: row.state for row in ledger.rows()}["a"] in {"accepted", "ambiguous", "rejected", "throttled"}
+
+
+def test_the_account_behind_a_number_is_the_one_that_was_last_texted(ledger: SqlLedger) -> None:
+    people = register(ledger, {"a": "+12125550100", "b": "+12125550100", "c": "+12125550100"})
+    people.register("abc", now=NOW)
+    assert people.account_behind("2125550100", "i1", now=NOW) == "a", "the person's first account"
+    days = {"b": NOW.date(), "c": NOW.date() - timedelta(days=1)}
+    rows = [LedgerRow(f"m-{u}", u, "j", "x", day, "hi", "planned", 0, None, NOW) for u, day in days.items()]
+    by_mail = replace(rows[0], message_id="m-a", user_id="a", campaign="mails", channel="email")
+    not_yet = replace(rows[0], message_id="m-c2", user_id="c", campaign="y", as_of_date=NOW.date() + timedelta(days=1))
+    ledger.plan([*rows, by_mail, not_yet], now=NOW)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE sends SET attempts = 1 WHERE campaign <> 'y'")
+    assert people.account_behind("2125550100", "i2", now=NOW) == "b"
+
+
+def test_a_number_that_was_given_up_is_still_its_persons(ledger: SqlLedger) -> None:
+    register(ledger, {"a": "+12125550100"}).register(["a"], now=NOW)
+    moved = register(ledger, {"a": "+12125550101"})
+    moved.register(["a"], now=NOW)
+    assert {moved.account_behind(number, "i", now=NOW) for number in ("+12125550100", "+12125550101")} == {"a"}
+
+
+@pytest.mark.parametrize("number", ["+12125550100", "24273", ""])
+def test_a_stranger_is_one_person_whoever_writes(ledger: SqlLedger, number: str) -> None:
+    people = register(ledger, {})
+    found = [people.account_behind(number, inbound_id, now=NOW) for inbound_id in ("i1", "i1", "i2")]
+    assert found[0].startswith("stranger_")
+    assert found[0] == found[1]
+    assert (found[2] == found[0]) == (number == "+12125550100"), "a short code is no number of one person"
+
+
+def test_a_book_that_nobody_named_says_of_no_number_whose_it_is(ledger: SqlLedger) -> None:
+    without = PeopleRegister(ledger, OwnersContacts(None), key=b"k" * 32)
+    with pytest.raises(GateClosedError, match="whose a text is that came in: MLIFE_CONTACTS names no contact book"):
+        without.account_behind("+12125550100", "i", now=NOW)
+    assert ledger.user_ids() == ()

@@ -48,6 +48,8 @@ def test_the_book_is_the_same_every_time(tmp_path) -> None:
     book = ParquetContactBook(path)
     assert str(book.phone_numbers(["usr_0000001"])["usr_0000001"]).startswith("+1")
     assert book.phone_numbers(["nobody"]) == {"nobody": None}
+    assert book.accounts_with(str(book.phone_numbers(["usr_0000001"])["usr_0000001"])) == ["usr_0000001"]
+    assert book.accounts_with("+12125559999") == []
 
 
 def test_a_missing_or_broken_book_is_not_an_empty_one(tmp_path) -> None:

@@ -14,13 +14,14 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from mlife_assets.adapters.dispatcher.reports import InboundReport
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
 from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL, classify
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.ports import MessageGateway
+from mlife_assets.recruiting.ports import Inbound, MessageGateway
 
 READ_AGAIN = timedelta(hours=1)
 """How far back replies are read again within a dispatch: providers list some of them late."""
@@ -29,9 +30,17 @@ READ_AGAIN = timedelta(hours=1)
 class Hearing:
     """Reads the replies of one dispatcher; remembers when it did."""
 
-    def __init__(self, ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: SqlLedger,
+        gateway: MessageGateway,
+        people: PeopleRegister,
+        policy: MessagingPolicy,
+        clock: Clock,
+    ) -> None:
         """Wire it; reads nothing."""
-        self._ledger, self._gateway, self._policy, self._clock = ledger, gateway, policy, clock
+        self._ledger, self._gateway, self._people = ledger, gateway, people
+        self._policy, self._clock = policy, clock
         self._read_at: datetime | None = None
 
     def read(self, now: datetime, *, since: datetime | None = None) -> InboundReport:
@@ -40,17 +49,25 @@ class Hearing:
         Args:
             now: the present.
             since: leaves out what was received before it; None reads everything that there is.
+
+        Raises:
+            GateClosedError: nobody knows whose a text is, since the contact book cannot be read; others are recorded.
         """
         known = self._ledger.known_inbound(since=since)
         keywords: Counter[str] = Counter()
-        channel = self._gateway.channel
+        channel, unknown = self._gateway.channel, None
         for inbound in self._gateway.inbound(until=now, since=since):
             if inbound.inbound_id in known:
+                continue
+            try:
+                user_id = self._sender(inbound, now)
+            except GateClosedError as error:
+                unknown = error
                 continue
             keyword = classify(inbound.body)
             if self._ledger.record_inbound(
                 inbound.inbound_id,
-                inbound.user_id,
+                user_id,
                 keyword,
                 received_at=inbound.received_at,
                 now=now,
@@ -58,8 +75,15 @@ class Hearing:
                 channel=channel,
             ):
                 keywords[keyword] += 1
+        if unknown is not None:
+            raise unknown
         self._read_at = now
         return InboundReport(keywords.total(), keywords[STOP] + keywords[STOP_ALL], tuple(sorted(keywords.items())))
+
+    def _sender(self, inbound: Inbound, now: datetime) -> str:
+        if inbound.user_id is not None:
+            return inbound.user_id
+        return self._people.account_behind(inbound.phone_number or "", inbound.inbound_id, now=now)
 
     def keep_up(self, *, after_seconds: int) -> None:
         """Read new replies unless they were read less than so long ago.
@@ -73,6 +97,8 @@ class Hearing:
         try:
             self.read(now, since=None if last is None else min(last, now) - READ_AGAIN)
             return
+        except GateClosedError:  # nobody knows whose one of them is, and it says why
+            raise
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
             kind = type(error).__name__
         raise GateClosedError(

@@ -99,7 +99,7 @@ class Dispatcher:
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._application, self._policy, self._contact = application, application.policy, contact
         self._recheck, self._clock, self._sleep, self._verify = recheck, clock, sleep, verify
-        self._hearing = Hearing(ledger, gateway, application.policy, clock)
+        self._hearing = Hearing(ledger, gateway, people, application.policy, clock)
 
     def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
         """Send the approved rows of a day. Safe to call again after any crash.

@@ -133,6 +133,25 @@ class People(Moves):
                     found.setdefault(user_id, []).append(account)
         return {user_id: tuple(found[user_id]) for user_id in sorted(found)}
 
+    def account_with(self, number_hash: str, channel: str) -> str | None:
+        """Return the account of the person who has, or had, a number: the one that was last written to by a channel.
+
+        Where none of theirs was, it is the first. None when no account ever had the number.
+        """
+        with self.engine.connect() as connection:
+            owner = sa.select(numbers.c.person_id).where(numbers.c.number_hash == number_hash)
+            person_id: str | None = connection.execute(owner).scalar()
+            if person_id is None:
+                return None
+            last = (
+                sa.select(sends.c.user_id)
+                .where(sends.c.user_id.in_(accounts_of_person(person_id)), sends.c.channel == channel)
+                .where(sends.c.attempts > 0)
+                .order_by(sends.c.as_of_date.desc(), sends.c.updated_at.desc(), sends.c.message_id)
+                .limit(1)
+            )
+            return connection.execute(last).scalar() or person_id
+
     def user_ids(self) -> tuple[str, ...]:
         """Return all registered accounts, sorted."""
         with self.engine.connect() as connection:

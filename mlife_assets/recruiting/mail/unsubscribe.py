@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import SEPARATOR, digest
-from mlife_assets.recruiting.messaging.keywords import STOP
 from mlife_assets.recruiting.messaging.links import MINIMUM_KEY_BYTES
-from mlife_assets.recruiting.ports import Inbound
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -73,13 +71,19 @@ def read_unsubscribe_token(token: str, key: bytes) -> Unsubscription | None:
     return Unsubscription(user_id, application)
 
 
-def unsubscribe_inbound(asked: Unsubscription, token: str, at: datetime) -> Inbound:
-    """Return what a use of the link is in the ledger: a message of the account that says STOP by mail.
+@dataclass(frozen=True)
+class LinkUse:
+    """A use of the link, which is in the ledger as a message of the account that says STOP by mail."""
 
-    Uses within a second are one message, however often a mail program posts.
-    """
+    inbound_id: str
+    user_id: str
+    received_at: datetime
+
+
+def use_of_link(asked: Unsubscription, token: str, at: datetime) -> LinkUse:
+    """Return a use of the link. Those within a second are one, however often a mail program posts."""
     at = at.replace(microsecond=0)
-    return Inbound("link_" + digest(("one_click", token, at.isoformat())), asked.user_id, STOP, at)
+    return LinkUse("link_" + digest(("one_click", token, at.isoformat())), asked.user_id, at)
 
 
 def mail_secret(key: bytes, purpose: str) -> bytes:

@@ -25,8 +25,7 @@ from starlette.routing import Route
 from mlife_assets.core.errors import InvalidInputError, TransientError
 from mlife_assets.core.pages import page, render
 from mlife_assets.recruiting.mail.mime import ONE_CLICK
-from mlife_assets.recruiting.mail.unsubscribe import Unsubscription, unsubscribe_inbound
-from mlife_assets.recruiting.ports import Inbound
+from mlife_assets.recruiting.mail.unsubscribe import LinkUse, Unsubscription, use_of_link
 from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError, BusyError
 from mlife_assets.serving.page_headers import PageHeaders
 from mlife_assets.serving.requests import RequestLimits
@@ -39,7 +38,7 @@ LIMITS = RequestLimits(
 RECORDED_AT_ONCE, WAITING_MAXIMUM = 4, 100
 
 ReadToken = Callable[[str], Unsubscription | None]
-Record = Callable[[Inbound], None]
+Record = Callable[[LinkUse], None]
 
 
 class _UnknownLinkError(InvalidInputError):
@@ -53,7 +52,7 @@ def create_one_click_app(
 
     Args:
         read_token: returns what a token says, None when it is none (`read_unsubscribe_token` with the key).
-        record: keeps that an account wants no more mails, at once; the same message again changes nothing.
+        record: keeps that an account wants no more mails, at once; the same use again changes nothing.
         brand: whose mails end.
         now: the present.
 
@@ -93,7 +92,7 @@ def create_one_click_app(
             pass  # what it says does not matter: whoever posts wants out
         if places.statistics().tasks_waiting >= WAITING_MAXIMUM:
             raise BusyError("too many people are leaving at once; try again in a few seconds")
-        await to_thread.run_sync(lambda: record(unsubscribe_inbound(said, token, now())), limiter=places)
+        await to_thread.run_sync(lambda: record(use_of_link(said, token, now())), limiter=places)
         return answer(200, "Done", f"You get no more mails from {brand}.")
 
     def failed(status: int, heading: str, *sentences: str) -> Callable[[Request, Exception], Response]:

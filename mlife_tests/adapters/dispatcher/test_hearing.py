@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from mlife_assets.adapters.dispatcher.hearing import READ_AGAIN, Hearing
+from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import Inbound
@@ -40,8 +42,34 @@ def reply(inbound_id: str, body: str, minutes: float = 0) -> Inbound:
     return Inbound(inbound_id, f"user_{inbound_id}", body, NOW + timedelta(minutes=minutes))
 
 
-def hearing(ledger: Any, provider: Provider, clock: StandingClock | None = None) -> Hearing:
-    return Hearing(ledger, provider, MessagingPolicy(), clock or StandingClock())
+class Book:
+    """A contact book; None is one that cannot be read."""
+
+    def __init__(self, numbers: dict[str, str] | None) -> None:
+        self.numbers = numbers
+
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str]:
+        return {user: self.numbers[user] for user in user_ids if user in self.numbers}
+
+    def accounts_with(self, phone_number: str) -> list[str]:
+        if self.numbers is None:
+            raise OSError(phone_number)
+        return [user for user, number in self.numbers.items() if number == phone_number]
+
+
+def people(ledger: Any, numbers: dict[str, str] | None) -> PeopleRegister:
+    return PeopleRegister(ledger, Book(numbers), key=b"k" * 32)
+
+
+def hearing(
+    ledger: Any, provider: Provider, clock: StandingClock | None = None, numbers: dict[str, str] | None = None
+) -> Hearing:
+    return Hearing(ledger, provider, people(ledger, numbers), MessagingPolicy(), clock or StandingClock())
+
+
+def text(inbound_id: str, body: str, phone_number: str) -> Inbound:
+    """Return a text as a provider has it that knows numbers and no accounts."""
+    return Inbound(inbound_id, None, body, NOW, phone_number)
 
 
 def test_replies_are_classified_recorded_and_take_effect(ledger):
@@ -81,3 +109,31 @@ def test_replies_that_cannot_be_read_forbid_sending_and_name_nobody(ledger):
         hearing(ledger, provider).keep_up(after_seconds=0)
     assert PHONE not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_a_number_finds_its_person(ledger):
+    people(ledger, {"a": "+12125550100"}).register(["a"], now=NOW)
+    provider = Provider(text("1", "STOP", "(212) 555-0100"), text("2", "stop", PHONE))
+    assert hearing(ledger, provider, numbers={"b": PHONE}).read(NOW).stops == 2
+    assert [ledger.is_suppressed(user, at=NOW) for user in "ab"] == [True, True]
+    assert ledger.inbound()["user_id"].to_pylist() == ["a", "b"]
+
+
+def test_a_stop_of_a_number_that_nobody_knows_holds_for_whoever_has_it_later(ledger):
+    assert hearing(ledger, Provider(text("1", "STOP", PHONE)), numbers={}).read(NOW).stops == 1
+    assert "555" not in str(ledger.inbound().to_pylist())
+    people(ledger, {"late": PHONE}).register(["late"], now=NOW)
+    assert ledger.is_suppressed("late", at=NOW)
+
+
+def test_without_a_book_a_text_of_an_unknown_number_forbids_sending_and_hides_no_stop(ledger):
+    people(ledger, {"a": "+12125550100"}).register(["a"], now=NOW)
+    provider = Provider(text("1", "hello", PHONE), text("2", "STOP", "+12125550100"))
+    ear = hearing(ledger, provider, numbers=None)
+    with pytest.raises(GateClosedError, match=r"nobody knows whose a text is .*\(OSError\)") as caught:
+        ear.keep_up(after_seconds=0)
+    assert "555" not in str(caught.value)
+    assert caught.value.__context__ is None
+    assert (ledger.known_inbound(), ledger.is_suppressed("a", at=NOW)) == ({"2"}, True)
+    with pytest.raises(GateClosedError):
+        ear.keep_up(after_seconds=60)

@@ -20,7 +20,8 @@ from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_inbound, unsubscribe_token
+from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token, use_of_link
+from mlife_assets.recruiting.messaging.keywords import STOP
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
@@ -125,10 +126,8 @@ def test_one_click_ends_mails_and_no_texts(home, sending_home) -> None:
     first = platform.ledger.rows(campaign=NAME)[0]
     token = unsubscribe_token(first.user_id, NAME, platform.mail_key)
     at = platform.outcomes_time(sending_home.DAY)
-    asked = unsubscribe_inbound(read_unsubscribe_token(token, platform.mail_key), token, at)
-    platform.ledger.record_inbound(
-        asked.inbound_id, asked.user_id, asked.body, received_at=at, now=at, channel=Channel.EMAIL
-    )
+    asked = use_of_link(read_unsubscribe_token(token, platform.mail_key), token, at)
+    platform.ledger.record_inbound(asked.inbound_id, asked.user_id, STOP, received_at=at, now=at, channel=Channel.EMAIL)
     person = platform.people.register([first.user_id], now=at)[first.user_id].person_id
     later = at + timedelta(hours=1)
     assert person in platform.ledger.suppressed_people(at=later, channel=Channel.EMAIL)

@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from mlife_assets.core.errors import TransientError
-from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token
-from mlife_assets.recruiting.ports import Inbound
+from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token, unsubscribe_token
 from mlife_assets.serving.one_click import create_one_click_app
 from mlife_assets.serving.one_click.app import LIMITS
 
@@ -27,18 +26,18 @@ class Book:
 
     url: str = ""
     now: datetime = datetime(2026, 6, 1, 15, 0, 0, 500_000, tzinfo=UTC)
-    recorded: dict[str, Inbound] = field(default_factory=dict)
+    recorded: dict[str, LinkUse] = field(default_factory=dict)
     calls: int = 0
     error: Exception | None = None
     gate: threading.Event | None = None
 
-    def record(self, inbound: Inbound) -> None:
+    def record(self, use: LinkUse) -> None:
         self.calls += 1
         if self.gate is not None:
             self.gate.wait(20)
         if self.error is not None:
             raise self.error
-        self.recorded.setdefault(inbound.inbound_id, inbound)
+        self.recorded.setdefault(use.inbound_id, use)
 
 
 @pytest.fixture
@@ -69,12 +68,8 @@ def test_opening_the_link_changes_nothing(book, ask):
 def test_a_post_ends_mails_at_once(book, ask):
     answer = ask.post(book.url + TOKEN, data=ONE_CLICK, allow_redirects=False)
     assert answer.status_code == 200
-    (inbound,) = book.recorded.values()
-    assert (inbound.user_id, inbound.body, inbound.received_at) == (
-        "usr_0000001",
-        "STOP",
-        book.now.replace(microsecond=0),
-    )
+    (use,) = book.recorded.values()
+    assert (use.user_id, use.received_at) == ("usr_0000001", book.now.replace(microsecond=0))
 
 
 @pytest.mark.parametrize(
