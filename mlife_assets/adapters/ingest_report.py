@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.landed_names import IgnoredFile
+from mlife_assets.recruiting.late_labels import LateRows
 
 EXAMPLES_PER_REASON = 3
 NO_IDS = pa.array([], pa.string())
@@ -52,12 +53,13 @@ class TypeReport:
 class IngestReport:
     """What became of one landing day, by event type in order of name. The same day again gives the same report.
 
-    `ignored` is what lies in landing and was left alone.
+    `ignored` is what lies in landing and was left alone, `late` what rows changed that came late.
     """
 
     day: date
     types: tuple[TypeReport, ...]
     ignored: tuple[IgnoredFile, ...] = ()
+    late: tuple[LateRows, ...] = ()
 
     @property
     def files(self) -> int:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
-from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash
+from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash, parse_data_key
 from mlife_assets.adapters.ingest_report import NO_IDS, IngestReport, Outcome, Replayed, type_report
 from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows, never_read
@@ -57,7 +57,7 @@ class Act(Enum):
 
 
 class Ingest:
-    """Takes landing days into the event log."""
+    """Takes landing days into the event log; rows of its `late_files` count only since a later day than theirs."""
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class Ingest:
         self._ids: dict[str, pa.Array] = {}
         self._taken: dict[str, pa.Array] = {}
         """By event type, what replays took or would take: the next one of the same ingest knows it."""
+        self.late_files: set[LogFile] = set()
 
     def ingest(self, day: date) -> IngestReport:
         """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of all that lies there."""
@@ -211,19 +212,19 @@ class Ingest:
             self._log.relist(healed)
             own = [*sure, *healed]
         own_ids = self._event_ids(own)
-        passed_over = day if act is Act.INGEST else None
-        other_ids = pa.concat_arrays([self._event_ids(others, passed_over=passed_over), seen])
+        other_ids = pa.concat_arrays([self._event_ids(others, passed_over=day if act is Act.INGEST else None), seen])
         known = other_ids.filter(pc.invert(pc.is_in(other_ids, value_set=own_ids)))
         result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
         accepted = upcast(EVENT_TYPES[event_type], result.contract.version, result.accepted)
         is_new = pc.invert(pc.is_in(accepted.column("event_id"), value_set=own_ids))
         new = self._as_known(accepted.filter(is_new))
+        keys = {file.key for file in own if act is Act.INGEST}
         if act is not Act.REHEARSAL:
             writer = WRITER if act is Act.INGEST else REPLAY_WRITER
-            self._log.append(event_type, new, writer=writer, batch=batch)
-        return Outcome(
-            accepted.num_rows, result.rejected, result.extra_columns, new.column("event_id").combine_chunks()
-        )
+            keys.update(self._log.append(event_type, new, writer=writer, batch=batch).keys)
+        self.late_files.update(file for key in keys if (file := parse_data_key(key)) is not None and file.day > day)
+        appended = new.column("event_id").combine_chunks()
+        return Outcome(accepted.num_rows, result.rejected, result.extra_columns, appended)
 
     def _refuse_again(self, day: date, event_type: str, table: pa.Table, batch: str) -> Outcome:
         """Return what becomes of rows that came from the bytes named `batch` and were taken under another name."""

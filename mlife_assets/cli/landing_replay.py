@@ -22,10 +22,12 @@ from mlife_assets.cli.output import answer_console, counted, one_line, print_jso
 from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.event_log import LogFile
     from mlife_assets.adapters.ingest_report import Replayed
     from mlife_assets.adapters.landing import Ingest
     from mlife_assets.adapters.rejected_rows import RejectedFolder
     from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.recruiting.late_labels import LateRows
 
 
 def replay(
@@ -47,24 +49,31 @@ def replay(
 ) -> None:
     """Judge the rows and files again that landing refused, and say which are good now.
 
-    Rows that are taken count as known since the newest day ran, so what was built before stays as it is.
+    Rows that are taken count as known since the newest day ran, so what was built before stays as it is. Which labels
+    they moved that were open is reported with --apply.
 
     Exit codes: 0 judged, 1 failed or nothing was refused there.
     """
+    from mlife_assets.components.events.late_labels import late_labels
+
     platform = open_platform(settings_of(home))
     folders = _folders(platform, day, event_type)
     with progress("judging rejected rows"):
-        replayed = list(_replayed(platform, folders, applies=applies))
+        replayed, late_files = _replayed(platform, folders, applies=applies)
     if applies:
         seal(platform)
+    late = late_labels(platform.event_log, late_files, platform.policies.label)
     appended = sum(one.appended for one in replayed)
     if as_json:
-        print_json({"is_applied": applies, "appended": appended, "replayed": [asdict(one) for one in replayed]})
+        found = {"replayed": [asdict(one) for one in replayed], "late": [asdict(one) for one in late]}
+        print_json({"is_applied": applies, "appended": appended, **found})
         return
     console = answer_console()
     for one in replayed:
         for line in _lines(one, applies=applies):
             console.print(line, soft_wrap=True)
+    for changed in late:
+        console.print(_late_line(changed), soft_wrap=True)
     were = f"{'was' if appended == 1 else 'were'} taken" if applies else "would be taken"
     hint = "; --apply takes them" if appended and not applies else ""
     console.print(f"{counted(appended, 'row')} {were}{hint}.", style="bold", soft_wrap=True)
@@ -86,18 +95,25 @@ def _folders(platform: Platform, day: date | None, event_type: str | None) -> li
     return found
 
 
-def _replayed(platform: Platform, folders: Sequence[RejectedFolder], *, applies: bool) -> Iterator[Replayed]:
-    """Judge folders again, oldest first. All but those of the newest day are judged as of one time, by one ingest."""
+def _replayed(
+    platform: Platform, folders: Sequence[RejectedFolder], *, applies: bool
+) -> tuple[list[Replayed], set[LogFile]]:
+    """Judge folders again, oldest first, and return which files of the log hold rows that were taken in late.
+
+    All but those of the newest day are judged as of one time, by one ingest.
+    """
     from mlife_assets.core.windows import add_days
 
     newest = platform.newest_landed_day()
     ingests: dict[bool, Ingest] = {}
+    replayed = []
     for folder in folders:
         day = add_days(folder.day, 1)
         is_late = newest is not None and day < newest
         if is_late not in ingests:
             ingests[is_late] = platform.ingest_at(day)
-        yield ingests[is_late].replay(folder, applies=applies)
+        replayed.append(ingests[is_late].replay(folder, applies=applies))
+    return replayed, {file for ingest in ingests.values() for file in ingest.late_files}
 
 
 def _lines(replayed: Replayed, *, applies: bool) -> Iterator[str]:
@@ -116,3 +132,21 @@ def _lines(replayed: Replayed, *, applies: bool) -> Iterator[str]:
         yield f"  {one_line(one.source)}, {named}: {one.reason}: {one.detail}"
     if (more := refused - len(shown)) > 0:
         yield f"  and {more:,} more of these reasons"
+
+
+def _late_line(late: LateRows) -> str:
+    """Return what rows changed that came late."""
+    from mlife_assets.recruiting.late_labels import EXPOSURE, WINDOWS
+
+    came = f"{late.event_type}: {counted(late.rows, 'row')} came late, of {_days(late.first_day, late.last_day)}"
+    if late.event_type not in (EXPOSURE, *WINDOWS):
+        return f"{came}; no label is made of them"
+    thing, done = ("exposure", "added") if late.event_type == EXPOSURE else ("label", "moved")
+    shown = f" (shown {_days(late.first_exposure_day, late.last_exposure_day)})" if late.moved else ""
+    final = f" ({late.too_late:,} because the label was final)" if late.too_late else ""
+    rest = counted(late.rows - late.moved, "row")
+    return f"{came}; {counted(late.moved, thing)} {done}{shown}, {rest} {done} none{final}"
+
+
+def _days(first: date | None, last: date | None) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"

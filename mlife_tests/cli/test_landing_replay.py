@@ -12,6 +12,7 @@ import pytest
 
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -80,6 +81,41 @@ def test_rows_are_judged_first_and_taken_when_asked_for(run, home) -> None:
     assert (again["is_applied"], again["appended"]) == (True, 0)
     assert again["replayed"][0]["report"]["accepted"] == 1
     assert len(_clicks(home)) == 3
+
+
+def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home) -> None:
+    """Of the clicks one comes too late, one is of nothing that was shown, and one of what was clicked in time."""
+    platform = Platform(settings=Settings(home=home), policies=Policies())
+    old = day_start(DAY) - timedelta(days=6)
+    shown = {"user_id": "u", "job_id": "j", "surface": "feed", "position": 1, "occurred_at": old, "observed_at": old}
+    for event_id, at in (("message-2", day_start(EVE)), ("old", old)):
+        rows = pa.Table.from_pylist([{**shown, "event_id": event_id, "occurred_at": at, "observed_at": at}])
+        platform.event_log.append("impression", rows, writer="landing")
+    clicks = _with(example_rows(EVENT_TYPES["click"], EVE), "observed_at", [SOON, SOON, SOON])
+    clicks = _with(clicks, "event_id", ["a", "b", "c"])
+    clicks = _with(_with(clicks, "exposure_id", ["old", "none", "impression-1"]), "occurred_at", [old, None, None])
+    tables = {
+        "click": clicks,
+        "impression": _with(example_rows(EVENT_TYPES["impression"], EVE), "observed_at", [SOON, None, None]),
+        "hire": _with(example_rows(EVENT_TYPES["hire"], EVE), "observed_at", [SOON, SOON, None]),
+    }
+    for name, table in tables.items():
+        platform.landing.put_if_absent(f"{name}/dt={EVE}/b.parquet", encode_table(table))
+    early = ingest_of_day(platform, DAY, DAY)
+    assert early.ingest(EVE).rejected_by_reason["from_future"] == 7
+    seal(platform)
+    platform.ledger.close()
+
+    assert "late" not in run("landing", "replay", "--home", home).stdout
+    assert run("landing", "replay", "--home", home, "--apply").stdout.splitlines()[-4:] == [
+        "impression: 1 row came late, of 2026-06-01; 1 exposure added (shown 2026-06-01), 0 rows added none",
+        "click: 4 rows came late, of 2026-05-27 to 2026-06-01; 1 label moved (shown 2026-06-01), 3 rows moved none "
+        "(1 because the label was final)",
+        "hire: 2 rows came late, of 2026-06-01; no label is made of them",
+        "7 rows were taken.",
+    ]
+    again = json.loads(run("landing", "replay", "--home", home, "--apply", "--json").stdout)
+    assert (again["appended"], again["late"]) == (0, [])
 
 
 def test_a_day_and_a_type_can_be_chosen(run, home) -> None:

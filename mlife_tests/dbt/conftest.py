@@ -349,6 +349,12 @@ def dbt_built() -> Callable[..., Built]:
 
 
 @pytest.fixture(scope="session")
+def dbt_run() -> Callable[..., str]:
+    """Return what runs any command of dbt."""
+    return run_dbt
+
+
+@pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A lake without a single file."""
     target = tmp_path_factory.mktemp("empty")

@@ -10,8 +10,8 @@ occurred before the range can be repeats: their ids are looked up in the days si
 rows of the wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, reduce
 
@@ -39,11 +39,13 @@ class EventHistory:
         is_thorough: look for an earlier delivery of every row, also of one that says it occurred within its range. That
             reads every file of a type once for what is asked of it, and holds a history as a whole; it serves to rule
             out that an exporter gave a redelivery another time.
+        columns: event type -> what is read of it; by default what features need.
     """
 
     log: ParquetEventLog
     wanted: dict[str, pa.Array]
     is_thorough: bool = False
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SOURCE_COLUMNS)
 
     @cached_property
     def _files(self) -> dict[str, tuple[LogFile, ...]]:
@@ -60,7 +62,7 @@ class EventHistory:
 
         No `start` is all of a type until `end`: as much as the wanted ids have, each file read once.
         """
-        columns, schema = SOURCE_COLUMNS[event_type], EVENT_TYPES[event_type].schema
+        columns, schema = self.columns[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
         files = self.files(event_type, start, end)
         rows = pa.concat_tables([nothing, *(self._about(self.log.read_file(file, columns)) for file in files)])

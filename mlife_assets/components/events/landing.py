@@ -8,13 +8,14 @@ they never stop the day.
 """
 
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from mlife_assets.components.events.landed_days import require_due, require_previous
+from mlife_assets.components.events.late_labels import late_labels
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
@@ -52,17 +53,21 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     platform.outbox.heal()
     accepted = rejected = 0
     ignored: list[dict[str, Any]] = []
+    late: list[dict[str, Any]] = []
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in covered:
         landing_day = add_days(day, -1)
         platform.deliver(landing_day)
-        report = platform.ingest_at(day).ingest(landing_day)
+        ingest = platform.ingest_at(day)
+        report = ingest.ingest(landing_day)
+        report = replace(report, late=late_labels(platform.event_log, ingest.late_files, platform.policies.label))
         platform.tables.write_report(INGEST_REPORT, day, asdict(report))
         for entry in report.types:
             by_type[entry.event_type][0] += entry.accepted
             by_type[entry.event_type][1] += sum(entry.rejected.values())
         accepted, rejected = accepted + report.accepted, rejected + report.rejected
         ignored += [{"landing_day": landing_day.isoformat(), **asdict(entry)} for entry in report.ignored]
+        late += [{"landing_day": landing_day.isoformat(), **asdict(changed)} for changed in report.late]
         context.log.info(
             "%s: %d rows accepted, %d rejected, %d files ignored",
             landing_day,
@@ -78,6 +83,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             "rejected_rows": rejected,
             "by_type": table(rows),
             "ignored_files": table(ignored),
+            **({"late_rows": table(late)} if late else {}),
         }
     )
 
