@@ -89,6 +89,21 @@ def s3_settings(s3_place: Bucket) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return certificate and key of the mail servers of tests, signed by itself."""
+    module = _loaded("mlife_smtp_relay", "smtp_relay.py")
+    made: tuple[Path, Path] = module.make_certificate(tmp_path_factory.mktemp("certificate"))
+    return made
+
+
+@pytest.fixture
+def start_relay(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Any]]:
+    """Return what starts a real mail server (`smtp_relay.Relay`) that ends with the test."""
+    with _loaded("mlife_smtp_relay", "smtp_relay.py").started_relays(certificate) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
 def job_pairs() -> ModuleType:
     """Return the small job market."""
     return _beside("job_pairs")

@@ -78,8 +78,8 @@ class World:
 
 
 @pytest.fixture
-def relayed(ledger: SqlLedger, start, stationery, mail_to, tmp_path: Path):
-    relay = start()
+def relayed(ledger: SqlLedger, start_relay, stationery, mail_to, tmp_path: Path):
+    relay = start_relay()
     mailbox = SmtpMailbox(
         SmtpServer("127.0.0.1", relay.port, "plain", timeout_seconds=5),
         stationery,

@@ -41,8 +41,8 @@ def open_box(tmp_path: Path, stationery) -> Iterator[Callable[..., SmtpMailbox]]
         one.close()
 
 
-def test_a_mail_arrives_as_it_was_made(start, open_box, mail_to, stationery):
-    relay = start()
+def test_a_mail_arrives_as_it_was_made(start_relay, open_box, mail_to, stationery):
+    relay = start_relay()
     message = mail_to()
     accepted = open_box(relay.port).send(message, now=NOW)
     (got,) = relay.mails
@@ -56,8 +56,8 @@ def test_a_mail_arrives_as_it_was_made(start, open_box, mail_to, stationery):
     assert relay.rcpt_options.endswith(" NOTIFY=SUCCESS,FAILURE")
 
 
-def test_many_mails_take_one_connection(start, open_box, mail_to):
-    relay = start()
+def test_many_mails_take_one_connection(start_relay, open_box, mail_to):
+    relay = start_relay()
     box = open_box(relay.port, mails_per_connection=3)
     for number in range(1, 8):
         box.send(mail_to(number), now=NOW)
@@ -65,16 +65,16 @@ def test_many_mails_take_one_connection(start, open_box, mail_to):
     assert relay.connections == 3
 
 
-def test_a_mail_goes_out_once_even_for_another_process(start, open_box, mail_to):
-    relay = start()
+def test_a_mail_goes_out_once_even_for_another_process(start_relay, open_box, mail_to):
+    relay = start_relay()
     first, second = open_box(relay.port), open_box(relay.port)
     assert first.send(mail_to(), now=NOW) == second.send(mail_to(), now=NOW) == second.find(mail_to().message_id)
     assert len(relay.mails) == 1
 
 
 @pytest.mark.parametrize("point", BEFORE_THE_DOT)
-def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(start, open_box, mail_to, point):
-    relay = start()
+def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(start_relay, open_box, mail_to, point):
+    relay = start_relay()
     relay.drop_at = point
     box = open_box(relay.port)
     with pytest.raises(ProviderThrottledError) as error:
@@ -86,8 +86,8 @@ def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(start, open_box, m
     assert len(relay.mails) == len(relay.seen) == 1
 
 
-def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(start, open_box, mail_to):
-    relay = start()
+def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(start_relay, open_box, mail_to):
+    relay = start_relay()
     relay.drop_at = "DOT"
     box = open_box(relay.port)
     with pytest.raises(AmbiguousSendError, match="answer"):
@@ -103,8 +103,8 @@ def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(start, open_box, m
     assert len(relay.mails) == 1
 
 
-def test_a_late_answer_is_ambiguous_too(start, open_box, mail_to, monkeypatch):
-    relay = start()
+def test_a_late_answer_is_ambiguous_too(start_relay, open_box, mail_to, monkeypatch):
+    relay = start_relay()
     box = open_box(relay.port)
     monkeypatch.setattr(smtplib.SMTP, "getreply", _silent_after_the_dot(smtplib.SMTP.getreply))
     with pytest.raises(AmbiguousSendError):
@@ -121,8 +121,8 @@ def _silent_after_the_dot(getreply):
     return reply
 
 
-def test_a_mail_that_was_cut_within_was_not_sent(start, open_box, mail_to, monkeypatch):
-    relay = start()
+def test_a_mail_that_was_cut_within_was_not_sent(start_relay, open_box, mail_to, monkeypatch):
+    relay = start_relay()
     box = open_box(relay.port)
     send = smtplib.SMTP.send
 
@@ -142,8 +142,8 @@ def test_a_mail_that_was_cut_within_was_not_sent(start, open_box, mail_to, monke
     assert len(relay.mails) == 1
 
 
-def test_without_a_journal_nothing_goes_out(start, open_box, mail_to, monkeypatch):
-    relay = start()
+def test_without_a_journal_nothing_goes_out(start_relay, open_box, mail_to, monkeypatch):
+    relay = start_relay()
     box = open_box(relay.port)
 
     def full(*_):
@@ -158,8 +158,10 @@ def test_without_a_journal_nothing_goes_out(start, open_box, mail_to, monkeypatc
     assert len(relay.mails) == 1
 
 
-def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(start, open_box, mail_to, monkeypatch, caplog):
-    relay = start()
+def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(
+    start_relay, open_box, mail_to, monkeypatch, caplog
+):
+    relay = start_relay()
     box = open_box(relay.port)
 
     def full(*_):
@@ -175,8 +177,8 @@ def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(start, 
 
 @pytest.mark.parametrize("point", ["MAIL", "RCPT", "DATA", "DOT"])
 @pytest.mark.parametrize("answer", ["450 4.2.1 <person1@home.example> greylisted", "452 later", "421 4.3.2 closing"])
-def test_a_deferral_is_tried_later(start, open_box, mail_to, point, answer):
-    relay = start()
+def test_a_deferral_is_tried_later(start_relay, open_box, mail_to, point, answer):
+    relay = start_relay()
     relay.answers[point] = answer
     box = open_box(relay.port)
     with pytest.raises(ProviderThrottledError, match=answer[:3]) as error:
@@ -188,8 +190,8 @@ def test_a_deferral_is_tried_later(start, open_box, mail_to, point, answer):
 
 
 @pytest.mark.parametrize("point", ["MAIL", "RCPT", "DATA", "DOT"])
-def test_a_refusal_is_for_good_and_the_next_mail_goes_on(start, open_box, mail_to, point):
-    relay = start()
+def test_a_refusal_is_for_good_and_the_next_mail_goes_on(start_relay, open_box, mail_to, point):
+    relay = start_relay()
     relay.answers[point] = "550 5.1.1 <person1@home.example> unknown"
     box = open_box(relay.port)
     with pytest.raises(ProviderRejectedError, match=r"with 550 5\.1\.1$") as error:
@@ -202,8 +204,8 @@ def test_a_refusal_is_for_good_and_the_next_mail_goes_on(start, open_box, mail_t
 
 
 @pytest.mark.parametrize("answer", ["250 OK", "200 hm", "399 what"])
-def test_a_relay_that_loses_count_gets_no_mail(start, open_box, mail_to, answer):
-    relay = start()
+def test_a_relay_that_loses_count_gets_no_mail(start_relay, open_box, mail_to, answer):
+    relay = start_relay()
     relay.answers["DATA"] = answer
     with pytest.raises(ProviderThrottledError):
         open_box(relay.port).send(mail_to(), now=NOW)
@@ -211,8 +213,8 @@ def test_a_relay_that_loses_count_gets_no_mail(start, open_box, mail_to, answer)
 
 
 @pytest.mark.parametrize("answer", ["354 more", "100 hm", "nonsense"])
-def test_an_answer_that_says_nothing_is_ambiguous(start, open_box, mail_to, answer):
-    relay = start()
+def test_an_answer_that_says_nothing_is_ambiguous(start_relay, open_box, mail_to, answer):
+    relay = start_relay()
     relay.answers["DOT"] = answer
     with pytest.raises(AmbiguousSendError):
         open_box(relay.port).send(mail_to(), now=NOW)
@@ -223,8 +225,8 @@ def test_a_relay_that_is_down_has_nothing(open_box, mail_to):
         open_box(1).send(mail_to(), now=NOW)
 
 
-def test_a_connection_that_idled_is_renewed(start, open_box, mail_to):
-    relay = start()
+def test_a_connection_that_idled_is_renewed(start_relay, open_box, mail_to):
+    relay = start_relay()
     box = open_box(relay.port)
     box.send(mail_to(1), now=NOW)
     box._session._smtp.sock.shutdown(socket.SHUT_RDWR)
@@ -234,8 +236,8 @@ def test_a_connection_that_idled_is_renewed(start, open_box, mail_to):
 
 @AUTH_IN_THE_CLEAR
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_mails_cross_the_network_encrypted(start, open_box, mail_to, certificate, security):
-    relay = start(security, password="secret")
+def test_mails_cross_the_network_encrypted(start_relay, open_box, mail_to, certificate, security):
+    relay = start_relay(security, password="secret")
     box = open_box(relay.port, security=security, certificates=certificate[0], user_name="mlife", password="secret")
     box.send(mail_to(), now=NOW)
     assert len(relay.mails) == 1
@@ -243,23 +245,23 @@ def test_mails_cross_the_network_encrypted(start, open_box, mail_to, certificate
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_a_relay_that_nobody_vouches_for_gets_no_mail(start, open_box, mail_to, security):
-    relay = start(security)
+def test_a_relay_that_nobody_vouches_for_gets_no_mail(start_relay, open_box, mail_to, security):
+    relay = start_relay(security)
     with pytest.raises(ProviderThrottledError, match="SSL"):
         open_box(relay.port, security=security).send(mail_to(), now=NOW)
     assert relay.seen == []
 
 
-def test_a_relay_without_starttls_gets_no_mail(start, open_box, mail_to):
-    relay = start()
+def test_a_relay_without_starttls_gets_no_mail(start_relay, open_box, mail_to):
+    relay = start_relay()
     with pytest.raises(ProviderThrottledError, match="SMTPNotSupportedError"):
         open_box(relay.port, security="starttls").send(mail_to(), now=NOW)
     assert relay.seen == []
 
 
 @AUTH_IN_THE_CLEAR
-def test_a_wrong_password_refuses_no_mail_for_good(start, open_box, mail_to):
-    relay = start(password="secret")
+def test_a_wrong_password_refuses_no_mail_for_good(start_relay, open_box, mail_to):
+    relay = start_relay(password="secret")
     with pytest.raises(ProviderThrottledError, match="SMTPAuthenticationError"):
         open_box(relay.port, user_name="mlife", password="wrong").send(mail_to(), now=NOW)
     with pytest.raises(ProviderThrottledError, match="530"):
@@ -268,8 +270,8 @@ def test_a_wrong_password_refuses_no_mail_for_good(start, open_box, mail_to):
 
 
 @pytest.mark.parametrize("address", ["person1@home", "a@b.example\r\nRCPT TO:<x@y.example>", ""])
-def test_what_is_no_address_never_reaches_the_relay(start, open_box, mail_to, address):
-    relay = start()
+def test_what_is_no_address_never_reaches_the_relay(start_relay, open_box, mail_to, address):
+    relay = start_relay()
     message = mail_to()
     broken = type(message)(message.message_id, message.user_id, address or " ", message.body)
     with pytest.raises(ProviderRejectedError, match="no mail address"):
@@ -277,17 +279,17 @@ def test_what_is_no_address_never_reaches_the_relay(start, open_box, mail_to, ad
     assert relay.connections == 0
 
 
-def test_nothing_logs_an_address(start, open_box, mail_to, caplog):
+def test_nothing_logs_an_address(start_relay, open_box, mail_to, caplog):
     caplog.set_level(logging.DEBUG, logger="mlife_assets")
-    relay = start()
+    relay = start_relay()
     box = open_box(relay.port)
     box.send(mail_to(), now=NOW)
     assert "person1" not in caplog.text + repr(mail_to()) + repr(SmtpServer("h", user_name="u", password="secret"))
     assert "secret" not in repr(SmtpServer("h", user_name="u", password="secret"))
 
 
-def test_a_report_that_came_back_proves_an_ambiguous_mail(start, open_box, mail_to, stationery, tmp_path):
-    relay = start()
+def test_a_report_that_came_back_proves_an_ambiguous_mail(start_relay, open_box, mail_to, stationery, tmp_path):
+    relay = start_relay()
     relay.drop_at = "DOT"
     box = open_box(relay.port)
     with pytest.raises(AmbiguousSendError):
