@@ -39,10 +39,19 @@ class LedgerOutbox:
     """Publishes transitions, inbound texts and switches in the order in which the ledger recorded them."""
 
     def __init__(
-        self, ledger: SqlLedger, event_log: ParquetEventLog, store: ObjectStore, *, providers: Mapping[str, str]
+        self,
+        ledger: SqlLedger,
+        event_log: ParquetEventLog,
+        store: ObjectStore,
+        *,
+        providers: Mapping[str, str],
+        former: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Remember the position in `store`; `providers`, by channel, are named in the events."""
-        self._ledger, self.event_log, self._store, self._providers = ledger, event_log, store, providers
+        """Remember the position in `store`; `providers`, by channel, are named in the events, and were `former` ones in
+        events of before.
+        """
+        self._ledger, self.event_log, self._store = ledger, event_log, store
+        self._providers, self._former = providers, former
         self._streams: dict[str, Callable[[int], pa.Table]] = {
             "transitions": ledger.transitions,
             "inbound": ledger.inbound,
@@ -62,7 +71,7 @@ class LedgerOutbox:
         position = self.position() if is_position_trusted else None
         reached = position or dict.fromkeys(STREAMS, 0)
         rows = {name: _after(read, name, reached[name]) for name, read in self._streams.items()}
-        events = self._events(rows)
+        events = self._events(rows, self._providers)
         if position is None:
             events = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
         for event_type, table in events.items():
@@ -73,8 +82,8 @@ class LedgerOutbox:
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
-    def _events(self, rows: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-        sends = transition_events(rows["transitions"], providers=self._providers)
+    def _events(self, rows: Mapping[str, pa.Table], providers: Mapping[str, str]) -> dict[str, pa.Table]:
+        sends = transition_events(rows["transitions"], providers=providers)
         return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
 
     def heal(self) -> None:
@@ -91,8 +100,8 @@ class LedgerOutbox:
                 self._restore(event_type, recent, damaged)
             unlisted = [file for file in recent if not self.event_log.is_listed(file)]
             if unlisted:
-                rows = self._recorded(event_type)
-                self.event_log.relist([file for file in unlisted if self._gives(event_type, rows, file)])
+                recorded = self._recorded(event_type)
+                self.event_log.relist([file for file in unlisted if self._gives(event_type, recorded, file)])
 
     def _recent(self) -> dict[str, list[LogFile]]:
         """Return event type -> the files of the ledger on the newest days that have some; older days are not listed."""
@@ -107,33 +116,38 @@ class LedgerOutbox:
                 found[name] = files + found[name]
         return found
 
-    def _gives(self, event_type: str, rows: pa.Table, file: LogFile) -> bool:
+    def _gives(self, event_type: str, recorded: Sequence[pa.Table], file: LogFile) -> bool:
         """Return whether a file holds what the ledger recorded of its events, and nothing else."""
-        recorded = rows.filter(pc.is_in(rows["event_id"], value_set=self._ids(file)))
-        return not self.event_log.restore(event_type, recorded, [file])
+        ids = self._ids(file)
+        of_file = (rows.filter(pc.is_in(rows["event_id"], value_set=ids)) for rows in recorded)
+        return any(not self.event_log.restore(event_type, rows, [file]) for rows in of_file)
 
     def _restore(self, event_type: str, recent: Sequence[LogFile], damaged: Sequence[LogFile]) -> None:
         """Write damaged files again. The ledger may have gone on in their hour: the first rows of it were theirs."""
         whole = [self._ids(file) for file in recent if file not in damaged]
-        rows = self._recorded(event_type)
         known = pa.concat_arrays([pa.array([], pa.string()), *whole])
-        fresh = rows.filter(pc.invert(pc.is_in(rows["event_id"], value_set=known)))
-        left = self.event_log.restore(event_type, fresh, damaged)
+        fresh, left = [_without(rows, known) for rows in self._recorded(event_type)], list(damaged)
+        for rows in fresh:
+            left = self.event_log.restore(event_type, rows, left)
         for file in left:
-            first = _of_hour(fresh, file).slice(0, _rows_named(file))
-            if self.event_log.restore(event_type, first, [file]):
+            first = [_of_hour(rows, file).slice(0, _rows_named(file)) for rows in fresh]
+            if all(self.event_log.restore(event_type, rows, [file]) for rows in first):
                 raise IntegrityError(
                     f"{file.key} is damaged and the ledger no longer gives its rows; restore it from a copy, or remove "
                     "it where `mlife log verify` calls it unlisted"
                 )
-            fresh = fresh.filter(pc.invert(pc.is_in(fresh["event_id"], value_set=first["event_id"].combine_chunks())))
+            fresh = [_without(rows, first[0]["event_id"].combine_chunks()) for rows in fresh]
 
     def _ids(self, file: LogFile) -> pa.Array:
         return self.event_log.read_file(file, ["event_id"])["event_id"].combine_chunks()
 
-    def _recorded(self, event_type: str) -> pa.Table:
-        """Return all events of a type that the ledger knows."""
-        return self._events({name: read(0) for name, read in self._streams.items()})[event_type]
+    def _recorded(self, event_type: str) -> list[pa.Table]:
+        """Return all events of a type that the ledger knows: under the present providers, then under former ones.
+
+        The ledger does not say who a provider was. A file was published at once, so one of the tables gives all of it.
+        """
+        rows = {name: read(0) for name, read in self._streams.items()}
+        return [self._events(rows, providers)[event_type] for providers in (self._providers, *self._former)]
 
     def position(self) -> dict[str, int] | None:
         """Return the last published sequence of each stream; None when none is remembered.
@@ -187,6 +201,10 @@ class LedgerOutbox:
         name = "occurred_at" if event_type in SWITCHES else "event_id"
         known = self.logged(event_type, [name])[name].combine_chunks()
         return rows.filter(pc.invert(pc.is_in(rows[name], value_set=known)))
+
+
+def _without(rows: pa.Table, event_ids: pa.Array) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["event_id"], value_set=event_ids)))
 
 
 def _rows_named(file: LogFile) -> int:

@@ -242,6 +242,50 @@ def test_what_a_power_cut_emptied_comes_back_although_the_ledger_went_on(ledger,
     assert logged(log) == {"message_submitted": 6, "message_status": 12}
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("damage", [None, b"", b"PAR1"])
+def test_what_was_published_under_another_provider_is_whole_after_the_provider_changed(
+    ledger, log, store, tmp_path, is_listed, damage
+):
+    """Each file names who the provider was then; the ledger went on in the hour of both."""
+    send(ledger, "a")
+    if is_listed:
+        outbox(ledger, log, store).publish()
+    else:
+        dying = DyingStore.local(tmp_path / "lake")
+        dying.puts_left = 0
+        with pytest.raises(ConnectionAbortedError):
+            outbox(ledger, ParquetEventLog(dying), dying).publish()
+    (key,) = store.list("events/event_type=message_submitted")
+    whole = store.get(key)
+    if damage is not None:
+        (store.root / key).write_bytes(damage)
+    send(ledger, "b", minute=1)
+    named = {"providers": {"sms": "carrier"}, "former": ({"sms": "console"},)}
+    LedgerOutbox(ledger, ParquetEventLog(store), store, **named).publish()
+    assert store.get(key) == whole
+    assert verify(store).findings == ()
+    assert logged(log) == {"message_submitted": 2, "message_status": 4}
+    providers = {row["user_id"]: row["provider"] for row in log.read("message_submitted").to_pylist()}
+    assert providers["b"] == "carrier"
+    if is_listed:
+        assert providers["a"] == "console"
+    (later,) = set(store.list("events/event_type=message_submitted")) - {key}
+    whole = store.get(later)
+    (store.root / later).write_bytes(b"")
+    LedgerOutbox(ledger, ParquetEventLog(store), store, **named).heal()
+    assert store.get(later) == whole
+
+
+def test_a_name_that_no_provider_had_gives_no_file(ledger, log, store):
+    send(ledger, "a")
+    outbox(ledger, log, store).publish()
+    (key,) = store.list("events/event_type=message_submitted")
+    (store.root / key).write_bytes(b"")
+    with pytest.raises(IntegrityError, match="no longer gives its rows"):
+        LedgerOutbox(ledger, ParquetEventLog(store), store, providers={"sms": "carrier"}).heal()
+
+
 def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
     """A type that was last written long ago must not make every process read the chain back to it."""
     ledger.pause(actor="me", reason="check", now=NOW - timedelta(days=200))
