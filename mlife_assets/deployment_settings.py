@@ -18,19 +18,20 @@ from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.home_settings import HomeSettings, is_folder, lies_in_or_holds
+from mlife_assets.recruiting.mail.relay_address import RelayAddress, read_relay_address
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
 BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("contacts", "audit_table", "landing", "s3_endpoint")
-"""What a home says to processes without the variables; a variable comes first, for its own process."""
+KEPT = ("contacts", "audit_table", "landing", "s3_endpoint", "letterhead")
+"""What a home says to processes without the variables; a variable comes first, for its own process. No password is."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
 
@@ -84,6 +85,22 @@ class DeploymentSettings(HomeSettings):
         default=None,
         description="Where others deliver: a folder or s3://bucket/prefix; by default a folder of the home.",
     )
+    letterhead: Path | None = Field(
+        default=None, description="TOML file that says who sends your mails; a relative path starts in the home."
+    )
+    mail_relay: SecretStr | None = Field(
+        default=None, description="smtp:// address of the relay by which mails reach people; by default none does."
+    )
+
+    @field_validator("mail_relay")
+    @classmethod
+    def _names_a_relay(cls, address: SecretStr | None) -> SecretStr | None:
+        try:
+            if address is not None:
+                read_relay_address(address.get_secret_value())
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from None
+        return address
 
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
@@ -115,12 +132,29 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_LANDING is set and the simulated market delivers to the home; unset it, or set MLIFE_DEPLOYMENT "
                 "to standalone"
             )
+        if not is_standalone and (self.mail_relay or self.letterhead):
+            raise ValueError(
+                "MLIFE_MAIL_RELAY or MLIFE_LETTERHEAD is set and nobody in a simulated market gets real mail; unset "
+                "them, or set MLIFE_DEPLOYMENT to standalone"
+            )
+        if self.mail_relay is not None and self.letterhead is None:
+            raise ValueError(
+                "MLIFE_MAIL_RELAY is set and nothing says who sends: mails would bear the letterhead of a company that "
+                "does not exist; write your own and name its file in MLIFE_LETTERHEAD"
+            )
+        if self.mail_relay is not None and self.clock_file is not None:
+            raise ValueError(
+                "MLIFE_CLOCK_FILE tries days out and MLIFE_MAIL_RELAY sends to people, at the hours of that clock; "
+                "unset one of them"
+            )
         if _overlap(*self.named_places.values()):
             raise ValueError(
                 "MLIFE_LANDING lies in the lake, or holds it, and others write to it; name a place of its own"
             )
-        if any(one == Path() for one in (self.contacts, self.audit_table)):
-            raise ValueError("MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set to nothing; name a file, or unset it")
+        if any(one == Path() for one in (self.contacts, self.audit_table, self.letterhead)):
+            raise ValueError(
+                "MLIFE_CONTACTS, MLIFE_AUDIT_TABLE or MLIFE_LETTERHEAD is set to nothing; name a file, or unset it"
+            )
         if self.clock_file is not None and not (is_standalone and self.environment == "dev"):
             raise ValueError(
                 "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"
@@ -151,6 +185,16 @@ class DeploymentSettings(HomeSettings):
     def audit_file(self) -> Path | None:
         """Return where the audit table of the owner is."""
         return None if self.audit_table is None else self.private_folder / self.audit_table
+
+    @property
+    def letterhead_file(self) -> Path | None:
+        """Return where the letterhead of the owner is."""
+        return None if self.letterhead is None else self.home / self.letterhead
+
+    @property
+    def relay(self) -> RelayAddress | None:
+        """Return the relay by which mails reach people, None where none does."""
+        return None if self.mail_relay is None else read_relay_address(self.mail_relay.get_secret_value())
 
     @property
     def start_date(self) -> date:

@@ -20,10 +20,13 @@ from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.storage_places import require_database_url
 from mlife_assets.deployment_settings import WORLD_FILE, DeploymentSettings, begun_with
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
+from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
+from mlife_assets.recruiting.mail.letterhead_file import read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies, job_promotion_policy
 
@@ -181,12 +184,31 @@ class Settings(DeploymentSettings):
         return self.home / "warehouse.duckdb"
 
     def policies(self) -> Policies:
-        """Return the default policies, but for what this deployment decides."""
-        return Policies(
+        """Return the default policies, but for what this deployment decides.
+
+        Raises:
+            NotFoundError, InvalidInputError: the owner's letterhead is not there, or not as it must be.
+        """
+        policies = Policies(
             decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
             promotion=replace(job_promotion_policy(), minimum_users_with_positives=self.gate_users),
         )
+        path = self.letterhead_file
+        return policies if path is None else replace(policies, letterhead=self._letterhead_in(path))
+
+    def _letterhead_in(self, path: Path) -> Letterhead:
+        try:
+            letterhead = read_letterhead(path.read_bytes(), path.name)
+        except FileNotFoundError:
+            raise NotFoundError(f"{LETTERHEAD}: there is no file {path}; write it, or correct the setting") from None
+        except OSError as error:
+            raise InvalidInputError(
+                f"{LETTERHEAD}: {path} cannot be read ({error.strerror}); grant read, or correct the setting"
+            ) from error
+        if self.mail_relay is not None:
+            require_own_letterhead(letterhead)
+        return letterhead
 
     def dbt_environment(self) -> dict[str, str]:
         """Return the variables that the dbt profile reads; where the lake is a bucket also what opens it."""

@@ -1,6 +1,7 @@
 """What is set up wrongly fails before any effect, and names the setting and the remedy, never a secret.
 
-Each case runs `mlife demo`, which makes everything that a deployment has. Nothing of it is there afterwards.
+Each case runs `mlife demo`, which makes everything that a deployment has, unless the case is of a deployment without a
+market. Nothing of it is there afterwards.
 """
 
 from __future__ import annotations
@@ -29,6 +30,20 @@ SECRET = "a-hidden-secret"
 KEY = "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
 RIGHTS = "grant read and write on the store"
 ADDRESS = "postgresql://user:password@host:port/database"
+RELAYED = {
+    "MLIFE_DEPLOYMENT": "standalone",
+    "MLIFE_FIRST_DAY": "2026-01-05",
+    "MLIFE_MAIL_RELAY": f"smtp://u:{SECRET}@127.0.0.1",
+}
+OWN_LETTERHEAD = """
+brand = "Elm Street Staffing"
+sender = "jobs@elmstreet.work"
+reply_to = "help@elmstreet.work"
+office_address = "1 Elm Street, Austin, TX 78701"
+domain = "elmstreet.work"
+link_base = "https://elmstreet.work/"
+unsubscribe_base = "https://elmstreet.work/unsubscribe/"
+"""
 
 
 @dataclass
@@ -144,6 +159,13 @@ def ledger_of_another(place: Place) -> None:
     place.in_database()
 
 
+def letterhead_of_nobody(place: Place) -> None:
+    written = OWN_LETTERHEAD.replace("elmstreet.work", "jobs.example")
+    path = place.home.with_name("letterhead.toml")
+    path.write_text(written, encoding="utf-8")
+    place.variables |= {**RELAYED, "MLIFE_LETTERHEAD": str(path)}
+
+
 CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
     "another kind of bucket": (stated(MLIFE_LAKE="gs://lake"), "MLIFE_LAKE", "s3://bucket/prefix"),
     "a bucket's name too short": (stated(MLIFE_LAKE="s3://ab"), "MLIFE_LAKE", "3 to 63 small letters"),
@@ -212,8 +234,19 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
         "MLIFE_ENDPOINT_TOKEN",
         "32 or more printable ASCII characters",
     ),
+    "another kind of relay": (stated(MLIFE_MAIL_RELAY=f"http://u:{SECRET}@h"), "MLIFE_MAIL_RELAY", "smtps:// (TLS)"),
+    "a relay in a simulated market": (
+        stated(MLIFE_MAIL_RELAY=RELAYED["MLIFE_MAIL_RELAY"]),
+        "MLIFE_MAIL_RELAY",
+        "set MLIFE_DEPLOYMENT to standalone",
+    ),
+    "a relay and no letterhead": (stated(**RELAYED), "MLIFE_MAIL_RELAY", "name its file in MLIFE_LETTERHEAD"),
+    "a letterhead of nobody": (letterhead_of_nobody, "MLIFE_LETTERHEAD", "write one of your own"),
     "two events on one day": (stated(MLIFE_DEMO_EVENT_DAYS="[1,1,2]"), "MLIFE_DEMO_EVENT_DAYS", "a day of its own"),
 }
+
+RUNS = {"a letterhead of nobody": ("log", "verify")}
+"""What is run where it is not a demo."""
 
 
 @pytest.fixture
@@ -234,7 +267,7 @@ def test_it_fails_before_any_effect_with_setting_and_remedy(place: Place, case: 
     for name, value in place.variables.items():
         place.patch.setenv(name, value)
     held = ObstoreObjectStore.in_bucket(place.bucket).list("")
-    result = CliRunner().invoke(app, ["demo", "--home", str(place.home)])
+    result = CliRunner().invoke(app, [*RUNS.get(case, ("demo",)), "--home", str(place.home)])
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     (said,) = result.stderr.splitlines()

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.mail.relay_address import LOCAL_HOSTS, PLAIN, STARTTLS, TLS
 
-STARTTLS, TLS, PLAIN = "starttls", "tls", "plain"
 SECURITIES = (STARTTLS, TLS, PLAIN)
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class SmtpServer:
     def __post_init__(self) -> None:
         if self.security not in SECURITIES:
             raise InvalidInputError(f"SmtpServer.security is {self.security!r}; use one of {', '.join(SECURITIES)}")
-        if self.security == PLAIN and self.host not in _LOCAL:
+        if self.security == PLAIN and self.host not in LOCAL_HOSTS:
             raise InvalidInputError(
                 f"SmtpServer.security is plain and the host {self.host}: addresses would cross the network in the "
                 "clear; use starttls or tls"
