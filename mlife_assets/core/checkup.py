@@ -52,5 +52,5 @@ def faults_found(part: str, found: list[Finding]) -> Iterator[None]:
     try:
         yield
     except MlifeError as error:
-        says, _, remedy = str(error).rpartition("; ")
+        says, _, remedy = str(error).removeprefix(f"{part}: ").rpartition("; ")
         found.append(Finding(part, says or "it failed", remedy or str(error)))

@@ -25,6 +25,13 @@ def test_an_error_is_a_fault_with_the_remedy_that_it_names() -> None:
     assert [one.is_fault for one in found] == [False, True, True, False]
 
 
+def test_a_part_is_named_once() -> None:
+    found: list[Finding] = []
+    with faults_found("MLIFE_CONTACTS", found):
+        raise PermanentError("MLIFE_CONTACTS: it is gone; restore it")
+    assert found == [Finding("MLIFE_CONTACTS", "it is gone", "restore it")]
+
+
 def test_a_defect_is_no_finding() -> None:
     with pytest.raises(KeyError), faults_found("lake", []):
         raise KeyError("x")
