@@ -3,7 +3,8 @@
 Belongs here: what is in it on the first day. Does not belong here: what a deployment does (`standalone`), the commands.
 
 Concept: what a person has to fill in is there with its header, private from its first byte, and empty: an example
-person would be one more whom nobody texts by intention. A folder that holds anything is left alone.
+person would be one more whom nobody texts by intention. The letterhead is an example, under which mails are rehearsed
+and none reaches anybody. A folder that holds anything is left alone.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
+from mlife_assets.recruiting.mail.letterhead_file import EXAMPLE
 from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
-CONTACTS_FILE, AUDIT_FILE = "contacts.csv", "audit.csv"
+CONTACTS_FILE, AUDIT_FILE, LETTERHEAD_FILE = "contacts.csv", "audit.csv", "letterhead.toml"
 TEMPLATES, READ_ME = "templates", "README.md"
 SAYS = """# A home of mlife
 
@@ -45,7 +47,8 @@ variable:
 3. **Look.** `mlife doctor` says what is missing and what to do about it.
 4. **Run.** `mlife dev` opens Dagster. Turn `due_days_sensor` on once the history is delivered; days then run by
    themselves. Alerts are posted to `MLIFE_ALERT_WEBHOOK` where it is set.
-5. **Send.** `mlife plan show` and `mlife plan approve`: nothing is sent that nobody approved.
+5. **Send.** `mlife plan show` and `mlife plan approve`: nothing is sent that nobody approved. Texts and mails are
+   rehearsed, to nobody. For mails to people write your own `{letterhead}` and set `MLIFE_MAIL_RELAY`.
 
 docs/standalone.md of mlife says the rest.
 """
@@ -73,8 +76,10 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         history_days=history_days,
         contacts=Path(CONTACTS_FILE),
         audit_table=Path(AUDIT_FILE),
+        letterhead=Path(LETTERHEAD_FILE),
     )
-    first_model = models_of(policies or settings.policies(), read_declared(DEFS_FOLDER).models)[0]
+    unlettered = settings.model_copy(update={"letterhead": None})  # the file is yet to be written
+    first_model = models_of(policies or unlettered.policies(), read_declared(DEFS_FOLDER).models)[0]
     if history_days < (least := least_history_days(first_model)):
         raise InvalidInputError(
             f"{history_days} days of history are too few: under these policies the first model needs {least}; give "
@@ -92,6 +97,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
     written = [settings.private_folder / name for name in columns]
     for path in written:
         write_private(path, (",".join(columns[path.name]) + "\n").encode())
+    (home / LETTERHEAD_FILE).write_text(EXAMPLE, encoding="utf-8")
     write_templates(home / TEMPLATES, MARKET_EVENT_TYPES, list(Kind), dbt_project=DBT_PROJECT_FOLDER)
     text = SAYS.format(
         home=shlex.quote(str(settings.home)),
@@ -99,6 +105,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         history_days=history_days,
         contacts=CONTACTS_FILE,
         audit=AUDIT_FILE,
+        letterhead=LETTERHEAD_FILE,
         templates=TEMPLATES,
         landing=settings.landing or "landing",
         contact_columns=", ".join(columns[CONTACTS_FILE]),
@@ -107,4 +114,4 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
     )
     (home / READ_ME).write_text(text, encoding="utf-8")
     landing = [] if settings.landing else [settings.landing_folder]
-    return [*written, *landing, home / TEMPLATES, home / READ_ME]
+    return [*written, home / LETTERHEAD_FILE, *landing, home / TEMPLATES, home / READ_ME]

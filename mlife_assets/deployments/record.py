@@ -97,6 +97,7 @@ class Deployment:
         texts, mails: make the providers of the two channels by which something is sent.
         texts_record: makes what the provider of texts has on record; None where it keeps that to itself.
         providers: channel -> name of its provider, which is known without opening it.
+        former_providers: the same, of what may have stood there when earlier events were published.
     """
 
     name: str
@@ -111,3 +112,4 @@ class Deployment:
     mails: Callable[[], MessageGateway]
     texts_record: Callable[[], TextsRecord] | None
     providers: Mapping[Channel, str]
+    former_providers: tuple[Mapping[Channel, str], ...] = ()

@@ -1,7 +1,7 @@
 """The standalone deployment: data that others deliver, people of the owner's, real time.
 
-Belongs here: what stands behind its ports. Does not belong here: reading the owner's files (`people_file`,
-`audit_file`).
+Belongs here: what stands behind its ports. Does not belong here: how it mails (`standalone_mails`), reading the owner's
+files (`people_file`, `audit_file`).
 
 Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
 and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
@@ -17,7 +17,6 @@ from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.landing_bucket import LandingBucket
-from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.adapters.people_file import SETTING as CONTACTS
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.private_files import private_file
@@ -26,6 +25,7 @@ from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home
+from mlife_assets.deployments.standalone_mails import look_at_mails, mailbox_of, names_of_mailbox
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
@@ -51,10 +51,7 @@ TEXTS_NOBODY = GatewayFaults(
     help_share=0,
     other_share=0,
 )
-MAILS_NOBODY = MailFaults(
-    throttled_share=0, rejected_share=0, timeout_share=0, delivered_share=0, unsubscribe_share=0, complaint_share=0
-)
-"""Real people's records must hold no receipt, STOP or complaint that was made up."""
+"""Real people's records must hold no receipt or STOP that was made up."""
 
 
 def standalone(home: Home) -> Deployment:
@@ -70,6 +67,7 @@ def standalone(home: Home) -> Deployment:
             faults=TEXTS_NOBODY,
         )
 
+    providers, former = ({Channel.SMS: ConsoleGateway.name, Channel.EMAIL: name} for name in names_of_mailbox(settings))
     return Deployment(
         name=NAME,
         is_simulated=False,
@@ -83,15 +81,14 @@ def standalone(home: Home) -> Deployment:
         audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
         texts=texts,
         texts_record=texts,
-        mails=lambda: FolderMailbox(
-            home.private_folder / "mail", home.stationery, seed=settings.seed, faults=MAILS_NOBODY
-        ),
-        providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name},
+        mails=lambda: mailbox_of(home),
+        providers=providers,
+        former_providers=(former,),
     )
 
 
 def look_at(settings: Settings) -> list[Finding]:
-    """Return what was found of the owner's files and of the clock."""
+    """Return what was found of the owner's files, of the relay and of the clock."""
     found: list[Finding] = []
     contacts = OwnersContacts(settings.contacts_file)
     for setting, path, count, without, remedy in (
@@ -110,6 +107,7 @@ def look_at(settings: Settings) -> list[Finding]:
             if unusable:
                 says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
                 found.append(Finding(setting, says, CORRECT_NUMBERS))
+    found += look_at_mails(settings)
     with faults_found(CLOCK_FILE, found):
         now = clock_of(settings).now()
         if settings.clock_file is not None:
@@ -136,6 +134,7 @@ def require_readable(settings: Settings) -> None:
     """Raise InvalidInputError or NotFoundError where a file was named that cannot be worked with."""
     OwnersContacts(settings.contacts_file).count()
     OwnersAuditTable(settings.audit_file).count()
+    settings.policies()  # reads the letterhead
     clock_of(settings).now()
 
 

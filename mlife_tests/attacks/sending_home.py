@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
@@ -41,6 +40,7 @@ POLICY = MessagingPolicy(
 )
 CONTACT = ContactPolicy(holdout_share=0.0, maximum_messages_per_7_days=7, minimum_days_between_messages=1)
 USERS, JOBS = 30, 6
+MARKET: Mapping[str, Any] = {"market_users": 200, "market_jobs": 20, "history_days": 45}
 
 TRAITS: dict[str, object] = {
     "latitude": 30.27,
@@ -67,13 +67,14 @@ class Killed(BaseException):
 
 @dataclass
 class SendingHome:
-    """A home in `folder`; `platform` is what the present process has open."""
+    """A home in `folder`, with some settings; `platform` is what the present process has open."""
 
     folder: Path
     users: int = USERS
     policy: MessagingPolicy = POLICY
     contact: ContactPolicy = CONTACT
     declared: Sequence[ApplicationDeclaration] = (job_of_the_day,)
+    stated: Mapping[str, Any] = field(default_factory=lambda: MARKET)
     platform: Platform = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,8 +84,8 @@ class SendingHome:
         """Open everything anew, as the next process does."""
         if hasattr(self, "platform"):
             self.platform.ledger.close()
-        settings = Settings(home=self.folder, market_users=200, market_jobs=20, history_days=45)
-        policies = Policies(messaging=self.policy, contact=self.contact)
+        settings = Settings(home=self.folder, **self.stated)
+        policies = replace(settings.policies(), messaging=self.policy, contact=self.contact)
         self.platform = Platform(settings=settings, policies=policies, declared_applications=self.declared)
         return self.platform
 

@@ -11,6 +11,7 @@ No address is in it.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from pathlib import Path
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError
+
+ENTRY = ".json"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class HandedOver:
     user_id: str
     at: str
     is_accepted: bool
+
+
+def has_entries(folder: Path) -> bool:
+    """Return whether a mail was handed over, by the journal in a folder; asking makes none."""
+    with disk_errors_explained(folder):
+        if not folder.is_dir():
+            return False
+        with os.scandir(folder) as entries:
+            return any(entry.name.endswith(ENTRY) for entry in entries)
 
 
 class SendJournal:
@@ -71,4 +83,4 @@ class SendJournal:
         return write_private(self._path(message_id), json.dumps(asdict(entry)).encode(), replaces=replaces)
 
     def _path(self, message_id: str) -> Path:
-        return self._folder / f"{message_id}.json"
+        return self._folder / f"{message_id}{ENTRY}"

@@ -239,7 +239,8 @@ class Platform(DeploymentParts, ModelPlatform):
     @shared_port
     def outbox(self) -> LedgerOutbox:
         """From the ledger to the event log."""
-        return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers)
+        former = self.deployment.former_providers
+        return LedgerOutbox(self.ledger, self.event_log, self.lake, providers=self.providers, former=former)
 
     def retraining_time(self, day: date) -> datetime:
         """Return when a retraining of partition `day` is decided: after every day that ran with the champion before.

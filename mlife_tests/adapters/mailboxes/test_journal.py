@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlife_assets.adapters.mailboxes.journal import HandedOver, SendJournal
+from mlife_assets.adapters.mailboxes.journal import HandedOver, SendJournal, has_entries
 from mlife_assets.core.errors import IntegrityError
 
 NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
@@ -23,6 +23,18 @@ def test_a_mail_is_begun_once_until_it_is_taken_back(tmp_path):
     journal.accept("msg_1", "usr_1", NOW)
     assert journal.look_up("msg_1") == HandedOver("usr_1", NOW.isoformat(), True)
     assert not journal.begin("msg_1", "usr_1", NOW)
+
+
+def test_asking_whether_anything_was_handed_over_makes_no_journal(tmp_path):
+    folder = tmp_path / "journal"
+    assert not has_entries(folder)
+    assert not folder.exists()
+    journal = SendJournal(folder)
+    assert not has_entries(folder)
+    journal.begin("msg_1", "usr_1", NOW)
+    assert has_entries(folder)
+    journal.take_back("msg_1")
+    assert not has_entries(folder)
 
 
 def test_it_is_private(tmp_path):
