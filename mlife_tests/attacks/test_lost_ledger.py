@@ -21,7 +21,7 @@ import pytest
 from mlife_assets.adapters.backups import create_backup, read_backup, restore_backup
 from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
-from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
+from mlife_assets.core.errors import GateClosedError, IntegrityError, ProviderThrottledError
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 DAY = date(2026, 6, 2)
@@ -314,3 +314,23 @@ def test_without_a_backup_the_log_alone_brings_the_ledger_back(home):
     assert home.refusal(NEXT) == ""
     assert home.requests() == before
     assert rows_in_log(home) == logged
+
+
+def test_a_head_that_only_the_ledger_has_is_given_back_and_an_altered_one_is_not_believed(home):
+    """As when the disk of a home is gone and its database is not."""
+    home.live()
+    newest = home.platform.head_store.sequences()[-1]
+    path = home.private / "heads" / f"{newest:08d}.json"
+    before = path.read_bytes()
+    path.unlink()
+    caught_up(home)
+    assert path.read_bytes() == before
+    path.unlink()
+    home.sql(f"UPDATE log_heads SET body = replace(body, '2026', '2025') WHERE sequence = {newest}")
+    with pytest.raises(IntegrityError, match=f"heads/{newest}"):
+        caught_up(home)
+    home.sql(f"DELETE FROM log_heads WHERE sequence = {newest}")
+    (home.private / "heads" / "00000000.json").unlink()
+    home.sql("DELETE FROM log_heads WHERE sequence = 0")
+    with pytest.raises(IntegrityError, match="heads/0"):
+        caught_up(home)
