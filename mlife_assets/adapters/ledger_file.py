@@ -1,13 +1,16 @@
-"""The file of a ledger on SQLite: a whole copy of it, what one holds.
+"""A ledger as one file: a whole copy of it, what one holds.
 
-Belongs here: copying the file while others write, looking into one without opening it as the ledger. Does not belong
-here: the ledger (`send_ledger`), what else is in a backup (`backups`).
+Belongs here: copying a ledger into a file while others write, wherever it is; looking into a file without opening it
+as the ledger. Does not belong here: the ledger (`send_ledger`), what else is in a backup (`backups`), putting a file in
+the place of a ledger (`ledger_places`).
 """
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +18,13 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
+from mlife_assets.adapters.send_ledger.rows import replace_rows
+from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError
 
+LEDGER_FILE = "ledger.sqlite"
 COUNTED = ("sends", "send_transitions", "inbound_texts", "suppressions", "switches", "approvals")
 
 
@@ -30,13 +37,46 @@ class LedgerFacts:
     revision: str | None
 
 
-def copy_ledger(ledger: SqlLedger, to: Path) -> bool:
-    """Write a ledger as one file, consistent while others write; False where it is on no file."""
-    if ledger.engine.dialect.name != "sqlite":
-        return False
-    with closing(sqlite3.connect(str(ledger.engine.url.database))) as connection:
-        connection.execute("VACUUM INTO ?", (str(private_file(to)),))
-    return True
+def copy_ledger(ledger: SqlLedger, to: Path) -> None:
+    """Write a ledger as one new private file, consistent while others write."""
+    if ledger.engine.dialect.name == "sqlite":
+        with closing(sqlite3.connect(str(ledger.engine.url.database))) as connection:
+            connection.execute("VACUUM INTO ?", (str(private_file(to)),))
+        return
+    with ledger.engine.connect() as reader:
+        reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        write_ledger_file(reader, to)
+
+
+def write_ledger_file(source: sa.Connection, to: Path) -> None:
+    """Write what a transaction sees of a ledger as one new private file of this release's schema."""
+    # No write-ahead log, unlike the ledger's own file: a copy is one file, and is read where nothing may be written.
+    engine = sa.create_engine(f"sqlite:///{private_file(to)}")
+    try:
+        with disk_errors_explained(to):
+            upgrade(engine)
+            with engine.begin() as connection:
+                replace_rows(source, connection)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def rows_of_file(path: Path, copy: Path) -> Iterator[sa.Connection]:
+    """Open a copy of a ledger file that is moved on to this release's schema; the file itself stays what it is.
+
+    Args:
+        path: the file, of any released schema.
+        copy: where the copy is made.
+    """
+    with disk_errors_explained(copy):
+        shutil.copyfile(path, private_file(copy))
+    ledger = SqlLedger(f"sqlite:///{copy}", survives_power_cut=False)
+    try:
+        with ledger.engine.connect() as connection:
+            yield connection
+    finally:
+        ledger.close()
 
 
 def ledger_facts(path: Path) -> LedgerFacts:

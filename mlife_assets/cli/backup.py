@@ -1,7 +1,8 @@
 """`mlife backup`: copies of a whole deployment, restoring one, and bringing its ledger up to date from the log.
 
-Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.backups`), what is
-wired for it (`components.platform.deployment_backup`), what the log knows (`adapters.ledger_catch_up`).
+Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.backups`) and put back
+(`adapters.restored_backups`), what is wired for it (`components.platform.deployment_backup`), what the log knows
+(`adapters.ledger_catch_up`).
 
 Concept: a restored ledger is older than the log, and sending refuses it until it has caught up. Restoring therefore
 catches up at once, after verifying the log that it catches up from, and builds what no backup holds.
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mlife_assets.settings import Settings
 
 backup_app = typer.Typer(no_args_is_help=True, help="Back up a deployment, restore it, bring its ledger up to date.")
-LEDGER_ELSEWHERE = "the ledger is not in it: its database backs itself up"
 
 
 @backup_app.command()
@@ -40,8 +40,8 @@ def create(
 ) -> None:
     """Copy lake, ledger, keys and signed heads so that they fit together, also while a day runs; read the copy back.
 
-    Not included: the contact book, and what is built again (warehouse, Dagster's records). A ledger on PostgreSQL is
-    backed up by pg_dump, before this.
+    A ledger on PostgreSQL is in it as a file. Not included: the contact book, and what is built again (warehouse,
+    Dagster's records).
 
     Exit codes: 0 done, 1 failed.
     """
@@ -54,16 +54,14 @@ def create(
     objects = len(backup.lake)
     if as_json:
         facts = {"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)}
-        print_json({**facts, "lake_objects": objects, "has_ledger": backup.has_ledger})
+        print_json({**facts, "lake_objects": objects})
         return
-    held = f"{backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, " if backup.rows else ""
     answer_console().print(
-        f"{backup.folder}: {held}{objects:,} objects of the lake, {len(backup.files):,} files in all, as of "
-        f"{moment(backup.created_at)}; keep it as private as the ledger",
+        f"{backup.folder}: {backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, {objects:,} "
+        f"objects of the lake, {len(backup.files):,} files in all, as of {moment(backup.created_at)}; keep it as "
+        "private as the ledger",
         soft_wrap=True,
     )
-    if not backup.has_ledger:
-        answer_console().print(f"{LEDGER_ELSEWHERE}; that copy must be older than this", soft_wrap=True)
 
 
 @backup_app.command()
@@ -78,7 +76,8 @@ def restore(
 ) -> None:
     """Restore a backup, bring its ledger up to date from the event log, and build features again that are lost.
 
-    Nothing is deleted, and nothing in the lake is overwritten. Stop everything else that runs in this home first.
+    The ledger goes where that of this home is, a file or the database of MLIFE_DATABASE, from wherever it was. Nothing
+    is deleted, and nothing in the lake is overwritten. Stop everything else that runs in this home first.
 
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
@@ -119,8 +118,8 @@ def restore(
     if built_until is not None:
         console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
     if result is None:
-        words = f"The log is intact, and {LEDGER_ELSEWHERE}. Restore it there, then run `mlife backup catch-up`."
-        console.print(words, soft_wrap=True)
+        words = "The log is intact. This backup was made without its ledger; restore that from the dump of its database"
+        console.print(f"{words}, then run `mlife backup catch-up`.", soft_wrap=True)
     else:
         _print(result)
 

@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from mlife_assets.adapters import backups
-from mlife_assets.adapters.backups import RESTORED, Backup, Restored, create_backup, read_backup, restore_backup
+from mlife_assets.adapters.backups import Backup, create_backup, read_backup
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import private_file, write_private
+from mlife_assets.adapters.restored_backups import RESTORED, Restored, restore_backup
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -87,13 +88,14 @@ def test_a_backup_needs_a_folder_of_its_own(private, backup):
     ledger.close()
 
 
-def test_a_ledger_on_postgresql_backs_itself_up_and_the_rest_is_backed_up(postgres_url, private, tmp_path):
-    ledger = SqlLedger(postgres_url)
-    made = create_backup(ledger, private, tmp_path / "b", now=NOW)
-    ledger.close()
+def test_a_backup_that_was_made_without_its_ledger_leaves_the_present_one_alone(backup, tmp_path):
+    """Before 0.2.0 was finished a ledger on PostgreSQL was not in a backup."""
+    (backup / "ledger.sqlite").unlink()
+    manifest = orjson.loads((backup / "manifest.json").read_bytes())
+    kept = {name: sha256 for name, sha256 in manifest["files"].items() if name != "ledger.sqlite"}
+    (backup / "manifest.json").write_bytes(orjson.dumps({"created_at": manifest["created_at"], "files": kept}))
+    made, target = read_backup(backup), tmp_path / "new"
     assert (made.has_ledger, dict(made.rows)) == (False, {})
-    assert set(made.files) == {"keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
-    target = tmp_path / "new"
     write_private(target / "ledger.sqlite", b"not ours to touch")
     assert restore_backup(made, target) == Restored((), 0, has_ledger=False)
     assert (target / "ledger.sqlite").read_bytes() == b"not ours to touch"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,8 @@ from mlife_assets.cli import backup, day, plan
 from mlife_assets.components.running import instance
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.settings import Settings
+
+NOW = datetime(2026, 6, 11, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -60,28 +64,128 @@ def test_a_log_that_is_gone_beside_a_ledger_is_missed(run, run_json, home, datab
     assert "missing_manifest" in result.stdout
 
 
-def test_a_backup_leaves_the_ledger_to_its_database(run_json, home, database, tmp_path) -> None:
+def suppress(home, user: str) -> None:
+    """List somebody for a reason that no event log knows."""
+    ledger = home.platform.ledger
+    ledger.suppress(user, now=NOW, reason="asked by post")
+    ledger.close()
+
+
+def is_suppressed(home, user: str) -> bool:
+    ledger = home.platform.ledger
+    try:
+        return ledger.is_suppressed(user, at=NOW)
+    finally:
+        ledger.close()
+
+
+def lose_schema(database: str) -> None:
+    engine = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DROP SCHEMA mlife CASCADE")
+
+
+def test_a_ledger_of_a_database_that_was_lost_comes_back_from_a_backup(run, run_json, home, database, tmp_path) -> None:
     run_json("backup", "catch-up", "--home", home.path)
+    suppress(home, "u7")
     made = run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
-    assert (made["has_ledger"], made["lake_objects"] > 0) == (False, True)
-    assert not list((tmp_path / "backup").rglob("ledger.sqlite*"))
+    assert (made["rows"]["sends"], made["rows"]["suppressions"]) == (1, 1)
+    lose_schema(database)
     restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
-    assert (restored["has_ledger"], restored["filled"]) == (False, 0)
+    assert (restored["has_ledger"], restored["filled"], restored["moved_aside"]) == (True, 0, [])
+    assert restored["sends"] == 0, "the log knows nothing that the backup does not"
     assert run_json("status", "--home", home.path)["sends"] == {"delivered": 1}
+    assert is_suppressed(home, "u7")
+    assert run_json("log", "verify", "--home", home.path)["is_intact"]
+    again = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert f"moved aside: {home.path / 'private' / 'replaced-1' / 'ledger.sqlite'}" in again.output
 
 
-def test_a_ledger_of_files_is_not_restored_beside_a_database(
+def test_a_home_that_was_lost_with_its_database_comes_back_from_a_backup(
+    run, run_json, home, database, tmp_path
+) -> None:
+    run_json("backup", "catch-up", "--home", home.path)
+    suppress(home, "u7")
+    before = run_json("status", "--home", home.path)
+    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    lose_schema(database)
+    for name in ("lake", "private"):
+        (home.path / name).rename(tmp_path / f"lost {name}")
+    restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert (restored["has_ledger"], restored["filled"] > 0) == (True, True)
+    assert run_json("log", "verify", "--home", home.path)["is_intact"]
+    assert run_json("status", "--home", home.path) == before
+    assert is_suppressed(home, "u7")
+    assert not list(home.path.rglob("ledger.sqlite*"))
+
+
+def test_a_home_whose_database_and_lake_survived_gets_its_keys_and_heads_back(
+    run, run_json, home, database, tmp_path
+) -> None:
+    run_json("backup", "catch-up", "--home", home.path)
+    run_json("backup", "create", "--without-lake", "--to", tmp_path / "backup", "--home", home.path)
+    run("messages", "pause", "--reason", "doubt", "--home", home.path)
+    suppress(home, "u7")
+    ledger = home.platform.ledger
+    ledger.plan([replace(ledger.rows()[0], message_id="m2", user_id="u2", state="planned")], now=NOW)
+    ledger.close()
+    (home.path / "private").rename(tmp_path / "lost")
+    restored = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert restored.exit_code == 0, restored.output
+    assert "knows more than the backup's and stays" in restored.output
+    assert is_suppressed(home, "u7")
+    assert run_json("log", "verify", "--home", home.path)["is_intact"]
+
+
+def test_a_home_moves_into_a_database_with_all_that_its_ledger_knows_and_back(
     run, run_json, home, database, tmp_path, monkeypatch
 ) -> None:
+    def back_up(name: str) -> None:
+        run_json("backup", "create", "--without-lake", "--to", tmp_path / name, "--home", home.path)
+
+    def restore(name: str) -> None:
+        moved = run_json("backup", "restore", "--from", tmp_path / name, "--home", home.path)
+        assert (moved["has_ledger"], moved["sends"], moved["switches"]) == (True, 0, 0), "catching up finds nothing"
+        assert is_suppressed(home, "u7")
+        assert run_json("log", "verify", "--home", home.path)["is_intact"]
+
     monkeypatch.delenv("MLIFE_DATABASE")
-    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    suppress(home, "u7")
+    back_up("of files")
     monkeypatch.setenv("MLIFE_DATABASE", database)
-    ledger = home.path / "private" / "ledger.sqlite"
-    before = ledger.read_bytes()
-    result = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
-    assert result.exit_code == 1
-    assert "unset the variable to restore into files" in result.output
-    assert ledger.read_bytes() == before
+    restore("of files")
+    assert run("messages", "pause", "--reason", "doubt", "--home", home.path).exit_code == 0
+    back_up("of a database")
+    monkeypatch.delenv("MLIFE_DATABASE")
+    restore("of a database")
+    assert run_json("status", "--home", home.path)["is_paused"]
+
+
+def test_a_backup_made_without_its_ledger_says_where_that_is(run, run_json, home, database, tmp_path) -> None:
+    """Before 0.2.0 was finished a ledger on PostgreSQL was not in a backup."""
+    run_json("backup", "catch-up", "--home", home.path)
+    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    (tmp_path / "backup" / "ledger.sqlite").unlink()
+    manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text())
+    del manifest["files"]["ledger.sqlite"]
+    (tmp_path / "backup" / "manifest.json").write_text(json.dumps(manifest))
+    restored = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
+    assert restored.exit_code == 0, restored.output
+    assert "from the dump of its database, then run `mlife backup catch-up`" in restored.output
+
+
+def test_a_backup_is_not_restored_while_the_database_is_away(
+    run, run_json, home, database, tmp_path, monkeypatch
+) -> None:
+    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
+    monkeypatch.setenv("MLIFE_DATABASE", "postgresql://u:hidden@127.0.0.1:1/mlife")
+    before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    for command in (("restore", "--from", tmp_path / "backup"), ("create", "--to", tmp_path / "second")):
+        result = run("backup", *command, "--home", home.path)
+        assert (result.exit_code, "MLIFE_DATABASE cannot be reached" in result.output) == (1, True)
+        assert "hidden" not in result.output
+    assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "second").exists()
 
 
 def test_a_demo_never_replaces_the_ledger_of_a_database(run, run_json, home, database, tmp_path) -> None:

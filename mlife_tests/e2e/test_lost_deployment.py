@@ -7,8 +7,6 @@ contact book is another system's and comes back from there.
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +14,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mlife_assets.adapters.backups import Backup, read_backup
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.heads import STREAMS
+from mlife_assets.adapters.send_ledger.rows import last_number
+from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
@@ -31,7 +34,7 @@ PROVIDERS = {"gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm", "mail
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a home after a day: what the day brought, hashes of lake and heads, rows of the ledger."""
+    """What is left of a home after a day: what the day brought, hashes of lake and heads, what its ledger holds."""
 
     result: DayResult
     lake: dict[str, str]
@@ -46,17 +49,25 @@ def next_day(home: Any, number: int) -> Left:
         result = story.run_day(number, home.day(number))
         story.driver.run_unpartitioned("metrics_job").require_success()
     assert audit_log(home.platform).verification.findings == ()
-    home.platform.ledger.close()
-    lake, private = home.platform.lake, home.settings.private_folder
-    with closing(sqlite3.connect(private / "ledger.sqlite")) as ledger:
-        tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {name: sorted(map(repr, ledger.execute(f"SELECT * FROM {name}"))) for name in tables}
-    return Left(
+    lake, heads = home.platform.lake, home.settings.private_folder / "heads"
+    left = Left(
         result,
         {key: sha256(lake.get(key)).hexdigest() for key in lake.list("")},
-        {path.name: path.read_bytes() for path in (private / "heads").iterdir()},
-        rows,
+        {path.name: path.read_bytes() for path in heads.iterdir()},
+        held(home.platform.ledger),
     )
+    home.platform.ledger.close()
+    return left
+
+
+def held(ledger: SqlLedger) -> dict[str, list[str]]:
+    """Return the rows of each table of a ledger, and where its numbering stands."""
+    with ledger.engine.connect() as connection:
+        rows = {
+            table.name: sorted(repr(tuple(row)) for row in connection.execute(sa.select(table)))
+            for table in metadata.sorted_tables
+        }
+        return rows | {"numbers": [f"{name} {last_number(connection, table)}" for name, table in STREAMS.items()]}
 
 
 def destroy(home: Any) -> None:
@@ -89,19 +100,29 @@ def twin(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("place", ["folder", "bucket"])
+@pytest.mark.parametrize("place", ["folder", "bucket", "database"])
 def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
-    lived: Any, lived_world: ModuleType, twin: Left, s3_settings: dict[str, Any], tmp_path: Path, place: str
+    lived: Any,
+    lived_world: ModuleType,
+    twin: Left,
+    s3_settings: dict[str, Any],
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
 ) -> None:
+    """Wherever it is put back: a backup of files may go to servers."""
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
     world = (home.folder / WORLD_FILE).read_bytes()
     back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
-    restored = restore(
-        read_backup(tmp_path / "backup"), home, lived_world, **(s3_settings if place == "bucket" else {})
-    )
-    assert (home.folder / "lake").exists() == (place == "folder")
+    places = {"folder": {}, "bucket": s3_settings, "database": {"database": postgres_url}}[place]
+    if place == "database":
+        monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
+    restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **places)
+    assert (home.folder / "lake").exists() == (place != "bucket")
+    assert (home.settings.private_folder / "ledger.sqlite").exists() == (place != "database")
     assert (home.folder / WORLD_FILE).read_bytes() == world
     left = next_day(restored, lived_world.DAYS + 1)
     assert left.result == twin.result

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.people import BATCH, People
+from mlife_assets.adapters.send_ledger.rows import continue_numbering, last_number
 from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, switches, write
 from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.recruiting.application import Channel
@@ -59,17 +60,6 @@ def accepted_moves(provider_message_id: str, *, attempt: int, now: datetime) -> 
     )
 
 
-def _set_sequence(connection: sa.Connection, table: str, last: int) -> None:
-    """Let the next row of a table get the number after `last`."""
-    if connection.dialect.name == "postgresql":
-        place = sa.func.setval(sa.func.pg_get_serial_sequence(table, "sequence"), last)
-        connection.execute(sa.select(place))
-        return
-    counter = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
-    connection.execute(sa.delete(counter).where(counter.c.name == table))
-    connection.execute(sa.insert(counter).values(name=table, seq=last))
-
-
 class Restoring(People):
     """Bringing sends back; see `SqlLedger`."""
 
@@ -105,10 +95,9 @@ class Restoring(People):
         """Number new rows of each stream after what it had reached, so that no number is given twice."""
         with write(self.engine) as connection:
             for name, table in STREAMS.items():
-                newest = connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0
-                last = max(newest, reached.get(name, 0))
+                last = max(last_number(connection, table), reached.get(name, 0))
                 if last:
-                    _set_sequence(connection, table.name, last)
+                    continue_numbering(connection, table, last)
 
     def mark_caught_up(self, last_transition: int, *, now: datetime) -> None:
         """Leave a move that is no event when the newest is older than `last_transition`: a lost plan left no events."""

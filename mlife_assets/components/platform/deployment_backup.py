@@ -1,15 +1,16 @@
 """Backups of a whole deployment: what of a platform is backed up, and where it is put back.
 
-Belongs here: wiring lake, ledger, keys and home for it. Does not belong here: how a backup is made (`adapters.backups`,
-`adapters.lake_copy`), bringing the restored ledger up to date (`ledger_recovery`).
+Belongs here: wiring lake, ledger, keys and home for it. Does not belong here: how a backup is made (`adapters.backups`)
+and put back (`adapters.restored_backups`), bringing the restored ledger up to date (`ledger_recovery`).
 """
 
 from datetime import datetime
 from pathlib import Path
 
-from mlife_assets.adapters.backups import Backup, Restored, create_backup, restore_backup
+from mlife_assets.adapters.backups import Backup, create_backup
 from mlife_assets.adapters.home_files import DEPLOYMENT
 from mlife_assets.adapters.lake_copy import copy_lake
+from mlife_assets.adapters.restored_backups import Restored, restore_backup
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError
 
@@ -39,21 +40,17 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
 
     Raises:
         ContentConflictError: something there is newer or different; nothing was changed.
-        InvalidInputError: the backup holds a ledger, and that of the home is in a database.
     """
-    if backup.has_ledger and platform.settings.database is not None:
-        raise InvalidInputError(
-            f"{backup.folder} holds a ledger as a file, and the ledger of this home is in the database of "
-            "MLIFE_DATABASE; unset the variable to restore into files, or restore a backup of this home"
-        )
     if DEPLOYMENT in backup.files and platform.settings.is_home_of_a_market:
         raise ContentConflictError(
             f"{platform.settings.home} holds a simulated market and the backup none; restore into a home of its own"
         )
+    database = platform.settings.database
     return restore_backup(
         backup,
         platform.settings.private_folder,
         replaces=replaces,
         home=platform.settings.home,
         lake=platform.lake if backup.lake else None,
+        database=None if database is None else database.get_secret_value(),
     )

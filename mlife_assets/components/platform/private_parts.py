@@ -12,17 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlife_assets.adapters.backups import RESTORED
+from mlife_assets.adapters.ledger_file import LEDGER_FILE
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_file, private_tree
+from mlife_assets.adapters.restored_backups import RESTORED
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.settings import Settings
-
-LEDGER_FILE = "ledger.sqlite"
 
 
 @dataclass(frozen=True)

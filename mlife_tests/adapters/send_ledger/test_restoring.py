@@ -62,3 +62,11 @@ def test_switches_keep_their_numbers_and_new_rows_go_on_after_what_was_reached(l
     assert ledger.positions()["transitions"] == 102
     ledger.mark_caught_up(200, now=NOW)
     assert ledger.positions()["transitions"] == 200
+
+
+def test_numbering_never_goes_back(ledger):
+    """A restored ledger may have been numbered further than its newest row and than the newest head."""
+    ledger.continue_after({"switches": 100})
+    ledger.continue_after({"switches": 50})
+    ledger.pause(actor="me", reason="doubt", now=NOW)
+    assert ledger.positions()["switches"] == 101

@@ -44,10 +44,11 @@ def revision_of(connection: sa.Connection) -> str | None:
     if not found:
         return UNVERSIONED if inspector.has_table(sends.name) else None
     if len(found) > 1 or found[0] not in REVISIONS:
-        place = " in the database of MLIFE_DATABASE" if connection.dialect.name == "postgresql" else ""
+        is_file = connection.dialect.name == "sqlite"
+        place, aside = ("", "") if is_file else (" in the database of MLIFE_DATABASE", "rename its schema and ")
         raise UpstreamMismatchError(
             f"the schema of the ledger{place} is of revision {', '.join(sorted(found))}, which this release does not "
-            f"know (newest: {HEAD}); run the release that wrote it, or restore the backup taken before it"
+            f"know (newest: {HEAD}); run the release that wrote it, or {aside}restore the backup taken before it"
         )
     return str(found[0])
 
