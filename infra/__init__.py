@@ -1,0 +1,1 @@
+"""Production on AWS as code: templates, parameters, and the gate on them."""

@@ -1,0 +1,119 @@
+"""What wakes somebody, what is on record, what may be spent, what can be had back.
+
+Belongs here: alarms, the trail, budgets and backups. Does not belong here: what alarms pull (`triggers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.gate.environments import Environment
+from infra.gate.findings import holds
+
+HEARTBEATS = ("mlife-daemon-down", "mlife-database-full", "mlife-no-day-ended", "mlife-ui-down")
+"""Alarms for which silence is the fault."""
+LEAST_TRAIL_DAYS = {"dev": 1, "staging": 90, "prod": 2_555}
+MOST_USD = {"dev": 500, "staging": 1_000, "prod": 10_000}
+
+
+@holds
+def every_alarm_reaches_somebody(environment: Environment) -> Iterator[str]:
+    """Each alarm acts on the alerts' topic, which somebody hears, and is encrypted."""
+    stack = environment.stack("80-observability")
+    topic = f"arn:aws:sns:{stack.region}:{stack.account}:mlife-alerts"
+    for alarm in stack.of("AWS::CloudWatch::Alarm"):
+        if alarm.properties.get("AlarmActions") != [topic] or alarm.properties.get("ActionsEnabled") is False:
+            yield f"{alarm.name} acts on {alarm.properties.get('AlarmActions')}"
+    if not any(
+        one.properties["TopicArn"] == topic and one.properties["Endpoint"] for one in stack.of("AWS::SNS::Subscription")
+    ):
+        yield "nobody hears alerts"
+    for one in stack.of("AWS::SNS::Topic"):
+        if not str(one.properties.get("KmsMasterKeyId")).endswith("/RecordsKey"):
+            yield f"{one.name} is not encrypted by our key"
+
+
+@holds
+def silence_is_an_alarm(environment: Environment) -> Iterator[str]:
+    """What should report and does not is an alarm: the day's end, the daemon, the database and the UI."""
+    found = {alarm.properties["AlarmName"]: alarm.properties for _, alarm in environment.of("AWS::CloudWatch::Alarm")}
+    for name in HEARTBEATS:
+        if found.get(name, {}).get("TreatMissingData") != "breaching":
+            yield name
+
+
+@holds
+def the_trail_records_everything(environment: Environment) -> Iterator[str]:
+    """One trail records each call in each region and each read and write of the log, in files that prove themselves."""
+    stack = environment.stack("80-observability")
+    (log,) = environment.stack("20-event-log").of("AWS::S3::Bucket")
+    (trail,) = stack.of("AWS::CloudTrail::Trail")
+    for wanted in ("IsLogging", "IsMultiRegionTrail", "IncludeGlobalServiceEvents", "EnableLogFileValidation"):
+        if trail.properties.get(wanted) is not True:
+            yield f"{wanted} is {trail.properties.get(wanted)}"
+    if not trail.properties.get("KMSKeyId"):
+        yield "it is not encrypted by our key"
+    objects = {
+        value
+        for selector in trail.properties["EventSelectors"]
+        if selector["ReadWriteType"] == "All"
+        for data in selector.get("DataResources", ())
+        for value in data["Values"]
+    }
+    if f"arn:aws:s3:::{log.properties['BucketName']}/" not in objects:
+        yield "it does not see the log's objects"
+
+
+@holds
+def the_trail_cannot_be_changed(environment: Environment) -> Iterator[str]:
+    """Files of the trail are write-once, COMPLIANCE in prod, for as long as the log is kept."""
+    (bucket,) = environment.stack("80-observability").of("AWS::S3::Bucket")
+    retention = bucket.properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    wanted = "COMPLIANCE" if environment.name == "prod" else "GOVERNANCE"
+    if bucket.properties.get("ObjectLockEnabled") is not True or retention["Mode"] != wanted:
+        yield f"{bucket.name} has {retention}"
+    if retention["Days"] < LEAST_TRAIL_DAYS[environment.name]:
+        yield f"{bucket.name} keeps for {retention['Days']} days"
+
+
+@holds
+def spending_is_watched(environment: Environment) -> Iterator[str]:
+    """Each account has a monthly budget within reason that alerts before it is spent and when it is going to be."""
+    budgets = list(environment.of("AWS::Budgets::Budget"))
+    if len(budgets) != 1:
+        yield f"there are {len(budgets)} budgets"
+    for _, budget in budgets:
+        amount = float(budget.properties["Budget"]["BudgetLimit"]["Amount"])
+        if amount > MOST_USD[environment.name]:
+            yield f"the budget is {amount:.0f} dollars"
+        kinds = {
+            one["Notification"]["NotificationType"]
+            for one in budget.properties.get("NotificationsWithSubscribers", ())
+            if one["Subscribers"] and one["Notification"]["Threshold"] <= 100
+        }
+        if kinds != {"ACTUAL", "FORECASTED"}:
+            yield f"it alerts on {sorted(kinds)}"
+
+
+@holds
+def the_database_is_backed_up_where_it_cannot_be_deleted(environment: Environment) -> Iterator[str]:
+    """A daily backup of the database lies in a vault whose lock keeps each for a week at least."""
+    stack = environment.stack("80-observability")
+    database = stack.parameters["DatabaseArn"]
+    vaults = {
+        vault.properties["BackupVaultName"]: vault.properties.get("LockConfiguration", {})
+        for vault in stack.of("AWS::Backup::BackupVault")
+    }
+    chosen = [
+        one
+        for selection in stack.of("AWS::Backup::BackupSelection")
+        for one in selection.properties["BackupSelection"]["Resources"]
+    ]
+    if database not in chosen:
+        yield f"{chosen} is backed up"
+    for plan in stack.of("AWS::Backup::BackupPlan"):
+        for rule in plan.properties["BackupPlan"]["BackupPlanRule"]:
+            lock = vaults.get(rule["TargetBackupVault"], {})
+            kept = rule["Lifecycle"]["DeleteAfterDays"]
+            if lock.get("MinRetentionDays", 0) < 7 or not lock["MinRetentionDays"] <= kept <= lock["MaxRetentionDays"]:
+                yield f"{rule['RuleName']} keeps for {kept} days in a vault with {lock}"

@@ -1,0 +1,67 @@
+"""The templates as a whole: plain, small, and nobody's account in them.
+
+Belongs here: what holds of each template, whatever it makes. Does not belong here: whether values are written before
+they are read, which rendering itself shows (`infra.gate.environments`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from infra.gate.environments import Environment
+from infra.gate.findings import holds
+from infra.gate.yaml_tags import MAXIMUM_BYTES, written
+
+_ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_REGION = re.compile(r"\b(us|eu|ap|sa|ca|me|af)-(north|south|east|west|central)+[a-z]*-[0-9]\b")
+
+
+@holds
+def templates_are_plain(environment: Environment) -> Iterator[str]:
+    """No template has a transform, exports anything, or makes other stacks: what is written is what is applied."""
+    for stack in environment.stacks:
+        text = json.dumps(stack.source)
+        if "Transform" in stack.source or "AWS::CloudFormation::Stack" in text or '"Export"' in text:
+            yield stack.template
+        if "Outputs" in stack.source:
+            yield f"{stack.template} has outputs; values go by Parameter Store"
+
+
+@holds
+def templates_fit_into_a_request(environment: Environment) -> Iterator[str]:
+    """Each template is small enough to be handed over without a bucket, so the first stack needs nothing before it."""
+    for stack in environment.stacks:
+        size = len(json.dumps(stack.source, separators=(",", ":")).encode())
+        if size > MAXIMUM_BYTES:
+            yield f"{stack.template} has {size} bytes of {MAXIMUM_BYTES}"
+
+
+@holds
+def templates_name_no_account_and_no_region(environment: Environment) -> Iterator[str]:
+    """The same template goes to every account and region: numbers of accounts are parameters."""
+    for stack in environment.stacks:
+        text = written(stack.source)
+        for pattern in (_ACCOUNT, _REGION):
+            if match := pattern.search(text):
+                yield f"{stack.template} names {match[0]}"
+
+
+@holds
+def accounts_are_apart(environment: Environment) -> Iterator[str]:
+    """The environment, its images and its witness are in three accounts."""
+    if len(set(environment.accounts.values())) != 3:
+        yield f"accounts are {dict(environment.accounts)}"
+
+
+@holds
+def every_stack_says_what_it_is(environment: Environment) -> Iterator[str]:
+    """Stacks have names that begin with mlife- and a description, and no two of an account share a name."""
+    taken: set[tuple[str, str]] = set()
+    for stack in environment.stacks:
+        if not stack.name.startswith("mlife-") or not stack.source.get("Description", "").startswith("mlife "):
+            yield stack.name
+        if (stack.account, stack.name) in taken:
+            yield f"{stack.name} is made twice in {stack.account}"
+        taken.add((stack.account, stack.name))

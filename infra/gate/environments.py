@@ -1,0 +1,201 @@
+"""Whole environments: every stack of `stacks.yaml`, in order, as it will be applied with an environment's parameters.
+
+Belongs here: reading stacks and parameters, rendering them one after another. Does not belong here: functions of a
+template (`intrinsics`), judging (`assertions`).
+
+Concept: Parameter Store is the only way from one stack to another, and one account's store is not another's.
+Rendering in order, with a store per account that starts empty, shows that each value is written before it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.gate.errors import TemplateError
+from infra.gate.intrinsics import Scope
+from infra.gate.yaml_tags import Template, read
+
+INFRA = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("dev", "staging", "prod")
+SHARED_ACCOUNTS = ("delivery", "witness")
+_STORED = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>)>")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource as it will be made."""
+
+    name: str
+    kind: str
+    properties: Mapping[str, Any]
+    declared: Mapping[str, Any]
+    """What stands beside its properties, such as `DeletionPolicy`."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of one environment, rendered."""
+
+    name: str
+    template: str
+    account: str
+    region: str
+    by: str
+    parameters: Mapping[str, Any]
+    resources: tuple[Resource, ...]
+    source: Template = field(repr=False)
+
+    def of(self, *kinds: str) -> Iterator[Resource]:
+        """Return its resources of some types."""
+        return (resource for resource in self.resources if resource.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """dev, staging or prod, with what it needs in the accounts that all share."""
+
+    name: str
+    accounts: Mapping[str, str]
+    region: str
+    stacks: tuple[Stack, ...]
+
+    def of(self, *kinds: str) -> Iterator[tuple[Stack, Resource]]:
+        """Return all resources of some types, with their stacks."""
+        return ((stack, resource) for stack in self.stacks for resource in stack.of(*kinds))
+
+    def stack(self, template: str) -> Stack:
+        """Return the stack of a template, in the environment's own account where it is in several."""
+        found = [stack for stack in self.stacks if stack.template == template]
+        own = [stack for stack in found if stack.account == self.accounts["environment"]]
+        if not found:
+            raise TemplateError(f"no stack is made of {template}")
+        return (own or found)[0]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of `infra/` as trees: templates by name, stacks, and parameters by environment."""
+
+    templates: Mapping[str, Template]
+    stacks: Mapping[str, Any]
+    accounts: Mapping[str, Any]
+    parameters: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path = INFRA) -> Sources:
+        """Return the files of a folder. Raises TemplateError naming a file that is no YAML."""
+        return cls(
+            templates={path.stem: read(path) for path in sorted((folder / "templates").glob("*.yaml"))},
+            stacks=read(folder / "stacks.yaml"),
+            accounts=read(folder / "parameters" / "accounts.yaml"),
+            parameters={name: read(folder / "parameters" / f"{name}.yaml")["parameters"] for name in ENVIRONMENTS},
+        )
+
+
+def rendered(sources: Sources, name: str) -> Environment:
+    """Return an environment as it will be. Raises TemplateError where a stack cannot be rendered."""
+    ids, region = sources.accounts["accounts"], sources.accounts["region"]
+    accounts = {"environment": ids[name], **{shared: ids[shared] for shared in SHARED_ACCOUNTS}}
+    words = {**accounts, "environment": name, "region": region}
+    known: dict[str, Any] = {
+        **sources.accounts["parameters"],
+        "Environment": name,
+        "GitHubEnvironment": name,
+        "EnvironmentAccountId": accounts["environment"],
+        "WitnessAccountId": accounts["witness"],
+        "DeliveryAccountId": accounts["delivery"],
+        "PullAccountIds": [ids[environment] for environment in ENVIRONMENTS],
+        **{key: value.format(**words) for key, value in sources.stacks["given"].items()},
+    }
+    if doubled := sorted(known.keys() & sources.parameters[name].keys()):
+        raise TemplateError(f"parameters/{name}.yaml sets {', '.join(doubled)}, which is known otherwise")
+    known.update(sources.parameters[name])
+    stores: dict[str, dict[str, Any]] = {account: {} for account in accounts.values()}
+    stacks, used = [], set[str]()
+    for line in sources.stacks["stacks"]:
+        account = accounts[line["account"]]
+        template = sources.templates[line["template"]]
+        label = f"{line['template']} in {line['account']}"
+        parameters = _parameters(template, {**known, **line.get("with", {})}, stores[account], label)
+        used |= parameters.keys()
+        stack = _stack(line, label, template, parameters, account, region, line["stack"].format(**words))
+        stores[account].update(_stored(stack, stores[account]))
+        stacks.append(stack)
+    if unused := sorted(sources.parameters[name].keys() - used):
+        raise TemplateError(f"parameters/{name}.yaml sets {', '.join(unused)}, which no template takes")
+    return Environment(name, accounts, region, tuple(stacks))
+
+
+def _parameters(template: Template, known: Mapping[str, Any], store: Mapping[str, Any], label: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, declared in template.get("Parameters", {}).items():
+        if match := _STORED.fullmatch(declared["Type"]):
+            path = declared["Default"]
+            if path not in store:
+                raise TemplateError(f"{label} reads {path}, which no stack before it writes in its account")
+            found[name] = str(store[path]).split(",") if match[1].startswith("List") else store[path]
+            continue
+        value = known.get(name, declared.get("Default"))
+        if value is None:
+            raise TemplateError(f"{label} takes {name}, which neither parameters nor stacks.yaml give")
+        _require_allowed(name, declared, value, label)
+        found[name] = value
+    return found
+
+
+def _require_allowed(name: str, declared: Mapping[str, Any], value: Any, label: str) -> None:
+    """Raise TemplateError where CloudFormation would refuse a parameter."""
+    for one in value if isinstance(value, list) else [value]:
+        if "AllowedValues" in declared and str(one) not in map(str, declared["AllowedValues"]):
+            raise TemplateError(f"{label}: {name} is {one}, not one of {declared['AllowedValues']}")
+        if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], str(one)):
+            raise TemplateError(f"{label}: {name} is {one}, which {declared['AllowedPattern']} does not allow")
+        if declared["Type"] == "Number":
+            low, high = declared.get("MinValue", float("-inf")), declared.get("MaxValue", float("inf"))
+            if not low <= float(one) <= high:
+                raise TemplateError(f"{label}: {name} is {one}, outside {low} to {high}")
+
+
+def _stack(
+    line: Mapping[str, Any],
+    label: str,
+    template: Template,
+    parameters: Mapping[str, Any],
+    account: str,
+    region: str,
+    name: str,
+) -> Stack:
+    pseudo = {
+        "AWS::AccountId": account,
+        "AWS::Region": region,
+        "AWS::Partition": "aws",
+        "AWS::StackName": name,
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    scope = Scope(parameters, pseudo, template)
+    resources = []
+    try:
+        for logical, resource in template["Resources"].items():
+            if "Condition" in resource and not scope.condition(resource["Condition"]):
+                continue
+            declared = {key: value for key, value in resource.items() if key not in {"Type", "Properties"}}
+            properties = scope.resolve(resource.get("Properties", {}))
+            resources.append(Resource(logical, resource["Type"], properties, declared))
+    except TemplateError as error:
+        raise TemplateError(f"{label}: {error}") from error
+    by = line.get("by", "pipeline")
+    return Stack(name, line["template"], account, region, by, parameters, tuple(resources), template)
+
+
+def _stored(stack: Stack, store: Mapping[str, Any]) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    for parameter in stack.of("AWS::SSM::Parameter"):
+        name = parameter.properties["Name"]
+        if name in store or name in written:
+            raise TemplateError(f"{stack.template} writes {name}, which a stack before it wrote in the same account")
+        written[name] = parameter.properties["Value"]
+    return written
