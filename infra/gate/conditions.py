@@ -9,8 +9,9 @@ negated operators. An operator that is not known is an error.
 
 from __future__ import annotations
 
-import fnmatch
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from infra.gate.errors import PolicyError
@@ -19,9 +20,14 @@ from infra.gate.policies import many
 Context = Mapping[str, str]
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
 def like(value: str, pattern: str) -> bool:
-    """Return whether a value fits a pattern of `*` and `?`; brackets mean themselves."""
-    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+    """Return whether a value fits a pattern of `*` and `?`; everything else means itself."""
+    return _compiled(pattern).fullmatch(value) is not None
 
 
 def _equal(value: str, wanted: str) -> bool:

@@ -100,6 +100,8 @@ def rendered(sources: Sources, name: str) -> Environment:
     """Return an environment as it will be. Raises TemplateError where a stack cannot be rendered."""
     ids, region = sources.accounts["accounts"], sources.accounts["region"]
     accounts = {"environment": ids[name], **{shared: ids[shared] for shared in SHARED_ACCOUNTS}}
+    if len(set(ids.values())) != len(ids):
+        raise TemplateError(f"parameters/accounts.yaml: two of {ids} are one account")
     words = {**accounts, "environment": name, "region": region}
     known: dict[str, Any] = {
         **sources.accounts["parameters"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from infra.gate.environments import Environment, Resource, Stack
 from infra.gate.findings import holds
-from infra.gate.policies import Statement, actions, bucket_statements, denies, many, statements
+from infra.gate.policies import Statement, actions, bucket_statements, denies, many, principals, statements
 
 LEAST_DAYS = {"dev": 1, "staging": 30, "prod": 2_555}
 """How long nothing may be removed; seven years in production, where texts to people are evidence."""
@@ -152,6 +152,20 @@ def heads_lie_in_another_account(environment: Environment) -> Iterator[str]:
     heads = environment.stack("21-log-heads").account
     if heads in {environment.accounts["environment"], environment.accounts["delivery"]}:
         yield f"heads lie in {heads}"
+
+
+@holds
+def the_witness_trusts_runs_alone(environment: Environment) -> Iterator[str]:
+    """What the witness allows to the environment's account, it allows to runs and to no other role there."""
+    account = environment.accounts["environment"]
+    stack = environment.stack("21-log-heads")
+    (key,), (policy,) = stack.of("AWS::KMS::Key"), stack.of("AWS::S3::BucketPolicy")
+    for document in (key.properties["KeyPolicy"], policy.properties["PolicyDocument"]):
+        for statement in statements(document):
+            bound = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn")
+            is_theirs = any(account in who for who in principals(statement))
+            if is_theirs and bound != f"arn:aws:iam::{account}:role/mlife/mlife-run":
+                yield str(statement["Sid"])
 
 
 @holds

@@ -129,6 +129,16 @@ def no_statement_is_wider_than_its_reason(environment: Environment) -> Iterator[
 
 
 @holds
+def no_role_has_rights_that_aws_writes(environment: Environment) -> Iterator[str]:
+    """No role has a policy of AWS's, which changes without us, but the one that measures the database for RDS."""
+    allowed = ["arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"]
+    for stack, role in environment.of("AWS::IAM::Role"):
+        given = role.properties.get("ManagedPolicyArns", [])
+        if given and (given != allowed or role.properties["RoleName"] != "mlife-rds-monitoring"):
+            yield f"{stack.template} {role.name}: {given}"
+
+
+@holds
 def what_makes_everything_makes_roles_inside_the_boundary(environment: Environment) -> Iterator[str]:
     """CloudFormation's role makes and changes roles only with the boundary, and never those that deploy, nor it."""
     for stack in environment.stacks:

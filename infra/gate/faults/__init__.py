@@ -1,0 +1,8 @@
+"""Planted faults: one edit each of the files of `infra/`, which the gate must find.
+
+Importing this package fills the list of `infra.gate.faults.fault`.
+"""
+
+from infra.gate.faults import data, delivery, identity, log, network, operations, tasks
+
+__all__ = ["data", "delivery", "identity", "log", "network", "operations", "tasks"]

@@ -1,0 +1,78 @@
+"""Mistakes in how stacks fit together and in what is delivered.
+
+Belongs here: faults of the registry, of order, parameters and accounts. Does not belong here: who deploys (`identity`).
+"""
+
+from __future__ import annotations
+
+from infra.gate.faults.fault import Tree, fault, properties, statement
+
+RENDERS = "every_environment_renders"
+
+
+@fault("05-registry", "images_cannot_be_replaced")
+def a_tag_can_move(template: Tree) -> None:
+    """What was tested under a tag is not what runs under it."""
+    properties(template, "Images")["ImageTagMutability"] = "MUTABLE"
+
+
+@fault("05-registry", "images_cannot_be_replaced")
+def environments_push_images(template: Tree) -> None:
+    """Whoever takes over dev can put an image for prod."""
+    allowed = statement(properties(template, "Images")["RepositoryPolicyText"], "TheEnvironmentsPull")
+    allowed["Action"].append("ecr:PutImage")
+
+
+@fault("stacks", RENDERS)
+def the_order_is_wrong(stacks: Tree) -> None:
+    """Dagster is made before its database."""
+    lines = stacks["stacks"]
+    lines.insert(4, lines.pop(next(i for i, one in enumerate(lines) if one["template"] == "45-dagster")))
+
+
+@fault("20-event-log", RENDERS)
+def a_value_is_not_written(template: Tree) -> None:
+    """A parameter of Parameter Store was renamed where it is written and not where it is read."""
+    properties(template, "KeyArnParameter")["Name"] = "/mlife/event-log/key"
+
+
+@fault("65-triggers", RENDERS)
+def a_parameter_is_misspelled(template: Tree) -> None:
+    """A reference names what is not there."""
+    properties(template, "Rehearsal")["ScheduleExpression"] = {"Ref": "RehearsalCrom"}
+
+
+@fault("parameters/staging", RENDERS)
+def a_parameter_is_set_that_nothing_takes(parameters: Tree) -> None:
+    """A name with a typing error: the default holds, and nobody sees it."""
+    parameters["RetentionDay"] = 3_000
+
+
+@fault("accounts", RENDERS)
+def the_witness_is_prod(accounts: Tree) -> None:
+    """Heads and log are in one account."""
+    accounts["accounts"]["witness"] = accounts["accounts"]["prod"]
+
+
+@fault("25-lake", "templates_name_no_account_and_no_region")
+def an_account_is_written_down(template: Tree) -> None:
+    """An account's number was pasted."""
+    properties(template, "LakeBucket")["BucketName"] = "mlife-lake-prod-333333333333"
+
+
+@fault("10-network", "templates_are_plain")
+def a_template_has_a_macro(template: Tree) -> None:
+    """What is applied is not what is written."""
+    template["Transform"] = "AWS::LanguageExtensions"
+
+
+@fault("30-catalog", "templates_fit_into_a_request")
+def a_template_is_too_large(template: Tree) -> None:
+    """More text than CloudFormation takes in a request."""
+    template["Metadata"] = {"Notes": "why " * 20_000}
+
+
+@fault("stacks", "every_stack_says_what_it_is")
+def two_stacks_have_one_name(stacks: Tree) -> None:
+    """The lake's stack would be replaced by the catalogue's."""
+    next(one for one in stacks["stacks"] if one["template"] == "30-catalog")["stack"] = "mlife-lake"

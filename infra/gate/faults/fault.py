@@ -1,0 +1,110 @@
+"""What a planted fault is.
+
+Belongs here: the record, how a function becomes one, and planting it. Does not belong here: any fault.
+
+Concept: a gate that was never seen to fail proves nothing. A fault is a mistake that somebody could make in one file,
+with the assertion that must name it, so that it is not caught by chance.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from infra.gate.environments import Sources
+
+Tree = dict[str, Any]
+Edit = Callable[[Tree], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One mistake.
+
+    Attributes:
+        name: what was done, as the function is called.
+        file: a template by its name, or `parameters/<environment>`, `accounts` or `stacks`.
+        caught_by: the assertion that must find it.
+        edit: makes the mistake in the file's tree.
+        is_of_the_reference: whether it is one of those that the issue asks for, which other tools are known to miss.
+    """
+
+    name: str
+    sentence: str
+    file: str
+    caught_by: str
+    edit: Edit
+    is_of_the_reference: bool = False
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(file: str, caught_by: str, *, is_of_the_reference: bool = False) -> Callable[[Edit], Edit]:
+    """Add a function to the list; its docstring says what somebody did wrong."""
+
+    def add(edit: Edit) -> Edit:
+        name = edit.__name__
+        if name in FAULTS or not edit.__doc__:
+            raise ValueError(f"{name} needs a docstring and a name of its own")
+        FAULTS[name] = Fault(name, " ".join(edit.__doc__.split()), file, caught_by, edit, is_of_the_reference)
+        return edit
+
+    return add
+
+
+def planted(sources: Sources, one: Fault) -> Sources:
+    """Return the files with the mistake in them. Raises ValueError where it changes nothing."""
+    folder, _, name = one.file.partition("/")
+    before: Any = {
+        "parameters": lambda: sources.parameters[name],
+        "accounts": lambda: sources.accounts,
+        "stacks": lambda: sources.stacks,
+    }.get(folder, lambda: sources.templates[one.file])()
+    after = copy.deepcopy(dict(before))
+    one.edit(after)
+    if after == before:
+        raise ValueError(f"{one.name} changes nothing in {one.file}")
+    if folder == "parameters":
+        return replace(sources, parameters={**sources.parameters, name: after})
+    if folder == "accounts":
+        return replace(sources, accounts=after)
+    if folder == "stacks":
+        return replace(sources, stacks=after)
+    return replace(sources, templates={**sources.templates, one.file: after})
+
+
+def properties(template: Tree, resource: str) -> Tree:
+    """Return the properties of a resource."""
+    found: Tree = template["Resources"][resource]["Properties"]
+    return found
+
+
+def statement(document: Tree, sid: str) -> Tree:
+    """Return a statement of a policy by its name."""
+    found: Tree = next(one for one in document["Statement"] if one.get("Sid") == sid)
+    return found
+
+
+def drop(document: Tree, sid: str) -> None:
+    """Take a statement out of a policy."""
+    document["Statement"].remove(statement(document, sid))
+
+
+def role_statements(template: Tree, role: str) -> Iterator[Tree]:
+    """Return the statements of all policies of a role."""
+    for policy in properties(template, role)["Policies"]:
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def right(template: Tree, role: str, sid: str) -> Tree:
+    """Return a statement of a role by its name."""
+    return next(one for one in role_statements(template, role) if one.get("Sid") == sid)
+
+
+def give(template: Tree, role: str, *actions: str, on: Any = "*", **more: Any) -> None:
+    """Give a role a right."""
+    statements = properties(template, role)["Policies"][0]["PolicyDocument"]["Statement"]
+    statements.append({"Sid": "Planted", "Effect": "Allow", "Action": list(actions), "Resource": on, **more})

@@ -1,0 +1,111 @@
+"""Mistakes that show on the worst day: the kill switch, alarms, the trail, backups.
+
+Belongs here: faults of `65-triggers` and `80-observability`. Does not belong here: their roles (`identity`).
+"""
+
+from __future__ import annotations
+
+from infra.gate.faults.fault import Tree, fault, properties
+
+TRIGGERS, WATCH = "65-triggers", "80-observability"
+
+
+@fault(TRIGGERS, "every_schedule_has_a_time", is_of_the_reference=True)
+def a_schedule_has_no_time(template: Tree) -> None:
+    """Both days are stars: AWS refuses it when the stack is made."""
+    template["Parameters"]["RehearsalCron"]["Default"] = "cron(0 9 * * * *)"
+
+
+@fault(WATCH, "every_schedule_has_a_time", is_of_the_reference=True)
+def an_hour_does_not_exist(template: Tree) -> None:
+    """There is no hour 25."""
+    (rule,) = properties(template, "Plan")["BackupPlan"]["BackupPlanRule"]
+    rule["ScheduleExpression"] = "cron(30 25 * * ? *)"
+
+
+@fault(TRIGGERS, "state_machines_end")
+def a_state_leads_nowhere(template: Tree) -> None:
+    """A state was renamed where it stands and not where it is named."""
+    states = properties(template, "KillSwitch")["Definition"]["States"]
+    states["StopEveryRun"] = states.pop("StopRuns")
+
+
+@fault(TRIGGERS, "the_kill_switch_needs_nothing_of_ours")
+def the_kill_switch_needs_our_image(template: Tree) -> None:
+    """Stopping starts a task first, of the image that may be what is broken."""
+    say = properties(template, "KillSwitch")["Definition"]["States"]["SayStop"]
+    say["Resource"] = "arn:aws:states:::ecs:runTask.sync"
+
+
+@fault(TRIGGERS, "the_kill_switch_is_rehearsed")
+def a_rehearsal_stops_sending(template: Tree) -> None:
+    """Every Monday nothing is sent."""
+    (choice,) = properties(template, "KillSwitch")["Definition"]["States"]["IsRehearsal"]["Choices"]
+    choice["Next"] = "SayStop"
+
+
+@fault(TRIGGERS, "the_kill_switch_is_rehearsed")
+def nobody_rehearses(template: Tree) -> None:
+    """The rehearsal was turned off and stayed so."""
+    properties(template, "Rehearsal")["State"] = "DISABLED"
+
+
+@fault(TRIGGERS, "alarms_pull_the_kill_switch")
+def an_alarm_only_rehearses(template: Tree) -> None:
+    """The input of the rehearsal was copied into the rule."""
+    properties(template, "PullOnAlarm")["Targets"][0]["Input"] = '{"rehearsal": true}'
+
+
+@fault(WATCH, "alarms_pull_the_kill_switch")
+def no_alarm_has_the_switchs_name(template: Tree) -> None:
+    """An alarm was renamed and pulls nothing any more."""
+    properties(template, "ManyOptOuts")["AlarmName"] = "mlife-many-opt-outs"
+
+
+@fault(WATCH, "every_alarm_reaches_somebody")
+def an_alarm_reaches_nobody(template: Tree) -> None:
+    """The alarm changes its colour in a console."""
+    del properties(template, "NoDayEnded")["AlarmActions"]
+
+
+@fault(WATCH, "silence_is_an_alarm")
+def silence_is_fine(template: Tree) -> None:
+    """A daemon that reports nothing is taken to be well."""
+    properties(template, "DaemonIsDown")["TreatMissingData"] = "notBreaching"
+
+
+@fault(WATCH, "the_trail_records_everything")
+def the_trail_does_not_see_the_log(template: Tree) -> None:
+    """Reads and writes of the log are on no record."""
+    (selector,) = properties(template, "Trail")["EventSelectors"]
+    selector["DataResources"][0]["Values"].pop(0)
+
+
+@fault(WATCH, "the_trail_records_everything")
+def the_trail_is_of_one_region(template: Tree) -> None:
+    """What happens in another region is on no record."""
+    properties(template, "Trail")["IsMultiRegionTrail"] = False
+
+
+@fault(WATCH, "the_trail_cannot_be_changed")
+def the_trail_can_be_deleted(template: Tree) -> None:
+    """Whoever did it can remove the record of it."""
+    del properties(template, "TrailBucket")["ObjectLockEnabled"]
+
+
+@fault("parameters/dev", "spending_is_watched")
+def dev_may_spend_what_prod_does(parameters: Tree) -> None:
+    """Prod's budget was copied."""
+    parameters["MonthlyBudgetUsd"] = 4_000
+
+
+@fault(WATCH, "the_database_is_backed_up_where_it_cannot_be_deleted")
+def backups_can_be_deleted(template: Tree) -> None:
+    """The vault has no lock."""
+    del properties(template, "Vault")["LockConfiguration"]
+
+
+@fault(WATCH, "the_database_is_backed_up_where_it_cannot_be_deleted")
+def another_thing_is_backed_up(template: Tree) -> None:
+    """The selection goes by a tag that nothing has."""
+    properties(template, "Selection")["BackupSelection"]["Resources"] = ["arn:aws:rds:*:*:db:old-*"]
