@@ -8,6 +8,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 3000
 BIN := .venv/bin
 SETUP := .venv/.mlife-setup
+INFRA := .venv-infra
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -18,7 +19,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check proofs bench lock
+.PHONY: help setup demo demo-quick dev test check proofs bench lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -58,6 +59,18 @@ lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS need
 	$(LOCK) --extra dev --extra market --extra server --group setup --group lean --output-file constraints.txt $(ARGS)
 	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
+	$(UV) compile infra/requirements.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
+	  --output-file infra/requirements.txt $(ARGS)
+
+infra-setup: $(INFRA)/.mlife-setup ## linters of templates, workflows and shell into .venv-infra; nothing else needs them
+
+$(INFRA)/.mlife-setup: infra/requirements.txt $(SETUP)
+	"$(PYTHON)" -m venv --without-pip $(INFRA)
+	@$(UV) sync --python $(INFRA)/bin/python --require-hashes infra/requirements.txt
+	@touch $@
+
+infra-check: infra-setup ## lint, render and judge infra/, plant faults in it, try every role; writes docs/infra_tests.md
+	$(BIN)/python -m infra.gate --tools $(INFRA)/bin --write docs/infra_tests.md
 
 bench: $(SETUP) ## the measured comparisons of benchmarks/ (gate.py runs off_policy.py; age.py, attacked_days.py, recovery.py, replays.py, server_demo.py and standalone_month.py take hours: run them by themselves)
 	for file in $(filter-out benchmarks/off_policy.py benchmarks/age.py benchmarks/attacked_days.py benchmarks/recovery.py benchmarks/replays.py benchmarks/server_demo.py benchmarks/standalone_month.py benchmarks/parts_of_tests.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -15,3 +15,7 @@ class TemplateError(Exception):
 
 class PolicyError(Exception):
     """A policy that cannot be evaluated: an operator, an element or a principal that the simulator does not know."""
+
+
+class LinterError(Exception):
+    """A linter that is not there, or ended without an answer."""

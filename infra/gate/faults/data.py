@@ -141,3 +141,29 @@ def the_database_is_among_the_tasks(template: Tree) -> None:
 def the_key_of_hashes_goes_with_its_stack(template: Tree) -> None:
     """With another key nobody is recognised who said STOP."""
     template["Resources"]["NumberHashKey"]["DeletionPolicy"] = "Delete"
+
+
+@fault(LAKE, "buckets_keep_versions")
+def what_is_overwritten_is_lost(template: Tree) -> None:
+    """Versions are suspended to save money."""
+    properties(template, "LakeBucket")["VersioningConfiguration"]["Status"] = "Suspended"
+
+
+@fault(LAKE, "what_holds_data_outlives_its_stack")
+def the_lake_goes_with_its_stack(template: Tree) -> None:
+    """A bucket has the default, which is to go."""
+    del template["Resources"]["LandingBucket"]["UpdateReplacePolicy"]
+
+
+@fault(STATE, "secrets_are_made_by_aws")
+def a_secret_is_in_the_template(template: Tree) -> None:
+    """The token is the same in every environment, and in the history of the repository."""
+    token = properties(template, "EndpointToken")
+    del token["GenerateSecretString"]
+    token["SecretString"] = "0123456789abcdef"
+
+
+@fault(STATE, "the_database_is_encrypted")
+def the_password_is_encrypted_by_awss_key(template: Tree) -> None:
+    """Everybody in the account who may read secrets may read this one."""
+    del properties(template, "Database")["MasterUserSecret"]

@@ -177,3 +177,9 @@ def a_role_is_an_administrator(template: Tree) -> None:
 def there_is_a_user_with_a_key(template: Tree) -> None:
     """A key for a laptop."""
     template["Resources"]["Laptop"] = {"Type": "AWS::IAM::User", "Properties": {"UserName": "laptop"}}
+
+
+@fault(DAGSTER, "roles_are_taken_by_those_they_are_for")
+def another_service_takes_a_role(template: Tree) -> None:
+    """State machines may act as the web server."""
+    _trust(template, "WebserverRole")["Principal"] = {"Service": ["ecs-tasks.amazonaws.com", "states.amazonaws.com"]}

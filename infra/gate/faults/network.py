@@ -13,8 +13,8 @@ NETWORK, DAGSTER = "10-network", "45-dagster"
 @fault(DAGSTER, "nothing_is_open_to_the_world", is_of_the_reference=True)
 def the_ui_is_open_to_the_world(template: Tree) -> None:
     """The load balancer's group lets in the world."""
-    (rule,) = properties(template, "BalancerSecurityGroup")["SecurityGroupIngress"]
-    rule["CidrIp"] = "0.0.0.0/0"
+    rules = properties(template, "BalancerSecurityGroup")["SecurityGroupIngress"]
+    rules.append({**rules[0], "CidrIp": "0.0.0.0/0"})
 
 
 @fault("parameters/prod", "every_environment_renders")
