@@ -1,0 +1,80 @@
+"""The templates are what the gate asks for, and the gate sees what is planted.
+
+Belongs here: every assertion on every environment, every fault, the matrix. Does not belong here: linters, which have
+an environment of their own (`make infra-check`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import infra.gate.faults
+from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
+from infra.gate.faults.fault import FAULTS, Fault, planted
+from infra.gate.findings import ASSERTIONS
+from infra.gate.judged import breaks, environment_findings
+from infra.gate.matrix import cells, takings
+from infra.gate.report import sentences
+
+PAGE = Path(infra.gate.faults.__file__).parents[3] / "docs" / "infra_tests.md"
+
+
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    return Sources.read()
+
+
+@pytest.fixture(scope="module")
+def environments(sources: Sources) -> dict[str, Environment]:
+    return {name: rendered(sources, name) for name in ENVIRONMENTS}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_environment_is_what_the_gate_asks_for(environments: dict[str, Environment], name: str) -> None:
+    assert [str(finding) for finding in environment_findings(environments[name])] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
+def test_the_gate_finds_a_planted_fault(sources: Sources, fault: Fault) -> None:
+    assert breaks(planted(sources, fault), fault.caught_by), fault.sentence
+
+
+def test_no_assertion_is_green_because_it_looks_at_nothing() -> None:
+    assert sentences().keys() == {fault.caught_by for fault in FAULTS.values()}
+
+
+def test_there_are_faults_of_the_six_kinds_that_other_tools_miss() -> None:
+    kinds = {fault.caught_by for fault in FAULTS.values() if fault.is_of_the_reference}
+    assert kinds == {
+        "the_log_is_write_once",
+        "the_log_outlives_its_stack",
+        "nothing_is_open_to_the_world",
+        "a_role_is_passed_to_one_service",
+        "github_is_trusted_for_one_environment",
+        "images_are_named_by_digest",
+        "every_schedule_has_a_time",
+    }
+    assert len(FAULTS) >= 36
+
+
+def test_roles_are_tried_for_more_than_their_own_work(environments: dict[str, Environment]) -> None:
+    tried = list(cells(environments["prod"]))
+    allowed = sum(does for _, _, _, does in tried)
+    assert 100 < allowed < len(tried) / 10
+    taken = [(role, who) for role, who, _, does in takings(environments["prod"]) if does]
+    assert ("mlife-deploy", "job of prod") in taken
+    assert ("mlife-deploy", "job of dev") not in taken
+
+
+def test_the_page_names_every_fault_and_every_assertion() -> None:
+    """`make infra-check` writes it; here it is seen whether somebody forgot to."""
+    page = PAGE.read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    named = {row[0].strip("|* "): row for row in rows}
+    for fault in FAULTS.values():
+        assert named[fault.name][1:4] == [fault.file, fault.sentence, fault.caught_by]
+    for name, sentence in sentences().items():
+        assert f"| {name} | {sentence} |" in page
+    assert len(ASSERTIONS) > 70
