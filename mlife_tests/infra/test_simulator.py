@@ -50,6 +50,14 @@ def test_nothing_is_allowed_that_nobody_allows() -> None:
     assert decided(allow(Resource="arn:aws:s3:::other/*")) == "not allowed"
 
 
+def test_no_wildcard_stands_for_the_type_of_a_resource() -> None:
+    who = "arn:aws:ecs:us-east-1:111111111111"
+    for pattern, is_allowed in [("*/mlife*", False), ("task/mlife/*", True), ("*", True), ("t*/mlife/1", False)]:
+        role = Principal(ROLE, OURS, (document(allow("ecs:StopTask", Resource=f"{who}:{pattern}")),))
+        asked = Request(role, "ecs:StopTask", Target(f"{who}:task/mlife/1", OURS))
+        assert (verdict(asked) == "allowed") is is_allowed, pattern
+
+
 def test_a_denial_ends_it_wherever_it_stands() -> None:
     everybody = {"Principal": "*"}
     assert decided(allow(), deny()) == "denied explicitly"

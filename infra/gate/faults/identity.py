@@ -183,3 +183,12 @@ def there_is_a_user_with_a_key(template: Tree) -> None:
 def another_service_takes_a_role(template: Tree) -> None:
     """State machines may act as the web server."""
     _trust(template, "WebserverRole")["Principal"] = {"Service": ["ecs-tasks.amazonaws.com", "states.amazonaws.com"]}
+
+
+@fault(BOOTSTRAP, MATRIX)
+def a_wildcard_stands_for_a_type(template: Tree) -> None:
+    """AWS takes no wildcard for the type of a resource, so nothing is allowed and no stack can be made."""
+    named = right(template, "ExecutionRole", "NamedThings")
+    named["Resource"] = [
+        {"Fn::Sub": one["Fn::Sub"].replace(":table/mlife_*/*", ":*/mlife*")} for one in named["Resource"]
+    ]
