@@ -125,7 +125,7 @@ def the_code_location_writes_the_lake(template: Tree) -> None:
 
 @fault(DAGSTER, MATRIX)
 def the_web_server_reads_the_key_of_hashes(template: Tree) -> None:
-    """Whoever takes over the web server can tell phone numbers from their hashes."""
+    """Whoever takes over the web server can guess phone numbers from their hashes."""
     right(template, "WebserverRole", "OpensDagstersDatabase")["Resource"] = "*"
 
 
