@@ -131,7 +131,7 @@ class DuckDBWarehouse:
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
         first, last = (as_of, as_of) if as_of is not None else (start, end)
-        with closing(self._open(mart)) as connection:
+        with closing(self.open(f"+{mart}")) as connection:
             self._check_columns(connection, mart, columns)
             selected = ", ".join(f'"{name}"' for name in columns) if columns else "*"
             bounds = [(">=", first), ("<=", last)]
@@ -149,7 +149,7 @@ class DuckDBWarehouse:
         """
         if not self._path.exists():
             return {}
-        with closing(self._open(STAGED_PREFIX)) as connection:
+        with closing(self.open()) as connection:
             query = (
                 "select table_name, comment from duckdb_tables() "
                 "where schema_name = 'staging' and starts_with(table_name, ?) order by table_name"
@@ -161,12 +161,19 @@ class DuckDBWarehouse:
                 found[name.removeprefix(STAGED_PREFIX)] = StagedTable(comment, newest)
             return found
 
-    def _open(self, mart: str) -> duckdb.DuckDBPyConnection:
-        """Open the file for reading, waiting for a writer."""
+    def open(self, needed: str = "tag:features tag:metrics") -> duckdb.DuckDBPyConnection:
+        """Return a connection that reads the file, waiting for a writer; whoever asks closes it.
+
+        `needed` selects what to build where there is no file.
+
+        Raises:
+            NotFoundError: nothing was built yet.
+            TransientError: another process kept the file for all attempts.
+        """
         import duckdb
 
         if not self._path.exists():
-            raise NotFoundError(f"there is no warehouse at {self._path}; {_remedy(mart)}")
+            raise NotFoundError(f"there is no warehouse at {self._path}; {_remedy(needed)}")
         for attempt in range(1, self._attempts + 1):
             try:
                 connection = duckdb.connect(str(self._path), read_only=True)
@@ -194,7 +201,7 @@ class DuckDBWarehouse:
         try:
             existing = set(connection.sql(f"from marts.{mart}").columns)  # the schema's own list looks at all tables
         except duckdb.CatalogException as error:
-            raise NotFoundError(f"marts.{mart} has not been built; {_remedy(mart)}") from error
+            raise NotFoundError(f"marts.{mart} has not been built; {_remedy('+' + mart)}") from error
         unknown = [name for name in columns or () if name not in existing]
         if unknown:
             raise InvalidInputError(f"marts.{mart} has no column {', '.join(unknown)}; its dbt model lists them")
@@ -227,5 +234,5 @@ def _is_held(error: Exception) -> bool:
     return "lock" in text or "different configuration" in text
 
 
-def _remedy(mart: str) -> str:
-    return f"build it with `dbt build --select +{mart}`"
+def _remedy(selection: str) -> str:
+    return f"build it with `dbt build --select {selection}`"

@@ -30,6 +30,7 @@ from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import serve
+from mlife_assets.cli.sql import sql
 from mlife_assets.cli.status import status
 from mlife_assets.cli.tables import tables_app
 from mlife_assets.cli.trace import trace
@@ -43,7 +44,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, init, day, status, doctor, trace, dev, serve, train, backtest):
+for command in (demo, init, day, status, doctor, trace, sql, dev, serve, train, backtest):
     app.command()(command)
 app.command("open")(open_pages)
 landing_app.command()(replay)

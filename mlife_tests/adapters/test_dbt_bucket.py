@@ -12,8 +12,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlife_assets.adapters import dbt_bucket
-from mlife_assets.adapters.dbt_bucket import SECRET, Plugin
+from mlife_assets.adapters import duckdb_bucket
+from mlife_assets.adapters.dbt_bucket import Plugin
+from mlife_assets.adapters.duckdb_bucket import SECRET
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.storage_places import Bucket, Credentials
@@ -81,7 +82,7 @@ def test_a_key_with_a_quote_stays_a_text(connection, plugin) -> None:
 
 
 def test_a_folder_needs_no_extension(connection, plugin, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(dbt_bucket, "extension_path", lambda: pytest.fail("asked for the extension"))
+    monkeypatch.setattr(duckdb_bucket, "extension_path", lambda: pytest.fail("asked for the extension"))
     plugin(str(tmp_path)).configure_connection(connection)
     assert connection.sql("select * from duckdb_secrets()").fetchall() == []
 

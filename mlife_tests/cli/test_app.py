@@ -63,6 +63,7 @@ LEAVES = (
     "plan approve",
     "plan reject",
     "tables prune",
+    "sql",
 )
 WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"}
 """Commands that need no lived home: they read or write the files that they are given."""

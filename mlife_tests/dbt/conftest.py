@@ -5,6 +5,7 @@ dbt costs seconds a call, so each warehouse is built once per session and only r
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -360,6 +362,15 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
     target = tmp_path_factory.mktemp("empty")
     arguments = ["--exclude-resource-type", "unit_test", "test"]
     return built(target, run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2)))
+
+
+@pytest.fixture(scope="session")
+def trino_reading() -> ModuleType:
+    """Return the module `trino_reading`: SQL as Athena's engine reads it."""
+    spec = importlib.util.spec_from_file_location("mlife_trino_reading", Path(__file__).parent / "trino_reading.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, integer, text
+from mlife_assets.core.sql_types import duckdb_type
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 FOLDER = Path(__file__).parent
@@ -91,7 +91,7 @@ def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
     """Return how dbt is told of a type: `models/staging/_sources.yml` has these for the types that it reads."""
 
     def columns(of: EventType) -> list[dict[str, str]]:
-        return [{"name": one.name, "data_type": data_type(one.type)} for one in of.all_columns]
+        return [{"name": one.name, "data_type": duckdb_type(one.type)} for one in of.all_columns]
 
     told: dict[str, Any] = {"version": kind.version} if kind.version > 1 else {}
     if kind.upcasters:
@@ -106,15 +106,6 @@ def source_table_of(kind: EventType, description: str) -> dict[str, Any]:
         ]
     table = {"name": kind.name, "description": description}
     return {**table, **({"config": {"meta": told}} if told else {}), "columns": columns(kind)}
-
-
-def data_type(arrow: pa.DataType) -> str:
-    if pa.types.is_list(arrow):
-        return data_type(arrow.value_type) + "[]"
-    if pa.types.is_struct(arrow):
-        return f"struct({', '.join(f'{one.name} {data_type(one.type)}' for one in arrow)})"
-    names = {"string": "varchar", "double": "double", "int64": "bigint", "bool": "boolean", "date32[day]": "date"}
-    return names.get(str(arrow), "timestamp with time zone" if pa.types.is_timestamp(arrow) else str(arrow))
 
 
 @pytest.fixture(scope="session")

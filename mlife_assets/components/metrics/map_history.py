@@ -8,10 +8,13 @@ that a promotion replaced ranks the same rows, so what the promotion won is seen
 from and neither chose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
 
 from mlife_assets.components.model.contenders import (
     cohort_days,
@@ -27,6 +30,7 @@ from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.dashboard.figures import paired_gain
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
+from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
 REPORT = "map_of_shown_by_day"
 """`map_by_day`, which homes of 0.1.0 have, ranked all candidates and is not read any more."""
@@ -103,7 +107,7 @@ def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str,
 
 def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
     """Return the realised MAP of mature days; days with too few applies are left out, and days without features yet."""
-    known = set(platform.tables.report_days(REPORT))
+    known, published = set(platform.tables.report_days(REPORT)), set(platform.tables.days(MAP_OF_SHOWN))
     found = []
     faulty = quarantined_days(platform, days)
     for day in (one for one in days if one not in faulty):
@@ -113,9 +117,20 @@ def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
             except NotFoundError:
                 continue  # a mart that is built with the features of a day: it is measured when they are there
         report = platform.tables.read_report(REPORT, day)
+        if day not in published:
+            platform.tables.write(MAP_OF_SHOWN, day, _as_table(report))
         if report["users_with_positives"] > 1:
             found.append(MapDay(**(report | {"day": day})))
     return found
+
+
+def _as_table(report: Mapping[str, Any]) -> pa.Table:
+    """Return what SQL is asked about of a report."""
+    own = {"model_version", "users_with_positives", "replaced_version"}
+    renamed = {"simple_rule_map": "simple"}
+    schema = LAKE_TABLES[MAP_OF_SHOWN]
+    names = {name: name if name in own else renamed.get(name, name.removesuffix("_map")) for name in schema.names}
+    return pa.Table.from_pylist([{name: report.get(key) for name, key in names.items()}], schema=schema)
 
 
 def _measured(platform: Platform, day: date) -> dict[str, object]:

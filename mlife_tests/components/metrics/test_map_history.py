@@ -20,6 +20,7 @@ from mlife_assets.core.reigns import Reign
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.sql_tables import MAP_OF_SHOWN
 
 FIRST = date(2026, 6, 1)
 
@@ -115,3 +116,26 @@ def test_a_day_that_cannot_be_measured_yet_is_measured_later(monkeypatch: pytest
     built.append(True)
     assert map_history.map_by_day(deployment, [FIRST]) == [MapDay(FIRST, "one", 0.4, 0.3, 0.2, 40)]
     assert tables.report_days(map_history.REPORT) == [FIRST]
+    assert tables.days(MAP_OF_SHOWN) == [FIRST]
+    assert tables.read(MAP_OF_SHOWN, FIRST).to_pylist() == [
+        {
+            "model_version": "one",
+            "users_with_positives": 40,
+            "champion_map": 0.4,
+            "human_map": 0.3,
+            "random_map": 0.2,
+            "simple_rule_map": None,
+            "replaced_map": None,
+            "replaced_version": None,
+        }
+    ]
+
+
+def test_days_that_an_earlier_release_measured_can_be_asked_in_sql_too(monkeypatch: Any, tmp_path: Path) -> None:
+    tables = TableStore(ObstoreObjectStore.local(tmp_path))
+    deployment: Any = SimpleNamespace(tables=tables)
+    monkeypatch.setattr(map_history, "quarantined_days", lambda *_: set())
+    tables.write_report(map_history.REPORT, FIRST, asdict(MapDay(FIRST, "two", 0.4, 0.3, 0.2, 40, 0.35, 0.38, "one")))
+    map_history.map_by_day(deployment, [FIRST])
+    (row,) = tables.read(MAP_OF_SHOWN, FIRST).to_pylist()
+    assert (row["simple_rule_map"], row["replaced_map"], row["replaced_version"]) == (0.35, 0.38, "one")

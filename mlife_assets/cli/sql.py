@@ -1,0 +1,105 @@
+"""`mlife sql`: asks a home in SQL.
+
+Belongs here: choosing a question, printing the answer. Does not belong here: the questions (`adapters.query_library`),
+running them (`adapters.sql_session`).
+
+Concept: a question of the library has a name; anything else is asked in one's own words. Nothing that is asked changes
+what dbt built.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
+from mlife_assets.cli.output import answer_console, counted, moment, one_line, print_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def sql(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A question of the library; without, all are listed."),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            "--query", metavar="TEXT", help="Ask this instead: of marts.*, staging.*, events.<event type>, lake.*."
+        ),
+    ] = None,
+    shows_text: Annotated[
+        bool, typer.Option("--text", help="Print the question's SQL, which Athena runs as it is, and ask nothing.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question about a home from its tables: engagement, conversion, fill rate, revenue, MAP over time.
+
+    Exit codes: 0 done, 1 failed, or there is no such question or table.
+    """
+    from mlife_assets.adapters.query_library import query_names, read_query
+
+    if query is not None and (name is not None or shows_text):
+        raise typer.BadParameter("name a question or ask with --query, not both")
+    if shows_text and name is None:
+        raise typer.BadParameter("name a question whose text to print")
+    if name is None and query is None:
+        _print_library([read_query(one) for one in query_names()], as_json)
+        return
+    if shows_text:
+        typer.echo(read_query(str(name)).text, nl=False)
+        return
+    from mlife_assets.adapters.sql_session import SqlSession
+
+    text = query if query is not None else read_query(str(name)).text
+    settings = settings_of(home)
+    platform = open_platform(settings)
+    answer = SqlSession(platform.warehouse, platform.lake, settings.dbt_environment()).ask(text)
+    _print_answer(answer, as_json)
+
+
+def _print_library(queries: list[Any], as_json: bool) -> None:
+    if as_json:
+        print_json({"queries": {one.name: {"question": one.question, "columns": one.columns} for one in queries}})
+        return
+    console = answer_console()
+    width = max(len(one.name) for one in queries)
+    for one in queries:
+        console.print(f"{one.name:<{width}}  {one.question}", soft_wrap=True)
+    console.print("`mlife sql NAME` answers one; `mlife sql NAME --text` prints its SQL.", soft_wrap=True)
+
+
+def _print_answer(answer: pa.Table, as_json: bool) -> None:
+    rows = answer.to_pylist()
+    if as_json:
+        print_json({"columns": answer.column_names, "rows": [{n: _plain(v) for n, v in row.items()} for row in rows]})
+        return
+    from rich.table import Table
+
+    console = answer_console()
+    table = Table(*answer.column_names, box=None)
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    console.print(table)
+    console.print(counted(len(rows), "row"), style="bold")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: sums of whole numbers are decimals to DuckDB."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return moment(value) if isinstance(value, datetime) else one_line(str(value))

@@ -1,0 +1,30 @@
+"""What can be asked in SQL beside what dbt builds: the event log as it is stored, and tables of the lake.
+
+Belongs here: names and columns. Does not belong here: opening them (`adapters.sql_session`), marts (`dbt_project/`).
+
+Concept: the same names stand in the embedded DuckDB and in the catalogue of Athena: `events.<event type>`,
+`lake.<table>`, `staging.*` and `marts.*`. Folders are columns: `dt` and `hour` of the log, `as_of_date` of the lake.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+MAP_OF_SHOWN = "map_of_shown"
+"""How champion, recruiters and chance ranked what people were shown on a mature day (`components.metrics`)."""
+
+LAKE_TABLES: dict[str, pa.Schema] = {
+    MAP_OF_SHOWN: pa.schema(
+        [
+            pa.field("model_version", pa.string()),
+            pa.field("users_with_positives", pa.int64()),
+            pa.field("champion_map", pa.float64()),
+            pa.field("human_map", pa.float64()),
+            pa.field("random_map", pa.float64()),
+            pa.field("simple_rule_map", pa.float64()),
+            pa.field("replaced_map", pa.float64()),
+            pa.field("replaced_version", pa.string()),
+        ]
+    ),
+}
+"""Table -> its columns, one file a day below `tables/<table>/as_of_date=YYYY-MM-DD/`."""

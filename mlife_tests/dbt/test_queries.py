@@ -1,0 +1,234 @@
+"""The query library on a home that dbt built: each figure against plain Python over the raw rows, on both engines."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.query_library import query_names, read_query
+from mlife_assets.adapters.sql_session import SqlSession
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
+
+Rows = list[dict[str, Any]]
+Ask = Callable[[str], Rows]
+STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
+MEASURED = [("one", 40, 0.30), ("one", 40, 0.36), ("one", 1, 0.90), ("two", 30, 0.42)]
+"""Model, users with positives and MAP of four days in a row."""
+
+
+@pytest.fixture(scope="module")
+def session(full, world) -> SqlSession:
+    lake = ObstoreObjectStore.local(world.lake)
+    for number, (version, users, value) in enumerate(MEASURED):
+        row = {"model_version": version, "users_with_positives": users, "champion_map": value, "human_map": 0.25}
+        table = pa.Table.from_pylist([row], schema=LAKE_TABLES[MAP_OF_SHOWN])
+        TableStore(lake).write(MAP_OF_SHOWN, date(2026, 6, 1 + number), table)
+    return SqlSession(full.warehouse, lake, {"MLIFE_LAKE_ROOT": str(world.lake)})
+
+
+@pytest.fixture(scope="module")
+def ask(session: SqlSession) -> Ask:
+    return lambda name: session.ask(read_query(name).text).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def raw(world) -> dict[str, Rows]:
+    """Each event once, as it was first observed."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, rows in world.rows.items():
+        kept = found.setdefault(name, {})
+        for row in sorted(rows, key=lambda row: row["observed_at"]):
+            kept.setdefault(row["event_id"], row)
+    return {name: list(kept.values()) for name, kept in found.items()}
+
+
+@pytest.fixture(scope="module")
+def status(raw) -> dict[str, str]:
+    best: dict[str, str] = {}
+    for row in raw["message_status"]:
+        best[row["message_id"]] = max(best.get(row["message_id"], row["status"]), row["status"], key=STRENGTH.index)
+    return best
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_a_query_answers_with_the_columns_that_its_head_explains(session, name: str) -> None:
+    query = read_query(name)
+    answer = session.ask(query.text)
+    assert answer.column_names == list(query.columns)
+    assert answer.num_rows > 0
+    assert query.question.endswith("?")
+    assert not [field for field in answer.schema if pa.types.is_decimal(field.type)], (
+        "Athena's whole numbers are bigint"
+    )
+
+
+def test_both_engines_give_each_answer(session, trino_reading, capsys) -> None:
+    compared = {}
+    for name in query_names():
+        text = read_query(name).text
+        assert trino_reading.refusals(text) == [], name
+        as_it_is, translated = session.ask(text), session.ask(trino_reading.in_duckdb(text))
+        assert translated.to_pylist() == as_it_is.to_pylist(), name
+        compared[name] = as_it_is.num_rows
+    with capsys.disabled():
+        print(f"\nparity of sql/: {len(compared)} of {len(query_names())} queries equal to the row, {compared}")
+
+
+def test_engagement_follows_each_exposure(ask, raw, status) -> None:
+    kinds = {row["event_id"]: ("impression", row["occurred_at"].date()) for row in raw["impression"]}
+    texts = {row["message_id"] for row in raw["message_planned"] if row["channel"] == "sms"}
+    for row in sorted(raw["message_status"], key=lambda row: row["observed_at"]):
+        if row["status"] == "delivered" and row["message_id"] in texts:
+            kinds.setdefault(row["message_id"], ("message", row["occurred_at"].date()))
+    caused = {kind: {row["exposure_id"] for row in raw[kind]} for kind in ("click", "apply")}
+    counted: defaultdict[Any, Counter[str]] = defaultdict(Counter)
+    for exposure, key in kinds.items():
+        counted[key].update(exposures=1, clicked=exposure in caused["click"], applied=exposure in caused["apply"])
+    rows = ask("engagement")
+    assert {(row["exposure_kind"], row["exposure_date"]) for row in rows} == set(counted)
+    for row in rows:
+        own = counted[row["exposure_kind"], row["exposure_date"]]
+        assert {name: row[name] for name in own} == dict(own)
+        assert row["click_rate"] == pytest.approx(own["clicked"] / own["exposures"])
+        assert row["apply_rate"] == pytest.approx(own["applied"] / own["exposures"])
+
+
+def test_conversion_counts_delivered_messages(ask, raw, status) -> None:
+    caused = {k: {r["exposure_id"] for r in raw[k] if r["source"] == "message"} for k in ("click", "apply", "hire")}
+    counted: defaultdict[Any, Counter[str]] = defaultdict(Counter)
+    for row in raw["message_planned"]:
+        key = row["message_id"]
+        if status.get(key) == "delivered":
+            own = counted[row["campaign"], row["slice"], row["cohort"]]
+            own.update(delivered=1, clicked=key in caused["click"], applied=key in caused["apply"])
+            own.update(hired=key in caused["hire"])
+    rows = ask("conversion")
+    assert len(rows) == len(counted) >= 3
+    for row in rows:
+        own = counted[row["application"], row["slice"], row["cohort"]]
+        assert {name: row[name] for name in own} == dict(own)
+        assert row["apply_rate"] == pytest.approx(own["applied"] / own["delivered"])
+        assert row["click_rate"] == pytest.approx(own["clicked"] / own["delivered"])
+
+
+def test_lift_is_treated_minus_holdout(ask, raw) -> None:
+    days = [row["as_of_date"] for row in raw["experiment_exposed"]]
+    (total,) = [row for row in ask("lift") if row["period_kind"] == "total"]
+    assert (total["period_start_date"], total["period_end_date"]) == (min(days), max(days))
+    rates = {}
+    for arm in ("treated", "holdout"):
+        since: dict[str, Any] = {}
+        for row in raw["experiment_exposed"]:
+            if row["arm"] == arm:
+                since[row["user_id"]] = min(since.get(row["user_id"], row["occurred_at"]), row["occurred_at"])
+        applied = {
+            row["user_id"]
+            for row in raw["apply"]
+            if row["user_id"] in since
+            and since[row["user_id"]] <= row["occurred_at"]
+            and row["occurred_at"].date() <= max(days)
+        }
+        assert total[f"{arm}_users"] == len(since)
+        rates[arm] = len(applied) / len(since)
+        assert total[f"{arm}_apply_rate"] == pytest.approx(rates[arm])
+    assert total["lift"] == pytest.approx(rates["treated"] - rates["holdout"])
+    assert total["is_closed"] is True
+
+
+def test_fill_rate_counts_hires_over_openings(ask, raw) -> None:
+    posted, filled = Counter[date](), Counter[date]()
+    for row in raw["job_posted"]:
+        posted[row["occurred_at"].date()] += row["openings"]
+    for row in raw["hire"]:
+        filled[row["occurred_at"].date()] += 1
+    rows = ask("fill_rate")
+    assert sum(row["openings_filled"] for row in rows) == len(raw["hire"]) > 0
+    for row in rows:
+        today = row["kpi_date"]
+        window = [today - timedelta(days=before) for before in range(28)]
+        assert (row["openings_posted"], row["openings_filled"]) == (posted[today], filled[today])
+        assert row["fill_rate_28d"] == pytest.approx(
+            sum(map(filled.get, window, [0] * 28)) / sum(posted[d] for d in window)
+        )
+        assert row["fill_rate"] == pytest.approx(
+            sum(n for day, n in filled.items() if day <= today) / sum(n for day, n in posted.items() if day <= today)
+        )
+
+
+def test_revenue_is_the_bids_of_caused_applications(ask, raw, status) -> None:
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
+    plans = {row["message_id"]: row for row in raw["message_planned"]}
+    earned, delivered = defaultdict(float), Counter[Any]()
+    for row in raw["apply"]:
+        if row["source"] == "message" and row["exposure_id"] in plans:
+            plan = plans[row["exposure_id"]]
+            earned[plan["campaign"], plan["as_of_date"]] += bids[row["job_id"]]
+    for key, plan in plans.items():
+        delivered[plan["campaign"], plan["as_of_date"]] += status.get(key) == "delivered"
+    to_date: defaultdict[str, float] = defaultdict(float)
+    for row in ask("revenue"):
+        key = (row["application"], row["kpi_date"])
+        to_date[row["application"]] += earned[key]
+        assert row["revenue_usd"] == pytest.approx(earned[key])
+        assert row["revenue_usd_to_date"] == pytest.approx(to_date[row["application"]])
+        assert row["messages_delivered"] == delivered[key]
+        if delivered[key]:
+            assert row["revenue_usd_per_delivered"] == pytest.approx(earned[key] / delivered[key])
+    assert sum(to_date.values()) == pytest.approx(sum(earned.values()))
+    assert sum(earned.values()) > 0
+
+
+def test_map_is_that_of_measured_days_with_enough_people(ask) -> None:
+    rows = ask("map_over_time")
+    assert [(row["as_of_date"].day, row["model_version"]) for row in rows] == [(1, "one"), (2, "one"), (4, "two")]
+    assert [row["champion_map_7d"] for row in rows] == pytest.approx([0.30, 0.33, 0.42])
+    assert [row["gain_over_human"] for row in rows] == pytest.approx([0.05, 0.11, 0.17])
+
+
+def test_messages_are_counted_by_the_strongest_fact(ask, raw, status) -> None:
+    submitted = {row["message_id"] for row in raw["message_submitted"]}
+    suppressed = {row["message_id"]: row["reason"] for row in raw["message_suppressed"]}
+    counted: Counter[Any] = Counter()
+    for row in raw["message_planned"]:
+        key = row["message_id"]
+        reason = suppressed.get(key)
+        fact = status.get(key) or ("submitted" if key in submitted else "suppressed" if reason else "planned")
+        counted[row["as_of_date"], row["campaign"], row["channel"], fact, reason] += 1
+    assert {tuple(row.values())[:5]: row["messages"] for row in ask("messages")} == dict(counted)
+    assert len({key[3] for key in counted}) >= 4
+
+
+def test_opt_outs_are_counted_per_thousand_texts(ask, raw, status) -> None:
+    weeks: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    for row in raw["message_planned"]:
+        if row["channel"] == "sms" and status.get(row["message_id"]) == "delivered":
+            weeks[row["as_of_date"] - timedelta(days=row["as_of_date"].weekday())]["texts_delivered"] += 1
+    for day, _ in {(r["occurred_at"].date(), r["user_id"]) for r in raw["consent"] if r["source"] == "inbound_stop"}:
+        weeks[day - timedelta(days=day.weekday())]["opt_outs"] += 1
+    rows = ask("opt_outs")
+    assert sum(row["opt_outs"] for row in rows) > 10
+    for row in rows:
+        own = weeks[row["week_start_date"]]
+        assert (row["texts_delivered"], row["opt_outs"]) == (own["texts_delivered"], own["opt_outs"])
+        texts = own["texts_delivered"]
+        assert row["opt_outs_per_thousand"] == (pytest.approx(1000 * own["opt_outs"] / texts) if texts else None)
+
+
+def test_freshness_names_every_mart_and_how_far_it_is_behind(ask, full, project: Path) -> None:
+    rows = {row["table_name"]: row for row in ask("freshness")}
+    assert set(rows) == {path.stem for path in (project / "models" / "marts").rglob("*.sql")}
+    newest = max(row["newest_date"] for row in rows.values() if row["newest_date"])
+    for name in ("kpi_daily", "exposures"):
+        mart = full.warehouse.read(name)
+        day = max(mart.column("kpi_date" if name == "kpi_daily" else "exposure_date").to_pylist())
+        found = rows[name]
+        assert (found["table_rows"], found["newest_date"]) == (mart.num_rows, day)
+        assert found["days_behind"] == (newest - day).days
