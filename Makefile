@@ -9,6 +9,7 @@ PORT ?= 3000
 BIN := .venv/bin
 SETUP := .venv/.mlife-setup
 INFRA := .venv-infra
+AWS_SETUP := .venv-aws/.mlife-setup
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -19,7 +20,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check proofs bench lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check proofs aws bench lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -54,6 +55,16 @@ check: $(SETUP) ## linters, formatting, types, layers
 
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+
+aws: $(AWS_SETUP) ## what holds on AWS, as far as it can be shown without an account: the models on Athena; ARGS='...' goes to pytest
+	$(BIN)/python -m pytest -m aws $(ARGS)
+
+# Packages of the laptop are seen from there, those of AWS lie on top: what holds them back stays out of `make test`.
+$(AWS_SETUP): $(SETUP) constraints-aws.txt
+	"$(PYTHON)" -m venv .venv-aws
+	@$(BIN)/uv --quiet pip install --python .venv-aws/bin/python --no-deps --require-hashes -r constraints-aws.txt
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv-aws/lib/python3.11/site-packages/laptop.pth
+	@touch $(AWS_SETUP)
 
 lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
 	$(LOCK) --extra dev --extra market --extra server --group setup --group lean --output-file constraints.txt $(ARGS)

@@ -45,6 +45,7 @@ PEOPLES_WORDS = {f"recruiting/messaging/opt_outs/{name}.py" for name in ("refusa
 SKIPPED_FOLDERS = {
     ".git",
     ".venv",
+    ".venv-aws",
     ".venv-infra",
     "var",
     "target",

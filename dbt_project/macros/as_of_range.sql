@@ -53,15 +53,15 @@
     range are written out, so that DuckDB skips what lies outside. -#}
 {% macro known_in_lookback(column_name) -%}
     {%- if has_as_of_range() -%}
-        {{ column_name }} > date '{{ var('start_date') }}' - {{ lookback_days() }}
+        {{ column_name }} > {{ days_after("date '" ~ var('start_date') ~ "'", -lookback_days()) }}
         and {{ column_name }} <= date '{{ var('end_date') }}'
     {%- else -%}
-        {{ column_name }} > (select min(as_of_date) - {{ lookback_days() }} from as_of_dates)
+        {{ column_name }} > (select {{ days_after('min(as_of_date)', -lookback_days()) }} from as_of_dates)
         and {{ column_name }} <= (select max(as_of_date) from as_of_dates)
     {%- endif -%}
 {%- endmacro %}
 
 {#- How far back the range looks: the longest feature window, or the wait for a label, whichever is longer. -#}
 {% macro lookback_days() -%}
-    {{ [28, var('apply_window_days') + 1] | max }}
+    {{ return([28, var('apply_window_days') + 1] | max) }}
 {%- endmacro %}

@@ -29,6 +29,10 @@
     or those of added files. Older files lack columns that came later, which are null then; a type without any file is
     an empty relation. Files of a newer version than the declared one are refused. -#}
 {% macro read_events(event_type) -%}
+    {{ return(adapter.dispatch('read_events')(event_type)) }}
+{%- endmacro %}
+
+{% macro default__read_events(event_type) -%}
     {%- set relation = source('events', event_type) -%}
     {%- if not execute or relation.is_cte -%}
         select * from {{ relation }}
@@ -53,6 +57,39 @@
                 {{ stored_events(files, found.columns.values()) }}
             {%- endif -%}
         {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same from the catalogue of Athena, which gives null for columns that a file lacks and cannot see the version in its
+    footer: the check of `event_catalog` finds files of a newer one. Times are in UTC and have no zone there. -#}
+{% macro athena__read_events(event_type) -%}
+    {%- set relation = source('events', event_type) -%}
+    {%- if not execute -%}
+        select * from {{ relation }}
+    {%- else -%}
+        {%- set found = graph.sources.values() | selectattr('name', 'equalto', event_type) | first -%}
+        {%- set upcasters = found.config.meta.get('upcasters', []) -%}
+        {%- if upcasters | rejectattr('adds', 'defined') | list -%}
+            {{ exceptions.raise_compiler_error(
+                event_type ~ " has an upcaster that does more than add columns; write it for Athena in event_log.sql"
+            ) }}
+        {%- endif -%}
+        {%- set added = {} -%}
+        {%- for column in upcasters | map(attribute='adds') | sum(start=[]) -%}
+            {%- do added.update({column.name: column.sql}) -%}
+        {%- endfor -%}
+        select
+            {%- for column in found.columns.values() %}
+            {% if column.name in added -%}
+                coalesce({{ column.name }}, {{ added[column.name] }})
+            {%- elif column.data_type == 'timestamp with time zone' -%}
+                cast({{ column.name }} as timestamp(6))
+            {%- else -%}
+                {{ column.name }}
+            {%- endif %} as {{ column.name }},
+            {%- endfor %}
+            "$path" as filename
+        from {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -166,6 +203,22 @@
     columns; a window over whole rows would sort every column. The rows are written out wherever they are read: DuckDB
     stores a view without `not materialized`, and would gather all columns of all files for each query. -#}
 {% macro first_observed(event_type) -%}
+    {{ return(adapter.dispatch('first_observed')(event_type)) }}
+{%- endmacro %}
+
+{#- Athena has no number of a row in its file: of rows of one file that repeat an event at the same instant any counts. -#}
+{% macro athena__first_observed(event_type) -%}
+    select *
+    from (
+        select
+            source.*,
+            row_number() over (partition by event_id order by observed_at, filename) as copy
+        from ({{ read_events(event_type) }}) as source
+    ) as numbered
+    where copy = 1
+{%- endmacro %}
+
+{% macro default__first_observed(event_type) -%}
     {%- set rows = read_events(event_type) -%}
     select *
     from ({{ rows }}) as source
@@ -182,5 +235,5 @@
 
 {#- First as_of_date whose features may use a row: an as_of_date sees what was observed before its midnight (UTC). -#}
 {% macro available_date(observed_at) -%}
-    cast({{ observed_at }} as date) + 1
+    {{ days_after('cast(' ~ observed_at ~ ' as date)', 1) }}
 {%- endmacro %}

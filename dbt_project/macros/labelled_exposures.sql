@@ -22,7 +22,7 @@ maturing as (
 
     from {{ ref('exposures') }} as exposures
     inner join as_of_dates
-        on exposures.exposure_date = as_of_dates.as_of_date - {{ window_days + 1 }}
+        on exposures.exposure_date = {{ days_after('as_of_dates.as_of_date', -window_days - 1) }}
     where exposures.available_date <= as_of_dates.as_of_date
     and {{ known_in_lookback('exposures.available_date') }}
 
@@ -35,7 +35,7 @@ exposures_{{ label }} as (
     from maturing
     inner join {{ ref(outcome_model) }} as outcomes on maturing.exposure_id = outcomes.exposure_id
     where outcomes.available_date <= maturing.label_mature_date
-    and outcomes.occurred_at <= maturing.occurred_at + interval {{ days }} day
+    and outcomes.occurred_at <= maturing.occurred_at + interval '{{ days }}' day
 
 ),
 
@@ -102,8 +102,8 @@ final as (
 
     select
         exposures.*,
-        user_features.* exclude (as_of_date, user_id, is_consented_email),
-        job_features.* exclude (as_of_date, job_id)
+        {{ columns_of('user_features', 'user_features', without=['as_of_date', 'user_id', 'is_consented_email']) }},
+        {{ columns_of('job_features', 'job_features', without=['as_of_date', 'job_id']) }}
 
     from exposures
     inner join user_features

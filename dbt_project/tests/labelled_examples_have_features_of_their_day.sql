@@ -8,7 +8,7 @@ exposure_days as (
 
     select distinct exposure_date
     from {{ ref('exposures') }}
-    where {{ in_as_of_range('exposure_date + ' ~ (var('apply_window_days') + 1)) }}
+    where {{ in_as_of_range(days_after('exposure_date', var('apply_window_days') + 1)) }}
 
 ),
 

@@ -163,10 +163,41 @@ class Simulation:
                     **pair,
                 )
 
+    def prediction(self, offset: int, number: int, user: str, job: str, application: str) -> None:
+        """Log the scored pair behind a message, as each of two applications that looked at it did."""
+        at = moment(offset, 17)
+        for position, by in enumerate((application, "recruiter_call_list")):
+            self.add(
+                "prediction",
+                at,
+                at,
+                prediction_id=f"prd_{offset:02d}_{number:02d}",
+                user_id=user,
+                job_id=job,
+                as_of_date=day(offset),
+                model_version=f"mdl_{offset // 6}",
+                feature_hash="f",
+                features=[0.5],
+                raw_score=number / 7 - 1,
+                probability=(number + 1) / 13,
+                click_probability=None if number % 3 else 0.25,
+                rank=position + 1,
+                propensity=0.5,
+                exploration_propensity=0.1,
+                exploration_salt="salt",
+                candidate_set_hash="c",
+                policy_version="pol",
+                reasons=[],
+                application=by,
+                slice="explore",
+            )
+
     def message(self, offset: int, number: int, user: str, job: str) -> None:
         message = f"msg_{offset:02d}_{number:02d}"
         sent = moment(offset, 18)
         campaign, channel = ("job_of_the_day", "sms") if number % 4 else ("email_digest", "email")
+        if number % 2:
+            self.prediction(offset, number, user, job, campaign)
         self.add(
             "message_planned",
             sent,
@@ -176,7 +207,7 @@ class Simulation:
             job_id=job,
             campaign=campaign,
             as_of_date=day(offset),
-            prediction_id=None,
+            prediction_id=f"prd_{offset:02d}_{number:02d}" if number % 2 else None,
             slice="explore" if number % 2 else "recruiter_rule",
             propensity=0.5,
             plan_id=f"plan_{offset}",
@@ -321,6 +352,33 @@ def world(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> Wo
     return write_world(tmp_path_factory.mktemp("lake"), rows)
 
 
+REPEATS: dict[str, tuple[timedelta, dict[str, Any]]] = {
+    "message_planned": (timedelta(hours=1), {"cohort": "later", "propensity": 0.25}),
+    "message_status": (timedelta(hours=3), {"detail": "again"}),
+    "message_suppressed": (timedelta(hours=1), {"reason": "later"}),
+    "job_posted": (timedelta(minutes=10), {"pay_usd_per_hour": 11.0, "bid_usd_per_apply": 1.25, "openings": 4}),
+    "experiment_exposed": (timedelta(hours=1), {"arm": "treated"}),
+    "user_snapshot": (timedelta(0), {"seniority": 1}),
+    "consent": (timedelta(0), {"is_granted": False}),
+}
+"""Event type -> how much later a fact is stated again under another id, and what it says then."""
+
+
+@pytest.fixture(scope="session")
+def repeated(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Built]:
+    """The log with every third fact stated again, otherwise, under an id of its own: which one counts shows."""
+    stored = {name: [*group] for name, group in rows.items()}
+    for name, (later, changes) in REPEATS.items():
+        for number, row in enumerate(rows[name]):
+            if number % 3 == 0:
+                times = {time: row[time] + later for time in ("occurred_at", "observed_at")}
+                mark = "a" if number % 2 else "z"  # before and after any other id, where times are the same
+                stored[name].append({**row, **times, **changes, "event_id": f"{mark}{row['event_id']}"})
+    target = tmp_path_factory.mktemp("repeated")
+    world = write_world(tmp_path_factory.mktemp("repeated_lake"), stored)
+    return world, built(target, run_dbt(target, world.lake, "run"))
+
+
 @pytest.fixture(scope="session")
 def full(world: World, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The whole log, every day in one run, with unit tests: what a person gets from `dbt build`."""
@@ -364,13 +422,24 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return built(target, run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2)))
 
 
-@pytest.fixture(scope="session")
-def trino_reading() -> ModuleType:
-    """Return the module `trino_reading`: SQL as Athena's engine reads it."""
-    spec = importlib.util.spec_from_file_location("mlife_trino_reading", Path(__file__).parent / "trino_reading.py")
+def _loaded(name: str) -> ModuleType:
+    """Return a module of this folder, loaded by path: tests are no package."""
+    spec = importlib.util.spec_from_file_location(f"mlife_{name}", Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def trino_reading() -> ModuleType:
+    """Return the module `trino_reading`: SQL as Athena's engine reads it."""
+    return _loaded("trino_reading")
+
+
+@pytest.fixture(scope="session")
+def aws_answers() -> ModuleType:
+    """Return the module `aws_answers`: what AWS answers dbt."""
+    return _loaded("aws_answers")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,10 @@ _TEXTS = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
 def refusals(text: str) -> list[str]:
     """Return what Trino would refuse, or compute otherwise than meant, each with the SQL that it is about."""
     found = [f"not Trino: {word}" for word in _NOT_TRINO.findall(_TEXTS.sub("", text))]
-    tree = sqlglot.parse_one(text, read="trino")
+    try:
+        tree = sqlglot.parse_one(text, read="trino")
+    except sqlglot.ParseError as error:
+        return [*found, f"not readable: {str(error).splitlines()[0]}"]
     for node in tree.walk():
         why = _refused(node)
         if why is not None:
@@ -38,8 +41,6 @@ def refusals(text: str) -> list[str]:
 
 
 def _refused(node: exp.Expression) -> str | None:
-    if isinstance(node, exp.Qualify):
-        return "qualify"
     if isinstance(node, exp.Star) and any(node.args.get(key) for key in ("except_", "except", "replace", "rename")):
         return "a star without some columns"
     if isinstance(node, exp.Join) and (node.args.get("method") or node.args.get("kind") in ("ANTI", "SEMI")):

@@ -26,8 +26,7 @@ bounds as (
 
 spined as (
 
-    select cast(unnest(generate_series(start_date, end_date, interval 1 day)) as date) as as_of_date
-    from bounds
+    {{ every_date('bounds', 'start_date', 'end_date', 'as_of_date') }}
 
 )
 

@@ -13,7 +13,7 @@ running as (
         user_id,
         channel,
         available_date,
-        arg_max(is_granted, (occurred_at, not is_granted)) over (
+        max_by(is_granted, row(occurred_at, not is_granted)) over (
             partition by user_id, channel
             order by available_date
             range between unbounded preceding and current row

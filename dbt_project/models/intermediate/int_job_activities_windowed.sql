@@ -17,7 +17,7 @@ activities as (
         count(*) filter (where activity_kind = 'apply') as applies
 
     from {{ ref('int_activities_stacked') }}
-    where available_date > (select min(as_of_date) - 7 from as_of_dates)
+    where available_date > (select {{ days_after('min(as_of_date)', -7) }} from as_of_dates)
     group by job_id, available_date
 
 ),
@@ -35,7 +35,7 @@ windowed as (
     from as_of_dates
     inner join activities
         on activities.available_date <= as_of_dates.as_of_date
-        and activities.available_date > as_of_dates.as_of_date - 7
+        and activities.available_date > {{ days_after('as_of_dates.as_of_date', -7) }}
     group by as_of_dates.as_of_date, activities.job_id
 
 )

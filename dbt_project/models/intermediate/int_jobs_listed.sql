@@ -20,8 +20,7 @@ closings as (
 
 latest_posting_of_day as (
 
-    select * from postings
-    qualify row_number() over (partition by job_id, available_date order by observed_at desc, event_id desc) = 1
+    {{ first_of_each('postings', 'job_id, available_date', is_last=true) }}
 
 ),
 
@@ -45,7 +44,7 @@ visible as (
     inner join versions
         on versions.available_date <= as_of_dates.as_of_date
         and coalesce(versions.next_available_date > as_of_dates.as_of_date, true)
-    where versions.expires_at > cast(as_of_dates.as_of_date as timestamp with time zone)
+    where versions.expires_at > {{ midnight_of('as_of_dates.as_of_date') }}
 
 ),
 

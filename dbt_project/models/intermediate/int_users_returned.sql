@@ -11,7 +11,7 @@ activities as (
     select distinct user_id, activity_date, available_date
     from {{ ref('int_activities_stacked') }}
     where activity_kind <> 'message'
-    and activity_date >= (select min(as_of_date) - {{ var('absence_days') + 1 }} from as_of_dates)
+    and activity_date >= (select {{ days_after('min(as_of_date)', -var('absence_days') - 1) }} from as_of_dates)
 
 ),
 
@@ -23,8 +23,8 @@ returned as (
 
     from as_of_dates
     inner join activities
-        on activities.activity_date >= as_of_dates.as_of_date - {{ var('absence_days') + 1 }}
-        and activities.activity_date < as_of_dates.as_of_date - 1
+        on activities.activity_date >= {{ days_after('as_of_dates.as_of_date', -var('absence_days') - 1) }}
+        and activities.activity_date < {{ days_after('as_of_dates.as_of_date', -1) }}
         and activities.available_date <= as_of_dates.as_of_date
 
 )

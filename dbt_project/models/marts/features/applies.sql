@@ -10,9 +10,9 @@ applies as (
 
 planned_messages as (
 
-    select * from {{ ref('stg_events__message_planned') }}
-    where message_id in (select exposure_id from applies)
-    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+    {{ first_of_each(
+        ref('stg_events__message_planned'), 'message_id', where='message_id in (select exposure_id from applies)'
+    ) }}
 
 ),
 

@@ -30,11 +30,11 @@ asked as (
     select
         churn_features.*,
         as_of_dates.as_of_date as label_mature_date,
-        md5(churn_features.user_id || '/' || cast(churn_features.as_of_date as varchar)) as row_hash
+        {{ text_hash("churn_features.user_id || '/' || cast(churn_features.as_of_date as varchar)") }} as row_hash
 
     from as_of_dates
     inner join churn_features
-        on churn_features.as_of_date = as_of_dates.as_of_date - {{ var('absence_days') + 1 }}
+        on churn_features.as_of_date = {{ days_after('as_of_dates.as_of_date', -var('absence_days') - 1) }}
 
 ),
 
@@ -43,7 +43,7 @@ final as (
     select
         ---------- ids
         'chn_' || substr(asked.row_hash, 1, 16) as example_id,
-        asked.* exclude (as_of_date, label_mature_date, row_hash),
+        {{ columns_of('churn_features', 'asked', without=['as_of_date']) }},
 
         ---------- booleans
         returned.user_id is null as is_lost,

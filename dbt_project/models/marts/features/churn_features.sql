@@ -68,7 +68,7 @@ final as (
         coalesce(jobs.jobs_nearby, 0) as jobs_nearby,
 
         ---------- numbers
-        visits.weekend_active_days_28d / visits.active_days_28d as weekend_share_28d,
+        cast(visits.weekend_active_days_28d as double) / visits.active_days_28d as weekend_share_28d,
 
         ---------- booleans
         users.is_consented

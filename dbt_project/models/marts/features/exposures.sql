@@ -33,18 +33,21 @@ messages_of_range as (
 
 planned_messages as (
 
-    select * from {{ ref('stg_events__message_planned') }}
-    where message_id in (select message_id from messages_of_range)
-    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+    {{ first_of_each(
+        ref('stg_events__message_planned'),
+        'message_id',
+        where='message_id in (select message_id from messages_of_range)'
+    ) }}
 
 ),
 
 delivered_messages as (
 
-    select * from {{ ref('stg_events__message_status') }}
-    where status = 'delivered'
-    and message_id in (select message_id from messages_of_range)
-    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+    {{ first_of_each(
+        ref('stg_events__message_status'),
+        'message_id',
+        where="status = 'delivered' and message_id in (select message_id from messages_of_range)"
+    ) }}
 
 ),
 

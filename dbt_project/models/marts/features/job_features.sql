@@ -68,7 +68,7 @@ final as (
         cast(coalesce(activities.job_clicks_7d, 0) as bigint) as job_clicks_7d,
         cast(coalesce(activities.job_applies_7d, 0) as bigint) as job_applies_7d,
         cast(coalesce(activities.job_messages_7d, 0) as bigint) as job_messages_7d,
-        jobs.as_of_date - cast(jobs.occurred_at as date) as job_age_days,
+        date_diff('day', cast(jobs.occurred_at as date), jobs.as_of_date) as job_age_days,
 
         ---------- timestamps
         jobs.occurred_at as posted_at,

@@ -65,9 +65,7 @@ described as (
 
     select users.as_of_date, snapshots.*
     from users
-    asof inner join snapshots
-        on users.user_id = snapshots.user_id
-        and users.as_of_date >= snapshots.version_date
+    {{ join_latest('inner', 'snapshots', 'user_id', of='users', since='version_date', at='as_of_date') }}
 
 ),
 
@@ -99,23 +97,17 @@ final as (
         cast(coalesce(activities.user_clicks_28d, 0) as bigint) as user_clicks_28d,
         cast(coalesce(activities.user_applies_28d, 0) as bigint) as user_applies_28d,
         cast(coalesce(activities.user_messages_28d, 0) as bigint) as user_messages_28d,
-        described.as_of_date - click_dates.available_date + 1 as days_since_last_click,
-        described.as_of_date - cast(described.signed_up_at as date) as tenure_days,
+        date_diff('day', click_dates.available_date, described.as_of_date) + 1 as days_since_last_click,
+        date_diff('day', cast(described.signed_up_at as date), described.as_of_date) as tenure_days,
 
         ---------- booleans
         coalesce(consents.is_consented, false) as is_consented,
         coalesce(mail_consents.is_consented, false) as is_consented_email
 
     from described
-    asof left join consents
-        on described.user_id = consents.user_id
-        and described.as_of_date >= consents.available_date
-    asof left join mail_consents
-        on described.user_id = mail_consents.user_id
-        and described.as_of_date >= mail_consents.available_date
-    asof left join click_dates
-        on described.user_id = click_dates.user_id
-        and described.as_of_date >= click_dates.available_date
+    {{ join_latest('left', 'consents', 'user_id', of='described', since='available_date', at='as_of_date') }}
+    {{ join_latest('left', 'mail_consents', 'user_id', of='described', since='available_date', at='as_of_date') }}
+    {{ join_latest('left', 'click_dates', 'user_id', of='described', since='available_date', at='as_of_date') }}
     left join activities
         on described.user_id = activities.user_id
         and described.as_of_date = activities.as_of_date

@@ -14,7 +14,7 @@ final as (
         as_of_date as kpi_date,
 
         ---------- text
-        any_value(channel) as channel,
+        min(channel) as channel,
 
         ---------- counts
         count(*) as messages_planned,

@@ -26,7 +26,7 @@ days as (
 
 periods as (
 
-    select 'week' as period_kind, week_start_date as period_start_date, week_start_date + 6 as period_end_date, *
+    select 'week' as period_kind, week_start_date as period_start_date, {{ days_after('week_start_date', 6) }} as period_end_date, *
     from days
     union all
     select 'total' as period_kind, first_date as period_start_date, last_date as period_end_date, *
@@ -43,7 +43,7 @@ eligible as (
         period_start_date,
         period_end_date,
         user_id,
-        arg_min(arm, (occurred_at, event_id)) as arm,
+        min_by(arm, row(occurred_at, event_id)) as arm,
         min(occurred_at) as eligible_at
 
     from periods
@@ -53,7 +53,7 @@ eligible as (
 
 bids as (
 
-    select job_id, arg_max(bid_usd_per_apply, (observed_at, event_id)) as bid_usd_per_apply
+    select job_id, max_by(bid_usd_per_apply, row(observed_at, event_id)) as bid_usd_per_apply
     from {{ ref('stg_events__job_posted') }}
     group by job_id
 
@@ -112,14 +112,14 @@ final as (
         count(*) filter (where is_converted) as users_with_apply,
 
         ---------- rates
-        count(*) filter (where is_converted) / count(*) as apply_rate,
+        cast(count(*) filter (where is_converted) as double) / count(*) as apply_rate,
 
         ---------- money
         {{ exact_sum('bids_usd') }} as bids_usd,
         {{ exact_sum('bids_usd * bids_usd') }} as bids_usd_squared,
 
         ---------- booleans
-        coalesce(any_value(last_observed_date) >= period_end_date, false) as is_closed
+        coalesce(max(last_observed_date) >= period_end_date, false) as is_closed
 
     from converted
     cross join known

@@ -26,7 +26,7 @@ messages as (
 
 bids as (
 
-    select job_id, arg_max(bid_usd_per_apply, (observed_at, event_id)) as bid_usd_per_apply
+    select job_id, max_by(bid_usd_per_apply, row(observed_at, event_id)) as bid_usd_per_apply
     from {{ ref('stg_events__job_posted') }}
     group by job_id
 

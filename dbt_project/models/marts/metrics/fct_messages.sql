@@ -1,13 +1,11 @@
-{{ config(materialized='kept') }}
+{{ config(materialized='kept' if target.type == 'duckdb' else 'table') }}
 {%- set of_changed = of_changed_messages() %}
 
 with
 
 planned as (
 
-    select * from {{ ref('stg_events__message_planned') }}
-    where {{ of_changed }}
-    qualify row_number() over (partition by message_id order by observed_at, event_id) = 1
+    {{ first_of_each(ref('stg_events__message_planned'), 'message_id', where=of_changed) }}
 
 ),
 
@@ -29,10 +27,10 @@ statuses as (
 
     select
         message_id,
-        arg_max(
+        max_by(
             status,
-            list_position(
-                ['throttled', 'ambiguous', 'accepted', 'unknown', 'rejected', 'undelivered', 'delivered'], status
+            array_position(
+                array['throttled', 'ambiguous', 'accepted', 'unknown', 'rejected', 'undelivered', 'delivered'], status
             )
         ) as status,
         min(occurred_at) filter (where status = 'delivered') as delivered_at
@@ -45,7 +43,7 @@ statuses as (
 
 suppressions as (
 
-    select message_id, arg_min(reason, (observed_at, event_id)) as suppression_reason
+    select message_id, min_by(reason, row(observed_at, event_id)) as suppression_reason
     from {{ ref('stg_events__message_suppressed') }}
     where {{ of_changed }}
     group by message_id
@@ -94,7 +92,7 @@ final as (
         conversions.first_clicked_at is not null as is_clicked,
         conversions.first_applied_at is not null as is_applied,
         coalesce(
-            conversions.first_hired_at <= planned.occurred_at + interval {{ var('hire_window_days') }} day, false
+            conversions.first_hired_at <= planned.occurred_at + interval '{{ var('hire_window_days') }}' day, false
         ) as is_hired,
 
         ---------- dates

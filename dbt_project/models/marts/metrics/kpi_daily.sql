@@ -74,8 +74,7 @@ dated as (
 
 days as (
 
-    select cast(unnest(generate_series(min(kpi_date), max(kpi_date), interval 1 day)) as date) as kpi_date
-    from dated
+    {{ every_date('dated', 'min(kpi_date)', 'max(kpi_date)', 'kpi_date') }}
 
 ),
 
@@ -132,10 +131,10 @@ final as (
         revenue_usd,
 
         ---------- rates
-        messages_delivered / nullif(messages_submitted, 0) as delivered_share,
-        clicks / nullif(messages_delivered, 0) as ctr,
-        applies / nullif(messages_delivered, 0) as apply_rate,
-        sum(openings_filled) over (order by kpi_date)
+        cast(messages_delivered as double) / nullif(messages_submitted, 0) as delivered_share,
+        cast(clicks as double) / nullif(messages_delivered, 0) as ctr,
+        cast(applies as double) / nullif(messages_delivered, 0) as apply_rate,
+        cast(sum(openings_filled) over (order by kpi_date) as double)
         / nullif(sum(openings_posted) over (order by kpi_date), 0) as fill_rate
 
     from counted

@@ -22,8 +22,8 @@ predictions as (
         prediction_id,
         application,
         bool_and(slice is null) as is_of_anybody,
-        any_value(model_version) as model_version,
-        cast(any_value(probability) as decimal(18, 12)) as probability
+        min(model_version) as model_version,
+        cast(min(probability) as decimal(18, 12)) as probability
 
     from {{ ref('stg_events__prediction') }}
     where prediction_id in (select prediction_id from messages)
@@ -38,16 +38,16 @@ scored as (
         predictions.model_version,
         examples.slice,
         predictions.probability,
-        cast(examples.is_applied as integer) as outcome
+        cast(examples.is_applied as integer) as outcome,
+        row_number() over (
+            partition by examples.exposure_id order by messages.campaign = predictions.application desc
+        ) as place
 
     from examples
     inner join messages on examples.exposure_id = messages.message_id
     inner join predictions
         on messages.prediction_id = predictions.prediction_id
         and (messages.campaign = predictions.application or predictions.is_of_anybody)
-    qualify row_number() over (
-        partition by examples.exposure_id order by messages.campaign = predictions.application desc
-    ) = 1
 
 ),
 
@@ -65,11 +65,12 @@ final as (
 
         ---------- rates
         cast(sum(probability) as double) / count(*) as estimated_apply_rate,
-        sum(outcome) / count(*) as realised_apply_rate,
+        cast(sum(outcome) as double) / count(*) as realised_apply_rate,
         cast(sum(cast((probability - outcome) * (probability - outcome) as decimal(18, 12))) as double)
         / count(*) as brier_score
 
     from scored
+    where place = 1
     group by exposure_date, model_version, slice
 
 )
