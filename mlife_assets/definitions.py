@@ -18,6 +18,7 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.json_logs import log_as_json
 from mlife_assets.components.acts.jobs import ACT_JOBS
 from mlife_assets.components.application import Application
+from mlife_assets.components.events import event_catalog
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
 from mlife_assets.components.graph.alert_delivery import alert_delivery_job
@@ -42,7 +43,7 @@ from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
-MODULES: tuple[ModuleType, ...] = (events, metrics)
+MODULES: tuple[ModuleType, ...] = (events, event_catalog, metrics)
 """What all models share; the assets of each of them are in `components.model_parts`, of applications in `messages`."""
 
 

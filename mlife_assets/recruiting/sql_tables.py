@@ -13,7 +13,19 @@ import pyarrow as pa
 MAP_OF_SHOWN = "map_of_shown"
 """How champion, recruiters and chance ranked what people were shown on a mature day (`components.metrics`)."""
 
+EVENT_CATALOG = "event_catalog"
+"""What the event log held when the asset of that name was materialized: a row per event type and day."""
+
 LAKE_TABLES: dict[str, pa.Schema] = {
+    EVENT_CATALOG: pa.schema(
+        [
+            pa.field("event_type", pa.string()),
+            pa.field("version", pa.int64()),
+            pa.field("dt", pa.date32()),
+            pa.field("files", pa.int64()),
+            pa.field("rows", pa.int64()),
+        ]
+    ),
     MAP_OF_SHOWN: pa.schema(
         [
             pa.field("model_version", pa.string()),

@@ -47,7 +47,7 @@ def decode_rows(kind: EventType, data: bytes, columns: Sequence[str], key: str) 
 
 def _decoded(kind: EventType, data: bytes, columns: Sequence[str], key: str) -> pa.Table:
     file = open_table(data)
-    version = _version(file, key)
+    version = file_version(file, key)
     if version > kind.version:
         raise NewerVersionError(
             f"{key} holds version {version} of {kind.name}, this mlife knows {kind.version}; upgrade mlife"
@@ -89,7 +89,8 @@ def _engine() -> DuckDBPyConnection:
     return engine
 
 
-def _version(file: pq.ParquetFile, key: str) -> int:
+def file_version(file: pq.ParquetFile, key: str) -> int:
+    """Return the version that a file names, 1 where it names none. Raises IntegrityError where it is no number."""
     text = (file.metadata.metadata or {}).get(VERSION_KEY.encode(), b"1")
     if not text.isdigit():
         raise IntegrityError(f"{key} names no version in its footer; run `mlife log verify`")

@@ -1,7 +1,7 @@
-"""Raw events: landed, judged, catalogued.
+"""Raw events: landed, judged.
 
-Belongs here: the assets and checks of the group `events`. Does not belong here: the rules of validation (`core`) and
-the layout of the log (`adapters`).
+Belongs here: the assets of each day in the group `events`. Does not belong here: the rules of validation (`core`), the
+layout of the log (`adapters`), what all of it holds (`event_catalog`).
 
 Concept: partition D lands what exporters delivered on day D - 1. Bad rows are kept with their reasons and warned about;
 they never stop the day.
@@ -21,7 +21,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log, seal
+from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.validation import WHOLE_FILE
@@ -190,49 +190,5 @@ def every_landed_row_is_accepted(
     )
 
 
-@dg.asset(
-    key=keys.EVENT_CATALOG,
-    deps=[keys.MARKET_EVENTS],
-    group_name=GROUP,
-    owners=OWNERS[GROUP],
-    kinds={"parquet"},
-    tags={"layer": "raw"},
-    description="What the event log holds, per event type. Its check verifies every byte.",
-)
-@says_why
-def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-    """Count files and days per type."""
-    from mlife_assets.recruiting.events import EVENT_TYPES
-
-    rows: list[dict[str, Any]] = []
-    for name in EVENT_TYPES:
-        files = platform.event_log.files(name)
-        if files:
-            observed = sorted({file.day for file in files})
-            rows.append(
-                {"event_type": name, "files": len(files), "first_day": str(observed[0]), "last_day": str(observed[-1])}
-            )
-    return dg.MaterializeResult(
-        metadata={"files": sum(row["files"] for row in rows), "event_types": table(rows)},
-    )
-
-
-@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
-@says_why
-def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-    """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
-    verification = audit_log(platform).verification
-    return dg.AssetCheckResult(
-        passed=verification.is_intact,
-        metadata={
-            "rows": verification.rows,
-            "files": verification.files,
-            "manifests": verification.manifests,
-            "findings": table([asdict(finding) for finding in verification.findings]),
-        },
-        description=None if verification.is_intact else f"{len(verification.findings)} findings; `mlife log verify`",
-    )
-
-
-ASSETS = [market_events, rejected_events, event_catalog]
-CHECKS = [every_landed_row_is_accepted, event_log_is_intact]
+ASSETS = [market_events, rejected_events]
+CHECKS = [every_landed_row_is_accepted]

@@ -1,0 +1,108 @@
+"""What the event log holds as a whole: its catalogue, and whether it is intact.
+
+Belongs here: the asset `event_catalog` and its checks. Does not belong here: landing a day (`landing`), reading paths
+and schemas (`adapters.event_log.catalogue`).
+
+Concept: no day needs it. It looks at every path, and its check at every byte, so it runs when somebody asks.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from mlife_assets.adapters.event_log.catalogue import Catalogue, read_catalogue
+from mlife_assets.components.events.landing import GROUP
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import audit_log
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
+
+
+@dg.asset(
+    key=keys.EVENT_CATALOG,
+    deps=[keys.MARKET_EVENTS],
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"parquet"},
+    tags={"layer": "raw"},
+    description="What the event log holds, per event type. Its check verifies every byte.",
+)
+@says_why
+def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Count files, rows and days per type, and leave them as a table that SQL is asked of."""
+    catalogue = read_catalogue(platform.event_log, platform.lake)
+    if catalogue.days:
+        records = [_record(one) for one in catalogue.days]
+        newest = max(one.day for one in catalogue.days)
+        platform.tables.write(EVENT_CATALOG, newest, pa.Table.from_pylist(records, schema=LAKE_TABLES[EVENT_CATALOG]))
+    return dg.MaterializeResult(
+        metadata={
+            "files": sum(one.files for one in catalogue.days),
+            "rows": sum(one.rows or 0 for one in catalogue.days),
+            "event_types": table(_by_type(catalogue)),
+        },
+    )
+
+
+def _record(day: Any) -> dict[str, Any]:
+    return {
+        "event_type": day.event_type,
+        "version": EVENT_TYPES[day.event_type].version,
+        "dt": day.day,
+        "files": day.files,
+        "rows": day.rows,
+    }
+
+
+def _by_type(catalogue: Catalogue) -> list[dict[str, Any]]:
+    rows = []
+    for name, kind in EVENT_TYPES.items():
+        own = [one for one in catalogue.days if one.event_type == name]
+        if own:
+            counts = {"files": sum(one.files for one in own), "rows": sum(one.rows or 0 for one in own)}
+            reach = {"days": len(own), "first_day": str(own[0].day), "last_day": str(own[-1].day)}
+            rows.append({"event_type": name, "version": kind.version, **counts, **reach})
+    return rows
+
+
+@dg.asset_check(
+    asset=keys.EVENT_CATALOG,
+    description="Green when every path below events/ is of a known type, day and hour and new files have its schema.",
+)
+@says_why
+def log_holds_nothing_unknown(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Name unknown types, misspelled partitions and files of another schema."""
+    strays = read_catalogue(platform.event_log, platform.lake).strays
+    return dg.AssetCheckResult(
+        passed=not strays,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"unknown": table([asdict(stray) for stray in strays[:100]])},
+        description="; ".join(f"{one.key}: {one.problem}" for one in strays[:3]) or None,
+    )
+
+
+@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
+@says_why
+def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
+    verification = audit_log(platform).verification
+    return dg.AssetCheckResult(
+        passed=verification.is_intact,
+        metadata={
+            "rows": verification.rows,
+            "files": verification.files,
+            "manifests": verification.manifests,
+            "findings": table([asdict(finding) for finding in verification.findings]),
+        },
+        description=None if verification.is_intact else f"{len(verification.findings)} findings; `mlife log verify`",
+    )
+
+
+ASSETS = [event_catalog]
+CHECKS = [log_holds_nothing_unknown, event_log_is_intact]
