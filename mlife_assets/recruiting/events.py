@@ -111,7 +111,6 @@ _PLANNED = (
     added(2, identifier("person_id")),
 )
 _ONE_ITEM = "array[cast(row(1, job_id, prediction_id) as row(position bigint, job_id varchar, prediction_id varchar))]"
-"""In words that Athena has too, which reads the log by dbt."""
 
 _FIXED = (
     EventType(
