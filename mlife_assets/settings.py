@@ -184,20 +184,24 @@ class Settings(DeploymentSettings):
         return self.home / "warehouse.duckdb"
 
     def policies(self) -> Policies:
-        """Return the default policies, but for what this deployment decides.
-
-        Raises:
-            NotFoundError, InvalidInputError: the owner's letterhead is not there, or not as it must be.
-        """
-        policies = Policies(
+        """Return the default policies, but for what this deployment decides."""
+        return Policies(
             decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
             promotion=replace(job_promotion_policy(), minimum_users_with_positives=self.gate_users),
         )
-        path = self.letterhead_file
-        return policies if path is None else replace(policies, letterhead=self._letterhead_in(path))
 
-    def _letterhead_in(self, path: Path) -> Letterhead:
+    def own_letterhead(self) -> Letterhead | None:
+        """Return the letterhead that the owner named, None where they named none.
+
+        It is read where mails are made: whoever pauses sending needs no letterhead.
+
+        Raises:
+            NotFoundError, InvalidInputError: it is not there, or not as it must be.
+        """
+        path = self.letterhead_file
+        if path is None:
+            return None
         try:
             letterhead = read_letterhead(path.read_bytes(), path.name)
         except FileNotFoundError:

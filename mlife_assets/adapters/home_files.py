@@ -20,11 +20,14 @@ from mlife_assets.core.errors import ContentConflictError
 DEPLOYMENT = "deployment.json"
 HOME_FILES = ("world.json", DEPLOYMENT)
 """Of a simulated market, and of a deployment of its owner's."""
+LETTERHEAD = "letterhead.toml"
+"""Who sends mails, where `mlife init` writes it."""
 
 
 def home_files(home: Path | None) -> dict[str, Path]:
-    """Return the files that a home has, by name."""
-    return {name: home / name for name in HOME_FILES if (home / name).exists()} if home is not None else {}
+    """Return the files of a home that a backup holds, by name."""
+    names = (*HOME_FILES, LETTERHEAD)
+    return {name: home / name for name in names if (home / name).is_file()} if home is not None else {}
 
 
 def require_same_world(home: Path | None, folder: Path, files: Collection[str]) -> None:
@@ -37,13 +40,13 @@ def require_same_world(home: Path | None, folder: Path, files: Collection[str]) 
     """
     says = {name: _begun((folder / name).read_bytes()) for name in HOME_FILES if name in files}
     for name, path in home_files(home).items():
-        if says and _begun(path.read_bytes()) != says.get(name):
+        if name in HOME_FILES and says and _begun(path.read_bytes()) != says.get(name):
             raise ContentConflictError(f"{path} is of another world than the backup's; restore into a home of its own")
 
 
 def put_home_files(home: Path | None, folder: Path, files: Collection[str]) -> None:
     """Copy the files of a backup into a home that has none of their names, each whole or not at all."""
-    for name in HOME_FILES:
+    for name in (*HOME_FILES, LETTERHEAD):
         if home is not None and name in files and not (home / name).exists():
             home.mkdir(parents=True, exist_ok=True)
             partial = home / f"{name}.partial"

@@ -53,13 +53,14 @@ class TypeReport:
 class IngestReport:
     """What became of one landing day, by event type in order of name. The same day again gives the same report.
 
-    `ignored` is what lies in landing and was left alone, `late` what rows changed that came late.
+    `ignored` is what lies in landing and was left alone; `late` is what rows changed that came late, None where nobody
+    knows.
     """
 
     day: date
     types: tuple[TypeReport, ...]
     ignored: tuple[IgnoredFile, ...] = ()
-    late: tuple[LateRows, ...] = ()
+    late: tuple[LateRows, ...] | None = ()
 
     @property
     def files(self) -> int:

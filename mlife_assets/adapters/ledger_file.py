@@ -79,6 +79,17 @@ def rows_of_file(path: Path, copy: Path) -> Iterator[sa.Connection]:
         ledger.close()
 
 
+@contextmanager
+def ledger_as_it_is(path: Path) -> Iterator[sa.Connection]:
+    """Open a ledger file of any released schema to look into it."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def ledger_facts(path: Path) -> LedgerFacts:
     """Return what a ledger file holds. Raises IntegrityError when it is damaged or of an unknown schema."""
     try:
@@ -95,10 +106,6 @@ def ledger_facts(path: Path) -> LedgerFacts:
         raise IntegrityError(f"{path} is no ledger ({error}); use another backup") from error
     if sound != ["ok"]:
         raise IntegrityError(f"{path} is damaged ({sound[0]}); use another backup")
-    engine = sa.create_engine(f"sqlite:///{path}")
-    try:
-        with engine.connect() as connection_:
-            revision = revision_of(connection_)
-    finally:
-        engine.dispose()
+    with ledger_as_it_is(path) as ledger:
+        revision = revision_of(ledger)
     return LedgerFacts(rows, int(last or 0), revision)

@@ -21,14 +21,20 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.ledger_file import LEDGER_FILE, ledger_facts, rows_of_file, write_ledger_file
+from mlife_assets.adapters.ledger_file import (
+    LEDGER_FILE,
+    ledger_as_it_is,
+    ledger_facts,
+    rows_of_file,
+    write_ledger_file,
+)
 from mlife_assets.adapters.log_heads import FolderHeadStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
-from mlife_assets.adapters.send_ledger.rows import holds_rows, replace_rows
-from mlife_assets.adapters.send_ledger.schema import log_heads, send_transitions, write
+from mlife_assets.adapters.send_ledger.rows import holds_rows, known_beyond, replace_rows
+from mlife_assets.adapters.send_ledger.schema import log_heads, write
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 
 SIDECARS = ("-wal", "-shm")
@@ -44,13 +50,15 @@ class LedgerInFile:
 
     private: Path
 
-    def last_transition(self) -> int:
-        """Return the newest sequence of the outbox, 0 when there is none; ContentConflictError: it cannot be read."""
+    def known_beyond(self, source: Path) -> list[str]:
+        """Return of which tables the ledger knows more than a backup's; ContentConflictError: it cannot be read."""
         path = self.private / LEDGER_FILE
         if not path.exists() or path.stat().st_size == 0:
-            return 0
+            return []
         try:
-            return ledger_facts(path).last_transition
+            ledger_facts(path)
+            with ledger_as_it_is(path) as present, ledger_as_it_is(source) as backup:
+                return known_beyond(present, backup)
         except (IntegrityError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
             raise ContentConflictError(
                 f"{path} is there and cannot be read ({type(error).__name__}); restore with --replace to move it aside"
@@ -83,22 +91,23 @@ class LedgerInDatabase:
     private: Path
     heads: Path
 
-    def last_transition(self) -> int:
-        """Return the newest sequence of the outbox, 0 when there is none; asking makes nothing.
+    def known_beyond(self, source: Path) -> list[str]:
+        """Return of which tables the ledger knows more than a backup's; asking makes nothing.
 
         Raises:
             ContentConflictError: the ledger is another home's.
             PermanentError, TransientError: the database cannot be reached or read.
         """
         if not holds_tables(self.address, LEDGER_SCHEMA):
-            return 0
+            return []
         engine = open_schema(self.address, LEDGER_SCHEMA)
         try:
             with engine.connect() as connection:
                 if revision_of(connection) is None:
-                    return 0
+                    return []
                 self._require_ours(connection)
-                return int(connection.execute(sa.select(sa.func.max(send_transitions.c.sequence))).scalar() or 0)
+                with ledger_as_it_is(source) as backup:
+                    return known_beyond(connection, backup)
         finally:
             engine.dispose()
 
@@ -116,7 +125,7 @@ class LedgerInDatabase:
         """
         ledger = SqlLedger(open_schema(self.address, LEDGER_SCHEMA))
         try:
-            with self._folder_on_the_way() as folder, write(ledger.engine) as connection:
+            with write(ledger.engine) as connection, self._folder_on_the_way() as folder:
                 self._require_ours(connection)
                 before = folder / LEDGER_FILE
                 if holds_rows(connection):

@@ -18,8 +18,9 @@ from types import MappingProxyType
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, NotGivenError
-from mlife_assets.core.ids import digest, keyed_hash
+from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.messaging.people import stranger_id
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
 from mlife_assets.recruiting.ports import AddressBook, ContactBook
 
@@ -102,14 +103,18 @@ class PeopleRegister:
         Raises:
             GateClosedError: the ledger does not know the number, and the book was not named or cannot be read.
         """
-        number = normalise(phone_number)
-        hashed = None if number is None else keyed_hash(self._key, number)
-        if hashed is not None and (known := self._ledger.account_with(hashed, Channel.SMS)) is not None:
-            return known
-        accounts = [] if number is None else self._accounts_with(number)
-        accounts = accounts or ["stranger_" + digest(("stranger", inbound_id))]
-        self._ledger.register(dict.fromkeys(accounts, hashed), now=now)
-        return accounts[0]
+        written = (phone_number, f"+{phone_number}")  # some providers leave the plus out
+        hashes = {number: keyed_hash(self._key, number) for one in written if (number := normalise(one)) is not None}
+        for hashed in hashes.values():
+            if (known := self._ledger.account_with(hashed, Channel.SMS)) is not None:
+                return known
+        for number, hashed in hashes.items():
+            if accounts := self._accounts_with(number):
+                self._ledger.register(dict.fromkeys(accounts, hashed), now=now)
+                return accounts[0]
+        stranger = stranger_id(inbound_id)
+        self._ledger.register({stranger: next(iter(hashes.values()), None)}, now=now)
+        return stranger
 
     def _accounts_with(self, number: str) -> list[str]:
         try:

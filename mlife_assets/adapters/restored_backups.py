@@ -74,12 +74,14 @@ def restore_backup(
     place = (
         LedgerInFile(private) if database is None else LedgerInDatabase(database, private, heads=backup.folder / HEADS)
     )
-    puts_ledger = backup.has_ledger and (replaces or place.last_transition() <= backup.last_transition)
+    source = backup.folder / LEDGER_FILE
+    more = place.known_beyond(source) if backup.has_ledger and not replaces else []
+    puts_ledger = backup.has_ledger and not more
     # Heads and public keys that are there are newer, and stay.
     lost = [name for name in backup.files if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists()]
     if backup.has_ledger and not puts_ledger and lake is None and not lost:
         raise ContentConflictError(
-            f"the present ledger is newer than the backup's {backup.last_transition} moves; keep it, or restore with "
+            f"the present ledger knows what the backup's does not ({', '.join(more)}); keep it, or restore with "
             "--replace to move it aside"
         )
     different_keys = sorted(
@@ -98,7 +100,7 @@ def restore_backup(
     require_same_world(home, backup.folder, backup.files)
     missing = [] if lake is None else missing_in(lake, backup.lake)
     aside = next_aside(private)
-    replacing = place.replaced_by(backup.folder / LEDGER_FILE, aside) if puts_ledger else nullcontext(())
+    replacing = place.replaced_by(source, aside) if puts_ledger else nullcontext(())
     with replacing as moved:
         put_home_files(home, backup.folder, backup.files)  # first: a home that holds keys says whose it is
         moved += move_aside([private / name for name in different_keys], private, aside)

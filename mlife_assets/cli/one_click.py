@@ -53,9 +53,9 @@ def one_click(
     with listening_socket(host, port, is_for_all=True) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/unsubscribe/"
         if as_json:
-            print_json({"url": url, "unsubscribe_base": platform.policies.letterhead.unsubscribe_base})
+            print_json({"url": url, "unsubscribe_base": platform.letterhead.unsubscribe_base})
         else:
-            base = platform.policies.letterhead.unsubscribe_base
+            base = platform.letterhead.unsubscribe_base
             side_console().print(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C", soft_wrap=True)
         config = server_config(one_click_app(platform))
         with suppress(KeyboardInterrupt):

@@ -13,6 +13,7 @@ import shlex
 from datetime import date
 from pathlib import Path
 
+from mlife_assets.adapters.home_files import LETTERHEAD
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing_templates import Kind, write_templates
 from mlife_assets.adapters.owners_table import USER_ID
@@ -27,7 +28,7 @@ from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
-CONTACTS_FILE, AUDIT_FILE, LETTERHEAD_FILE = "contacts.csv", "audit.csv", "letterhead.toml"
+CONTACTS_FILE, AUDIT_FILE = "contacts.csv", "audit.csv"
 TEMPLATES, READ_ME = "templates", "README.md"
 SAYS = """# A home of mlife
 
@@ -76,7 +77,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         history_days=history_days,
         contacts=Path(CONTACTS_FILE),
         audit_table=Path(AUDIT_FILE),
-        letterhead=Path(LETTERHEAD_FILE),
+        letterhead=Path(LETTERHEAD),
     )
     unlettered = settings.model_copy(update={"letterhead": None})  # the file is yet to be written
     first_model = models_of(policies or unlettered.policies(), read_declared(DEFS_FOLDER).models)[0]
@@ -97,7 +98,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
     written = [settings.private_folder / name for name in columns]
     for path in written:
         write_private(path, (",".join(columns[path.name]) + "\n").encode())
-    (home / LETTERHEAD_FILE).write_text(EXAMPLE, encoding="utf-8")
+    (home / LETTERHEAD).write_text(EXAMPLE, encoding="utf-8")
     write_templates(home / TEMPLATES, MARKET_EVENT_TYPES, list(Kind), dbt_project=DBT_PROJECT_FOLDER)
     text = SAYS.format(
         home=shlex.quote(str(settings.home)),
@@ -105,7 +106,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         history_days=history_days,
         contacts=CONTACTS_FILE,
         audit=AUDIT_FILE,
-        letterhead=LETTERHEAD_FILE,
+        letterhead=LETTERHEAD,
         templates=TEMPLATES,
         landing=settings.landing or "landing",
         contact_columns=", ".join(columns[CONTACTS_FILE]),
@@ -114,4 +115,4 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
     )
     (home / READ_ME).write_text(text, encoding="utf-8")
     landing = [] if settings.landing else [settings.landing_folder]
-    return [*written, home / LETTERHEAD_FILE, *landing, home / TEMPLATES, home / READ_ME]
+    return [*written, home / LETTERHEAD, *landing, home / TEMPLATES, home / READ_ME]

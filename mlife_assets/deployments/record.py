@@ -10,7 +10,7 @@ connection. The platform calls each once and keeps what it made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.ports import EventSource, ObjectStore
 from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, MessageGateway, TextsRecord
@@ -54,6 +55,11 @@ class Home(Protocol):
     @property
     def number_key(self) -> bytes:
         """The key of number hashes."""
+        ...
+
+    @property
+    def letterhead(self) -> Letterhead:
+        """Who sends mails."""
         ...
 
     @property
@@ -98,6 +104,7 @@ class Deployment:
         texts_record: makes what the provider of texts has on record; None where it keeps that to itself.
         providers: channel -> name of its provider, which is known without opening it.
         former_providers: the same, of what may have stood there when earlier events were published.
+        silent: channel -> why nothing can be sent by it from this process; what came back is read all the same.
     """
 
     name: str
@@ -113,3 +120,4 @@ class Deployment:
     texts_record: Callable[[], TextsRecord] | None
     providers: Mapping[Channel, str]
     former_providers: tuple[Mapping[Channel, str], ...] = ()
+    silent: Mapping[Channel, str] = field(default_factory=dict)

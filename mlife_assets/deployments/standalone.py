@@ -25,7 +25,7 @@ from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home
-from mlife_assets.deployments.standalone_mails import look_at_mails, mailbox_of, names_of_mailbox
+from mlife_assets.deployments.standalone_mails import look_at_mails, mails_of
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
@@ -67,7 +67,8 @@ def standalone(home: Home) -> Deployment:
             faults=TEXTS_NOBODY,
         )
 
-    providers, former = ({Channel.SMS: ConsoleGateway.name, Channel.EMAIL: name} for name in names_of_mailbox(settings))
+    mails = mails_of(home)
+    providers, former = ({Channel.SMS: ConsoleGateway.name, Channel.EMAIL: name} for name in mails.names)
     return Deployment(
         name=NAME,
         is_simulated=False,
@@ -81,9 +82,10 @@ def standalone(home: Home) -> Deployment:
         audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
         texts=texts,
         texts_record=texts,
-        mails=lambda: mailbox_of(home),
+        mails=mails.mailbox,
         providers=providers,
         former_providers=(former,),
+        silent={Channel.EMAIL: mails.silent} if mails.silent else {},
     )
 
 
@@ -134,7 +136,7 @@ def require_readable(settings: Settings) -> None:
     """Raise InvalidInputError or NotFoundError where a file was named that cannot be worked with."""
     OwnersContacts(settings.contacts_file).count()
     OwnersAuditTable(settings.audit_file).count()
-    settings.policies()  # reads the letterhead
+    settings.own_letterhead()
     clock_of(settings).now()
 
 

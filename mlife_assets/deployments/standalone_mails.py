@@ -4,14 +4,14 @@ Belongs here: which of the two it is, what each is made of, what `mlife doctor` 
 (`recruiting.mail`), the rest of the deployment (`standalone`).
 
 Concept: without a relay mails are rehearsed. A home that has mailed people is no place for a rehearsal any more: in a
-shell that lacks the variable mails would be taken for sent, and what people answered would be nobody's. So there the
-mailbox is refused, and whatever needs it waits for a process that has the variable.
+shell that lacks the variable mails would be taken for sent, and what people answered would be nobody's. So there what
+came back is read, and a plan waits for a process that has the variable.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from mlife_assets.adapters.mailboxes import (
     FolderMailbox,
@@ -29,10 +29,12 @@ from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.errors import NotGivenError
 from mlife_assets.deployments.record import Home
 from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
-from mlife_assets.recruiting.mail.letterhead_file import require_own_letterhead
 from mlife_assets.recruiting.ports import MessageGateway
 from mlife_assets.settings import Settings
 
+NO_RELAY = (
+    f"{RELAY}: it is not set, and mails of this home went out through a relay; set it, or rehearse in another home"
+)
 REHEARSED = "mails are rehearsed: a folder takes them, and nobody gets one"
 MAILS, JOURNAL, RETURNED = "mail", "journal", "returned"
 MAILS_NOBODY = MailFaults(
@@ -41,48 +43,52 @@ MAILS_NOBODY = MailFaults(
 """Real people's records must hold no receipt, unsubscription or complaint that was made up."""
 
 
-def names_of_mailbox(settings: Settings) -> tuple[str, str]:
-    """Return the name of the provider of mails, and that of the one which may have been it before."""
-    names = FolderMailbox.name, SmtpMailbox.name
-    return names if settings.relay is None else names[::-1]
+@dataclass(frozen=True)
+class Mails:
+    """How a home mails.
 
-
-def mailbox_of(home: Home) -> MessageGateway:
-    """Return the provider of mails; opens no connection.
-
-    Raises:
-        NotGivenError: the home has mailed people, and no relay is named.
-        InvalidInputError: mails would go out under a letterhead that is nobody's.
+    Attributes:
+        mailbox: makes the provider; opens no connection.
+        names: that of the provider, and of the one which may have been it before.
+        silent: why nothing can be sent from this process; empty where something can.
     """
-    relay, folder = home.settings.relay, private_folder(home.private_folder / MAILS)
-    if relay is None:
-        _require_unsent(folder)
-        return FolderMailbox(folder, home.stationery, seed=home.settings.seed, faults=MAILS_NOBODY)
-    require_own_letterhead(home.policies.letterhead)  # whoever made the policies
-    returned = ReturnedFolder(folder / RETURNED, home.stationery)
-    return SmtpMailbox(SmtpServer(**asdict(relay)), home.stationery, SendJournal(folder / JOURNAL), returned)
+
+    mailbox: Callable[[], MessageGateway]
+    names: tuple[str, str]
+    silent: str
+
+
+def mails_of(home: Home) -> Mails:
+    """Return how a home mails; opens nothing. Settings that name a relay name the owner's letterhead, too."""
+    relay, folder = home.settings.relay, home.settings.private_folder / MAILS
+    has_mailed = has_entries(folder / JOURNAL)
+
+    def rehearsal() -> MessageGateway:
+        return FolderMailbox(private_folder(folder), home.stationery, seed=home.settings.seed, faults=MAILS_NOBODY)
+
+    def to_people() -> MessageGateway:
+        server = None if relay is None else SmtpServer(**asdict(relay))
+        returned = ReturnedFolder(private_folder(folder) / RETURNED, home.stationery)
+        return SmtpMailbox(server, home.stationery, SendJournal(folder / JOURNAL), returned)
+
+    names = FolderMailbox.name, SmtpMailbox.name
+    if relay is None and not has_mailed:
+        return Mails(rehearsal, names, "")
+    return Mails(to_people, names[::-1], NO_RELAY if relay is None else "")
 
 
 def look_at_mails(settings: Settings) -> list[Finding]:
     """Return what was found of the letterhead and of the relay, which is greeted."""
     found: list[Finding] = []
     with faults_found(LETTERHEAD, found):
-        letterhead = settings.policies().letterhead
-        if settings.letterhead is not None:
+        letterhead = settings.own_letterhead()
+        if letterhead is not None:
             found.append(Finding(LETTERHEAD, f"mails are from {letterhead.brand}, {letterhead.sender}"))
     with faults_found(RELAY, found):
         if settings.relay is not None:
             found += look_at_relay(SmtpServer(**asdict(settings.relay)))
+        elif has_entries(settings.private_folder / MAILS / JOURNAL):
+            raise NotGivenError(NO_RELAY)
         else:
-            _require_unsent(settings.private_folder / MAILS)
             found.append(Finding(RELAY, REHEARSED))
     return found
-
-
-def _require_unsent(folder: Path) -> None:
-    """Raise NotGivenError where a mail was handed to a relay."""
-    if has_entries(folder / JOURNAL):
-        raise NotGivenError(
-            f"{RELAY}: it is not set, and mails of this home went out through a relay; set it, or rehearse in another "
-            "home"
-        )

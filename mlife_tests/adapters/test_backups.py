@@ -147,7 +147,7 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, back
     plan(ledger, "d")
     ledger.close()
     found = read_backup(backup)
-    with pytest.raises(ContentConflictError, match="newer"):
+    with pytest.raises(ContentConflictError, match=r"knows what the backup's does not \(send_transitions\)"):
         restore_backup(found, private)
     (moved,) = restore_backup(found, private, replaces=True).moved_aside
     with closing(sqlite3.connect(moved)) as connection:

@@ -154,6 +154,13 @@ def test_a_number_that_was_given_up_is_still_its_persons(ledger: SqlLedger) -> N
     assert {moved.account_behind(number, "i", now=NOW) for number in ("+12125550100", "+12125550101")} == {"a"}
 
 
+@pytest.mark.parametrize("written", ["447911123456", "+447911123456", "+44 7911 123456"])
+def test_a_number_that_a_provider_writes_without_its_plus_is_the_same(ledger: SqlLedger, written: str) -> None:
+    people = register(ledger, {"a": "+447911123456"})
+    assert people.account_behind(written, "i1", now=NOW) == "a", "by the book"
+    assert register(ledger, {}).account_behind(written, "i2", now=NOW) == "a", "by the ledger"
+
+
 @pytest.mark.parametrize("number", ["+12125550100", "24273", ""])
 def test_a_stranger_is_one_person_whoever_writes(ledger: SqlLedger, number: str) -> None:
     people = register(ledger, {})

@@ -161,10 +161,8 @@ def test_a_database_that_was_lost_has_the_same_rows_and_numbers_again(
 
 
 def test_a_ledger_that_knows_no_more_is_moved_aside_whole_and_replaced(open_at, backup, contents, place):
-    ledger = place.open()
-    plan(ledger)
-    ledger.suppress("c", now=NOW, reason="asked by post")
-    before = contents(ledger)
+    plan(place.open())
+    before = contents(place.open())
     (moved,) = place.restore(backup).moved_aside
     assert moved == place.private / "replaced-1" / "ledger.sqlite"
     assert moved.stat().st_mode & 0o777 == 0o600
@@ -180,7 +178,7 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(backup, conte
     ledger = place.open()
     plan(ledger)
     newer = contents(ledger)
-    with pytest.raises(ContentConflictError, match=r"newer than the backup's 7 moves.*--replace"):
+    with pytest.raises(ContentConflictError, match=r"knows what the backup's does not .*send_transitions.*--replace"):
         place.restore(backup)
     assert place.restore(backup, lake=ObstoreObjectStore.local(tmp_path / "lake")) == Restored((), 0, has_ledger=False)
     assert contents(place.open()) == newer
@@ -189,6 +187,34 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(backup, conte
     ledger = place.open()
     assert ledger.positions()["transitions"] == 7
     assert contents(ledger) != newer
+
+
+def stop(ledger: SqlLedger) -> None:
+    ledger.record_inbound("link-1", "nobody waits", "STOP", received_at=NOW, now=NOW, channel="email")
+
+
+LEARNED = {
+    "a stop by mail": (stop, "inbound_texts, suppressions"),
+    "somebody who asked by post": (
+        lambda ledger: ledger.suppress("c", now=NOW, reason="asked by post"),
+        "suppressions",
+    ),
+    "a pause": (lambda ledger: ledger.pause(actor="ann", reason="stop", now=NOW), "switches"),
+    "a signed head": (lambda ledger: ledger.heads.put(7, b"{}", at=NOW), "log_heads"),
+}
+
+
+@pytest.mark.parametrize(("learn", "tables"), LEARNED.values(), ids=LEARNED)
+def test_what_a_ledger_learned_without_a_move_is_not_replaced(backup, contents, place, learn, tables, tmp_path):
+    """A backup at night, a STOP in the morning, and at noon the disk of the home is gone, but not its database."""
+    place.restore(backup)
+    ledger = place.open()
+    learn(ledger)
+    knows = contents(ledger)
+    with pytest.raises(ContentConflictError, match=rf"does not \({tables}\); keep it"):
+        place.restore(backup)
+    assert not place.restore(backup, lake=ObstoreObjectStore.local(tmp_path / "lake")).has_ledger
+    assert contents(place.open()) == knows
 
 
 def test_keys_and_heads_that_were_lost_come_back_beside_a_newer_ledger(backup, contents, place):
@@ -253,7 +279,8 @@ def test_a_ledger_of_an_older_release_that_is_replaced_is_moved_on_before_it_is_
         *of_0_1_0("postgresql"),
         "INSERT INTO suppressions VALUES ('z', 'complaint', 1)",
     )
-    (moved,) = in_database.restore(backup).moved_aside
+    assert not in_database.restore(backup).has_ledger, "the backup knows nothing of z"
+    (moved,) = in_database.restore(backup, replaces=True).moved_aside
     assert ledger_facts(moved).rows["suppressions"] == 1
     assert open_at("new/replaced-1/ledger.sqlite").is_suppressed("z", at=NOW)
     assert contents(in_database.open()) == contents(open_at("backup/ledger.sqlite"))

@@ -18,7 +18,7 @@ from mlife_assets.cli.environment import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, MlifeError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.new_home import begin_home
@@ -58,13 +58,14 @@ def said_of(settings: Settings) -> dict[str, list[tuple[str, bool]]]:
 
 def test_the_letterhead_is_that_of_the_file_and_without_one_policies_are_what_they_were(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    assert settings.policies().letterhead.sender == "jobs@mail.elmstreet.work"
-    assert settings_of(tmp_path, relay=None).policies().letterhead.brand == "Elm Street Staffing", "a rehearsal"
+    assert settings.own_letterhead().sender == "jobs@mail.elmstreet.work"
+    assert settings_of(tmp_path, relay=None).own_letterhead().brand == "Elm Street Staffing", "a rehearsal"
     elsewhere = tmp_path / "elsewhere.toml"
     elsewhere.write_text(OWN.replace("Elm Street", "Oak Street"), encoding="utf-8")
     named = settings.model_copy(update={"letterhead": elsewhere})
-    assert named.policies().letterhead.brand == "Oak Street Staffing"
-    assert Settings(home=tmp_path / "new", deployment="standalone", first_day=FIRST).policies() == Policies()
+    assert named.own_letterhead().brand == "Oak Street Staffing"
+    assert Settings(home=tmp_path / "new", deployment="standalone", first_day=FIRST).own_letterhead() is None
+    assert settings.policies() == Policies()
 
 
 def test_the_relay_is_no_part_of_what_a_home_keeps_and_no_repr_has_its_password(tmp_path: Path) -> None:
@@ -95,10 +96,13 @@ def test_a_lost_home_comes_back_under_its_letterhead(tmp_path: Path) -> None:
     lost.ledger.close()
     new = Settings(home=tmp_path / "new")
     put_back(Platform(settings=new, policies=new.policies()), backup)
-    with pytest.raises(NotFoundError, match="MLIFE_LETTERHEAD: there is no file"):
-        Settings(home=new.home).policies()
-    (new.home / "letterhead.toml").write_text(OWN, encoding="utf-8")
-    assert Settings(home=new.home).policies() == settings.policies()
+    assert Settings(home=new.home).own_letterhead() == settings.own_letterhead()
+    (new.home / "letterhead.toml").write_text(RENAMED, encoding="utf-8")
+    again = Settings(home=new.home)
+    put_back(Platform(settings=again, policies=again.policies()), backup)
+    assert again.own_letterhead().office_address.startswith("Street and number"), (
+        "one that is there is newer, and stays"
+    )
 
 
 def test_asking_who_mails_opens_nothing(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_a_letterhead_that_is_missing_or_wrong_stops_the_start(tmp_path: Path, l
     settings = settings_of(tmp_path, letterhead or "")
     if letterhead is None:
         (tmp_path / "letterhead.toml").unlink()
-    for start in (Settings.policies, require_deployment, require_places_are_there):
+    for start in (Settings.own_letterhead, require_deployment, require_places_are_there):
         with pytest.raises(MlifeError, match=sentence):
             start(settings)
     (fault,) = (one for one in look_at_deployment(settings) if one.part == "MLIFE_LETTERHEAD")
@@ -169,7 +173,7 @@ def test_a_folder_in_the_letterheads_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "letterhead.toml").unlink()
     (tmp_path / "letterhead.toml").mkdir()
     with pytest.raises(InvalidInputError, match=r"letterhead\.toml cannot be read \(Is a directory\); grant read"):
-        settings.policies()
+        settings.own_letterhead()
 
 
 def test_no_relay_is_asked_at_the_start(tmp_path: Path) -> None:
@@ -243,4 +247,4 @@ def test_a_new_home_rehearses_under_an_example_that_no_relay_takes(tmp_path: Pat
     require_deployment(settings)
     (tmp_path / "home" / "letterhead.toml").write_text(EXAMPLE, encoding="utf-8")
     monkeypatch.delenv("MLIFE_MAIL_RELAY")
-    assert Settings(home=tmp_path / "home").policies().letterhead.brand == "Your Company"
+    assert Settings(home=tmp_path / "home").own_letterhead().brand == "Your Company"

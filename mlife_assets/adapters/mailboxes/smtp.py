@@ -46,7 +46,7 @@ class SmtpMailbox:
     """Implements `ports.MessageGateway` for mails through a relay. For one thread.
 
     Args:
-        server: the relay.
+        server: the relay; None where none is named, so that what came back is read and nothing sent.
         stationery: makes the mails.
         journal: of what was handed over.
         returned: mails that came back.
@@ -55,7 +55,7 @@ class SmtpMailbox:
     name, channel = "smtp", Channel.EMAIL
 
     def __init__(
-        self, server: SmtpServer, stationery: Stationery, journal: SendJournal, returned: ReturnedFolder
+        self, server: SmtpServer | None, stationery: Stationery, journal: SendJournal, returned: ReturnedFolder
     ) -> None:
         """Wire the mailbox; no connection is opened."""
         self._stationery, self._journal, self._returned = stationery, journal, returned

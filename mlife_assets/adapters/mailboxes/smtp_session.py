@@ -67,8 +67,8 @@ class SmtpServer:
 class SmtpSession:
     """The connection to a relay; opened when a mail needs it."""
 
-    def __init__(self, server: SmtpServer) -> None:
-        """Remember the relay."""
+    def __init__(self, server: SmtpServer | None) -> None:
+        """Remember the relay; without one no mail finds a way."""
         self._server = server
         self._smtp: smtplib.SMTP | None = None
         self._mails = 0
@@ -79,20 +79,23 @@ class SmtpSession:
         Raises:
             smtplib.SMTPException, OSError: the relay cannot be reached or does not let us in.
         """
+        server = self._server
+        if server is None:
+            raise ConnectionError("no relay is named")
         if self._smtp is not None and not is_within_mail:
-            if self._mails >= self._server.mails_per_connection:
+            if self._mails >= server.mails_per_connection:
                 self.close()
             elif not self._is_alive(self._smtp):
                 self.drop()
         if self._smtp is None:
-            self._smtp, self._mails = self._opened(), 0
+            self._smtp, self._mails = _opened(server), 0
         if self._smtp.sock is not None:
-            self._smtp.sock.settimeout(self._server.timeout_seconds)
+            self._smtp.sock.settimeout(server.timeout_seconds)
         return self._smtp
 
     def wait_for_acceptance(self) -> None:
         """Be patient with the next answer."""
-        if self._smtp is not None and self._smtp.sock is not None:
+        if self._server is not None and self._smtp is not None and self._smtp.sock is not None:
             self._smtp.sock.settimeout(self._server.acceptance_seconds)
 
     def count(self) -> None:
@@ -126,22 +129,22 @@ class SmtpSession:
         except (smtplib.SMTPException, OSError):
             return False
 
-    def _opened(self) -> smtplib.SMTP:
-        server = self._server
-        context = None if server.security == PLAIN else ssl.create_default_context(cafile=server.certificates)
-        if server.security == TLS:
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, server.own_name, timeout=server.timeout_seconds, context=context
-            )
-        else:
-            smtp = smtplib.SMTP(server.host, server.port, server.own_name, timeout=server.timeout_seconds)
-        try:
-            if server.security == STARTTLS:
-                smtp.starttls(context=context)  # raises when the relay does not offer it
-            smtp.ehlo_or_helo_if_needed()
-            if server.user_name is not None and server.password is not None:
-                smtp.login(server.user_name, server.password)
-        except (smtplib.SMTPException, OSError):
-            smtp.close()
-            raise
-        return smtp
+
+def _opened(server: SmtpServer) -> smtplib.SMTP:
+    context = None if server.security == PLAIN else ssl.create_default_context(cafile=server.certificates)
+    if server.security == TLS:
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, server.own_name, timeout=server.timeout_seconds, context=context
+        )
+    else:
+        smtp = smtplib.SMTP(server.host, server.port, server.own_name, timeout=server.timeout_seconds)
+    try:
+        if server.security == STARTTLS:
+            smtp.starttls(context=context)  # raises when the relay does not offer it
+        smtp.ehlo_or_helo_if_needed()
+        if server.user_name is not None and server.password is not None:
+            smtp.login(server.user_name, server.password)
+    except (smtplib.SMTPException, OSError):
+        smtp.close()
+        raise
+    return smtp

@@ -24,6 +24,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days
 
@@ -60,14 +61,18 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
         platform.deliver(landing_day)
         ingest = platform.ingest_at(day)
         report = ingest.ingest(landing_day)
-        report = replace(report, late=late_labels(platform.event_log, ingest.late_files, platform.policies.label))
+        try:
+            report = replace(report, late=late_labels(platform.event_log, ingest.late_files, platform.policies.label))
+        except IntegrityError as error:  # an old file is damaged: no reason not to take in what came
+            report = replace(report, late=None)
+            context.log.warning("%s: nobody knows which labels late rows moved: %s", landing_day, error)
         platform.tables.write_report(INGEST_REPORT, day, asdict(report))
         for entry in report.types:
             by_type[entry.event_type][0] += entry.accepted
             by_type[entry.event_type][1] += sum(entry.rejected.values())
         accepted, rejected = accepted + report.accepted, rejected + report.rejected
         ignored += [{"landing_day": landing_day.isoformat(), **asdict(entry)} for entry in report.ignored]
-        late += [{"landing_day": landing_day.isoformat(), **asdict(changed)} for changed in report.late]
+        late += [{"landing_day": landing_day.isoformat(), **asdict(changed)} for changed in report.late or ()]
         context.log.info(
             "%s: %d rows accepted, %d rejected, %d files ignored",
             landing_day,

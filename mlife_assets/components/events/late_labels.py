@@ -47,7 +47,7 @@ def late_labels(log: ParquetEventLog, files: Iterable[LogFile], policy: LabelPol
 def _changed(log: ParquetEventLog, event_type: str, files: Iterable[LogFile], windows: Mapping[str, int]) -> LateRows:
     columns = COLUMNS[event_type]
     late = _of_exposures(log.in_order(event_type, {file: log.read_file(file, columns) for file in files}, columns))
-    asked = pc.unique(late["exposure_id"])
+    asked = pc.unique(late["exposure_id"]).drop_null()
     about = EventHistory(log, dict.fromkeys(("event_id", "exposure_id", "message_id"), asked), columns=COLUMNS)
     spans = _spans(late, event_type, windows)
     known = _of_exposures(_read(about, event_type, spans))

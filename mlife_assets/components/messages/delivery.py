@@ -124,6 +124,8 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     if never := tuple(why for why in found if why is not None):
         return never
     application, contact = platform.application, platform.policies.contact
+    if silent := platform.deployment.silent.get(application.channel):
+        return (silent,)
     is_quality_ok = quality_verdict(platform, plan.as_of_date)
     if approved_by_person(platform, plan) is not None:
         return broken_limits(plan, application, contact, is_quality_ok=is_quality_ok)

@@ -7,6 +7,8 @@ mail says (`email_digest`), texts (`private_parts`).
 from __future__ import annotations
 
 from mlife_assets.components.platform.private_parts import PrivateParts
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.policies import Policies
@@ -24,12 +26,21 @@ class MailParts(PrivateParts):
         """The key of unsubscribe tokens and of the ids of mails."""
         return self.keyring.key(MAIL_KEY)
 
+    @shared_port
+    def letterhead(self) -> Letterhead:
+        """Who sends mails: whom the owner named, else whom the policies name.
+
+        Raises:
+            NotFoundError, InvalidInputError: the owner's file is not there, or not as it must be.
+        """
+        return self.settings.own_letterhead() or self.policies.letterhead
+
     @property
     def stamps(self) -> Stamps:
         """What all messages bear: who sends, and the keys of what leads back."""
-        return Stamps(self.link_key, mail_key=self.mail_key, letterhead=self.policies.letterhead)
+        return Stamps(self.link_key, mail_key=self.mail_key, letterhead=self.letterhead)
 
     @property
     def stationery(self) -> Stationery:
         """What makes mails."""
-        return Stationery(self.policies.letterhead, self.mail_key)
+        return Stationery(self.letterhead, self.mail_key)

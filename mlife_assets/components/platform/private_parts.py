@@ -60,8 +60,10 @@ class PrivateParts(HomeKeys):
             self._require_ours(ledger)
             return ledger
         path = private_file(self.private_folder / LEDGER_FILE)
-        forgets = self.settings.environment == "dev" and self.settings.mail_relay is None  # a relay remembers
-        return SqlLedger(f"sqlite:///{path}", survives_power_cut=not forgets)
+        # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
+        # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
+        is_simulated = self.settings.deployment == "embedded" and self.settings.environment == "dev"
+        return SqlLedger(f"sqlite:///{path}", survives_power_cut=not is_simulated)
 
     def _require_ours(self, ledger: SqlLedger) -> None:
         """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""

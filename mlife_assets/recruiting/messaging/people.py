@@ -14,6 +14,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlife_assets.core.ids import digest
+
+_STRANGER = "stranger_"
+
+
+def stranger_id(inbound_id: str) -> str:
+    """Return the account that stands for whoever wrote from a number that nobody is known to have.
+
+    Args:
+        inbound_id: of the first that they wrote.
+    """
+    return _STRANGER + digest(("stranger", inbound_id))
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -59,10 +72,11 @@ def join_people(accounts: Mapping[str, str], numbers: Mapping[str, str], seen: M
             registered yet are, in the order of their ids.
 
     Returns:
-        The changes; the person who registered first gives a joined person its id.
+        The changes; the person who registered first gives a joined person its id, but a stranger never does.
     """
     new = sorted(seen.keys() - accounts.keys())
-    seniority = {user_id: place for place, user_id in enumerate([*accounts, *new])}
+    in_order = sorted([*accounts, *new], key=lambda user_id: user_id.startswith(_STRANGER))
+    seniority = {user_id: place for place, user_id in enumerate(in_order)}
     union = _Union(seniority)
     owners = dict(numbers)
     for user_id in sorted(seen):

@@ -139,7 +139,7 @@ def test_each_channel_has_a_provider_and_mails_a_key_of_their_own(home) -> None:
     assert platform.providers == {"sms": "console", "email": "folder"}
     assert platform.mail_key != platform.link_key
     assert platform.stamps.mail_key == platform.mail_key
-    assert platform.stamps.letterhead == platform.policies.letterhead
+    assert platform.stamps.letterhead == platform.letterhead == platform.policies.letterhead
 
 
 def test_two_homes_of_one_seed_mail_and_list_the_same_byte_for_byte(open_home, sending_home) -> None:

@@ -23,12 +23,13 @@ from mlife_assets.components.acts.acts import approve_plan, plan_standing, switc
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
-from mlife_assets.core.errors import InvalidInputError, NotGivenError
+from mlife_assets.core.errors import InvalidInputError, ProviderThrottledError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import OutboundMessage
 
 NAME = "mails"
 DAY = date(2026, 6, 2)
@@ -208,28 +209,38 @@ def test_a_process_without_the_variable_neither_rehearses_in_a_home_that_mailed_
     owners.reopen(address_of(relay))
     deliver(owners.view, DAY)
     platform = owners.reopen(None)
-    for act in (lambda: platform.mailbox, lambda: owners.view.dispatcher(DAY)):
-        with pytest.raises(NotGivenError, match="MLIFE_MAIL_RELAY: it is not set, and mails of this home went out"):
-            act()
+    (why,) = deliver(owners.view, DAY).why_not
+    assert why.startswith("MLIFE_MAIL_RELAY: it is not set, and mails of this home went out through a relay")
+    assert platform.providers["email"] == platform.mailbox.name == "smtp"
+    row = platform.ledger.rows(campaign=owners.view.application.name)[0]
+    assert platform.mailbox.find(row.message_id) is not None
+    with pytest.raises(ProviderThrottledError, match="has nothing of it"):
+        platform.mailbox.send(OutboundMessage("m", row.user_id, "a@b.work", row.body), now=owners.clock.now())
+    owners.view.dispatcher(DAY).process_inbound(owners.clock.now())
     assert switch_sending(platform, pauses=True, **WHO).is_paused, "sending can be stopped"
     assert len(relay.seen) == 30
 
 
-def test_with_a_relay_each_commit_waits_for_the_disk(begin, start_relay) -> None:
-    def synchronous(platform: Platform) -> int:
-        with platform.ledger.engine.connect() as connection:
-            return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+def test_a_mistake_in_the_letterhead_keeps_nobody_from_pausing(begin, start_relay) -> None:
+    owners = begin(address_of(start_relay()))
+    (owners.home.platform.settings.home / "letterhead.toml").write_text("brand = Elm", encoding="utf-8")
+    platform = owners.reopen(address_of(start_relay()))
+    assert switch_sending(platform, pauses=True, **WHO).is_paused
+    with pytest.raises(InvalidInputError, match=r"letterhead\.toml is no TOML"):
+        _ = platform.mailbox
 
-    owners = begin(None)
-    assert synchronous(owners.home.platform) == 1
-    assert synchronous(owners.reopen(address_of(start_relay()))) == 2
+
+def test_what_real_people_ask_for_is_on_the_disk_before_it_counts(begin) -> None:
+    """Also in a shell without the relay: a mail program says STOP once."""
+    with begin(None).home.platform.ledger.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
 
 
-def test_a_letterhead_of_nobody_is_refused_whoever_made_the_policies(begin, start_relay) -> None:
+def test_the_letterhead_of_the_owner_counts_whoever_made_the_policies(begin, start_relay) -> None:
     owners = begin(address_of(start_relay()))
     platform = Platform(settings=owners.home.platform.settings, policies=Policies())
-    with pytest.raises(InvalidInputError, match="MLIFE_LETTERHEAD: sender is at a domain for examples"):
-        _ = platform.mailbox
+    assert platform.letterhead != Policies().letterhead
+    assert platform.letterhead == owners.home.platform.letterhead
     platform.ledger.close()
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.recruiting.messaging.people import join_people
+from mlife_assets.recruiting.messaging.people import join_people, stranger_id
 
 
 class Book:
@@ -79,3 +79,10 @@ def test_people_are_the_connected_parts_of_accounts_and_numbers(days: list[dict[
             first[user] = first[number] = min(first[user], first[number])
     assert book.accounts == {user: order[first[user]] for user in order}
     assert book.numbers == {number: order[first[number]] for _, number in links}
+
+
+def test_a_stranger_who_turns_out_to_be_somebody_gives_nobody_an_id() -> None:
+    stranger = stranger_id("in-1")
+    joined = join_people({stranger: stranger}, {"n": stranger}, {"z": "n", "a": None})
+    assert joined.accounts == {stranger: "z", "z": "z", "a": "a"}
+    assert joined.numbers == {"n": "z"}
