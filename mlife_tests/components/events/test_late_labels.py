@@ -290,3 +290,17 @@ def test_a_report_of_before_late_rows_were_reported_is_still_read(world: World) 
     world.land("apply", 1, outcome("b", "i0", at(1)))
     world.run(1)
     assert world.report(1) == []
+
+
+def test_a_damaged_file_of_before_keeps_no_late_row_out(world: World) -> None:
+    world.land("impression", 0, shown("s1", at(0)))
+    world.land("impression", 1, shown("s2", at(1)))
+    world.run_until(2)
+    (file,) = world.platform.event_log.files("impression", start=day(1))
+    (world.platform.lake.root / file.key).write_bytes(b"PAR1 was")
+    world.land("click", 0, outcome("c1", "s1", at(0, 13)))
+    metadata = world.run(0)
+    assert metadata["dagster/row_count"].value == 2
+    assert "late_rows" not in metadata
+    assert world.report(0) is None, "nobody knows"
+    assert world.platform.event_log.read("click")["event_id"].to_pylist() == ["c1"]
