@@ -3,23 +3,27 @@
 Belongs here: one connection that sees them under the names that Athena has for them, running a text. Does not belong
 here: the questions (`query_library`), which tables there are (`recruiting.sql_tables`).
 
-Concept: the warehouse is opened for reading, so nothing that is asked can change it. Log and lake are views over their
-Parquet files. A view is made where the text names it: to make all of them would list three years of files for a
-question about one mart. DuckDB skips the days of the log that a condition on `dt` rules out.
+Concept: the warehouse is opened for reading, a text is one statement that reads, and before it runs the connection is
+closed to everything but the files of log and tables (`_close`). Log and lake are views over their Parquet files. A view
+is made where the text names it: to make all of them would list three years of files for a question about one mart.
+DuckDB skips the days of the log that a condition on `dt` rules out. Whoever reads the warehouse keeps dbt out of it, so
+a question ends before dbt gives up waiting.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from mlife_assets.adapters.duckdb_bucket import open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.sql_types import duckdb_type
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -28,11 +32,28 @@ from mlife_assets.recruiting.sql_tables import LAKE_TABLES
 if TYPE_CHECKING:
     import duckdb
 
-_NAMED = re.compile(r"\b(?P<schema>events|lake)\s*\.\s*\"?(?P<table>\w+)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?P<schema>events|lake)\"?\s*\.\s*\"?(?P<table>\w+)", re.IGNORECASE)
 _MISSING = re.compile(r"Table with name \"?(\S+?)\"? does not exist")
 _LOG_FOLDERS, _TABLE_FOLDERS = {"dt": "date", "hour": "bigint"}, {"as_of_date": "date"}
 _VIEWS = "seen"
 """The database in memory that holds the views, beside the file of the warehouse."""
+_FOLDERS = ("events", "tables")
+"""Folders of the lake that a text may read."""
+_EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n)*explain\b(?:\s+analyze\b|\s*\([\w\s,]*\))?(?P<explained>.*)", re.I | re.S)
+
+MOST_SECONDS = 10
+"""How long a question may hold the warehouse: dbt's attempts (`dbt_project/profiles.yml`) wait some seconds longer."""
+MOST_ROWS = 1_000
+"""How many rows of an answer are kept where nobody says how many."""
+_MEMORY, _DISK = "2GB", "4GB"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a text gives: its first rows, and how many there are in all."""
+
+    table: pa.Table
+    row_count: int
 
 
 class SqlSession:
@@ -48,21 +69,33 @@ class SqlSession:
         """Remember what is asked; nothing is opened."""
         self._warehouse, self._lake, self._environment = warehouse, lake, environment
 
-    def ask(self, text: str) -> pa.Table:
-        """Return the rows that one statement of SQL gives.
+    def ask(self, text: str, *, seconds: float = MOST_SECONDS, rows: int = MOST_ROWS) -> Answer:
+        """Return what one statement of SQL gives.
+
+        Args:
+            text: the statement; it selects, describes or explains.
+            seconds: after which it is stopped.
+            rows: how many of its rows are kept; all are counted.
 
         Raises:
-            InvalidInputError: DuckDB cannot run it; says why.
+            InvalidInputError: DuckDB cannot run it, or it is not one statement that reads; says why.
             NotFoundError: there is no warehouse, or it lacks a table that is asked for.
-            TransientError: dbt held the warehouse for all attempts.
+            TransientError: dbt held the warehouse for all attempts, or the statement took too long.
         """
         import duckdb
 
-        with closing(self._warehouse.open()) as connection:
+        with closing(self._warehouse.open()) as connection, _deadline(connection, seconds) as has_passed:
             try:
+                statement = _only_statement(connection, text)
                 self._add_views(connection, text)
-                return connection.sql(text).to_arrow_table()
-            except duckdb.CatalogException as error:
+                self._close(connection)
+                return _first_rows(connection.execute(statement).to_arrow_reader(), rows)
+            except (duckdb.Error, OSError, pa.ArrowException) as error:  # the reader of rows has errors of Arrow
+                if has_passed.is_set():
+                    raise TransientError(
+                        f"the question was stopped after {seconds:g} s, since dbt waits while the warehouse is read; "
+                        "name fewer days in conditions, or count instead of listing"
+                    ) from error
                 missing = _MISSING.search(str(error))
                 if missing is None:
                     raise InvalidInputError(_first_line(error)) from error
@@ -70,8 +103,22 @@ class SqlSession:
                     f"there is no table {missing[1]}; ask marts.*, staging.*, events.<event type> or "
                     f"lake.{', lake.'.join(LAKE_TABLES)}; a mart is there once its asset was materialized"
                 ) from error
-            except duckdb.Error as error:
-                raise InvalidInputError(_first_line(error)) from error
+
+    def _close(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Keep a connection from all files but those of log and tables, from the network and from other settings."""
+        root = self._environment["MLIFE_LAKE_ROOT"].replace("'", "''")
+        folders = ", ".join(f"'{root}/{folder}/'" for folder in _FOLDERS)
+        for setting in (
+            f"memory_limit = '{_MEMORY}'",
+            f"max_temp_directory_size = '{_DISK}'",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "python_enable_replacements = false",
+            f"allowed_directories = [{folders}]",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            connection.execute(f"set {setting}")
 
     def _add_views(self, connection: duckdb.DuckDBPyConnection, text: str) -> None:
         """Make the views that a text names, and let names without a database mean warehouse and views alike."""
@@ -112,6 +159,59 @@ class SqlSession:
             f"select {', '.join(types)} from (select * from read_parquet({files}, {options}) "
             f"union all by name select {nothing} where false)"
         )
+
+
+def _only_statement(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
+    """Return the statement of a text. Raises InvalidInputError unless it is one that reads, or explains one."""
+    import duckdb
+
+    statements = connection.extract_statements(text)
+    if not statements:
+        raise InvalidInputError("the text holds no statement; write a select")
+    if len(statements) > 1:
+        raise InvalidInputError(
+            f"the text is {len(statements)} statements to DuckDB; ask one at a time, and give `pivot` its values"
+        )
+    (statement,) = statements
+    if statement.type == duckdb.StatementType.EXPLAIN:  # `explain analyze copy ...` writes
+        match = _EXPLAIN.fullmatch(text)
+        if match is None:
+            raise InvalidInputError("begin an explanation with `explain` or `explain analyze`")
+        _only_statement(connection, match["explained"])
+    elif statement.type != duckdb.StatementType.SELECT:
+        raise InvalidInputError(f"{statement.type.name} changes things or is no question; write a select")
+    return statement
+
+
+def _first_rows(reader: pa.RecordBatchReader, most: int) -> Answer:
+    """Keep the first rows of an answer and count all."""
+    kept, count = [], 0
+    for batch in reader:
+        if count < most:
+            kept.append(batch.slice(0, most - count))
+        count += batch.num_rows
+    return Answer(pa.Table.from_batches(kept, reader.schema), count)
+
+
+@contextmanager
+def _deadline(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
+    """Stop what a connection runs once `seconds` have passed; yields whether they have."""
+    has_ended, has_passed = threading.Event(), threading.Event()
+
+    def stop() -> None:
+        if has_ended.wait(seconds):
+            return
+        has_passed.set()
+        while not has_ended.wait(0.05):  # again and again: between two statements there is nothing to stop
+            connection.interrupt()
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    try:
+        yield has_passed
+    finally:
+        has_ended.set()
+        thread.join()
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ what dbt built.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +17,10 @@ import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, counted, moment, one_line, print_json
+from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from mlife_assets.adapters.sql_session import Answer
 
 
 def sql(
@@ -36,6 +37,13 @@ def sql(
     shows_text: Annotated[
         bool, typer.Option("--text", help="Print the question's SQL, which Athena runs as it is, and ask nothing.")
     ] = False,
+    seconds: Annotated[
+        float,
+        typer.Option("--seconds", min=1, max=10, help="Stop after so long: dbt waits while the warehouse is read."),
+    ] = 10,
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, max=100_000, help="Print so many rows; all are counted.")
+    ] = 1_000,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +68,9 @@ def sql(
     text = query if query is not None else read_query(str(name)).text
     settings = settings_of(home)
     platform = open_platform(settings)
-    answer = SqlSession(platform.warehouse, platform.lake, settings.dbt_environment()).ask(text)
+    answer = SqlSession(platform.warehouse, platform.lake, settings.dbt_environment()).ask(
+        text, seconds=seconds, rows=rows
+    )
     _print_answer(answer, as_json)
 
 
@@ -75,26 +85,44 @@ def _print_library(queries: list[Any], as_json: bool) -> None:
     console.print("`mlife sql NAME` answers one; `mlife sql NAME --text` prints its SQL.", soft_wrap=True)
 
 
-def _print_answer(answer: pa.Table, as_json: bool) -> None:
-    rows = answer.to_pylist()
+def _print_answer(answer: Answer, as_json: bool) -> None:
+    names, columns = answer.table.column_names, [column.to_pylist() for column in answer.table.columns]
+    rows = list(zip(*columns, strict=True))
     if as_json:
-        print_json({"columns": answer.column_names, "rows": [{n: _plain(v) for n, v in row.items()} for row in rows]})
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidInputError(
+                f"two columns are called {', '.join(twice)}; name each with `as`, or leave out --json"
+            )
+        records = [dict(zip(names, (_plain(value) for value in row), strict=True)) for row in rows]
+        print_json({"columns": names, "rows": records, "row_count": answer.row_count})
         return
     from rich.table import Table
 
     console = answer_console()
-    table = Table(*answer.column_names, box=None)
+    table = Table(*names, box=None)
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        table.add_row(*(_shown(value) for value in row))
     console.print(table)
-    console.print(counted(len(rows), "row"), style="bold")
+    number = counted(answer.row_count, "row")
+    left = f"the first {len(rows):,} of {number}; --rows prints more" if len(rows) < answer.row_count else number
+    console.print(left, style="bold")
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: sums of whole numbers are decimals to DuckDB."""
+    """Return a value as JSON has it: sums of whole numbers are decimals to DuckDB, bytes are in hex."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
+        whole = value == value.to_integral_value()
+        return _plain(int(value)) if whole else float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    return value if value is None or isinstance(value, str | float | date | time) else str(value)
 
 
 def _shown(value: Any) -> str:
@@ -102,4 +130,6 @@ def _shown(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, bytes):
+        return value.hex()
     return moment(value) if isinstance(value, datetime) else one_line(str(value))

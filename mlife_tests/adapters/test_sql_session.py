@@ -8,17 +8,19 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+import yaml
 
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.sql_session import SqlSession
+from mlife_assets.adapters.sql_session import MOST_SECONDS, SqlSession
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
+PROFILES = Path(__file__).resolve().parents[2] / "dbt_project" / "profiles.yml"
 NOON = datetime(2026, 4, 4, 12, tzinfo=UTC)
 
 
@@ -67,18 +69,18 @@ def test_one_text_may_ask_marts_log_and_lake(session: SqlSession) -> None:
         cross join Lake."map_of_shown" as ranked
     """
     day = date(2026, 4, 5)
-    assert [tuple(row.values()) for row in session.ask(text).to_pylist()] == [(day, "j5", day, 12, 0.5)]
+    assert [tuple(row.values()) for row in session.ask(text).table.to_pylist()] == [(day, "j5", day, 12, 0.5)]
 
 
 def test_times_are_in_utc(session: SqlSession) -> None:
     (row,) = session.ask(
         "select cast(occurred_at as varchar) as at from events.job_closed where job_id = 'j4'"
-    ).to_pylist()
+    ).table.to_pylist()
     assert row["at"] == "2026-04-04 12:00:00+00"
 
 
 def test_a_type_without_files_has_no_rows_and_all_columns(session: SqlSession) -> None:
-    answer = session.ask("select * from events.message_planned")
+    answer = session.ask("select * from events.message_planned").table
     assert answer.num_rows == 0
     assert answer.column_names == [*EVENT_TYPES["message_planned"].schema.names, "dt", "hour"]
 
@@ -91,7 +93,9 @@ def test_only_what_a_text_names_is_looked_at(session: SqlSession) -> None:
 
 
 def test_a_condition_on_the_day_opens_no_file_of_other_days(session: SqlSession, tmp_path: Path) -> None:
-    plan = session.ask("explain analyze select job_id from events.job_closed where dt = date '2026-04-05'").to_pylist()
+    plan = session.ask(
+        "explain analyze select job_id from events.job_closed where dt = date '2026-04-05'"
+    ).table.to_pylist()
     assert "Scanning Files: 1/3" in str(plan) or "Total Files Read: 1" in str(plan), plan
 
 
@@ -102,7 +106,91 @@ def test_what_cannot_be_asked_is_one_sentence(session: SqlSession, text: str) ->
     with pytest.raises(InvalidInputError) as refused:
         session.ask(text)
     assert "\n" not in str(refused.value)
-    assert session.ask("select count(*) as n from marts.kpi_daily").to_pylist() == [{"n": 1}]
+    assert session.ask("select count(*) as n from marts.kpi_daily").table.to_pylist() == [{"n": 1}]
+
+
+@pytest.mark.parametrize("schema", ["events", '"events"', '"Events" ', "EVENTS"])
+def test_a_name_may_stand_in_quotes(session: SqlSession, schema: str) -> None:
+    assert session.ask(f'select count(*) as n from {schema}."job_closed"').table.to_pylist() == [{"n": 3}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no statement"),
+        ("-- nothing", "no statement"),
+        (" ;; ", "no statement"),
+        ("select 1; select 2", "2 statements"),
+        ("pivot marts.kpi_daily on kpi_date", "give `pivot` its values"),
+        ("set threads = 1", "SET changes things"),
+        ("install httpfs", "LOAD changes things"),
+        ("attach '{folder}/new.duckdb'", "ATTACH changes things"),
+        ("copy (select 1) to '{file}'", "COPY changes things"),
+        ("explain analyze copy (select 1) to '{file}'", "COPY changes things"),
+        ("explain (analyze) copy (select 1) to '{file}'", "COPY changes things"),
+        ("explain /* */ analyze /* */ copy (select 1) to '{file}'", "Parser Error"),
+        ("/* */ explain analyze copy (select 1) to '{file}'", "begin an explanation"),
+        ("-- x\nexplain\nanalyze -- y\ncopy (select 1) to '{file}'", "COPY changes things"),
+        ("explain (analyze, format json) copy (select 1) to '{file}'", "COPY changes things"),
+        ("select * from read_csv('/etc/passwd')", "Permission"),
+        ("select * from glob('/etc/*')", "Permission"),
+        ("select * from read_text('{folder}/lake/secret.txt')", "Permission"),
+        ("select * from read_text('{folder}/lake/events/../secret.txt')", "Permission"),
+        ("select * from read_csv('https://example.org/a.csv')", "Permission"),
+        ("select * from duckdb_secrets(redact = false)", "unredacted secrets is disabled"),
+        ("select * from statement", "no table"),
+    ],
+)
+def test_a_text_reads_its_tables_and_nothing_else(tmp_path: Path, text: str, said: str) -> None:
+    lake = ObstoreObjectStore.local(tmp_path / "lake")
+    session = SqlSession(filled(lake, tmp_path / "w.duckdb"), lake, {"MLIFE_LAKE_ROOT": str(tmp_path / "lake")})
+    lake.put_if_absent("secret.txt", b"x")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    file = next(path for path in before if "event_type=job_closed" in str(path))
+    with pytest.raises((InvalidInputError, NotFoundError), match=said) as refused:
+        session.ask(text.format(folder=tmp_path, file=file))
+    assert "\n" not in str(refused.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- why\nexplain select 1",
+        "explain (format json) select 1",
+        "Explain Analyze -- x\n(select 1)",
+        "describe marts.kpi_daily",
+        "summarize marts.kpi_daily",
+        "with one as (select 1) select * from one;",
+        "values (1)",
+        "from marts.kpi_daily",
+    ],
+)
+def test_what_reads_may_be_asked(session: SqlSession, text: str) -> None:
+    assert session.ask(text).row_count > 0
+
+
+def test_rows_beyond_the_asked_are_counted_and_not_kept(session: SqlSession) -> None:
+    answer = session.ask("select range as n from range(10000) order by n", rows=3)
+    assert answer.row_count == 10_000
+    assert answer.table.column("n").to_pylist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["select count(*) from {long}", "select * from {long}"])
+def test_a_long_question_is_stopped_and_lets_go_of_the_warehouse(
+    session: SqlSession, text: str, tmp_path: Path
+) -> None:
+    long = "range(3000000) as a, range(3000000) as b where a.range + b.range <> 3"
+    with pytest.raises(TransientError, match=r"stopped after 0\.2 s"):
+        session.ask(text.format(long=long), seconds=0.2)
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute("create table marts.more as select 1")
+
+
+def test_a_question_ends_before_dbt_gives_up_waiting() -> None:
+    profile = yaml.safe_load(PROFILES.read_text(encoding="utf-8"))
+    attempts = profile["mlife"]["outputs"]["duckdb"]["retries"]["connect_attempts"]
+    assert sum(2**number for number in range(attempts)) > MOST_SECONDS
 
 
 @pytest.mark.parametrize("table", ["marts.fct_messages", "events.nothing", "lake.nothing"])
@@ -128,4 +216,16 @@ def test_a_lake_in_a_bucket_is_asked_alike(tmp_path: Path, s3_place: Bucket) -> 
         "MLIFE_LAKE_SECRET": s3_place.credentials.secret_access_key,
     }
     found = SqlSession(warehouse, lake, environment).ask("select job_id from events.job_closed order by job_id")
-    assert found.column("job_id").to_pylist() == ["j4", "j5", "j6"]
+    assert found.table.column("job_id").to_pylist() == ["j4", "j5", "j6"]
+    session = SqlSession(warehouse, lake, environment)
+    assert environment["MLIFE_LAKE_SECRET"] not in str(session.ask("select * from duckdb_secrets()").table.to_pylist())
+    assert environment["MLIFE_LAKE_SECRET"] not in str(session.ask("select * from duckdb_settings()").table.to_pylist())
+    key = lake.list("events")
+    for text in (f"copy (select 1) to '{s3_place.url}/events/x.parquet'", "select * from duckdb_secrets(redact=false)"):
+        with pytest.raises(InvalidInputError):
+            session.ask(text)
+    assert list(lake.list("events")) == list(key)
+    lake.put_if_absent("secret.txt", b"x")
+    for url in (f"{s3_place.url}/secret.txt", f"{s3_place.endpoint}/x", "/etc/passwd"):
+        with pytest.raises(InvalidInputError, match="Permission"):
+            session.ask(f"select * from read_text('{url}')")

@@ -27,7 +27,7 @@ def test_a_question_is_answered_for_people_and_for_machines(run, run_json, asked
     assert lines[-1] == "1 row"
     row = {"week_start_date": "2026-06-08", "texts_delivered": 2000, "opt_outs": 3, "opt_outs_per_thousand": 1.5}
     answer = run_json("sql", "opt_outs", "--home", asked.path)
-    assert answer == {"columns": list(read_query("opt_outs").columns), "rows": [row]}
+    assert answer == {"columns": list(read_query("opt_outs").columns), "rows": [row], "row_count": 1}
 
 
 def test_own_words_are_asked_of_the_log_too(run_json, run, asked) -> None:
@@ -36,6 +36,28 @@ def test_own_words_are_asked_of_the_log_too(run_json, run, asked) -> None:
     exact = run_json("sql", "--query", "select sum(opt_outs) as n from marts.kpi_daily", "--home", asked.path)
     assert exact["rows"] == [{"n": 3}]
     assert run("sql", "--query", "select null as nothing", "--home", asked.path).stdout.splitlines()[-1] == "1 row"
+
+
+def test_columns_of_one_name_are_both_printed(run, asked) -> None:
+    words = ("sql", "--query", "select 1 as a, 2 as a, 'x'::blob as b", "--home", asked.path)
+    assert [line.split() for line in run(*words).stdout.splitlines()[:2]] == [["a", "a", "b"], ["1", "2", "78"]]
+    refused = run(*words, "--json")
+    assert (refused.exit_code, "two columns are called a" in refused.output) == (1, True)
+
+
+def test_json_has_every_kind_of_value(run_json, asked) -> None:
+    query = "select 'x'::blob as b, [1.5::decimal(3, 1)] as l, {'k': 'y'::blob} as s, interval 1 day as i"
+    (row,) = run_json("sql", "--query", f"{query}, time '10:00' as t, null as n", "--home", asked.path)["rows"]
+    assert row == {"b": "78", "l": [1.5], "s": {"k": "79"}, "i": row["i"], "t": "10:00:00", "n": None}
+    huge = run_json("sql", "--query", "select 170141183460469231731687303715884105727 as n", "--home", asked.path)
+    assert huge["rows"] == [{"n": "170141183460469231731687303715884105727"}]
+
+
+def test_rows_that_are_not_printed_are_counted(run, run_json, asked) -> None:
+    words = ("sql", "--query", "from range(5000)", "--home", asked.path)
+    assert run(*words).stdout.splitlines()[-1] == "the first 1,000 of 5,000 rows; --rows prints more"
+    answer = run_json(*words, "--rows", "2")
+    assert (answer["rows"], answer["row_count"]) == ([{"range": 0}, {"range": 1}], 5000)
 
 
 def test_the_library_is_listed_and_its_text_printed_without_a_home(run, run_json, empty) -> None:
@@ -51,6 +73,9 @@ def test_the_library_is_listed_and_its_text_printed_without_a_home(run, run_json
     [
         (("profit",), 1, "there is no query"),
         (("--query", "select * from marts.nothing"), 1, "there is no table"),
+        (("--query", ""), 1, "the text holds no statement"),
+        (("--query", "set threads = 1"), 1, "write a select"),
+        (("revenue", "--seconds", "11"), 2, "--seconds"),
         (("revenue", "--query", "select 1"), 2, "not both"),
         (("--query", "select 1", "--text"), 2, "not both"),
         (("--text",), 2, "name a question"),

@@ -36,7 +36,7 @@ def session(full, world) -> SqlSession:
 
 @pytest.fixture(scope="module")
 def ask(session: SqlSession) -> Ask:
-    return lambda name: session.ask(read_query(name).text).to_pylist()
+    return lambda name: session.ask(read_query(name).text).table.to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def status(raw) -> dict[str, str]:
 @pytest.mark.parametrize("name", query_names())
 def test_a_query_answers_with_the_columns_that_its_head_explains(session, name: str) -> None:
     query = read_query(name)
-    answer = session.ask(query.text)
+    answer = session.ask(query.text).table
     assert answer.column_names == list(query.columns)
     assert answer.num_rows > 0
     assert query.question.endswith("?")
@@ -75,7 +75,7 @@ def test_both_engines_give_each_answer(session, trino_reading, capsys) -> None:
     for name in query_names():
         text = read_query(name).text
         assert trino_reading.refusals(text) == [], name
-        as_it_is, translated = session.ask(text), session.ask(trino_reading.in_duckdb(text))
+        as_it_is, translated = (session.ask(one).table for one in (text, trino_reading.in_duckdb(text)))
         assert translated.to_pylist() == as_it_is.to_pylist(), name
         compared[name] = as_it_is.num_rows
     with capsys.disabled():
