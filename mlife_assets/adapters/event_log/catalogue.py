@@ -3,20 +3,22 @@
 Belongs here: counting files and rows by type and day, naming what lies in the log's folder and is no part of it. Does
 not belong here: bytes that were changed (`verification`), which types there are (`recruiting.events`).
 
-Concept: paths are listed once and say nearly everything; rows are what manifests list. Of each type the files of its
-newest day are opened: whoever writes another schema writes it today, and older files were looked at when they were new.
+Concept: paths are listed once and say nearly everything; rows are what manifests list. Files are opened that no
+manifest lists, as others wrote them, and of the days since one that the caller names: older ones were looked at when
+they were new. A day that has not begun is a mistake of whoever wrote it, and no part of the catalogue.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 
-from mlife_assets.adapters.event_log.layout import EVENTS, LogFile, parse_data_key
+from mlife_assets.adapters.event_log.hours import listed_in_hour
+from mlife_assets.adapters.event_log.layout import EVENTS, LogFile, hour_of_key, parse_data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.versions import file_version
 from mlife_assets.adapters.parquet_bytes import open_table
@@ -24,10 +26,14 @@ from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES, EventType
 
+MOST_OPENED = 10_000
+"""Files that are opened at most, those that no manifest lists first, then the newest."""
+_UNLISTED = "no manifest lists it: somebody else put it here, or a writer died; run `mlife log verify`"
+
 
 @dataclass(frozen=True, order=True)
 class CataloguedDay:
-    """A day of an event type: its files, and their rows, None where a manifest of release 0.1.0 lists one of them."""
+    """A day of an event type: its files, and their rows, None where no manifest lists one of them."""
 
     event_type: str
     day: date
@@ -37,7 +43,7 @@ class CataloguedDay:
 
 @dataclass(frozen=True, order=True)
 class Stray:
-    """What lies in the log's folder and is no part of the catalogue."""
+    """What lies in the log's folder and is no part of the catalogue, or is none that was meant to be."""
 
     key: str
     problem: str
@@ -45,30 +51,60 @@ class Stray:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the log holds, ordered by type and day, and what fits none."""
+    """What the log holds, ordered by type and day, what fits none, and how many files were left unopened."""
 
     days: tuple[CataloguedDay, ...]
     strays: tuple[Stray, ...]
+    unopened: int = 0
 
 
-def read_catalogue(log: ParquetEventLog, store: ObjectStore) -> Catalogue:
-    """Return the catalogue of the log in `store`. Raises IntegrityError when a manifest is damaged or missing."""
+def read_catalogue(
+    log: ParquetEventLog, store: ObjectStore, *, today: date | None, opened_since: date | None = None
+) -> Catalogue:
+    """Return the catalogue of the log in `store`.
+
+    Args:
+        log: the log.
+        store: where it lies.
+        today: the last day that can have events; None where nobody knows.
+        opened_since: the first day whose files are all opened; None opens no file.
+
+    Raises:
+        IntegrityError: a manifest is damaged or missing.
+    """
+    keys = list(store.list(EVENTS))  # before manifests: what is written meanwhile is listed then
     listed = {entry.key: entry.rows for _, manifest in log.chain.since(-1) for entry in manifest.entries}
     found: defaultdict[tuple[str, date], list[LogFile]] = defaultdict(list)
-    strays = []
-    for key in store.list(EVENTS):
+    problems: dict[str, str] = {}
+    for key in keys:
         file = parse_data_key(key)
         if file is None:
-            strays.append(Stray(key, "no path of the log: event_type=<type>/dt=YYYY-MM-DD/hour=HH/<file>.parquet"))
+            problems[key] = "no path of the log: event_type=<type>/dt=YYYY-MM-DD/hour=HH/<file>.parquet"
         elif file.event_type not in EVENT_TYPES:
-            strays.append(Stray(key, f"{file.event_type} is no event type of this release"))
+            problems[key] = f"{file.event_type} is no event type of this release"
+        elif today is not None and file.day > today:
+            problems[key] = f"its day is after {today}, the present day"
         else:
             found[file.event_type, file.day].append(file)
-    for name in EVENT_TYPES:
-        days = [day for event_type, day in found if event_type == name]
-        strays += _of_another_schema(store, found[name, max(days)]) if days else []
-    days_of_types = (_counted(name, day, files, listed) for (name, day), files in found.items())
-    return Catalogue(tuple(sorted(days_of_types, key=lambda one: (one.event_type, one.day))), tuple(sorted(strays)))
+    files = [file for of_day in found.values() for file in of_day]
+    listed |= _listed_by_hours(store, [file for file in files if file.key not in listed])
+    unopened = 0
+    if opened_since is not None:
+        asked = [file for file in files if file.day >= opened_since or file.key not in listed]
+        asked.sort(key=lambda file: (file.key in listed, -file.begin.timestamp(), file.key))
+        unopened = len(asked[MOST_OPENED:])
+        problems |= _of_another_schema(store, asked[:MOST_OPENED])
+    for file in files:
+        if file.key not in listed:
+            problems[file.key] = "; ".join([*filter(None, [problems.get(file.key)]), _UNLISTED])
+    days = sorted(_counted(name, day, of_day, listed) for (name, day), of_day in found.items())
+    return Catalogue(tuple(days), tuple(sorted(Stray(*one) for one in problems.items())), unopened)
+
+
+def _listed_by_hours(store: ObjectStore, files: Sequence[LogFile]) -> dict[str, int]:
+    """Return the rows of those files that manifests of release 0.1.0 list."""
+    hours = sorted({hour_of_key(file.key) for file in files})
+    return {entry.key: entry.rows for hour in hours for entry in listed_in_hour(store, hour)}
 
 
 def _counted(name: str, day: date, files: Sequence[LogFile], listed: dict[str, int]) -> CataloguedDay:
@@ -77,18 +113,20 @@ def _counted(name: str, day: date, files: Sequence[LogFile], listed: dict[str, i
     return CataloguedDay(name, day, len(files), sum(known) if len(known) == len(rows) else None)
 
 
-def _of_another_schema(store: ObjectStore, files: Sequence[LogFile]) -> Iterator[Stray]:
+def _of_another_schema(store: ObjectStore, files: Sequence[LogFile]) -> dict[str, str]:
+    problems = {}
     for file in files:
         kind = EVENT_TYPES[file.event_type]
         try:
             opened = open_table(store.get(file.key))
             version, schema = file_version(opened, file.key), opened.schema_arrow
         except (pa.ArrowException, OSError, IntegrityError) as error:
-            yield Stray(file.key, f"no readable Parquet of the log: {error}")
+            problems[file.key] = f"no readable Parquet of the log: {error}"
             continue
         problem = _problem(kind, version, schema)
         if problem is not None:
-            yield Stray(file.key, problem)
+            problems[file.key] = problem
+    return problems
 
 
 def _problem(kind: EventType, version: int, schema: pa.Schema) -> str | None:

@@ -3,10 +3,12 @@
 Belongs here: the asset `event_catalog` and its checks. Does not belong here: landing a day (`landing`), reading paths
 and schemas (`adapters.event_log.catalogue`).
 
-Concept: no day needs it. It looks at every path, and its check at every byte, so it runs when somebody asks.
+Concept: no day needs it. It looks at every path, and its check at every byte, so it runs when somebody asks, or by a
+schedule of its own. A catalogue is that of the newest day that has begun.
 """
 
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -20,8 +22,12 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
+
+OPENED_DAYS = 7
+"""Files of so many days before the newest are opened each time, so that a warning does not pass with a day."""
 
 
 @dg.asset(
@@ -36,7 +42,7 @@ from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
 @says_why
 def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Count files, rows and days per type, and leave them as a table that SQL is asked of."""
-    catalogue = read_catalogue(platform.event_log, platform.lake)
+    catalogue = read_catalogue(platform.event_log, platform.lake, today=_today(platform))
     if catalogue.days:
         records = [_record(one) for one in catalogue.days]
         newest = max(one.day for one in catalogue.days)
@@ -48,6 +54,22 @@ def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
             "event_types": table(_by_type(catalogue)),
         },
     )
+
+
+def _today(platform: Platform) -> date | None:
+    """Return the last day that can have events: a simulated world lives the day after the one that landed last."""
+    if not platform.is_simulated:
+        return platform.clock_day
+    landed = platform.newest_landed_day()
+    return None if landed is None else add_days(landed, 1)
+
+
+def _opened_since(platform: Platform, today: date | None) -> date:
+    """Return the day from which on files are opened: the catalogue's before the newest, and a week at least."""
+    catalogued = [day for day in platform.tables.days(EVENT_CATALOG) if today is None or day <= today]
+    if len(catalogued) < 2:
+        return date.min
+    return min(catalogued[-2], add_days(catalogued[-1], -OPENED_DAYS))
 
 
 def _record(day: Any) -> dict[str, Any]:
@@ -73,16 +95,24 @@ def _by_type(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 @dg.asset_check(
     asset=keys.EVENT_CATALOG,
-    description="Green when every path below events/ is of a known type, day and hour and new files have its schema.",
+    description="Green when every path below events/ is of a known type, day and hour and listed, and new files fit.",
 )
 @says_why
 def log_holds_nothing_unknown(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-    """Name unknown types, misspelled partitions and files of another schema."""
-    strays = read_catalogue(platform.event_log, platform.lake).strays
+    """Name unknown types, misspelled partitions, days to come, files of another schema or not listed."""
+    today = _today(platform)
+    since = _opened_since(platform, today)
+    catalogue = read_catalogue(platform.event_log, platform.lake, today=today, opened_since=since)
+    strays = catalogue.strays
     return dg.AssetCheckResult(
         passed=not strays,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"unknown": table([asdict(stray) for stray in strays[:100]])},
+        metadata={
+            "unknown": table([asdict(stray) for stray in strays[:100]]),
+            "count": len(strays),
+            "opened_since": since.isoformat(),
+            "left_unopened": catalogue.unopened,
+        },
         description="; ".join(f"{one.key}: {one.problem}" for one in strays[:3]) or None,
     )
 

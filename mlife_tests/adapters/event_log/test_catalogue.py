@@ -7,14 +7,18 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.event_log import catalogue as catalogue_module
 from mlife_assets.adapters.event_log.catalogue import CataloguedDay, Stray, read_catalogue
 from mlife_assets.adapters.event_log.layout import content_hash, data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 SCHEMA = EVENT_TYPES["job_closed"].schema
+TODAY = date(2026, 4, 7)
+UNLISTED = "no manifest lists it: somebody else put it here"
 HOUR = "dt=2026-04-05/hour=12"
 
 
@@ -48,11 +52,11 @@ def planted(store: ObstoreObjectStore, table: pa.Table, event_type: str = "job_c
 
 
 def test_files_and_rows_are_counted_by_type_and_day(store, log) -> None:
-    catalogue = read_catalogue(log, store)
+    catalogue = read_catalogue(log, store, today=TODAY, opened_since=TODAY)
     days = (date(2026, 4, 4), date(2026, 4, 5))
     assert catalogue.days == (CataloguedDay("job_closed", days[0], 1, 1), CataloguedDay("job_closed", days[1], 2, 2))
     assert catalogue.strays == ()
-    assert read_catalogue(ParquetEventLog(store), ObstoreObjectStore.local(store._root / "none")).days == ()
+    assert read_catalogue(ParquetEventLog(store), ObstoreObjectStore.local(store._root / "none"), today=None).days == ()
 
 
 @pytest.mark.parametrize(
@@ -68,14 +72,16 @@ def test_files_and_rows_are_counted_by_type_and_day(store, log) -> None:
 )
 def test_a_path_that_is_misspelled_is_named(store, log, key: str) -> None:
     store.put_if_absent(key, b"x")
-    (stray,) = read_catalogue(log, store).strays
+    (stray,) = read_catalogue(log, store, today=TODAY, opened_since=TODAY).strays
     assert stray.key == key
     assert stray.problem.startswith("no path of the log: event_type=<type>/dt=YYYY-MM-DD")
 
 
 def test_a_type_that_no_release_knows_is_named(store, log) -> None:
     key = planted(store, rows(5), "job_reopened")
-    assert read_catalogue(log, store).strays == (Stray(key, "job_reopened is no event type of this release"),)
+    assert read_catalogue(log, store, today=TODAY, opened_since=TODAY).strays == (
+        Stray(key, "job_reopened is no event type of this release"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_a_type_that_no_release_knows_is_named(store, log) -> None:
 )
 def test_a_file_of_another_schema_is_named(store, log, table: pa.Table, version: str, problem: str) -> None:
     key = planted(store, table, version=version)
-    (stray,) = read_catalogue(log, store).strays
+    (stray,) = read_catalogue(log, store, today=TODAY, opened_since=TODAY).strays
     assert stray.key == key
     assert stray.problem.startswith(problem)
 
@@ -98,12 +104,47 @@ def test_a_file_of_another_schema_is_named(store, log, table: pa.Table, version:
 def test_what_is_no_parquet_is_named_and_rows_that_nobody_lists_are_not_counted(store, log) -> None:
     key = data_key("job_closed", HOUR, "planted", "1", "0" * 16)
     store.put_if_absent(key, b"nothing")
-    catalogue = read_catalogue(log, store)
+    catalogue = read_catalogue(log, store, today=TODAY, opened_since=TODAY)
     assert [stray.key for stray in catalogue.strays] == [key]
     assert catalogue.days[-1] == CataloguedDay("job_closed", date(2026, 4, 5), 3, None)
 
 
-def test_only_files_of_the_newest_day_are_opened(store, log) -> None:
+def listed(log: ParquetEventLog, store: ObstoreObjectStore, key: str) -> None:
+    """List a file as a writer of another release would."""
+    log.chain.list_entries([Entry(key, content_hash(store.get(key)), 1)])
+
+
+def test_files_are_opened_since_a_day(store, log) -> None:
     log.append("job_closed", rows(6), writer="test")
-    planted(store, rows(5).append_column("salary", pa.array([1])))
-    assert read_catalogue(log, store).strays == ()
+    key = planted(store, rows(5).append_column("salary", pa.array([1])))
+    listed(log, store, key)
+    assert read_catalogue(log, store, today=TODAY).strays == ()
+    assert read_catalogue(log, store, today=TODAY, opened_since=date(2026, 4, 6)).strays == ()
+    (stray,) = read_catalogue(log, store, today=TODAY, opened_since=date(2026, 4, 5)).strays
+    assert stray == Stray(key, "job_closed has no column salary")
+
+
+def test_a_file_that_no_manifest_lists_is_named_and_opened_whatever_its_day(store, log) -> None:
+    key = planted(store, rows(5))
+    (stray,) = read_catalogue(log, store, today=TODAY).strays
+    assert stray == Stray(key, f"{UNLISTED}, or a writer died; run `mlife log verify`")
+    other = planted(store, rows(5).append_column("salary", pa.array([1])))
+    strays = read_catalogue(log, store, today=TODAY, opened_since=TODAY).strays
+    assert f"job_closed has no column salary; {UNLISTED}" in {one.key: one.problem for one in strays}[other]
+
+
+def test_no_more_files_are_opened_than_are_bounded(store, log, monkeypatch) -> None:
+    monkeypatch.setattr(catalogue_module, "MOST_OPENED", 1)
+    planted(store, rows(4).append_column("salary", pa.array([1])))
+    found = read_catalogue(log, store, today=TODAY, opened_since=date.min)
+    assert (found.unopened, len(found.strays)) == (3, 1)
+    assert found.strays[0].problem.startswith("job_closed has no column salary")
+
+
+def test_a_day_to_come_is_named_and_not_catalogued(store, log) -> None:
+    key = "events/event_type=job_closed/dt=2099-01-01/hour=12/test-1-0123456789abcdef.parquet"
+    store.put_if_absent(key, b"x")
+    found = read_catalogue(log, store, today=TODAY, opened_since=date.min)
+    assert found.strays == (Stray(key, "its day is after 2026-04-07, the present day"),)
+    assert max(one.day for one in found.days) == date(2026, 4, 5)
+    assert max(one.day for one in read_catalogue(log, store, today=None).days) == date(2099, 1, 1)
