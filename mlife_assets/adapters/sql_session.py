@@ -42,7 +42,7 @@ _FOLDERS = ("events", "tables")
 _EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n)*explain\b(?:\s+analyze\b|\s*\([\w\s,]*\))?(?P<explained>.*)", re.I | re.S)
 
 MOST_SECONDS = 10
-"""How long a question may hold the warehouse: dbt's attempts (`dbt_project/profiles.yml`) wait some seconds longer."""
+"""How long a question may hold the warehouse: the last of dbt's attempts comes later (`dbt_project/profiles.yml`)."""
 MOST_ROWS = 1_000
 """How many rows of an answer are kept where nobody says how many."""
 _MEMORY, _DISK = "2GB", "4GB"
