@@ -10,12 +10,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import yaml
 
 from infra.gate.assertions.triggers import cron_faults
-from infra.gate.catalog import TEMPLATE, glue_type, with_tables
+from infra.gate.catalog import TEMPLATE, databases, with_tables
 from infra.gate.environments import INFRA, Sources, rendered
 from infra.gate.errors import TemplateError
 from infra.gate.intrinsics import Scope
@@ -89,11 +88,8 @@ def test_the_catalogue_is_that_of_the_event_types() -> None:
     assert with_tables(text) == text, "run python -m infra.gate.catalog"
 
 
-def test_types_of_athena() -> None:
-    nested = pa.list_(pa.struct([("a", pa.int64()), ("b", pa.string())]))
-    assert glue_type(nested) == "array<struct<a:bigint,b:string>>"
-    with pytest.raises(ValueError, match="no type"):
-        glue_type(pa.duration("s"))
+def test_databases_are_read_from_dbts_own_files() -> None:
+    assert databases() == {"events", "lake", "marts", "staging"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Belongs here: faults of `25-lake`, `30-catalog` and `40-dagster-state`. Does not
 
 from __future__ import annotations
 
-from infra.gate.faults.fault import Tree, drop, fault, properties, statement
+from infra.gate.faults.fault import Tree, drop, fault, properties, right, statement
 
 LAKE, CATALOG, STATE = "25-lake", "30-catalog", "40-dagster-state"
 
@@ -59,6 +59,38 @@ def a_column_is_missing(template: Tree) -> None:
 def an_event_type_is_missing(template: Tree) -> None:
     """A release added an event type and nobody wrote the catalogue anew."""
     del template["Resources"]["ConsentTable"]
+
+
+@fault(CATALOG, "every_event_type_has_its_table")
+def a_table_of_the_lake_is_missing(template: Tree) -> None:
+    """A question names a table that Athena does not know."""
+    del template["Resources"]["MapOfShownTable"]
+
+
+@fault(CATALOG, "databases_are_those_that_dbt_names")
+def a_database_has_a_prefix(template: Tree) -> None:
+    """dbt builds in `marts` and the template makes `mlife_marts`: no model is ever built."""
+    properties(template, "Marts")["DatabaseInput"]["Name"] = "mlife_marts"
+
+
+@fault("45-dagster", "databases_are_those_that_dbt_names")
+def a_run_does_not_know_where_tables_go(template: Tree) -> None:
+    """dbt's profile reads a variable that the task does not have."""
+    (run,) = properties(template, "RunTask")["ContainerDefinitions"]
+    run["Environment"] = [one for one in run["Environment"] if one["Name"] != "MLIFE_ATHENA_TABLES"]
+
+
+@fault("45-dagster", "roles_do_their_work_and_not_their_neighbours")
+def athena_cannot_write_a_result(template: Tree) -> None:
+    """Athena asks for the place of the bucket before it writes, and every query of every run is refused."""
+    allowed = right(template, "RunRole", "AthenaLooksAtTheLake")
+    allowed["Action"] = ["s3:ListBucketMultipartUploads"]
+
+
+@fault("45-dagster", "roles_do_their_work_and_not_their_neighbours")
+def dbt_cannot_change_a_table(template: Tree) -> None:
+    """dbt-athena removes old versions of a table that it changed."""
+    right(template, "RunRole", "BuildsWithDbt")["Action"].remove("glue:DeleteTableVersion")
 
 
 @fault(CATALOG, "tables_lie_where_the_log_writes")

@@ -190,5 +190,5 @@ def a_wildcard_stands_for_a_type(template: Tree) -> None:
     """AWS takes no wildcard for the type of a resource, so nothing is allowed and no stack can be made."""
     named = right(template, "ExecutionRole", "NamedThings")
     named["Resource"] = [
-        {"Fn::Sub": one["Fn::Sub"].replace(":table/mlife_*/*", ":*/mlife*")} for one in named["Resource"]
+        {"Fn::Sub": one["Fn::Sub"].replace(":table/marts/*", ":*/marts/*")} for one in named["Resource"]
     ]
