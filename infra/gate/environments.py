@@ -35,6 +35,12 @@ class Resource:
     declared: Mapping[str, Any]
     """What stands beside its properties, such as `DeletionPolicy`."""
 
+    @property
+    def outlives_its_stack(self) -> bool:
+        """Return whether it stays when its stack goes or replaces it, but not when the stack could not be made."""
+        kept = (self.declared.get("DeletionPolicy"), self.declared.get("UpdateReplacePolicy"))
+        return kept == ("RetainExceptOnCreate", "Retain")
+
 
 @dataclass(frozen=True)
 class Stack:

@@ -74,8 +74,7 @@ def the_log_outlives_its_stack(environment: Environment) -> Iterator[str]:
     """Deleting or replacing the stack leaves the log, its keys and its policy where they are."""
     for template in WRITE_ONCE:
         for resource in environment.stack(template).of("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key"):
-            kept = {resource.declared.get("DeletionPolicy"), resource.declared.get("UpdateReplacePolicy")}
-            if kept != {"Retain"}:
+            if not resource.outlives_its_stack:
                 yield f"{template} {resource.name}"
 
 

@@ -101,8 +101,7 @@ def keys_rotate_and_go_slowly(environment: Environment) -> Iterator[str]:
 def what_holds_data_outlives_its_stack(environment: Environment) -> Iterator[str]:
     """Deleting or replacing a stack leaves its buckets, keys, images, backups and log lines."""
     for stack, resource in environment.of(*STATEFUL):
-        kept = {resource.declared.get("DeletionPolicy"), resource.declared.get("UpdateReplacePolicy")}
-        if kept != {"Retain"}:
+        if not resource.outlives_its_stack:
             yield f"{stack.template} {resource.name}"
 
 

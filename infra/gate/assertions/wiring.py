@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from infra.gate.environments import Environment
 from infra.gate.findings import holds
@@ -27,6 +28,36 @@ def templates_are_plain(environment: Environment) -> Iterator[str]:
             yield stack.template
         if "Outputs" in stack.source:
             yield f"{stack.template} has outputs; values go by Parameter Store"
+
+
+@holds
+def a_first_deployment_that_fails_can_be_tried_again(environment: Environment) -> Iterator[str]:
+    """What a stack that could not be made has made is deleted with it, so that no name is taken at the next attempt:
+    nothing is kept from its first moment, no balancer refuses, and after what refuses nothing is made that can fail.
+    """
+    for stack, resource in ((stack, one) for stack in environment.stacks for one in stack.resources):
+        if resource.declared.get("DeletionPolicy") == "Retain":
+            yield f"{stack.template} {resource.name} is kept from its first moment"
+        attributes = resource.properties.get("LoadBalancerAttributes", ())
+        if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
+            yield f"{stack.template} {resource.name} refuses to be deleted"
+        if str(resource.properties.get("DeletionProtection")).lower() == "true":
+            before = _made_before(stack.source["Resources"], resource.name)
+            after = {one.name for one in stack.resources if one.kind != "AWS::SSM::Parameter"} - before
+            for name in sorted(after - {resource.name}):
+                yield f"{stack.template} {name} may fail while {resource.name} refuses to be deleted"
+
+
+def _made_before(resources: Mapping[str, Any], name: str) -> set[str]:
+    """Return what CloudFormation makes before a resource: what it names, and what that names."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        declared = resources[waiting.pop()]
+        words = set(re.findall(r"\w+", json.dumps([declared.get("Properties"), declared.get("DependsOn")])))
+        waiting += (words & resources.keys()) - found
+        found |= words & resources.keys()
+    return found
 
 
 @holds

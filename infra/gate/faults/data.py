@@ -69,13 +69,13 @@ def a_table_of_the_lake_is_missing(template: Tree) -> None:
 
 @fault(CATALOG, "databases_are_those_that_dbt_names")
 def a_database_has_a_prefix(template: Tree) -> None:
-    """dbt builds in `marts` and the template makes `mlife_marts`: no model is ever built."""
+    """Models go to `marts` and the template makes `mlife_marts`: no model is ever built."""
     properties(template, "Marts")["DatabaseInput"]["Name"] = "mlife_marts"
 
 
 @fault("45-dagster", "databases_are_those_that_dbt_names")
 def a_run_does_not_know_where_tables_go(template: Tree) -> None:
-    """dbt's profile reads a variable that the task does not have."""
+    """The profile of dbt reads a variable that the task does not have."""
     (run,) = properties(template, "RunTask")["ContainerDefinitions"]
     run["Environment"] = [one for one in run["Environment"] if one["Name"] != "MLIFE_ATHENA_TABLES"]
 

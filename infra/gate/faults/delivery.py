@@ -76,3 +76,25 @@ def a_template_is_too_large(template: Tree) -> None:
 def two_stacks_have_one_name(stacks: Tree) -> None:
     """The lake's stack would be replaced by the catalogue's."""
     next(one for one in stacks["stacks"] if one["template"] == "30-catalog")["stack"] = "mlife-lake"
+
+
+AGAIN = "a_first_deployment_that_fails_can_be_tried_again"
+
+
+@fault("25-lake", AGAIN)
+def a_bucket_stays_when_its_stack_could_not_be_made(template: Tree) -> None:
+    """The stack rolls back, its bucket stays, and the next attempt finds the name taken."""
+    template["Resources"]["LakeBucket"]["DeletionPolicy"] = "Retain"
+
+
+@fault("45-dagster", AGAIN)
+def the_balancer_refuses_to_be_deleted(template: Tree) -> None:
+    """A service that does not start leaves a balancer that cannot be rolled back."""
+    attributes = properties(template, "Balancer")["LoadBalancerAttributes"]
+    attributes.append({"Key": "deletion_protection.enabled", "Value": "true"})
+
+
+@fault("40-dagster-state", AGAIN)
+def a_secret_fails_after_the_database(template: Tree) -> None:
+    """The protected database is there when a secret's name turns out to be taken."""
+    del template["Resources"]["Database"]["DependsOn"]
