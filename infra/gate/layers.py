@@ -20,7 +20,7 @@ from infra.gate.faults.fault import FAULTS, planted
 from infra.gate.findings import ASSERTIONS
 from infra.gate.judged import breaks, findings
 from infra.gate.linters import actionlint, cfn_lint, checkov, shellcheck
-from infra.gate.matrix import cells, takings
+from infra.gate.matrix import cells, reached, takings
 from infra.gate.yaml_tags import written
 
 ROOT = INFRA.parent
@@ -84,7 +84,7 @@ def asserted(sources: Sources) -> Layer:
 
 
 def tried(sources: Sources) -> Layer:
-    """Layer 7: every call of `roles.yaml` for every role, and who takes which."""
+    """Layer 7: every call of `roles.yaml` for every role, who takes which, and who starts whose task."""
     wrong, calls, asked = [], 0, 0
     for name in ENVIRONMENTS:
         environment = rendered(sources, name)
@@ -94,8 +94,11 @@ def tried(sources: Sources) -> Layer:
         for role, who, should, does in takings(environment):
             asked += 1
             wrong += [f"{name}: {who} takes {role}"] if should != does else []
+        for role, other, should, does in reached(environment):
+            asked += 1
+            wrong += [f"{name}: {role} starts a task as {other}"] if should != does else []
     return Layer(
-        "7 roles", f"{calls} calls and {asked} takings of roles tried, each as infra/roles.yaml says", tuple(wrong)
+        "7 roles", f"{calls} calls and {asked} takings and starts tried, each as infra/roles.yaml says", tuple(wrong)
     )
 
 

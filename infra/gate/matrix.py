@@ -1,6 +1,6 @@
 """The matrix of roles: each can do its work, and not its neighbour's.
 
-Belongs here: every call of `roles.yaml` tried for every role, and who takes which role. Does not belong here:
+Belongs here: every call of `roles.yaml` tried for every role, who takes which role, who starts whose task. Does not belong here:
 evaluating one call (`simulator`), what a name stands for (`targets`).
 
 Concept: the file lists what each role does. A call that goes through for a role which does not list it is as wrong as
@@ -25,6 +25,7 @@ from infra.gate.yaml_tags import read
 MATRIX = "roles_do_their_work_and_not_their_neighbours"
 TAKEN = "roles_are_taken_by_those_they_are_for"
 TRIED = "every_right_of_a_role_is_tried"
+REACHED = "who_starts_a_task_has_its_rights"
 MAKES_EVERYTHING = "mlife-cfn-execution"
 """Its rights are what templates need; they are tried by what they must not reach, not each by itself."""
 _ACCOUNT_OF_A_STRANGER = "999999999999"
@@ -125,6 +126,26 @@ def takings(environment: Environment) -> Iterator[tuple[str, str, bool, bool]]:
             yield name, other, False, verdict(request) == "allowed"
 
 
+def reached(environment: Environment) -> Iterator[tuple[str, str, bool, bool]]:
+    """Return role, the role of a task, whether it should have its rights and whether it has: whoever may start a task
+    and hand it a role may have that role do anything, by the command of the task.
+    """
+    expected = {role: set(others) for role, others in _file()["reaches"].items()}
+    known, own = roles(environment), environment.accounts["environment"]
+    (cluster,) = (one.properties["ClusterName"] for _, one in environment.of("AWS::ECS::Cluster"))
+    in_cluster = {"ecs:cluster": f"arn:aws:ecs:{environment.region}:{own}:cluster/{cluster}"}
+    to_tasks = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    for _, task in environment.of("AWS::ECS::TaskDefinition"):
+        definition = f"arn:aws:ecs:{environment.region}:{own}:task-definition/{task.properties['Family']}:7"
+        taken = task.properties["TaskRoleArn"]
+        for name, (_, principal, _) in known.items():
+            starts = Request(principal, "ecs:RunTask", Target(definition, own), in_cluster)
+            hands = Request(principal, "iam:PassRole", Target(taken, own), to_tasks)
+            does = verdict(starts) == "allowed" == verdict(hands)
+            role = taken.rpartition("/")[2]
+            yield name, role, role in expected.get(name, set()), does
+
+
 def untried(environment: Environment) -> Iterator[str]:
     """Return the rights of roles that no line of `roles.yaml` tries, and the lines whose role is not there."""
     does = {role: _calls(lines) for role, lines in _file()["does"].items()}
@@ -150,4 +171,7 @@ def matrix_findings(environment: Environment) -> list[Finding]:
     for role, who, should, does in takings(environment):
         if should != does:
             found.append(Finding(TAKEN, environment.name, f"{who} {'cannot' if should else 'can'} take {role}"))
+    for role, other, should, does in reached(environment):
+        if should != does:
+            found.append(Finding(REACHED, environment.name, f"{role} {'lacks' if should else 'has'} what {other} may"))
     return found + [Finding(TRIED, environment.name, where) for where in untried(environment)]

@@ -13,12 +13,13 @@ from infra.gate.faults.fault import FAULTS
 from infra.gate.findings import ASSERTIONS
 from infra.gate.judged import RENDERS
 from infra.gate.layers import Caught, Layer
-from infra.gate.matrix import MATRIX, TAKEN, TRIED
+from infra.gate.matrix import MATRIX, REACHED, TAKEN, TRIED
 
 _BESIDE = {
     RENDERS: "Functions, references and parameters are all known, and each value is written before it is read.",
     MATRIX: "Every call of `infra/roles.yaml` goes through for the roles that list it, and for no other.",
     TAKEN: "Every role is taken by the services and GitHub jobs that `infra/roles.yaml` names, and by nobody else.",
+    REACHED: "Who may start a task has the rights of its role, so `infra/roles.yaml` names whom that is meant for.",
     TRIED: "No role may do what no line of `infra/roles.yaml` does.",
 }
 _HEAD = """# How the templates are tested

@@ -185,6 +185,14 @@ def another_service_takes_a_role(template: Tree) -> None:
     _trust(template, "WebserverRole")["Principal"] = {"Service": ["ecs-tasks.amazonaws.com", "states.amazonaws.com"]}
 
 
+@fault(DAGSTER, "who_starts_a_task_has_its_rights")
+def the_web_server_starts_runs(template: Tree) -> None:
+    """A button in the UI that starts a run at once: whoever takes over the web server writes the log."""
+    starting = ("StartsRuns", "HandsTheRolesOfARun")
+    given = properties(template, "WebserverRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    given += [right(template, "DaemonRole", sid) for sid in starting]
+
+
 @fault(BOOTSTRAP, MATRIX)
 def a_wildcard_stands_for_a_type(template: Tree) -> None:
     """AWS takes no wildcard for the type of a resource, so nothing is allowed and no stack can be made."""
