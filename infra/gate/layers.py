@@ -18,6 +18,7 @@ import infra.gate.faults  # noqa: F401  importing it fills the list
 from infra.gate.environments import ENVIRONMENTS, INFRA, Sources, rendered
 from infra.gate.faults.fault import FAULTS, planted
 from infra.gate.findings import ASSERTIONS
+from infra.gate.handlers import FILE, extracted
 from infra.gate.judged import breaks, findings
 from infra.gate.linters import actionlint, cfn_lint, checkov, shellcheck
 from infra.gate.matrix import cells, reached, takings
@@ -59,6 +60,8 @@ def linted(tools: Path) -> Layer:
     found = [f"{file}: {rule} {where}" for file, said in cfn_lint(tools, templates).items() for rule, where in said]
     checked = checkov(tools, INFRA / "templates")
     found += [f"{file}: {rule} {where}" for file, said in checked.failed.items() for rule, where in said]
+    if FILE.read_text(encoding="utf-8") != extracted(tools.parent):
+        found.append(f"{FILE.name} is not what cfn-lint says: python -m infra.gate.handlers {tools.parent.name}")
     found += shellcheck(tools, scripts) + (actionlint(tools, workflows) if workflows else [])
     with tempfile.TemporaryDirectory() as folder:
         workflow, script = Path(folder) / "workflow.yml", Path(folder) / "script.sh"

@@ -1,7 +1,7 @@
 """The matrix of roles: each can do its work, and not its neighbour's.
 
-Belongs here: every call of `roles.yaml` tried for every role, who takes which role, who starts whose task. Does not belong here:
-evaluating one call (`simulator`), what a name stands for (`targets`).
+Belongs here: every call of `roles.yaml` tried for every role, who takes which role, who starts whose task. Does not
+belong here: evaluating one call (`simulator`), what a name stands for (`targets`).
 
 Concept: the file lists what each role does. A call that goes through for a role which does not list it is as wrong as
 one that fails for a role which does, and a right that no line tries is one that nobody wanted.
@@ -48,6 +48,11 @@ def _file() -> Mapping[str, Any]:
     return read(INFRA / "roles.yaml")
 
 
+@cache
+def _managed() -> Mapping[str, Any]:
+    return read(INFRA / "managed_policies.yaml")
+
+
 def _calls(lines: list[list[str]]) -> list[Call]:
     return [Call(line[0], line[1], tuple(line[2:])) for line in lines]
 
@@ -68,7 +73,10 @@ def roles(environment: Environment) -> dict[str, tuple[Stack, Principal, Mapping
         principal = Principal(
             f"arn:aws:iam::{stack.account}:role/mlife/{name}",
             stack.account,
-            tuple(document for _, document in own_policies(role)),
+            (
+                *(document for _, document in own_policies(role)),
+                *(_managed()[arn] for arn in role.properties.get("ManagedPolicyArns", ()) if arn in _managed()),
+            ),
             boundary,
         )
         key = name if owner == "environment" else f"{name}@{owner}"

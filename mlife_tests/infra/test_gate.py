@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import infra.gate.faults
+from infra.gate.assertions.rights import NOT_CALLED
+from infra.gate.conditions import like
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from infra.gate.faults.fault import FAULTS, Fault, planted
 from infra.gate.findings import ASSERTIONS
+from infra.gate.handlers import permissions, types
 from infra.gate.judged import breaks, environment_findings
 from infra.gate.matrix import cells, takings
 from infra.gate.report import sentences
@@ -66,6 +69,12 @@ def test_roles_are_tried_for_more_than_their_own_work(environments: dict[str, En
     taken = [(role, who) for role, who, _, does in takings(environments["prod"]) if does]
     assert ("mlife-deploy", "job of prod") in taken
     assert ("mlife-deploy", "job of dev") not in taken
+
+
+def test_handlers_are_known_of_each_type_that_is_made_and_exceptions_are_of_them() -> None:
+    assert permissions().keys() == types()
+    called = {action.lower() for actions in permissions().values() for action in actions}
+    assert [one for one in NOT_CALLED if not any(like(action, one.lower()) for action in called)] == []
 
 
 def test_the_page_names_every_fault_and_every_assertion() -> None:

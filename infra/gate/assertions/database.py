@@ -109,8 +109,7 @@ def the_key_of_hashes_is_never_lost(environment: Environment) -> Iterator[str]:
     kept = [
         secret
         for _, secret in environment.of("AWS::SecretsManager::Secret")
-        if secret.properties["Name"] == "mlife/number-hash-key"
-        and secret.outlives_its_stack
+        if secret.properties["Name"] == "mlife/number-hash-key" and secret.outlives_its_stack
     ]
     if len(kept) != 1:
         yield "mlife/number-hash-key"

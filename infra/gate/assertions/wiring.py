@@ -35,7 +35,7 @@ def a_first_deployment_that_fails_can_be_tried_again(environment: Environment) -
     """What a stack that could not be made has made is deleted with it, so that no name is taken at the next attempt:
     nothing is kept from its first moment, no balancer refuses, and after what refuses nothing is made that can fail.
     """
-    for stack, resource in ((stack, one) for stack in environment.stacks for one in stack.resources):
+    for stack, resource in ((made, one) for made in environment.stacks for one in made.resources):
         if resource.declared.get("DeletionPolicy") == "Retain":
             yield f"{stack.template} {resource.name} is kept from its first moment"
         attributes = resource.properties.get("LoadBalancerAttributes", ())

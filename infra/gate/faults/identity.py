@@ -185,6 +185,31 @@ def another_service_takes_a_role(template: Tree) -> None:
     _trust(template, "WebserverRole")["Principal"] = {"Service": ["ecs-tasks.amazonaws.com", "states.amazonaws.com"]}
 
 
+@fault(BOOTSTRAP, "what_deploys_may_call_what_handlers_call")
+def no_namespace_can_be_made(template: Tree) -> None:
+    """Cloud Map looks for a zone of the same name, with the rights of whoever asks: the stack of Dagster fails."""
+    right(template, "ExecutionRole", "WhatHasNoNameBeforeItExists")["Action"].remove("route53:ListHostedZonesByName")
+
+
+@fault("10-network", "what_deploys_may_call_what_handlers_call")
+def a_template_makes_a_new_type(template: Tree) -> None:
+    """Somebody adds a type, and the role that deploys has no right to make it."""
+    template["Resources"]["Firewall"] = {"Type": "AWS::EC2::NetworkAcl", "Properties": {"VpcId": {"Ref": "Vpc"}}}
+
+
+@fault(BOOTSTRAP, "policies_fit_into_iam")
+def a_role_says_more_than_iam_takes(template: Tree) -> None:
+    """Every action is written out until IAM refuses the role, in the middle of the bootstrap."""
+    give(template, "ExecutionRole", *(f"ec2:DescribeSomething{number}" for number in range(400)))
+
+
+@fault(BOOTSTRAP, MATRIX)
+def the_boundary_forgets_measuring(template: Tree) -> None:
+    """A policy of AWS's lets RDS measure, the boundary does not, and the database has no metrics."""
+    allowed = statement(properties(template, "Boundary")["PolicyDocument"], "WhatOurRolesAreFor")
+    allowed["Action"].remove("logs:CreateLogGroup")
+
+
 @fault(DAGSTER, "who_starts_a_task_has_its_rights")
 def the_web_server_starts_runs(template: Tree) -> None:
     """A button in the UI that starts a run at once: whoever takes over the web server writes the log."""
