@@ -126,6 +126,14 @@ def the_kill_switch_needs_nothing_of_ours(environment: Environment) -> Iterator[
 
 
 @holds
+def no_update_turns_sending_on(environment: Environment) -> Iterator[str]:
+    """Whether sending is stopped is in no template, since an update would put it back; the kill switch makes it."""
+    for stack, parameter in environment.of("AWS::SSM::Parameter"):
+        if parameter.properties["Name"].startswith("/mlife/sending"):
+            yield f"{stack.template} {parameter.name} is {parameter.properties['Value']} after each update"
+
+
+@holds
 def the_kill_switch_is_rehearsed(environment: Environment) -> Iterator[str]:
     """A schedule rehearses the kill switch, a rehearsal changes nothing, and only what says so is a rehearsal."""
     definition = _machines(environment)["mlife-kill-switch"].properties["Definition"]
@@ -138,6 +146,8 @@ def the_kill_switch_is_rehearsed(environment: Environment) -> Iterator[str]:
         state = states[label]
         if not re.search(r":(get|describe)[A-Z]\w+$", state.get("Resource", ":getNothing")):
             yield f"a rehearsal calls {state['Resource']}"
+        if state.get("Resource", "").endswith(":getParameter"):
+            yield f"{label} fails where the switch was never pulled"
         label = state.get("Next") or next((one["Next"] for one in state.get("Choices", ())), None)
     rehearsals = [
         schedule

@@ -61,6 +61,22 @@ def _made_before(resources: Mapping[str, Any], name: str) -> set[str]:
 
 
 @holds
+def templates_hold_no_null(environment: Environment) -> Iterator[str]:
+    """Nothing in a template is null, which CloudFormation refuses."""
+    for stack in environment.stacks:
+        for path in _nulls(stack.source):
+            yield f"{stack.template} {path}"
+
+
+def _nulls(value: Any, path: str = "") -> Iterator[str]:
+    if value is None:
+        yield path.lstrip(".")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _nulls(item, f"{path}.{key}")
+
+
+@holds
 def templates_fit_into_a_request(environment: Environment) -> Iterator[str]:
     """Each template is small enough to be handed over without a bucket, so the first stack needs nothing before it."""
     for stack in environment.stacks:

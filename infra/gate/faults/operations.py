@@ -44,6 +44,26 @@ def a_rehearsal_stops_sending(template: Tree) -> None:
     choice["Next"] = "SayStop"
 
 
+@fault(TRIGGERS, "no_update_turns_sending_on")
+def an_update_turns_sending_on(template: Tree) -> None:
+    """The flag is a resource with the value `false`, so the next change of it by a template ends the stop."""
+    flag = {"Name": "/mlife/sending/stopped", "Type": "String", "Value": "false"}
+    template["Resources"]["SendingStopped"] = {"Type": "AWS::SSM::Parameter", "Properties": flag}
+
+
+@fault(TRIGGERS, "the_kill_switch_is_rehearsed")
+def a_rehearsal_needs_an_earlier_stop(template: Tree) -> None:
+    """The rehearsal reads what is only there once the switch was pulled, and fails every Monday."""
+    states = properties(template, "KillSwitch")["Definition"]["States"]
+    states["ReadStop"]["Resource"] = "arn:aws:states:::aws-sdk:ssm:getParameter"
+
+
+@fault(TRIGGERS, "templates_hold_no_null")
+def a_result_goes_to_null(template: Tree) -> None:
+    """Step Functions knows a null as the path of a result; CloudFormation refuses it in a template."""
+    properties(template, "KillSwitch")["Definition"]["States"]["SayStop"]["ResultPath"] = None
+
+
 @fault(TRIGGERS, "the_kill_switch_is_rehearsed")
 def nobody_rehearses(template: Tree) -> None:
     """The rehearsal was turned off and stayed so."""
