@@ -10,9 +10,19 @@ from collections.abc import Iterator
 from infra.gate.environments import Environment
 from infra.gate.findings import holds
 
-HEARTBEATS = ("mlife-daemon-down", "mlife-database-full", "mlife-no-day-ended", "mlife-ui-down")
+HEARTBEATS = (
+    "mlife-daemon-down",
+    "mlife-database-full",
+    "mlife-kill-switch-not-rehearsed",
+    "mlife-no-day-ended",
+    "mlife-ui-down",
+)
 """Alarms for which silence is the fault."""
 LEAST_TRAIL_DAYS = {"dev": 1, "staging": 90, "prod": 2_555}
+LONGEST_LOOK, LONGEST_LOOK_BY_MINUTES, HOUR = 604_800, 86_400, 3_600
+"""Seconds that an alarm may look back, and those of one with periods shorter than an hour."""
+ENDS = {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
+"""How an execution can end that did not succeed."""
 MOST_USD = {"dev": 500, "staging": 1_000, "prod": 10_000}
 
 
@@ -35,11 +45,40 @@ def every_alarm_reaches_somebody(environment: Environment) -> Iterator[str]:
 
 @holds
 def silence_is_an_alarm(environment: Environment) -> Iterator[str]:
-    """What should report and does not is an alarm: the day's end, the daemon, the database and the UI."""
+    """What should report and does not is an alarm: the day's end, the daemon, the database, the UI and the rehearsal of
+    the kill switch.
+    """
     found = {alarm.properties["AlarmName"]: alarm.properties for _, alarm in environment.of("AWS::CloudWatch::Alarm")}
     for name in HEARTBEATS:
         if found.get(name, {}).get("TreatMissingData") != "breaching":
             yield name
+
+
+@holds
+def no_alarm_looks_back_too_far(environment: Environment) -> Iterator[str]:
+    """Periods of each alarm are no more than CloudWatch takes: seven days, a day where they are shorter than an hour."""
+    for _, alarm in environment.of("AWS::CloudWatch::Alarm"):
+        period, count = alarm.properties["Period"], alarm.properties["EvaluationPeriods"]
+        if period * count > (LONGEST_LOOK if period >= HOUR else LONGEST_LOOK_BY_MINUTES):
+            yield f"{alarm.name} looks back {period * count} seconds"
+
+
+@holds
+def a_kill_switch_that_ends_badly_is_an_alarm(environment: Environment) -> Iterator[str]:
+    """The kill switch that fails, takes too long or is ended by somebody is an alarm, and so is one that did not
+    succeed once in a week.
+    """
+    switch = environment.stack("80-observability").parameters["KillSwitchArn"]
+    found = {
+        alarm.properties["MetricName"]: alarm.properties
+        for _, alarm in environment.of("AWS::CloudWatch::Alarm")
+        if alarm.properties["Dimensions"] == [{"Name": "StateMachineArn", "Value": switch}]
+    }
+    for name in sorted(ENDS - {key for key, one in found.items() if one["Threshold"] == 0}):
+        yield f"{name} is no alarm"
+    week = found.get("ExecutionsSucceeded", {})
+    if week.get("Period", 0) * week.get("EvaluationPeriods", 0) != LONGEST_LOOK or week["Threshold"] != 1:
+        yield "a week without a rehearsal is no alarm"
 
 
 @holds
@@ -97,13 +136,19 @@ def spending_is_watched(environment: Environment) -> Iterator[str]:
 
 @holds
 def the_database_is_backed_up_where_it_cannot_be_deleted(environment: Environment) -> Iterator[str]:
-    """A daily backup of the database lies in a vault whose lock keeps each for a week at least."""
+    """A daily backup of the database lies in a vault whose lock keeps each for a week at least; prod's lock is final
+    after three days, others can be cleaned up.
+    """
     stack = environment.stack("80-observability")
     database = stack.parameters["DatabaseArn"]
     vaults = {
         vault.properties["BackupVaultName"]: vault.properties.get("LockConfiguration", {})
         for vault in stack.of("AWS::Backup::BackupVault")
     }
+    final = 3 if environment.name == "prod" else None
+    for name, lock in vaults.items():
+        if lock.get("ChangeableForDays") != final:
+            yield f"the lock of {name} is final after {lock.get('ChangeableForDays')} days"
     chosen = [
         one
         for selection in stack.of("AWS::Backup::BackupSelection")

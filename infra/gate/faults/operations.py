@@ -39,7 +39,7 @@ def the_kill_switch_needs_our_image(template: Tree) -> None:
 
 @fault(TRIGGERS, "the_kill_switch_is_rehearsed")
 def a_rehearsal_stops_sending(template: Tree) -> None:
-    """Every Monday nothing is sent."""
+    """On Mondays and Thursdays nothing is sent."""
     (choice,) = properties(template, "KillSwitch")["Definition"]["States"]["IsRehearsal"]["Choices"]
     choice["Next"] = "SayStop"
 
@@ -53,7 +53,7 @@ def an_update_turns_sending_on(template: Tree) -> None:
 
 @fault(TRIGGERS, "the_kill_switch_is_rehearsed")
 def a_rehearsal_needs_an_earlier_stop(template: Tree) -> None:
-    """The rehearsal reads what is only there once the switch was pulled, and fails every Monday."""
+    """The rehearsal reads what is only there once the switch was pulled, and fails until it was pulled."""
     states = properties(template, "KillSwitch")["Definition"]["States"]
     states["ReadStop"]["Resource"] = "arn:aws:states:::aws-sdk:ssm:getParameter"
 
@@ -123,6 +123,30 @@ def dev_may_spend_what_prod_does(parameters: Tree) -> None:
 def backups_can_be_deleted(template: Tree) -> None:
     """The vault has no lock."""
     del properties(template, "Vault")["LockConfiguration"]
+
+
+@fault(WATCH, "the_database_is_backed_up_where_it_cannot_be_deleted")
+def prods_lock_can_be_taken_off(template: Tree) -> None:
+    """The lock has no date, so whoever may change the vault takes it off and deletes what lies there."""
+    del properties(template, "Vault")["LockConfiguration"]["ChangeableForDays"]
+
+
+@fault(WATCH, "the_database_is_backed_up_where_it_cannot_be_deleted")
+def devs_lock_is_final(template: Tree) -> None:
+    """An account for trying things out keeps its vault for ever."""
+    properties(template, "Vault")["LockConfiguration"]["ChangeableForDays"] = 3
+
+
+@fault(WATCH, "a_kill_switch_that_ends_badly_is_an_alarm")
+def a_hanging_kill_switch_is_no_alarm(template: Tree) -> None:
+    """The switch hangs at a call, times out, and nobody hears that nothing was stopped."""
+    del template["Resources"]["KillSwitchTimedOut"]
+
+
+@fault(WATCH, "no_alarm_looks_back_too_far")
+def an_alarm_waits_for_eight_days(template: Tree) -> None:
+    """A day is added to the week, and CloudWatch refuses the alarm when the stack is made."""
+    properties(template, "KillSwitchNotRehearsed")["EvaluationPeriods"] = 8
 
 
 @fault(WATCH, "the_database_is_backed_up_where_it_cannot_be_deleted")
