@@ -50,7 +50,7 @@ def extracted(environment: Path) -> str:
         found[kind] = sorted({one for name in OPERATIONS for one in handlers.get(name, {}).get("permissions", ())})
     version = info.name.removeprefix("cfn_lint-").removesuffix(".dist-info")
     body = yaml.safe_dump(found, default_flow_style=None, width=80, sort_keys=True)
-    return _HEAD.format(version=version) + body
+    return _HEAD.format(version=version) + str(body)
 
 
 if __name__ == "__main__":

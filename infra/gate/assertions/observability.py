@@ -56,7 +56,7 @@ def silence_is_an_alarm(environment: Environment) -> Iterator[str]:
 
 @holds
 def no_alarm_looks_back_too_far(environment: Environment) -> Iterator[str]:
-    """Periods of each alarm are no more than CloudWatch takes: seven days, a day where they are shorter than an hour."""
+    """Periods of each alarm are no more than CloudWatch takes: seven days, or a day if shorter than an hour each."""
     for _, alarm in environment.of("AWS::CloudWatch::Alarm"):
         period, count = alarm.properties["Period"], alarm.properties["EvaluationPeriods"]
         if period * count > (LONGEST_LOOK if period >= HOUR else LONGEST_LOOK_BY_MINUTES):

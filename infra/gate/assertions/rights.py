@@ -18,6 +18,7 @@ from infra.gate.policies import actions, own_policies, statements
 MAKES_EVERYTHING = "mlife-cfn-execution"
 NOT_CALLED = {
     "acm-pca:*": "no private certificate authority",
+    "backup-storage:Mount": "the right is called backup-storage:MountCapsule",
     "backup:*VaultNotifications": "nothing listens to the vault",
     "backup:DeleteBackupVaultLockConfiguration": "denied: the lock stays",
     "cloudtrail:DeleteTrail": "denied: the trail stays",
