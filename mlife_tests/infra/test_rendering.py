@@ -141,7 +141,7 @@ def test_the_readme_names_every_stack_and_no_console_step() -> None:
 def test_the_readme_lists_as_missing_what_is_not_there() -> None:
     text = (INFRA / "README.md").read_text(encoding="utf-8")
     missing = re.findall(
-        r"^\| `([\w./-]+)` \|", text.partition("## What does not exist yet")[2].partition("\n## ")[0], re.M
+        r"^\| \*\*([\w./-]+)\*\* \|", text.partition("## What does not exist yet")[2].partition("\n## ")[0], re.M
     )
     assert len(missing) > 3
     assert [path for path in missing if (INFRA.parent / path).exists()] == []
