@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 
 from mlife_assets.adapters.home_files import home_files
-from mlife_assets.adapters.ledger_file import LEDGER_FILE, LedgerFacts, copy_ledger, ledger_facts
+from mlife_assets.adapters.ledger_file import LEDGER_FILE, copy_ledger, ledger_facts
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
@@ -47,14 +47,12 @@ class Backup:
         created_at: when it was made.
         files: name -> SHA-256.
         rows: table of the ledger -> rows; empty where the ledger is not in it.
-        last_transition: the newest sequence of the ledger's outbox, 0 when there is none.
     """
 
     folder: Path
     created_at: datetime
     files: Mapping[str, str]
     rows: Mapping[str, int]
-    last_transition: int
 
     @property
     def has_ledger(self) -> bool:
@@ -138,8 +136,8 @@ def read_backup(folder: Path) -> Backup:
         raise IntegrityError(
             f"{', '.join(wrong[:NAMED_MAXIMUM])}{more} in {folder} is not what was backed up; use another backup"
         )
-    facts = ledger_facts(folder / LEDGER_FILE) if LEDGER_FILE in files else LedgerFacts({}, 0, None)
-    return Backup(folder, created_at, files, facts.rows, facts.last_transition)
+    rows = ledger_facts(folder / LEDGER_FILE).rows if LEDGER_FILE in files else {}
+    return Backup(folder, created_at, files, rows)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -128,9 +128,7 @@ class SqlSession:
         open_bucket(connection, self._environment)
         for schema, table in sorted({(m["schema"].lower(), m["table"].lower()) for m in _NAMED.finditer(text)}):
             if schema == "events" and table in EVENT_TYPES:
-                query = self._stored(
-                    f"events/event_type={table}", EVENT_TYPES[table].schema, {"dt": "date", "hour": "bigint"}
-                )
+                query = self._stored(f"events/event_type={table}", EVENT_TYPES[table].schema, _LOG_FOLDERS)
             elif schema == "lake" and table in LAKE_TABLES:
                 query = self._stored(f"tables/{table}", LAKE_TABLES[table], _TABLE_FOLDERS)
             else:

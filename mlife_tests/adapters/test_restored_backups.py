@@ -259,7 +259,7 @@ def test_a_ledger_of_an_older_release_is_moved_on_and_its_backup_stays_what_it_i
         )
     engine.dispose()
     before = path.read_bytes()
-    old = Backup(backup.folder, NOW, {**backup.files, "ledger.sqlite": sha256(before).hexdigest()}, {}, 1)
+    old = Backup(backup.folder, NOW, {**backup.files, "ledger.sqlite": sha256(before).hexdigest()}, {})
     assert ledger_facts(path).revision == UNVERSIONED
     assert place.restore(old).has_ledger
     assert path.read_bytes() == before
@@ -447,7 +447,7 @@ def test_a_ledger_of_a_newer_release_is_refused_and_once_it_is_renamed_the_backu
 def test_a_backup_that_was_made_without_its_ledger_leaves_a_database_alone(in_database, backup):
     """Before 0.2.0 was finished a ledger on PostgreSQL was not in a backup."""
     files = {name: digest for name, digest in backup.files.items() if name != "ledger.sqlite"}
-    assert in_database.restore(Backup(backup.folder, NOW, files, {}, 0)) == Restored((), 0, has_ledger=False)
+    assert in_database.restore(Backup(backup.folder, NOW, files, {})) == Restored((), 0, has_ledger=False)
     assert (in_database.private / "keys" / "numbers.key").exists()
     assert sa.inspect(sa.create_engine(in_database.database, poolclass=sa.NullPool)).get_schema_names() == [
         "information_schema",

@@ -122,7 +122,7 @@ def test_a_backup_of_the_owners_is_not_put_into_a_home_with_a_market(tmp_path: P
     (tmp_path / "market").mkdir()
     (tmp_path / "market" / "market_state.npz").touch()
     settings = Settings(home=tmp_path)
-    backup = Backup(tmp_path / "backup", run_time(DAY), {"deployment.json": "0"}, {}, 0)
+    backup = Backup(tmp_path / "backup", run_time(DAY), {"deployment.json": "0"}, {})
     with pytest.raises(ContentConflictError, match="holds a simulated market and the backup none"):
         put_back(Platform(settings=settings, policies=settings.policies()), backup)
 
