@@ -14,12 +14,13 @@ from urllib.parse import urljoin, urlparse
 import duckdb
 import pytest
 
+from mlife_assets.components.metrics import dashboard
 from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.places import DASHBOARD, card_key
 from mlife_assets.core.statistics import Sums, mean_difference_interval
-from mlife_assets.core.windows import is_mature, mature_day
+from mlife_assets.core.windows import add_days, is_mature, mature_day
 from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
 from mlife_assets.recruiting.dashboard.page import render_dashboard
 
@@ -183,6 +184,28 @@ def test_cards_link_back(lived) -> None:
 
 def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
     assert render_dashboard(collect(lived.home.platform)) == page
+
+
+def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, lived, monkeypatch) -> None:
+    whole = collect(lived.home.platform)
+    monkeypatch.setattr(dashboard, "DAYS_SHOWN", 2)
+    cut = collect(lived.home.platform)
+    since = add_days(whole.as_of_date, -1)
+    assert (cut.first_date, cut.as_of_date, cut.is_cut, whole.is_cut) == (since, whole.as_of_date, True, False)
+    daily = ("auc_realised", "map_human", "map_realised")
+    for old, new in [(getattr(whole.model, name), getattr(cut.model, name)) for name in daily]:
+        assert new == tuple(value for value in old if value.day >= since) != old
+    assert cut.production.sent == tuple(one for one in whole.production.sent if one.day >= since) != ()
+    assert cut.decisions == tuple(one for one in whole.decisions if one.day >= since) != whole.decisions
+    assert [len(one.values) for one in cut.model.drift] == [len(one.values[-2:]) for one in whole.model.drift]
+    assert (cut.champion, cut.texting, cut.applications) == (whole.champion, whole.texting, whole.applications)
+    assert {one.label: one.value for one in cut.kpis if "MAP" not in one.label} == {
+        one.label: one.value for one in whole.kpis if "MAP" not in one.label
+    }
+    assert all(one.is_champion or one.registered_on >= since for one in cut.models)
+    note = f"days from <b>{format_day(since, year=True)}</b> on, totals of all"
+    assert note in render_dashboard(cut)
+    assert "totals of all" not in page
 
 
 @pytest.mark.browser

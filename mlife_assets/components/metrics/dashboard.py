@@ -4,7 +4,8 @@ Belongs here: collecting what the page shows, publishing it. Does not belong her
 page looks (`recruiting.dashboard`).
 
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
-computed only for it, except realised MAP, which ranks each mature day once more.
+computed only for it, except realised MAP, which ranks each mature day once more. Totals are of all days; what has a
+value a day is shown of the newest days alone, so that the page costs the same however old a deployment is.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.metrics.applications import applications
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions, map_by_day
 from mlife_assets.components.metrics.other_models import decision_of, other_models
+from mlife_assets.components.monitoring.performance_history import REPORT as PERFORMANCE
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import page_link
@@ -48,6 +50,14 @@ from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 GROUP = "metrics"
 _METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
+DAYS_SHOWN = 182
+"""Newest days that the page shows one by one: 26 weeks. SQL answers about all days."""
+PERFORMANCE_FIELDS = {
+    "auc_realised": "realised_roc_auc",
+    "auc_estimated": "estimated_roc_auc",
+    "click_auc_realised": "click_realised_roc_auc",
+    "click_auc_estimated": "click_estimated_roc_auc",
+}
 REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 
 
@@ -81,7 +91,7 @@ def _digests(platform: Platform, day: date) -> tuple[ReportDigest, ...]:
 def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
     series: dict[tuple[DriftKind, str], list[DriftValue]] = {}
     for kind, name in REPORTS.items():
-        for day in platform.tables.report_days(name):
+        for day in platform.tables.newest_report_days(name, DAYS_SHOWN):
             for method, value in _worst(platform.read_monitoring_report(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
@@ -90,24 +100,29 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
     )
 
 
-def _performance(platform: Platform, name: str) -> tuple[DailyValue, ...]:
-    reports = [
-        platform.tables.read_report("realised_performance", d)
-        for d in platform.tables.report_days("realised_performance")
-    ]
-    return tuple(DailyValue(date.fromisoformat(report["as_of_date"]), report.get(name)) for report in reports)
+def _performance(platform: Platform) -> dict[str, tuple[DailyValue, ...]]:
+    """Return the ranking of labelled days, as it came out and as it was estimated, of the label and of clicks."""
+    days = platform.tables.newest_report_days(PERFORMANCE, DAYS_SHOWN)
+    reports = [platform.tables.read_report(PERFORMANCE, day) for day in days]
+    return {
+        field: tuple(DailyValue(date.fromisoformat(one["as_of_date"]), one.get(name)) for one in reports)
+        for field, name in PERFORMANCE_FIELDS.items()
+    }
 
 
-def _decisions(platform: Platform) -> tuple[Decision, ...]:
-    return tuple(decision_of(row) for row in decision_rows(platform))
+def _decisions(platform: Platform, since: date) -> tuple[Decision, ...]:
+    return tuple(decision_of(row) for row in decision_rows(platform) if row["as_of_date"] >= since)
 
 
-def _models(platform: Platform, map_days: Sequence[MapDay]) -> tuple[ModelVersion, ...]:
+def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
+    """Return the models of the days that are shown, and the champion."""
     verdicts = {row["model_version"]: row for row in platform.model_events("promotion_decided")}
     champion, gains = platform.registry.champion(), gains_of_promotions(platform, map_days)
     found = []
     for row in platform.registry.versions():
         version = row["model_version"]
+        if row["as_of_date"] < since and version != champion:
+            continue
         verdict = verdicts.get(version)
         found.append(
             ModelVersion(
@@ -148,8 +163,8 @@ def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _suppressions(platform: Platform) -> tuple[Suppression, ...]:
-    rows = platform.event_log.read("message_suppressed", columns=["reason", "campaign"])
+def _suppressions(platform: Platform, since: date) -> tuple[Suppression, ...]:
+    rows = platform.event_log.read("message_suppressed", start=since, columns=["reason", "campaign"])
     rows = rows.filter(pc.equal(rows["campaign"], platform.application.name))
     counts = (
         rows.group_by("reason")
@@ -190,10 +205,7 @@ def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date])
         map_random=(*(DailyValue(one.day, one.random) for one in map_days), *waits),
         map_simple=tuple(DailyValue(one.day, one.simple) for one in map_days if one.simple is not None),
         map_replaced=tuple(DailyValue(one.day, one.replaced) for one in map_days if one.replaced is not None),
-        auc_realised=_performance(platform, "realised_roc_auc"),
-        auc_estimated=_performance(platform, "estimated_roc_auc"),
-        click_auc_realised=_performance(platform, "click_realised_roc_auc"),
-        click_auc_estimated=_performance(platform, "click_estimated_roc_auc"),
+        **_performance(platform),
         drift=_drift(platform),
         map_cohort="by mature day, among the jobs that people were shown",
     )
@@ -201,12 +213,14 @@ def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date])
 
 def collect(platform: Platform) -> DashboardData:
     """Return everything that the page shows, as of the newest decided day."""
-    days = platform.tables.report_days(drift.REPORT)
-    if not days:
+    found = platform.tables.newest_report_days(drift.REPORT, DAYS_SHOWN + 1)
+    if not found:
         raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
+    days, is_cut = found[-DAYS_SHOWN:], len(found) > DAYS_SHOWN
+    since = days[0] if is_cut else date.min
     as_of, label = days[-1], platform.policies.label
-    first = platform.settings.first_lived_date
-    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
+    lived = platform.settings.first_lived_date
+    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if lived <= row["kpi_date"] <= as_of]
     everything = platform.warehouse.read("experiment_readout").to_pylist()
     readout = [row for row in everything if row["experiment"] == platform.application.name]
     map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
@@ -214,19 +228,25 @@ def collect(platform: Platform) -> DashboardData:
     return DashboardData(
         as_of_date=as_of,
         first_date=days[0],
+        is_cut=is_cut,
         world=f"{platform.settings.environment}, {world_of(platform)}",
         kpis=tiles(kpis, texted, ranking, label, as_of),
         model=_model(platform, map_days, days),
-        production=production(kpis, readout, label, as_of),
-        decisions=_decisions(platform),
-        models=_models(platform, map_days),
+        production=production(
+            [row for row in kpis if row["kpi_date"] >= since],
+            [row for row in readout if row["period_end_date"] >= since],
+            label,
+            as_of,
+        ),
+        decisions=_decisions(platform, since),
+        models=_models(platform, map_days, since),
         others=other_models(platform),
-        suppressions=_suppressions(platform),
+        suppressions=_suppressions(platform, since),
         reports=_digests(platform, as_of),
         extra_markers=tuple(
             Marker(reign.since.date(), "rollback", f"to {reign.model_version[:12]}: {reign.reason}")
             for reign in platform.registry.history()
-            if reign.kind == "rolled_back"
+            if reign.kind == "rolled_back" and reign.since.date() >= since
         ),
         ranking=ranking,
         texting=texted,

@@ -248,11 +248,13 @@ class DashboardData:
     """The whole page. Everything but `as_of_date` may be empty: an empty part says so instead of drawing nothing.
 
     `world` says which deployment the page is about (`dev, simulated market, seed 1`). `extra_markers` are those that
-    follow from neither decisions nor models, such as rollbacks. `first_date` and `as_of_date` bound the time axis.
+    follow from neither decisions nor models, such as rollbacks. `first_date` and `as_of_date` bound the time axis;
+    `is_cut` says that there are older days, which are in totals alone.
     """
 
     as_of_date: date
     first_date: date
+    is_cut: bool = False
     world: str = ""
     kpis: tuple[Kpi, ...] = ()
     model: ModelMetrics = ModelMetrics()
