@@ -10,12 +10,11 @@ Places of partitions are not said: Athena's default, `<Location>/dt=.../hour=...
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import yaml
 
 from infra.gate.environments import INFRA
-from infra.gate.yaml_tags import MAXIMUM_BYTES
+from infra.gate.yaml_tags import MAXIMUM_BYTES, on_one_line
 from mlife_assets.adapters.event_log.layout import EVENTS
 from mlife_assets.core.sql_types import hive_type
 from mlife_assets.recruiting.events import EVENT_TYPES, EventType
@@ -104,11 +103,7 @@ def _table(
         "          SerdeInfo: {SerializationLibrary: org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe}",
         "          Columns:",
     ]
-    return lines + [f"          - {_flow({'Name': column, 'Type': kind})}" for column, kind in found]
-
-
-def _flow(value: dict[str, Any]) -> str:
-    return str(yaml.safe_dump(value, default_flow_style=True, width=1_000, sort_keys=False)).strip()
+    return lines + [f"          - {on_one_line({'Name': column, 'Type': kind})}" for column, kind in found]
 
 
 def with_tables(template: str) -> str:

@@ -83,6 +83,11 @@ IDENTITIES: dict[str, Identity] = {
     "AWS::IAM::Role": Identity("RoleName", attributes={"Arn": _arn("iam", "role/mlife/{name}", region="")}),
     "AWS::KMS::Key": Identity(attributes={"Arn": _arn("kms", "key/{name}")}),
     "AWS::Logs::LogGroup": Identity("LogGroupName", attributes={"Arn": _arn("logs", "log-group:{name}:*")}),
+    "AWS::QuickSight::DataSet": Identity("DataSetId", attributes={"Arn": _arn("quicksight", "dataset/{name}")}),
+    "AWS::QuickSight::DataSource": Identity(
+        "DataSourceId", attributes={"Arn": _arn("quicksight", "datasource/{name}")}
+    ),
+    "AWS::QuickSight::Group": Identity("GroupName", attributes={"Arn": _arn("quicksight", "group/default/{name}")}),
     "AWS::RDS::DBInstance": Identity(
         "DBInstanceIdentifier",
         attributes={

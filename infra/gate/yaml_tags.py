@@ -81,3 +81,8 @@ def read(path: Path) -> Template:
 def written(template: Template) -> str:
     """Return a template as YAML in its long form."""
     return str(yaml.dump(template, Dumper=_Dumper, sort_keys=False, width=118))
+
+
+def on_one_line(value: Any) -> str:
+    """Return a value as YAML in the form of JSON, on one line."""
+    return str(yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=1_000_000, sort_keys=False)).rstrip("\n")

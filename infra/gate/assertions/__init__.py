@@ -1,6 +1,7 @@
 """What must be true of every environment; importing this package fills the list of `infra.gate.findings`."""
 
 from infra.gate.assertions import (
+    bi,
     catalog,
     compute,
     database,
@@ -15,6 +16,7 @@ from infra.gate.assertions import (
 )
 
 __all__ = [
+    "bi",
     "catalog",
     "compute",
     "database",

@@ -1,0 +1,222 @@
+"""What the dashboard of QuickSight shows: data sets, and visuals on two sheets.
+
+Belongs here: which columns of which question or mart are drawn in which form. Does not belong here: CloudFormation
+(`bi_template`), any figure (`mlife_assets/sql`, `dbt_project/`).
+
+Concept: no figure is defined here. A data set is a question of the query library as it stands, or columns of a mart,
+and a visual draws columns of one: each mark is one row. All of them are aggregates, so nobody who may look at the
+dashboard can come upon a person. What grows while applications arrive is drawn of days that are mature, as on the
+embedded one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import duckdb
+import yaml
+
+from infra.gate.environments import INFRA
+from mlife_assets.adapters.query_library import read_query
+from mlife_assets.core.sql_types import duckdb_type
+from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
+
+MARTS = INFRA.parent / "dbt_project" / "models" / "marts" / "metrics"
+TABLES = {
+    "lake": (MAP_OF_SHOWN,),
+    "marts": ("application_daily", "experiment_readout", "kpi_daily", "model_performance_daily"),
+}
+"""What data sets may read: tables without a row about one person."""
+QUESTIONS = ("fill_rate", "lift", "map_over_time", "opt_outs", "revenue")
+COLUMNS_OF_MARTS = {
+    "kpi_daily": ("kpi_date", "messages_submitted", "messages_delivered", "ctr", "opt_outs"),
+    "model_performance_daily": (
+        "exposure_date",
+        "model_version",
+        "slice",
+        "messages",
+        "applies",
+        "estimated_apply_rate",
+        "realised_apply_rate",
+        "brier_score",
+    ),
+}
+REFRESHED_AT = "21:00"
+"""In UTC: a day runs at 18:00, and its marts are built in the same evening."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What SPICE holds: a text of SQL, and the types of its columns as DuckDB calls them."""
+
+    name: str
+    text: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Visual:
+    """One drawing.
+
+    Attributes:
+        name, title: its id, and what people read.
+        data_set: whose rows are drawn.
+        form: a line or a bar for each of `columns` by `day`; or a table of them.
+        columns: what is drawn.
+        day, colour: the column of the axis, and the one that tells series apart.
+        only: a column and the one value of it that is drawn.
+        window_days: how many days after `day` its figure still grows; None where it is known at once.
+    """
+
+    name: str
+    title: str
+    data_set: str
+    form: Literal["line", "bar", "table"]
+    columns: tuple[str, ...]
+    day: str = ""
+    colour: str = ""
+    only: tuple[str, str] | None = None
+    window_days: int | None = None
+
+
+_LABEL = LabelPolicy()
+_SAME_DAY, _REST_OF_WEEK = 0, 6
+SHEETS: dict[str, tuple[Visual, ...]] = {
+    "model": (
+        Visual(
+            "map",
+            "Ranking quality, MAP@10, by mature day",
+            "map_over_time",
+            "line",
+            ("champion_map", "human_map", "random_map"),
+            "as_of_date",
+        ),
+        Visual(
+            "map-rolling",
+            "MAP@10 of each model over its last seven measured days",
+            "map_over_time",
+            "line",
+            ("champion_map_7d",),
+            "as_of_date",
+            "model_version",
+        ),
+        Visual(
+            "gain", "MAP@10 beyond the recruiters' ranking", "map_over_time", "line", ("gain_over_human",), "as_of_date"
+        ),
+        Visual(
+            "calibration",
+            "Apply rate of delivered messages: estimated and realised",
+            "model_performance_daily",
+            "table",
+            COLUMNS_OF_MARTS["model_performance_daily"],
+        ),
+    ),
+    "production": (
+        Visual("texts", "Texts per day", "kpi_daily", "bar", ("messages_submitted", "messages_delivered"), "kpi_date"),
+        Visual(
+            "ctr",
+            "Clicks per delivered text",
+            "kpi_daily",
+            "line",
+            ("ctr",),
+            "kpi_date",
+            window_days=_LABEL.click_window_days,
+        ),
+        Visual(
+            "lift",
+            "Share of people who apply: treated minus holdout, by week",
+            "lift",
+            "line",
+            ("lift",),
+            "period_end_date",
+            "experiment",
+            only=("period_kind", "week"),
+            window_days=_SAME_DAY,
+        ),
+        Visual(
+            "revenue",
+            "Bids of applications after messages, US dollars",
+            "revenue",
+            "bar",
+            ("revenue_usd",),
+            "kpi_date",
+            "application",
+            window_days=_LABEL.apply_window_days,
+        ),
+        Visual(
+            "fill-rate",
+            "Openings filled of those posted",
+            "fill_rate",
+            "line",
+            ("fill_rate", "fill_rate_28d"),
+            "kpi_date",
+            window_days=_SAME_DAY,
+        ),
+        Visual("opt-outs", "People who want no more texts, by day", "kpi_daily", "bar", ("opt_outs",), "kpi_date"),
+        Visual(
+            "opt-out-rate",
+            "People who want no more texts, per thousand texts of a week",
+            "opt_outs",
+            "line",
+            ("opt_outs_per_thousand",),
+            "week_start_date",
+            window_days=_REST_OF_WEEK,
+        ),
+        Visual(
+            "arms",
+            "People who apply, treated and holdout",
+            "lift",
+            "table",
+            (
+                "experiment",
+                "period_kind",
+                "period_start_date",
+                "period_end_date",
+                "treated_users",
+                "holdout_users",
+                "treated_apply_rate",
+                "holdout_apply_rate",
+                "lift",
+            ),
+        ),
+    ),
+}
+VISUALS = {visual.name: visual for visuals in SHEETS.values() for visual in visuals}
+
+
+def _statement(name: str) -> str:
+    """Return a question without its head: QuickSight puts the text into a statement of its own."""
+    lines = read_query(name).text.splitlines()
+    first = next(number for number, line in enumerate(lines) if line and not line.startswith("--"))
+    return "\n".join(lines[first:])
+
+
+def declared_columns() -> dict[str, dict[str, str]]:
+    """Return the columns and types of every table that data sets may read."""
+    found = {f"lake.{MAP_OF_SHOWN}": {"as_of_date": "date"}}
+    found[f"lake.{MAP_OF_SHOWN}"] |= {field.name: duckdb_type(field.type) for field in LAKE_TABLES[MAP_OF_SHOWN]}
+    for name in TABLES["marts"]:
+        (model,) = yaml.safe_load((MARTS / f"{name}.yml").read_text(encoding="utf-8"))["models"]
+        found[f"marts.{name}"] = {column["name"]: column["data_type"] for column in model["columns"]}
+    return found
+
+
+@cache
+def data_sets() -> tuple[DataSet, ...]:
+    """Return all data sets, in order. Raises duckdb.Error for a question that reads another table."""
+    texts = {name: _statement(name) for name in QUESTIONS}
+    for name, chosen in COLUMNS_OF_MARTS.items():
+        texts[name] = "select\n    " + ",\n    ".join(chosen) + f"\n\nfrom marts.{name}"
+    with duckdb.connect() as connection:
+        for schema in TABLES:
+            connection.execute(f"create schema {schema}")
+        for name, columns in declared_columns().items():
+            connection.execute(f"create table {name} ({', '.join(f'{key} {kind}' for key, kind in columns.items())})")
+        return tuple(
+            DataSet(name, text, {row[0]: row[1] for row in connection.execute(f"describe {text}").fetchall()})
+            for name, text in sorted(texts.items())
+        )
