@@ -1,0 +1,101 @@
+"""What a person leaves in log and lake on a day: bytes, rows and files by event type, texts and their segments.
+
+Run: python benchmarks/data_of_a_day.py [--home FOLDER] [--json benchmarks/results/data_of_a_day.json]
+
+The size of `make demo-quick`, 2,500 people and a week, unless a home of the demo is named. Only days that the model ran
+are measured: history has no predictions. `infra/cost.py` reads the record. Under 5 CPU-minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import pyarrow.parquet as pq
+from demos import ROOT, checked_out
+
+RESULT = ROOT / "benchmarks" / "results" / "data_of_a_day.json"
+SIZE = {"MLIFE_MARKET_USERS": "2500", "MLIFE_MARKET_JOBS": "400", "MLIFE_GATE_USERS": "200", "MLIFE_DEMO_DAYS": "7"}
+DIGITS = 4
+
+
+def lived(home: Path) -> None:
+    """Live the demo in `home`. Raises SystemExit where it fails."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
+    mlife = Path(sys.executable).with_name("mlife")
+    done = subprocess.run(
+        [mlife, "demo"],
+        env={**others, **SIZE, "MLIFE_HOME": str(home), "MLIFE_DEMO_EVENT_DAYS": "[1,3,6]"},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the demo failed; look at {home}")
+
+
+def measured(home: Path) -> dict[str, Any]:
+    """Return what a home of the demo holds of the days that its model ran, for each person and day."""
+    summary = json.loads((home / "summary.json").read_text(encoding="utf-8"))
+    first, days, people = summary["decisions"][0]["date"], summary["days"], summary["users"]
+    person_days = people * days
+    log: defaultdict[str, dict[str, float]] = defaultdict(lambda: {"bytes": 0, "rows": 0, "files": 0})
+    segments: list[int] = []
+    for path in (home / "lake" / "events").glob("event_type=*/dt=*/**/*.parquet"):
+        parts = dict(part.split("=", 1) for part in path.parts if "=" in part)
+        if parts["dt"] < first:
+            continue
+        found = log[parts["event_type"]]
+        found["bytes"] += path.stat().st_size / person_days
+        found["rows"] += pq.read_metadata(path).num_rows / person_days
+        found["files"] += 1 / days
+        if parts["event_type"] == "message_planned":
+            rows = pq.read_table(path, columns=["channel", "segments"]).to_pylist()
+            segments += [row["segments"] for row in rows if row["channel"] == "sms"]
+    tables = [
+        path.stat().st_size
+        for path in (home / "lake" / "tables").glob("*/as_of_date=*/*")
+        if path.parent.name.partition("=")[2] >= first
+    ]
+    return {
+        "people": people,
+        "days": days,
+        "log_of_person_and_day": {
+            name: {key: round(value, DIGITS) for key, value in found.items()} for name, found in sorted(log.items())
+        },
+        "lake_bytes_of_person_and_day": round(sum(tables) / person_days, DIGITS),
+        "texts_of_person_and_day": round(summary["messages"]["submitted"] / person_days, DIGITS),
+        "segments_of_text": round(sum(segments) / len(segments), DIGITS),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure a home and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, help="a home of the demo; by default one is lived")
+    parser.add_argument("--json", type=Path, default=RESULT)
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        home = given.home or Path(folder) / "home"
+        if given.home is None:
+            lived(home)
+        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+        record = {"commit": checked_out(), "machine": machine, **measured(home)}
+    given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    bytes_of_day = sum(one["bytes"] for one in record["log_of_person_and_day"].values())
+    print(f"{bytes_of_day:.0f} bytes of log and {record['lake_bytes_of_person_and_day']:.0f} of lake a person and day")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
