@@ -22,7 +22,11 @@ from mlife_assets.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
-DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "infra" / "README.md"]
+DOCUMENTS = [
+    *(ROOT / name for name in TOP),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "infra").glob("*.md")),
+]
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 INVARIANTS = 14
 RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))

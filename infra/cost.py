@@ -1,0 +1,241 @@
+"""What a month on AWS costs, by environment and number of people: `python -m infra.cost` writes `infra/COST.md`.
+
+Belongs here: quantities of a month from the rendered templates, from what was measured and from the models of dbt,
+times prices of `cost.yaml`. Does not belong here: words and tables (`cost_page`); enforcing a budget.
+
+Concept: whatever a template decides is counted in the template, so that a changed template changes the page, which a
+test holds. Estimates are from above where there is a choice: Athena is reckoned to read all columns of all days.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra.gate.environments import INFRA, Environment, Sources, rendered
+from infra.gate.yaml_tags import read
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import PricePolicy
+
+ROOT = INFRA.parent
+SIZES = (10_000, 100_000, 1_000_000)
+HOURS, DAYS = 730, 30.4
+"""Of a month."""
+GB, TB = 10**9, 10**12
+RESULTS = ROOT / "benchmarks" / "results"
+_MODELS = ROOT / "dbt_project" / "models"
+_REFERENCE = re.compile(r"ref\('(\w+)'\)")
+_STAGED = "stg_events__"
+_TASK_START_SECONDS = 60
+"""Fargate asks for a minute at least, which is about what an image takes to start."""
+
+
+@cache
+def given() -> Mapping[str, Any]:
+    """Return prices and assumptions."""
+    return read(INFRA / "cost.yaml")
+
+
+def price(name: str) -> float:
+    """Return a price. Raises KeyError for what `cost.yaml` does not know, such as a new class of database."""
+    return float(given()["prices"][name]["usd"])
+
+
+def assumed(name: str) -> float:
+    """Return what nothing measures yet."""
+    return float(given()["assumed"][name]["value"])
+
+
+@cache
+def measured(name: str, folder: Path = RESULTS) -> Mapping[str, Any]:
+    """Return a record of a benchmark."""
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """What runs of a day take, measured on two processors."""
+
+    runs: float
+    seconds_of_10_000: float
+
+    @classmethod
+    def measured(cls) -> Run:
+        """Return it from the demo of 10,000 people, its folds and fits among it."""
+        demo = measured("server_demo")
+        days, seconds = demo["summary"]["days"], demo["seconds"]["embedded"]
+        return cls(demo["held_by_servers"]["runs"] / days, (seconds["days"] + seconds["sensors_and_retraining"]) / days)
+
+    def hours_of_month(self, people: int) -> float:
+        """Return for how long a run task is there in a month, if days grow with people as they do not quite."""
+        return (self.runs * _TASK_START_SECONDS + self.seconds_of_10_000 * people / 10_000) * DAYS / 3_600
+
+
+def event_types_of_models() -> dict[str, set[str]]:
+    """Return model that Athena builds -> the event types whose staged views it reads, through models in between."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in _MODELS.rglob("*.sql")}
+    built = {path.stem for path in (_MODELS / "marts").rglob("*.sql")}
+    between = texts.keys() - built
+
+    def read_by(name: str) -> set[str]:
+        found: set[str] = set()
+        for other in _REFERENCE.findall(texts[name]):
+            if other.startswith(_STAGED):
+                found.add(other.removeprefix(_STAGED))
+            elif other in between:
+                found |= read_by(other)
+        return found
+
+    return {name: types for name in sorted(built) if (types := read_by(name))}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is in the log and read of it, with a number of people."""
+
+    people: int
+
+    def _of_day(self, what: str) -> dict[str, float]:
+        log = measured("data_of_a_day")["log_of_person_and_day"]
+        factor = 1 if what == "files" else self.people
+        return {name: float(one[what]) * factor for name, one in log.items()}
+
+    @property
+    def log_bytes_of_day(self) -> float:
+        """Return what a day adds to the log."""
+        return sum(self._of_day("bytes").values())
+
+    @property
+    def lake_bytes_of_day(self) -> float:
+        """Return what a day adds to the lake's own tables: pairs, scores, reports."""
+        return float(measured("data_of_a_day")["lake_bytes_of_person_and_day"]) * self.people
+
+    @property
+    def stored_bytes(self) -> float:
+        """Return what log and lake hold at the age of the log."""
+        return (self.log_bytes_of_day + self.lake_bytes_of_day) * assumed("log_age_days")
+
+    @property
+    def files_of_day(self) -> float:
+        """Return how many files a day adds to the log."""
+        return sum(self._of_day("files").values())
+
+    def largest_query_of_day(self) -> tuple[str, float]:
+        """Return the model that reads most, and the bytes that it reads for each day of the log."""
+        found = {name: self._read("bytes", types) for name, types in event_types_of_models().items()}
+        name = max(found, key=lambda one: (found[one], one))
+        return name, found[name]
+
+    def _read(self, what: str, types: set[str]) -> float:
+        return sum(value for name, value in self._of_day(what).items() if name in types)
+
+    def read_in_month(self, what: str) -> float:
+        """Return the bytes, or files, of the log that Athena reads in a month: each model all days, once a day."""
+        of_day = sum(self._read(what, types) for types in event_types_of_models().values())
+        return of_day * assumed("log_age_days") * DAYS
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What texting costs in a month, which is the provider's to bill."""
+
+    wanted_of_day: float
+    allowed_of_day: float
+    usd_of_text: float
+
+    @classmethod
+    def of(cls, people: int) -> Texts:
+        """Return what people get where no cap holds it back, beside what the policy lets through."""
+        day = measured("data_of_a_day")
+        usd = float(day["segments_of_text"]) * PricePolicy().text_segment_usd
+        return cls(float(day["texts_of_person_and_day"]) * people, MessagingPolicy().maximum_messages_per_day, usd)
+
+    @property
+    def wanted_usd(self) -> float:
+        """Return what a month costs without a cap."""
+        return self.wanted_of_day * self.usd_of_text * DAYS
+
+    @property
+    def capped_usd(self) -> float:
+        """Return what a month costs under the cap of the policy."""
+        return min(self.wanted_of_day, self.allowed_of_day) * self.usd_of_text * DAYS
+
+
+def _fargate(vcpu: float, gb: float) -> float:
+    """Return the price of an hour."""
+    return vcpu * price("fargate_vcpu_hour") + gb * price("fargate_gb_hour")
+
+
+def _own(environment: Environment) -> Counter[str]:
+    """Return how many resources of each type the environment has in its account, and with the witness."""
+    delivery = environment.accounts["delivery"]
+    stacks = (stack for stack in environment.stacks if stack.account != delivery)
+    return Counter(resource.kind for stack in stacks for resource in stack.resources)
+
+
+def _services(environment: Environment) -> float:
+    """Return the price of an hour of what always runs."""
+    tasks = {one.properties["Family"]: one.properties for _, one in environment.of("AWS::ECS::TaskDefinition")}
+    found = 0.0
+    for _, service in environment.of("AWS::ECS::Service"):
+        task = tasks[service.properties["TaskDefinition"].rpartition("/")[2].partition(":")[0]]
+        found += service.properties["DesiredCount"] * _fargate(int(task["Cpu"]) / 1024, int(task["Memory"]) / 1024)
+    return found
+
+
+def month(environment: Environment, people: int) -> dict[str, float]:
+    """Return the lines of a month's bill of AWS in dollars. Raises KeyError for a thing that has no price."""
+    data, counts = Data(people), _own(environment)
+    (database,) = (one.properties for _, one in environment.of("AWS::RDS::DBInstance"))
+    (run,) = (
+        one.properties
+        for _, one in environment.of("AWS::ECS::TaskDefinition")
+        if one.properties["Family"] == "mlife-run"
+    )
+    zones = 2 if str(database["MultiAZ"]).lower() == "true" else 1
+    storage = float(database["AllocatedStorage"])
+    interfaces = sum(
+        len(one.properties["SubnetIds"])
+        for _, one in environment.of("AWS::EC2::VPCEndpoint")
+        if one.properties["VpcEndpointType"] == "Interface"
+    )
+    is_prod = environment.name == "prod"
+    files = data.read_in_month("files")
+    network = counts["AWS::EC2::NatGateway"] * price("nat_hour") + counts["AWS::EC2::EIP"] * price("address_hour")
+    balancer = counts["AWS::ElasticLoadBalancingV2::LoadBalancer"]
+    watched = counts["AWS::CloudWatch::Alarm"] * price("alarm") + assumed("metrics") * price("metric")
+    return {
+        "Athena": data.read_in_month("bytes") / TB * price("athena_tb"),
+        "S3, kept": data.stored_bytes / GB * price("s3_gb"),
+        "S3, requests": files * price("s3_get") + data.files_of_day * DAYS * price("s3_put"),
+        "trail": (files + data.files_of_day * DAYS) * price("trail_event"),
+        "runs": Run.measured().hours_of_month(people) * _fargate(int(run["Cpu"]) / 1024, int(run["Memory"]) / 1024),
+        "services": HOURS * _services(environment),
+        "database": zones * (HOURS * price(database["DBInstanceClass"]) + storage * price("database_gb")),
+        "its copies": storage * price("snapshot_gb"),
+        "network": HOURS * (network + interfaces * price("endpoint_hour")) + assumed("nat_gb") * price("nat_gb"),
+        "balancer": HOURS * balancer * (price("balancer_hour") + price("balancer_unit_hour")),
+        "keys and secrets": counts["AWS::KMS::Key"] * price("key")
+        + (counts["AWS::SecretsManager::Secret"] + 2) * price("secret"),  # the database's, and that of the log-in
+        "watching": watched + assumed("log_lines_gb") * price("log_lines_gb"),
+        "dashboard": assumed("authors") * price("author") + is_prod * assumed("readers") * price("reader"),
+    }
+
+
+@cache
+def environment(name: str) -> Environment:
+    """Return an environment as it will be."""
+    return rendered(Sources.read(), name)
+
+
+if __name__ == "__main__":
+    from infra.cost_page import PAGE, page
+
+    PAGE.write_text(page(), encoding="utf-8")
