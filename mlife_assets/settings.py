@@ -99,6 +99,11 @@ class Settings(DeploymentSettings):
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
     )
+    texts_per_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most texts a day of all applications together; by default each has its own limit alone.",
+    )
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )

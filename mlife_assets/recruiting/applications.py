@@ -7,11 +7,12 @@ here: what an application is (`application`), which of them are declared (`insta
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
-from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.policies import Policies
@@ -41,9 +42,17 @@ def applications_of(policies: Policies, declared: Sequence[ApplicationDeclaratio
     return found
 
 
-def application_named(policies: Policies, name: str, declared: Sequence[ApplicationDeclaration]) -> Application:
+def within_budget(application: Application, texts_per_day: int | None) -> Application:
+    """Return an application that plans no more texts a day than all together may send."""
+    policy = application.policy
+    if texts_per_day is None or application.channel is not Channel.SMS:
+        return application
+    most = min(policy.maximum_messages_per_day, texts_per_day)
+    return replace(application, policy=replace(policy, maximum_messages_per_day=most))
+
+
+def application_named(found: Sequence[Application], name: str) -> Application:
     """Return an application by name. Raises InvalidInputError naming the known ones."""
-    found = applications_of(policies, declared)
     for application in found:
         if application.name == name:
             return application

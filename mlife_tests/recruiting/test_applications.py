@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.applications import application_named, applications_of, job_of_the_day
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.applications import application_named, applications_of, job_of_the_day, within_budget
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 
@@ -17,11 +20,20 @@ def test_the_first_is_the_one_that_was_there_before_and_has_the_deployments_poli
 
 
 def test_an_application_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
-    assert application_named(Policies(), "job_of_the_day", (job_of_the_day,)).channel == "sms"
+    assert application_named([job_of_the_day(Policies())], "job_of_the_day").channel == "sms"
     with pytest.raises(InvalidInputError, match="no application is called 'letters'; known are job_of_the_day"):
-        application_named(Policies(), "letters", (job_of_the_day,))
+        application_named([job_of_the_day(Policies())], "letters")
 
 
 def test_two_applications_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="two applications are called job_of_the_day"):
         applications_of(Policies(), (job_of_the_day, job_of_the_day))
+
+
+def test_no_application_plans_more_texts_than_all_may_send() -> None:
+    texts = job_of_the_day(Policies())
+    assert within_budget(texts, None) is texts
+    assert within_budget(texts, 40).policy == replace(texts.policy, maximum_messages_per_day=40)
+    assert within_budget(texts, 1_000_000) == texts
+    mails = replace(texts, name="mails", channel=Channel.EMAIL)
+    assert within_budget(mails, 40) is mails

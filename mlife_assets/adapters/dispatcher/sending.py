@@ -75,6 +75,7 @@ class Dispatcher:
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
         verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
+        texts_per_day: most texts a day of all applications together; None where each has its own limit alone.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Dispatcher:
         clock: Clock,
         sleep: Callable[[float], None],
         verify: Verify = nothing_approved,
+        texts_per_day: int | None = None,
     ) -> None:
         """Wire the dispatcher; sends nothing. Raises InvalidInputError when the gateway is of another channel."""
         if gateway.channel != application.channel:
@@ -99,6 +101,7 @@ class Dispatcher:
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._application, self._policy, self._contact = application, application.policy, contact
         self._recheck, self._clock, self._sleep, self._verify = recheck, clock, sleep, verify
+        self._texts_per_day = texts_per_day if application.channel is Channel.SMS else None
         self._hearing = Hearing(ledger, gateway, people, application.policy, clock)
 
     def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
@@ -122,7 +125,7 @@ class Dispatcher:
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
-            room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
+            room = self._room(as_of)
             if ledger.is_paused(campaign) or room <= 0:
                 waiting = ledger.has_approved(campaign, as_of)
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
@@ -139,6 +142,13 @@ class Dispatcher:
         report = run.report(recovered, expired)
         _LOGGER.info("dispatched %s %s: %s", campaign, as_of.isoformat(), report)
         return report
+
+    def _room(self, as_of: date) -> int:
+        """Return how many more may be sent of a day."""
+        own = self._policy.maximum_messages_per_day - self._ledger.count_submitted(self._application.name, as_of)
+        if self._texts_per_day is None:
+            return own
+        return min(own, self._texts_per_day - self._ledger.count_texts(as_of))
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
         self._verify(rows)

@@ -126,6 +126,16 @@ class Guards(Replies):
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def count_texts(self, as_of_date: date) -> int:
+        """Return how many texts of a day, whoever planned them, may have reached someone or are about to."""
+        query = sa.select(sa.func.count()).where(
+            sa.func.coalesce(sends.c.channel, Channel.SMS) == Channel.SMS,
+            sends.c.as_of_date == as_of_date,
+            sends.c.state.in_(sorted({*MAY_HAVE_REACHED, SendState.LEASED})),
+        )
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def transitions(self, since_sequence: int = 0) -> pa.Table:
         """Return all transitions after a sequence, in order: the columns of `send_transitions`, and `channel`."""
         channel = sa.func.coalesce(sends.c.channel, Channel.SMS).label("channel")

@@ -173,7 +173,7 @@ def switch_sending(
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     if application:
-        application_named(platform.policies, application, platform.declared_applications)
+        application_named(platform.applications, application)
     ledger, now = platform.ledger, operator_time(platform)
     if application and not pauses and ledger.is_paused():
         raise GateClosedError(f"all sending is paused, that of {application} with it; resume without an application")

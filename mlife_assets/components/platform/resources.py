@@ -44,6 +44,7 @@ from mlife_assets.recruiting.applications import (
     ApplicationDeclaration,
     application_named,
     applications_of,
+    within_budget,
 )
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.messaging.binding import nothing_approved
@@ -127,14 +128,15 @@ class Platform(DeploymentParts, ModelPlatform):
     @shared_port
     def applications(self) -> tuple[Application, ...]:
         """All applications, the first one before the others."""
-        return applications_of(self.policies, self.declared_applications)
+        budget = self.settings.texts_per_day
+        return tuple(within_budget(one, budget) for one in applications_of(self.policies, self.declared_applications))
 
     @cached_property
     def application(self) -> Application:
         """The application whose view this is. Raises InvalidInputError naming the known ones."""
         if not self.application_name:
             return self.applications[0]
-        return application_named(self.policies, self.application_name, self.declared_applications)
+        return application_named(self.applications, self.application_name)
 
     @cached_property
     def application_tables(self) -> TableStore:
@@ -277,4 +279,5 @@ class Platform(DeploymentParts, ModelPlatform):
             clock=pace.clock,
             sleep=pace.sleep,
             verify=verify,
+            texts_per_day=self.settings.texts_per_day,
         )

@@ -76,13 +76,14 @@ class World:
         self.recheck: Any = everyone
         self.policy, self.contact = POLICY, ContactPolicy(holdout_share=0.0)
         self.verify: Any = lambda rows: None
+        self.texts_per_day: int | None = None
 
     def dispatcher(self, campaign: str = JOB_OF_THE_DAY) -> Dispatcher:
         people = PeopleRegister(self.ledger, self.contacts, key=b"k")
         application = replace(job_of_the_day(Policies(messaging=self.policy)), name=campaign)
         return Dispatcher(
             self.ledger, self.gateway, people, application, self.contact, recheck=self.recheck, clock=self.clock,
-            sleep=self.clock.sleep, verify=self.verify,
+            sleep=self.clock.sleep, verify=self.verify, texts_per_day=self.texts_per_day,
         )  # fmt: skip
 
     def dispatch(self) -> DispatchReport:
@@ -265,6 +266,29 @@ def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
     assert counts.num_rows == 3
     assert report.stopped_by in {"daily_budget", None}
     assert counts["user_id"].to_pylist().count("a") == 1
+
+
+def test_all_applications_together_send_no_more_texts_than_the_deployment_allows(world):
+    plan(world.ledger, ["a", "b"], campaign="other")
+    world.texts_per_day = 3
+    assert world.dispatcher("other").dispatch(DAY, worker="w").accepted == 2
+    plan(world.ledger, ["c", "d", "e"])
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by, world.gateway.request_counts().num_rows) == (1, "daily_budget", 3)
+    assert world.dispatch().accepted == 0
+    world.texts_per_day = 4
+    assert world.dispatch().accepted == 1
+    world.texts_per_day = None
+    assert world.dispatch().accepted == 1
+
+
+def test_texts_that_another_worker_is_about_to_send_count(world):
+    plan(world.ledger, ["a", "b"], campaign="other")
+    world.ledger.lease("other", DAY, worker="v", limit=2, now=NOW, until=NOW + timedelta(hours=1))
+    plan(world.ledger, ["c", "d", "e"])
+    world.texts_per_day = 3
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by) == (1, "daily_budget")
 
 
 def test_yesterdays_rows_expire_instead_of_being_sent(world):
