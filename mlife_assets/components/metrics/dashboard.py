@@ -219,8 +219,8 @@ def collect(platform: Platform) -> DashboardData:
     days, is_cut = found[-DAYS_SHOWN:], len(found) > DAYS_SHOWN
     since = days[0] if is_cut else date.min
     as_of, label = days[-1], platform.policies.label
-    lived = platform.settings.first_lived_date
-    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if lived <= row["kpi_date"] <= as_of]
+    first = platform.settings.first_lived_date
+    kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
     everything = platform.warehouse.read("experiment_readout").to_pylist()
     readout = [row for row in everything if row["experiment"] == platform.application.name]
     map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
