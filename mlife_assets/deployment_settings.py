@@ -60,11 +60,12 @@ class DeploymentSettings(HomeSettings):
     """What tells one deployment from another."""
 
     environment: Literal["dev", "staging", "prod"] = "dev"
-    deployment: Literal["embedded", "standalone"] = Field(
-        default="embedded", description="What stands behind the ports: a simulated market, or data that others deliver."
+    deployment: Literal["embedded", "standalone", "aws"] = Field(
+        default="embedded",
+        description="What stands behind the ports: a simulated market, or data that others deliver, here or on AWS.",
     )
     first_day: date | None = Field(
-        default=None, description="First day of raw events of a standalone deployment; the market has its own."
+        default=None, description="First day of raw events that others deliver; the market has its own."
     )
     history_days: int = Field(
         default=60,
@@ -104,35 +105,34 @@ class DeploymentSettings(HomeSettings):
 
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
-        is_standalone = self.deployment == "standalone"
+        name, is_simulated = self.deployment, self.deployment == "embedded"
         if differs := self._differs_from(begun_with(self.home)):
             raise ValueError(differs)
-        if is_standalone and holds_market(self.home):
+        if not is_simulated and holds_market(self.home):
             raise ValueError(
-                "MLIFE_DEPLOYMENT is standalone and this home holds a simulated market; name another folder in "
-                "MLIFE_HOME"
+                f"MLIFE_DEPLOYMENT is {name} and this home holds a simulated market; name another folder in MLIFE_HOME"
             )
-        if is_standalone and self.first_day is None:
+        if not is_simulated and self.first_day is None:
             raise ValueError(
-                "MLIFE_DEPLOYMENT is standalone and MLIFE_FIRST_DAY says nothing; set it to the first day of your raw "
+                f"MLIFE_DEPLOYMENT is {name} and MLIFE_FIRST_DAY says nothing; set it to the first day of your raw "
                 "events, as YYYY-MM-DD"
             )
-        if not is_standalone and self.first_day is not None:
+        if is_simulated and self.first_day is not None:
             raise ValueError(
                 "MLIFE_FIRST_DAY is set and the simulated market has a first day of its own; unset it, or set "
                 "MLIFE_DEPLOYMENT to standalone"
             )
-        if not is_standalone and (self.contacts or self.audit_table):
+        if is_simulated and (self.contacts or self.audit_table):
             raise ValueError(
                 "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both of its own; unset them, "
                 "or set MLIFE_DEPLOYMENT to standalone"
             )
-        if not is_standalone and self.landing:
+        if is_simulated and self.landing:
             raise ValueError(
                 "MLIFE_LANDING is set and the simulated market delivers to the home; unset it, or set MLIFE_DEPLOYMENT "
                 "to standalone"
             )
-        if not is_standalone and (self.mail_relay or self.letterhead):
+        if is_simulated and (self.mail_relay or self.letterhead):
             raise ValueError(
                 "MLIFE_MAIL_RELAY or MLIFE_LETTERHEAD is set and nobody in a simulated market gets real mail; unset "
                 "them, or set MLIFE_DEPLOYMENT to standalone"
@@ -147,7 +147,7 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_CLOCK_FILE tries days out and MLIFE_MAIL_RELAY sends to people, at the hours of that clock; "
                 "unset one of them"
             )
-        if _overlap(*self.named_places.values()):
+        if overlap(*self.named_places.values()):
             raise ValueError(
                 "MLIFE_LANDING lies in the lake, or holds it, and others write to it; name a place of its own"
             )
@@ -155,7 +155,7 @@ class DeploymentSettings(HomeSettings):
             raise ValueError(
                 "MLIFE_CONTACTS, MLIFE_AUDIT_TABLE or MLIFE_LETTERHEAD is set to nothing; name a file, or unset it"
             )
-        if self.clock_file is not None and not (is_standalone and self.environment == "dev"):
+        if self.clock_file is not None and not (name == "standalone" and self.environment == "dev"):
             raise ValueError(
                 "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"
             )
@@ -237,7 +237,7 @@ class DeploymentSettings(HomeSettings):
         )
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
     """Return whether one of two places that were named lies in the other, or is it."""
     if is_folder(one) and is_folder(other):
         return lies_in_or_holds(Path(one).resolve(), Path(other).resolve())

@@ -123,7 +123,7 @@ class HomeSettings(LogSettings):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
         return token
 
-    @field_validator("lake", "landing", check_fields=False)
+    @field_validator("lake", "landing", "event_log", "log_heads", check_fields=False)
     @classmethod
     def _a_folder_or_a_bucket(cls, place: str | None) -> str | None:
         try:
@@ -156,12 +156,28 @@ class HomeSettings(LogSettings):
         """Return where the lake is. Raises ValueError naming what a bucket lacks."""
         return self._place("lake", self.lake)
 
+    @property
+    def log_place(self) -> Path | Bucket:
+        """Return where the event log is: in the lake, unless it has a place of its own."""
+        return self.lake_place
+
     def _place(self, name: str, named: str | None) -> Path | Bucket:
         """Return the folder or bucket that was named, by default the folder `name` of the home."""
         if named is None:
             return self.home / name
         if Path(named).is_absolute():
             return Path(named)
+        bucket, prefix = bucket_name_and_prefix(named)
+        return Bucket(
+            bucket,
+            prefix,
+            self._key_of_buckets(name),
+            endpoint=self.s3_endpoint,
+            region=self.s3_region or USUAL_REGION,
+        )
+
+    def _key_of_buckets(self, name: str) -> Credentials | None:
+        """Return the key that opens the bucket `name`. Raises ValueError naming what it lacks."""
         keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
         if not key_id or not secret:
@@ -174,14 +190,7 @@ class HomeSettings(LogSettings):
                 "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds white space, perhaps the end of a "
                 "file's line; correct it"
             )
-        bucket, prefix = bucket_name_and_prefix(named)
-        return Bucket(
-            bucket,
-            prefix,
-            Credentials(key_id, secret, token or None),
-            endpoint=self.s3_endpoint,
-            region=self.s3_region or USUAL_REGION,
-        )
+        return Credentials(key_id, secret, token or None)
 
     @property
     def pages_address(self) -> str:

@@ -20,9 +20,10 @@ from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from mlife_assets.aws_settings import AwsSettings
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.storage_places import require_database_url
-from mlife_assets.deployment_settings import WORLD_FILE, DeploymentSettings, begun_with
+from mlife_assets.deployment_settings import WORLD_FILE, begun_with
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
@@ -72,7 +73,7 @@ class HomeSource(PydanticBaseSettingsSource):
         raise NotImplementedError
 
 
-class Settings(DeploymentSettings):
+class Settings(AwsSettings):
     """One deployment of mlife; each field is read from `MLIFE_<NAME>`."""
 
     remembers: ClassVar[bool] = True
@@ -225,15 +226,16 @@ class Settings(DeploymentSettings):
         variables = {"MLIFE_WAREHOUSE_PATH": str(self.warehouse_path), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
         if isinstance(lake, Path):
             return {**variables, "MLIFE_LAKE_ROOT": str(lake)}
-        key = lake.credentials
+        key, log = lake.credentials, self.event_log_place
         return {  # names that no setting reads: another home of this process has its own
             **variables,
-            "MLIFE_LAKE_ROOT": lake.url,
+            "MLIFE_LAKE_ROOT": lake.url if log is None else log.url,  # dbt reads the log alone
+            **({} if log is None else {"MLIFE_TABLES_ROOT": lake.url}),
             "MLIFE_LAKE_ENDPOINT": lake.endpoint or "",
             "MLIFE_LAKE_REGION": lake.region,
-            "MLIFE_LAKE_KEY_ID": key.access_key_id,
-            "MLIFE_LAKE_SECRET": key.secret_access_key,
-            "MLIFE_LAKE_TOKEN": key.session_token or "",
+            "MLIFE_LAKE_KEY_ID": "" if key is None else key.access_key_id,
+            "MLIFE_LAKE_SECRET": "" if key is None else key.secret_access_key,
+            "MLIFE_LAKE_TOKEN": (key and key.session_token) or "",
         }
 
     def export_to_dagster(self) -> None:

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlife_assets.adapters.duckdb_extension import extension_path
+from mlife_assets.core.storage_places import Credentials
 
 if TYPE_CHECKING:
     import duckdb
 
 SECRET = "mlife_lake"  # noqa: S105  its name
+PLACES = {SECRET: "MLIFE_LAKE_ROOT", "mlife_tables": "MLIFE_TABLES_ROOT"}
+"""Name of a secret -> the variable that says what it opens: the log, and tables where they lie elsewhere."""
 
 
 def open_bucket(connection: duckdb.DuckDBPyConnection, environment: Mapping[str, str]) -> None:
-    """Let a connection read the lake that the variables of dbt name; a lake in a folder needs nothing.
+    """Let a connection read lake and log that the variables of dbt name; a lake in a folder needs nothing.
+
+    Without a key among the variables it is that which the machine's role gives now.
 
     Raises MissingExtraError without the package of the extension.
     """
@@ -29,21 +34,32 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, environment: Mapping[str,
     if not lake.startswith("s3://"):
         return
     connection.load_extension(str(extension_path()))
-    connection.execute(f"create or replace secret {SECRET} ({_options(lake, environment)})")
+    key = _key(environment)
+    for name, variable in PLACES.items():
+        if place := environment.get(variable):
+            connection.execute(f"create or replace secret {name} ({_options(place, key, environment)})")
 
 
-def _options(lake: str, environment: Mapping[str, str]) -> str:
+def _key(environment: Mapping[str, str]) -> Credentials:
+    if key_id := environment.get("MLIFE_LAKE_KEY_ID"):
+        return Credentials(key_id, environment.get("MLIFE_LAKE_SECRET", ""), environment.get("MLIFE_LAKE_TOKEN"))
+    from mlife_assets.adapters.aws.clients import role_key
+
+    return role_key()
+
+
+def _options(place: str, key: Credentials, environment: Mapping[str, str]) -> str:
     """Return the options of the secret."""
     endpoint = urlsplit(environment.get("MLIFE_LAKE_ENDPOINT", ""))
-    has_dots = "." in urlsplit(lake).netloc
+    has_dots = "." in urlsplit(place).netloc
     options = {
-        "key_id": environment.get("MLIFE_LAKE_KEY_ID"),
-        "secret": environment.get("MLIFE_LAKE_SECRET"),
-        "session_token": environment.get("MLIFE_LAKE_TOKEN"),
+        "key_id": key.access_key_id,
+        "secret": key.secret_access_key,
+        "session_token": key.session_token,
         "region": environment.get("MLIFE_LAKE_REGION"),
         "endpoint": endpoint.netloc + endpoint.path.rstrip("/"),
         "url_style": "path" if endpoint.netloc or has_dots else None,
-        "scope": lake,
+        "scope": place,
     }
     stated = [f"{name} '{_escaped(value)}'" for name, value in options.items() if value]
     return ", ".join(["type s3", *stated, *(["use_ssl false"] if endpoint.scheme == "http" else [])])

@@ -13,13 +13,44 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 
 KEY_BYTES = 32
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Keys(Protocol):
+    """Keys by name."""
+
+    def key(self, name: str) -> bytes:
+        """Return the key `name`, 32 bytes."""
+        ...
+
+    def rotate(self, name: str) -> None:
+        """Replace the key `name` by a new one. Raises GateClosedError where it derives from something that stays."""
+        ...
+
+
+class SecretKeyring:
+    """Keys by name that derive from one secret, for homes that keep no file: each machine has the same ones."""
+
+    def __init__(self, secret: Callable[[], str]) -> None:
+        """Remember who reads the secret; it is read with the first key."""
+        self._secret = cache(secret)
+
+    def key(self, name: str) -> bytes:
+        """Return the key `name`, 32 bytes."""
+        return hmac.new(self._secret().encode(), f"mlife key|{name}".encode(), hashlib.sha256).digest()
+
+    def rotate(self, name: str) -> None:
+        """Refuse. Raises GateClosedError: the secret is for ever, since hashes of numbers are compared with it."""
+        raise GateClosedError(f"key {name} derives from the secret of MLIFE_NUMBER_HASH_KEY, which never changes")
 
 
 class Keyring:

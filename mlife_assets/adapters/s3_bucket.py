@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
@@ -54,14 +55,22 @@ _PASSING = {"408", "409", "429"}
 def open_bucket(bucket: Bucket, *, retries: int = RETRIES) -> S3Store:
     """Return obstore's view of a bucket; nothing is asked of it yet."""
     key = bucket.credentials
-    optional = {"prefix": bucket.prefix, "session_token": key.session_token}
+    optional: dict[str, Any] = {"prefix": bucket.prefix}
+    if key is None:  # asked for again before it ends
+        from mlife_assets.adapters.aws.clients import renewed_role_key
+
+        optional["credential_provider"] = renewed_role_key
+    else:
+        optional |= {
+            "access_key_id": key.access_key_id,
+            "secret_access_key": key.secret_access_key,
+            "session_token": key.session_token,
+        }
     return S3Store(
         bucket.name,
         config={
             "endpoint": bucket.endpoint or _aws_endpoint(bucket),  # stated, or obstore takes that of the environment
             "region": bucket.region,
-            "access_key_id": key.access_key_id,
-            "secret_access_key": key.secret_access_key,
             "virtual_hosted_style_request": not bucket.is_in_path,
             "skip_signature": False,
         },
@@ -75,7 +84,7 @@ def open_bucket(bucket: Bucket, *, retries: int = RETRIES) -> S3Store:
             "retry_timeout": _ALL_TRIES,
             "backoff": {"init_backoff": _FIRST_PAUSE, "max_backoff": _LONGEST_PAUSE, "base": 2},
         },
-        **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
+        **{name: value for name, value in optional.items() if value},
     )
 
 

@@ -38,7 +38,7 @@ _LOG_FOLDERS, _TABLE_FOLDERS = {"dt": "date", "hour": "bigint"}, {"as_of_date": 
 _VIEWS = "seen"
 """The database in memory that holds the views, beside the file of the warehouse."""
 _FOLDERS = ("events", "tables")
-"""Folders of the lake that a text may read."""
+"""Folders that a text may read."""
 _EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n)*explain\b(?:\s+analyze\b|\s*\([\w\s,]*\))?(?P<explained>.*)", re.I | re.S)
 
 MOST_SECONDS = 10
@@ -106,8 +106,7 @@ class SqlSession:
 
     def _close(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Keep a connection from all files but those of log and tables, from the network and from other settings."""
-        root = self._environment["MLIFE_LAKE_ROOT"].replace("'", "''")
-        folders = ", ".join(f"'{root}/{folder}/'" for folder in _FOLDERS)
+        folders = ", ".join(f"'{self._root(folder)}/{folder}/'" for folder in _FOLDERS)
         for setting in (
             f"memory_limit = '{_MEMORY}'",
             f"max_temp_directory_size = '{_DISK}'",
@@ -143,13 +142,18 @@ class SqlSession:
         places = [*(f"{home}.{one}" for one in schemas), f"{_VIEWS}.events", f"{_VIEWS}.lake"]
         connection.execute(f"set search_path = '{','.join(places)}'")
 
+    def _root(self, folder: str) -> str:
+        """Return what holds a folder, as text within quotes; tables may lie elsewhere than the log."""
+        root = self._environment["MLIFE_LAKE_ROOT"]
+        return (self._environment.get("MLIFE_TABLES_ROOT", root) if folder == "tables" else root).replace("'", "''")
+
     def _stored(self, folder: str, schema: pa.Schema, partitions: Mapping[str, str]) -> str:
         """Return the query of all files below a folder; no rows where there is none. Older files lack later columns."""
         types = {field.name: duckdb_type(field.type) for field in schema} | dict(partitions)
         nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in types.items())
         if not self._lake.folders(folder):
             return f"select {nothing} where false"
-        root = self._environment["MLIFE_LAKE_ROOT"].replace("'", "''")
+        root = self._root(folder.partition("/")[0])
         files = f"'{root}/{folder}/{'*/' * len(partitions)}*.parquet'"
         hive = ", ".join(f"{name}: {kind}" for name, kind in partitions.items())
         options = f"hive_partitioning = true, hive_types = {{{hive}}}, union_by_name = true"

@@ -95,7 +95,11 @@ def require_event_log(settings: Settings) -> None:
                 f"the event log of {settings.home} was signed and is gone; restore {settings.lake_name} from a copy, "
                 "`mlife log verify` says what is missing"
             )
-        first = {"embedded": "run `mlife demo` first", "standalone": "turn due_days_sensor on in `mlife dev`"}
+        first = {
+            "embedded": "run `mlife demo` first",
+            "standalone": "turn due_days_sensor on in `mlife dev`",
+            "aws": "turn due_days_sensor on",
+        }
         raise NotFoundError(
             f"nothing has run in {settings.home} yet; {first[settings.deployment]}, or name another folder with --home"
         )
@@ -105,7 +109,7 @@ def has_event_log(settings: HomeSettings) -> bool:
     """Return whether the home holds an event log."""
     from mlife_assets.adapters.object_store import has_folder
 
-    return has_folder(settings.lake_place, "events")
+    return has_folder(settings.log_place, "events")
 
 
 def open_platform(settings: Settings) -> Platform:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HINTS = {
     "embedded": "`mlife demo` runs three weeks of a production model; for another folder use --home",
     "standalone": "`mlife doctor` says what is missing, the README.md of the home how days run",
+    "aws": "`mlife doctor` says what is missing; due_days_sensor runs days",
 }
 VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
 BODY_WIDTH = 90

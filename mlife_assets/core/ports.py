@@ -156,6 +156,22 @@ class AlertChannel(Protocol):
         ...
 
 
+class Measures(Protocol):
+    """Whom numbers are handed to that alarms watch."""
+
+    def report(self, name: str, value: float) -> None:
+        """Hand a number over, of now. What goes wrong is logged: a number stops no day."""
+        ...
+
+
+class SendingStop(Protocol):
+    """A switch outside of everything that runs, which stops every send."""
+
+    def is_stopped(self) -> bool:
+        """Return whether nothing may be sent now; where that cannot be known, nothing may."""
+        ...
+
+
 class EventSource(Protocol):
     """Where raw events come from: delivers landing files, knows nothing of the platform."""
 

@@ -37,14 +37,14 @@ class Bucket:
     Attributes:
         name: of the bucket.
         prefix: what all keys start with, without slashes around it; empty for the whole bucket.
-        credentials: the key that opens it.
+        credentials: the key that opens it; None where the role of the machine does.
         endpoint: address of the object store; None for that of AWS.
         region: where the bucket is.
     """
 
     name: str
     prefix: str
-    credentials: Credentials
+    credentials: Credentials | None
     endpoint: str | None = None
     region: str = USUAL_REGION
 

@@ -9,20 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mlife_assets.core.checkup import Finding
-from mlife_assets.deployments import embedded, standalone
+from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.deployments import aws, embedded, standalone
 from mlife_assets.deployments.record import Deployment, Home
 from mlife_assets.settings import Settings
 
 DEPLOYMENTS: Mapping[str, Callable[[Home], Deployment]] = {
     embedded.NAME: embedded.embedded,
     standalone.NAME: standalone.standalone,
+    aws.NAME: aws.aws,
 }
 
 
 def look_at_deployment(settings: Settings) -> list[Finding]:
     """Return what was found of what a deployment is given by its owner; nothing where it is given nothing."""
-    return standalone.look_at(settings) if settings.deployment == standalone.NAME else []
+    if settings.deployment == standalone.NAME:
+        return standalone.look_at(settings)
+    found: list[Finding] = []
+    for part, look in looks_of(settings):
+        with faults_found(part, found):
+            look()
+            found.append(Finding(part, "it can be read"))
+    return found
+
+
+def looks_of(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
+    """Return what is tried of services that a deployment is made of, by setting; nothing where it has none."""
+    return aws.looks(settings) if settings.deployment == aws.NAME else []
 
 
 def require_deployment(settings: Settings) -> None:

@@ -15,8 +15,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlife_assets.adapters.keyring import Keys
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.ports import EventSource, ObjectStore
+from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
+from mlife_assets.core.ports import AlertChannel, EventSource, Measures, ObjectStore, SendingStop
 from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.letterhead import Letterhead
@@ -88,6 +92,34 @@ class Home(Protocol):
 
 
 @dataclass(frozen=True)
+class Services:
+    """What stands behind ports that are files of the home elsewhere: a task's home is gone with the task.
+
+    Attributes:
+        lake: makes the store of everything that is written.
+        warehouse: makes what fetches the warehouse of the task before, and puts it back.
+        database: returns the address of the ledger's database, which holds no password.
+        keyring, number_key: make the keys of the deployment, and that of number hashes.
+        head_store, head_pins, head_signer: where signed heads go, who is trusted to sign them, who does.
+        alert_channel: makes whom alerts are sent to.
+        measures: makes whom numbers are handed to that alarms watch.
+        sending_stop: makes the switch that stops every send.
+    """
+
+    lake: Callable[[], ObstoreObjectStore]
+    warehouse: Callable[[], WarehouseCopy]
+    database: Callable[[], str]
+    keyring: Callable[[], Keys]
+    number_key: Callable[[], bytes]
+    head_store: Callable[[], HeadStore]
+    head_pins: Callable[[], HeadPins]
+    head_signer: Callable[[int], HeadSigner]
+    alert_channel: Callable[[], AlertChannel]
+    measures: Callable[[], Measures]
+    sending_stop: Callable[[], SendingStop]
+
+
+@dataclass(frozen=True)
 class Deployment:
     """Which adapter stands behind which port, and whose time counts.
 
@@ -105,6 +137,7 @@ class Deployment:
         providers: channel -> name of its provider, which is known without opening it.
         former_providers: the same, of what may have stood there when earlier events were published.
         silent: channel -> why nothing can be sent by it from this process; what came back is read all the same.
+        services: what takes the place of files of the home; None where the home lasts.
     """
 
     name: str
@@ -121,3 +154,4 @@ class Deployment:
     providers: Mapping[Channel, str]
     former_providers: tuple[Mapping[Channel, str], ...] = ()
     silent: Mapping[Channel, str] = field(default_factory=dict)
+    services: Services | None = None

@@ -52,7 +52,8 @@ class DispatchReport:
         recovered: rows of an earlier crash that became ambiguous.
         expired: waiting rows of earlier days that were suppressed.
         suppressed: (reason, count) of rows refused at send time, ordered by reason.
-        stopped_by: None when everything leased was handled; else `paused`, `daily_budget` or `provider_unhealthy`.
+        stopped_by: None when everything leased was handled; else `paused`, `daily_budget`,
+            `provider_unhealthy` or `stopped_outside`.
     """
 
     accepted: int

@@ -60,6 +60,7 @@ INVALID = {Channel.SMS: "invalid_phone_number", Channel.EMAIL: "invalid_mail_add
 UNKNOWN_RECIPIENT = "unknown_recipient"
 DAILY_BUDGET = "daily_budget"
 PROVIDER_UNHEALTHY = "provider_unhealthy"
+STOPPED = "stopped_outside"
 
 
 class Dispatcher:
@@ -74,6 +75,7 @@ class Dispatcher:
         recheck: present consent and place of recipients.
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
+        is_stopped: whether a switch outside stops every send; asked before each.
         verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
         texts_per_day: most texts a day of all applications together; None where each has its own limit alone.
     """
@@ -91,6 +93,7 @@ class Dispatcher:
         sleep: Callable[[float], None],
         verify: Verify = nothing_approved,
         texts_per_day: int | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wire the dispatcher; sends nothing. Raises InvalidInputError when the gateway is of another channel."""
         if gateway.channel != application.channel:
@@ -102,6 +105,7 @@ class Dispatcher:
         self._application, self._policy, self._contact = application, application.policy, contact
         self._recheck, self._clock, self._sleep, self._verify = recheck, clock, sleep, verify
         self._texts_per_day = texts_per_day if application.channel is Channel.SMS else None
+        self._is_stopped = is_stopped
         self._hearing = Hearing(ledger, gateway, people, application.policy, clock)
 
     def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
@@ -213,6 +217,9 @@ class Dispatcher:
         if reason is None:
             bucket.take()
             now = self._clock.now()
+            if self._is_stopped():
+                run.stopped_by = STOPPED
+                return
             reason = self._refusal(row, contact, recipient, now) or self._ledger.begin_submit(
                 row.message_id,
                 worker=worker,

@@ -24,11 +24,10 @@ from mlife_assets.adapters.log_heads.cross_checks import (
     position_findings,
     registry_findings,
 )
-from mlife_assets.adapters.log_heads.folder import KeyPins
 from mlife_assets.adapters.log_heads.head import Head, read_head
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.core.errors import IntegrityError, MlifeError
-from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.head_ports import HeadPins, HeadStore
 from mlife_assets.core.ports import ObjectStore
 
 ADOPT = "run `mlife log adopt`"
@@ -60,7 +59,7 @@ def audit(
     store: ObjectStore,
     log: ParquetEventLog,
     heads: Sequence[HeadStore],
-    pins: KeyPins,
+    pins: HeadPins,
     records: Records,
     *,
     key: bytes | None,
@@ -122,14 +121,14 @@ def _head_notes(head: Head, unsigned: int) -> list[str]:
     return notes
 
 
-def _heads(stores: Sequence[HeadStore], pins: KeyPins) -> tuple[list[Head], list[Finding]]:
+def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], list[Finding]]:
     """Return the heads whose signatures hold, and what is wrong with heads."""
     findings: list[Finding] = []
     places = {store.name: set(store.sequences()) for store in stores}
     numbers = sorted(set().union(*places.values()))
     keys = pins.keys()
     if not numbers:
-        if keys:
+        if keys and pins.says_signed:
             findings.append(
                 Finding("missing_head", stores[0].name, "a key is pinned and no head is there; restore the heads")
             )

@@ -27,6 +27,8 @@ from mlife_assets.core.head_ports import HeadSigner
 VERSION = 1
 CONTEXT = b"mlife head of the event log\n"
 """Signed with every head, so that no other signature of the key can stand for one."""
+HASH_CONTEXT = b"mlife hash of a head of the event log\n"
+"""The same, where a signer takes fewer bytes than a head has: its hash is signed instead."""
 
 History = Literal["none", "unsigned", "adopted"]
 """What number 0 anchors: nothing of release 0.1.0, what nobody vouched for, or what somebody adopted."""
@@ -88,7 +90,9 @@ def sign_head(head: Head, signer: HeadSigner) -> SignedHead:
     """Return `head` with its signature."""
     content = _content(head)
     key = key_id(signer.public_key)
-    signature = signer.sign(CONTEXT + _dumped(content)).hex()
+    whole, by_hash = _messages(content)
+    most = signer.message_bytes_maximum
+    signature = signer.sign(whole if most is None or len(whole) <= most else by_hash).hex()
     body = _dumped({"head": content, "key": key, "signature": signature}) + b"\n"
     return SignedHead(head, body, key)
 
@@ -107,12 +111,18 @@ def read_head(sequence: int, body: bytes, keys: Mapping[str, bytes], where: str)
         raise IntegrityError(f"{where} is no head of the event log; restore it from a copy") from error
     if not is_plain or head.sequence != sequence:
         raise IntegrityError(f"{where} is not the head that its place says; restore it from a copy")
-    if key not in keys or not is_signed(CONTEXT + _dumped(content), signature, keys[key]):
+    if key not in keys or not any(is_signed(message, signature, keys[key]) for message in _messages(content)):
         raise IntegrityError(
             f"{where} is not signed by a key that is pinned; restore it from a copy, or, if it is another home's, name "
             "a database of this home's own in MLIFE_DATABASE"
         )
     return SignedHead(head, body, key)
+
+
+def _messages(content: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return what may be signed of a head: itself, or its hash."""
+    body = _dumped(content)
+    return CONTEXT + body, HASH_CONTEXT + content_hash(body).encode()
 
 
 def _content(head: Head) -> dict[str, Any]:

@@ -17,10 +17,9 @@ from datetime import date, datetime
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
-from mlife_assets.adapters.log_heads.folder import KeyPins
 from mlife_assets.adapters.log_heads.head import Head, History, Note, SignedHead, read_head, sign_head
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.head_ports import HeadSigner, HeadStore
+from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 RACES_MAXIMUM = 100
@@ -38,7 +37,7 @@ class Sealer:
     """
 
     stores: Sequence[HeadStore]
-    pins: KeyPins
+    pins: HeadPins
     signer: Callable[[int], HeadSigner]
 
     def newest(self) -> SignedHead | None:
@@ -165,7 +164,7 @@ class Sealer:
         raise IntegrityError(f"{store.name} holds another signed head {sequence}; run `mlife log verify`")
 
 
-def newest_head(stores: Sequence[HeadStore], pins: KeyPins) -> SignedHead | None:
+def newest_head(stores: Sequence[HeadStore], pins: HeadPins) -> SignedHead | None:
     """Return the newest head, from whichever of `stores` has it; None when nothing was ever signed.
 
     Raises IntegrityError when no store has it whole.
@@ -178,7 +177,7 @@ def _held(stores: Sequence[HeadStore]) -> dict[HeadStore, set[int]]:
     return {store: set(store.sequences()) for store in stores}
 
 
-def _newest_of(held: Mapping[HeadStore, set[int]], pins: KeyPins) -> SignedHead | None:
+def _newest_of(held: Mapping[HeadStore, set[int]], pins: HeadPins) -> SignedHead | None:
     sequence = max((max(found, default=-1) for found in held.values()), default=-1)
     if sequence < 0:
         return None

@@ -19,6 +19,8 @@ KEY_ID_LENGTH = 16
 class Ed25519Signer:
     """`ports.HeadSigner` over a key in memory."""
 
+    message_bytes_maximum: int | None = None
+
     def __init__(self, seed: bytes) -> None:
         """Make the key of a seed of 32 bytes."""
         self._key = Ed25519PrivateKey.from_private_bytes(seed)

@@ -122,6 +122,7 @@ def log_holds_nothing_unknown(platform: dg.ResourceParam[Platform]) -> dg.AssetC
 def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
     """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
     verification = audit_log(platform).verification
+    platform.measure("log_findings", len(verification.findings))
     return dg.AssetCheckResult(
         passed=verification.is_intact,
         metadata={

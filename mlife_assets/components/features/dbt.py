@@ -28,7 +28,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.shown.figures import Figures, kpi_figures, readout_figures
+from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand, readout_figures
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.ids import digest
@@ -93,6 +93,7 @@ def _build(
     """Build the selected models, or run the selected tests alone; yield what Dagster records of each."""
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+    platform.fetch_warehouse()
     settings.export_to_dbt()
     windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
@@ -108,6 +109,8 @@ def _build(
             continue  # brought up to date for those that were asked for, which are what this step shows
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
+    if models:
+        platform.put_warehouse_back()
 
 
 def _to_stage(platform: Platform, project: Path, start: date | None) -> dict[str, Any]:
@@ -123,6 +126,8 @@ def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
         (today,) = platform.tables.newest_report_days(INGEST_REPORT, 1)
         window = platform.policies.label.apply_window_days
         rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
+        if (opt_outs := opt_outs_per_thousand(rows, today)) is not None:
+            platform.measure("opt_outs_per_thousand", opt_outs)
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
     if key == keys.EXPERIMENT_READOUT:
         readout = platform.warehouse.read("experiment_readout").to_pylist()

@@ -73,11 +73,17 @@ def ensure_manifest(project: Path) -> Path:
         PermanentError: dbt could not parse the project; carries dbt's own message.
     """
     target = project / "target" / GRAPH_FOLDER
-    target.mkdir(parents=True, exist_ok=True)
     manifest, stamp = target / "manifest.json", target / "manifest.digest"
+    digest = project_digest(project)
+
+    def is_up_to_date() -> bool:
+        return manifest.exists() and stamp.exists() and stamp.read_text() == digest
+
+    if is_up_to_date():  # first without the lock, which a file system that is read-only has no place for
+        return manifest
+    target.mkdir(parents=True, exist_ok=True)
     with FileLock(str(target / "manifest.lock")):
-        digest = project_digest(project)
-        if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
+        if is_up_to_date():
             return manifest
         folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
         parsed = subprocess.run(

@@ -72,9 +72,11 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
         view, day = graph.view(platform), only_day(context, platform)
-        if not is_planned_on(graph.application, day):
+        delivery = deliver(view, day) if is_planned_on(graph.application, day) else None
+        if view.application == platform.applications[0]:  # the last that a day does, whatever else is sent beside it
+            platform.measure("days_ended", 1)
+        if delivery is None:
             return dg.MaterializeResult(metadata=no_plan(graph.application))
-        delivery = deliver(view, day)
         if delivery.why_not:
             context.log.warning("plan %s is not sent: %s", delivery.plan.plan_id, "; ".join(delivery.why_not))
         return dg.MaterializeResult(metadata=delivery_metadata(view, delivery))

@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.mail_parts import MailParts
 from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ports import EventSource
+from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
+from mlife_assets.core.ports import AlertChannel, EventSource
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import deployment_of
-from mlife_assets.deployments.record import Deployment
+from mlife_assets.deployments.record import Deployment, Services
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.ports import (
     AddressBook,
@@ -45,6 +48,81 @@ class DeploymentParts(MailParts):
     def deployment(self) -> Deployment:
         """Which adapter stands behind which port."""
         return deployment_of(self)
+
+    @property
+    def services(self) -> Services | None:
+        """What takes the place of files of the home; None where the home lasts."""
+        return self.deployment.services
+
+    @shared_port
+    def lake(self) -> ObstoreObjectStore:
+        """Events, artifacts, tables and reports."""
+        return ObstoreObjectStore.at(self.settings.lake_place) if self.services is None else self.services.lake()
+
+    @property
+    def database(self) -> str | None:
+        """The address of the ledger's database, None where it is a file of the home."""
+        return super().database if self.services is None else self.services.database()
+
+    @shared_port
+    def keyring(self) -> Keys:
+        """Keys of this deployment."""
+        return super().keyring if self.services is None else self.services.keyring()
+
+    @property
+    def number_key(self) -> bytes:
+        """The key of number hashes."""
+        return super().number_key if self.services is None else self.services.number_key()
+
+    @shared_port
+    def head_store(self) -> HeadStore:
+        """Where signed heads of the event log are kept."""
+        return super().head_store if self.services is None else self.services.head_store()
+
+    @shared_port
+    def head_pins(self) -> HeadPins:
+        """The public keys that may sign heads."""
+        return super().head_pins if self.services is None else self.services.head_pins()
+
+    def head_signer(self, generation: int) -> HeadSigner:
+        """Return who signs heads after so many rotations of the key."""
+        return super().head_signer(generation) if self.services is None else self.services.head_signer(generation)
+
+    def require_our_ledger(self, ledger: SqlLedger) -> None:
+        """Raise IntegrityError where a ledger is another home's; a deployment with services has one, by its address."""
+        if self.services is None:
+            super().require_our_ledger(ledger)
+
+    @shared_port
+    def alert_channel(self) -> AlertChannel | None:
+        """Whom alerts are sent to; None where they are only kept."""
+        if self.services is not None:
+            return self.services.alert_channel()
+        url = self.settings.alert_webhook
+        if url is None:
+            return None
+        from mlife_assets.adapters.alert_webhook import AlertWebhook
+
+        return AlertWebhook(url)
+
+    def fetch_warehouse(self) -> None:
+        """Fetch the warehouse of the task before, where a home ends with its task and this one has none yet."""
+        if self.services is not None:
+            self.services.warehouse().fetch()
+
+    def put_warehouse_back(self) -> None:
+        """Put what was built where the next task finds it, where a home ends with its task."""
+        if self.services is not None:
+            self.services.warehouse().put_back()
+
+    def measure(self, name: str, value: float) -> None:
+        """Hand a number to whoever watches it; nobody does where the home lasts, which has gauges."""
+        if self.services is not None:
+            self.services.measures().report(name, value)
+
+    def is_sending_stopped(self) -> bool:
+        """Return whether a switch outside of everything that runs stops every send."""
+        return self.services is not None and self.services.sending_stop().is_stopped()
 
     @shared_port
     def landing(self) -> ObstoreObjectStore:

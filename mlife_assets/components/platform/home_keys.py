@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.keyring import Keyring, Keys
 from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins
 from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.components.platform.shared_port import shared_port
-from mlife_assets.core.head_ports import HeadSigner, HeadStore
+from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.home_settings import HomeSettings
 
 MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
@@ -34,7 +34,7 @@ class HomeKeys:
         return private_tree(self.settings.private_folder)
 
     @shared_port
-    def keyring(self) -> Keyring:
+    def keyring(self) -> Keys:
         """Keys of this home; those of the embedded world derive from its seed."""
         return Keyring(self.private_folder / "keys", seed=self.settings.key_seed)
 
@@ -44,7 +44,7 @@ class HomeKeys:
         return FolderHeadStore(self.settings.private_folder / "heads")
 
     @shared_port
-    def head_pins(self) -> KeyPins:
+    def head_pins(self) -> HeadPins:
         """The public keys that may sign heads."""
         return KeyPins(self.settings.private_folder / "keys" / "log_heads.pub")
 

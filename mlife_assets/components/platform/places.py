@@ -31,7 +31,7 @@ from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, TransientError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
+from mlife_assets.deployments.chosen import look_at_deployment, looks_of, require_deployment
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
 
@@ -80,6 +80,8 @@ def require_places_are_there(settings: HomeSettings) -> None:
 
         address = settings.database.get_secret_value()
         looks.append((DATABASE, lambda: holds_tables(address, LEDGER_SCHEMA)))
+    if isinstance(settings, Settings):
+        looks += looks_of(settings)
     for part, look in looks:
         try:
             look()

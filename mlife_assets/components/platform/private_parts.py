@@ -52,20 +52,25 @@ class PrivateParts(HomeKeys):
         """Whether the home was restored: days since its backup may have been sent by one that is gone."""
         return (self.settings.private_folder / RESTORED).exists()
 
+    @property
+    def database(self) -> str | None:
+        """The address of the database, None where the ledger is a file of the home."""
+        address = self.settings.database
+        return None if address is None else address.get_secret_value()
+
     @shared_port
     def ledger(self) -> SqlLedger:
         """Every send: in the database of the settings, else in a file of the home."""
-        if self.settings.database is not None:
-            ledger = SqlLedger(open_schema(self.settings.database.get_secret_value(), LEDGER_SCHEMA))
-            self._require_ours(ledger)
+        if self.database is not None:
+            ledger = SqlLedger(open_schema(self.database, LEDGER_SCHEMA))
+            self.require_our_ledger(ledger)
             return ledger
         path = private_file(self.private_folder / LEDGER_FILE)
-        # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
         # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
         is_simulated = self.settings.deployment == "embedded" and self.settings.environment == "dev"
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=not is_simulated)
 
-    def _require_ours(self, ledger: SqlLedger) -> None:
+    def require_our_ledger(self, ledger: SqlLedger) -> None:
         """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""
         first = {head for store in (self.head_store, ledger.heads) if (head := _first_head(store)) is not None}
         if len(first) > 1:
@@ -78,8 +83,8 @@ class PrivateParts(HomeKeys):
     @property
     def has_ledger(self) -> bool:
         """Whether there is a ledger; asking makes none."""
-        if self.settings.database is not None:
-            return holds_tables(self.settings.database.get_secret_value(), LEDGER_SCHEMA)
+        if self.database is not None:
+            return holds_tables(self.database, LEDGER_SCHEMA)
         return (self.settings.private_folder / LEDGER_FILE).exists()
 
 

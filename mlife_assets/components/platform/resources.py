@@ -37,7 +37,6 @@ from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.landed_names import LandingArea
 from mlife_assets.core.model import Model
-from mlife_assets.core.ports import AlertChannel
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
@@ -114,16 +113,6 @@ class Platform(DeploymentParts, ModelPlatform):
     @shared_port
     def _views(self) -> dict[tuple[str, str], Platform]:
         return {(self.model_name, self.application_name): self}
-
-    @shared_port
-    def alert_channel(self) -> AlertChannel | None:
-        """Whom alerts are sent to; None where they are only kept."""
-        url = self.settings.alert_webhook
-        if url is None:
-            return None
-        from mlife_assets.adapters.alert_webhook import AlertWebhook
-
-        return AlertWebhook(url)
 
     @shared_port
     def applications(self) -> tuple[Application, ...]:
@@ -231,6 +220,7 @@ class Platform(DeploymentParts, ModelPlatform):
     @shared_port
     def warehouse(self) -> DuckDBWarehouse:
         """The marts."""
+        self.fetch_warehouse()
         return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
 
     @property
@@ -280,4 +270,5 @@ class Platform(DeploymentParts, ModelPlatform):
             sleep=pace.sleep,
             verify=verify,
             texts_per_day=self.settings.texts_per_day,
+            is_stopped=self.is_sending_stopped,
         )

@@ -23,6 +23,7 @@ from mlife_assets.core.statistics import Interval, proportion_difference_interva
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging.states import SendState
@@ -169,6 +170,22 @@ def sending_figures(rows: Iterable[LedgerRow], price: PricePolicy) -> Figures:
     taken = [row for row in rows if row.state in TAKEN]
     spend = price.text_segment_usd * sum(segments(row.body) for row in taken if row.channel == Channel.SMS)
     return figures({"sends": len(taken), "spend_usd": spend})
+
+
+OPT_OUT_DAYS = 7
+"""Days over which opt-outs are counted: on a day with few texts one would be many."""
+
+
+def opt_outs_per_thousand(rows: Iterable[Mapping[str, Any]], today: date) -> float | None:
+    """Return opt-outs per thousand delivered texts of the last days, None where none was delivered.
+
+    Args:
+        rows: of `kpi_daily`.
+        today: the newest day that landed.
+    """
+    recent = [row for row in rows if add_days(today, -OPT_OUT_DAYS) < row["kpi_date"] <= today]
+    delivered = sum(row["messages_delivered"] or 0 for row in recent)
+    return 1000 * sum(row["opt_outs"] or 0 for row in recent) / delivered if delivered else None
 
 
 def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, price: PricePolicy) -> Figures:

@@ -1,0 +1,1 @@
+"""What AWS does for mlife: keys, secrets, alerts, measures, the flag that stops sends."""

@@ -1,0 +1,119 @@
+"""Clients of AWS by the role of the task, and what AWS refuses, as errors that say what to do.
+
+Belongs here: making a client, the key that a role gives for a while, what codes mean. Does not belong here: what is
+asked of a service (a module each), S3's own answers (`s3_bucket`).
+
+Concept: nobody hands a key over, so there is none to leak: botocore asks the task for the key of its role, and again
+before that ends. The words of an answer never go on; its code and the call say enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from mlife_assets.core.errors import MlifeError, NotFoundError, PermanentError, TransientError
+from mlife_assets.core.extras import missing_extra
+from mlife_assets.core.storage_places import Credentials
+
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 4
+ASKED_AGAIN_AFTER = timedelta(minutes=5)
+_PASSING = (
+    "Throttling",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "LimitExceeded",
+    "KMSInternal",
+    "DependencyTimeout",
+)
+_MISSING = ("ResourceNotFoundException", "NotFoundException", "ParameterNotFound", "NotFound")
+_KEYS = ("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch")
+
+
+@cache
+def client(service: str, region: str) -> Any:
+    """Return a client of a service, the same one each time. Raises MissingExtraError without boto3."""
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    return _session().client(service, region_name=region, config=config)
+
+
+def role_key() -> Credentials:
+    """Return the key that the task's role gives now; it ends within hours. Raises PermanentError without a role."""
+    with aws_errors_explained("the role of the task", "its credentials"):
+        found = _session().get_credentials()
+        key = None if found is None else found.get_frozen_credentials()
+    if key is None:
+        raise PermanentError(NO_ROLE)
+    return Credentials(key.access_key, key.secret_key, key.token)
+
+
+def renewed_role_key() -> dict[str, Any]:
+    """Return the key of the role as obstore asks for it, to be asked again after a while."""
+    key = role_key()
+    return {
+        "access_key_id": key.access_key_id,
+        "secret_access_key": key.secret_access_key,
+        "token": key.session_token,
+        "expires_at": datetime.now(UTC) + ASKED_AGAIN_AFTER,
+    }
+
+
+NO_ROLE = "the task has no role, or it gives no key; start it with the role that infra/templates/45-dagster.yaml names"
+
+
+@contextmanager
+def aws_errors_explained(what: str, call: str) -> Iterator[None]:
+    """Turn what AWS answers into errors of ours.
+
+    Args:
+        what: what was asked about, as people name it: a setting.
+        call: the right that the call needs, such as `kms:Sign`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(what, call, error) from None
+    except NoCredentialsError:
+        raise PermanentError(NO_ROLE) from None
+    except BotoCoreError as error:
+        kind = type(error).__name__
+        raise TransientError(f"{what}: AWS does not answer {call} ({kind}); check AWS_REGION and the network") from None
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of an answer of AWS."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def _refused(what: str, call: str, error: Exception) -> MlifeError:
+    code = code_of(error)
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code.startswith("AccessDenied") or code in ("AuthorizationError", "UnauthorizedOperation"):
+        return PermanentError(f"{what}: the task's role may not {call}; grant it there ({code})")
+    if code in _KEYS:
+        return PermanentError(f"{what}: AWS does not take the key of the task's role ({code}); start the task anew")
+    if code in _MISSING:
+        return NotFoundError(f"{what}: there is no such thing here ({call}, {code}); correct it, or AWS_REGION")
+    if status >= 500 or any(code.startswith(one) for one in _PASSING):
+        return TransientError(f"{what}: AWS could not answer {call} now ({code}); try again")
+    return PermanentError(f"{what}: AWS refused {call} ({code}); correct it, or AWS_REGION")
+
+
+@cache
+def _session() -> Any:
+    try:
+        import boto3
+    except ModuleNotFoundError as missing:
+        raise missing_extra(missing) or missing from missing
+    return boto3.Session()

@@ -1,0 +1,149 @@
+"""The deployment on AWS: data that others deliver, people of the owner's, real time, and no home that lasts.
+
+Belongs here: what stands behind its ports. Does not belong here: the adapters (`adapters.aws`), names of what the
+stacks made (`aws_settings`), contact book and audit table, which are as in `standalone`.
+
+Concept: a task starts with an empty home and ends with it. So whatever has to last lies in a bucket, in the database or
+in KMS, and each is opened by the role of the task when it is first asked for: a task without a right works until it
+needs it. Texts are rehearsed, and mails are not sent at all: no provider is there yet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from functools import cache
+
+from mlife_assets.adapters.audit_file import OwnersAuditTable
+from mlife_assets.adapters.aws.bucket_heads import BucketHeads
+from mlife_assets.adapters.aws.cloudwatch_measures import CloudWatchMeasures
+from mlife_assets.adapters.aws.kms_signer import KmsPins, KmsSigner
+from mlife_assets.adapters.aws.rds_login import rds_address
+from mlife_assets.adapters.aws.secrets import read_secret
+from mlife_assets.adapters.aws.sending_stop import ParameterStop
+from mlife_assets.adapters.aws.sns_alerts import SnsAlerts
+from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.event_log.layout import MANIFESTS
+from mlife_assets.adapters.keyring import KEY_BYTES, SecretKeyring
+from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.log_apart import LakeWithLogApart
+from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.s3_bucket import FEW_RETRIES
+from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.aws_settings import NAME
+from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.deployments.record import Deployment, Home, Services
+from mlife_assets.deployments.standalone import TEXTS_NOBODY
+from mlife_assets.deployments.times import RealTimes
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.addresses import normalise_address
+from mlife_assets.recruiting.ports import AddressBook
+from mlife_assets.settings import Settings
+
+HASH_KEY = "MLIFE_NUMBER_HASH_KEY"
+ALERTS = "mlife-alerts"
+"""The topic, as `infra/templates/80-observability.yaml` names it."""
+NO_MAILS = "no provider of mails is there on AWS, so none is sent"
+
+
+def aws(home: Home) -> Deployment:
+    """Return the deployment of one environment on AWS; asks AWS for nothing yet."""
+    settings = home.settings
+
+    @cache
+    def texts() -> ConsoleGateway:
+        return ConsoleGateway(
+            private_file(home.private_folder / "gateway.sqlite"),
+            seed=settings.seed,
+            hash_key=secrets.token_bytes(KEY_BYTES),  # its file ends with the task, and the code location reads no key
+            faults=TEXTS_NOBODY,
+        )
+
+    contacts = OwnersContacts(settings.contacts_file)
+    return Deployment(
+        name=NAME,
+        is_simulated=False,
+        times=RealTimes(SystemClock()),
+        market=None,
+        event_source=None,
+        contacts=lambda: contacts,
+        address_books=lambda: {Channel.EMAIL: AddressBook(contacts.mail_addresses, normalise_address)},
+        audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
+        texts=texts,
+        texts_record=texts,
+        mails=AbsentMailbox,
+        providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: AbsentMailbox.name},
+        silent={Channel.EMAIL: NO_MAILS},
+        services=services_of(settings),
+    )
+
+
+def services_of(settings: Settings) -> Services:
+    """Return what takes the place of files of the home."""
+    region, key = str(settings.s3_region), str(settings.head_signing_key)
+    names = settings.head_signing_key_parts
+    signer = KmsSigner(key, region)
+    hash_key = cache(lambda: read_secret(str(settings.number_hash_key), region, setting=HASH_KEY))
+
+    def head_signer(generation: int) -> HeadSigner:
+        if generation:
+            raise GateClosedError("heads are signed by a key of KMS, which is for ever; nothing was rotated")
+        return signer
+
+    return Services(
+        lake=lambda: lake_of(settings),
+        warehouse=lambda: WarehouseCopy(_bucket(settings.lake_place), settings.warehouse_path),
+        database=cache(lambda: database_of(settings)),
+        keyring=lambda: SecretKeyring(hash_key),
+        number_key=lambda: hash_key().encode(),
+        head_store=lambda: BucketHeads(_bucket(settings.log_heads_place)),
+        head_pins=lambda: KmsPins(signer),
+        head_signer=head_signer,
+        alert_channel=lambda: SnsAlerts(f"arn:{names['partition']}:sns:{region}:{names['account']}:{ALERTS}", region),
+        measures=lambda: CloudWatchMeasures(settings.environment, region),
+        sending_stop=lambda: ParameterStop(region),
+    )
+
+
+def lake_of(settings: Settings) -> LakeWithLogApart:
+    """Return the lake, whose event log lies in a bucket of its own."""
+    lake, log = _bucket(settings.lake_place), _bucket(settings.event_log_place)
+    return LakeWithLogApart(ObstoreObjectStore.in_bucket(lake), ObstoreObjectStore.in_bucket(log))
+
+
+def database_of(settings: Settings) -> str:
+    """Return the address of the database. Raises what reading its secret raises."""
+    host, secret = str(settings.database_host), str(settings.database_secret)
+    return rds_address(host, secret, str(settings.s3_region), settings.private_folder)
+
+
+def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
+    """Return what is tried of what every task may read, by the setting that names it; nothing is written."""
+
+    def listed(place: Bucket | None) -> Callable[[], object]:
+        return lambda: ObstoreObjectStore.in_bucket(_bucket(place), retries=FEW_RETRIES).folders(MANIFESTS)
+
+    landing = _bucket(settings.landing_place)
+    return [
+        ("MLIFE_EVENT_LOG", listed(settings.event_log_place)),
+        ("MLIFE_LANDING", lambda: LandingBucket(landing, retries=FEW_RETRIES).first_source()),
+        (
+            "MLIFE_HEAD_SIGNING_KEY",
+            lambda: KmsSigner(str(settings.head_signing_key), str(settings.s3_region)).public_key,
+        ),
+        ("MLIFE_DATABASE_HOST", lambda: holds_tables(database_of(settings), LEDGER_SCHEMA)),
+    ]
+
+
+def _bucket(place: object) -> Bucket:
+    """Return a place that the settings require to be a bucket."""
+    if not isinstance(place, Bucket):
+        raise InvalidInputError("MLIFE_LAKE, MLIFE_LANDING, MLIFE_EVENT_LOG and MLIFE_LOG_HEADS are buckets on AWS")
+    return place
