@@ -1,0 +1,97 @@
+"""The Dagster instance of an environment on AWS: tasks of ECS for runs, records in RDS, logs of steps in the lake.
+
+Belongs here: three parts that `deploy/dagster.aws.yaml` names, each made of variables of the task definition. Does not
+belong here: what they do (`dagster_aws`, `run_database`), the task itself (`infra/templates/45-dagster.yaml`).
+
+Concept: the settings file names variables and holds no value, so it is the same in each environment and lies in the
+image. What Dagster's own parts cannot take from a variable (a list of subnets, a bucket in an address, a password that
+changes) is taken apart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_aws.ecs import EcsRunLauncher
+from dagster_aws.s3 import S3ComputeLogManager
+
+from mlife_assets.adapters.aws.rds_login import rds_address
+from mlife_assets.components.running.run_database import RunDatabase
+from mlife_assets.core.storage_places import bucket_name_and_prefix
+
+CONTAINER, COMPUTE_LOGS = "run", "compute-logs"
+"""As `infra/templates/45-dagster.yaml` names the container of a run, and what the web server may read of the lake."""
+COMMAND_CHARACTERS_MAXIMUM = 8192
+"""What ECS takes as the overrides of a task."""
+
+
+class FargateLauncher(EcsRunLauncher):
+    """`EcsRunLauncher` of the one task of runs; `ecs/cpu` and `ecs/memory` of a run ask for a larger one."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Return what the settings file says: the task definition, where it runs and in which network."""
+        return dict.fromkeys(("task", "cluster", "subnets", "security_group"), dg.StringSource)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> FargateLauncher:
+        """Return the launcher; `subnets` are joined by commas."""
+        network = {
+            "subnets": config_value["subnets"].split(","),
+            "securityGroups": [config_value["security_group"]],
+            "assignPublicIp": "DISABLED",
+        }
+        return cls(
+            inst_data=inst_data,
+            task_definition=config_value["task"],
+            container_name=CONTAINER,
+            secrets_tag=None,  # tasks read secrets by their roles
+            use_current_ecs_task_config=False,
+            run_task_kwargs={
+                "cluster": config_value["cluster"],
+                "launchType": "FARGATE",
+                "networkConfiguration": {"awsvpcConfiguration": network},
+            },
+        )
+
+
+class RdsRunDatabase(RunDatabase):
+    """`RunDatabase` in RDS, whose password is read by the role of the task."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Return what the settings file says: the host, the name of its secret, where the password may be kept."""
+        return dict.fromkeys(("host", "secret", "region", "home"), dg.StringSource)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> RdsRunDatabase:
+        """Return the storage. Raises PermanentError or TransientError saying what is wrong with secret or database."""
+        given = config_value
+        return cls(
+            rds_address(given["host"], given["secret"], given["region"], Path(given["home"], "private")), inst_data
+        )
+
+
+class LakeComputeLogs(S3ComputeLogManager):
+    """`S3ComputeLogManager` in the lake."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Return what the settings file says: the lake, a folder to write in, seconds between two uploads."""
+        return {"lake": dg.StringSource, "folder": dg.StringSource, "upload_interval": int}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> LakeComputeLogs:
+        """Return the manager."""
+        bucket, prefix = bucket_name_and_prefix(config_value["lake"])
+        return cls(
+            bucket=bucket,
+            prefix="/".join(part for part in (prefix, COMPUTE_LOGS) if part),
+            local_dir=config_value["folder"],
+            inst_data=inst_data,
+            skip_empty_files=True,
+            upload_interval=config_value["upload_interval"],
+        )
