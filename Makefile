@@ -56,8 +56,8 @@ check: $(SETUP) ## linters, formatting, types, layers
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
-aws: $(AWS_SETUP) ## what holds on AWS, as far as it can be shown without an account: the models on Athena; ARGS='...' goes to pytest
-	$(BIN)/python -m pytest -m aws $(ARGS)
+aws: $(AWS_SETUP) ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
+	PYTHONPATH=$(CURDIR)/.venv-aws/lib/python3.11/site-packages $(BIN)/python -m pytest -m aws $(ARGS)
 
 # Packages of the laptop are seen from there, those of AWS lie on top: what holds them back stays out of `make test`.
 $(AWS_SETUP): $(SETUP) constraints-aws.txt

@@ -88,6 +88,83 @@ def s3_settings(s3_place: Bucket) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def aws(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return AWS on this machine (`aws_services.AwsServices`), empty, in whose task this process runs."""
+    from mlife_assets.adapters.aws import clients
+
+    module = _loaded("mlife_aws_services", "aws_services.py")
+    owner = s3.bucket("lake").credentials
+    with module.running_aws(owner.access_key_id, owner.secret_access_key) as services:
+        for name, value in {**services.variables(), "AWS_ENDPOINT_URL_S3": s3.endpoint}.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        clients.client.cache_clear()
+        clients._session.cache_clear()
+        yield services
+    clients.client.cache_clear()
+    clients._session.cache_clear()
+
+
+@pytest.fixture
+def rds(aws: Any, postgres_server: str) -> Iterator[Callable[..., Path]]:
+    """Return what gives the user of the database `mlife` a password, as RDS does, and returns the host to connect to.
+
+    The host is the folder of a socket, where TLS has no part. `is_told` is whether the secret is changed, too.
+    """
+    import json
+
+    import sqlalchemy as sa
+
+    url = sa.make_url(postgres_server)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    secrets = aws.client("secretsmanager")
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE ROLE mlife LOGIN IN ROLE passworded"))
+        connection.execute(sa.text("CREATE DATABASE mlife OWNER mlife"))
+
+    def change(password: str, *, is_told: bool = True) -> Path:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"ALTER ROLE mlife PASSWORD '{password}'"))
+        text = json.dumps({"username": "mlife", "password": password})
+        if is_told and any(one["Name"] == "database" for one in secrets.list_secrets()["SecretList"]):
+            secrets.put_secret_value(SecretId="database", SecretString=text)
+        elif is_told:
+            secrets.create_secret(Name="database", SecretString=text)
+        return Path(str(url.query["host"]))
+
+    yield change
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP DATABASE mlife WITH (FORCE)"))
+        connection.execute(sa.text("DROP ROLE mlife"))
+
+
+@pytest.fixture
+def aws_settings(s3: Any, tmp_path: Path) -> dict[str, Any]:
+    """Return the settings of an environment on AWS, whose buckets are the test's own."""
+    module = _loaded("mlife_aws_services", "aws_services.py")
+    number = next(_NUMBERS)
+    names = {name: f"{name}-{os.getpid()}-{number}" for name in ("lake", "landing", "log", "heads")}
+    for name in names.values():
+        s3.make_bucket(name)
+    return {
+        "home": tmp_path / "home",
+        "deployment": "aws",
+        "first_day": "2026-01-01",
+        "s3_region": module.REGION,
+        "s3_endpoint": s3.endpoint,
+        "lake": f"s3://{names['lake']}",
+        "landing": f"s3://{names['landing']}",
+        "event_log": f"s3://{names['log']}",
+        "log_heads": f"s3://{names['heads']}/heads",
+        "head_signing_key": module.KEY_ARN,
+        "database_host": "database.internal",
+        "database_secret": "database",
+        "number_hash_key": "mlife/number-hash-key",
+    }
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return certificate and key of the mail servers of tests, signed by itself."""

@@ -7,7 +7,7 @@ from stat import S_IMODE
 
 import pytest
 
-from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.keyring import KEY_BYTES, Keyring, SecretKeyring
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 
 
@@ -46,6 +46,18 @@ def test_a_rotated_key_is_another_one_key_alone(tmp_path: Path) -> None:
         Keyring(tmp_path, seed=1).rotate("numbers")
     with pytest.raises(InvalidInputError, match="key name"):
         keyring.rotate("../numbers")
+
+
+def test_keys_of_a_secret_are_the_same_on_each_machine_and_differ_by_name() -> None:
+    read = []
+    keyring = SecretKeyring(lambda: read.append(1) or "a secret of the environment")
+    assert read == [], "it is read with the first key"
+    assert len(keyring.key("links")) == KEY_BYTES
+    assert keyring.key("links") == SecretKeyring(lambda: "a secret of the environment").key("links")
+    assert len({keyring.key("links"), keyring.key("log_manifests"), SecretKeyring(lambda: "other").key("links")}) == 3
+    assert read == [1]
+    with pytest.raises(GateClosedError, match="MLIFE_NUMBER_HASH_KEY, which never changes"):
+        keyring.rotate("links")
 
 
 @pytest.mark.parametrize("name", ["", "../numbers", "Numbers", "a/b"])

@@ -77,13 +77,14 @@ class World:
         self.policy, self.contact = POLICY, ContactPolicy(holdout_share=0.0)
         self.verify: Any = lambda rows: None
         self.texts_per_day: int | None = None
+        self.is_stopped: Any = lambda: False
 
     def dispatcher(self, campaign: str = JOB_OF_THE_DAY) -> Dispatcher:
         people = PeopleRegister(self.ledger, self.contacts, key=b"k")
         application = replace(job_of_the_day(Policies(messaging=self.policy)), name=campaign)
         return Dispatcher(
             self.ledger, self.gateway, people, application, self.contact, recheck=self.recheck, clock=self.clock,
-            sleep=self.clock.sleep, verify=self.verify, texts_per_day=self.texts_per_day,
+            sleep=self.clock.sleep, verify=self.verify, texts_per_day=self.texts_per_day, is_stopped=self.is_stopped,
         )  # fmt: skip
 
     def dispatch(self) -> DispatchReport:
@@ -230,6 +231,19 @@ def test_a_pause_stops_rows_in_flight(world):
     assert world.dispatch().stopped_by == "paused"
     world.ledger.resume(actor="ann", reason="fixed", now=NOW)
     assert world.dispatch().accepted == 4
+
+
+def test_a_switch_outside_stops_the_very_next_text(world):
+    plan(world.ledger, [f"u{i}" for i in range(6)])
+    world.is_stopped = lambda: world.requests() >= 2
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by) == (2, "stopped_outside")
+    assert world.requests() == 2, "nobody asked the provider for another"
+    world.is_stopped = lambda: True
+    assert world.dispatch().accepted == 0
+    world.is_stopped = lambda: False
+    assert world.dispatch().accepted == 4, "what waited is sent when the switch allows it, and nothing twice"
+    assert world.requests() == 6
 
 
 def test_a_stop_reaches_rows_already_leased(world):

@@ -95,3 +95,25 @@ def test_a_wrong_signature_or_key_is_no_error_but_no() -> None:
     assert not is_signed(b"n", SIGNER.sign(b"m"), SIGNER.public_key)
     assert not is_signed(b"m", b"short", SIGNER.public_key)
     assert not is_signed(b"m", SIGNER.sign(b"m"), b"short")
+
+
+class Short(Ed25519Signer):
+    """A signer that takes few bytes, as a key service does."""
+
+    message_bytes_maximum = 900
+
+    def sign(self, message: bytes) -> bytes:
+        assert len(message) <= 900
+        return super().sign(message)
+
+
+def test_of_a_head_that_is_longer_than_its_signer_takes_the_hash_is_signed() -> None:
+    links = tuple(Link(f"manifests/chain/000000000/{number:012d}.json", "c" * 64) for number in range(60))
+    long, signer = replace(HEAD, manifests=links), Short(b"a" * 32)
+    signed = sign_head(long, signer)
+    assert signed.body != sign_head(long, SIGNER).body
+    assert read_head(3, signed.body, KEYS, "here") == signed
+    assert sign_head(HEAD, signer).body == sign_head(HEAD, SIGNER).body, "a short one is signed itself"
+    changed = signed.body.replace(b"000000000007.json", b"000000000077.json")
+    with pytest.raises(IntegrityError, match="not signed by a key that is pinned"):
+        read_head(3, changed, KEYS, "here")

@@ -14,6 +14,7 @@ from mlife_assets.components.shown.figures import (
     figures,
     impact_figures,
     kpi_figures,
+    opt_outs_per_thousand,
     readout_figures,
     report_figures,
     report_glance,
@@ -155,6 +156,15 @@ def test_kpis_are_those_of_mature_days_on_which_we_texted() -> None:
     }
     assert "02 Jun to 04 Jun, at most $40 a day" in found["revenue_by_day"].value
     assert kpi_figures(rows, date(2026, 6, 2), date(2026, 6, 1), PRICE) == {}
+
+
+def test_opt_outs_are_of_seven_days_and_of_delivered_texts() -> None:
+    rows = [
+        {"kpi_date": date(2026, 6, day), "messages_delivered": delivered, "opt_outs": stops}
+        for day, delivered, stops in ((3, 900, 900), (4, 300, 3), (9, None, None), (10, 100, 5), (11, 50, 50))
+    ]
+    assert opt_outs_per_thousand(rows, date(2026, 6, 10)) == pytest.approx(20)
+    assert opt_outs_per_thousand(rows[2:3], date(2026, 6, 10)) is None, "a day without texts says nothing"
 
 
 def readout(kind: str, day: int, arm: str, converted: int, *, closed: bool = True) -> dict[str, Any]:

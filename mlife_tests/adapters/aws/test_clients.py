@@ -1,0 +1,65 @@
+"""Clients by the role of a task, and what each refusal means to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.aws import clients
+from mlife_assets.core.errors import MlifeError, NotFoundError, PermanentError, TransientError
+
+pytestmark = pytest.mark.aws
+
+
+def refused(code: str, status: int = 400) -> Exception:
+    from botocore.exceptions import ClientError
+
+    answer = {"Error": {"Code": code, "Message": "secret words"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "GetThing")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "says"),
+    [
+        ("AccessDeniedException", 400, PermanentError, "MLIFE_X: the task's role may not kms:Sign; grant it there"),
+        ("AuthorizationError", 403, PermanentError, "may not kms:Sign"),
+        ("ResourceNotFoundException", 400, NotFoundError, "there is no such thing here .*; correct it, or AWS_REGION"),
+        ("UnrecognizedClientException", 400, PermanentError, "does not take the key of the task's role"),
+        ("ThrottlingException", 400, TransientError, "could not answer kms:Sign now .*; try again"),
+        ("InternalFailure", 500, TransientError, "try again"),
+        ("ValidationException", 400, PermanentError, "refused kms:Sign .*; correct it"),
+    ],
+)
+def test_an_answer_says_what_to_do_and_repeats_nothing(code: str, status: int, kind: type[MlifeError], says: str) -> None:
+    with pytest.raises(kind, match=says) as caught, clients.aws_errors_explained("MLIFE_X", "kms:Sign"):
+        raise refused(code, status)
+    assert type(caught.value) is kind
+    assert "secret words" not in str(caught.value)
+
+
+def test_a_region_where_nobody_answers_is_worth_another_try() -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    with (
+        pytest.raises(TransientError, match="AWS does not answer kms:Sign .*; check AWS_REGION and the network"),
+        clients.aws_errors_explained("MLIFE_X", "kms:Sign"),
+    ):
+        raise EndpointConnectionError(endpoint_url="https://kms.nowhere.amazonaws.com")
+
+
+def test_the_key_is_that_of_the_role_and_is_asked_for_again(aws: Any, s3: Any) -> None:
+    assert clients.role_key().access_key_id == s3.bucket("lake").credentials.access_key_id
+    renewed = clients.renewed_role_key()
+    assert renewed["secret_access_key"] == s3.bucket("lake").credentials.secret_access_key
+    assert renewed["expires_at"].tzinfo is not None
+    assert clients.client("kms", "eu-west-1") is clients.client("kms", "eu-west-1")
+
+
+def test_without_a_role_nothing_is_guessed(aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    clients._session.cache_clear()
+    with pytest.raises(PermanentError, match="the task has no role, .*start it with the role"):
+        clients.role_key()

@@ -1,0 +1,110 @@
+"""Settings of AWS: everything is named, nothing is carried, and what is wrong says which variable and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlife_assets.cli.environment import faults_named
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.settings import Settings
+
+KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+VARIABLES = {
+    "MLIFE_DEPLOYMENT": "aws",
+    "MLIFE_FIRST_DAY": "2026-01-01",
+    "AWS_REGION": "eu-west-1",
+    "MLIFE_LAKE": "s3://lake",
+    "MLIFE_LANDING": "s3://landing",
+    "MLIFE_EVENT_LOG": "s3://log",
+    "MLIFE_LOG_HEADS": "s3://heads/heads",
+    "MLIFE_HEAD_SIGNING_KEY": KEY_ARN,
+    "MLIFE_DATABASE_HOST": "database.internal",
+    "MLIFE_DATABASE_SECRET": "rds!db-1",
+    "MLIFE_NUMBER_HASH_KEY": "mlife/number-hash-key",
+}
+
+
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLIFE_HOME", str(tmp_path / "home"))
+    return monkeypatch
+
+
+def test_a_task_of_the_template_has_all_it_needs(task: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert settings.event_log_place == Bucket("log", "", None, region="eu-west-1")
+    assert settings.log_heads_place == Bucket("heads", "heads", None, region="eu-west-1")
+    assert settings.lake_place == Bucket("lake", "", None, region="eu-west-1")
+    assert settings.log_place == settings.event_log_place
+    assert settings.head_signing_key_parts == {"partition": "aws", "region": "eu-west-1", "account": "123456789012"}
+    assert settings.key_seed is None
+    said = settings.dbt_environment()
+    assert (said["MLIFE_LAKE_ROOT"], said["MLIFE_TABLES_ROOT"]) == ("s3://log", "s3://lake")
+    assert (said["MLIFE_LAKE_KEY_ID"], said["MLIFE_LAKE_SECRET"]) == ("", "")
+    settings.remember_deployment()
+    assert not settings.home.exists(), "a home that is gone tomorrow remembers nothing"
+
+
+def test_each_task_of_the_template_says_what_the_settings_need(repository: Path) -> None:
+    """Variables of every task definition that loads settings, as the template writes them."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: suffix)
+    template = yaml.load((repository / "infra/templates/45-dagster.yaml").read_text(), Loader)  # noqa: S506
+    tasks = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::ECS::TaskDefinition"]
+    assert len(tasks) == 4
+    for one in tasks:
+        (container,) = one["ContainerDefinitions"]
+        said = {variable["Name"] for variable in container["Environment"]}
+        assert set(VARIABLES) <= said, f"{container['Name']} lacks {set(VARIABLES) - said}"
+
+
+@pytest.mark.parametrize("missing", sorted(set(VARIABLES) - {"MLIFE_DEPLOYMENT", "MLIFE_FIRST_DAY", "AWS_REGION"}))
+def test_a_missing_variable_is_named(task: pytest.MonkeyPatch, missing: str) -> None:
+    task.delenv(missing)
+    with pytest.raises(InvalidInputError, match=rf"{missing} .*set it .*as infra/templates/45-dagster.yaml"), faults_named():
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"AWS_REGION": ""}, "AWS_REGION"),
+        ({"AWS_REGION": "us-east-1"}, "MLIFE_HEAD_SIGNING_KEY is in another region than AWS_REGION says; correct one"),
+        ({"MLIFE_EVENT_LOG": "s3://lake/log"}, "MLIFE_EVENT_LOG lies in MLIFE_LAKE, or holds it; name a bucket"),
+        ({"MLIFE_LOG_HEADS": "s3://log/heads"}, "MLIFE_EVENT_LOG lies in MLIFE_LOG_HEADS, or holds it"),
+        ({"MLIFE_LAKE": "/data"}, "MLIFE_LAKE is no bucket; set it to s3://bucket"),
+        ({"MLIFE_EVENT_LOG": "log"}, "MLIFE_EVENT_LOG: .*neither s3://bucket"),
+        ({"MLIFE_HEAD_SIGNING_KEY": "alias/heads"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),
+        ({"MLIFE_CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA"}, "AWS_ACCESS_KEY_ID carries a key or a password; unset it"),
+        ({"AWS_SECRET_ACCESS_KEY": "s"}, "AWS_SECRET_ACCESS_KEY carries a key"),
+        ({"AWS_SESSION_TOKEN": "s"}, "AWS_SESSION_TOKEN carries a key"),
+        ({"MLIFE_DATABASE": "postgresql://u:p@host/db"}, "MLIFE_DATABASE carries a key or a password"),
+        ({"MLIFE_HASH_KEY": "0123456789abcdef0123456789abcdef"}, "MLIFE_HASH_KEY carries a key"),
+        ({"MLIFE_ALERT_WEBHOOK": "https://chat/secret"}, "MLIFE_ALERT_WEBHOOK carries a key"),
+        ({"MLIFE_ENDPOINT_TOKEN": "t" * 40}, "MLIFE_ENDPOINT_TOKEN carries a key"),
+        ({"MLIFE_DEPLOYMENT": "standalone"}, "is read on AWS alone; unset it, or set MLIFE_DEPLOYMENT to aws"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_remedy(
+    task: pytest.MonkeyPatch, changed: dict[str, Any], sentence: str
+) -> None:
+    for name, value in changed.items():
+        task.setenv(name, value)
+    if changed.get("MLIFE_DEPLOYMENT") == "standalone":
+        task.setenv("AWS_ACCESS_KEY_ID", "k")
+        task.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    if changed == {"AWS_REGION": ""}:
+        task.delenv("AWS_REGION")
+    with pytest.raises(InvalidInputError, match=sentence), faults_named():
+        Settings()
