@@ -66,10 +66,12 @@ $(AWS_SETUP): $(SETUP) constraints-aws.txt
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv-aws/lib/python3.11/site-packages/laptop.pth
 	@touch $(AWS_SETUP)
 
-lock: $(SETUP) ## pin pyproject.toml again in constraints.txt and, what AWS needs on top, constraints-aws.txt; ARGS=--upgrade: newer
+lock: $(SETUP) ## pin pyproject.toml again: constraints.txt, what AWS needs on top, what the image has; ARGS=--upgrade: newer
 	$(LOCK) --extra dev --extra market --extra server --group setup --group lean --output-file constraints.txt $(ARGS)
-	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
+	$(LOCK) --extra aws --extra market --group lean --group aws-tests --constraints constraints.txt --output-file constraints-aws.txt $(ARGS) \
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
+	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --constraints constraints-aws.txt \
+	  --output-file deploy/requirements.txt $(ARGS)
 	$(UV) compile infra/requirements.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
 	  --output-file infra/requirements.txt $(ARGS)
 

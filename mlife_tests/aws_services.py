@@ -63,6 +63,7 @@ class AwsServices:
         """Return what a task of ECS has in its environment, and where AWS is here."""
         return {
             "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.address,
             "AWS_ENDPOINT_URL_KMS": self.kms_address,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.role_address,

@@ -26,7 +26,7 @@ DECLARED = {
         *GROUPS["setup"],
         *GROUPS["lean"],
     ],
-    AWS: [line for line in EXTRAS["aws"] if not line.startswith("mlife[")],
+    AWS: [*(line for line in EXTRAS["aws"] if not line.startswith("mlife[")), *GROUPS["aws-tests"]],
 }
 PACKAGE = re.compile(r"^([a-z0-9._-]+)==([^\s;]+)[^\n]*\n((?:[ ]+[^\n]*\n?)*)", re.M)
 """A package, its version and the indented lines below it: hashes and who asked for it."""
@@ -47,7 +47,7 @@ def canonical(name: str) -> str:
 def test_each_set_of_dependencies_is_locked_somewhere() -> None:
     assert set(EXTRAS) == {"aws", *OURS}
     assert "mlife[dbt,messages,nannyml]" in EXTRAS["market"]
-    assert set(GROUPS) == {"setup", "lean"}
+    assert set(GROUPS) == {"setup", "lean", "aws-tests"}
 
 
 @pytest.mark.parametrize("name", DECLARED)

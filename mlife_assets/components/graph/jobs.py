@@ -14,7 +14,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.model_jobs import day_of_model, model_jobs, retrained, searched
+from mlife_assets.components.graph.model_jobs import LARGE_TASK, day_of_model, model_jobs, retrained, searched
 
 DAILY_JOB = "daily_lifecycle_job"
 
@@ -39,6 +39,7 @@ features_job = dg.define_asset_job(
 lifecycle_backtest_job = dg.define_asset_job(
     "lifecycle_backtest_job",
     selection=_BACKTEST,
+    tags=LARGE_TASK,
     executor_def=dg.in_process_executor,
     description="Replay the team's history under five retraining policies and recommend one.",
 )

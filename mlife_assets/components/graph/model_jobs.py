@@ -14,6 +14,10 @@ RETRAINING_SECONDS_MAXIMUM = 4 * 3600
 """A retraining takes minutes. One whose process is gone would count as running for ever, and none would follow."""
 
 
+LARGE_TASK = {"ecs/cpu": "4096", "ecs/memory": "16384"}
+"""What fits models asks for on Fargate, in units of 1/1024 of a core and in MiB; elsewhere nobody reads it."""
+
+
 def model_jobs(graph: ModelGraph, selection: dg.AssetSelection) -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs that a model has for itself; `selection` is what a retraining makes."""
     return [
@@ -22,13 +26,14 @@ def model_jobs(graph: ModelGraph, selection: dg.AssetSelection) -> list[Unresolv
             selection=selection,
             executor_def=dg.in_process_executor,
             description="Train a challenger, evaluate it at the gate, promote or refuse.",
-            tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM)},
+            tags={MAX_RUNTIME_TAG: str(RETRAINING_SECONDS_MAXIMUM), **LARGE_TASK},
         ),
         dg.define_asset_job(
             graph.named("search_job"),
             selection=searched(graph),
             executor_def=dg.in_process_executor,
             description="Search for hyper-parameters; later challengers use the result.",
+            tags=LARGE_TASK,
         ),
     ]
 

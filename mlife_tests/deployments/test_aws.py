@@ -1,0 +1,154 @@
+"""The deployment on AWS: a task with an empty home finds everything that an earlier one left, by its role alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import obstore
+import pyarrow as pa
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mlife_assets.adapters.s3_bucket import open_bucket
+from mlife_assets.components.platform.places import look_at_places, require_places_are_there
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
+from mlife_assets.core.alerts import Alert
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, PermanentError
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.settings import Settings
+
+pytestmark = pytest.mark.aws
+AT = datetime(2026, 6, 10, 18, tzinfo=UTC)
+@pytest.fixture
+def task(
+    aws: Any, aws_settings: dict[str, Any], rds: Callable[[str], Path], s3: Any, tmp_path: Path
+) -> Callable[[], Platform]:
+    """Return what starts a task: a platform in a home of its own, empty as Fargate gives it."""
+    aws.client("secretsmanager").create_secret(Name="mlife/number-hash-key", SecretString="h" * 64)
+    given, number = {**aws_settings, "database_host": str(rds("a password"))}, iter(range(9))
+
+    def start(**changed: Any) -> Platform:
+        settings = Settings(**{**given, "home": tmp_path / f"task-{next(number)}", **changed})
+        return Platform(settings=settings, policies=settings.policies())
+
+    return start
+
+
+def keys_in(platform: Platform, place: str) -> list[str]:
+    """Return what lies in a bucket, asked with the key of whoever owns the server."""
+    store = open_bucket(getattr(platform.settings, f"{place}_place"))
+    return sorted(item["path"] for batch in obstore.list(store) for item in batch)
+
+
+def append(platform: Platform, number: int) -> None:
+    row = {"event_id": f"e{number}", "occurred_at": AT, "observed_at": AT, "job_id": f"j{number}", "reason": "filled"}
+    table = pa.Table.from_pylist([row], schema=EVENT_TYPES["job_closed"].schema)
+    platform.event_log.append("job_closed", table, writer=f"run_{number}")
+
+
+def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(task: Callable[..., Platform], aws: Any) -> None:
+    first = task()
+    assert audit_log(first).verification.is_intact, "a new environment has a key, and nothing was signed with it yet"
+    append(first, 1)
+    head = seal(first)
+    assert head is not None
+    second = task()
+    assert second.event_log.read("job_closed")["job_id"].to_pylist() == ["j1"]
+    append(second, 2)
+    assert seal(second) is not None
+    found = audit_log(task())
+    assert (found.verification.findings, found.unsigned_manifests, found.is_signed) == ((), 0, True)
+    assert {key.partition("/")[0] for key in keys_in(second, "event_log")} == {"events", "manifests"}
+    assert not {"events", "manifests"} & {key.partition("/")[0] for key in keys_in(second, "lake")}
+    assert keys_in(second, "log_heads") == ["00000000.json", "00000001.json"]
+    assert second.ledger.heads.sequences() == [0, 1]
+    assert second.head_pins.keys() == [aws.kms.key.public_key().public_bytes_raw()]
+    assert not (second.settings.private_folder / "keys").exists(), "no task makes a key of its own"
+
+
+def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(task: Callable[..., Platform], aws: Any) -> None:
+    platform = task()
+    append(platform, 1)
+    seal(platform)
+    aws.kms.key = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+    kinds = {finding.kind for finding in audit_log(task()).verification.findings}
+    assert kinds == {"altered_head"}
+    with pytest.raises(GateClosedError, match="a key of KMS, which is for ever"):
+        rotate_key(task(), actor="ann", reason="a try")
+
+
+def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(task: Callable[..., Platform], aws: Any) -> None:
+    one, other = task(), task()
+    assert (one.number_key, one.link_key, one.mail_key) == (other.number_key, other.link_key, other.mail_key)
+    assert one.number_key == b"h" * 64
+    assert len({one.number_key, one.link_key, one.mail_key}) == 3
+    aws.client("secretsmanager").delete_secret(SecretId="mlife/number-hash-key", ForceDeleteWithoutRecovery=True)
+    code = task()
+    assert code.gateways[Channel.SMS].name == "console", "the code location may not read it, and looks for replies"
+    assert code.gateways[Channel.EMAIL].inbound(until=AT) == []
+    with pytest.raises(PermanentError, match="MLIFE_NUMBER_HASH_KEY: there is no such thing here"):
+        _ = code.number_key
+
+
+def test_the_warehouse_goes_from_task_to_task(task: Callable[..., Platform]) -> None:
+    import duckdb
+
+    first, second = task(), task()
+    first.settings.warehouse_path.parent.mkdir(parents=True)
+    with duckdb.connect(str(first.settings.warehouse_path)) as connection:
+        connection.execute("create schema marts; create table marts.kpi_daily as select date '2026-06-10' as kpi_date")
+    first.put_warehouse_back()
+    assert second.warehouse.read("kpi_daily")["kpi_date"].to_pylist() == [date(2026, 6, 10)]
+
+
+def test_alerts_measures_and_the_stop_are_those_of_the_account(task: Callable[..., Platform], aws: Any) -> None:
+    platform = task(environment="prod")
+    topic = aws.client("sns").create_topic(Name="mlife-alerts")["TopicArn"]
+    assert platform.alert_channel is not None
+    platform.alert_channel.deliver([Alert("a", "a run failed", {})])
+    assert topic.endswith(":123456789012:mlife-alerts")
+    platform.measure("days_ended", 1)
+    (metric,) = aws.client("cloudwatch").list_metrics(Namespace="mlife")["Metrics"]
+    assert metric["Dimensions"] == [{"Name": "environment", "Value": "prod"}]
+    assert not platform.is_sending_stopped()
+    aws.client("ssm").put_parameter(Name="/mlife/sending/stopped", Type="String", Value="true")
+    assert platform.is_sending_stopped()
+
+
+def test_sql_is_asked_over_two_buckets_with_the_key_of_the_role(task: Callable[..., Platform]) -> None:
+    import duckdb
+
+    from mlife_assets.adapters.sql_session import SqlSession
+
+    platform = task()
+    append(platform, 1)
+    duckdb.connect(str(platform.settings.warehouse_path)).close()
+    session = SqlSession(platform.warehouse, platform.lake, platform.settings.dbt_environment())
+    asked = session.ask("select job_id, dt from events.job_closed")
+    assert asked.table.to_pylist() == [{"job_id": "j1", "dt": date(2026, 6, 10)}]
+    assert session.ask("select count(*) as n from lake.map_of_shown").table["n"].to_pylist() == [0]
+
+
+def test_all_places_are_looked_at_and_a_fault_of_each_is_named(task: Callable[..., Platform], aws: Any) -> None:
+    settings = task().settings
+    require_places_are_there(settings)
+    assert [found.part for found in look_at_places(settings) if found.is_fault] == []
+    for changed, says in (
+        ({"event_log": "s3://no-such-bucket"}, "MLIFE_EVENT_LOG: the bucket does not exist; make it"),
+        ({"landing": "s3://no-such-bucket"}, "MLIFE_LANDING: the bucket does not exist; make it"),
+        ({"lake": "s3://no-such-bucket"}, "MLIFE_LAKE: the bucket does not exist"),
+        ({"head_signing_key": f"{settings.head_signing_key}0"}, "MLIFE_HEAD_SIGNING_KEY: .*correct it, or AWS_REGION"),
+        ({"database_secret": "none"}, "MLIFE_DATABASE_SECRET: there is no such thing here .*correct it"),
+    ):
+        broken = settings.model_copy(update=changed)
+        with pytest.raises(InvalidInputError, match=says):
+            require_places_are_there(broken)
+        assert len([found for found in look_at_places(broken) if found.is_fault]) >= 1, changed
+    aws.kms.denies.add("GetPublicKey")
+    with pytest.raises(InvalidInputError, match="MLIFE_HEAD_SIGNING_KEY: the task's role may not kms:GetPublicKey; grant"):
+        require_places_are_there(settings)
