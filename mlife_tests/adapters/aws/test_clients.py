@@ -31,7 +31,9 @@ def refused(code: str, status: int = 400) -> Exception:
         ("ValidationException", 400, PermanentError, "refused kms:Sign .*; correct it"),
     ],
 )
-def test_an_answer_says_what_to_do_and_repeats_nothing(code: str, status: int, kind: type[MlifeError], says: str) -> None:
+def test_an_answer_says_what_to_do_and_repeats_nothing(
+    code: str, status: int, kind: type[MlifeError], says: str
+) -> None:
     with pytest.raises(kind, match=says) as caught, clients.aws_errors_explained("MLIFE_X", "kms:Sign"):
         raise refused(code, status)
     assert type(caught.value) is kind
@@ -42,7 +44,7 @@ def test_a_region_where_nobody_answers_is_worth_another_try() -> None:
     from botocore.exceptions import EndpointConnectionError
 
     with (
-        pytest.raises(TransientError, match="AWS does not answer kms:Sign .*; check AWS_REGION and the network"),
+        pytest.raises(TransientError, match=r"AWS does not answer kms:Sign .*; check AWS_REGION and the network"),
         clients.aws_errors_explained("MLIFE_X", "kms:Sign"),
     ):
         raise EndpointConnectionError(endpoint_url="https://kms.nowhere.amazonaws.com")
@@ -61,5 +63,5 @@ def test_without_a_role_nothing_is_guessed(aws: Any, monkeypatch: pytest.MonkeyP
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     clients._session.cache_clear()
-    with pytest.raises(PermanentError, match="the task has no role, .*start it with the role"):
+    with pytest.raises(PermanentError, match=r"the task has no role, .*start it with the role"):
         clients.role_key()

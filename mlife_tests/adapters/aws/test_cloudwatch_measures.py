@@ -21,7 +21,7 @@ def alarms(repository: Path) -> list[dict[str, Any]]:
         pass
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: "prod")
-    template = yaml.load((repository / "infra/templates/80-observability.yaml").read_text(), Loader)  # noqa: S506
+    template = yaml.load((repository / "infra/templates/80-observability.yaml").read_text(), Loader)
     found = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     return [one for one in found if one["Namespace"] == NAMESPACE]
 
@@ -57,4 +57,7 @@ def test_a_measure_that_nobody_takes_is_logged_and_stops_nothing(
     monkeypatch.setattr(cloudwatch_measures.client("cloudwatch", REGION), "put_metric_data", denied, raising=False)
     with caplog.at_level(logging.WARNING):
         CloudWatchMeasures("dev", REGION).report("days_ended", 1)
-    assert "days_ended was not reported: measure days_ended: the task's role may not cloudwatch:PutMetricData" in caplog.text
+    assert (
+        "days_ended was not reported: measure days_ended: the task's role may not cloudwatch:PutMetricData"
+        in caplog.text
+    )

@@ -18,9 +18,7 @@ from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundEr
 pytestmark = pytest.mark.aws
 REGION = "eu-west-1"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-HEAD = Head(
-    sequence=0, day=date(2026, 6, 10), chain=ChainEnd(0, "c" * 64), manifests=(), rows={"click": 7}, ledger={}
-)
+HEAD = Head(sequence=0, day=date(2026, 6, 10), chain=ChainEnd(0, "c" * 64), manifests=(), rows={"click": 7}, ledger={})
 
 
 def test_a_signature_of_kms_is_verified_without_it(aws: Any) -> None:
@@ -68,7 +66,7 @@ def test_what_kms_refuses_names_setting_and_right(aws: Any) -> None:
 
 
 def test_a_key_of_another_kind_is_refused(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto's KMS has keys of NIST's curves, and none of ours."""
+    """Moto's KMS has keys of NIST's curves, and none of ours."""
     from mlife_assets.adapters.aws import clients
 
     monkeypatch.delenv("AWS_ENDPOINT_URL_KMS")

@@ -21,7 +21,7 @@ def test_a_secret_is_read_by_name_or_arn(aws: Any) -> None:
 
 def test_one_that_is_missing_elsewhere_or_no_text_is_named(aws: Any) -> None:
     aws.client("secretsmanager").create_secret(Name="bytes", SecretBinary=b"abc")
-    with pytest.raises(NotFoundError, match="MLIFE_X: there is no such thing here .*correct it, or AWS_REGION"):
+    with pytest.raises(NotFoundError, match=r"MLIFE_X: there is no such thing here .*correct it, or AWS_REGION"):
         read_secret("none", REGION, setting="MLIFE_X")
     with pytest.raises(NotFoundError, match="MLIFE_X"):
         read_secret("bytes", "us-east-1", setting="MLIFE_X")

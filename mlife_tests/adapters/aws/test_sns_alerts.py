@@ -29,5 +29,5 @@ def test_a_subscriber_gets_one_message_of_all(aws: Any) -> None:
 
 
 def test_a_topic_that_is_gone_is_named(aws: Any) -> None:
-    with pytest.raises(NotFoundError, match="topic mlife-alerts: there is no such thing here .sns:Publish"):
+    with pytest.raises(NotFoundError, match=r"topic mlife-alerts: there is no such thing here .sns:Publish"):
         SnsAlerts(f"arn:aws:sns:{REGION}:123456789012:mlife-alerts", REGION).deliver(ALERTS[:1])

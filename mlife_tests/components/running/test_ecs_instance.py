@@ -37,7 +37,7 @@ def definitions(repository: Path) -> dict[str, dict[str, Any]]:
         pass
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
-    template = yaml.load((repository / "infra/templates/45-dagster.yaml").read_text(), Loader)  # noqa: S506
+    template = yaml.load((repository / "infra/templates/45-dagster.yaml").read_text(), Loader)
     tasks = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::ECS::TaskDefinition"]
     return {container["Name"]: container for one in tasks for container in one["ContainerDefinitions"]}
 
@@ -67,7 +67,11 @@ class Environment:
         ]
         group = aws.client("ec2").create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
         self.values = {
-            **{f"MLIFE_{name.upper()}": str(value) for name, value in settings.items() if name not in ("home", "s3_region")},
+            **{
+                f"MLIFE_{name.upper()}": str(value)
+                for name, value in settings.items()
+                if name not in ("home", "s3_region")
+            },
             "MLIFE_DATABASE_HOST": str(host),
             "MLIFE_ENVIRONMENT": "dev",
             "MLIFE_ATHENA_WORKGROUP": "mlife",
@@ -78,7 +82,10 @@ class Environment:
             "MLIFE_TASK_SUBNETS": ",".join(subnets),
             "MLIFE_TASK_SECURITY_GROUP": group,
         }
-        self.values |= {"AWS_REGION": aws.variables()["AWS_REGION"], "AWS_DEFAULT_REGION": aws.variables()["AWS_REGION"]}
+        self.values |= {
+            "AWS_REGION": aws.variables()["AWS_REGION"],
+            "AWS_DEFAULT_REGION": aws.variables()["AWS_REGION"],
+        }
         kept = {name: value for name, value in aws.variables().items() if name not in self.values}
         self.here = {**kept, "AWS_ENDPOINT_URL_S3": s3.endpoint, "MLIFE_S3_ENDPOINT": s3.endpoint}
         self.subnets, self.group = subnets, group
@@ -182,7 +189,9 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
     keep_alert({**aws_settings, "database_host": environment.values["MLIFE_DATABASE_HOST"]})
 
     port = str(free_port())
-    serve = [{"0.0.0.0": "127.0.0.1", "4000": port}.get(word, word) for word in environment.definitions["code"]["Command"]]
+    serve = [
+        {"0.0.0.0": "127.0.0.1", "4000": port}.get(word, word) for word in environment.definitions["code"]["Command"]
+    ]
     workspace = environment.folder / "workspace.yaml"
     environment.folder.mkdir(parents=True, exist_ok=True)
     text = (environment.repository / "workspace.aws.yaml").read_text(encoding="utf-8")
@@ -241,7 +250,10 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
         (stopped,) = as_daemon.tasks() or [{"lastStatus": "STOPPED"}]
         assert stopped["lastStatus"] == "STOPPED"
     (words,) = asked
-    assert (words["overrides"]["cpu"], words["overrides"]["memory"]) == (LARGE_TASK["ecs/cpu"], LARGE_TASK["ecs/memory"])
+    assert (words["overrides"]["cpu"], words["overrides"]["memory"]) == (
+        LARGE_TASK["ecs/cpu"],
+        LARGE_TASK["ecs/memory"],
+    )
     assert words["launchType"] == "FARGATE"
     assert words["networkConfiguration"]["awsvpcConfiguration"] == {
         "subnets": as_daemon.subnets,
@@ -254,7 +266,7 @@ def remote_run(instance: Any, job: Any) -> tuple[Any, Any]:
     """Return a run of a job that a code location holds, and the workspace that has it."""
     from unittest.mock import MagicMock
 
-    from dagster._core.test_utils import create_run_for_test  # noqa: PLC2701
+    from dagster._core.test_utils import create_run_for_test
 
     return create_run_for_test(instance, job_name=job.name, tags=dict(job.tags)), MagicMock()
 
@@ -270,7 +282,12 @@ def test_the_settings_are_those_of_every_instance_but_where_things_lie(repositor
     assert ours["run_retries"] == {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}
     container = definitions(repository)["daemon"]
     named = {one["Name"] for one in container["Environment"]}
-    variables = {value["env"] for part in ("run_launcher", "compute_logs") for value in ours[part]["config"].values() if isinstance(value, dict)}
+    variables = {
+        value["env"]
+        for part in ("run_launcher", "compute_logs")
+        for value in ours[part]["config"].values()
+        if isinstance(value, dict)
+    }
     assert variables | {"MLIFE_DATABASE_HOST", "MLIFE_DATABASE_SECRET"} <= named
 
 
@@ -278,5 +295,8 @@ def test_a_secret_that_cannot_be_read_stops_the_instance_with_its_name(as_daemon
     import dagster as dg
 
     aws.client("secretsmanager").delete_secret(SecretId="database", ForceDeleteWithoutRecovery=True)
-    with pytest.raises(PermanentError, match="MLIFE_DATABASE_SECRET: there is no such thing here"), dg.DagsterInstance.get():
+    with (
+        pytest.raises(PermanentError, match="MLIFE_DATABASE_SECRET: there is no such thing here"),
+        dg.DagsterInstance.get(),
+    ):
         pass
