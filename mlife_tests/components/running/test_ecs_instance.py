@@ -62,6 +62,7 @@ class Environment:
         )
         self.run_task = registered["taskDefinition"]["taskDefinitionArn"]
         vpc = aws.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        aws.client("ec2").modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
         subnets = [
             aws.client("ec2").create_subnet(VpcId=vpc, CidrBlock=f"10.9.{n}.0/24")["Subnet"]["SubnetId"] for n in (0, 1)
         ]
@@ -227,6 +228,7 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
 def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: Any) -> None:
     """What trains asks for a larger task of the same definition, in private subnets and without a public address."""
     import dagster as dg
+    from dagster._core.launcher import LaunchRunContext
 
     from mlife_assets.components.graph.model_jobs import LARGE_TASK
     from mlife_assets.components.running.ecs_instance import FargateLauncher
@@ -240,14 +242,14 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
         assert isinstance(launcher, FargateLauncher)
         original = launcher.ecs.run_task
         launcher.ecs.run_task = lambda **words: asked.append(words) or original(**words)
-        run, workspace = remote_run(instance, trains)
-        instance.launch_run(run.run_id, workspace)
+        run = remote_run(instance, trains)
+        launcher.launch_run(LaunchRunContext(run, None))
         found = instance.get_run_by_id(run.run_id)
         assert found is not None
         assert found.tags["ecs/cluster"] == as_daemon.cluster
         assert str(launcher.check_run_worker_health(found).status) == "WorkerStatus.RUNNING"
         assert launcher.terminate(run.run_id)
-        (stopped,) = as_daemon.tasks() or [{"lastStatus": "STOPPED"}]
+        (stopped,) = aws.client("ecs").describe_tasks(cluster="mlife", tasks=[found.tags["ecs/task_arn"]])["tasks"]
         assert stopped["lastStatus"] == "STOPPED"
     (words,) = asked
     assert (words["overrides"]["cpu"], words["overrides"]["memory"]) == (
@@ -262,13 +264,15 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
     }
 
 
-def remote_run(instance: Any, job: Any) -> tuple[Any, Any]:
-    """Return a run of a job that a code location holds, and the workspace that has it."""
-    from unittest.mock import MagicMock
-
+def remote_run(instance: Any, job: Any) -> Any:
+    """Return a run as a code location asks for it: which job of which module."""
+    from dagster._core.code_pointer import ModuleCodePointer
+    from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
     from dagster._core.test_utils import create_run_for_test
 
-    return create_run_for_test(instance, job_name=job.name, tags=dict(job.tags)), MagicMock()
+    module = ModuleCodePointer("mlife_assets.definitions", "defs", None)
+    origin = JobPythonOrigin(job.name, RepositoryPythonOrigin(sys.executable, module))
+    return create_run_for_test(instance, job_name=job.name, tags=dict(job.tags), job_code_origin=origin)
 
 
 def test_the_settings_are_those_of_every_instance_but_where_things_lie(repository: Path) -> None:
