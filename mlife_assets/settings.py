@@ -248,6 +248,7 @@ class Settings(AwsSettings):
 
     def export_to_dbt(self) -> None:
         """Set the variables that dbt processes started from here inherit."""
+        os.environ.pop("MLIFE_TABLES_ROOT", None)  # of another home, whose log lay apart
         os.environ.update(self.dbt_environment())
 
 

@@ -144,19 +144,17 @@ def rds(aws: Any, postgres_server: str) -> Iterator[Callable[..., Path]]:
 def aws_settings(s3: Any, tmp_path: Path) -> dict[str, Any]:
     """Return the settings of an environment on AWS, whose places are the test's own."""
     module = _loaded("mlife_aws_services", "aws_services.py")
-    own = f"test-{uuid.uuid4().hex}"
-    for name in ("landing", "log", "heads"):
-        s3.make_bucket(name)  # few, since the server keeps volumes for each
+    own = f"s3://lake/test-{uuid.uuid4().hex}"  # one bucket, since the server keeps volumes for each
     return {
         "home": tmp_path / "home",
         "deployment": "aws",
         "first_day": "2026-01-01",
         "s3_region": module.REGION,
         "s3_endpoint": s3.endpoint,
-        "lake": f"s3://lake/{own}",
-        "landing": f"s3://landing/{own}",
-        "event_log": f"s3://log/{own}",
-        "log_heads": f"s3://heads/{own}/heads",
+        "lake": f"{own}/lake",
+        "landing": f"{own}/landing",
+        "event_log": f"{own}/log",
+        "log_heads": f"{own}/heads",
         "head_signing_key": module.KEY_ARN,
         "database_host": "database.internal",
         "database_secret": "database",

@@ -162,3 +162,39 @@ def test_all_places_are_looked_at_and_a_fault_of_each_is_named(task: Callable[..
         InvalidInputError, match="MLIFE_HEAD_SIGNING_KEY: the task's role may not kms:GetPublicKey; grant"
     ):
         require_places_are_there(settings)
+
+
+def test_days_land_and_features_go_on_in_another_task(
+    task: Callable[..., Platform], standalone_world: Any, tmp_path: Path
+) -> None:
+    """The real graph: landing, log, dbt over the log's own place, and the warehouse that the next task goes on with."""
+    import dagster as dg
+
+    from mlife_assets.components.running.driver import LifecycleDriver
+    from mlife_assets.core.windows import add_days
+    from mlife_assets.definitions import build_location
+
+    first = standalone_world.FIRST
+    standalone_world.record(tmp_path / "recorded", users=150, jobs=40, history_days=3, days=1)
+    days = {"first_day": first, "history_days": standalone_world.HISTORY_DAYS}
+
+    def run(start: date, end: date) -> Platform:
+        settings = task(**days).settings
+        platform = standalone_world.open_platform(settings)
+        definitions = build_location(settings, platform=platform)
+        with dg.DagsterInstance.ephemeral() as instance:
+            LifecycleDriver(definitions, instance).run_range("history_job", start, end).require_success()
+        platform.ledger.close()
+        return platform
+
+    landing = open_bucket(task(**days).settings.landing_place)
+    for path in sorted((tmp_path / "recorded" / "landing").rglob("*.parquet")):
+        obstore.put(landing, path.relative_to(tmp_path / "recorded" / "landing").as_posix(), path.read_bytes())
+    run(add_days(first, 1), add_days(first, 3))
+    last = run(add_days(first, 4), add_days(first, 4))
+    built = set(last.warehouse.read("user_features", columns=["as_of_date"])["as_of_date"].to_pylist())
+    assert built == {add_days(first, number) for number in range(1, 5)}, "of the task before and of this one"
+    assert {key.partition("/")[0] for key in keys_in(last, "event_log")} == {"events", "manifests"}
+    assert "warehouse/warehouse.duckdb" in keys_in(last, "lake")
+    found = audit_log(last)
+    assert (found.verification.findings, found.is_signed) == ((), True)

@@ -220,7 +220,7 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
     with engine.connect() as connection:
         runs = connection.execute(sa.text(f"SELECT run_id, status FROM {DAGSTER_SCHEMA}.runs")).all()
     assert [tuple(run) for run in runs] == [(tags["dagster/run_id"], "SUCCESS")]
-    lake = open_bucket(s3.bucket(*aws_settings["lake"].removeprefix("s3://").split("/")))
+    lake = open_bucket(s3.bucket(*aws_settings["lake"].removeprefix("s3://").split("/", 1)))
     logs = [item["path"] for batch in obstore.list(lake, "compute-logs") for item in batch]
     assert [key for key in logs if tags["dagster/run_id"] in key and key.endswith(".err")], logs
 
