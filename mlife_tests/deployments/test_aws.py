@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mlife_assets.adapters.s3_bucket import open_bucket
+from mlife_assets.components.platform.deployment_backup import back_up
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
@@ -101,6 +102,12 @@ def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(
     assert code.gateways[Channel.EMAIL].inbound(until=AT) == []
     with pytest.raises(PermanentError, match="MLIFE_NUMBER_HASH_KEY: there is no such thing here"):
         _ = code.number_key
+
+
+def test_a_home_that_ends_with_its_task_is_not_backed_up(task: Callable[..., Platform], tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="the ledger is backed up by the stacks"):
+        back_up(task(), tmp_path / "backup", now=AT)
+    assert not (tmp_path / "backup").exists()
 
 
 def test_the_warehouse_goes_from_task_to_task(task: Callable[..., Platform]) -> None:

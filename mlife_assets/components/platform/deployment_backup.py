@@ -19,9 +19,10 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
     """Write a backup of a home to a new or empty folder; without its lake it is of ledger, keys and heads.
 
     Raises:
-        InvalidInputError: the folder lies in the lake, or holds something.
+        InvalidInputError: the folder lies in the lake, or holds something, or there is no home to back up.
         IntegrityError: the log is damaged, or what was written does not read back.
     """
+    _require_home(platform)
     lake = platform.lake
     if lake.root is not None and to.is_relative_to(lake.root):
         raise InvalidInputError(f"{to} lies in the lake that it would be a copy of; name a folder on another disk")
@@ -40,7 +41,9 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
 
     Raises:
         ContentConflictError: something there is newer or different; nothing was changed.
+        InvalidInputError: there is no home to restore into.
     """
+    _require_home(platform)
     if DEPLOYMENT in backup.files and platform.settings.is_home_of_a_market:
         raise ContentConflictError(
             f"{platform.settings.home} holds a simulated market and the backup none; restore into a home of its own"
@@ -54,3 +57,11 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
         lake=platform.lake if backup.lake else None,
         database=None if database is None else database.get_secret_value(),
     )
+
+
+def _require_home(platform: Platform) -> None:
+    if platform.services is not None:
+        raise InvalidInputError(
+            "a home on AWS ends with its task; the log is locked, the ledger is backed up by the stacks: see "
+            "infra/templates/80-observability.yaml"
+        )

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -164,6 +165,15 @@ def wait_for(what: Callable[[], Any], said: Callable[[], str]) -> Any:
     raise AssertionError(f"nothing came in {WAIT_SECONDS} s:\n{said()}")
 
 
+def is_well(address: str) -> bool:
+    """Return whether an address answers as the load balancer asks for."""
+    try:
+        with urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def keep_alert(settings: Mapping[str, Any]) -> None:
     """Keep an alert in the lake, as the sensor of a run that failed does."""
     from mlife_assets.components.graph.alerts import alert
@@ -201,6 +211,11 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
         stack.enter_context(environment.running("code", serve))
         stack.enter_context(environment.running("daemon", ["dagster-daemon", "run", "-w", str(workspace)]))
         (task,) = wait_for(environment.tasks, lambda: environment.said("code") + environment.said("daemon"))
+        show = str(free_port())
+        words = {"0.0.0.0": "127.0.0.1", "3000": show, "workspace.aws.yaml": str(workspace)}
+        command = [words.get(word, word) for word in environment.definitions["webserver"]["Command"]]
+        stack.enter_context(environment.running("webserver", command))
+        wait_for(lambda: is_well(f"http://127.0.0.1:{show}/server_info"), lambda: environment.said("webserver"))
 
     assert task["taskDefinitionArn"] == environment.run_task
     (override,) = task["overrides"]["containerOverrides"]
