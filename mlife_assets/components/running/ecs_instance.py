@@ -24,12 +24,14 @@ from mlife_assets.core.storage_places import bucket_name_and_prefix
 
 CONTAINER, COMPUTE_LOGS = "run", "compute-logs"
 """As `infra/templates/45-dagster.yaml` names the container of a run, and what the web server may read of the lake."""
-COMMAND_CHARACTERS_MAXIMUM = 8192
-"""What ECS takes as the overrides of a task."""
 
 
 class FargateLauncher(EcsRunLauncher):
-    """`EcsRunLauncher` of the one task of runs; `ecs/cpu` and `ecs/memory` of a run ask for a larger one."""
+    """`EcsRunLauncher` of the one task of runs.
+
+    `ecs/cpu` and `ecs/memory` of a run ask for a larger one. Other tags that Dagster's own launcher obeys change role,
+    network or command of a task; whoever may start a run in the UI may write any tag, so they are not read.
+    """
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -56,6 +58,15 @@ class FargateLauncher(EcsRunLauncher):
                 "networkConfiguration": {"awsvpcConfiguration": network},
             },
         )
+
+    def _get_run_task_kwargs_from_run(self, run: dg.DagsterRun) -> Mapping[str, Any]:  # noqa: ARG002
+        return {}
+
+    def _get_task_overrides(self, container_context: Any, run: dg.DagsterRun) -> Mapping[str, Any]:  # noqa: ARG002
+        return {}
+
+    def _get_container_overrides(self, run: dg.DagsterRun) -> Mapping[str, Any]:  # noqa: ARG002
+        return {}
 
 
 class RdsRunDatabase(RunDatabase):

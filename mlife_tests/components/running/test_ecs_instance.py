@@ -248,7 +248,15 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
     from mlife_assets.components.graph.model_jobs import LARGE_TASK
     from mlife_assets.components.running.ecs_instance import FargateLauncher
 
-    @dg.job(tags=LARGE_TASK)
+    wishes = {
+        "ecs/run_task_kwargs": json.dumps(
+            {"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "ENABLED"}}}
+        ),
+        "ecs/task_overrides": json.dumps({"taskRoleArn": "arn:aws:iam::123456789012:role/administrator"}),
+        "ecs/container_overrides": json.dumps({"environment": [{"name": "MLIFE_LAKE", "value": "s3://theirs"}]}),
+    }
+
+    @dg.job(tags={**LARGE_TASK, **wishes})
     def trains() -> None: ...
 
     asked: list[dict[str, Any]] = []
@@ -267,6 +275,8 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
         (stopped,) = aws.client("ecs").describe_tasks(cluster="mlife", tasks=[found.tags["ecs/task_arn"]])["tasks"]
         assert stopped["lastStatus"] == "STOPPED"
     (words,) = asked
+    assert not {"taskRoleArn", "executionRoleArn"} & set(words["overrides"]), "tags of a run ask for no other role"
+    assert "environment" not in words["overrides"]["containerOverrides"][0]
     assert (words["overrides"]["cpu"], words["overrides"]["memory"]) == (
         LARGE_TASK["ecs/cpu"],
         LARGE_TASK["ecs/memory"],
