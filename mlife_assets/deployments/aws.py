@@ -10,6 +10,7 @@ needs it. Texts are rehearsed, and mails are not sent at all: no provider is the
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from functools import cache
@@ -36,7 +37,7 @@ from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.aws_settings import NAME as NAME
-from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.head_ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home, Services
@@ -138,8 +139,17 @@ def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
             "MLIFE_HEAD_SIGNING_KEY",
             lambda: KmsSigner(str(settings.head_signing_key), str(settings.s3_region)).public_key,
         ),
-        ("MLIFE_DATABASE_HOST", lambda: holds_tables(database_of(settings), LEDGER_SCHEMA)),
+        ("MLIFE_DATABASE_HOST", lambda: _require_database(settings)),
     ]
+
+
+def _require_database(settings: Settings) -> None:
+    """Raise what opening the database raises, by the names that its settings have here."""
+    address = database_of(settings)
+    try:
+        holds_tables(address, LEDGER_SCHEMA)
+    except MlifeError as error:
+        raise type(error)(re.sub(r"MLIFE_DATABASE\b", "MLIFE_DATABASE_HOST", str(error))) from None
 
 
 def _bucket(place: object) -> Bucket:

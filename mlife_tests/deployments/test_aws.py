@@ -164,6 +164,9 @@ def test_all_places_are_looked_at_and_a_fault_of_each_is_named(task: Callable[..
         with pytest.raises(InvalidInputError, match=says):
             require_places_are_there(broken)
         assert len([found for found in look_at_places(broken) if found.is_fault]) >= 1, changed
+    elsewhere = settings.model_copy(update={"database_host": "/no/such/server"})
+    (fault,) = [found for found in look_at_places(elsewhere) if found.is_fault]
+    assert (fault.part, "MLIFE_DATABASE_HOST names its host" in fault.remedy) == ("MLIFE_DATABASE_HOST", True)
     aws.kms.denies.add("GetPublicKey")
     with pytest.raises(
         InvalidInputError, match="MLIFE_HEAD_SIGNING_KEY: the task's role may not kms:GetPublicKey; grant"
