@@ -9,6 +9,7 @@ PORT ?= 3000
 BIN := .venv/bin
 SETUP := .venv/.mlife-setup
 INFRA := .venv-infra
+EMULATOR := .venv-emulator
 AWS_SETUP := .venv-aws/.mlife-setup
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -56,8 +57,8 @@ check: $(SETUP) ## linters, formatting, types, layers
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
-aws: $(AWS_SETUP) ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
-	PYTHONPATH=$(CURDIR)/.venv-aws/lib/python3.11/site-packages $(BIN)/python -m pytest -m aws $(ARGS)
+aws: $(AWS_SETUP) $(EMULATOR)/.mlife-setup ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
+	PYTHONPATH="$(CURDIR)/.venv-aws/lib/python3.11/site-packages" $(BIN)/python -m pytest -m aws $(ARGS)
 
 # Packages of the laptop are seen from there, those of AWS lie on top: what holds them back stays out of `make test`.
 $(AWS_SETUP): $(SETUP) constraints-aws.txt
@@ -74,12 +75,19 @@ lock: $(SETUP) ## pin pyproject.toml again: constraints.txt, what AWS needs on t
 	  --output-file deploy/requirements.txt $(ARGS)
 	$(UV) compile infra/requirements.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
 	  --output-file infra/requirements.txt $(ARGS)
+	$(UV) compile infra/emulator.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
+	  --output-file infra/emulator.txt $(ARGS)
 
 infra-setup: $(INFRA)/.mlife-setup ## linters of templates, workflows and shell into .venv-infra; nothing else needs them
 
 $(INFRA)/.mlife-setup: infra/requirements.txt $(SETUP)
 	"$(PYTHON)" -m venv --without-pip $(INFRA)
 	@$(UV) sync --python $(INFRA)/bin/python --require-hashes infra/requirements.txt
+	@touch $@
+
+$(EMULATOR)/.mlife-setup: infra/emulator.txt $(SETUP)
+	"$(PYTHON)" -m venv --without-pip $(EMULATOR)
+	@$(UV) sync --python $(EMULATOR)/bin/python --require-hashes infra/emulator.txt
 	@touch $@
 
 infra-check: infra-setup ## lint, render and judge infra/, plant faults in it, try every role; writes docs/infra_tests.md

@@ -178,6 +178,12 @@ def start_relay(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
+def aws_accounts() -> ModuleType:
+    """Return what answers as AWS, for tests of `make aws`."""
+    return _beside("aws_accounts")
+
+
+@pytest.fixture(scope="session")
 def job_pairs() -> ModuleType:
     """Return the small job market."""
     return _beside("job_pairs")

@@ -47,6 +47,7 @@ SKIPPED_FOLDERS = {
     ".venv",
     ".venv-aws",
     ".venv-infra",
+    ".venv-emulator",
     "var",
     "target",
     "logs",

@@ -18,11 +18,11 @@ from typing import Any
 from infra.gate.errors import TemplateError
 from infra.gate.intrinsics import Scope
 from infra.gate.yaml_tags import Template, read
+from mlife_assets.core.delivery.stack_inputs import ENVIRONMENTS as ENVIRONMENTS
+from mlife_assets.core.delivery.stack_inputs import SHARED_ACCOUNTS, STORED, known_values, words_of
+from mlife_assets.core.errors import InvalidInputError
 
 INFRA = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ("dev", "staging", "prod")
-SHARED_ACCOUNTS = ("delivery", "witness")
-_STORED = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>)>")
 
 
 @dataclass(frozen=True)
@@ -104,24 +104,12 @@ class Sources:
 
 def rendered(sources: Sources, name: str) -> Environment:
     """Return an environment as it will be. Raises TemplateError where a stack cannot be rendered."""
-    ids, region = sources.accounts["accounts"], sources.accounts["region"]
-    accounts = {"environment": ids[name], **{shared: ids[shared] for shared in SHARED_ACCOUNTS}}
-    if len(set(ids.values())) != len(ids):
-        raise TemplateError(f"parameters/accounts.yaml: two of {ids} are one account")
-    words = {**accounts, "environment": name, "region": region}
-    known: dict[str, Any] = {
-        **sources.accounts["parameters"],
-        "Environment": name,
-        "GitHubEnvironment": name,
-        "EnvironmentAccountId": accounts["environment"],
-        "WitnessAccountId": accounts["witness"],
-        "DeliveryAccountId": accounts["delivery"],
-        "PullAccountIds": [ids[environment] for environment in ENVIRONMENTS],
-        **{key: value.format(**words) for key, value in sources.stacks["given"].items()},
-    }
-    if doubled := sorted(known.keys() & sources.parameters[name].keys()):
-        raise TemplateError(f"parameters/{name}.yaml sets {', '.join(doubled)}, which is known otherwise")
-    known.update(sources.parameters[name])
+    words = words_of(sources.accounts, name)
+    accounts = {"environment": words["environment_account"], **{one: words[one] for one in SHARED_ACCOUNTS}}
+    try:
+        known = known_values(sources.accounts, sources.stacks["given"], sources.parameters[name], name)
+    except InvalidInputError as error:
+        raise TemplateError(str(error)) from error
     stores: dict[str, dict[str, Any]] = {account: {} for account in accounts.values()}
     stacks, used = [], set[str]()
     for line in sources.stacks["stacks"]:
@@ -130,18 +118,18 @@ def rendered(sources: Sources, name: str) -> Environment:
         label = f"{line['template']} in {line['account']}"
         parameters = _parameters(template, {**known, **line.get("with", {})}, stores[account], label)
         used |= parameters.keys()
-        stack = _stack(line, label, template, parameters, account, region, line["stack"].format(**words))
+        stack = _stack(line, label, template, parameters, account, words["region"], line["stack"].format(**words))
         stores[account].update(_stored(stack, stores[account]))
         stacks.append(stack)
     if unused := sorted(sources.parameters[name].keys() - used):
         raise TemplateError(f"parameters/{name}.yaml sets {', '.join(unused)}, which no template takes")
-    return Environment(name, accounts, region, tuple(stacks))
+    return Environment(name, accounts, words["region"], tuple(stacks))
 
 
 def _parameters(template: Template, known: Mapping[str, Any], store: Mapping[str, Any], label: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, declared in template.get("Parameters", {}).items():
-        if match := _STORED.fullmatch(declared["Type"]):
+        if match := STORED.fullmatch(declared["Type"]):
             path = declared["Default"]
             if path not in store:
                 raise TemplateError(f"{label} reads {path}, which no stack before it writes in its account")

@@ -18,6 +18,7 @@ from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.doctor import doctor
 from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
 from mlife_assets.cli.inbox import employers, inbox, review, vet
+from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.init import init
 from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.landing import landing_app
@@ -60,6 +61,7 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(panel_app, name="panel")
 app.add_typer(keys_app, name="keys")
 app.add_typer(backup_app, name="backup")
+app.add_typer(infra_app, name="infra")
 
 
 def _print_version(is_asked: bool) -> None:

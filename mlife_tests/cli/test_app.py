@@ -64,8 +64,15 @@ LEAVES = (
     "plan reject",
     "tables prune",
     "sql",
+    "infra plan",
+    "infra apply",
+    "infra drift",
+    "infra rollback",
+    "infra migrate",
+    "infra smoke",
 )
-WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"}
+OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}
+WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"} | OF_INFRA
 """Commands that need no lived home: they read or write the files that they are given."""
 
 HEAVY = ("dagster", "pyarrow", "numpy", "lightgbm", "duckdb", "sqlalchemy", "pydantic_settings")

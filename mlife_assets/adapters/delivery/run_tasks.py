@@ -1,0 +1,87 @@
+"""Commands that run inside an environment, as the task that a run becomes.
+
+Belongs here: starting tasks and how they ended. Does not belong here: what is run.
+
+Concept: whoever deploys has no right on data; what needs one runs as a task, with the rights of a run, and its exit
+code is all that comes back. What it printed is in the log of tasks, which whoever deploys cannot read either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlife_assets.adapters.delivery.aws import Clients, require_account, waited
+from mlife_assets.core.errors import PermanentError, TransientError
+
+TASK_SECONDS = 1800.0
+LOG_GROUP = "/mlife/tasks"
+CONTAINER = "run"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended; no exit code where its container never ran."""
+
+    exit_code: int | None
+    reason: str
+    log_stream: str
+
+    @property
+    def is_well(self) -> bool:
+        """Return whether the command succeeded."""
+        return self.exit_code == 0
+
+
+@dataclass(frozen=True)
+class RunTasks:
+    """Tasks of one environment, started by a role that may."""
+
+    of: Clients
+    account: str
+    sleep: Callable[[float], None]
+
+    def run(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Ended]:
+        """Run commands at the same time, each as a task, and return how each ended, by its name.
+
+        Raises TransientError where a task could not be started or does not end.
+        """
+        require_account(self.of, self.account)
+        ssm = self.of("ssm")
+        names = {
+            "cluster": "/mlife/dagster/cluster-arn",
+            "task": "/mlife/dagster/run-task-arn",
+            "subnets": "/mlife/network/task-subnet-ids",
+            "group": "/mlife/network/task-security-group-id",
+        }
+        at = {key: ssm.get_parameter(Name=path)["Parameter"]["Value"] for key, path in names.items()}
+        started = {name: self._start(at, command) for name, command in commands.items()}
+        return {name: self._ended(at["cluster"], task) for name, task in started.items()}
+
+    def _start(self, at: Mapping[str, str], command: Sequence[str]) -> str:
+        network = {"subnets": at["subnets"].split(","), "securityGroups": [at["group"]], "assignPublicIp": "DISABLED"}
+        answer = self.of("ecs").run_task(
+            cluster=at["cluster"],
+            taskDefinition=at["task"],
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": network},
+            overrides={"containerOverrides": [{"name": CONTAINER, "command": list(command)}]},
+        )
+        if answer["failures"] or not answer["tasks"]:
+            raise TransientError(f"ECS started no task for {' '.join(command)}: {answer['failures']}; try again")
+        return str(answer["tasks"][0]["taskArn"])
+
+    def _ended(self, cluster: str, task: str) -> Ended:
+        def look() -> Mapping[str, Any]:
+            answer = self.of("ecs").describe_tasks(cluster=cluster, tasks=[task])
+            if not answer["tasks"]:
+                raise PermanentError(f"ECS knows no task {task}: {answer['failures']}")
+            return dict(answer["tasks"][0])
+
+        seen = waited(
+            look, lambda one: one["lastStatus"] == "STOPPED", f"task {task}", seconds=TASK_SECONDS, sleep=self.sleep
+        )
+        container = next(one for one in seen["containers"] if one["name"] == CONTAINER)
+        reason = container.get("reason") or seen.get("stoppedReason") or ""
+        return Ended(container.get("exitCode"), reason, f"{LOG_GROUP} mlife/{CONTAINER}/{task.rpartition('/')[2]}")

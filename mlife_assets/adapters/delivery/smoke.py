@@ -1,0 +1,214 @@
+"""What proves a deployed environment, each check as a task inside it.
+
+Belongs here: the checks, in the order in which they are shown. Does not belong here: starting them
+(`adapters.delivery.run_tasks`), launching a Dagster run (`components.running.launched_job`).
+
+Concept: a check is named by what is true when it is green, and leaves nothing behind: what must be refused is tried on
+a key that was never written, so that a bucket which does not refuse it loses nothing but its good name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.client import HTTPSConnection
+from typing import Any
+
+from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
+from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+
+NEVER_WRITTEN = "manifests/smoke/never-written"
+STOPPED = "/mlife/sending/stopped"
+HEAD_DAYS = 2
+QUERY_SECONDS = 120.0
+QUERY = "select count(*) from events.click where dt >= current_date - interval '1' day"
+HTTP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class SmokePlaces:
+    """Where things are in one environment.
+
+    Attributes:
+        ui: name of the UI.
+        log_in: where the UI sends who has not logged in.
+        event_log: the log's bucket.
+        log_heads: the witness's bucket.
+        workgroup: of Athena.
+        alerts: ARN of the topic.
+    """
+
+    environment: str
+    region: str
+    ui: str
+    log_in: str
+    event_log: str
+    log_heads: str
+    workgroup: str
+    alerts: str
+
+
+def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
+    """Return where things are, by the files and by what the stacks wrote into Parameter Store."""
+    ssm, given = of("ssm"), files.parameters[environment]
+    region, account = files.accounts["region"], account_of(files, environment, "environment")
+    return SmokePlaces(
+        environment=environment,
+        region=region,
+        ui=given["DomainName"],
+        log_in=given["OidcAuthorizationEndpoint"],
+        event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
+        log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
+        workgroup=ssm.get_parameter(Name="/mlife/catalog/workgroup")["Parameter"]["Value"],
+        alerts=f"arn:aws:sns:{region}:{account}:mlife-alerts",
+    )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a check has at hand."""
+
+    at: SmokePlaces
+    of: Clients
+    now: datetime
+    sleep: Callable[[float], None]
+    launch: Callable[[], str]
+    """Launches a Dagster run through the daemon, waits for it and returns its id."""
+
+
+def ui_asks_who_you_are(inside: Inside) -> str:
+    """The name of the UI leads to the balancer, its certificate is valid, and nobody gets past without logging in."""
+    connection = HTTPSConnection(inside.at.ui, timeout=HTTP_SECONDS)
+    try:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+    finally:
+        connection.close()
+    return log_in_of(answer.status, answer.getheader("Location") or "", inside.at.log_in)
+
+
+def log_in_of(status: int, location: str, log_in: str) -> str:
+    """Return what a balancer's answer shows. Raises IntegrityError where it does not send away to log in."""
+    if status != 302 or not location.startswith(log_in):
+        raise IntegrityError(f"the UI answers {status} and sends to {location or 'nowhere'}, not to {log_in}")
+    return f"sent to {log_in}"
+
+
+def log_refuses_a_put_that_could_replace(inside: Inside) -> str:
+    """A put into the log without `If-None-Match` is refused."""
+    s3 = inside.of("s3")
+    return _refused(
+        "a put",
+        "AccessDenied",
+        lambda: s3.put_object(Bucket=inside.at.event_log, Key=NEVER_WRITTEN, Body=b"smoke"),
+    )
+
+
+def log_is_put_once(inside: Inside) -> str:
+    """A key that the log holds is not written again: 412."""
+    s3 = inside.of("s3")
+    listed = s3.list_objects_v2(Bucket=inside.at.event_log, Prefix="manifests/", MaxKeys=1).get("Contents")
+    if not listed:
+        raise NotFoundError("the log holds nothing yet: run a day, then smoke again")
+    key = listed[0]["Key"]
+    return _refused(
+        f"a second {key}",
+        "PreconditionFailed",
+        lambda: s3.put_object(Bucket=inside.at.event_log, Key=key, Body=b"smoke", IfNoneMatch="*"),
+    )
+
+
+def log_refuses_deletion(inside: Inside) -> str:
+    """Deleting, bypassing retention and setting another retention are refused."""
+    s3, at = inside.of("s3"), {"Bucket": inside.at.event_log, "Key": NEVER_WRITTEN}
+    until = {"Mode": "GOVERNANCE", "RetainUntilDate": inside.now + timedelta(days=1)}
+    said = [
+        _refused(what, "AccessDenied", call)
+        for what, call in (
+            ("deleting", lambda: s3.delete_object(**at)),
+            ("deleting past retention", lambda: s3.delete_object(**at, BypassGovernanceRetention=True)),
+            ("another retention", lambda: s3.put_object_retention(**at, Retention=until)),
+        )
+    ]
+    return "; ".join(said)
+
+
+def heads_lie_with_the_witness(inside: Inside) -> str:
+    """The witness's bucket holds a signed head of the last two days."""
+    pages = inside.of("s3").get_paginator("list_objects_v2").paginate(Bucket=inside.at.log_heads, Prefix="heads/")
+    written = {one["Key"]: one["LastModified"] for page in pages for one in page.get("Contents", ())}
+    if not written:
+        raise NotFoundError("the witness holds no head: run a day, then smoke again")
+    newest = max(written, key=lambda key: written[key])
+    if inside.now - written[newest] > timedelta(days=HEAD_DAYS):
+        raise IntegrityError(f"the newest head, {newest}, is of {written[newest]:%Y-%m-%d}: seal the log")
+    return str(newest)
+
+
+def athena_answers(inside: Inside) -> str:
+    """Athena reads the log by the catalogue, in the workgroup with the cut-off."""
+    athena = inside.of("athena")
+    started = athena.start_query_execution(QueryString=QUERY, WorkGroup=inside.at.workgroup)["QueryExecutionId"]
+    seen: Any = waited(
+        lambda: athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"],
+        lambda status: status["State"] not in {"QUEUED", "RUNNING"},
+        "a query of Athena",
+        seconds=QUERY_SECONDS,
+        sleep=inside.sleep,
+    )
+    if seen["State"] != "SUCCEEDED":
+        raise IntegrityError(f"Athena ended with {seen['State']}: {seen.get('StateChangeReason')}")
+    rows = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+    return f"{rows[1]['Data'][0]['VarCharValue']} clicks since yesterday"
+
+
+def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
+    """A run that is handed to Dagster's queue is launched as a task of its own and succeeds."""
+    return f"run {inside.launch()}"
+
+
+def stop_flag_is_read(inside: Inside) -> str:
+    """A run may read whether sending is stopped, which every send asks first."""
+    ssm = inside.of("ssm")
+    found: list[str] = []
+    code = refused_with(lambda: found.append(ssm.get_parameter(Name=STOPPED)["Parameter"]["Value"]))
+    if code == "ParameterNotFound":
+        return "nothing was ever stopped"
+    if code or found[0] not in {"true", "false"}:
+        raise IntegrityError(f"{STOPPED} cannot be read: {code or found[0]}")
+    return f"it says {found[0]}"
+
+
+def alerts_are_taken(inside: Inside) -> str:
+    """The topic to which every alarm goes takes a message, so its key and its policy let it."""
+    sent = inside.of("sns").publish(
+        TopicArn=inside.at.alerts,
+        Subject=f"mlife {inside.at.environment}: smoke test",
+        Message="A smoke test after a deployment. Nothing is wrong; whoever reads this would have heard an alarm.",
+    )
+    return f"message {sent['MessageId']}"
+
+
+CHECKS: dict[str, Callable[[Inside], str]] = {
+    check.__name__: check
+    for check in (
+        ui_asks_who_you_are,
+        log_refuses_a_put_that_could_replace,
+        log_is_put_once,
+        log_refuses_deletion,
+        heads_lie_with_the_witness,
+        athena_answers,
+        dagster_launches_a_run_as_a_task,
+        stop_flag_is_read,
+        alerts_are_taken,
+    )
+}
+
+
+def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
+    code = refused_with(call)
+    if code != wanted:
+        raise IntegrityError(f"{what} is answered with {code or 'success'} and not with {wanted}")
+    return f"{what} is refused"

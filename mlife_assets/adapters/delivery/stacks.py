@@ -1,0 +1,262 @@
+"""Change sets of one account: made and shown, executed as they were shown, and what has drifted since.
+
+Belongs here: calls of CloudFormation. Does not belong here: which stacks there are (`core.delivery.stack_inputs`), how
+a change reads (`core.delivery.changes`).
+
+Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
+update has overtaken, and values of Parameter Store that have changed since it was made are found here, since
+CloudFormation reads them when a change set is made and does not look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, error_code, require_account, waited
+from mlife_assets.core.delivery.changes import (
+    Change,
+    PlannedStack,
+    PropertyChange,
+    changes_of,
+    made_from,
+    to_be_made,
+)
+from mlife_assets.core.delivery.stack_inputs import StackInputs
+from mlife_assets.core.errors import NotFoundError, PermanentError, UpstreamMismatchError
+
+IMAGE = "/mlife/dagster/image"
+IMAGE_STACK = "mlife-dagster"
+CHANGE_SET_SECONDS = 300.0
+STACK_SECONDS = 3600.0
+DRIFT_SECONDS = 600.0
+_NOTHING = ("didn't contain changes", "No updates are to be performed")
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The stacks of one account.
+
+    Attributes:
+        of: clients with a role of this account.
+        account: whose stacks they are; credentials of another are refused.
+    """
+
+    of: Clients
+    account: str
+    region: str
+    sleep: Callable[[float], None]
+
+    def plan(self, inputs: StackInputs, label: str) -> PlannedStack:
+        """Return what would happen to a stack; makes a change set named by `label` where something would.
+
+        Raises:
+            GateClosedError: the credentials are of another account.
+            PermanentError: CloudFormation cannot make the change set; says why.
+        """
+        require_account(self.of, self.account)
+        state = self.state(inputs.name)
+        is_new = state in {None, "REVIEW_IN_PROGRESS"}
+        if missing := tuple(path for path in inputs.reads if self.value(path) is None):
+            changes = to_be_made(inputs) if is_new else ()
+            return PlannedStack(inputs.name, is_new, None, missing, made_from(inputs), changes)
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in inputs.given.items()]
+        made = self._change_set(inputs.name, label, is_new=is_new, TemplateBody=inputs.body, Parameters=given)
+        return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1])
+
+    def apply(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> str:
+        """Execute what was shown and return what became of it, in a few words.
+
+        Args:
+            shown: of a plan.
+            inputs: the stack as the checkout has it, from which one that had to wait is made now.
+            label: name of its change set.
+
+        Raises:
+            UpstreamMismatchError: it is no longer what was shown; plan again.
+            PermanentError: CloudFormation could not apply it and has gone back; says which resource and why.
+        """
+        require_account(self.of, self.account)
+        if shown.waits_for:
+            shown = self._no_longer_waiting(shown, inputs, label)
+        if shown.change_set is None:
+            return "nothing differs"
+        self._require_as_shown(shown)
+        self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)
+        self._finished(shown.name)
+        if shown.is_new:
+            self.of("cloudformation").update_termination_protection(
+                StackName=shown.name, EnableTerminationProtection=True
+            )
+        return "made" if shown.is_new else "updated"
+
+    def rolled_back(self, image: str, label: str) -> PlannedStack:
+        """Return the change set by which the deployed template runs another image; executes nothing."""
+        require_account(self.of, self.account)
+        stack = self._described(IMAGE_STACK)
+        if stack is None:
+            raise NotFoundError(f"there is no stack {IMAGE_STACK} in {self.account}, so nothing to roll back")
+        given = [
+            {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}
+            if one["ParameterKey"] != "Image"
+            else {"ParameterKey": "Image", "ParameterValue": image}
+            for one in stack["Parameters"]
+        ]
+        made = self._change_set(IMAGE_STACK, label, is_new=False, UsePreviousTemplate=True, Parameters=given)
+        return PlannedStack(IMAGE_STACK, False, made[0], (), "", made[1])
+
+    def image(self) -> str | None:
+        """Return the image that runs; None before the first deployment."""
+        require_account(self.of, self.account)
+        return self.value(IMAGE)
+
+    def previous_image(self) -> str:
+        """Return the image before the one that runs. Raises NotFoundError where there is none."""
+        found = self.of("ssm").get_parameter(Name=IMAGE)["Parameter"]
+        before = self.value(f"{IMAGE}:{found['Version'] - 1}") if found["Version"] > 1 else None
+        if before is None:
+            raise NotFoundError(f"{IMAGE} of {self.account} holds no earlier image; name one with --image")
+        return before
+
+    def drifted(self, name: str) -> tuple[Change, ...]:
+        """Return what differs from the stack's template in the account, by resource and property."""
+        require_account(self.of, self.account)
+        cloudformation = self.of("cloudformation")
+        detection = cloudformation.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+        seen = waited(
+            lambda: cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection),
+            lambda status: status["DetectionStatus"] != "DETECTION_IN_PROGRESS",
+            f"looking for drift of {name}",
+            seconds=DRIFT_SECONDS,
+            sleep=self.sleep,
+        )
+        if seen["DetectionStatus"] != "DETECTION_COMPLETE":
+            raise PermanentError(f"{name}: drift is not known: {seen.get('DetectionStatusReason')}")
+        found: list[Change] = []
+        token: dict[str, str] = {}
+        while True:
+            page = cloudformation.describe_stack_resource_drifts(
+                StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"], **token
+            )
+            found += [_drift(one) for one in page["StackResourceDrifts"]]
+            if not page.get("NextToken"):
+                return tuple(found)
+            token = {"NextToken": page["NextToken"]}
+
+    def state(self, name: str) -> str | None:
+        """Return the state of a stack; None where there is none."""
+        stack = self._described(name)
+        return None if stack is None else str(stack["StackStatus"])
+
+    def value(self, path: str) -> str | None:
+        """Return a value of Parameter Store; None where it is not there."""
+        try:
+            return str(self.of("ssm").get_parameter(Name=path)["Parameter"]["Value"])
+        except Exception as error:
+            if error_code(error) in {"ParameterNotFound", "ParameterVersionNotFound"}:
+                return None
+            raise
+
+    def _described(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            return dict(self.of("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
+        except Exception as error:
+            if error_code(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+
+    def _change_set(
+        self, stack: str, label: str, *, is_new: bool, **what: Any
+    ) -> tuple[str | None, tuple[Change, ...]]:
+        if is_new:
+            what["OnStackFailure"] = "DELETE"
+        arn = self.of("cloudformation").create_change_set(
+            StackName=stack,
+            ChangeSetName=label,
+            ChangeSetType="CREATE" if is_new else "UPDATE",
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            RoleARN=f"arn:aws:iam::{self.account}:role/mlife/mlife-cfn-execution",
+            **what,
+        )["Id"]
+        seen = waited(
+            lambda: self._pages(arn),
+            lambda pages: pages[0]["Status"] in {"CREATE_COMPLETE", "FAILED"},
+            f"the change set of {stack}",
+            seconds=CHANGE_SET_SECONDS,
+            sleep=self.sleep,
+        )
+        if seen[0]["Status"] == "FAILED":
+            reason = seen[0].get("StatusReason", "")
+            self.of("cloudformation").delete_change_set(ChangeSetName=arn)
+            if any(words in reason for words in _NOTHING):
+                return None, ()
+            raise PermanentError(f"{stack}: CloudFormation cannot make this change: {reason}")
+        return arn, changes_of(change for page in seen for change in page["Changes"])
+
+    def _pages(self, change_set: str) -> list[Mapping[str, Any]]:
+        pages: list[Mapping[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.of("cloudformation").describe_change_set(
+                ChangeSetName=change_set, IncludePropertyValues=True, **token
+            )
+            pages.append(page)
+            if not page.get("NextToken"):
+                return pages
+            token = {"NextToken": page["NextToken"]}
+
+    def _no_longer_waiting(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> PlannedStack:
+        if not shown.is_new:
+            raise UpstreamMismatchError(f"{shown.name} had to wait for {', '.join(shown.waits_for)}; plan again")
+        if inputs is None or made_from(inputs) != shown.made_from:
+            raise UpstreamMismatchError(f"{shown.name} is made from other files than were shown; plan again")
+        planned = self.plan(inputs, label)
+        if planned.waits_for or not planned.is_new or any(change.what != "added" for change in planned.changes):
+            raise UpstreamMismatchError(f"{shown.name} is no longer a new stack that only adds; plan again")
+        return planned
+
+    def _require_as_shown(self, shown: PlannedStack) -> None:
+        try:
+            pages = self._pages(str(shown.change_set))
+        except Exception as error:
+            if error_code(error) == "ChangeSetNotFound":
+                raise UpstreamMismatchError(f"{shown.name}: {shown.change_set} is gone; plan again") from error
+            raise
+        if pages[0]["ExecutionStatus"] != "AVAILABLE" or pages[0]["StackName"] != shown.name:
+            why = f"{pages[0]['ExecutionStatus']} and of {pages[0]['StackName']}"
+            raise UpstreamMismatchError(f"{shown.name}: the change set that was shown is {why}; plan again")
+        if changes_of(change for page in pages for change in page["Changes"]) != shown.changes:
+            raise UpstreamMismatchError(f"{shown.name}: the change set is not the one that was shown; plan again")
+        for given in pages[0].get("Parameters", ()):
+            if "ResolvedValue" in given and self.value(given["ParameterValue"]) != given["ResolvedValue"]:
+                raise UpstreamMismatchError(
+                    f"{shown.name} was planned with another {given['ParameterValue']}; plan again"
+                )
+
+    def _finished(self, name: str) -> None:
+        self.sleep(PAUSE_SECONDS)  # for a moment a stack can still say how its last update ended
+        state = waited(
+            lambda: self.state(name),
+            lambda seen: seen is None or not seen.endswith("_IN_PROGRESS"),
+            f"applying {name}",
+            seconds=STACK_SECONDS,
+            sleep=self.sleep,
+        )
+        if state not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            said = "; ".join(self._reasons(name)) if state else "it could not be made and is gone"
+            raise PermanentError(f"{name} is {state or 'gone'}: {said}")
+
+    def _reasons(self, name: str) -> Iterator[str]:
+        for event in self.of("cloudformation").describe_stack_events(StackName=name)["StackEvents"]:
+            if str(event.get("ResourceStatus")).endswith("_FAILED"):
+                yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
+
+
+def _drift(said: Mapping[str, Any]) -> Change:
+    differences = tuple(
+        PropertyChange(one["PropertyPath"], one["ExpectedValue"], one["ActualValue"])
+        for one in said.get("PropertyDifferences", ())
+    )
+    what = {"MODIFIED": "changed", "DELETED": "removed"}[said["StackResourceDriftStatus"]]
+    return Change(what, said["LogicalResourceId"], said["ResourceType"], differences)

@@ -1,0 +1,280 @@
+"""`mlife infra`: from the templates of a checkout to accounts of AWS, and back.
+
+Belongs here: the commands, what they print. Does not belong here: change sets (`adapters.delivery.stacks`), tasks
+(`adapters.delivery.run_tasks`), what proves an environment (`adapters.delivery.smoke`).
+
+Concept: showing and applying are two commands with a file between them, so that what somebody approved is what is
+applied. The templates lie in a checkout and not in this package.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mlife_assets.cli.options import AsJson
+from mlife_assets.cli.output import answer_console, print_json, progress
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.delivery.run_tasks import RunTasks
+    from mlife_assets.adapters.delivery.stacks import Stacks
+    from mlife_assets.core.delivery.changes import Plan
+    from mlife_assets.core.delivery.stack_inputs import InfraFiles
+
+
+class AwsGroup(TyperGroup):
+    """A group of commands in which what AWS refuses is an error on purpose."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raises PermanentError or TransientError where AWS refuses a call."""
+        from mlife_assets.adapters.delivery.aws import refusals_named
+
+        with refusals_named():
+            return super().invoke(ctx)
+
+
+infra_app = typer.Typer(
+    cls=AwsGroup, no_args_is_help=True, help="Show, apply and prove the stacks of an environment on AWS."
+)
+RUN_SECONDS = 1200.0
+
+Environment = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="dev, staging or prod.")]
+Folder = Annotated[Path, typer.Option("--infra", metavar="DIR", help="The folder `infra` of a checkout.")]
+Owner = Annotated[str, typer.Option("--account", metavar="NAME", help="environment, delivery or witness.")]
+Image = Annotated[
+    str | None, typer.Option("--image", metavar="NAME@sha256:...", help="The image by its digest.", show_default=False)
+]
+INFRA = Path("infra")
+
+
+@infra_app.command()
+def plan(
+    environment: Environment,
+    owner: Owner = "environment",
+    image: Image = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the plan goes, for `apply`.")] = None,
+    infra: Folder = INFRA,
+    as_json: AsJson = False,
+) -> None:
+    """Make a change set for each stack, in the order of stacks.yaml, and show what each would do. Applies nothing.
+
+    Without --image the stacks are planned with the one that runs.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    from mlife_assets.core.delivery.changes import Plan, lines_of, plan_as_text
+    from mlife_assets.core.delivery.stack_inputs import stack_inputs
+
+    stacks = _stacks(files := _files(infra), environment, owner)
+    before = stacks.image() if owner == "environment" else None
+    image = image or before
+    wanted = stack_inputs(files, environment, owner, {"Image": image} if image else {})
+    with progress("making change sets", len(wanted)) as step:
+        planned = []
+        for one in wanted:
+            planned.append(stacks.plan(one, _label()))
+            step()
+    made = Plan(environment, owner, stacks.account, stacks.region, image, before, tuple(planned))
+    if out is not None:
+        out.write_text(plan_as_text(made), encoding="utf-8")
+    _print(made, list(lines_of(made)), as_json=as_json)
+
+
+@infra_app.command()
+def apply(
+    shown: Annotated[Path, typer.Argument(metavar="FILE", help="What `mlife infra plan --out` wrote.")],
+    infra: Folder = INFRA,
+    as_json: AsJson = False,
+) -> None:
+    """Execute exactly the change sets of a plan, in order. One that something has overtaken is refused.
+
+    A stack that could not be made is gone; one that is made is protected from deletion. A new stack that had to wait
+    for another is made now, from the files that were shown.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    from mlife_assets.core.delivery.changes import plan_from_text
+    from mlife_assets.core.delivery.stack_inputs import stack_inputs
+
+    plan = plan_from_text(shown.read_text(encoding="utf-8"))
+    stacks = _stacks(files := _files(infra), plan.environment, plan.owner)
+    given = {"Image": plan.image} if plan.image else {}
+    wanted = {one.name: one for one in stack_inputs(files, plan.environment, plan.owner, given)}
+    console, became = answer_console(), {}
+    for one in plan.stacks:
+        with progress(f"applying {one.name}"):
+            became[one.name] = stacks.apply(one, wanted.get(one.name), _label())
+        if not as_json:
+            console.print(f"{one.name}: {became[one.name]}", soft_wrap=True)
+    if as_json:
+        print_json({"stacks": became})
+
+
+@infra_app.command()
+def drift(
+    environment: Environment, owner: Owner = "environment", infra: Folder = INFRA, as_json: AsJson = False
+) -> None:
+    """Say what differs in the account from what the stacks made.
+
+    Exit codes: 0 nothing has drifted, 1 something has, or failed.
+    """
+    from mlife_assets.core.delivery.stack_inputs import stack_names
+
+    stacks = _stacks(files := _files(infra), environment, owner)
+    found = {name: stacks.drifted(name) for name in stack_names(files, environment, owner)}
+    if as_json:
+        print_json({"stacks": {name: [asdict(change) for change in changes] for name, changes in found.items()}})
+    else:
+        console = answer_console()
+        for name, changes in found.items():
+            console.print(f"{name}: {'as it was made' if not changes else 'drifted'}", soft_wrap=True)
+            for change in changes:
+                console.print(f"  {change.what}: {change.name} ({change.kind})", soft_wrap=True)
+                for one in change.properties:
+                    console.print(f"    {one.path}: {one.before} -> {one.after}", soft_wrap=True)
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@infra_app.command()
+def rollback(
+    environment: Environment,
+    image: Image = None,
+    infra: Folder = INFRA,
+    as_json: AsJson = False,
+) -> None:
+    """Run an earlier image again, by default the one before; the deployed template stays as it is.
+
+    To return to earlier templates, plan and apply the checkout of an earlier commit.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    from mlife_assets.core.delivery.changes import Plan, lines_of
+
+    stacks = _stacks(_files(infra), environment, "environment")
+    image = image or stacks.previous_image()
+    back = stacks.rolled_back(image, _label())
+    plan = Plan(environment, "environment", stacks.account, stacks.region, image, stacks.image(), (back,))
+    with progress("going back"):
+        became = stacks.apply(back, None, _label())
+    _print(plan, [*lines_of(plan), f"{back.name}: {became}"], as_json=as_json)
+
+
+@infra_app.command()
+def migrate(environment: Environment, infra: Folder = INFRA, as_json: AsJson = False) -> None:
+    """Bring the database to what the deployed image needs, as a task inside the environment.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    ended = _tasks(_files(infra), environment).run({"migrate": ["dagster", "instance", "migrate"]})["migrate"]
+    if as_json:
+        print_json(asdict(ended))
+    else:
+        answer_console().print(f"{'ok' if ended.is_well else 'FAILED'}: {ended.log_stream} {ended.reason}")
+    if not ended.is_well:
+        raise typer.Exit(1)
+
+
+@infra_app.command()
+def smoke(
+    environment: Environment,
+    inside: Annotated[
+        str | None,
+        typer.Option("--inside", metavar="CHECK", help="Run one check here; for tasks inside the environment."),
+    ] = None,
+    places: Annotated[
+        str | None, typer.Option("--places", metavar="JSON", help="With --inside: where things are.")
+    ] = None,
+    infra: Folder = INFRA,
+    as_json: AsJson = False,
+) -> None:
+    """Prove a deployed environment: each check is a task inside it, and one line here.
+
+    All checks run, whichever fails. Run it after a day has been run there: a log that holds nothing proves nothing.
+
+    Exit codes: 0 all checks are green, 1 one is not, or failed.
+    """
+    if inside is not None:
+        said = _checked(inside, json.loads(places or "{}"))
+        print_json({inside: said}) if as_json else answer_console().print(f"ok: {inside}: {said}", soft_wrap=True)
+        return
+    from mlife_assets.adapters.delivery.smoke import CHECKS, places_of
+
+    files = _files(infra)
+    tasks = _tasks(files, environment)
+    found = json.dumps(asdict(places_of(files, environment, tasks.of)))
+    command = ["mlife", "infra", "smoke", environment, "--places", found, "--inside"]
+    with progress("proving the environment"):
+        ended = tasks.run({name: [*command, name] for name in CHECKS})
+    if as_json:
+        print_json({"checks": {name: asdict(one) for name, one in ended.items()}})
+    else:
+        console = answer_console()
+        for name, one in ended.items():
+            said = "" if one.is_well else f"  exit code {one.exit_code} {one.reason}; {one.log_stream}"
+            console.print(f"{'ok' if one.is_well else 'FAILED':<7}{name}{said}", soft_wrap=True)
+    if not all(one.is_well for one in ended.values()):
+        raise typer.Exit(1)
+
+
+def _checked(name: str, places: dict[str, str]) -> str:
+    from mlife_assets.adapters.clock import SystemClock
+    from mlife_assets.adapters.delivery.aws import clients
+    from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces
+    from mlife_assets.core.errors import InvalidInputError
+
+    if name not in CHECKS:
+        raise InvalidInputError(f"no check is named {name}; there are {', '.join(CHECKS)}")
+    at = SmokePlaces(**places)
+    return CHECKS[name](Inside(at, clients(at.region), SystemClock().now(), time.sleep, _launched))
+
+
+def _launched() -> str:
+    from mlife_assets.components.running.launched_job import launched_as_a_task
+
+    return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep)
+
+
+def _label() -> str:
+    """Return a name for a change set that no earlier one of its stack has."""
+    from mlife_assets.adapters.clock import SystemClock
+
+    return f"mlife-{SystemClock().now():%Y%m%d-%H%M%S}"
+
+
+def _files(folder: Path) -> InfraFiles:
+    from mlife_assets.adapters.delivery.infra_files import read_infra
+
+    return read_infra(folder)
+
+
+def _stacks(files: InfraFiles, environment: str, owner: str) -> Stacks:
+    from mlife_assets.adapters.delivery.aws import clients
+    from mlife_assets.adapters.delivery.stacks import Stacks
+    from mlife_assets.core.delivery.stack_inputs import account_of
+
+    region = files.accounts["region"]
+    return Stacks(clients(region), account_of(files, environment, owner), region, time.sleep)
+
+
+def _tasks(files: InfraFiles, environment: str) -> RunTasks:
+    from mlife_assets.adapters.delivery.run_tasks import RunTasks
+
+    stacks = _stacks(files, environment, "environment")
+    return RunTasks(stacks.of, stacks.account, time.sleep)
+
+
+def _print(plan: Plan, lines: list[str], *, as_json: bool) -> None:
+    if as_json:
+        facts: dict[str, Any] = asdict(plan)
+        print_json(facts)
+        return
+    console = answer_console()
+    for line in lines:
+        console.print(line, soft_wrap=True)

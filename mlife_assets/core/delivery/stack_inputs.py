@@ -1,0 +1,166 @@
+"""Which stacks an environment has, in which account, and what each is given.
+
+Belongs here: stacks.yaml and the parameters beside it -> one record per stack, in order. Does not belong here: reading
+files (`adapters.delivery.infra_files`), what a change set does (`core.delivery.changes`).
+
+Concept: the gate renders with the same values that are applied, since both take them from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlife_assets.core.errors import InvalidInputError
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+SHARED_ACCOUNTS = ("delivery", "witness")
+OWNERS = ("environment", *SHARED_ACCOUNTS)
+STORED = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>)>")
+"""Types of parameters whose default is a name in Parameter Store, where CloudFormation reads them itself."""
+
+
+@dataclass(frozen=True)
+class InfraFiles:
+    """The folder `infra/` as far as deliveries read it.
+
+    Attributes:
+        stacks: stacks.yaml.
+        accounts: parameters/accounts.yaml.
+        parameters: what each environment's file sets, by environment.
+        templates: the text of each template, by name.
+        declared: the parameters that each template takes, by template.
+        resources: types of each template's resources by logical name, by template.
+    """
+
+    stacks: Mapping[str, Any]
+    accounts: Mapping[str, Any]
+    parameters: Mapping[str, Mapping[str, Any]]
+    templates: Mapping[str, str]
+    declared: Mapping[str, Mapping[str, Any]]
+    resources: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class StackInputs:
+    """One stack as it is to be.
+
+    Attributes:
+        owner: `environment`, `delivery` or `witness`.
+        given: its parameters as text.
+        reads: names in Parameter Store that it reads.
+        adds: types of its resources by logical name.
+    """
+
+    name: str
+    template: str
+    body: str
+    owner: str
+    account: str
+    region: str
+    given: Mapping[str, str]
+    reads: tuple[str, ...]
+    adds: Mapping[str, str]
+
+
+def known_values(
+    accounts: Mapping[str, Any], given: Mapping[str, str], set_by_file: Mapping[str, Any], environment: str
+) -> dict[str, Any]:
+    """Return every value that a stack of an environment may take, by the parameter's name.
+
+    Args:
+        accounts: parameters/accounts.yaml.
+        given: what the pipeline hands over, such as the image; `{delivery}` and its kind stand for accounts.
+        set_by_file: what the environment's own file sets.
+        environment: dev, staging or prod.
+
+    Raises:
+        InvalidInputError: two accounts are one, or the file sets what is known otherwise.
+    """
+    ids = accounts["accounts"]
+    if len(set(ids.values())) != len(ids):
+        raise InvalidInputError(f"parameters/accounts.yaml: two of {ids} are one account")
+    words = words_of(accounts, environment)
+    known: dict[str, Any] = {
+        **accounts["parameters"],
+        "Environment": environment,
+        "GitHubEnvironment": environment,
+        "EnvironmentAccountId": words["environment_account"],
+        "WitnessAccountId": words["witness"],
+        "DeliveryAccountId": words["delivery"],
+        "PullAccountIds": [ids[name] for name in ENVIRONMENTS],
+        **{key: value.format(**words) for key, value in given.items()},
+    }
+    if doubled := sorted(known.keys() & set_by_file.keys()):
+        raise InvalidInputError(f"parameters/{environment}.yaml sets {', '.join(doubled)}, which is known otherwise")
+    return {**known, **set_by_file}
+
+
+def words_of(accounts: Mapping[str, Any], environment: str) -> dict[str, str]:
+    """Return what stands for accounts, region and environment in stacks.yaml."""
+    ids = accounts["accounts"]
+    shared = {name: ids[name] for name in SHARED_ACCOUNTS}
+    region = accounts["region"]
+    return {**shared, "environment": environment, "environment_account": ids[environment], "region": region}
+
+
+def stack_inputs(files: InfraFiles, environment: str, owner: str, given: Mapping[str, str]) -> tuple[StackInputs, ...]:
+    """Return the stacks that the pipeline applies in one account for an environment, in order.
+
+    Raises InvalidInputError where a name is unknown or a parameter has no value.
+    """
+    account = account_of(files, environment, owner)
+    words = words_of(files.accounts, environment)
+    known = known_values(files.accounts, given, files.parameters[environment], environment)
+    return tuple(
+        StackInputs(
+            name=line["stack"].format(**words),
+            template=line["template"],
+            body=files.templates[line["template"]],
+            owner=owner,
+            account=account,
+            region=words["region"],
+            given=_given(files.declared[line["template"]], {**known, **line.get("with", {})}, line["template"]),
+            reads=tuple(
+                declared["Default"]
+                for declared in files.declared[line["template"]].values()
+                if STORED.fullmatch(declared["Type"])
+            ),
+            adds=files.resources[line["template"]],
+        )
+        for line in _lines(files, owner)
+    )
+
+
+def stack_names(files: InfraFiles, environment: str, owner: str) -> tuple[str, ...]:
+    """Return the names of those stacks, in order."""
+    words = words_of(files.accounts, environment)
+    return tuple(line["stack"].format(**words) for line in _lines(files, owner))
+
+
+def account_of(files: InfraFiles, environment: str, owner: str) -> str:
+    """Return the number of an account. Raises InvalidInputError where a name is unknown."""
+    if environment not in ENVIRONMENTS or owner not in OWNERS:
+        known = f"environments are {', '.join(ENVIRONMENTS)}; accounts {', '.join(OWNERS)}"
+        raise InvalidInputError(f"{environment}, {owner}: {known}")
+    return str(files.accounts["accounts"][environment if owner == "environment" else owner])
+
+
+def _lines(files: InfraFiles, owner: str) -> list[Mapping[str, Any]]:
+    lines = files.stacks["stacks"]
+    return [one for one in lines if one["account"] == owner and one.get("by", "pipeline") == "pipeline"]
+
+
+def _given(declared: Mapping[str, Any], known: Mapping[str, Any], template: str) -> dict[str, str]:
+    given = {}
+    for name, parameter in declared.items():
+        if STORED.fullmatch(parameter["Type"]):
+            continue
+        if name in known:
+            value = known[name]
+            given[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        elif "Default" not in parameter:
+            raise InvalidInputError(f"{template} takes {name}, which parameters, stacks.yaml and options do not give")
+    return given

@@ -1,0 +1,32 @@
+"""An emulator of AWS for the tests beside this file.
+
+Belongs here: fixtures. Does not belong here: the emulator itself (`mlife_tests/aws_accounts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def aws_packages(aws_accounts: ModuleType, repository: Path) -> None:
+    """Make packages of `.venv-aws` importable."""
+    aws_accounts.add_aws_packages(repository)
+
+
+@pytest.fixture(scope="session")
+def emulator(aws_accounts: ModuleType, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of an emulator of AWS that runs as long as the session."""
+    with aws_accounts.running_emulator(repository, tmp_path_factory.mktemp("emulator")) as address:
+        yield address
+
+
+@pytest.fixture
+def account(aws_accounts: ModuleType, emulator: str) -> Callable[[str], Callable[[str], Any]]:
+    """Return what gives clients of an account of the emulator."""
+    return aws_accounts.accounts(emulator)

@@ -1,0 +1,96 @@
+"""Tasks are started as the stacks say, all at once, and judged by their exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.delivery.run_tasks import Ended, RunTasks
+from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
+
+VALUES = {
+    "/mlife/dagster/cluster-arn": "arn:aws:ecs:us-east-1:111111111111:cluster/mlife",
+    "/mlife/dagster/run-task-arn": "arn:aws:ecs:us-east-1:111111111111:task-definition/mlife-run:7",
+    "/mlife/network/task-subnet-ids": "subnet-a,subnet-b",
+    "/mlife/network/task-security-group-id": "sg-1",
+}
+
+
+class Account:
+    """Answers as Parameter Store, STS and ECS do: API_RunTask in the API reference of ECS."""
+
+    def __init__(self, ends: dict[str, dict[str, Any]], *, starts: bool = True) -> None:
+        self.ends, self.starts = ends, starts
+        self.asked: list[dict[str, Any]] = []
+        self.looks: dict[str, int] = {}
+
+    def __call__(self, service: str) -> Account:
+        return self
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        return {"Account": "111111111111"}
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803  AWS's name
+        return {"Parameter": {"Value": VALUES[Name]}}
+
+    def run_task(self, **asked: Any) -> dict[str, Any]:
+        if not self.starts:
+            return {"tasks": [], "failures": [{"reason": "RESOURCE:CPU"}]}
+        self.asked.append(asked)
+        return {
+            "tasks": [{"taskArn": f"arn:aws:ecs:us-east-1:111111111111:task/mlife/{len(self.asked)}"}],
+            "failures": [],
+        }
+
+    def describe_tasks(self, cluster: str, tasks: list[str]) -> dict[str, Any]:
+        number = tasks[0].rpartition("/")[2]
+        self.looks[number] = self.looks.get(number, 0) + 1
+        if number not in self.ends:
+            return {"tasks": [], "failures": [{"reason": "MISSING"}]}
+        if self.looks[number] < 2:
+            return {"tasks": [{"lastStatus": "RUNNING", "containers": []}]}
+        return {"tasks": [{"lastStatus": "STOPPED", **self.ends[number]}]}
+
+
+def container(**more: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "run", **more}]}
+
+
+def tasks(account: Account, number: str = "111111111111") -> RunTasks:
+    return RunTasks(account, number, lambda _: None)
+
+
+def test_commands_run_as_tasks_with_the_rights_of_a_run() -> None:
+    account = Account({"1": container(exitCode=0), "2": container(exitCode=1)})
+    ended = tasks(account).run({"good": ["mlife", "a"], "bad": ["mlife", "b"]})
+    assert {name: (one.is_well, one.exit_code) for name, one in ended.items()} == {"good": (True, 0), "bad": (False, 1)}
+    assert ended["bad"].log_stream == "/mlife/tasks mlife/run/2"
+    assert account.asked[1]["taskDefinition"] == VALUES["/mlife/dagster/run-task-arn"]
+    assert account.asked[1]["overrides"] == {"containerOverrides": [{"name": "run", "command": ["mlife", "b"]}]}
+    network = account.asked[1]["networkConfiguration"]["awsvpcConfiguration"]
+    assert network == {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+
+
+def test_a_container_that_never_ran_is_not_well() -> None:
+    account = Account({"1": {**container(), "stoppedReason": "CannotPullContainerError"}})
+    assert tasks(account).run({"a": ["mlife"]})["a"] == Ended(
+        None, "CannotPullContainerError", "/mlife/tasks mlife/run/1"
+    )
+
+
+def test_a_task_that_does_not_start_can_be_tried_again() -> None:
+    with pytest.raises(TransientError, match="RESOURCE:CPU"):
+        tasks(Account({}, starts=False)).run({"a": ["mlife"]})
+
+
+def test_a_task_that_ecs_does_not_know_is_an_error() -> None:
+    with pytest.raises(PermanentError, match="MISSING"):
+        tasks(Account({})).run({"a": ["mlife"]})
+
+
+def test_credentials_of_another_account_start_nothing() -> None:
+    account = Account({})
+    with pytest.raises(GateClosedError):
+        tasks(account, "222222222222").run({"a": ["mlife"]})
+    assert account.asked == []

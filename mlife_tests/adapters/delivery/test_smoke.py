@@ -1,0 +1,234 @@
+"""Each check is green where AWS does what it should, and red where it does not.
+
+Shown: what mlife makes of AWS's answers; the emulator, which enforces no policy of a bucket, must not pass. Not shown:
+that AWS gives these answers, which is what the checks are for.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.adapters.delivery import smoke
+from mlife_assets.adapters.delivery.infra_files import read_infra
+from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, log_in_of, places_of
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+
+pytestmark = pytest.mark.aws
+NOW = datetime(2026, 6, 10, 18, tzinfo=UTC)
+AT = SmokePlaces(
+    environment="dev",
+    region="us-east-1",
+    ui="127.0.0.1",
+    log_in="https://login.example.com/authorize",
+    event_log="log",
+    log_heads="heads",
+    workgroup="mlife",
+    alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
+)
+
+
+@pytest.fixture(autouse=True)
+def packages(aws_packages: None) -> None:
+    """Every test here needs botocore."""
+
+
+def answering(**answers: Any) -> Any:
+    """Return a client each of whose calls gives an answer, or is refused with a code."""
+    from botocore.exceptions import ClientError
+
+    class Client:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            def call(*_: Any, **asked: Any) -> Any:
+                answer = answers[name]
+                if isinstance(answer, str):
+                    raise ClientError({"Error": {"Code": answer, "Message": "no"}}, name)
+                return answer(**asked) if callable(answer) else answer
+
+            return call
+
+    return Client()
+
+
+def run(check: Callable[[Inside], str], **answers: Any) -> str:
+    client = answering(**answers)
+    return check(Inside(AT, lambda _: client, NOW, lambda _: None, lambda: "0123"))
+
+
+def test_a_put_that_could_replace_must_be_denied() -> None:
+    check = smoke.log_refuses_a_put_that_could_replace
+    assert run(check, put_object="AccessDenied") == "a put is refused"
+    for wrong, said in (({}, "success"), ("NoSuchBucket", "NoSuchBucket")):
+        with pytest.raises(IntegrityError, match=said):
+            run(check, put_object=wrong)
+
+
+def test_a_second_put_must_fail_its_condition() -> None:
+    def put(**asked: Any) -> dict[str, Any]:
+        assert (asked["Key"], asked["IfNoneMatch"]) == ("manifests/1", "*")
+        return {}
+
+    listed = {"Contents": [{"Key": "manifests/1"}]}
+    assert "manifests/1" in run(smoke.log_is_put_once, list_objects_v2=listed, put_object="PreconditionFailed")
+    with pytest.raises(IntegrityError, match="success"):
+        run(smoke.log_is_put_once, list_objects_v2=listed, put_object=put)
+    with pytest.raises(NotFoundError, match="run a day"):
+        run(smoke.log_is_put_once, list_objects_v2={})
+
+
+@pytest.mark.parametrize("opened", ["delete_object", "put_object_retention"])
+def test_deleting_and_shortening_must_be_denied(opened: str) -> None:
+    denied = {"delete_object": "AccessDenied", "put_object_retention": "AccessDenied"}
+    assert run(smoke.log_refuses_deletion, **denied).count("is refused") == 3
+    with pytest.raises(IntegrityError, match="success"):
+        run(smoke.log_refuses_deletion, **{**denied, opened: {}})
+
+
+def test_bypassing_retention_must_be_denied_where_deleting_is() -> None:
+    def delete(**asked: Any) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        if not asked.get("BypassGovernanceRetention"):
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteObject")
+        return {}
+
+    with pytest.raises(IntegrityError, match="deleting past retention is answered with success"):
+        run(smoke.log_refuses_deletion, delete_object=delete, put_object_retention="AccessDenied")
+
+
+def test_what_must_be_refused_is_tried_on_a_key_that_was_never_written() -> None:
+    tried: list[str] = []
+
+    def note(**asked: Any) -> dict[str, Any]:
+        tried.append(asked["Key"])
+        return {}
+
+    for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
+        with pytest.raises(IntegrityError):
+            run(check, put_object=note, delete_object=note, put_object_retention=note)
+    assert set(tried) == {smoke.NEVER_WRITTEN}
+
+
+def pages(*written: tuple[str, datetime]) -> Any:
+    contents = [{"Key": key, "LastModified": at} for key, at in written]
+    return answering(paginate=lambda **_: [{"Contents": contents[:1]}, {"Contents": contents[1:]}])
+
+
+def test_a_head_must_be_there_and_new() -> None:
+    check = smoke.heads_lie_with_the_witness
+    old, new = ("heads/1.json", NOW - timedelta(days=40)), ("heads/2.json", NOW - timedelta(hours=20))
+    assert run(check, get_paginator=pages(old, new)) == "heads/2.json"
+    with pytest.raises(IntegrityError, match="seal the log"):
+        run(check, get_paginator=pages(old))
+    with pytest.raises(NotFoundError, match="no head"):
+        run(check, get_paginator=pages())
+
+
+def test_athena_must_succeed() -> None:
+    states = iter(["QUEUED", "RUNNING", "SUCCEEDED"])
+    answers = {
+        "start_query_execution": {"QueryExecutionId": "q"},
+        "get_query_execution": lambda **_: {"QueryExecution": {"Status": {"State": next(states)}}},
+        "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "12"}]}]}},
+    }
+    assert run(smoke.athena_answers, **answers).startswith("12 clicks")
+    failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
+    with pytest.raises(IntegrityError, match="no table"):
+        run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"Parameter": {"Value": "false"}}, "it says false"),
+        ({"Parameter": {"Value": "true"}}, "it says true"),
+        ("ParameterNotFound", "nothing was ever stopped"),
+    ],
+)
+def test_the_flag_is_read(answer: Any, said: str) -> None:
+    assert run(smoke.stop_flag_is_read, get_parameter=answer) == said
+
+
+@pytest.mark.parametrize("answer", [{"Parameter": {"Value": "maybe"}}, "AccessDeniedException"])
+def test_a_flag_that_cannot_be_read_is_red(answer: Any) -> None:
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        run(smoke.stop_flag_is_read, get_parameter=answer)
+
+
+def test_a_run_and_an_alert_are_named() -> None:
+    assert run(smoke.dagster_launches_a_run_as_a_task) == "run 0123"
+    assert run(smoke.alerts_are_taken, publish={"MessageId": "m"}) == "message m"
+
+
+def test_the_ui_must_send_away_to_log_in() -> None:
+    assert log_in_of(302, f"{AT.log_in}?client_id=mlife", AT.log_in) == f"sent to {AT.log_in}"
+    for status, location in ((200, ""), (302, "https://elsewhere.example.com"), (503, AT.log_in)):
+        with pytest.raises(IntegrityError):
+            log_in_of(status, location, AT.log_in)
+
+
+class Balancer(BaseHTTPRequestHandler):
+    """Sends whoever asks to log in."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", f"{AT.log_in}?client_id=mlife")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def balancer(certificate: tuple[Path, Path]) -> Iterator[str]:
+    """Return the name of a server that speaks TLS with a certificate signed by itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with HTTPServer(("127.0.0.1", 0), Balancer) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_certificate_must_be_one_that_somebody_vouches_for(
+    balancer: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = Inside(replace(AT, ui=balancer), lambda _: None, NOW, lambda _: None, str)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        smoke.ui_asks_who_you_are(inside)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert smoke.ui_asks_who_you_are(inside) == f"sent to {AT.log_in}"
+
+
+def test_an_emulator_that_enforces_nothing_does_not_pass(account: Callable[[str], Any]) -> None:
+    of = account("700000009999")
+    of("s3").create_bucket(Bucket="log")
+    of("s3").put_object(Bucket="log", Key="manifests/1", Body=b"a")
+    for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
+        with pytest.raises(IntegrityError, match="answered with"):
+            check(Inside(AT, of, NOW, lambda _: None, str))
+
+
+def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
+    of = account("700000009998")
+    of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
+    of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
+    found = places_of(read_infra(repository / "infra"), "prod", of)
+    assert (found.event_log, found.workgroup, found.ui) == ("log", "mlife", "mlife.prod.example.com")
+    assert found.log_heads == "mlife-log-heads-prod-555555555555"
+    assert found.alerts == "arn:aws:sns:us-east-1:333333333333:mlife-alerts"
+
+
+def test_each_check_says_what_is_true_when_it_is_green() -> None:
+    assert all(check.__doc__ and check.__name__ == name for name, check in CHECKS.items())

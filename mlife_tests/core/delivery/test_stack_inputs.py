@@ -1,0 +1,71 @@
+"""Which stacks there are, where, and what each is given: from this checkout's own `infra/`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlife_assets.adapters.delivery.infra_files import read_infra
+from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of, known_values, stack_inputs, stack_names
+from mlife_assets.core.errors import InvalidInputError
+
+IMAGE = "444444444444.dkr.ecr.us-east-1.amazonaws.com/mlife@sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def files(repository: Path) -> InfraFiles:
+    return read_infra(repository / "infra")
+
+
+def test_the_pipelines_stacks_are_in_order_and_a_persons_are_left_out(files: InfraFiles) -> None:
+    names = stack_names(files, "prod", "environment")
+    assert names[:3] == ("mlife-network", "mlife-event-log", "mlife-lake")
+    assert "mlife-bootstrap" not in names
+    assert names == tuple(one.name for one in stack_inputs(files, "prod", "environment", {"Image": IMAGE}))
+
+
+def test_the_witness_holds_one_stack_per_environment(files: InfraFiles) -> None:
+    (heads,) = stack_inputs(files, "staging", "witness", {})
+    assert (heads.name, heads.account) == ("mlife-log-heads-staging", account_of(files, "staging", "witness"))
+    assert heads.given["EnvironmentAccountId"] == account_of(files, "staging", "environment")
+
+
+def test_a_stack_is_given_what_its_template_takes_and_reads_the_rest_from_parameter_store(files: InfraFiles) -> None:
+    stacks = {one.template: one for one in stack_inputs(files, "dev", "environment", {"Image": IMAGE})}
+    dagster = stacks["45-dagster"]
+    assert dagster.given["Image"] == IMAGE
+    assert "VpcId" not in dagster.given
+    assert "/mlife/network/vpc-id" in dagster.reads
+    assert stacks["10-network"].given["VpcPrefix"] == "10.20"
+    assert dagster.adds["Cluster"] == "AWS::ECS::Cluster"
+    assert dagster.body.startswith("# Dagster")
+
+
+def test_a_list_is_handed_over_as_cloudformation_takes_it(files: InfraFiles) -> None:
+    (registry,) = stack_inputs(files, "dev", "delivery", {})
+    assert registry.given["PullAccountIds"] == "111111111111,222222222222,333333333333"
+
+
+def test_what_is_not_given_is_named(files: InfraFiles) -> None:
+    with pytest.raises(InvalidInputError, match="45-dagster takes Image"):
+        stack_inputs(files, "dev", "environment", {})
+
+
+@pytest.mark.parametrize(("environment", "owner"), [("test", "environment"), ("dev", "billing")])
+def test_an_unknown_name_is_refused(files: InfraFiles, environment: str, owner: str) -> None:
+    with pytest.raises(InvalidInputError, match="environments are dev, staging, prod"):
+        stack_inputs(files, environment, owner, {})
+
+
+def test_two_accounts_may_not_be_one(files: InfraFiles) -> None:
+    ids = {**files.accounts["accounts"], "witness": files.accounts["accounts"]["prod"]}
+    one = replace(files, accounts={**files.accounts, "accounts": ids})
+    with pytest.raises(InvalidInputError, match="are one account"):
+        stack_inputs(one, "prod", "witness", {})
+
+
+def test_a_file_may_not_set_what_is_known_otherwise(files: InfraFiles) -> None:
+    with pytest.raises(InvalidInputError, match="sets Environment"):
+        known_values(files.accounts, {}, {"Environment": "prod"}, "dev")
