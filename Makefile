@@ -21,7 +21,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check proofs aws bench lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check proofs aws bench delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -66,6 +66,9 @@ $(AWS_SETUP): $(SETUP) constraints-aws.txt
 	@$(BIN)/uv --quiet pip install --python .venv-aws/bin/python --no-deps --require-hashes -r constraints-aws.txt
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv-aws/lib/python3.11/site-packages/laptop.pth
 	@touch $(AWS_SETUP)
+
+delivery-setup: $(SETUP) ## add what `mlife infra` needs to .venv: for pipelines, since it holds back what `make test` tests
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --require-hashes -r constraints-aws.txt
 
 lock: $(SETUP) ## pin pyproject.toml again: constraints.txt, what AWS needs on top, what the image has; ARGS=--upgrade: newer
 	$(LOCK) --extra dev --extra market --extra server --group setup --group lean --output-file constraints.txt $(ARGS)

@@ -178,9 +178,15 @@ def start_relay(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
+def s3_module() -> ModuleType:
+    """Return what runs S3 servers, for tests that need one of their own."""
+    return _loaded("mlife_s3_server", "s3_server.py")
+
+
+@pytest.fixture(scope="session")
 def aws_accounts() -> ModuleType:
     """Return what answers as AWS, for tests of `make aws`."""
-    return _beside("aws_accounts")
+    return _loaded("mlife_aws_accounts", "aws_accounts.py")
 
 
 @pytest.fixture(scope="session")

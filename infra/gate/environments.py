@@ -68,6 +68,7 @@ class Environment:
     accounts: Mapping[str, str]
     region: str
     stacks: tuple[Stack, ...]
+    workflows: Mapping[str, Any]
 
     def of(self, *kinds: str) -> Iterator[tuple[Stack, Resource]]:
         """Return all resources of some types, with their stacks."""
@@ -84,12 +85,13 @@ class Environment:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of `infra/` as trees: templates by name, stacks, and parameters by environment."""
+    """The files of `infra/` as trees: templates by name, stacks, parameters by environment; and workflows by name."""
 
     templates: Mapping[str, Template]
     stacks: Mapping[str, Any]
     accounts: Mapping[str, Any]
     parameters: Mapping[str, Mapping[str, Any]]
+    workflows: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def read(cls, folder: Path = INFRA) -> Sources:
@@ -99,6 +101,7 @@ class Sources:
             stacks=read(folder / "stacks.yaml"),
             accounts=read(folder / "parameters" / "accounts.yaml"),
             parameters={name: read(folder / "parameters" / f"{name}.yaml")["parameters"] for name in ENVIRONMENTS},
+            workflows={path.stem: read(path) for path in sorted((folder.parent / ".github/workflows").glob("*.y*ml"))},
         )
 
 
@@ -123,7 +126,7 @@ def rendered(sources: Sources, name: str) -> Environment:
         stacks.append(stack)
     if unused := sorted(sources.parameters[name].keys() - used):
         raise TemplateError(f"parameters/{name}.yaml sets {', '.join(unused)}, which no template takes")
-    return Environment(name, accounts, words["region"], tuple(stacks))
+    return Environment(name, accounts, words["region"], tuple(stacks), sources.workflows)
 
 
 def _parameters(template: Template, known: Mapping[str, Any], store: Mapping[str, Any], label: str) -> dict[str, Any]:

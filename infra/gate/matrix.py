@@ -28,6 +28,8 @@ TRIED = "every_right_of_a_role_is_tried"
 REACHED = "who_starts_a_task_has_its_rights"
 MAKES_EVERYTHING = "mlife-cfn-execution"
 """Its rights are what templates need; they are tried by what they must not reach, not each by itself."""
+_IN_EACH_ACCOUNT = {"mlife-deploy", "mlife-preview"}
+"""Roles that have the same rights in each account and are tried in one."""
 _ACCOUNT_OF_A_STRANGER = "999999999999"
 
 
@@ -110,7 +112,7 @@ def takings(environment: Environment) -> Iterator[tuple[str, str, bool, bool]]:
     repository = environment.stack("00-bootstrap").parameters["GitHubRepository"]
     jobs = {
         f"job of {name}": f"repo:{repository}:environment:{name}"
-        for name in ("dev", "staging", "prod", "delivery", "witness")
+        for name in ("dev", "staging", "prod", "delivery", "witness", "preview")
     }
     jobs["job of a pull request"] = f"repo:{repository}:pull_request"
     jobs["job on a branch"] = f"repo:{repository}:ref:refs/heads/main"
@@ -161,7 +163,8 @@ def untried(environment: Environment) -> Iterator[str]:
     for name in sorted(does.keys() ^ known.keys()):
         yield f"{name} is {'in no template' if name in does else 'not in infra/roles.yaml'}"
     for name, (_, principal, _) in known.items():
-        if name.partition("@")[0] in {MAKES_EVERYTHING, "mlife-deploy"} and name != "mlife-deploy":
+        role, elsewhere, _ = name.partition("@")
+        if role == MAKES_EVERYTHING or (elsewhere and role in _IN_EACH_ACCOUNT):
             continue
         for document in principal.policies:
             for statement in statements(document):

@@ -26,7 +26,8 @@ _HEAD = """# How the templates are tested
 
 `make infra-check` wrote this page. Templates are rendered for dev, staging and prod, in the order in which they are
 applied, and judged by what they say then. There is no AWS account behind this: what only AWS can show is not shown
-here.
+here, but [listed](never_run_on_aws.md). Layers 4 and 5, change sets in three accounts and attacks on the log's bucket,
+run on [what stands in for AWS](infra_emulators.md), by `make aws`.
 """
 
 

@@ -13,6 +13,7 @@ from infra.gate.assertions import (
     storage,
     triggers,
     wiring,
+    workflows,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "storage",
     "triggers",
     "wiring",
+    "workflows",
 ]

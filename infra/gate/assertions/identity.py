@@ -33,6 +33,8 @@ WITHOUT_RESOURCE = {
 """Actions that a role may be allowed on everything, with the reason."""
 MAKES_EVERYTHING = "mlife-cfn-execution"
 """The one role that makes what has no name before it exists; each of its actions is written out."""
+PREVIEWS = "mlife-preview"
+"""The one role that jobs without approval take: it shows what would happen."""
 PIPELINE = "token.actions.githubusercontent.com"
 
 
@@ -62,6 +64,8 @@ def github_is_trusted_for_one_environment(environment: Environment) -> Iterator[
                 continue
             owner = next(name for name, account in environment.accounts.items() if account == stack.account)
             label = environment.name if owner == "environment" else owner
+            if role.properties["RoleName"] == PREVIEWS:
+                label = "preview"
             wanted = {
                 f"{PIPELINE}:aud": "sts.amazonaws.com",
                 f"{PIPELINE}:sub": f"repo:{stack.parameters['GitHubRepository']}:environment:{label}",

@@ -25,7 +25,7 @@ class Fault:
 
     Attributes:
         name: what was done, as the function is called.
-        file: a template by its name, or `parameters/<environment>`, `accounts` or `stacks`.
+        file: a template by its name, or `parameters/<environment>`, `workflows/<name>`, `accounts` or `stacks`.
         caught_by: the assertion that must find it.
         edit: makes the mistake in the file's tree.
         is_of_the_reference: whether it is one of those that the issue asks for, which other tools are known to miss.
@@ -62,6 +62,7 @@ def planted(sources: Sources, one: Fault) -> Sources:
         "parameters": lambda: sources.parameters[name],
         "accounts": lambda: sources.accounts,
         "stacks": lambda: sources.stacks,
+        "workflows": lambda: sources.workflows[name],
     }.get(folder, lambda: sources.templates[one.file])()
     after = copy.deepcopy(dict(before))
     one.edit(after)
@@ -69,6 +70,8 @@ def planted(sources: Sources, one: Fault) -> Sources:
         raise ValueError(f"{one.name} changes nothing in {one.file}")
     if folder == "parameters":
         return replace(sources, parameters={**sources.parameters, name: after})
+    if folder == "workflows":
+        return replace(sources, workflows={**sources.workflows, name: after})
     if folder == "accounts":
         return replace(sources, accounts=after)
     if folder == "stacks":

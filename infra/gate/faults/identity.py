@@ -44,6 +44,19 @@ def any_branch_may_deploy(template: Tree) -> None:
     trust["Condition"] = {"StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"}, "StringLike": subject}
 
 
+@fault(BOOTSTRAP, "github_is_trusted_for_one_environment")
+def any_pull_request_takes_a_role(template: Tree) -> None:
+    """A pull request takes the role without the environment `preview`, for which somebody can ask for a review."""
+    trust = _trust(template, "PreviewRole")
+    trust["Condition"]["StringEquals"][f"{HOST}:sub"] = {"Fn::Sub": "repo:${GitHubRepository}:pull_request"}
+
+
+@fault(BOOTSTRAP, "roles_do_their_work_and_not_their_neighbours")
+def a_pull_request_executes_what_it_shows(template: Tree) -> None:
+    """Whoever may show a change may make it, before anybody has approved it."""
+    right(template, "PreviewRole", "ShowsChangeSets")["Action"].append("cloudformation:ExecuteChangeSet")
+
+
 @fault("stacks", "github_is_trusted_for_one_environment")
 def devs_jobs_reach_the_witness(stacks: Tree) -> None:
     """The witness trusts the jobs of another environment."""

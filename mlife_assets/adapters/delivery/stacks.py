@@ -82,9 +82,9 @@ class Stacks:
             shown = self._no_longer_waiting(shown, inputs, label)
         if shown.change_set is None:
             return "nothing differs"
-        self._require_as_shown(shown)
+        stack = self._require_as_shown(shown)
         self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)
-        self._finished(shown.name)
+        self._finished(shown.name, stack)
         if shown.is_new:
             self.of("cloudformation").update_termination_protection(
                 StackName=shown.name, EnableTerminationProtection=True
@@ -216,7 +216,8 @@ class Stacks:
             raise UpstreamMismatchError(f"{shown.name} is no longer a new stack that only adds; plan again")
         return planned
 
-    def _require_as_shown(self, shown: PlannedStack) -> None:
+    def _require_as_shown(self, shown: PlannedStack) -> str:
+        """Return the stack's id, by which also one that is gone can be asked about."""
         try:
             pages = self._pages(str(shown.change_set))
         except Exception as error:
@@ -233,23 +234,27 @@ class Stacks:
                 raise UpstreamMismatchError(
                     f"{shown.name} was planned with another {given['ParameterValue']}; plan again"
                 )
+        return str(pages[0]["StackId"])
 
-    def _finished(self, name: str) -> None:
+    def _finished(self, name: str, stack: str) -> None:
         self.sleep(PAUSE_SECONDS)  # for a moment a stack can still say how its last update ended
         state = waited(
-            lambda: self.state(name),
+            lambda: self.state(stack),
             lambda seen: seen is None or not seen.endswith("_IN_PROGRESS"),
             f"applying {name}",
             seconds=STACK_SECONDS,
             sleep=self.sleep,
         )
         if state not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-            said = "; ".join(self._reasons(name)) if state else "it could not be made and is gone"
-            raise PermanentError(f"{name} is {state or 'gone'}: {said}")
+            raise PermanentError(f"{name} is {state}: {'; '.join(self._reasons(stack))}")
 
-    def _reasons(self, name: str) -> Iterator[str]:
-        for event in self.of("cloudformation").describe_stack_events(StackName=name)["StackEvents"]:
-            if str(event.get("ResourceStatus")).endswith("_FAILED"):
+    def _reasons(self, stack: str) -> Iterator[str]:
+        """Return what failed since the stack was last begun, the newest first."""
+        for event in self.of("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]:
+            status = str(event.get("ResourceStatus"))
+            if event.get("PhysicalResourceId") == stack and status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}:
+                return
+            if status.endswith("_FAILED"):
                 yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
 
 

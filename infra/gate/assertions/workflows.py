@@ -1,0 +1,146 @@
+"""Workflows: what a job may do, whom it is, and in which order an image goes from account to account.
+
+Belongs here: files of `.github/workflows`. Does not belong here: what the roles may do that jobs take (`identity`,
+`infra.gate.matrix`), syntax (`infra.gate.linters`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra.gate.environments import Environment
+from infra.gate.findings import holds
+
+Tree = Mapping[str, Any]
+MOST = {"contents": "read", "id-token": "write"}
+"""The most that a job may do: read this repository, and say who it is."""
+_TAKES = re.compile(r"infra/take_role\.sh (\S+) (\S+)")
+_BY_COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+_IMAGE = re.compile(r"^\s*(?:docker run .*?|)(\S+/\S+:v?\d\S*)", re.M)
+CALLED_ENVIRONMENT = "${{ inputs.environment }}"
+
+
+def _jobs(environment: Environment) -> Iterator[tuple[str, Tree]]:
+    for file, workflow in environment.workflows.items():
+        for name, job in workflow["jobs"].items():
+            yield f"{file} {name}", job
+
+
+def _commands(job: Tree) -> str:
+    return "\n".join(step.get("run", "") for step in job.get("steps", ()))
+
+
+@holds
+def jobs_may_do_nothing_but_read_and_say_who_they_are(environment: Environment) -> Iterator[str]:
+    """No workflow has rights of itself; each job states its own, at most reading the repository and its identity."""
+    for file, workflow in environment.workflows.items():
+        if workflow.get("permissions") != {}:
+            yield f"{file} has rights by default: {workflow.get('permissions')}"
+    for where, job in _jobs(environment):
+        rights = job.get("permissions")
+        if not isinstance(rights, dict) or not rights.items() <= MOST.items():
+            yield f"{where} may {rights}"
+
+
+@holds
+def who_says_who_he_is_names_an_environment(environment: Environment) -> Iterator[str]:
+    """Each job that can take a role runs in a GitHub environment, where somebody can ask for a review."""
+    for where, job in _jobs(environment):
+        if "id-token" in job.get("permissions", {}) and "uses" not in job and not job.get("environment"):
+            yield f"{where} has an identity and no environment"
+
+
+@holds
+def a_job_takes_roles_of_its_own_environment(environment: Environment) -> Iterator[str]:
+    """A job takes roles of its environment's account alone; without a review it takes those that only show."""
+    for where, job in _jobs(environment):
+        named = '"$ENVIRONMENT"' if job.get("environment") == CALLED_ENVIRONMENT else job.get("environment")
+        if named == '"$ENVIRONMENT"' and job.get("env", {}).get("ENVIRONMENT") != CALLED_ENVIRONMENT:
+            yield f"{where} calls something else ENVIRONMENT"
+        taken = _TAKES.findall(_commands(job))
+        if bool(taken) != ("id-token" in job.get("permissions", {}) and "uses" not in job):
+            yield f"{where} has an identity and takes no role, or the other way round"
+        for account, role in taken:
+            if named == "preview":
+                is_its_own = role == "mlife-preview"
+            else:
+                is_its_own = account == named and role in {"mlife-deploy", "mlife-publish"}
+            if not is_its_own:
+                yield f"{where}, of {named}, takes {role} of {account}"
+
+
+@holds
+def workflows_know_no_secret(environment: Environment) -> Iterator[str]:
+    """No workflow reads or hands on a secret: a job's identity is all it has."""
+    for file, workflow in environment.workflows.items():
+        if re.search(r"\bsecrets\b", json.dumps(workflow, default=str)):
+            yield f"{file} names secrets"
+
+
+@holds
+def what_runs_is_pinned(environment: Environment) -> Iterator[str]:
+    """Each action is named by its commit and each image by its digest; the rest is of this repository."""
+    for where, job in _jobs(environment):
+        for used in [job.get("uses"), *(step.get("uses") for step in job.get("steps", ()))]:
+            if used and not used.startswith("./.github/workflows/") and not _BY_COMMIT.fullmatch(used):
+                yield f"{where} uses {used}"
+        if "container" in job or "services" in job:
+            yield f"{where} runs in a container, which nothing here pins"
+        for image in _IMAGE.findall(_commands(job)):
+            if "@sha256:" not in image and "$registry" not in image:
+                yield f"{where} runs {image}"
+
+
+@holds
+def nobody_writes_into_a_shell(environment: Environment) -> Iterator[str]:
+    """No expression stands in a script: what somebody typed reaches it as a variable."""
+    for where, job in _jobs(environment):
+        if "${{" in _commands(job):
+            yield f"{where} has an expression in a script"
+
+
+@holds
+def a_step_that_fails_ends_its_job(environment: Environment) -> Iterator[str]:
+    """Scripts fail with the first command that does, also in a pipe, and no step is let fail."""
+    for file, workflow in environment.workflows.items():
+        if workflow.get("defaults") != {"run": {"shell": "bash"}}:
+            yield f"{file} runs a shell without pipefail"
+    for where, job in _jobs(environment):
+        if any("continue-on-error" in one for one in (job, *job.get("steps", ()))):
+            yield f"{where} goes on after an error"
+
+
+@holds
+def one_image_goes_from_dev_to_staging_to_prod(environment: Environment) -> Iterator[str]:
+    """An image is built in one job, after the tests, and each environment waits for the one before it."""
+    jobs = environment.workflows["deploy"]["jobs"]
+    wanted = {"dev": ["image"], "staging": ["image", "dev"], "prod": ["image", "staging"]}
+    for name, before in wanted.items():
+        job = jobs[name]
+        needs = job["needs"] if isinstance(job["needs"], list) else [job["needs"]]
+        given = {"environment": name, "image": "${{ needs.image.outputs.image }}"}
+        if needs != before or job.get("with") != given or job["uses"] != "./.github/workflows/environment.yml":
+            yield f"deploy {name} needs {needs} and is given {job.get('with')}"
+    builds = [where for where, job in _jobs(environment) if "docker build" in _commands(job)]
+    if builds != ["deploy image"] or jobs["image"]["needs"] != "registry" or jobs["registry"]["needs"] != "tests":
+        yield f"images are built by {builds}, and not after the tests"
+
+
+@holds
+def what_is_applied_was_shown_and_is_proved(environment: Environment) -> Iterator[str]:
+    """An environment is applied from the plan that was shown, migrated and smoked; a failure after that goes back."""
+    jobs = environment.workflows["environment"]["jobs"]
+    apply = jobs["apply"]
+    commands = re.findall(r"mlife infra (\w+)", _commands(apply))
+    if commands != ["apply", "migrate", "smoke", "rollback"] or "plan" not in apply["needs"]:
+        yield f"environment apply does {commands}"
+    if apply["environment"] != CALLED_ENVIRONMENT:
+        yield f"environment apply runs in {apply['environment']}, whose reviewers are others"
+    back = apply["steps"][-1]
+    if back.get("if") != "failure() && steps.apply.outcome == 'success'" or "infra rollback" not in back["run"]:
+        yield "environment apply does not go back when it fails"
+    if "mlife infra plan" not in _commands(jobs["plan"]) or jobs["plan"]["environment"] != "preview":
+        yield "environment plan shows nothing"
