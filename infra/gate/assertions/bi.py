@@ -17,6 +17,7 @@ from infra.gate.policies import many, own_policies, statements
 
 _BI, _SETS, _SCHEDULES = "70-bi", "AWS::QuickSight::DataSet", "AWS::QuickSight::RefreshSchedule"
 _SHOWN = ("AWS::QuickSight::Analysis", "AWS::QuickSight::Dashboard")
+RESULTS = "athena/dashboard/"
 
 
 def _one(environment: Environment, kind: str) -> Resource:
@@ -26,22 +27,29 @@ def _one(environment: Environment, kind: str) -> Resource:
 
 @holds
 def figures_come_by_our_workgroup_and_role(environment: Environment) -> Iterator[str]:
-    """QuickSight asks Athena in the workgroup that is cut off, with a role of ours, and nobody may ask it otherwise."""
+    """QuickSight asks Athena in a workgroup of its own, with a role of ours, and nobody may ask it otherwise. Results lie
+    where no other query writes.
+    """
     source = _one(environment, "AWS::QuickSight::DataSource").properties
-    (workgroup,) = environment.stack("30-catalog").of("AWS::Athena::WorkGroup")
+    workgroup = _one(environment, "AWS::Athena::WorkGroup").properties
     wanted = {
-        "WorkGroup": workgroup.properties["Name"],
+        "WorkGroup": workgroup["Name"],
         "RoleArn": f"arn:aws:iam::{environment.accounts['environment']}:role/mlife/mlife-bi",
     }
     if source["Type"] != "ATHENA" or source["DataSourceParameters"] != {"AthenaParameters": wanted}:
         yield f"the data source is {source['Type']} {source.get('DataSourceParameters')}"
     if "Permissions" in source or "AlternateDataSourceParameters" in source:
-        yield "somebody may use the data source for questions of his own"
+        yield "somebody may use the data source for questions of their own"
+    results = workgroup["WorkGroupConfiguration"]["ResultConfiguration"]["OutputLocation"]
+    if not results.endswith(f"/{RESULTS}"):
+        yield f"results lie in {results}"
 
 
 @holds
 def dashboards_read_no_person(environment: Environment) -> Iterator[str]:
-    """The role of the dashboard reads the tables that data sets name, none of which has a row about one person."""
+    """The role of the dashboard reads the tables that data sets name, none of which has a row about one person,
+    and results of its own questions, not of others'.
+    """
     role = next(one for one in environment.stack(_BI).of("AWS::IAM::Role") if one.properties["RoleName"] == "mlife-bi")
     glue, stored = set[str](), set[str]()
     for statement in (one for _, document in own_policies(role) for one in statements(document)):
@@ -54,7 +62,7 @@ def dashboards_read_no_person(environment: Environment) -> Iterator[str]:
     if glue != {f"{schema}/{name}" for schema, names in TABLES.items() for name in names}:
         yield f"the catalogue's: {', '.join(sorted(glue))}"
     wanted = {f"athena/tables/marts/{name}/*" for name in TABLES["marts"]}
-    wanted |= {f"tables/{name}/*" for name in TABLES["lake"]} | {"athena/results/*"}
+    wanted |= {f"tables/{name}/*" for name in TABLES["lake"]} | {f"{RESULTS}*"}
     if stored != wanted:
         yield f"files: {', '.join(sorted(stored ^ wanted))}"
 

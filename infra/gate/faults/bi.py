@@ -41,6 +41,20 @@ def authors_ask_whatever_they_like(template: Tree) -> None:
 
 
 @fault(BI, NO_PERSON)
+def the_dashboard_reads_the_results_of_runs(template: Tree) -> None:
+    """What runs asked lies there as files, and they ask about people."""
+    paths = right(template, "SourceRole", "WritesResults")
+    paths["Resource"] = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${LakeBucketName}/athena/results/*"}
+
+
+@fault(BI, COME_BY)
+def the_dashboard_asks_where_runs_ask(template: Tree) -> None:
+    """Its results lie among those of all other queries."""
+    results = properties(template, "Workgroup")["WorkGroupConfiguration"]["ResultConfiguration"]
+    results["OutputLocation"] = {"Fn::Sub": "s3://${LakeBucketName}/athena/results/"}
+
+
+@fault(BI, NO_PERSON)
 def the_dashboard_reads_every_mart(template: Tree) -> None:
     """Files of all marts: what each person was sent, and did."""
     paths = right(template, "SourceRole", "ReadsTables")["Resource"]
