@@ -181,6 +181,7 @@ SHEETS: dict[str, tuple[Visual, ...]] = {
                 "treated_apply_rate",
                 "holdout_apply_rate",
                 "lift",
+                "is_closed",
             ),
         ),
     ),

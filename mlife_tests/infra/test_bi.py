@@ -90,6 +90,8 @@ def test_what_grows_is_drawn_of_mature_days() -> None:
     assert newest_shown(7) == "addDateTime(-9, 'DD', truncDate('DD', now()))"
     growing = {visual.name for visual in VISUALS.values() if visual.window_days}
     assert growing == {"ctr", "revenue", "opt-out-rate"}
+    arms = VISUALS["arms"]
+    assert (arms.window_days, arms.columns[-1]) == (None, "is_closed"), "a table of all weeks says which still run"
 
 
 def test_no_table_that_is_read_has_a_row_about_one_person() -> None:

@@ -113,7 +113,7 @@ def dashboards_define_no_figure(environment: Environment) -> Iterator[str]:
 
 
 @holds
-def dashboards_are_of_this_morning(environment: Environment) -> Iterator[str]:
+def dashboards_are_refreshed_every_day(environment: Environment) -> Iterator[str]:
     """SPICE keeps each data set, so that who looks costs no query, and takes it anew after each day's run; no stack
     waits for it, since the first has no tables yet.
     """

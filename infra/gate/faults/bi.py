@@ -11,7 +11,7 @@ BI = "70-bi"
 COME_BY = "figures_come_by_our_workgroup_and_role"
 SEEN_BY = "dashboards_are_seen_by_our_groups"
 DEFINE_NONE = "dashboards_define_no_figure"
-OF_TODAY = "dashboards_are_of_this_morning"
+EVERY_DAY = "dashboards_are_refreshed_every_day"
 NO_PERSON = "dashboards_read_no_person"
 ARN = "arn:${AWS::Partition}:quicksight:${AWS::Region}:${AWS::AccountId}:"
 
@@ -132,26 +132,26 @@ def days_are_drawn_before_they_are_known(template: Tree) -> None:
     properties(template, "Dashboard")["Definition"]["FilterGroups"] = []
 
 
-@fault(BI, OF_TODAY)
+@fault(BI, EVERY_DAY)
 def a_data_set_is_asked_for_each_look(template: Tree) -> None:
     """Each visual of each person starts a query of its own."""
     properties(template, "RevenueData")["ImportMode"] = "DIRECT_QUERY"
 
 
-@fault(BI, OF_TODAY)
+@fault(BI, EVERY_DAY)
 def a_data_set_is_never_refreshed(template: Tree) -> None:
     """One schedule is missing: a figure stays as it was on the day of the deployment."""
     del template["Resources"]["LiftRefresh"]
 
 
-@fault(BI, OF_TODAY)
+@fault(BI, EVERY_DAY)
 def figures_are_refreshed_before_the_day_ends(template: Tree) -> None:
     """At noon there is nothing new: the dashboard is always a day late."""
     schedule = properties(template, "KpiDailyRefresh")["Schedule"]
     schedule["ScheduleFrequency"]["TimeOfTheDay"] = "12:00"
 
 
-@fault(BI, OF_TODAY)
+@fault(BI, EVERY_DAY)
 def the_first_stack_waits_for_tables(template: Tree) -> None:
     """No run has made the tables, so the stack waits until it fails."""
     del properties(template, "KpiDailyData")["IngestionWaitPolicy"]
