@@ -27,8 +27,8 @@ def _one(environment: Environment, kind: str) -> Resource:
 
 @holds
 def figures_come_by_our_workgroup_and_role(environment: Environment) -> Iterator[str]:
-    """QuickSight asks Athena in a workgroup of its own, with a role of ours, and nobody may ask it otherwise. Results lie
-    where no other query writes.
+    """QuickSight asks Athena in a workgroup of its own, with a role of ours, and nobody may ask it otherwise. Results
+    lie where no other query writes.
     """
     source = _one(environment, "AWS::QuickSight::DataSource").properties
     workgroup = _one(environment, "AWS::Athena::WorkGroup").properties

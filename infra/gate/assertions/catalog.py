@@ -14,6 +14,7 @@ from infra.gate.findings import holds
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES
 
+LONGEST_KEPT_DAYS = 7
 LARGEST_SCAN = 1_000_000_000_000
 """Bytes of one query: at five dollars a terabyte, what a mistake may cost."""
 
@@ -111,3 +112,15 @@ def no_query_runs_away(environment: Environment) -> Iterator[str]:
             yield f"{workgroup.name} is cut off at {given.get('BytesScannedCutoffPerQuery')}"
         if given["ResultConfiguration"].get("EncryptionConfiguration", {}).get("EncryptionOption") != "SSE_KMS":
             yield f"{workgroup.name} writes plain results"
+
+
+@holds
+def answers_of_queries_do_not_stay(environment: Environment) -> Iterator[str]:
+    """The lake removes within a week what queries answered: it may be about people, and nobody reads it later."""
+    lake = next(one for one in environment.stack("25-lake").of("AWS::S3::Bucket") if one.name == "LakeBucket")
+    rules = lake.properties["LifecycleConfiguration"]["Rules"]
+    kept = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if {"Prefix", "ExpirationInDays"} <= rule.keys()}
+    for _, workgroup in environment.of("AWS::Athena::WorkGroup"):
+        place = workgroup.properties["WorkGroupConfiguration"]["ResultConfiguration"]["OutputLocation"]
+        if kept.get(place.removeprefix(f"s3://{lake.properties['BucketName']}/"), 10_000) > LONGEST_KEPT_DAYS:
+            yield f"{place} is kept"

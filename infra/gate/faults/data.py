@@ -112,6 +112,13 @@ def a_client_sets_the_cut_off_aside(template: Tree) -> None:
     properties(template, "Workgroup")["WorkGroupConfiguration"]["EnforceWorkGroupConfiguration"] = False
 
 
+@fault("25-lake", "answers_of_queries_do_not_stay")
+def answers_of_queries_are_kept(template: Tree) -> None:
+    """What queries answered lies in the lake for good, rows about people among it."""
+    rules = properties(template, "LakeBucket")["LifecycleConfiguration"]["Rules"]
+    rules[:] = [rule for rule in rules if rule.get("Prefix") != "athena/results/"]
+
+
 @fault("parameters/prod", "no_query_runs_away")
 def a_query_may_read_a_petabyte(parameters: Tree) -> None:
     """Three zeros too many in the cut-off."""
