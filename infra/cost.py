@@ -4,7 +4,8 @@ Belongs here: quantities of a month from the rendered templates, from what was m
 times prices of `cost.yaml`. Does not belong here: words and tables (`cost_page`); enforcing a budget.
 
 Concept: whatever a template decides is counted in the template, so that a changed template changes the page, which a
-test holds. Estimates are from above where there is a choice: Athena is reckoned to read all columns of all days.
+test holds. Of the log, Athena is taken to read all columns of all days, which is more than it does; what it reads of
+marts is left out, and the page says so.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ _REFERENCE = re.compile(r"ref\('(\w+)'\)")
 _STAGED = "stg_events__"
 _TASK_START_SECONDS = 60
 """Fargate asks for a minute at least, which is about what an image takes to start."""
+
+
+INSIGHTS = {"AWS::ECS::Cluster": 11, "AWS::ECS::Service": 13, "AWS::ECS::TaskDefinition": 8}
+"""Metrics that Container Insights makes of each, billed as custom ones: the table of "Amazon ECS Container Insights
+metrics" in AWS's documentation of CloudWatch."""
 
 
 @cache
@@ -210,7 +216,8 @@ def month(environment: Environment, people: int) -> dict[str, float]:
     files = data.read_in_month("files")
     network = counts["AWS::EC2::NatGateway"] * price("nat_hour") + counts["AWS::EC2::EIP"] * price("address_hour")
     balancer = counts["AWS::ElasticLoadBalancingV2::LoadBalancer"]
-    watched = counts["AWS::CloudWatch::Alarm"] * price("alarm") + assumed("metrics") * price("metric")
+    metrics = assumed("metrics") + sum(counts[kind] * each for kind, each in INSIGHTS.items())
+    watched = counts["AWS::CloudWatch::Alarm"] * price("alarm") + metrics * price("metric")
     return {
         "Athena": data.read_in_month("bytes") / TB * price("athena_tb"),
         "S3, kept": data.stored_bytes / GB * price("s3_gb"),

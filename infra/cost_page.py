@@ -92,9 +92,10 @@ def _texts() -> list[str]:
     return [
         "## Texts",
         *_words(
-            f"A text has {measured('data_of_a_day')['segments_of_text']:g} segments on average, at "
-            f"{PricePolicy().text_segment_usd:g} each (`PricePolicy`, the price of your contract). The provider bills "
-            f"them, so no budget of AWS sees them. Uncapped they are {', '.join(shares[:-1])} and {shares[-1]} of all "
+            f"Segments of a text: {measured('data_of_a_day')['segments_of_text']:g} on average, at "
+            f"{PricePolicy().text_segment_usd:g} dollars each (`PricePolicy`, the price of your contract). The "
+            "provider bills them, so no budget of AWS sees them. Uncapped they are "
+            f"{', '.join(shares[:-1])} and {shares[-1]} of all "
             "that prod costs at the three sizes."
         ),
         *_table(["people", "texts a day, uncapped", "a month", "texts a day that the policy allows", "a month"], rows),
@@ -178,8 +179,10 @@ def _prices() -> list[str]:
 def page() -> str:
     """Return the document."""
     not_counted = (
-        "Not counted: the delivery account (images), transfer between zones, calls of keys, marts on S3, mails, what "
-        f"people ask Athena. A month has {DAYS:g} days; the log is {assumed('log_age_days'):,.0f} days old."
+        "Not counted: the delivery account (images), transfer between zones, calls of keys, marts on S3, of which each "
+        "day's build is kept for a month, what models and runs read of them by Athena, log lines once they are taken "
+        "in, the disk of a run beyond 20 GB, mails, what people ask Athena. "
+        f"A month has {DAYS:g} days; the log is {assumed('log_age_days'):,.0f} days old."
     )
     lines = ["# What it costs", "", *_words(_HEAD), *_environments(), *_lines(), *_words(not_counted)]
     lines += [*_texts(), *_limits(), *_quantities(), *_prices()]
