@@ -81,7 +81,7 @@ def test_each_line_by_hand(environments) -> None:
     hour = sum(vcpu * 0.04048 + gb * 0.004445 for vcpu, gb in (code, daemon, webserver, webserver))
     assert found["services"] == pytest.approx(730 * hour)
     assert found["dashboard"] == 3 * 24 + 20 * 5
-    alarms, insights = 10, 11 + 3 * 13 + 4 * 8
+    alarms, insights = 11, 11 + 3 * 13 + 4 * 8
     assert found["watching"] == pytest.approx(alarms * 0.1 + (20 + insights) * 0.3 + 10 * 0.5)
 
 

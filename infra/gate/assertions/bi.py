@@ -114,8 +114,8 @@ def dashboards_define_no_figure(environment: Environment) -> Iterator[str]:
 
 @holds
 def dashboards_are_refreshed_every_day(environment: Environment) -> Iterator[str]:
-    """SPICE keeps each data set, so that who looks costs no query, and takes it anew after each day's run; no stack
-    waits for it, since the first has no tables yet.
+    """SPICE keeps each data set, so that looking costs no query, and reads it again after each day's run; a failed
+    refresh is an alarm. No stack waits for it, since the first has no tables yet.
     """
     stack = environment.stack(_BI)
     frequency = {"Interval": "DAILY", "TimeOfTheDay": REFRESHED_AT, "TimeZone": "UTC"}
@@ -125,10 +125,13 @@ def dashboards_are_refreshed_every_day(environment: Environment) -> Iterator[str
         if one.properties["Schedule"]["RefreshType"] == "FULL_REFRESH"
         and one.properties["Schedule"]["ScheduleFrequency"] == frequency
     }
+    alarms = (one.properties for _, one in environment.of("AWS::CloudWatch::Alarm"))
+    if not any(one["MetricName"] == "IngestionErrorCount" and not one.get("Dimensions") for one in alarms):
+        yield "nobody hears of a refresh that failed"
     for one in stack.of(_SETS):
         if one.properties.get("ImportMode") != "SPICE":
             yield f"{one.name} asks whenever somebody looks"
         if one.properties["DataSetId"] not in refreshed:
-            yield f"{one.name} is not taken anew each day"
+            yield f"{one.name} is not read again each day"
         if one.properties.get("IngestionWaitPolicy") != {"WaitForSpiceIngestion": False}:
             yield f"{one.name} waits for tables that no run has made"

@@ -72,7 +72,7 @@ def a_kill_switch_that_ends_badly_is_an_alarm(environment: Environment) -> Itera
     found = {
         alarm.properties["MetricName"]: alarm.properties
         for _, alarm in environment.of("AWS::CloudWatch::Alarm")
-        if alarm.properties["Dimensions"] == [{"Name": "StateMachineArn", "Value": switch}]
+        if alarm.properties.get("Dimensions") == [{"Name": "StateMachineArn", "Value": switch}]
     }
     for name in sorted(ENDS - {key for key, one in found.items() if one["Threshold"] == 0}):
         yield f"{name} is no alarm"

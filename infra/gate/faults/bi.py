@@ -144,6 +144,12 @@ def a_data_set_is_never_refreshed(template: Tree) -> None:
     del template["Resources"]["LiftRefresh"]
 
 
+@fault("80-observability", EVERY_DAY)
+def nobody_hears_of_a_refresh_that_failed(template: Tree) -> None:
+    """Data sets have no owner to whom QuickSight would write: figures stay as they were, and look like today's."""
+    del template["Resources"]["DashboardIsOld"]
+
+
 @fault(BI, EVERY_DAY)
 def figures_are_refreshed_before_the_day_ends(template: Tree) -> None:
     """At noon there is nothing new: the dashboard is always a day late."""
