@@ -4,8 +4,8 @@ Belongs here: which columns of which question or mart are drawn in which form. D
 (`bi_template`), any figure (`mlife_assets/sql`, `dbt_project/`).
 
 Concept: no figure is defined here. A data set is a question of the query library as it stands, or columns of a mart,
-and a visual draws columns of one: each mark is one row. All of them are aggregates, so nobody who may look at the
-dashboard can come upon a person. What grows while applications arrive is drawn of days that are mature, as on the
+and a visual draws columns of one: each mark is one row. All of them are aggregates, so nobody who looks at the
+dashboard sees a person. What grows while applications arrive is drawn of days that are mature, as on the
 embedded one.
 """
 

@@ -90,7 +90,7 @@ def visuals(definition: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
 
 
 def kept(definition: dict[str, Any], name: str, rows: Rows, now: date) -> Rows:
-    """Return the rows that the filters of a visual let by."""
+    """Return the rows that pass the filters of a visual."""
     for group in definition["FilterGroups"]:
         (scope,) = group["ScopeConfiguration"]["SelectedSheets"]["SheetVisualScopingConfigurations"]
         if name not in scope["VisualIds"]:

@@ -29,7 +29,7 @@ OPERATIONS = {
     "AWS::QuickSight::RefreshSchedule": "CreateRefreshSchedule",
 }
 RENAMED = {"TimeZone": "Timezone"}
-"""What CloudFormation calls otherwise than the API."""
+"""What CloudFormation names differently from the API."""
 OF_CLOUDFORMATION = {"IngestionWaitPolicy"}
 """Properties that the handlers keep to themselves."""
 MODEL = "lib/python3.11/site-packages/botocore/data/quicksight/2018-04-01/service-2.json.gz"

@@ -73,7 +73,7 @@ def test_a_class_of_database_without_a_price_is_no_guess(sources: Sources) -> No
 
 
 def test_each_line_by_hand(environments) -> None:
-    """Prod's fixed lines, reckoned from what the templates say."""
+    """Prod's fixed lines, from what the templates say."""
     found = month(environments["prod"], 10_000)
     assert found["database"] == pytest.approx(2 * (730 * 0.168 + 100 * 0.115))
     assert found["network"] == pytest.approx(730 * (2 * 0.045 + 2 * 0.005 + 4 * 0.01) + 20 * 0.045)
