@@ -26,6 +26,7 @@ def home(tmp_path: Path) -> Path:
         ("click", "2026-06-01", [{"user_id": "a"}] * 9),
         ("click", "2026-06-02", [{"user_id": "a"}] * 4),
         ("click", "2026-06-03", [{"user_id": "a"}] * 6),
+        ("impression", "2026-06-02", [{"user_id": "a"}] * 8),
         ("message_planned", "2026-06-03", [{"channel": "sms", "segments": 1}, {"channel": "sms", "segments": 2}]),
         ("message_planned", "2026-06-02", [{"channel": "email", "segments": 9}]),
     ):
@@ -43,6 +44,8 @@ def test_only_days_that_the_model_ran_count(bench: ModuleType, home: Path) -> No
     found = bench.measured(home)
     clicks = found["log_of_person_and_day"]["click"]
     assert (clicks["rows"], clicks["files"]) == (0.5, 1.0)
+    impressions = found["log_of_person_and_day"]["impression"]
+    assert (impressions["rows"], impressions["files"]) == (0.8, 1.0), "those of the last day land on the day after"
     sizes = [one.stat().st_size for one in (home / "lake" / "events" / "event_type=click").glob("dt=2026-06-0[23]/*/*")]
     assert clicks["bytes"] == round(sum(sizes) / 20, 4)
     assert found["lake_bytes_of_person_and_day"] == 2.0
