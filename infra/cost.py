@@ -21,7 +21,6 @@ from typing import Any
 
 from infra.gate.environments import INFRA, Environment, Sources, rendered
 from infra.gate.yaml_tags import read
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import PricePolicy
 
 ROOT = INFRA.parent
@@ -158,10 +157,11 @@ class Texts:
 
     @classmethod
     def of(cls, people: int) -> Texts:
-        """Return what people get where no cap holds it back, beside what the policy lets through."""
+        """Return what people get where no cap holds it back, beside what the send budget of prod lets through."""
         day = measured("data_of_a_day")
         usd = float(day["segments_of_text"]) * PricePolicy().text_segment_usd
-        return cls(float(day["texts_of_person_and_day"]) * people, MessagingPolicy().maximum_messages_per_day, usd)
+        budget = float(environment("prod").stack("45-dagster").parameters["TextsPerDay"])
+        return cls(float(day["texts_of_person_and_day"]) * people, budget, usd)
 
     @property
     def wanted_usd(self) -> float:
@@ -170,7 +170,7 @@ class Texts:
 
     @property
     def capped_usd(self) -> float:
-        """Return what a month costs under the cap of the policy."""
+        """Return what a month costs under the send budget."""
         return min(self.wanted_of_day, self.allowed_of_day) * self.usd_of_text * DAYS
 
 

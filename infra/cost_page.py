@@ -24,7 +24,6 @@ from infra.cost import (
     month,
 )
 from infra.gate.environments import ENVIRONMENTS, INFRA
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import PricePolicy
 
 PAGE = INFRA / "COST.md"
@@ -98,12 +97,12 @@ def _texts() -> list[str]:
             f"{', '.join(shares[:-1])} and {shares[-1]} of all "
             "that prod costs at the three sizes."
         ),
-        *_table(["people", "texts a day, uncapped", "a month", "texts a day that the policy allows", "a month"], rows),
+        *_table(["people", "texts a day, uncapped", "a month", "`TextsPerDay` of prod", "a month"], rows),
         *_words(
-            f"The cap is `MessagingPolicy.maximum_messages_per_day`, {MessagingPolicy().maximum_messages_per_day:,} a "
-            "day unless an application's `defs.yaml` says otherwise: a plan never holds more, an approval refuses "
-            "more, and the dispatcher counts what the ledger says was submitted. It counts messages; nothing counts "
-            "dollars, and no parameter of a stack sets it. The provider's own limit comes with the stack for SMS."
+            "The send budget is the parameter `TextsPerDay` of `45-dagster`: no application plans more, an approval "
+            "refuses more, and the dispatcher counts what the ledger says was submitted or is about to be, of all "
+            "applications. `MessagingPolicy.maximum_messages_per_day` limits each of them further. Both count "
+            "messages, not dollars. The provider's own limit comes with the stack for SMS."
         ),
     ]
 

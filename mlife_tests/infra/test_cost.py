@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,6 @@ from infra import cost
 from infra.cost import SIZES, Data, Run, Texts, event_types_of_models, given, month
 from infra.cost_page import PAGE, page, to_be_confirmed
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -35,7 +35,7 @@ def changed(sources: Sources, name: str, **parameters: Any) -> Environment:
     """Return prod with other parameters."""
     other = copy.deepcopy(dict(sources.parameters))
     other[name] = {**other[name], **parameters}
-    return rendered(Sources(sources.templates, sources.stacks, sources.accounts, other), name)
+    return rendered(replace(sources, parameters=other), name)
 
 
 def test_the_page_is_what_the_model_says() -> None:
@@ -61,7 +61,7 @@ def test_a_changed_template_changes_its_lines(sources: Sources, environments) ->
     templates = copy.deepcopy(dict(sources.templates))
     templates["45-dagster"]["Resources"]["WebserverService"]["Properties"]["DesiredCount"] = 4
     del templates["80-observability"]["Resources"]["UiIsDown"]
-    other = rendered(Sources(templates, sources.stacks, sources.accounts, sources.parameters), "prod")
+    other = rendered(replace(sources, templates=templates), "prod")
     before, after = month(environments["prod"], 10_000), month(other, 10_000)
     assert after["services"] > before["services"]
     assert after["watching"] == pytest.approx(before["watching"] - cost.price("alarm"))
@@ -114,7 +114,7 @@ def test_quantities_are_those_of_the_records() -> None:
 
 
 def test_texts_dominate_and_the_cap_holds_them() -> None:
-    cap = MessagingPolicy().maximum_messages_per_day
+    cap = cost.environment("prod").stack("45-dagster").parameters["TextsPerDay"]
     for people in SIZES:
         texts = Texts.of(people)
         assert texts.allowed_of_day == cap

@@ -49,6 +49,15 @@ def images_are_named_by_digest(environment: Environment) -> Iterator[str]:
 
 
 @holds
+def every_task_knows_the_send_budget(environment: Environment) -> Iterator[str]:
+    """Whatever plans, approves or sends texts is told how many a day there may be, the same number everywhere."""
+    for stack, task, container in _containers(environment):
+        given = {one["Name"]: one["Value"] for one in container.get("Environment", ())}
+        if given.get("MLIFE_TEXTS_PER_DAY") != stack.parameters.get("TextsPerDay"):
+            yield f"{stack.template} {task.name} is told {given.get('MLIFE_TEXTS_PER_DAY', 'nothing')}"
+
+
+@holds
 def containers_write_to_scratch_alone(environment: Environment) -> Iterator[str]:
     """The root file system of each container is read-only."""
     for stack, task, container in _containers(environment):

@@ -29,6 +29,13 @@ def one_task_runs_another_image(template: Tree) -> None:
     _container(template, "DaemonTask")["Image"] = "python:3.11"
 
 
+@fault(DAGSTER, "every_task_knows_the_send_budget")
+def runs_know_no_send_budget(template: Tree) -> None:
+    """A run sends as many texts as each application's policy allows, and the bill is a surprise."""
+    run = _container(template, "RunTask")
+    run["Environment"] = [one for one in run["Environment"] if one["Name"] != "MLIFE_TEXTS_PER_DAY"]
+
+
 @fault(DAGSTER, "containers_write_to_scratch_alone")
 def a_root_file_system_is_writable(template: Tree) -> None:
     """Whoever gets in can leave something behind."""
