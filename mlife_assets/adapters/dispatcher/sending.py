@@ -129,30 +129,24 @@ class Dispatcher:
         run = Run()
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
-            room = self._room(as_of)
+            room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
             if ledger.is_paused(campaign) or room <= 0:
                 waiting = ledger.has_approved(campaign, as_of)
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
                 break
             self._hearing.keep_up(after_seconds=0)
-            now = self._clock.now()
-            until = now + timedelta(seconds=self._policy.lease_seconds)
-            limit = min(CHUNK, room)
-            rows = ledger.lease(campaign, as_of, worker=worker, limit=limit, now=now, until=until)
+            now, most = self._clock.now(), self._texts_per_day
+            until, limit = now + timedelta(seconds=self._policy.lease_seconds), min(CHUNK, room)
+            rows = ledger.lease(campaign, as_of, worker=worker, limit=limit, now=now, until=until, texts_per_day=most)
             if not rows:
+                is_full = most is not None and ledger.count_texts(as_of) >= most
+                run.stopped_by = DAILY_BUDGET if is_full and ledger.has_approved(campaign, as_of) else None
                 break
             self._send_chunk(rows, worker, bucket, run)
         ledger.checkpoint()
         report = run.report(recovered, expired)
         _LOGGER.info("dispatched %s %s: %s", campaign, as_of.isoformat(), report)
         return report
-
-    def _room(self, as_of: date) -> int:
-        """Return how many more may be sent of a day."""
-        own = self._policy.maximum_messages_per_day - self._ledger.count_submitted(self._application.name, as_of)
-        if self._texts_per_day is None:
-            return own
-        return min(own, self._texts_per_day - self._ledger.count_texts(as_of))
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
         self._verify(rows)
@@ -216,10 +210,10 @@ class Dispatcher:
             reason = (INVALID if contact.has_address else MISSING)[self._gateway.channel]
         if reason is None:
             bucket.take()
-            now = self._clock.now()
             if self._is_stopped():
                 run.stopped_by = STOPPED
                 return
+            now = self._clock.now()  # the switch may have been slow to answer
             reason = self._refusal(row, contact, recipient, now) or self._ledger.begin_submit(
                 row.message_id,
                 worker=worker,

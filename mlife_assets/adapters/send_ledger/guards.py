@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.replies import Replies
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
-from mlife_assets.adapters.send_ledger.statements import EVERYTHING, is_switched_off
+from mlife_assets.adapters.send_ledger.statements import EVERYTHING, is_switched_off, texts_taken
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
@@ -128,13 +128,8 @@ class Guards(Replies):
 
     def count_texts(self, as_of_date: date) -> int:
         """Return how many texts of a day, whoever planned them, may have reached someone or are about to."""
-        query = sa.select(sa.func.count()).where(
-            sa.func.coalesce(sends.c.channel, Channel.SMS) == Channel.SMS,
-            sends.c.as_of_date == as_of_date,
-            sends.c.state.in_(sorted({*MAY_HAVE_REACHED, SendState.LEASED})),
-        )
         with self.engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+            return int(connection.execute(texts_taken(as_of_date)).scalar_one())
 
     def transitions(self, since_sequence: int = 0) -> pa.Table:
         """Return all transitions after a sequence, in order: the columns of `send_transitions`, and `channel`."""

@@ -33,6 +33,7 @@ from mlife_assets.adapters.send_ledger.statements import (
     SUBMIT,
     WHY_NOT,
     is_suppressed,
+    texts_taken,
 )
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.windows import add_days
@@ -115,23 +116,30 @@ class SqlLedger(Guards, Approvals, Restoring):
             return self._move(connection, is_ours, SendState.APPROVED, now)
 
     def lease(
-        self, campaign: str, as_of_date: date, *, worker: str, limit: int, now: datetime, until: datetime
+        self,
+        campaign: str,
+        as_of_date: date,
+        *,
+        worker: str,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        texts_per_day: int | None = None,
     ) -> list[LedgerRow]:
-        """Lease up to `limit` approved rows (or rows whose lease ran out before submitting), ordered by message id."""
+        """Lease up to `limit` rows, ordered by message id: those whose lease ran out before submitting, then approved.
+
+        `texts_per_day` is the most texts of all applications. A leased one counts, so it may always be leased again.
+        """
+        ours = sa.select(*ROW_COLUMNS).where(sends.c.campaign == campaign, sends.c.as_of_date == as_of_date)
+        ours = ours.order_by(sends.c.message_id)
+        is_lapsed = sa.and_(sends.c.state == SendState.LEASED, sends.c.lease_until <= now)
         with write(self.engine) as connection:
-            chosen = connection.execute(
-                sa.select(*ROW_COLUMNS)
-                .where(
-                    sends.c.campaign == campaign,
-                    sends.c.as_of_date == as_of_date,
-                    sa.or_(
-                        sends.c.state == SendState.APPROVED,
-                        sa.and_(sends.c.state == SendState.LEASED, sends.c.lease_until <= now),
-                    ),
-                )
-                .order_by(sends.c.message_id)
-                .limit(limit)
-            ).all()
+            lapsed = connection.execute(ours.where(is_lapsed).limit(limit)).all()
+            room = limit - len(lapsed)
+            if texts_per_day is not None:
+                room = min(room, texts_per_day - int(connection.execute(texts_taken(as_of_date)).scalar_one()))
+            approved = ours.where(sends.c.state == SendState.APPROVED).limit(max(room, 0))
+            chosen = sorted([*lapsed, *connection.execute(approved)], key=lambda row: row.message_id)
             ids = [row.message_id for row in chosen]
             fresh = [row.message_id for row in chosen if row.state == SendState.APPROVED]
             self._move(connection, sends.c.message_id.in_(fresh), SendState.LEASED, now, ids=fresh)

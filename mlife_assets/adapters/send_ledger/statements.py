@@ -8,6 +8,7 @@ a message of another application) can come between them.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from mlife_assets.adapters.send_ledger.schema import (
     suppressions,
     switches,
 )
-from mlife_assets.recruiting.application import EVERY_CHANNEL
+from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
 from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
 from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
@@ -78,6 +79,15 @@ def is_switched_off(campaign: sa.ColumnElement[str] | str) -> sa.ColumnElement[b
     of_it = sa.select(switches.c.is_paused).where(switches.c.campaign == campaign).correlate(sends)
     latest = of_it.order_by(switches.c.sequence.desc()).limit(1).scalar_subquery()
     return sa.func.coalesce(latest, sa.false()).is_(sa.true())
+
+
+def texts_taken(as_of_date: date) -> sa.Select[tuple[int]]:
+    """Count the texts of a day, whoever planned them, that may have reached someone or are about to."""
+    return sa.select(sa.func.count()).where(
+        sa.func.coalesce(sends.c.channel, Channel.SMS) == Channel.SMS,
+        sends.c.as_of_date == as_of_date,
+        sends.c.state.in_(sorted({*MAY_HAVE_REACHED, SendState.LEASED})),
+    )
 
 
 def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:

@@ -268,6 +268,15 @@ def test_the_window_may_close_while_sending(world):
     assert report.suppressed == (("quiet_hours", 2),)
 
 
+def test_the_window_may_close_while_the_switch_is_asked(world):
+    plan(world.ledger, ["a"])
+    world.clock.time = datetime(2026, 6, 2, 21, 59, 59, tzinfo=UTC)
+    world.recheck = lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Denver"))
+    world.is_stopped = lambda: world.clock.sleep(30)
+    report = world.dispatch()
+    assert (report.accepted, report.suppressed) == (0, (("quiet_hours", 1),))
+
+
 def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
     plan(world.ledger, ["a"], campaign="other")
     world.dispatcher("other").dispatch(DAY, worker="w")
@@ -303,6 +312,37 @@ def test_texts_that_another_worker_is_about_to_send_count(world):
     world.texts_per_day = 3
     report = world.dispatch()
     assert (report.accepted, report.stopped_by) == (1, "daily_budget")
+
+
+def test_two_applications_that_look_at_the_same_time_do_not_share_what_is_left(world):
+    """The other one leases after this one has looked, while it reads replies."""
+    plan(world.ledger, ["a", "b"], campaign="other")
+    plan(world.ledger, ["c", "d", "e"])
+    world.texts_per_day = 3
+    others: list[Any] = []
+
+    class Reading(Interfering):
+        def inbound(self, **words: Any) -> Any:
+            others.extend(
+                world.ledger.lease(
+                    "other", DAY, worker="v", limit=9, now=NOW, until=NOW + timedelta(hours=1), texts_per_day=3
+                )
+            )
+            return self.inner.inbound(**words)
+
+    world.gateway = Reading(world.gateway, lambda _: None)
+    report = world.dispatch()
+    assert (len(others), report.accepted, report.stopped_by) == (2, 1, "daily_budget")
+
+
+def test_what_was_leased_before_a_stop_does_not_use_up_the_day(world):
+    plan(world.ledger, ["a", "b", "c", "d"])
+    world.texts_per_day = 3
+    world.is_stopped = lambda: world.requests() >= 1
+    assert world.dispatch().accepted == 1
+    world.is_stopped = lambda: False
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by, world.requests()) == (2, "daily_budget", 3)
 
 
 def test_yesterdays_rows_expire_instead_of_being_sent(world):
