@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
-from mlife_assets.core.errors import PermanentError
+from mlife_assets.core.errors import ContentConflictError, PermanentError
 
 
 def test_what_one_task_built_the_next_one_has(s3_place: Any, tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_what_one_task_built_the_next_one_has(s3_place: Any, tmp_path: Path) -> 
     WarehouseCopy(s3_place, first).put_back()
     WarehouseCopy(s3_place, second).fetch()
     assert second.read_bytes() == content
-    assert [path.name for path in second.parent.iterdir()] == ["warehouse.duckdb"]
+    assert sorted(path.name for path in second.parent.iterdir()) == ["warehouse.duckdb", "warehouse.version"]
 
 
 def test_a_task_that_has_one_keeps_it(s3_place: Any, tmp_path: Path) -> None:
@@ -32,6 +32,25 @@ def test_a_task_that_has_one_keeps_it(s3_place: Any, tmp_path: Path) -> None:
     assert path.read_bytes() == b"built since"
 
 
+def test_an_older_one_is_not_put_over_one_that_came_since(s3_place: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "one" / "warehouse.duckdb", tmp_path / "two" / "warehouse.duckdb"
+    for path in (first, second):
+        WarehouseCopy(s3_place, path).fetch()
+        path.write_bytes(path.parent.name.encode())
+    WarehouseCopy(s3_place, first).put_back()
+    with pytest.raises(ContentConflictError, match=r"another run has put .* back since this one fetched it"):
+        WarehouseCopy(s3_place, second).put_back()
+    late = tmp_path / "late" / "warehouse.duckdb"
+    WarehouseCopy(s3_place, late).fetch()
+    first.write_bytes(b"built again")
+    WarehouseCopy(s3_place, first).put_back()
+    with pytest.raises(ContentConflictError):
+        WarehouseCopy(s3_place, late).put_back()
+    late.unlink()
+    WarehouseCopy(s3_place, late).fetch()
+    assert late.read_bytes() == b"built again"
+
+
 def test_a_bucket_that_cannot_be_read_is_no_empty_warehouse(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="the bucket does not exist"):
         WarehouseCopy(s3.bucket("no-such-bucket"), tmp_path / "warehouse.duckdb").fetch()
@@ -39,5 +58,5 @@ def test_a_bucket_that_cannot_be_read_is_no_empty_warehouse(s3: Any, tmp_path: P
     path = tmp_path / "other.duckdb"
     path.write_bytes(b"x")
     for act in (WarehouseCopy(stranger, tmp_path / "none.duckdb").fetch, WarehouseCopy(stranger, path).put_back):
-        with pytest.raises(PermanentError, match="AWS_ACCESS_KEY_ID"):
+        with pytest.raises(PermanentError, match=r"AWS_ACCESS_KEY_ID|grant read and write"):
             act()
