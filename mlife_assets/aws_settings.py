@@ -21,7 +21,7 @@ from mlife_assets.home_settings import is_folder
 
 NAME = "aws"
 TEMPLATE = "infra/templates/45-dagster.yaml"
-_KEY_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/\S+")
+_KEY_ARN = re.compile(r"^arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/\S+$")
 
 
 class AwsSettings(DeploymentSettings):

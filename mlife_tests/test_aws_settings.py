@@ -88,6 +88,8 @@ def test_a_missing_variable_is_named(task: pytest.MonkeyPatch, missing: str) -> 
         ({"MLIFE_LAKE": "/data"}, "MLIFE_LAKE is no bucket; set it to s3://bucket"),
         ({"MLIFE_EVENT_LOG": "log"}, "MLIFE_EVENT_LOG: .*neither s3://bucket"),
         ({"MLIFE_HEAD_SIGNING_KEY": "alias/heads"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),
+        ({"MLIFE_HEAD_SIGNING_KEY": f"{KEY_ARN} x"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),
+        ({"MLIFE_HEAD_SIGNING_KEY": f"{KEY_ARN}\n"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),
         ({"MLIFE_CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
         ({"AWS_ACCESS_KEY_ID": "AKIA"}, "AWS_ACCESS_KEY_ID carries a key or a password; unset it"),
         ({"AWS_SECRET_ACCESS_KEY": "s"}, "AWS_SECRET_ACCESS_KEY carries a key"),
