@@ -25,6 +25,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=15)
 _CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=5), timedelta(seconds=120), timedelta(seconds=180)
 
 _ANSWER = re.compile(r"status code: (\d{3})(?:.*?<Code>(\w+)</Code>)?", re.DOTALL)
+_NO_KEY = re.compile(r".* credentials for path External AWS credential provider: (Permanent|Transient)Error: (.+)")
+"""What obstore makes of an error of ours while it asks for the role's key; the words are ours."""
 _REGION = "the bucket is in another region; set AWS_REGION to the one that it is in"
 _KEY = "the store does not take the key; correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _CLOCK = "the store refuses the time of this machine; set this machine's clock by NTP"
@@ -108,6 +110,8 @@ def is_object_denied(error: BaseException) -> bool:
 def bucket_fault(key: str, error: BaseException, *, deletes: bool = False) -> MlifeError:
     """Return what a bucket's failure on a key, or on a listing (`""`), means to people; `deletes` is what was asked."""
     what = key or "the store"
+    if isinstance(error, UnauthenticatedError) and (found := _NO_KEY.match(str(error))):
+        return (PermanentError if found[1] == "Permanent" else TransientError)(found[2])
     answer = _ANSWER.search(str(error))
     if deletes and (_DELETE_DENIED in str(error) or is_object_denied(error)):
         return PermanentError(f"{what} may not be deleted with this key; grant s3:DeleteObject on it")

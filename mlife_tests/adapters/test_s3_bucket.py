@@ -143,3 +143,19 @@ def test_a_bucket_is_in_the_path_where_no_host_is_its_own() -> None:
     assert not Bucket("lake", "", key).is_in_path
     assert Bucket("my.lake", "", key).is_in_path
     assert Bucket("lake", "", key, endpoint="http://127.0.0.1:1").is_in_path
+
+
+@pytest.mark.parametrize("kind", [PermanentError, TransientError])
+def test_a_role_that_gives_no_key_is_no_refusal_of_the_store(
+    monkeypatch: pytest.MonkeyPatch, kind: type[MlifeError]
+) -> None:
+    from mlife_assets.adapters.aws import clients
+
+    def gives_none() -> Any:
+        raise kind("the task has no role; start it with one")
+
+    monkeypatch.setattr(clients, "renewed_role_key", gives_none)
+    store = ObstoreObjectStore.in_bucket(Bucket("lake", "", None, endpoint="http://127.0.0.1:9"), retries=0)
+    for ask in (lambda: store.get("a"), lambda: store.put_if_absent("a", b"1"), lambda: store.list("")):
+        with pytest.raises(kind, match=r"^the task has no role; start it with one$"):
+            ask()
