@@ -41,6 +41,18 @@ def test_each_key_lies_where_it_belongs_and_is_found_there(both) -> None:
         store.get("events/none")
 
 
+def test_no_way_to_ask_a_store_goes_to_the_lake_unseen() -> None:
+    """What the class inherits knows the lake alone."""
+    asked = {name for name in vars(ObstoreObjectStore) if not name.startswith("_")} - {
+        "at",
+        "in_bucket",
+        "local",
+        "root",
+    }
+    assert asked
+    assert asked <= set(vars(LakeWithLogApart))
+
+
 def test_a_table_that_may_be_pruned_is_removed_from_the_lake(both) -> None:
     lake, _, store = both
     key = "tables/candidate_pairs/as_of_date=2026-06-10/part.parquet"
