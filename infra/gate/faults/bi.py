@@ -29,7 +29,7 @@ def the_source_has_no_workgroup(template: Tree) -> None:
 
 @fault(BI, COME_BY)
 def the_source_takes_the_accounts_role(template: Tree) -> None:
-    """QuickSight asks with the role that somebody clicked together for all of its sources."""
+    """QuickSight asks with the role that somebody made by hand for all of its sources."""
     del properties(template, "Source")["DataSourceParameters"]["AthenaParameters"]["RoleArn"]
 
 
