@@ -33,6 +33,7 @@ from mlife_assets.components.graph.schedules import build_schedules
 from mlife_assets.components.graph.sensors import SENSORS
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
+from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.model_parts import ModelParts, build_model_parts
 from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform
@@ -76,6 +77,8 @@ def build_definitions(
     status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
+    if platform.services is not None:
+        shared += marts_on_athena.ASSETS
     jobs = [*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs]
     assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import cache
 
 from mlife_assets.adapters.audit_file import OwnersAuditTable
+from mlife_assets.adapters.aws.athena_marts import AthenaMarts
 from mlife_assets.adapters.aws.bucket_heads import BucketHeads
 from mlife_assets.adapters.aws.cloudwatch_measures import CloudWatchMeasures
 from mlife_assets.adapters.aws.kms_signer import KmsPins, KmsSigner
@@ -101,6 +102,7 @@ def services_of(settings: Settings) -> Services:
     return Services(
         lake=lambda: lake_of(settings),
         warehouse=lambda: WarehouseCopy(_bucket(settings.lake_place), settings.warehouse_path),
+        marts=lambda: AthenaMarts(_bucket(settings.lake_place), region),
         database=cache(lambda: database_of(settings)),
         keyring=lambda: SecretKeyring(hash_key),
         number_key=lambda: hash_key().encode(),

@@ -30,6 +30,7 @@ from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactB
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.aws.athena_marts import AthenaMarts
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
 
 
@@ -98,6 +99,7 @@ class Services:
     Attributes:
         lake: makes the store of everything that is written.
         warehouse: makes what fetches the warehouse of the task before, and puts it back.
+        marts: makes what lets Athena have marts of the warehouse.
         database: returns the address of the ledger's database, which holds no password.
         keyring, number_key: make the keys of the deployment, and that of number hashes.
         head_store, head_pins, head_signer: where signed heads go, who is trusted to sign them, who does.
@@ -108,6 +110,7 @@ class Services:
 
     lake: Callable[[], ObstoreObjectStore]
     warehouse: Callable[[], WarehouseCopy]
+    marts: Callable[[], AthenaMarts]
     database: Callable[[], str]
     keyring: Callable[[], Keys]
     number_key: Callable[[], bytes]

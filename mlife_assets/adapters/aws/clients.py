@@ -29,7 +29,13 @@ _PASSING = (
     "KMSInternal",
     "DependencyTimeout",
 )
-_MISSING = ("ResourceNotFoundException", "NotFoundException", "ParameterNotFound", "NotFound")
+_MISSING = (
+    "EntityNotFoundException",
+    "ResourceNotFoundException",
+    "NotFoundException",
+    "ParameterNotFound",
+    "NotFound",
+)
 _KEYS = ("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch")
 
 

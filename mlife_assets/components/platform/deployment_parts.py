@@ -33,6 +33,8 @@ from mlife_assets.recruiting.ports import (
 )
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.aws.athena_marts import PublishedMart
+    from mlife_assets.adapters.warehouse import DuckDBWarehouse
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
 
 SEND_DELAY = timedelta(minutes=5)
@@ -114,6 +116,10 @@ class DeploymentParts(MailParts):
         """Put what was built where the next task finds it, where a home ends with its task."""
         if self.services is not None:
             self.services.warehouse().put_back()
+
+    def publish_marts(self, warehouse: DuckDBWarehouse, names: Sequence[str]) -> list[PublishedMart]:
+        """Let the catalogue of the deployment have marts of the warehouse, too; nothing where it has none."""
+        return [] if self.services is None else self.services.marts().publish(warehouse, names)
 
     def measure(self, name: str, value: float) -> None:
         """Hand a number to whoever watches it; nobody does where the home lasts, which has gauges."""

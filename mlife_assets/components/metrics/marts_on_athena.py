@@ -1,0 +1,47 @@
+"""Marts that Athena has, too, where a deployment is on AWS.
+
+Belongs here: which marts are published, and when. Does not belong here: how (`adapters.aws.athena_marts`), what is
+asked of them (`mlife_assets/sql`, `infra/templates/70-bi.yaml`).
+
+Concept: what the dashboard of QuickSight draws and the questions of the library ask of outcomes. Features and examples
+stay in the warehouse, where models read them: they are five sixths of all bytes (ADR 45).
+"""
+
+import dagster as dg
+
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.says_why import says_why
+
+GROUP = "metrics"
+PUBLISHED = (
+    keys.APPLICATION_DAILY,
+    keys.EXPERIMENT_READOUT,
+    keys.EXPOSURES,
+    dg.AssetKey([GROUP, "fct_conversions"]),
+    dg.AssetKey([GROUP, "fct_messages"]),
+    keys.KPI_DAILY,
+    dg.AssetKey([GROUP, "model_performance_daily"]),
+)
+
+
+@dg.asset(
+    key=dg.AssetKey([GROUP, "marts_on_athena"]),
+    deps=PUBLISHED,
+    group_name=GROUP,
+    owners=OWNERS[GROUP],
+    kinds={"athena"},
+    pool="warehouse",
+    description="Marts of the warehouse as tables of Athena, for questions in SQL and the dashboard of QuickSight.",
+)
+@says_why
+def marts_on_athena(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Publish the marts as they were built last."""
+    found = platform.publish_marts(platform.warehouse, [key.path[-1] for key in PUBLISHED])
+    rows = [{"mart": one.mart, "rows": one.rows, "bytes": one.bytes} for one in found]
+    return dg.MaterializeResult(metadata={"bytes": sum(one.bytes for one in found), "marts": table(rows)})
+
+
+ASSETS = [marts_on_athena]
