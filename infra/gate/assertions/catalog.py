@@ -26,25 +26,10 @@ def _tables(environment: Environment) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 @holds
 def databases_are_those_that_dbt_names(environment: Environment) -> Iterator[str]:
-    """Glue's databases are those that dbt builds in and that questions name, and runs are told where dbt writes."""
+    """Glue's databases are those that dbt builds in and that questions name."""
     found = {one.properties["DatabaseInput"]["Name"] for _, one in environment.of("AWS::Glue::Database")}
     for name in sorted(found ^ databases()):
         yield f"{name} is {'named by nobody' if name in found else 'in no template'}"
-    stack = environment.stack("30-catalog")
-    (workgroup,) = stack.of("AWS::Athena::WorkGroup")
-    results = workgroup.properties["WorkGroupConfiguration"]["ResultConfiguration"]["OutputLocation"]
-    wanted = {
-        "AWS_REGION": stack.region,
-        "MLIFE_ATHENA_WORKGROUP": workgroup.properties["Name"],
-        "MLIFE_ATHENA_RESULTS": results,
-        "MLIFE_ATHENA_TABLES": results.replace("/results/", "/tables/"),
-    }
-    for _, task in environment.of("AWS::ECS::TaskDefinition"):
-        (container,) = task.properties["ContainerDefinitions"]
-        given = {one["Name"]: one["Value"] for one in container["Environment"]}
-        wrong = [name for name, value in wanted.items() if given.get(name) != value]
-        if wrong:
-            yield f"{task.name} lacks {', '.join(wrong)}"
 
 
 @holds

@@ -73,13 +73,6 @@ def a_database_has_a_prefix(template: Tree) -> None:
     properties(template, "Marts")["DatabaseInput"]["Name"] = "mlife_marts"
 
 
-@fault("45-dagster", "databases_are_those_that_dbt_names")
-def a_run_does_not_know_where_tables_go(template: Tree) -> None:
-    """The profile of dbt reads a variable that the task does not have."""
-    (run,) = properties(template, "RunTask")["ContainerDefinitions"]
-    run["Environment"] = [one for one in run["Environment"] if one["Name"] != "MLIFE_ATHENA_TABLES"]
-
-
 @fault("45-dagster", "roles_do_their_work_and_not_their_neighbours")
 def athena_cannot_write_a_result(template: Tree) -> None:
     """Athena asks for the place of the bucket before it writes, and every query of every run is refused."""
@@ -88,9 +81,9 @@ def athena_cannot_write_a_result(template: Tree) -> None:
 
 
 @fault("45-dagster", "roles_do_their_work_and_not_their_neighbours")
-def dbt_cannot_change_a_table(template: Tree) -> None:
-    """dbt-athena removes old versions of a table that it changed."""
-    right(template, "RunRole", "BuildsWithDbt")["Action"].remove("glue:DeleteTableVersion")
+def a_mart_is_published_once(template: Tree) -> None:
+    """A run makes a table and may not change it: Athena and the dashboard stay on the first day."""
+    right(template, "RunRole", "PublishesMarts")["Action"].remove("glue:UpdateTable")
 
 
 @fault(CATALOG, "tables_lie_where_the_log_writes")
