@@ -1,17 +1,15 @@
 """What a month on AWS costs, by environment and number of people: `python -m infra.cost` writes `infra/COST.md`.
 
-Belongs here: quantities of a month from the rendered templates, from what was measured and from the models of dbt,
-times prices of `cost.yaml`. Does not belong here: words and tables (`cost_page`); enforcing a budget.
+Belongs here: quantities of a month from the rendered templates and from what was measured, times prices of
+`cost.yaml`. Does not belong here: words and tables (`cost_page`); enforcing a budget.
 
 Concept: whatever a template decides is counted in the template, so that a changed template changes the page, which a
-test holds. Of the log, Athena is taken to read all columns of all days, which is more than it does; what it reads of
-marts is left out, and the page says so.
+test holds. What people ask Athena is left out, and the page says so.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,9 +27,8 @@ HOURS, DAYS = 730, 30.4
 """Of a month."""
 GB, TB = 10**9, 10**12
 RESULTS = ROOT / "benchmarks" / "results"
-_MODELS = ROOT / "dbt_project" / "models"
-_REFERENCE = re.compile(r"ref\('(\w+)'\)")
-_STAGED = "stg_events__"
+QUERY_BYTES = 10**7
+"""What Athena bills a query for at least. Those of the dashboard read less: totals of days."""
 _TASK_START_SECONDS = 60
 """Fargate asks for a minute at least, which is about what an image takes to start."""
 
@@ -83,24 +80,6 @@ class Run:
         return (self.runs * _TASK_START_SECONDS + self.seconds_of_10_000 * people / 10_000) * DAYS / 3_600
 
 
-def event_types_of_models() -> dict[str, set[str]]:
-    """Return model that Athena builds -> the event types whose staged views it reads, through models in between."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in _MODELS.rglob("*.sql")}
-    built = {path.stem for path in (_MODELS / "marts").rglob("*.sql")}
-    between = texts.keys() - built
-
-    def read_by(name: str) -> set[str]:
-        found: set[str] = set()
-        for other in _REFERENCE.findall(texts[name]):
-            if other.startswith(_STAGED):
-                found.add(other.removeprefix(_STAGED))
-            elif other in between:
-                found |= read_by(other)
-        return found
-
-    return {name: types for name in sorted(built) if (types := read_by(name))}
-
-
 @dataclass(frozen=True)
 class Data:
     """What is in the log and read of it, with a number of people."""
@@ -124,27 +103,14 @@ class Data:
 
     @property
     def stored_bytes(self) -> float:
-        """Return what log and lake hold at the age of the log."""
-        return (self.log_bytes_of_day + self.lake_bytes_of_day) * assumed("log_age_days")
+        """Return what log and lake hold at the age of the log, with what the lake keeps of replaced files."""
+        whole = (assumed("warehouse_bytes") + assumed("published_bytes")) * assumed("copies") * self.people
+        return (self.log_bytes_of_day + self.lake_bytes_of_day + whole) * assumed("log_age_days")
 
     @property
     def files_of_day(self) -> float:
         """Return how many files a day adds to the log."""
         return sum(self._of_day("files").values())
-
-    def largest_query_of_day(self) -> tuple[str, float]:
-        """Return the model that reads most, and the bytes that it reads for each day of the log."""
-        found = {name: self._read("bytes", types) for name, types in event_types_of_models().items()}
-        name = max(found, key=lambda one: (found[one], one))
-        return name, found[name]
-
-    def _read(self, what: str, types: set[str]) -> float:
-        return sum(value for name, value in self._of_day(what).items() if name in types)
-
-    def read_in_month(self, what: str) -> float:
-        """Return the bytes, or files, of the log that Athena reads in a month: each model all days, once a day."""
-        of_day = sum(self._read(what, types) for types in event_types_of_models().values())
-        return of_day * assumed("log_age_days") * DAYS
 
 
 @dataclass(frozen=True)
@@ -213,16 +179,18 @@ def month(environment: Environment, people: int) -> dict[str, float]:
         if one.properties["VpcEndpointType"] == "Interface"
     )
     is_prod = environment.name == "prod"
-    files = data.read_in_month("files")
+    files = data.files_of_day * DAYS
+    reads = files * assumed("reads_of_a_file")
+    answers = counts["AWS::QuickSight::DataSet"] * DAYS
     network = counts["AWS::EC2::NatGateway"] * price("nat_hour") + counts["AWS::EC2::EIP"] * price("address_hour")
     balancer = counts["AWS::ElasticLoadBalancingV2::LoadBalancer"]
     metrics = assumed("metrics") + sum(counts[kind] * each for kind, each in INSIGHTS.items())
     watched = counts["AWS::CloudWatch::Alarm"] * price("alarm") + metrics * price("metric")
     return {
-        "Athena": data.read_in_month("bytes") / TB * price("athena_tb"),
+        "Athena": answers * QUERY_BYTES / TB * price("athena_tb"),
         "S3, kept": data.stored_bytes / GB * price("s3_gb"),
-        "S3, requests": files * price("s3_get") + data.files_of_day * DAYS * price("s3_put"),
-        "trail": (files + data.files_of_day * DAYS) * price("trail_event"),
+        "S3, requests": reads * price("s3_get") + files * price("s3_put"),
+        "trail": (reads + files) * price("trail_event"),
         "runs": Run.measured().hours_of_month(people) * _fargate(int(run["Cpu"]) / 1024, int(run["Memory"]) / 1024),
         "services": HOURS * _services(environment),
         "database": zones * (HOURS * price(database["DBInstanceClass"]) + storage * price("database_gb")),

@@ -11,14 +11,11 @@ from datetime import date
 
 from infra.cost import (
     DAYS,
-    GB,
     SIZES,
-    Data,
     Run,
     Texts,
     assumed,
     environment,
-    event_types_of_models,
     given,
     measured,
     month,
@@ -107,28 +104,10 @@ def _texts() -> list[str]:
     ]
 
 
-def _limits() -> list[str]:
-    rows = []
-    for name in ENVIRONMENTS:
-        cut_off = float(environment(name).stack("30-catalog").parameters["ScannedBytesMaximum"])
-        days = [cut_off / Data(people).largest_query_of_day()[1] for people in SIZES]
-        rows.append([name, f"{cut_off / GB:,.0f} GB", *(f"{one:,.0f} days" for one in days)])
-    model = Data(SIZES[0]).largest_query_of_day()[0]
-    return [
-        "## When the cut-off is met",
-        *_words(
-            f"On Athena each model reads all days of its event types (ADR 43), `{model}` most. From this age of the "
-            "log on, a query of it may be cancelled by `ScannedBytesMaximum`, and no day ends any more:"
-        ),
-        *_table(["", "cut-off", *(f"{people:,} people" for people in SIZES)], rows),
-    ]
-
-
 def _quantities() -> list[str]:
     day, run = measured("data_of_a_day"), Run.measured()
     log = day["log_of_person_and_day"]
     size, rows_of_day, files = (sum(one[key] for one in log.values()) for key in ("bytes", "rows", "files"))
-    models = len(event_types_of_models())
     rows = [
         ["log, a person and day", f"{size:,.0f} bytes in {rows_of_day:,.1f} rows", "day"],
         ["files of the log, a day", f"{files:,.0f}", "day; one export a day"],
@@ -140,7 +119,6 @@ def _quantities() -> list[str]:
         ["texts, a person and day", f"{day['texts_of_person_and_day']:.4f}", "day; the cap holds nobody back there"],
         ["runs, a day", f"{run.runs:.1f}", "demo"],
         ["their time, a day", f"{run.seconds_of_10_000:,.0f} s", "demo; taken as proportional to people"],
-        ["models that read the log", str(models), "`dbt_project/models`; all columns of all days, once a day"],
         *([one["what"], f"{one['value']:,}", "assumed"] for one in given()["assumed"].values()),
     ]
     return [
@@ -178,11 +156,11 @@ def _prices() -> list[str]:
 def page() -> str:
     """Return the document."""
     not_counted = (
-        "Not counted: the delivery account (images), transfer between zones, calls of keys, marts on S3, of which each "
-        "day's build is kept for a month, what models and runs read of them by Athena, log lines once they are taken "
-        "in, the disk of a run beyond 20 GB, mails, what people ask Athena. "
+        "Not counted: the delivery account (images), transfer between zones, calls of keys, tables of the lake that "
+        "were replaced, log lines once they are taken in, the disk of a run beyond 20 GB, mails, what people ask "
+        "Athena. "
         f"A month has {DAYS:g} days; the log is {assumed('log_age_days'):,.0f} days old."
     )
     lines = ["# What it costs", "", *_words(_HEAD), *_environments(), *_lines(), *_words(not_counted)]
-    lines += [*_texts(), *_limits(), *_quantities(), *_prices()]
+    lines += [*_texts(), *_quantities(), *_prices()]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra import cost
-from infra.cost import SIZES, Data, Run, Texts, event_types_of_models, given, month
+from infra.cost import SIZES, Data, Run, Texts, given, month
 from infra.cost_page import PAGE, page, to_be_confirmed
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 
@@ -81,6 +81,8 @@ def test_each_line_by_hand(environments) -> None:
     hour = sum(vcpu * 0.04048 + gb * 0.004445 for vcpu, gb in (code, daemon, webserver, webserver))
     assert found["services"] == pytest.approx(730 * hour)
     assert found["dashboard"] == 3 * 24 + 20 * 5
+    data_sets = 7
+    assert found["Athena"] == pytest.approx(data_sets * 30.4 * 0.00001 * 5)
     alarms, insights = 11, 11 + 3 * 13 + 4 * 8
     assert found["watching"] == pytest.approx(alarms * 0.1 + (20 + insights) * 0.3 + 10 * 0.5)
 
@@ -88,20 +90,9 @@ def test_each_line_by_hand(environments) -> None:
 def test_what_grows_with_people_does_and_the_rest_does_not(environments) -> None:
     small, large = (month(environments["prod"], people) for people in (10_000, 1_000_000))
     growing = {name for name in small if large[name] > small[name]}
-    assert growing == {"Athena", "S3, kept", "runs"}
-    assert large["Athena"] == pytest.approx(100 * small["Athena"])
+    assert growing == {"S3, kept", "runs"}
+    assert large["S3, kept"] == pytest.approx(100 * small["S3, kept"])
     assert all(value > 0 for value in small.values())
-
-
-def test_what_models_read_is_found_through_models_in_between() -> None:
-    found = event_types_of_models()
-    assert found["fct_messages"] >= {"message_planned", "message_status", "message_submitted", "message_suppressed"}
-    assert "impression" in found["exposures"]
-    assert found["user_features"] == {"apply", "click", "consent", "user_snapshot"}, "all but one through others"
-    assert "labelled_examples" not in found, "it reads marts alone"
-    name, of_day = Data(1_000_000).largest_query_of_day()
-    assert name in found
-    assert of_day < Data(1_000_000).log_bytes_of_day
 
 
 def test_quantities_are_those_of_the_records() -> None:
@@ -111,6 +102,8 @@ def test_quantities_are_those_of_the_records() -> None:
     day = cost.measured("data_of_a_day")
     assert Data(1_000).lake_bytes_of_day == pytest.approx(1_000 * day["lake_bytes_of_person_and_day"])
     assert Data(10).files_of_day == Data(1_000_000).files_of_day
+    log, lake = Data(1).log_bytes_of_day, Data(1).lake_bytes_of_day
+    assert Data(1).stored_bytes == pytest.approx(365 * (log + lake + 4 * (400 + 26)))
 
 
 def test_texts_dominate_and_the_cap_holds_them() -> None:

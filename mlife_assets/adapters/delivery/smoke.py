@@ -23,7 +23,8 @@ NEVER_WRITTEN = "manifests/smoke/never-written"
 STOPPED = "/mlife/sending/stopped"
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
-QUERY = "select count(*) from events.click where dt >= current_date - interval '1' day"
+CLICKS = "select count(*) from events.click where dt >= current_date - interval '1' day"
+FIGURES = "select max(kpi_date) from marts.kpi_daily"
 HTTP_SECONDS = 20.0
 
 
@@ -149,19 +150,15 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
 
 def athena_answers(inside: Inside) -> str:
     """Athena reads the log by the catalogue, in the workgroup with the cut-off."""
-    athena = inside.of("athena")
-    started = athena.start_query_execution(QueryString=QUERY, WorkGroup=inside.at.workgroup)["QueryExecutionId"]
-    seen: Any = waited(
-        lambda: athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"],
-        lambda status: status["State"] not in {"QUEUED", "RUNNING"},
-        "a query of Athena",
-        seconds=QUERY_SECONDS,
-        sleep=inside.sleep,
-    )
-    if seen["State"] != "SUCCEEDED":
-        raise IntegrityError(f"Athena ended with {seen['State']}: {seen.get('StateChangeReason')}")
-    rows = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
-    return f"{rows[1]['Data'][0]['VarCharValue']} clicks since yesterday"
+    return f"{_answered(inside, CLICKS)} clicks since yesterday"
+
+
+def athena_has_the_marts(inside: Inside) -> str:
+    """Athena reads what a run published of the warehouse."""
+    newest = _answered(inside, FIGURES)
+    if newest is None:
+        raise NotFoundError("marts.kpi_daily holds no day: run a day and metrics_job, then smoke again")
+    return f"figures until {newest}"
 
 
 def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
@@ -200,11 +197,30 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         log_refuses_deletion,
         heads_lie_with_the_witness,
         athena_answers,
+        athena_has_the_marts,
         dagster_launches_a_run_as_a_task,
         stop_flag_is_read,
         alerts_are_taken,
     )
 }
+
+
+def _answered(inside: Inside, query: str) -> str | None:
+    """Return the one value that a query of Athena gives. Raises IntegrityError where it fails."""
+    athena = inside.of("athena")
+    started = athena.start_query_execution(QueryString=query, WorkGroup=inside.at.workgroup)["QueryExecutionId"]
+    seen: Any = waited(
+        lambda: athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"],
+        lambda status: status["State"] not in {"QUEUED", "RUNNING"},
+        "a query of Athena",
+        seconds=QUERY_SECONDS,
+        sleep=inside.sleep,
+    )
+    if seen["State"] != "SUCCEEDED":
+        raise IntegrityError(f"Athena ended with {seen['State']}: {seen.get('StateChangeReason')}")
+    _, row = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+    value: str | None = row["Data"][0].get("VarCharValue")
+    return value
 
 
 def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:

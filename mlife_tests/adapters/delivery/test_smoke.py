@@ -145,6 +145,20 @@ def test_athena_must_succeed() -> None:
         run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
 
 
+def test_marts_on_athena_must_hold_a_day() -> None:
+    answers = {
+        "start_query_execution": {"QueryExecutionId": "q"},
+        "get_query_execution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
+    }
+    for cell, said in (({"VarCharValue": "2026-06-10"}, "figures until 2026-06-10"), ({}, None)):
+        answers["get_query_results"] = {"ResultSet": {"Rows": [{}, {"Data": [cell]}]}}
+        if said:
+            assert run(smoke.athena_has_the_marts, **answers) == said
+            continue
+        with pytest.raises(NotFoundError, match="run a day and metrics_job"):
+            run(smoke.athena_has_the_marts, **answers)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
