@@ -18,6 +18,7 @@ from mlife_assets import components
 from mlife_assets.components import model_chain, model_parts
 from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import texts
+from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.tables import ingestion
@@ -167,6 +168,7 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
         *model_chain.OF_ENTITIES,
         reports,
         texts,
+        marts_on_athena,  # on AWS alone
     ]
     of_other_projects = [ingestion]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
