@@ -76,6 +76,7 @@ class Environment:
             },
             "MLIFE_DATABASE_HOST": str(host),
             "MLIFE_ENVIRONMENT": "dev",
+            "MLIFE_TEXTS_PER_DAY": "2500",
             "MLIFE_RUN_TASK": self.run_task,
             "MLIFE_CLUSTER": self.cluster,
             "MLIFE_TASK_SUBNETS": ",".join(subnets),
