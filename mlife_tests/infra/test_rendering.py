@@ -137,12 +137,3 @@ def test_the_readme_names_every_stack_and_no_console_step() -> None:
         assert line["template"] in text
     assert not re.search(r"\b(click|console\.aws|in the console|choose \*\*|press)\b", text, re.I)
     assert yaml.safe_load((INFRA / "parameters" / "accounts.yaml").read_text())["accounts"]["prod"] not in text
-
-
-def test_the_readme_lists_as_missing_what_is_not_there() -> None:
-    text = (INFRA / "README.md").read_text(encoding="utf-8")
-    missing = re.findall(
-        r"^\| \*\*([\w./-]+)\*\* \|", text.partition("## What does not exist yet")[2].partition("\n## ")[0], re.M
-    )
-    assert len(missing) > 3
-    assert [path for path in missing if (INFRA.parent / path).exists()] == []
