@@ -4,8 +4,9 @@ Belongs here: calls of CloudFormation. Does not belong here: which stacks there 
 a change reads (`core.delivery.changes`).
 
 Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
-update has overtaken, and values of Parameter Store that have changed since it was made are found here, since
-CloudFormation reads them when a change set is made and does not look again.
+update has overtaken, and values of Parameter Store that have changed since the plan are found here, since CloudFormation
+reads them when a change set is made and does not look again. A stack of which nothing differed is looked at as well: one
+before it may just have changed what it reads.
 """
 
 from __future__ import annotations
@@ -58,12 +59,14 @@ class Stacks:
         require_account(self.of, self.account)
         state = self.state(inputs.name)
         is_new = state in {None, "REVIEW_IN_PROGRESS"}
-        if missing := tuple(path for path in inputs.reads if self.value(path) is None):
+        found = {path: self.value(path) for path in inputs.reads}
+        read = {path: value for path, value in found.items() if value is not None}
+        if missing := tuple(path for path in inputs.reads if path not in read):
             changes = to_be_made(inputs) if is_new else ()
-            return PlannedStack(inputs.name, is_new, None, missing, made_from(inputs), changes)
+            return PlannedStack(inputs.name, is_new, None, missing, made_from(inputs), changes, read)
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in inputs.given.items()]
         made = self._change_set(inputs.name, label, is_new=is_new, TemplateBody=inputs.body, Parameters=given)
-        return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1])
+        return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1], read)
 
     def apply(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> str:
         """Execute what was shown and return what became of it, in a few words.
@@ -80,15 +83,15 @@ class Stacks:
         require_account(self.of, self.account)
         if shown.waits_for:
             shown = self._no_longer_waiting(shown, inputs, label)
+        for path, value in shown.read.items():
+            if self.value(path) != value:
+                raise UpstreamMismatchError(f"{shown.name} was planned with another {path}; plan again")
         if shown.change_set is None:
             return "nothing differs"
         stack = self._require_as_shown(shown)
         self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)
         self._finished(shown.name, stack)
-        if shown.is_new:
-            self.of("cloudformation").update_termination_protection(
-                StackName=shown.name, EnableTerminationProtection=True
-            )
+        self.of("cloudformation").update_termination_protection(StackName=shown.name, EnableTerminationProtection=True)
         return "made" if shown.is_new else "updated"
 
     def rolled_back(self, image: str, label: str) -> PlannedStack:
@@ -229,11 +232,6 @@ class Stacks:
             raise UpstreamMismatchError(f"{shown.name}: the change set that was shown is {why}; plan again")
         if changes_of(change for page in pages for change in page["Changes"]) != shown.changes:
             raise UpstreamMismatchError(f"{shown.name}: the change set is not the one that was shown; plan again")
-        for given in pages[0].get("Parameters", ()):
-            if "ResolvedValue" in given and self.value(given["ParameterValue"]) != given["ResolvedValue"]:
-                raise UpstreamMismatchError(
-                    f"{shown.name} was planned with another {given['ParameterValue']}; plan again"
-                )
         return str(pages[0]["StackId"])
 
     def _finished(self, name: str, stack: str) -> None:
@@ -250,7 +248,8 @@ class Stacks:
 
     def _reasons(self, stack: str) -> Iterator[str]:
         """Return what failed since the stack was last begun, the newest first."""
-        for event in self.of("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]:
+        pages = self.of("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
+        for event in (one for page in pages for one in page["StackEvents"]):
             status = str(event.get("ResourceStatus"))
             if event.get("PhysicalResourceId") == stack and status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}:
                 return

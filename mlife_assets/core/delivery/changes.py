@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlife_assets.core.delivery.stack_inputs import StackInputs
@@ -54,6 +54,7 @@ class PlannedStack:
         change_set: ARN of what was shown; None where nothing differs, or the stack waits.
         waits_for: names in Parameter Store that are not there yet.
         made_from: hash of template and parameters.
+        read: what each of those names held that is there.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PlannedStack:
     waits_for: tuple[str, ...]
     made_from: str
     changes: tuple[Change, ...]
+    read: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
