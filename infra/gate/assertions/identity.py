@@ -35,6 +35,8 @@ MAKES_EVERYTHING = "mlife-cfn-execution"
 """The one role that makes what has no name before it exists; each of its actions is written out."""
 PREVIEWS = "mlife-preview"
 """The one role that jobs without approval take: it shows what would happen."""
+KEPT_ROLES = ("mlife-deploy", PREVIEWS, MAKES_EVERYTHING)
+"""No template changes them: a person bootstraps them."""
 PIPELINE = "token.actions.githubusercontent.com"
 
 
@@ -155,7 +157,7 @@ def what_makes_everything_makes_roles_inside_the_boundary(environment: Environme
                 makes = statement["Effect"] == "Allow" and making & set(actions(statement))
                 if makes and statement.get("Condition") != bound:
                     yield f"{stack.name}: {statement['Sid']}"
-            kept = {f"arn:aws:iam::{stack.account}:role/mlife/{name}" for name in ("mlife-deploy", MAKES_EVERYTHING)}
+            kept = {f"arn:aws:iam::{stack.account}:role/mlife/{name}" for name in KEPT_ROLES}
             denied = [s for s in allowed if s["Effect"] == "Deny" and actions(s) == ("iam:*",) and "Condition" not in s]
             if not any({*kept, boundary} <= set(many(s["Resource"])) for s in denied):
                 yield f"{stack.name} lets it change the roles that deploy"

@@ -126,6 +126,15 @@ def the_kill_switch_needs_nothing_of_ours(environment: Environment) -> Iterator[
 
 
 @holds
+def a_model_is_rolled_back_by_the_image_that_runs(environment: Environment) -> Iterator[str]:
+    """The model rollback names its task without a revision, since each deployment takes the one before away."""
+    families = {one.properties["Family"] for _, one in environment.of("AWS::ECS::TaskDefinition")}
+    for name, state, _ in _states(_machines(environment)["mlife-model-rollback"].properties["Definition"]):
+        if state["Parameters"]["TaskDefinition"] not in families:
+            yield f"{name} starts {state['Parameters']['TaskDefinition']}"
+
+
+@holds
 def no_update_turns_sending_on(environment: Environment) -> Iterator[str]:
     """Whether sending is stopped is in no template, since an update would put it back; the kill switch makes it."""
     for stack, parameter in environment.of("AWS::SSM::Parameter"):

@@ -20,6 +20,9 @@ MOST = {"contents": "read", "id-token": "write"}
 _TAKES = re.compile(r"infra/take_role\.sh (\S+) (\S+)")
 _BY_COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 _IMAGE = re.compile(r"^\s*(?:docker run .*?|)(\S+/\S+:v?\d\S*)", re.M)
+_BASE = r'base=\$\(sed .*python_base.* infra/parameters/accounts\.yaml\)\s+docker build --build-arg "PYTHON_BASE=\$base" '
+_TRIGGERS = {"push", "pull_request", "workflow_call", "workflow_dispatch"}
+_OURS = "github.event.pull_request.head.repo.full_name == github.repository"
 CALLED_ENVIRONMENT = "${{ inputs.environment }}"
 
 
@@ -43,6 +46,19 @@ def jobs_may_do_nothing_but_read_and_say_who_they_are(environment: Environment) 
         rights = job.get("permissions")
         if not isinstance(rights, dict) or not rights.items() <= MOST.items():
             yield f"{where} may {rights}"
+
+
+@holds
+def strangers_get_no_identity(environment: Environment) -> Iterator[str]:
+    """A workflow is started by a push to main, a person or a pull request; a copy's pull request gets no identity."""
+    for file, workflow in environment.workflows.items():
+        on = workflow[True]  # what YAML makes of the word
+        triggers = {on} if isinstance(on, str) else set(on)
+        if triggers - _TRIGGERS or ("push" in triggers and on["push"] != {"branches": ["main"]}):
+            yield f"{file} starts on {on}"
+        for name, job in workflow["jobs"].items():
+            if "pull_request" in triggers and "id-token" in job.get("permissions", {}) and job.get("if") != _OURS:
+                yield f"{file} {name} says who it is for anybody's pull request"
 
 
 @holds
@@ -115,7 +131,9 @@ def a_step_that_fails_ends_its_job(environment: Environment) -> Iterator[str]:
 
 @holds
 def one_image_goes_from_dev_to_staging_to_prod(environment: Environment) -> Iterator[str]:
-    """An image is built in one job, after the tests, and each environment waits for the one before it."""
+    """An image is built in one job, on the base that accounts.yaml names, after the tests, and each environment waits
+    for the one before it.
+    """
     jobs = environment.workflows["deploy"]["jobs"]
     wanted = {"dev": ["image"], "staging": ["image", "dev"], "prod": ["image", "staging"]}
     for name, before in wanted.items():
@@ -127,6 +145,8 @@ def one_image_goes_from_dev_to_staging_to_prod(environment: Environment) -> Iter
     builds = [where for where, job in _jobs(environment) if "docker build" in _commands(job)]
     if builds != ["deploy image"] or jobs["image"]["needs"] != "registry" or jobs["registry"]["needs"] != "tests":
         yield f"images are built by {builds}, and not after the tests"
+    if not re.search(_BASE, _commands(jobs["image"])):
+        yield "deploy image builds on no base, and the recipe has none of itself"
 
 
 @holds
@@ -140,7 +160,7 @@ def what_is_applied_was_shown_and_is_proved(environment: Environment) -> Iterato
     if apply["environment"] != CALLED_ENVIRONMENT:
         yield f"environment apply runs in {apply['environment']}, whose reviewers are others"
     back = apply["steps"][-1]
-    if back.get("if") != "failure() && steps.apply.outcome == 'success'" or "infra rollback" not in back["run"]:
+    if back.get("if") != "failure() && steps.apply.outcome != 'skipped'" or "infra rollback" not in back["run"]:
         yield "environment apply does not go back when it fails"
     if "mlife infra plan" not in _commands(jobs["plan"]) or jobs["plan"]["environment"] != "preview":
         yield "environment plan shows nothing"

@@ -102,6 +102,12 @@ def a_template_changes_who_deploys(template: Tree) -> None:
     drop(properties(template, "ExecutionRole")["Policies"][0]["PolicyDocument"], "NeverTheRolesThatDeploy")
 
 
+@fault(BOOTSTRAP, "what_makes_everything_makes_roles_inside_the_boundary")
+def a_template_changes_who_previews(template: Tree) -> None:
+    """A template can widen the role that jobs take without an approval."""
+    right(template, "ExecutionRole", "NeverTheRolesThatDeploy")["Resource"].pop(1)
+
+
 @fault(BOOTSTRAP, MATRIX)
 def change_sets_run_with_the_jobs_rights(template: Tree) -> None:
     """A change set may name another role, or none."""

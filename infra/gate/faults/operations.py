@@ -16,6 +16,17 @@ def a_schedule_has_no_time(template: Tree) -> None:
     template["Parameters"]["RehearsalCron"]["Default"] = "cron(0 9 * * * *)"
 
 
+@fault(TRIGGERS, "a_model_is_rolled_back_by_the_image_that_runs")
+def the_model_rollback_names_a_revision(template: Tree) -> None:
+    """The first deployment after it deregisters the task that it would start."""
+    template["Parameters"]["RunTaskArn"] = {
+        "Type": "AWS::SSM::Parameter::Value<String>",
+        "Default": "/mlife/dagster/run-task-arn",
+    }
+    states = properties(template, "ModelRollback")["Definition"]["States"]
+    states["RollBack"]["Parameters"]["TaskDefinition"] = {"Ref": "RunTaskArn"}
+
+
 @fault(WATCH, "every_schedule_has_a_time", is_of_the_reference=True)
 def an_hour_does_not_exist(template: Tree) -> None:
     """There is no hour 25."""

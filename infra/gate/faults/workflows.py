@@ -11,6 +11,7 @@ from infra.gate.faults.fault import Tree, fault
 
 RIGHTS = "jobs_may_do_nothing_but_read_and_say_who_they_are"
 TAKEN = "a_job_takes_roles_of_its_own_environment"
+STRANGERS = "strangers_get_no_identity"
 ORDER = "one_image_goes_from_dev_to_staging_to_prod"
 SHOWN = "what_is_applied_was_shown_and_is_proved"
 
@@ -36,6 +37,24 @@ def jobs_write_to_the_repository(workflow: Tree) -> None:
 def rights_are_githubs_default(workflow: Tree) -> None:
     """A job that states nothing has whatever the repository's settings give."""
     del workflow["permissions"]
+
+
+@fault("workflows/pull_request", STRANGERS)
+def a_strangers_code_runs_with_our_rights(workflow: Tree) -> None:
+    """What a copy of the repository proposes runs as if it were ours."""
+    workflow[True] = "pull_request_target"
+
+
+@fault("workflows/pull_request", STRANGERS)
+def a_copy_says_that_it_is_us(workflow: Tree) -> None:
+    """A pull request from anywhere sees what each account holds."""
+    del workflow["jobs"]["preview"]["if"]
+
+
+@fault("workflows/deploy", STRANGERS)
+def any_branch_is_deployed(workflow: Tree) -> None:
+    """What nobody reviewed is built and goes to dev."""
+    workflow[True]["push"] = None
 
 
 @fault("workflows/operate", "who_says_who_he_is_names_an_environment")
@@ -123,6 +142,22 @@ def an_image_is_built_without_tests(workflow: Tree) -> None:
     """A red main is deployed."""
     del workflow["jobs"]["registry"]["needs"]
     workflow["jobs"]["registry"]["needs"] = "image"
+
+
+@fault("workflows/deploy", ORDER)
+def an_image_has_no_base(workflow: Tree) -> None:
+    """The recipe names no base of itself, so that no image is ever built."""
+    for step in _steps(workflow, "image"):
+        if "run" in step:
+            step["run"] = step["run"].replace('--build-arg "PYTHON_BASE=$base" ', "")
+
+
+@fault("workflows/environment", SHOWN)
+def only_what_was_applied_whole_goes_back(workflow: Tree) -> None:
+    """A stack after Dagster's could not be applied, and the new image goes on running, neither migrated nor proved."""
+    for step in _steps(workflow, "apply"):
+        if "if" in step:
+            step["if"] = step["if"].replace("!= 'skipped'", "== 'success'")
 
 
 @fault("workflows/environment", SHOWN)
