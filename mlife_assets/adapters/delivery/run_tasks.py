@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlife_assets.adapters.delivery.aws import Clients, require_account, waited
-from mlife_assets.core.errors import PermanentError, TransientError
+from mlife_assets.core.errors import TransientError
 
 TASK_SECONDS = 1800.0
 LOG_GROUP = "/mlife/tasks"
@@ -74,13 +74,11 @@ class RunTasks:
 
     def _ended(self, cluster: str, task: str) -> Ended:
         def look() -> Mapping[str, Any]:
-            answer = self.of("ecs").describe_tasks(cluster=cluster, tasks=[task])
-            if not answer["tasks"]:
-                raise PermanentError(f"ECS knows no task {task}: {answer['failures']}")
-            return dict(answer["tasks"][0])
+            found = self.of("ecs").describe_tasks(cluster=cluster, tasks=[task])["tasks"]
+            return found[0] if found else {}  # ECS may not know it for a moment after it was started
 
         seen = waited(
-            look, lambda one: one["lastStatus"] == "STOPPED", f"task {task}", seconds=TASK_SECONDS, sleep=self.sleep
+            look, lambda one: one.get("lastStatus") == "STOPPED", f"task {task}", seconds=TASK_SECONDS, sleep=self.sleep
         )
         container = next(one for one in seen["containers"] if one["name"] == CONTAINER)
         reason = container.get("reason") or seen.get("stoppedReason") or ""

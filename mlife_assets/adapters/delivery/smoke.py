@@ -3,8 +3,9 @@
 Belongs here: the checks, in the order in which they are shown. Does not belong here: starting them
 (`adapters.delivery.run_tasks`), launching a Dagster run (`components.running.launched_job`).
 
-Concept: a check is named by what is true when it is green, and leaves nothing behind: what must be refused is tried on
-a key that was never written, so that a bucket which does not refuse it loses nothing but its good name.
+Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes that
+are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing but
+its good name. A denial must be an explicit one, of the bucket: a role that merely lacks a right is denied as well.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from datetime import datetime, timedelta
 from http.client import HTTPSConnection
 from typing import Any
 
-from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
+from mlife_assets.adapters.delivery.aws import Clients, error_code, refused_with, waited
 from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 
 NEVER_WRITTEN = "manifests/smoke/never-written"
 STOPPED = "/mlife/sending/stopped"
+DENIED_BY_A_STATEMENT = "explicit deny"
+"""What S3 says of a denial that a policy states, and not of a right that nobody gave."""
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
-CLICKS = "select count(*) from events.click where dt >= current_date - interval '1' day"
+CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
 FIGURES = "select max(kpi_date) from marts.kpi_daily"
 HTTP_SECONDS = 20.0
 
@@ -99,26 +102,24 @@ def log_in_of(status: int, location: str, log_in: str) -> str:
 
 def log_refuses_a_put_that_could_replace(inside: Inside) -> str:
     """A put into the log without `If-None-Match` is refused."""
-    s3 = inside.of("s3")
-    return _refused(
-        "a put",
-        "AccessDenied",
-        lambda: s3.put_object(Bucket=inside.at.event_log, Key=NEVER_WRITTEN, Body=b"smoke"),
-    )
+    s3, again = inside.of("s3"), _written(inside)
+    return _refused("a put", "AccessDenied", lambda: s3.put_object(**again))
 
 
 def log_is_put_once(inside: Inside) -> str:
     """A key that the log holds is not written again: 412."""
-    s3 = inside.of("s3")
-    listed = s3.list_objects_v2(Bucket=inside.at.event_log, Prefix="manifests/", MaxKeys=1).get("Contents")
+    s3, again = inside.of("s3"), _written(inside)
+    return _refused(f"a second {again['Key']}", "PreconditionFailed", lambda: s3.put_object(**again, IfNoneMatch="*"))
+
+
+def _written(inside: Inside) -> dict[str, Any]:
+    """Return where something of the log lies, and its bytes: a put of them changes nothing where it goes through."""
+    s3, bucket = inside.of("s3"), inside.at.event_log
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", MaxKeys=1).get("Contents")
     if not listed:
         raise NotFoundError("the log holds nothing yet: run a day, then smoke again")
     key = listed[0]["Key"]
-    return _refused(
-        f"a second {key}",
-        "PreconditionFailed",
-        lambda: s3.put_object(Bucket=inside.at.event_log, Key=key, Body=b"smoke", IfNoneMatch="*"),
-    )
+    return {"Bucket": bucket, "Key": key, "Body": s3.get_object(Bucket=bucket, Key=key)["Body"].read()}
 
 
 def log_refuses_deletion(inside: Inside) -> str:
@@ -149,8 +150,11 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
 
 
 def athena_answers(inside: Inside) -> str:
-    """Athena reads the log by the catalogue, in the workgroup with the cut-off."""
-    return f"{_answered(inside, CLICKS)} clicks since yesterday"
+    """Athena finds rows of the log by the catalogue, in the workgroup with the cut-off."""
+    clicks = int(_answered(inside, CLICKS) or 0)
+    if not clicks:  # partitions that are projected to the wrong place hold nothing, and that is no error of Athena's
+        raise NotFoundError("Athena finds no click of the last seven days: run a day, then smoke again")
+    return f"{clicks} clicks of seven days"
 
 
 def athena_has_the_marts(inside: Inside) -> str:
@@ -224,7 +228,13 @@ def _answered(inside: Inside, query: str) -> str | None:
 
 
 def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
-    code = refused_with(call)
-    if code != wanted:
-        raise IntegrityError(f"{what} is answered with {code or 'success'} and not with {wanted}")
+    code = said = ""
+    try:
+        call()
+    except Exception as error:
+        if not (code := error_code(error)):
+            raise
+        said = str(error)
+    if code != wanted or (code == "AccessDenied" and DENIED_BY_A_STATEMENT not in said):
+        raise IntegrityError(f"{what} is answered with {said or 'success'} and not with {wanted} by a statement")
     return f"{what} is refused"

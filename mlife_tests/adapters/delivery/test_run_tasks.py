@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.delivery.run_tasks import Ended, RunTasks
-from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
+from mlife_assets.core.errors import GateClosedError, TransientError
 
 VALUES = {
     "/mlife/dagster/cluster-arn": "arn:aws:ecs:us-east-1:111111111111:cluster/mlife",
@@ -49,6 +49,8 @@ class Account:
         if number not in self.ends:
             return {"tasks": [], "failures": [{"reason": "MISSING"}]}
         if self.looks[number] < 2:
+            return {"tasks": [], "failures": [{"reason": "MISSING"}]}
+        if self.looks[number] < 3:
             return {"tasks": [{"lastStatus": "RUNNING", "containers": []}]}
         return {"tasks": [{"lastStatus": "STOPPED", **self.ends[number]}]}
 
@@ -84,8 +86,8 @@ def test_a_task_that_does_not_start_can_be_tried_again() -> None:
         tasks(Account({}, starts=False)).run({"a": ["mlife"]})
 
 
-def test_a_task_that_ecs_does_not_know_is_an_error() -> None:
-    with pytest.raises(PermanentError, match="MISSING"):
+def test_a_task_that_ecs_never_knows_is_an_error() -> None:
+    with pytest.raises(TransientError, match="task/mlife/1 was not over"):
         tasks(Account({})).run({"a": ["mlife"]})
 
 

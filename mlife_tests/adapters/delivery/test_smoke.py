@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, lo
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 
 pytestmark = pytest.mark.aws
+DENIED = 'User: mlife-run is not authorized to perform: s3:it on resource: "log" with an explicit deny in a resource-based policy'
+NOT_ALLOWED = "User: mlife-run is not authorized because no identity-based policy allows the s3:it action"
 NOW = datetime(2026, 6, 10, 18, tzinfo=UTC)
 AT = SmokePlaces(
     environment="dev",
@@ -50,7 +53,7 @@ def answering(**answers: Any) -> Any:
             def call(*_: Any, **asked: Any) -> Any:
                 answer = answers[name]
                 if isinstance(answer, str):
-                    raise ClientError({"Error": {"Code": answer, "Message": "no"}}, name)
+                    raise ClientError({"Error": {"Code": answer, "Message": answers.get("message", DENIED)}}, name)
                 return answer(**asked) if callable(answer) else answer
 
             return call
@@ -63,12 +66,25 @@ def run(check: Callable[[Inside], str], **answers: Any) -> str:
     return check(Inside(AT, lambda _: client, NOW, lambda _: None, lambda: "0123"))
 
 
+def holding(body: bytes) -> dict[str, Any]:
+    """Return the answers of a log that holds one manifest."""
+    listed = {"Contents": [{"Key": "manifests/1"}]}
+    return {"list_objects_v2": listed, "get_object": lambda **_: {"Body": BytesIO(body)}}
+
+
 def test_a_put_that_could_replace_must_be_denied() -> None:
     check = smoke.log_refuses_a_put_that_could_replace
-    assert run(check, put_object="AccessDenied") == "a put is refused"
+    assert run(check, **holding(b"a"), put_object="AccessDenied") == "a put is refused"
     for wrong, said in (({}, "success"), ("NoSuchBucket", "NoSuchBucket")):
         with pytest.raises(IntegrityError, match=said):
-            run(check, put_object=wrong)
+            run(check, **holding(b"a"), put_object=wrong)
+
+
+def test_a_role_without_the_right_does_not_prove_that_the_bucket_denies() -> None:
+    answers: dict[str, Any] = dict.fromkeys(("put_object", "delete_object", "put_object_retention"), "AccessDenied")
+    for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
+        with pytest.raises(IntegrityError, match="no identity-based policy"):
+            run(check, **holding(b"a"), **answers, message=NOT_ALLOWED)
 
 
 def test_a_second_put_must_fail_its_condition() -> None:
@@ -76,10 +92,9 @@ def test_a_second_put_must_fail_its_condition() -> None:
         assert (asked["Key"], asked["IfNoneMatch"]) == ("manifests/1", "*")
         return {}
 
-    listed = {"Contents": [{"Key": "manifests/1"}]}
-    assert "manifests/1" in run(smoke.log_is_put_once, list_objects_v2=listed, put_object="PreconditionFailed")
+    assert "manifests/1" in run(smoke.log_is_put_once, **holding(b"a"), put_object="PreconditionFailed")
     with pytest.raises(IntegrityError, match="success"):
-        run(smoke.log_is_put_once, list_objects_v2=listed, put_object=put)
+        run(smoke.log_is_put_once, **holding(b"a"), put_object=put)
     with pytest.raises(NotFoundError, match="run a day"):
         run(smoke.log_is_put_once, list_objects_v2={})
 
@@ -97,24 +112,24 @@ def test_bypassing_retention_must_be_denied_where_deleting_is() -> None:
         from botocore.exceptions import ClientError
 
         if not asked.get("BypassGovernanceRetention"):
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteObject")
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": DENIED}}, "DeleteObject")
         return {}
 
     with pytest.raises(IntegrityError, match="deleting past retention is answered with success"):
         run(smoke.log_refuses_deletion, delete_object=delete, put_object_retention="AccessDenied")
 
 
-def test_what_must_be_refused_is_tried_on_a_key_that_was_never_written() -> None:
-    tried: list[str] = []
+def test_what_must_be_refused_harms_nothing_where_it_goes_through() -> None:
+    tried: list[tuple[str, bytes | None]] = []
 
     def note(**asked: Any) -> dict[str, Any]:
-        tried.append(asked["Key"])
+        tried.append((asked["Key"], asked.get("Body")))
         return {}
 
-    for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
+    for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_is_put_once, smoke.log_refuses_deletion):
         with pytest.raises(IntegrityError):
-            run(check, put_object=note, delete_object=note, put_object_retention=note)
-    assert set(tried) == {smoke.NEVER_WRITTEN}
+            run(check, **holding(b"a"), put_object=note, delete_object=note, put_object_retention=note)
+    assert set(tried) == {("manifests/1", b"a"), (smoke.NEVER_WRITTEN, None)}
 
 
 def pages(*written: tuple[str, datetime]) -> Any:
@@ -140,6 +155,10 @@ def test_athena_must_succeed() -> None:
         "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "12"}]}]}},
     }
     assert run(smoke.athena_answers, **answers).startswith("12 clicks")
+    states = iter(["SUCCEEDED"])
+    with pytest.raises(NotFoundError, match="no click"):
+        nothing = {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}}
+        run(smoke.athena_answers, **{**answers, "get_query_results": nothing})
     failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
     with pytest.raises(IntegrityError, match="no table"):
         run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
