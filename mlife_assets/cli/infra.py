@@ -64,7 +64,7 @@ def plan(
 ) -> None:
     """Make a change set for each stack, in the order of stacks.yaml, and show what each would do. Applies nothing.
 
-    Without --image the stacks are planned with the one that runs.
+    Without --image the stacks are planned with the one that runs. Without --out no change set is kept.
 
     Exit codes: 0 done, 1 failed.
     """
@@ -83,6 +83,9 @@ def plan(
     made = Plan(environment, owner, stacks.account, stacks.region, image, before, tuple(planned))
     if out is not None:
         out.write_text(plan_as_text(made), encoding="utf-8")
+    else:
+        for one in planned:
+            stacks.forget(one)
     _print(made, list(lines_of(made)), as_json=as_json)
 
 

@@ -106,7 +106,10 @@ class TestOnAnEmulator:
         again = json.loads(run("infra", "plan", "dev", "--json", *of).stdout)
         assert [one["change_set"] for one in again["stacks"]] == [None, None]
         assert again["image"] == again["image_before"] == "one"
-        run("infra", "plan", "dev", "--image", "two", "--out", str(plan), *of)
+        for kept, more in ((0, ()), (1, ("--out", str(plan)))):
+            run("infra", "plan", "dev", "--image", "two", *more, *of)
+            left = on_emulator("811111111111")("cloudformation").list_change_sets(StackName="mlife-dagster")
+            assert sum(one["ExecutionStatus"] == "AVAILABLE" for one in left["Summaries"]) == kept
         applied = run("infra", "apply", str(plan), "--json", *of)
         assert json.loads(applied.stdout) == {"stacks": {"mlife-dagster": "updated", "mlife-place": "nothing differs"}}
         assert run("infra", "apply", str(plan), *of).exit_code == 1

@@ -22,7 +22,6 @@ FORBIDDEN_TYPES = (
 )
 WITHOUT_RESOURCE = {
     "cloudformation:DescribeStackDriftDetectionStatus": "its argument is an id",
-    "cloudformation:ValidateTemplate": "its argument is a text",
     "cloudwatch:PutMetricData": "bound by its namespace",
     "ecr:GetAuthorizationToken": "a log-in to all registries",
     "ecs:DescribeTaskDefinition": "AWS knows no resource for it",

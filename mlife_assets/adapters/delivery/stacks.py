@@ -68,6 +68,11 @@ class Stacks:
         made = self._change_set(inputs.name, label, is_new=is_new, TemplateBody=inputs.body, Parameters=given)
         return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1], read)
 
+    def forget(self, shown: PlannedStack) -> None:
+        """Delete the change set of a plan that nobody can apply."""
+        if shown.change_set is not None:
+            self.of("cloudformation").delete_change_set(ChangeSetName=shown.change_set)
+
     def apply(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> str:
         """Execute what was shown and return what became of it, in a few words.
 
