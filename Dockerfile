@@ -1,9 +1,7 @@
 # The one image of mlife on AWS: code location, daemon, web server, runs. What it needs is in infra/README.md, "The image needs".
 #
-# PYTHON_BASE has no default, since nothing here can look up a digest that is known to be right. Whoever builds asks the registry and
-# names what it says, so that the same base is built again:
-#   docker buildx imagetools inspect python:3.11-slim-bookworm --format '{{.Manifest.Digest}}'
-#   docker buildx build --sbom=true --build-arg PYTHON_BASE=python:3.11-slim-bookworm@sha256:<digest> .
+# PYTHON_BASE has no default, since nothing here can look up a digest that is known to be right. `.github/workflows/deploy.yml` hands over
+# `python_base` of infra/parameters/accounts.yaml, so that the same base is built on again.
 ARG PYTHON_BASE
 
 FROM ${PYTHON_BASE} AS build

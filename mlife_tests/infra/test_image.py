@@ -22,6 +22,8 @@ def stages(repository: Path) -> list[list[str]]:
 def test_each_stage_begins_with_a_base_whose_digest_is_named(stages: list[list[str]], repository: Path) -> None:
     assert {stage[0].removesuffix(" AS build") for stage in stages} == {"FROM ${PYTHON_BASE}"}
     assert "ARG PYTHON_BASE\n" in (repository / "Dockerfile").read_text(encoding="utf-8"), "without a default"
+    accounts = yaml.safe_load((repository / "infra/parameters/accounts.yaml").read_text(encoding="utf-8"))
+    assert re.fullmatch(r"python:3\.11-\S+@sha256:[0-9a-f]{64}", accounts["python_base"])
     assert any('case "${PYTHON_BASE}" in *@sha256:*) ;; *) ' in line and "exit 1" in line for line in stages[0])
 
 

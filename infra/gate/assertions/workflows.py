@@ -20,7 +20,11 @@ MOST = {"contents": "read", "id-token": "write"}
 _TAKES = re.compile(r"infra/take_role\.sh (\S+) (\S+)")
 _BY_COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 _IMAGE = re.compile(r"^\s*(?:docker run .*?|)(\S+/\S+:v?\d\S*)", re.M)
-_BASE = r'base=\$\(sed .*python_base.* infra/parameters/accounts\.yaml\)\s+docker build --build-arg "PYTHON_BASE=\$base" '
+_BASE = (
+    r'base=\$\(sed .*python_base.* infra/parameters/accounts\.yaml\)\s+docker build --build-arg "PYTHON_BASE=\$base"'
+)
+ON: Any = True
+"""What YAML makes of the word by which a workflow says when it starts."""
 _TRIGGERS = {"push", "pull_request", "workflow_call", "workflow_dispatch"}
 _OURS = "github.event.pull_request.head.repo.full_name == github.repository"
 CALLED_ENVIRONMENT = "${{ inputs.environment }}"
@@ -52,7 +56,7 @@ def jobs_may_do_nothing_but_read_and_say_who_they_are(environment: Environment) 
 def strangers_get_no_identity(environment: Environment) -> Iterator[str]:
     """A workflow is started by a push to main, a person or a pull request; a copy's pull request gets no identity."""
     for file, workflow in environment.workflows.items():
-        on = workflow[True]  # what YAML makes of the word
+        on = workflow[ON]
         triggers = {on} if isinstance(on, str) else set(on)
         if triggers - _TRIGGERS or ("push" in triggers and on["push"] != {"branches": ["main"]}):
             yield f"{file} starts on {on}"

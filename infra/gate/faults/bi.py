@@ -128,7 +128,7 @@ def a_field_well_is_misspelled(template: Tree) -> None:
 
 @fault(BI, DEFINE_NONE)
 def days_are_drawn_before_they_are_known(template: Tree) -> None:
-    """Yesterday's figure is drawn as if nothing more would come: the line falls every morning."""
+    """Yesterday's figures are drawn as if no more would come: the line falls every morning."""
     properties(template, "Dashboard")["Definition"]["FilterGroups"] = []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from infra.gate.assertions.workflows import ON
 from infra.gate.faults.fault import Tree, fault
 
 RIGHTS = "jobs_may_do_nothing_but_read_and_say_who_they_are"
@@ -42,7 +43,7 @@ def rights_are_githubs_default(workflow: Tree) -> None:
 @fault("workflows/pull_request", STRANGERS)
 def a_strangers_code_runs_with_our_rights(workflow: Tree) -> None:
     """What a copy of the repository proposes runs as if it were ours."""
-    workflow[True] = "pull_request_target"
+    workflow[ON] = "pull_request_target"
 
 
 @fault("workflows/pull_request", STRANGERS)
@@ -54,7 +55,7 @@ def a_copy_says_that_it_is_us(workflow: Tree) -> None:
 @fault("workflows/deploy", STRANGERS)
 def any_branch_is_deployed(workflow: Tree) -> None:
     """What nobody reviewed is built and goes to dev."""
-    workflow[True]["push"] = None
+    workflow[ON]["push"] = None
 
 
 @fault("workflows/operate", "who_says_who_he_is_names_an_environment")

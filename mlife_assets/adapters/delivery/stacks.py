@@ -4,9 +4,9 @@ Belongs here: calls of CloudFormation. Does not belong here: which stacks there 
 a change reads (`core.delivery.changes`).
 
 Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
-update has overtaken, and values of Parameter Store that have changed since the plan are found here, since CloudFormation
-reads them when a change set is made and does not look again. A stack of which nothing differed is looked at as well: one
-before it may just have changed what it reads.
+update has overtaken, and values of Parameter Store that have changed since the plan are found here, since it reads them
+when a change set is made and does not look again. A stack of which nothing differed is looked at as well: one before it
+may just have changed what it reads.
 """
 
 from __future__ import annotations

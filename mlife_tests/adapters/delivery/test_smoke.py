@@ -24,7 +24,7 @@ from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, lo
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 
 pytestmark = pytest.mark.aws
-DENIED = 'User: mlife-run is not authorized to perform: s3:it on resource: "log" with an explicit deny in a resource-based policy'
+DENIED = "User: mlife-run is not authorized to perform: s3:it on resource: log with an explicit deny in a policy of it"
 NOT_ALLOWED = "User: mlife-run is not authorized because no identity-based policy allows the s3:it action"
 NOW = datetime(2026, 6, 10, 18, tzinfo=UTC)
 AT = SmokePlaces(
@@ -156,8 +156,8 @@ def test_athena_must_succeed() -> None:
     }
     assert run(smoke.athena_answers, **answers).startswith("12 clicks")
     states = iter(["SUCCEEDED"])
+    nothing = {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}}
     with pytest.raises(NotFoundError, match="no click"):
-        nothing = {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}}
         run(smoke.athena_answers, **{**answers, "get_query_results": nothing})
     failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
     with pytest.raises(IntegrityError, match="no table"):

@@ -111,7 +111,8 @@ def test_a_plan_reads_from_the_account_to_the_property() -> None:
 
 def test_a_plan_survives_its_file() -> None:
     changed = Change("changed", "Key", "AWS::KMS::Key", (PropertyChange("Properties/Description", None, "c"),))
-    made = plan(PlannedStack("mlife-lake", True, "arn", ("/mlife/a",), made_from(INPUTS), (changed,), {"/mlife/b": "c"}))
+    read = {"/mlife/b": "c"}
+    made = plan(PlannedStack("mlife-lake", True, "arn", ("/mlife/a",), made_from(INPUTS), (changed,), read))
     assert plan_from_text(plan_as_text(made)) == made
 
 
