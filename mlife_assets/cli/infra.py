@@ -84,8 +84,8 @@ def plan(
     if out is not None:
         out.write_text(plan_as_text(made), encoding="utf-8")
     else:
-        for one in planned:
-            stacks.forget(one)
+        for seen in planned:
+            stacks.forget(seen)
     _print(made, list(lines_of(made)), as_json=as_json)
 
 
