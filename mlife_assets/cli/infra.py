@@ -248,7 +248,7 @@ def _label() -> str:
     """Return a name for a change set that no earlier one of its stack has."""
     from mlife_assets.adapters.clock import SystemClock
 
-    return f"mlife-{SystemClock().now():%Y%m%d-%H%M%S}"
+    return f"mlife-{SystemClock().now():%Y%m%d-%H%M%S-%f}"
 
 
 def _files(folder: Path) -> InfraFiles:

@@ -103,7 +103,9 @@ class TestOnAnEmulator:
         assert shown.exit_code == 0, shown.stderr
         assert "mlife-dagster: new, waits for /mlife/place" in shown.stdout
         assert run("infra", "apply", str(plan), *of).stdout == "mlife-place: made\nmlife-dagster: made\n"
-        again = json.loads(run("infra", "plan", "dev", "--json", *of).stdout)
+        planned = run("infra", "plan", "dev", "--json", *of)
+        assert planned.exit_code == 0, planned.stderr
+        again = json.loads(planned.stdout)
         assert [one["change_set"] for one in again["stacks"]] == [None, None]
         assert again["image"] == again["image_before"] == "one"
         for kept, more in ((0, ()), (1, ("--out", str(plan)))):
