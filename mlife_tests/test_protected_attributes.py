@@ -39,6 +39,7 @@ MAY_NAME_THE_PORT = {
     "adapters/audit_file.py": "the owner's table",
     "deployments/embedded.py": "names what makes it",
     "deployments/standalone.py": "names what makes it",
+    "deployments/aws.py": "names what makes it",
     "deployments/record.py": "has a place for it",
     "components/platform/deployment_parts.py": "offers it",
 }

@@ -1,10 +1,10 @@
-"""What a change set would do, as people read it before anybody applies it.
+"""What a change set would do, as people read it before anybody executes it.
 
 Belongs here: CloudFormation's description -> added, changed, replaced, removed, with the properties that differ; the
 plan of an account as one record, and back from the file that holds it. Does not belong here: asking CloudFormation
 (`adapters.delivery.stacks`).
 
-Concept: a plan is what was shown. It names each change set by its ARN, and whoever applies it executes those and
+Concept: a plan is what was shown. It names each change set by its ARN, and whoever executes it runs those and
 nothing else. A stack that does not exist yet and reads what one before it has not written has no change set; of it the
 plan shows what will be made, and holds the hash of what it is made from.
 """
@@ -20,7 +20,7 @@ from typing import Any
 from mlife_assets.core.delivery.stack_inputs import StackInputs
 from mlife_assets.core.errors import InvalidInputError
 
-_ACTIONS = {"Add": "added", "Remove": "removed", "Import": "taken over", "Dynamic": "decided while it is applied"}
+_ACTIONS = {"Add": "added", "Remove": "removed", "Import": "taken over", "Dynamic": "decided while it is executed"}
 _REPLACED = {"True": "replaced", "Conditional": "changed, perhaps replaced", "False": "changed"}
 _POLICIES = {"Retain": "what it held stays", "ReplaceAndRetain": "the old one stays", "Snapshot": "a snapshot stays"}
 MAXIMUM_VALUE = 200
@@ -29,7 +29,7 @@ MAXIMUM_VALUE = 200
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property that differs; None where it was or will not be there, or is known only when it is applied."""
+    """One property that differs; None where it was or will not be there, or is known only when it is executed."""
 
     path: str
     before: str | None
@@ -92,7 +92,7 @@ def made_from(stack: StackInputs) -> str:
 def changes_of(described: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Return the changes of a change set from the `Changes` that DescribeChangeSet gives.
 
-    Raises InvalidInputError at an action that is not known: what cannot be shown is not applied.
+    Raises InvalidInputError at an action that is not known: what cannot be shown is not executed.
     """
     return tuple(_change(one["ResourceChange"]) for one in described)
 
@@ -141,7 +141,7 @@ def lines_of(plan: Plan) -> Iterator[str]:
 def _summary(stack: PlannedStack) -> str:
     if stack.waits_for:
         first = f"waits for {', '.join(stack.waits_for)}"
-        return f"new, {first}" if stack.is_new else f"{first}; apply what comes before it, then plan again"
+        return f"new, {first}" if stack.is_new else f"{first}; execute what comes before it, then plan again"
     if stack.change_set is None:
         return "nothing differs"
     return f"{'new, ' if stack.is_new else ''}{len(stack.changes)} resources, {stack.change_set}"
@@ -155,7 +155,7 @@ def _shown(value: str | None) -> str:
 
 
 def plan_as_text(plan: Plan) -> str:
-    """Return a plan as JSON, for `apply`."""
+    """Return a plan as JSON, as `plan_from_text` takes it."""
     return json.dumps(asdict(plan), indent=1, sort_keys=True) + "\n"
 
 

@@ -3,7 +3,7 @@
 Belongs here: stacks.yaml and the parameters beside it -> one record per stack, in order. Does not belong here: reading
 files (`adapters.delivery.infra_files`), what a change set does (`core.delivery.changes`).
 
-Concept: the gate renders with the same values that are applied, since both take them from here.
+Concept: the gate renders with the same values that reach AWS, since both take them from here.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def words_of(accounts: Mapping[str, Any], environment: str) -> dict[str, str]:
 
 
 def stack_inputs(files: InfraFiles, environment: str, owner: str, given: Mapping[str, str]) -> tuple[StackInputs, ...]:
-    """Return the stacks that the pipeline applies in one account for an environment, in order.
+    """Return the stacks that the pipeline makes in one account for an environment, in order.
 
     Raises InvalidInputError where a name is unknown or a parameter has no value.
     """

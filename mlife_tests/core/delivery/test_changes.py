@@ -105,7 +105,7 @@ def test_a_plan_reads_from_the_account_to_the_property() -> None:
         "mlife-lake: new, waits for /mlife/network/vpc-id",
         "  added: LakeBucket (AWS::S3::Bucket)",
         "  added: LakeKey (AWS::KMS::Key)",
-        "mlife-triggers: waits for /mlife/dagster/cluster-arn; apply what comes before it, then plan again",
+        "mlife-triggers: waits for /mlife/dagster/cluster-arn; execute what comes before it, then plan again",
     ]
 
 
