@@ -55,7 +55,7 @@ def target(**more: str) -> dict[str, Any]:
         (change("Modify", Replacement="True", PolicyAction="ReplaceAndDelete"), "replaced"),
         (change("Modify", Replacement="True", PolicyAction="ReplaceAndRetain"), "replaced (the old one stays)"),
         (change("Modify", Replacement="Conditional"), "changed, perhaps replaced"),
-        (change("Dynamic"), "decided while it is applied"),
+        (change("Dynamic"), "decided while it is executed"),
     ],
 )
 def test_each_action_has_a_word(described: dict[str, Any], what: str) -> None:
