@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
-from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.recompute import SOURCE_COLUMNS
@@ -66,8 +65,7 @@ class EventHistory:
         columns, schema = self.columns[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
         files = self.files(event_type, start, end)
-        read = read_at_once(lambda file: self._about(self.log.read_file(file, columns)), files)
-        rows = pa.concat_tables([nothing, *read])
+        rows = pa.concat_tables([nothing, *(self._about(self.log.read_file(file, columns)) for file in files)])
         rows = rows.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
         _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
         first = rows.take(pa.array(np.sort(places)))
