@@ -291,7 +291,7 @@ class FarStore:
     one was on its way, by the time of one.
     """
 
-    SECONDS = 0.02
+    SECONDS, root = 0.02, None
 
     def __init__(self, lake: ObjectStore) -> None:
         self._lake, self._lock = lake, threading.Lock()

@@ -27,7 +27,7 @@ from mlife_assets.adapters.event_log.manifests import (
     encode_manifest,
     is_authentic,
 )
-from mlife_assets.adapters.event_log.reading import READERS, read_at_once
+from mlife_assets.adapters.event_log.reading import READERS, read_at_once, readers_of
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
 
@@ -141,7 +141,7 @@ class Chain:
         found = []
         before = pin.sha256 if pin is not None and pin.sequence == sequence else None
         keys = [manifest_key(number) for number in range(sequence + 1, end)]
-        for key, data in zip(keys, read_at_once(self._bytes, keys), strict=True):
+        for key, data in zip(keys, read_at_once(self._bytes, keys, readers_of(self._store)), strict=True):
             manifest = self._checked(key, data)
             if before is not None and manifest.previous != before:
                 raise IntegrityError(f"{key} does not follow the manifest before it; run `mlife log verify`")
@@ -277,7 +277,9 @@ class Chain:
         while self._known(key) is None and self._looked_up_to is not None and self._looked_up_to.sequence > 0:
             last = self._looked_up_to.sequence - 1
             numbers = range(last, max(last - window, -1), -1)
-            for number, data in zip(numbers, read_at_once(self._bytes, list(map(manifest_key, numbers))), strict=True):
+            keys = list(map(manifest_key, numbers))
+            read = read_at_once(self._bytes, keys, readers_of(self._store))
+            for number, data in zip(numbers, read, strict=True):
                 self._looked_up_to = self._noted(number, data)
             window = min(2 * window, READERS)
         return self._known(key)

@@ -32,7 +32,7 @@ from mlife_assets.adapters.event_log.layout import (
     parse_day,
 )
 from mlife_assets.adapters.event_log.manifests import Entry
-from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.event_log.reading import read_at_once, readers_of
 from mlife_assets.adapters.event_log.remembered import RememberedEvents
 from mlife_assets.adapters.event_log.versions import decode_rows, encode_rows
 from mlife_assets.adapters.object_store import put_addressed
@@ -61,6 +61,7 @@ class ParquetEventLog:
         """Keep the log below `events/` and `manifests/` of `store`; `key` and `pinned` are those of `Chain`."""
         self._store = store
         self.chain = Chain(store, key=key, pinned=pinned)
+        self.readers = readers_of(store)
         self.forget()
 
     def append(self, event_type: str, table: pa.Table, *, writer: str, batch: str | None = None) -> Append:
@@ -103,7 +104,7 @@ class ParquetEventLog:
             raise InvalidInputError(f"{event_type} has no column {unknown[0]}; it has {', '.join(kind.schema.names)}")
         loaded = list(dict.fromkeys((*wanted, *ORDER)))
         found = self.files(event_type, start=start, end=end)
-        read = zip(found, read_at_once(lambda file: self.rows_of(file, loaded), found), strict=True)
+        read = zip(found, read_at_once(lambda file: self.rows_of(file, loaded), found, self.readers), strict=True)
         parts = {file: rows for file, rows in read if rows is not None}
         return self.in_order(event_type, parts, loaded).select(wanted)
 

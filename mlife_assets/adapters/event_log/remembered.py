@@ -62,7 +62,7 @@ class RememberedEvents:
             files, parts = list(log.files(event_type)), dict[LogFile, pa.Table]()
         else:
             files, parts = [file for day in days for file in log.files(event_type, start=day, end=day)], dict(known)
-        read = read_at_once(lambda file: known[file] if file in known else log.rows_of(file), files)
+        read = read_at_once(lambda file: known[file] if file in known else log.rows_of(file), files, log.readers)
         for file, rows in zip(files, read, strict=True):
             if rows is not None:
                 parts[file] = rows

@@ -34,7 +34,7 @@ from mlife_assets.adapters.event_log.manifests import (
     decode_manifest,
     is_authentic,
 )
-from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.event_log.reading import read_at_once, readers_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 
@@ -135,7 +135,8 @@ def verify(
             findings.add("altered_manifest", link.key, f"{source} recorded another hash; restore it from a copy")
     _find_late_hours(manifests, findings)
     listed = _listed(manifests, findings)
-    for entry, actual in zip(listed.values(), read_at_once(lambda key: _hash_of(store, key), listed), strict=True):
+    read = read_at_once(lambda key: _hash_of(store, key), listed, readers_of(store))
+    for entry, actual in zip(listed.values(), read, strict=True):
         if actual is None:
             findings.add(
                 "missing_file", entry.key, f"is listed with {entry.rows} rows; restore it or append them again"
@@ -172,7 +173,7 @@ def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_un
             findings.add("unknown_object", name, "is not named like a manifest; remove it")
         else:
             names.append(name)
-    for name, data in zip(names, read_at_once(store.get, names), strict=True):
+    for name, data in zip(names, read_at_once(store.get, names, readers_of(store)), strict=True):
         sequence = parse_manifest_key(name)
         manifests.hashes[name] = content_hash(data)
         try:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
+from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.recompute import SOURCE_COLUMNS
@@ -65,7 +66,8 @@ class EventHistory:
         columns, schema = self.columns[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
         files = self.files(event_type, start, end)
-        rows = pa.concat_tables([nothing, *(self._about(self.log.read_file(file, columns)) for file in files)])
+        read = read_at_once(lambda file: self._about(self.log.read_file(file, columns)), files, self.log.readers)
+        rows = pa.concat_tables([nothing, *read])
         rows = rows.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
         _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
         first = rows.take(pa.array(np.sort(places)))
