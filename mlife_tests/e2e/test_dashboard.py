@@ -205,7 +205,9 @@ def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, lived, 
     assert all(one.is_champion or one.registered_on >= since for one in cut.models)
     note = f"days from <b>{format_day(since, year=True)}</b> on, totals of all"
     assert note in render_dashboard(cut)
+    assert f"held back since {format_day(since)}" in render_dashboard(cut)
     assert "totals of all" not in page
+    assert "held back since" not in page
 
 
 @pytest.mark.browser

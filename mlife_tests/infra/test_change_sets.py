@@ -21,7 +21,7 @@ import pytest
 from infra.gate.environments import Environment, Sources, rendered
 from infra.gate.environments import Stack as Rendered
 from infra.gate.yaml_tags import written
-from mlife_assets.adapters.delivery.aws import error_code
+from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.infra_files import read_infra
 from mlife_assets.adapters.delivery.stacks import Stacks
 from mlife_assets.core.delivery.changes import PlannedStack
@@ -92,7 +92,7 @@ def apply(deployed: Deployed, stack: Rendered, inputs: StackInputs) -> None:
             if types := UNKNOWN_TYPES.search(str(error)):
                 deployed.lacking.update(types[1].split(", "))
             deployed.lacking.update(f"{kind} {name}" for name, kind in UNKNOWN_ATTRIBUTE.findall(str(error)))
-            if len(deployed.lacking) == lacking or not (isinstance(error, PermanentError) or error_code(error)):
+            if len(deployed.lacking) == lacking or not (isinstance(error, PermanentError) or code_of(error)):
                 raise
         else:
             deployed.planned.append(planned)
@@ -202,7 +202,7 @@ def ignored(deployed: Deployed) -> dict[str, str]:
         try:
             call()
         except Exception as error:
-            if not error_code(error):
+            if not code_of(error):
                 raise
             return False
         return True

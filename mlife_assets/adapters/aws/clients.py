@@ -98,7 +98,7 @@ def aws_errors_explained(what: str, call: str) -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of an answer of AWS."""
+    """Return the code by which AWS refused a call; empty where it was not AWS that did."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 

@@ -1,6 +1,6 @@
 """Clients of AWS, and what it means when AWS refuses.
 
-Belongs here: making a client, reading an error's code, waiting. Does not belong here: any call that changes something.
+Belongs here: making a client, naming refusals, waiting. Does not belong here: any call that changes something.
 
 Concept: credentials are boto3's affair: a role by OIDC in a pipeline, the task's role in a task. mlife takes no key.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
 
 T = TypeVar("T")
@@ -43,12 +44,6 @@ def clients(region: str) -> Clients:
     return lambda service: session.client(service)
 
 
-def error_code(error: Exception) -> str:
-    """Return the code by which AWS refused a call; empty where it was not AWS that did."""
-    response: Any = getattr(error, "response", None)
-    return str(response["Error"]["Code"]) if isinstance(response, dict) and "Error" in response else ""
-
-
 def refused_with(call: Callable[[], object]) -> str:
     """Make a call and return the code by which AWS refused it; empty where it went through."""
     from botocore.exceptions import ClientError  # type: ignore[import-not-found,unused-ignore]
@@ -56,7 +51,7 @@ def refused_with(call: Callable[[], object]) -> str:
     try:
         call()
     except ClientError as error:
-        return error_code(error)
+        return code_of(error)
     return ""
 
 
@@ -68,7 +63,7 @@ def refusals_named() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in {"boto3", "botocore"}:
             raise
-        code = error_code(error)
+        code = code_of(error)
         kind = TransientError if code in _AGAIN or type(error).__name__ in _AGAIN else PermanentError
         raise kind(f"AWS: {error}") from error
 

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from http.client import HTTPSConnection
 from typing import Any
 
-from mlife_assets.adapters.delivery.aws import Clients, error_code, refused_with, waited
+from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
 from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 
@@ -232,7 +233,7 @@ def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
     try:
         call()
     except Exception as error:
-        if not (code := error_code(error)):
+        if not (code := code_of(error)):
             raise
         said = str(error)
     if code != wanted or (code == "AccessDenied" and DENIED_BY_A_STATEMENT not in said):

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, error_code, require_account, waited
+from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, require_account, waited
 from mlife_assets.core.delivery.changes import (
     Change,
     PlannedStack,
@@ -162,7 +163,7 @@ class Stacks:
         try:
             return str(self.of("ssm").get_parameter(Name=path)["Parameter"]["Value"])
         except Exception as error:
-            if error_code(error) in {"ParameterNotFound", "ParameterVersionNotFound"}:
+            if code_of(error) in {"ParameterNotFound", "ParameterVersionNotFound"}:
                 return None
             raise
 
@@ -170,7 +171,7 @@ class Stacks:
         try:
             return dict(self.of("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
         except Exception as error:
-            if error_code(error) == "ValidationError" and "does not exist" in str(error):
+            if code_of(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
 
@@ -229,7 +230,7 @@ class Stacks:
         try:
             pages = self._pages(str(shown.change_set))
         except Exception as error:
-            if error_code(error) == "ChangeSetNotFound":
+            if code_of(error) == "ChangeSetNotFound":
                 raise UpstreamMismatchError(f"{shown.name}: {shown.change_set} is gone; plan again") from error
             raise
         if pages[0]["ExecutionStatus"] != "AVAILABLE" or pages[0]["StackName"] != shown.name:

@@ -63,7 +63,7 @@ def render_dashboard(data: DashboardData) -> str:
         detectors=detectors(data),
         production_charts=production_charts(data),
         reasons=_reasons(data.suppressions),
-        held_back=_held_back(data.suppressions),
+        held_back=_held_back(data),
         runs=verdict_runs(data.decisions),
         models=sorted(data.models, key=lambda m: (m.registered_on, m.model_version), reverse=True),
         outcomes=OUTCOMES,
@@ -80,13 +80,15 @@ def render_dashboard(data: DashboardData) -> str:
     return page(title, body, nav=data.nav, script=reading_script(), is_wide=True)
 
 
-def _held_back(suppressions: tuple[Suppression, ...]) -> str:
-    """Return how many texts were held back, and the reasons that did so most often."""
+def _held_back(data: DashboardData) -> str:
+    """Return how many texts were held back on the days that are shown, and the reasons that did so most often."""
+    suppressions = data.suppressions
+    since = f" since {format_day(data.first_date)}" if data.is_cut else ""
     if not suppressions:
-        return "No text was held back."
+        return f"No text was held back{since}."
     total = sum(one.count for one in suppressions)
     named = ", ".join(f"{row.name} {row.cells[1]}" for row in _reasons(suppressions)[:REASONS_NAMED])
-    return f"{total:,} texts were held back by the rules that protect people ({named})."
+    return f"{total:,} texts were held back{since} by the rules that protect people ({named})."
 
 
 def _reasons(suppressions: tuple[Suppression, ...]) -> list[ReasonRow]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.delivery.aws import error_code, refusals_named, refused_with, require_account, waited
+from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.delivery.aws import refusals_named, refused_with, require_account, waited
 from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
 
 pytestmark = pytest.mark.aws
@@ -47,8 +48,8 @@ def test_missing_credentials_are_an_error_on_purpose_and_a_defect_stays_one() ->
 
 
 def test_the_code_of_a_refusal_is_read_and_nothing_else() -> None:
-    assert error_code(refusal("AccessDenied")) == "AccessDenied"
-    assert error_code(ValueError("AccessDenied")) == ""
+    assert code_of(refusal("AccessDenied")) == "AccessDenied"
+    assert code_of(ValueError("AccessDenied")) == ""
     assert refused_with(raising(refusal("PreconditionFailed"))) == "PreconditionFailed"
     assert refused_with(lambda: None) == ""
     with pytest.raises(KeyError):

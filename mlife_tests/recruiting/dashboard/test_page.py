@@ -14,6 +14,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import Link
+from mlife_assets.core.pages.charts.scales import format_day
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import (
@@ -216,6 +217,13 @@ def test_empty_history_says_so() -> None:
     for words in ("No data yet.", "No decision yet.", "No model yet.", "No text was held back.", "none yet"):
         assert words in page
     assert "nan" not in page.lower().replace("nannyml", "")
+
+
+def test_a_page_of_the_newest_days_says_from_when_its_texts_were_held_back() -> None:
+    cut = DashboardData(as_of_date=DAY, first_date=DAY, is_cut=True)
+    assert f"No text was held back since {format_day(DAY)}." in render_dashboard(cut)
+    held = render_dashboard(replace(cut, suppressions=(Suppression("quiet_hours", 3),)))
+    assert f"3 texts were held back since {format_day(DAY)} by the rules" in held
 
 
 def test_one_day_and_missing_values_are_gaps_not_zeros() -> None:
