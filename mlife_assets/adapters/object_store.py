@@ -6,8 +6,8 @@ stored (event log, tables, artifacts) and how it is encoded.
 Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
 listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
 file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
-manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed without
-obstore, which asks the disk about every file and takes several times as long, with the same answers (`local_listing`).
+manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed and its
+files are read without obstore, which takes several times as long, with the same answers (`local_files`).
 
 A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
 arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
@@ -35,7 +35,7 @@ from obstore.exceptions import (
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
-from mlife_assets.adapters.local_listing import listed_files, listed_folders
+from mlife_assets.adapters.local_files import listed_files, listed_folders, read_file
 from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
@@ -162,6 +162,8 @@ class ObstoreObjectStore:
     def get(self, key: str) -> bytes:
         """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""
         try:
+            if self._root is not None:
+                return read_file(self._root, key)
             return bytes(obstore.get(self._backend, key).bytes())
         except _MISSING as error:
             if is_bucket_missing(error):
@@ -195,7 +197,7 @@ class ObstoreObjectStore:
         """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""
         try:
             if self._root is not None:
-                return listed_folders(_existing(self._root), prefix)
+                return listed_folders(self._root, prefix)
             found = obstore.list_with_delimiter(self._backend, prefix.rstrip("/") or None)
             return sorted(folder.rpartition("/")[2] for folder in found["common_prefixes"])
         except (BaseError, OSError, ValueError) as error:
@@ -205,7 +207,7 @@ class ObstoreObjectStore:
         """Return all keys below the folder `prefix` (`""` = all), sorted; whole path segments match."""
         try:
             if self._root is not None:
-                return listed_files(_existing(self._root), prefix)
+                return listed_files(self._root, prefix)
             batches = obstore.list(self._backend, prefix.rstrip("/") or None)
             return sorted(item["path"] for batch in batches for item in batch)
         except (BaseError, OSError, ValueError) as error:
@@ -269,12 +271,6 @@ def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> boo
             raise
         store.replace(key, data)
         return False
-
-
-def _existing(root: Path) -> Path:
-    if not root.is_dir():
-        raise NotFoundError(f"folder {root} of the object store is gone; restore it")
-    return root
 
 
 def _fsync(path: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -102,7 +103,7 @@ class EventType:
         """Envelope columns first, then the payload."""
         return ENVELOPE + self.columns
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Arrow schema of the stored table."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.all_columns])

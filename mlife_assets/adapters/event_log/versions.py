@@ -106,6 +106,8 @@ def _present(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
 def _as_contract(contract: EventType, rows: pa.Table, columns: Sequence[str], where: str) -> pa.Table:
     """Return `columns` with the types of the contract; one that may be null and is absent is null."""
     schema = pa.schema([contract.schema.field(name) for name in columns])
+    if rows.schema.equals(schema):
+        return rows
     arrays = []
     for field in schema:
         if field.name in rows.column_names:

@@ -6,11 +6,11 @@ belong here: which events features need (`recompute_inputs`), what they mean
 
 Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
 therefore does not show which of its rows are repeats. Nothing is delivered before it happens, so only rows that
-occurred before the range can be repeats: their ids are looked up in the days since. Of each file only rows of the
-wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
+occurred before the range can be repeats: their ids are looked up in the days since. Of some files at a time only rows
+of the wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, reduce
@@ -25,6 +25,7 @@ from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.recompute import SOURCE_COLUMNS
 
+FILES_AT_ONCE = 32
 BLOCK_DAYS = 28
 FIRST_BLOCKS_DAYS = (1, 7, 28)
 """Lengths of the newest blocks where the newest rows nearly always suffice."""
@@ -66,8 +67,7 @@ class EventHistory:
         columns, schema = self.columns[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
         files = self.files(event_type, start, end)
-        read = read_at_once(lambda file: self._about(self.log.read_file(file, columns)), files, self.log.readers)
-        rows = pa.concat_tables([nothing, *read])
+        rows = pa.concat_tables([nothing, *self._about_each(files, columns)])
         rows = rows.sort_by([("observed_at", "ascending"), ("event_id", "ascending")])
         _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
         first = rows.take(pa.array(np.sort(places)))
@@ -99,6 +99,13 @@ class EventHistory:
             start = add_days(end, 1 - next(days, BLOCK_DAYS))
             yield start, end
             end = add_days(start, -1)
+
+    def _about_each(self, files: Sequence[LogFile], columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        """Yield what some files at a time hold of the wanted ids: looking for ids costs more than small rows do."""
+        for start in range(0, len(files), FILES_AT_ONCE):
+            some = files[start : start + FILES_AT_ONCE]
+            read = read_at_once(lambda file: self.log.read_file(file, columns), some, self.log.readers)
+            yield self._about(pa.concat_tables(read))
 
     def _about(self, rows: pa.Table) -> pa.Table:
         masks = [pc.is_in(rows[key], value_set=ids) for key, ids in self.wanted.items() if key in rows.column_names]

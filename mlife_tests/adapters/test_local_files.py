@@ -1,4 +1,4 @@
-"""A folder is listed as obstore lists it, whatever lies there, and no file is asked about."""
+"""A folder is listed and read as by obstore, whatever lies there, and to list it no file is asked about."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
-from mlife_assets.adapters.local_listing import listed_files, listed_folders
+from mlife_assets.adapters.local_files import listed_files, listed_folders, read_file
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import InvalidInputError, TransientError
+from mlife_assets.core.errors import InvalidInputError, PermanentError, TransientError
 
 NAMES = (
     "a/b.json",
@@ -70,6 +70,39 @@ def test_folders_are_those_of_obstore_and_empty_ones(root: Path, prefix: str) ->
     assert listed_folders(root, prefix) == sorted(one.rpartition("/")[2] for one in found["common_prefixes"])
 
 
+KEYS = (
+    *NAMES,
+    "/top",
+    "top/",
+    "top//",
+    "a//b",
+    "links/file",
+    "links/broken",
+    "a",
+    "empty/",
+    "nothing",
+    "nothing/there",
+)
+KEYS += ("top/below", "a/h#x/below", "", ".", "..", "../outside/sub/file", "a/../top", "a\nb", "a\x00", "n" * 300, "#1")
+
+
+def _obstore_read(root: Path, key: str) -> bytes:
+    return bytes(obstore.get(LocalStore(root), key).bytes())
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_bytes_of_a_file_are_those_of_obstore_and_so_is_what_is_none(root: Path, key: str) -> None:
+    answers = list[bytes | str]()
+    for read in (read_file, _obstore_read):
+        try:
+            answers.append(read(root, key))
+        except (FileNotFoundError, ValueError) as error:
+            answers.append("missing" if isinstance(error, FileNotFoundError) else "no key")
+        except (BaseError, OSError):
+            answers.append("failed")
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("prefix", ["..", "../outside", "a/../links", "./a", "a//b", "a\nb", "a\x7f"])
 def test_a_prefix_that_leads_elsewhere_is_refused_as_by_obstore(root: Path, prefix: str) -> None:
     with pytest.raises((BaseError, ValueError)):
@@ -116,6 +149,15 @@ def test_a_folder_that_goes_away_while_it_is_listed_is_empty(root: Path, monkeyp
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", removing)
     assert listed_files(root, "empty") == []
+
+
+def test_a_file_that_nobody_may_read_is_refused_and_names_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str, *_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(PermanentError, match=f"access to {root}/top was refused: .*grant read"):
+        ObstoreObjectStore.local(root).get("top")
 
 
 def test_a_folder_is_listed_by_one_reading_and_no_file_is_asked_about(
