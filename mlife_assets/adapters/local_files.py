@@ -5,8 +5,7 @@ writing (`object_store`).
 
 Concept: a listing needs names alone, and the kind of an entry comes with its name, so no file is asked about. Links
 are followed, a link to nothing is passed over, and so is what a put has not finished (`name#1`). What cannot be listed
-is an error and never left out. A small file is read in a tenth of the time that obstore takes, which hands it to
-threads.
+is an error and never left out. A small file is read in a fraction of the time that obstore takes.
 """
 
 from __future__ import annotations
