@@ -25,7 +25,7 @@ from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.recompute import SOURCE_COLUMNS
 
-FILES_AT_ONCE = 32
+FILES_AT_ONCE, SMALL_FILE_ROWS = 32, 10_000
 BLOCK_DAYS = 28
 FIRST_BLOCKS_DAYS = (1, 7, 28)
 """Lengths of the newest blocks where the newest rows nearly always suffice."""
@@ -101,11 +101,15 @@ class EventHistory:
             end = add_days(start, -1)
 
     def _about_each(self, files: Sequence[LogFile], columns: tuple[str, ...]) -> Iterator[pa.Table]:
-        """Yield what some files at a time hold of the wanted ids: looking for ids costs more than small rows do."""
+        """Yield what some files at a time hold of the wanted ids: of a small file, looking is most of the work."""
+
+        def read(file: LogFile) -> pa.Table:
+            rows = self.log.read_file(file, columns)
+            return rows if rows.num_rows <= SMALL_FILE_ROWS else self._about(rows)
+
         for start in range(0, len(files), FILES_AT_ONCE):
             some = files[start : start + FILES_AT_ONCE]
-            read = read_at_once(lambda file: self.log.read_file(file, columns), some, self.log.readers)
-            yield self._about(pa.concat_tables(read))
+            yield self._about(pa.concat_tables(read_at_once(read, some, self.log.readers)))
 
     def _about(self, rows: pa.Table) -> pa.Table:
         masks = [pc.is_in(rows[key], value_set=ids) for key, ids in self.wanted.items() if key in rows.column_names]

@@ -15,6 +15,7 @@ import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.events import event_history
 from mlife_assets.components.events.event_history import EventHistory
 from mlife_assets.components.monitoring import recompute_inputs
 from mlife_assets.components.monitoring.recompute_inputs import read_source, recomputed_day_findings
@@ -175,8 +176,9 @@ def test_a_row_is_about_the_ids_that_any_of_its_columns_names(tmp_path, columns:
     assert found == [f"msg_{number}" for number in range(len(columns))]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_is_read_derives_the_rows_of_the_whole_log(tmp_path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "small_file_rows"), [(0, event_history.SMALL_FILE_ROWS), (1, 0), (2, 2)])
+def test_what_is_read_derives_the_rows_of_the_whole_log(tmp_path, monkeypatch, seed: int, small_file_rows: int) -> None:
+    monkeypatch.setattr(event_history, "SMALL_FILE_ROWS", small_file_rows)
     lake = busy(tmp_path, seed)
     source, whole = read_source(lake.platform, [EVE, DAY], USERS, JOBS), lake.whole()
     for day in (EVE, DAY):
