@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from pydantic import Field, Secret, SecretStr, model_validator
 
 from mlife_assets.core.storage_places import Bucket, Credentials
-from mlife_assets.deployment_settings import DeploymentSettings, overlap
+from mlife_assets.deployment_settings import PEOPLE, DeploymentSettings, overlap
 from mlife_assets.home_settings import is_folder
 
 NAME = "aws"
@@ -72,6 +72,12 @@ class AwsSettings(DeploymentSettings):
         for name in ("lake", "landing", "event_log", "log_heads"):
             if (place := getattr(self, name)) is None or is_folder(place):
                 raise ValueError(f"{_variables([name])} is no bucket; set it to s3://bucket, as {TEMPLATE} does")
+        for name in PEOPLE:
+            if (named := getattr(self, name)) is not None and is_folder(named):
+                raise ValueError(
+                    f"{_variables([name])} names a file of the home, which ends with its task; set it to "
+                    f"s3://bucket/key.parquet, as {TEMPLATE} does for runs"
+                )
         for other in ("lake", "landing", "log_heads"):
             if overlap(str(self.event_log), getattr(self, other)):
                 raise ValueError(
@@ -82,6 +88,12 @@ class AwsSettings(DeploymentSettings):
         if self.head_signing_key_parts["region"] != self.s3_region:
             raise ValueError("MLIFE_HEAD_SIGNING_KEY is in another region than AWS_REGION says; correct one of them")
         return self
+
+    @property
+    def named_places(self) -> dict[str, str]:
+        """Return what may lie in a bucket, by the variable that says where, as it was said."""
+        own = {"MLIFE_EVENT_LOG": self.event_log, "MLIFE_LOG_HEADS": self.log_heads}
+        return {**super().named_places, **{name: place for name, place in own.items() if place is not None}}
 
     @property
     def head_signing_key_parts(self) -> dict[str, str]:

@@ -21,7 +21,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
-from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix
+from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix, require_table_url
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.home_settings import HomeSettings, is_folder, lies_in_or_holds
 from mlife_assets.recruiting.mail.relay_address import RelayAddress, read_relay_address
@@ -32,6 +32,8 @@ BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
 KEPT = ("contacts", "audit_table", "landing", "s3_endpoint", "letterhead")
 """What a home says to processes without the variables; a variable comes first, for its own process. No password is."""
+PEOPLE = ("contacts", "audit_table")
+"""Tables of the owner's that are about people."""
 MARKET_FOLDERS = ("market", "truth")
 """Where a simulated market keeps its state and its truth, however it was begun."""
 
@@ -76,11 +78,13 @@ class DeploymentSettings(HomeSettings):
     clock_file: Path | None = Field(
         default=None, description="File that holds the present of a standalone deployment, to try days out."
     )
-    contacts: Path | None = Field(
-        default=None, description="Your contact book, Parquet or CSV; a relative path starts in the private folder."
+    contacts: str | None = Field(
+        default=None,
+        description="Your contact book, Parquet or CSV: a file, a relative path starting in the private folder, or "
+        "s3://bucket/key.parquet.",
     )
-    audit_table: Path | None = Field(
-        default=None, description="Your table of self-reported groups for the fairness audit, Parquet or CSV."
+    audit_table: str | None = Field(
+        default=None, description="Your table of self-reported groups for the fairness audit, likewise."
     )
     landing: str | None = Field(
         default=None,
@@ -102,6 +106,16 @@ class DeploymentSettings(HomeSettings):
         except InvalidInputError as error:
             raise ValueError(str(error)) from None
         return address
+
+    @field_validator(*PEOPLE)
+    @classmethod
+    def _a_file_or_an_object(cls, named: str | None) -> str | None:
+        try:
+            if named is not None and not is_folder(named):
+                require_table_url(named)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from None
+        return named
 
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
@@ -147,11 +161,19 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_CLOCK_FILE tries days out and MLIFE_MAIL_RELAY sends to people, at the hours of that clock; "
                 "unset one of them"
             )
-        if overlap(*self.named_places.values()):
+        if overlap(self.named_places["MLIFE_LANDING"], self.named_places["MLIFE_LAKE"]):
             raise ValueError(
                 "MLIFE_LANDING lies in the lake, or holds it, and others write to it; name a place of its own"
             )
-        if any(one == Path() for one in (self.contacts, self.audit_table, self.letterhead)):
+        for variable, place in self._objects_about_people.items():
+            bucket = f"s3://{bucket_name_and_prefix(place)[0]}"
+            others = self.named_places.keys() - self._objects_about_people.keys()
+            if there := sorted(other for other in others if overlap(bucket, self.named_places[other])):
+                raise ValueError(
+                    f"{variable} lies in the bucket of {there[0]}, which others read; name a bucket for people's data "
+                    "alone"
+                )
+        if any(one is not None and Path(one) == Path() for one in (self.contacts, self.audit_table, self.letterhead)):
             raise ValueError(
                 "MLIFE_CONTACTS, MLIFE_AUDIT_TABLE or MLIFE_LETTERHEAD is set to nothing; name a file, or unset it"
             )
@@ -166,25 +188,42 @@ class DeploymentSettings(HomeSettings):
         """Return where others deliver. Raises InvalidInputError naming what a bucket lacks: people who stop what is
         sent need no key to read exports.
         """
-        try:
-            return self._place("landing", self.landing)
-        except ValueError as error:
-            raise InvalidInputError(str(error)) from None
+        return self._opened("landing", self.landing)
 
     @property
     def named_places(self) -> dict[str, str]:
         """Return what may lie in a bucket, by the variable that says where, as it was said."""
-        return {**super().named_places, "MLIFE_LANDING": self.landing or str(self.home / "landing")}
+        landing = self.landing or str(self.home / "landing")
+        return {**super().named_places, "MLIFE_LANDING": landing, **self._objects_about_people}
 
     @property
-    def contacts_file(self) -> Path | None:
-        """Return where the contact book of the owner is."""
-        return None if self.contacts is None else self.private_folder / self.contacts
+    def _objects_about_people(self) -> dict[str, str]:
+        """Return those of the owner's tables that lie in a bucket, by the variable that says where."""
+        named = {f"MLIFE_{name.upper()}": getattr(self, name) for name in PEOPLE}
+        return {variable: place for variable, place in named.items() if place is not None and not is_folder(place)}
 
     @property
-    def audit_file(self) -> Path | None:
-        """Return where the audit table of the owner is."""
-        return None if self.audit_table is None else self.private_folder / self.audit_table
+    def contacts_place(self) -> Path | Bucket | None:
+        """Return where the contact book is: a file, or an object, whose key is the prefix. Raises InvalidInputError
+        naming what a bucket lacks.
+        """
+        return self._owners("contacts", self.contacts)
+
+    @property
+    def audit_place(self) -> Path | Bucket | None:
+        """Return where the audit table is, likewise."""
+        return self._owners("audit_table", self.audit_table)
+
+    def _owners(self, name: str, named: str | None) -> Path | Bucket | None:
+        if named is None:
+            return None
+        return self.private_folder / named if is_folder(named) else self._opened(name, named)
+
+    def _opened(self, name: str, named: str | None) -> Path | Bucket:
+        try:
+            return self._place(name, named)
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from None
 
     @property
     def letterhead_file(self) -> Path | None:
@@ -219,7 +258,7 @@ class DeploymentSettings(HomeSettings):
         """
         if self.deployment == "standalone" and not (self.home / DEPLOYMENT_FILE).exists():
             said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
-            if self.landing is None or is_folder(self.landing):
+            if all(is_folder(said.get(name, "")) for name in ("landing", *PEOPLE)):
                 said.pop("s3_endpoint", None)
             self.home.mkdir(parents=True, exist_ok=True)
             _write_once(self.home / DEPLOYMENT_FILE, json.dumps(said, indent=2) + "\n")

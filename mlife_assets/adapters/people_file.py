@@ -1,9 +1,9 @@
-"""The contact book of a deployment's owner: phone numbers and mail addresses in a file.
+"""The contact book of a deployment's owner: phone numbers and mail addresses in a file, or an object in a bucket.
 
 Belongs here: reading them. Does not belong here: whether a number is one (`recruiting`), what is sent to it.
 
-Concept: a file that was not named, or cannot be read, is an error, which forbids sending, and is never taken for an
-empty book: that somebody has no number would be final. It is read anew when it was changed.
+Concept: a book that was not named, or cannot be read, is an error, which forbids sending, and is never taken for an
+empty one: that somebody has no number would be final. It is read anew when it was changed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlife_assets.adapters.owners_table import USER_ID, read_owners_table, row_of
+from mlife_assets.adapters.owners_file import OwnersFile, State
+from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
+from mlife_assets.adapters.s3_bucket import RETRIES
 from mlife_assets.core.errors import NotGivenError
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number, normalise
 
 SETTING = "MLIFE_CONTACTS"
@@ -23,14 +26,15 @@ class OwnersContacts:
     """Implements `recruiting.ports.ContactBook`, and has mail addresses, too.
 
     Args:
-        path: the file, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None where
-            none was named.
+        place: of the book, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None
+            where none was named.
+        retries: of a request to a bucket that fails on the way.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Remember the file; it is read when the first address is asked for."""
-        self._path = path
-        self._state: tuple[int, int] | None = None
+    def __init__(self, place: Path | Bucket | None, *, retries: int = RETRIES) -> None:
+        """Remember the place; it is read when the first address is asked for."""
+        self._file = None if place is None else OwnersFile(place, SETTING, retries=retries)
+        self._state: State = None
         self._columns: dict[str, dict[str, str | None]] = {}
         self._accounts: dict[str, list[str]] | None = None
 
@@ -59,30 +63,25 @@ class OwnersContacts:
         self._load()
         numbers = enumerate(self._columns.get(NUMBER, {}).values())
         wrong = [row for row, number in numbers if number is not None and normalise(number) is None]
-        return len(wrong), row_of(self._path, wrong[0]) if self._path is not None and wrong else ""
+        return len(wrong), row_of(self._file, wrong[0]) if self._file is not None and wrong else ""
 
     def _read(self, column: str, user_ids: Sequence[str]) -> dict[str, str | None]:
-        if self._path is None:
+        if self._file is None:
             raise NotGivenError(
                 f"{SETTING} names no contact book, so nobody can be reached; write user_id and phone_number to a file "
                 "in the private folder and name it there"
             )
         self._load()
         if not self._columns[NUMBER]:
-            raise NotGivenError(f"{SETTING}: {self._path.name} holds nobody yet; fill it")
+            raise NotGivenError(f"{SETTING}: {self._file.name} holds nobody yet; fill it")
         known = self._columns.get(column, {})
         return {user_id: known.get(user_id) for user_id in user_ids}
 
     def _load(self) -> None:
-        if self._path is None:
+        if self._file is None or (found := self._file.changed(self._state)) is None:
             return
-        state = None
-        if self._path.exists():
-            found = self._path.stat()
-            state = (found.st_mtime_ns, found.st_size)
-        if state is not None and state == self._state:
-            return
-        table = read_owners_table(self._path, SETTING, (NUMBER,), optional=(ADDRESS,))
+        state, data = found
+        table = owners_table(self._file, data, (NUMBER,), optional=(ADDRESS,))
         users = table[USER_ID].to_pylist()
         self._columns = {
             name: dict(zip(users, table[name].to_pylist(), strict=True))

@@ -9,6 +9,7 @@ Concept: an address is refused for what is wrong with it before anything is open
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlife_assets.core.errors import InvalidInputError
@@ -73,6 +74,18 @@ def bucket_name_and_prefix(url: str) -> tuple[str, str]:
             "small letters, digits, dots and hyphens, and a prefix is plain segments joined by single slashes"
         )
     return found[1], found[2].strip("/")
+
+
+def require_table_url(url: str) -> None:
+    """Raise InvalidInputError unless `url` names an object in a bucket that can hold a table, by its ending."""
+    key = ""
+    with suppress(InvalidInputError):
+        key = bucket_name_and_prefix(url)[1]
+    if not key.endswith((".parquet", ".csv")) or url.endswith("/"):
+        raise InvalidInputError(
+            "the address is not s3://bucket/key.parquet, or one that ends in .csv; a key is plain segments joined by "
+            "single slashes"
+        )
 
 
 def require_database_url(url: str) -> None:

@@ -1,11 +1,12 @@
 """The deployment on AWS: data that others deliver, people of the owner's, real time, and no home that lasts.
 
 Belongs here: what stands behind its ports. Does not belong here: the adapters (`adapters.aws`), names of what the
-stacks made (`aws_settings`), contact book and audit table, which are as in `standalone`.
+stacks made (`aws_settings`), looking at contact book and audit table, which is as in `standalone`.
 
 Concept: a task starts with an empty home and ends with it. So whatever has to last lies in a bucket, in the database or
 in KMS, and each is opened by the role of the task when it is first asked for: a task without a right works until it
-needs it. Texts are rehearsed, and mails are not sent at all: no provider is there yet.
+needs it. Contact book and audit table are objects of the owner's, which the task of runs alone names and may read:
+nothing else sends or audits. Texts are rehearsed, and mails are not sent at all: no provider is there yet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import secrets
 from collections.abc import Callable
 from functools import cache
 
+from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.athena_marts import AthenaMarts
 from mlife_assets.adapters.aws.bucket_heads import BucketHeads
@@ -32,17 +34,20 @@ from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.log_apart import LakeWithLogApart
 from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.people_file import SETTING as CONTACTS
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.aws_settings import NAME as NAME
+from mlife_assets.aws_settings import TEMPLATE
+from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.head_ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home, Services
-from mlife_assets.deployments.standalone import TEXTS_NOBODY
+from mlife_assets.deployments.standalone import TEXTS_NOBODY, look_at_people
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
@@ -52,6 +57,10 @@ from mlife_assets.settings import Settings
 HASH_KEY = "MLIFE_NUMBER_HASH_KEY"
 ALERTS = "mlife-alerts"
 """The topic, as `infra/templates/80-observability.yaml` names it."""
+UNNAMED = {
+    name: (f"this task names no {what}", f"ask in a run: its task alone has {name} ({TEMPLATE})")
+    for name, what in ((CONTACTS, "contact book"), (AUDIT_TABLE, "audit table"))
+}
 NO_MAILS = "no provider of mails is there on AWS, so none is sent"
 
 
@@ -68,7 +77,7 @@ def aws(home: Home) -> Deployment:
             faults=TEXTS_NOBODY,
         )
 
-    contacts = OwnersContacts(settings.contacts_file)
+    contacts = OwnersContacts(settings.contacts_place)
     return Deployment(
         name=NAME,
         is_simulated=False,
@@ -77,7 +86,7 @@ def aws(home: Home) -> Deployment:
         event_source=None,
         contacts=lambda: contacts,
         address_books=lambda: {Channel.EMAIL: AddressBook(contacts.mail_addresses, normalise_address)},
-        audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
+        audit_attributes=lambda: OwnersAuditTable(settings.audit_place),
         texts=texts,
         texts_record=texts,
         mails=AbsentMailbox,
@@ -143,6 +152,11 @@ def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
         ),
         ("MLIFE_DATABASE_HOST", lambda: _require_database(settings)),
     ]
+
+
+def look_at_owners(settings: Settings) -> list[Finding]:
+    """Return what was found of contact book and audit table."""
+    return look_at_people(settings, UNNAMED)
 
 
 def _require_database(settings: Settings) -> None:

@@ -30,7 +30,7 @@ def look_at_deployment(settings: Settings) -> list[Finding]:
         with faults_found(part, found):
             look()
             found.append(Finding(part, "it can be read"))
-    return found
+    return [*found, *aws.look_at_owners(settings)] if settings.deployment == aws.NAME else found
 
 
 def looks_of(settings: Settings) -> list[tuple[str, Callable[[], object]]]:

@@ -75,8 +75,8 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         deployment="standalone",
         first_day=first_day,
         history_days=history_days,
-        contacts=Path(CONTACTS_FILE),
-        audit_table=Path(AUDIT_FILE),
+        contacts=CONTACTS_FILE,
+        audit_table=AUDIT_FILE,
         letterhead=Path(LETTERHEAD),
     )
     unlettered = settings.model_copy(update={"letterhead": None})  # the file is yet to be written

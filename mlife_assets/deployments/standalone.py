@@ -1,7 +1,7 @@
 """The standalone deployment: data that others deliver, people of the owner's, real time.
 
 Belongs here: what stands behind its ports. Does not belong here: how it mails (`standalone_mails`), reading the owner's
-files (`people_file`, `audit_file`).
+tables (`people_file`, `audit_file`).
 
 Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
 and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
@@ -10,7 +10,9 @@ to what the embedded deployment does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
@@ -35,11 +37,18 @@ from mlife_assets.settings import Settings
 NAME = "standalone"
 CLOCK_FILE = "MLIFE_CLOCK_FILE"
 LANDING = "MLIFE_LANDING"
-NO_CONTACTS = "there is no contact book, so nobody is sent anything"
-NO_AUDIT = "there is no audit table, so no impact ratio can be judged and the gate promotes no model"
-WRITE_CONTACTS = "write user_id and phone_number to a file in the private folder and name it in MLIFE_CONTACTS"
 CORRECT_NUMBERS = "write them as +12125550123, or leave the field empty where somebody has none"
-WRITE_AUDIT = "write user_id, sex and race_ethnicity to a file in the private folder and name it in MLIFE_AUDIT_TABLE"
+UNNAMED = {
+    CONTACTS: (
+        "there is no contact book, so nobody is sent anything",
+        f"write user_id and phone_number to a file in the private folder, or in a bucket, and name it in {CONTACTS}",
+    ),
+    AUDIT_TABLE: (
+        "there is no audit table, so no impact ratio can be judged and the gate promotes no model",
+        "write user_id, sex and race_ethnicity to a file in the private folder, or in a bucket, and name it in "
+        f"{AUDIT_TABLE}",
+    ),
+}
 TEXTS_NOBODY = GatewayFaults(
     throttled_share=0,
     rejected_share=0,
@@ -75,11 +84,11 @@ def standalone(home: Home) -> Deployment:
         times=RealTimes(clock_of(settings)),
         market=None,
         event_source=None,
-        contacts=lambda: OwnersContacts(settings.contacts_file),
+        contacts=lambda: OwnersContacts(settings.contacts_place),
         address_books=lambda: {
-            Channel.EMAIL: AddressBook(OwnersContacts(settings.contacts_file).mail_addresses, normalise_address)
+            Channel.EMAIL: AddressBook(OwnersContacts(settings.contacts_place).mail_addresses, normalise_address)
         },
-        audit_attributes=lambda: OwnersAuditTable(settings.audit_file),
+        audit_attributes=lambda: OwnersAuditTable(settings.audit_place),
         texts=texts,
         texts_record=texts,
         mails=mails.mailbox,
@@ -90,25 +99,8 @@ def standalone(home: Home) -> Deployment:
 
 
 def look_at(settings: Settings) -> list[Finding]:
-    """Return what was found of the owner's files, of the relay and of the clock."""
-    found: list[Finding] = []
-    contacts = OwnersContacts(settings.contacts_file)
-    for setting, path, count, without, remedy in (
-        (CONTACTS, settings.contacts_file, contacts.count, NO_CONTACTS, WRITE_CONTACTS),
-        (AUDIT_TABLE, settings.audit_file, OwnersAuditTable(settings.audit_file).count, NO_AUDIT, WRITE_AUDIT),
-    ):
-        with faults_found(setting, found):
-            people = count()
-            if path is None:
-                found.append(Finding(setting, without, remedy))
-            elif people == 0:
-                found.append(Finding(setting, f"{path.name} holds nobody yet", f"fill {path}"))
-            else:
-                found.append(Finding(setting, f"people in it: {people:,}"))
-            unusable, first = contacts.unusable() if setting == CONTACTS else (0, "")
-            if unusable:
-                says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
-                found.append(Finding(setting, says, CORRECT_NUMBERS))
+    """Return what was found of the owner's tables, of the relay and of the clock."""
+    found = look_at_people(settings)
     found += look_at_mails(settings)
     with faults_found(CLOCK_FILE, found):
         now = clock_of(settings).now()
@@ -117,6 +109,35 @@ def look_at(settings: Settings) -> list[Finding]:
     with faults_found(LANDING, found):
         found.append(_look_at_landing(settings))
     return found
+
+
+def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = UNNAMED) -> list[Finding]:
+    """Return how many people are in the owner's tables, or what is wrong with them; `unnamed` is what follows, and what
+    to do, where one was not named.
+    """
+    found: list[Finding] = []
+    with faults_found(CONTACTS, found):
+        place = settings.contacts_place
+        contacts = OwnersContacts(place, retries=FEW_RETRIES)
+        found.append(_counted(CONTACTS, place, contacts.count(), unnamed))
+        unusable, first = contacts.unusable()
+        if unusable:
+            says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
+            found.append(Finding(CONTACTS, says, CORRECT_NUMBERS))
+    with faults_found(AUDIT_TABLE, found):
+        place = settings.audit_place
+        people = OwnersAuditTable(place, retries=FEW_RETRIES).count()
+        found.append(_counted(AUDIT_TABLE, place, people, unnamed))
+    return found
+
+
+def _counted(setting: str, place: Path | Bucket | None, people: int, unnamed: Mapping[str, tuple[str, str]]) -> Finding:
+    if place is None:
+        return Finding(setting, *unnamed[setting])
+    if people:
+        return Finding(setting, f"people in it: {people:,}")
+    name, whole = (place.url, place.url) if isinstance(place, Bucket) else (place.name, place)
+    return Finding(setting, f"{name} holds nobody yet", f"fill {whole}")
 
 
 def _look_at_landing(settings: Settings) -> Finding:
@@ -134,8 +155,8 @@ def _look_at_landing(settings: Settings) -> Finding:
 
 def require_readable(settings: Settings) -> None:
     """Raise InvalidInputError or NotFoundError where a file was named that cannot be worked with."""
-    OwnersContacts(settings.contacts_file).count()
-    OwnersAuditTable(settings.audit_file).count()
+    OwnersContacts(settings.contacts_place).count()
+    OwnersAuditTable(settings.audit_place).count()
     settings.own_letterhead()
     clock_of(settings).now()
 

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.adapters.audit_file import OwnersAuditTable
-from mlife_assets.adapters.owners_table import read_owners_table
 from mlife_assets.adapters.people_file import OwnersContacts
-from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, NotGivenError
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotGivenError
 
 BOOK = "user_id,phone_number,mail_address\nu1,+12125550100,a@home.example\nu2,,\n"
 
@@ -39,18 +38,6 @@ def test_a_book_is_the_same_as_csv_and_as_parquet(tmp_path: Path) -> None:
         assert book.phone_numbers(["u1", "u2", "u3"]) == {"u1": "+12125550100", "u2": None, "u3": None}
         assert book.mail_addresses(["u1"]) == {"u1": "a@home.example"}
         assert book.count() == 2
-
-
-def test_a_book_that_was_changed_is_read_anew(tmp_path: Path) -> None:
-    book = OwnersContacts(written(tmp_path, BOOK))
-    assert book.phone_numbers(["u2"]) == {"u2": None}
-    assert book.accounts_with("+12125550101") == []
-    written(tmp_path, BOOK.replace("u2,,", "u2,+12125550101,"))
-    assert book.accounts_with("+12125550101") == ["u2"]
-    assert book.phone_numbers(["u2"]) == {"u2": "+12125550101"}
-    (tmp_path / "book.csv").unlink()
-    with pytest.raises(NotFoundError, match="MLIFE_CONTACTS: there is no file"):
-        book.phone_numbers(["u2"])
 
 
 def test_a_book_that_nobody_named_is_no_empty_one(tmp_path: Path) -> None:
@@ -157,13 +144,6 @@ def test_numbers_that_are_numbers_are_refused(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(InvalidInputError, match=r"column phone_number of book\.parquet is int64; write it as text"):
         OwnersContacts(path).count()
-
-
-def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, BOOK)
-    path.chmod(0o640)
-    with pytest.raises(InvalidInputError, match=r"others can read or write book\.csv; run `chmod 600` on it"):
-        read_owners_table(path, "MLIFE_CONTACTS", ("phone_number",))
 
 
 def test_an_audit_table_knows_what_was_said_and_nothing_of_others(tmp_path: Path) -> None:

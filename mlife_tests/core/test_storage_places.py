@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.storage_places import Bucket, Credentials, bucket_name_and_prefix, require_database_url
+from mlife_assets.core.storage_places import (
+    Bucket,
+    Credentials,
+    bucket_name_and_prefix,
+    require_database_url,
+    require_table_url,
+)
 
 KEY = Credentials("AKIA", "hidden", "token")
 
@@ -86,3 +92,17 @@ def test_what_is_no_address_of_a_database_is_refused_and_not_repeated(url: str) 
 def test_a_key_does_not_print() -> None:
     assert "hidden" not in repr(Bucket("lake", "", KEY))
     assert "AKIA" not in repr(KEY)
+
+
+@pytest.mark.parametrize("url", ["s3://people/book.csv", "s3://people/a/b.parquet"])
+def test_address_of_a_table(url: str) -> None:
+    require_table_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://people", "s3://people.csv", "s3://people/a.txt", "s3://people/a.csv/", "s3://people/../a.csv", "a.csv"],
+)
+def test_an_address_that_names_no_table_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"not s3://bucket/key\.parquet, or one that ends in \.csv"):
+        require_table_url(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,13 +13,14 @@ import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.components.platform.deployment_backup import back_up
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.alerts import Alert
-from mlife_assets.core.errors import GateClosedError, InvalidInputError, PermanentError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotGivenError, PermanentError
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
@@ -149,8 +151,36 @@ def test_sql_is_asked_over_two_buckets_with_the_key_of_the_role(task: Callable[.
     assert session.ask("select count(*) as n from lake.map_of_shown").table["n"].to_pylist() == [0]
 
 
-def test_all_places_are_looked_at_and_a_fault_of_each_is_named(task: Callable[..., Platform], aws: Any) -> None:
-    settings = task().settings
+def owners_tables(s3: Any) -> dict[str, str]:
+    """Upload what the owner uploads, to a bucket that is not the lake's, and return where it is."""
+    place = s3.bucket("ready", f"people-{uuid.uuid4().hex}")
+    store = ObstoreObjectStore.at(place)
+    store.replace("contacts.csv", b"user_id,phone_number\nu1,+12125550100\nu2,\n")
+    store.replace("audit.csv", b"user_id,sex,race_ethnicity\nu1,Female,Asian\n")
+    return {"contacts": f"{place.url}/contacts.csv", "audit_table": f"{place.url}/audit.csv"}
+
+
+def test_runs_read_who_people_are_by_their_role_and_no_other_task_names_them(
+    task: Callable[..., Platform], s3: Any
+) -> None:
+    run = task(**owners_tables(s3))
+    assert run.contacts.phone_numbers(["u1", "u2"]) == {"u1": "+12125550100", "u2": None}
+    assert run.audit_attributes.groups_of(["u1"]).sex == ("Female",)
+    said = {one.part: one.says for one in look_at_places(run.settings)}
+    assert (said["MLIFE_CONTACTS"], said["MLIFE_AUDIT_TABLE"]) == ("people in it: 2", "people in it: 1")
+    code = task()
+    require_places_are_there(code.settings)
+    with pytest.raises(NotGivenError, match="MLIFE_CONTACTS names no contact book"):
+        code.contacts.phone_numbers(["u1"])
+    faults = {one.part: one for one in look_at_places(code.settings) if one.is_fault}
+    assert faults["MLIFE_CONTACTS"].says == "this task names no contact book"
+    assert faults["MLIFE_AUDIT_TABLE"].remedy.startswith("ask in a run: its task alone has MLIFE_AUDIT_TABLE")
+
+
+def test_all_places_are_looked_at_and_a_fault_of_each_is_named(
+    task: Callable[..., Platform], aws: Any, s3: Any
+) -> None:
+    settings = task(**owners_tables(s3)).settings
     require_places_are_there(settings)
     assert [found.part for found in look_at_places(settings) if found.is_fault] == []
     for changed, says in (

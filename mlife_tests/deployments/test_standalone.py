@@ -147,18 +147,66 @@ def test_what_was_named_once_holds_in_a_shell_without_variables(tmp_path: Path) 
     """A shell that lacks the contact book would otherwise say of everybody that they have no number."""
     settings_of(tmp_path, contacts="c.csv", audit_table="a.csv", history_days=30).remember_deployment()
     again = Settings(home=tmp_path)
-    assert again.contacts_file == tmp_path / "private" / "c.csv"
-    assert again.audit_file == tmp_path / "private" / "a.csv"
+    assert again.contacts_place == tmp_path / "private" / "c.csv"
+    assert again.audit_place == tmp_path / "private" / "a.csv"
     assert again.history_days == 30
-    moved = Settings(home=tmp_path, contacts=Path("moved.csv"))
-    assert moved.contacts_file == tmp_path / "private" / "moved.csv", "a variable comes first"
+    moved = Settings(home=tmp_path, contacts="moved.csv")
+    assert moved.contacts_place == tmp_path / "private" / "moved.csv", "a variable comes first"
     moved.remember_deployment()
     assert begun(tmp_path)["contacts"] == "c.csv", "for its own process: the daemon's book stays"
     with pytest.raises(ValidationError, match=r"begun with deployment standalone, first day .*, history days 30"):
         Settings(home=tmp_path, history_days=60)
     for name in ("contacts", "audit_table"):
         with pytest.raises(ValidationError, match="is set to nothing"):
-            Settings(home=tmp_path, **{name: Path("")})
+            Settings(home=tmp_path, **{name: ""})
+
+
+def test_tables_about_people_may_lie_in_a_bucket_which_the_home_remembers_with_its_store(tmp_path: Path) -> None:
+    places = {"contacts": "s3://people/contacts/book.csv", "audit_table": "s3://people/audit.parquet"}
+    settings_of(tmp_path, **places, s3_endpoint="http://127.0.0.1:9000").remember_deployment()
+    assert begun(tmp_path).items() >= {**places, "s3_endpoint": "http://127.0.0.1:9000"}.items()
+    again = Settings(home=tmp_path, s3_access_key_id="k", s3_secret_access_key="s")
+    assert isinstance(again.contacts_place, Bucket)
+    assert (again.contacts_place.url, again.contacts_place.endpoint) == (places["contacts"], "http://127.0.0.1:9000")
+    assert isinstance(again.audit_place, Bucket)
+    without_key = Settings(home=tmp_path)
+    for name, place in (("CONTACTS", "contacts_place"), ("AUDIT_TABLE", "audit_place")):
+        with pytest.raises(InvalidInputError, match=f"MLIFE_{name} is a bucket, which needs a key; set AWS_ACCESS"):
+            getattr(without_key, place)
+    faults = {one.part for one in look_at_deployment(without_key) if one.is_fault}
+    assert {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"} <= faults, "each part is looked at whatever the others say"
+
+
+def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_place: Bucket) -> None:
+    key = s3_place.credentials
+    assert key is not None
+    settings = settings_of(
+        tmp_path,
+        contacts=f"{s3_place.url}/contacts.csv",
+        audit_table=f"{s3_place.url}/audit.csv",
+        s3_endpoint=s3_place.endpoint,
+        s3_access_key_id=key.access_key_id,
+        s3_secret_access_key=key.secret_access_key,
+    )
+    with pytest.raises(NotFoundError, match=r"MLIFE_CONTACTS: there is no object s3://.*/contacts\.csv; upload it"):
+        require_deployment(settings)
+    store = ObstoreObjectStore.at(s3_place)
+    store.replace("contacts.csv", b"user_id,phone_number\nu1,+12125550100\nu2,nan\n")
+    store.replace("audit.csv", b"user_id,sex,race_ethnicity\n")
+    require_deployment(settings)
+    people = [one for one in look_at_deployment(settings) if one.part in {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"}]
+    assert [(one.says, one.is_fault) for one in people] == [
+        ("people in it: 2", False),
+        (
+            "1 of its numbers are no phone number and reach nobody, the first in row 2 of "
+            f"{s3_place.url}/contacts.csv (the first of data is row 1)",
+            True,
+        ),
+        (f"{s3_place.url}/audit.csv holds nobody yet", True),
+    ]
+    platform = Platform(settings=settings, policies=settings.policies())
+    assert platform.contacts.phone_numbers(["u1"]) == {"u1": "+12125550100"}
+    assert platform.audit_attributes.groups_of(["u1"]).sex == ("unknown",)
 
 
 def test_a_home_that_became_another_meanwhile_is_not_written_to(tmp_path: Path) -> None:
@@ -328,6 +376,20 @@ def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
         (
             {**STANDALONE, "LANDING": "s3://data/lake/in", "LAKE": "s3://data/lake", **KEY},
             "MLIFE_LANDING lies in the lake, or holds it",
+        ),
+        (
+            {**STANDALONE, "CONTACTS": "s3://people/book.txt"},
+            "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet",
+        ),
+        ({**STANDALONE, "AUDIT_TABLE": "s3://people"}, "MLIFE_AUDIT_TABLE: the address is not s3://bucket/key.parquet"),
+        ({"CONTACTS": "s3://people/a.csv"}, "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has"),
+        (
+            {**STANDALONE, "CONTACTS": "s3://data/people/a.csv", "LAKE": "s3://data/lake", **KEY},
+            "MLIFE_CONTACTS lies in the bucket of MLIFE_LAKE, which others read; name a bucket for people's data alone",
+        ),
+        (
+            {**STANDALONE, "AUDIT_TABLE": "s3://data/a.csv", "LANDING": "s3://data/in", **KEY},
+            "MLIFE_AUDIT_TABLE lies in the bucket of MLIFE_LANDING",
         ),
         ({**STANDALONE, "LANDING": "/", **KEY}, "MLIFE_LANDING lies in the private folder of the home, or holds it"),
     ],
