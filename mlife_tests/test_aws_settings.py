@@ -27,6 +27,7 @@ VARIABLES = {
     "MLIFE_DATABASE_SECRET": "rds!db-1",
     "MLIFE_NUMBER_HASH_KEY": "mlife/number-hash-key",
 }
+PEOPLE = {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"}
 
 
 @pytest.fixture
@@ -45,6 +46,10 @@ def test_a_task_of_the_template_has_all_it_needs(task: pytest.MonkeyPatch) -> No
     assert settings.log_place == settings.event_log_place
     assert settings.head_signing_key_parts == {"partition": "aws", "region": "eu-west-1", "account": "123456789012"}
     assert settings.key_seed is None
+    assert (settings.contacts_place, settings.audit_place) == (None, None)
+    task.setenv("MLIFE_CONTACTS", "s3://people/contacts/contacts.parquet")
+    book = Bucket("people", "contacts/contacts.parquet", None, region="eu-west-1")
+    assert Settings().contacts_place == book, "which the role of the task opens"
     said = settings.dbt_environment()
     assert (said["MLIFE_LAKE_ROOT"], said["MLIFE_TABLES_ROOT"]) == ("s3://log", "s3://lake")
     assert (said["MLIFE_LAKE_KEY_ID"], said["MLIFE_LAKE_SECRET"]) == ("", "")
@@ -66,6 +71,7 @@ def test_each_task_of_the_template_says_what_the_settings_need(repository: Path)
         (container,) = one["ContainerDefinitions"]
         said = {variable["Name"] for variable in container["Environment"]}
         assert set(VARIABLES) <= said, f"{container['Name']} lacks {set(VARIABLES) - said}"
+        assert (said >= PEOPLE) == (container["Name"] == "run"), "the task of runs alone names them"
 
 
 @pytest.mark.parametrize("missing", sorted(set(VARIABLES) - {"MLIFE_DEPLOYMENT", "MLIFE_FIRST_DAY", "AWS_REGION"}))
@@ -86,6 +92,15 @@ def test_a_missing_variable_is_named(task: pytest.MonkeyPatch, missing: str) -> 
         ({"MLIFE_EVENT_LOG": "s3://lake/log"}, "MLIFE_EVENT_LOG lies in MLIFE_LAKE, or holds it; name a bucket"),
         ({"MLIFE_LOG_HEADS": "s3://log/heads"}, "MLIFE_EVENT_LOG lies in MLIFE_LOG_HEADS, or holds it"),
         ({"MLIFE_LAKE": "/data"}, "MLIFE_LAKE is no bucket; set it to s3://bucket"),
+        (
+            {"MLIFE_CONTACTS": "contacts.csv"},
+            "MLIFE_CONTACTS names a file of the home, which ends with its task; set it",
+        ),
+        ({"MLIFE_AUDIT_TABLE": "/data/audit.csv"}, "MLIFE_AUDIT_TABLE names a file of the home, which ends with its"),
+        ({"MLIFE_CONTACTS": "s3://lake/a.csv"}, "MLIFE_CONTACTS lies in the bucket of MLIFE_LAKE, which others read"),
+        ({"MLIFE_CONTACTS": "s3://landing/a.csv"}, "MLIFE_CONTACTS lies in the bucket of MLIFE_LANDING"),
+        ({"MLIFE_AUDIT_TABLE": "s3://log/a.csv"}, "MLIFE_AUDIT_TABLE lies in the bucket of MLIFE_EVENT_LOG"),
+        ({"MLIFE_AUDIT_TABLE": "s3://heads/a.csv"}, "MLIFE_AUDIT_TABLE lies in the bucket of MLIFE_LOG_HEADS"),
         ({"MLIFE_EVENT_LOG": "log"}, "MLIFE_EVENT_LOG: .*neither s3://bucket"),
         ({"MLIFE_HEAD_SIGNING_KEY": "alias/heads"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),
         ({"MLIFE_HEAD_SIGNING_KEY": f"{KEY_ARN} x"}, "MLIFE_HEAD_SIGNING_KEY: String should match pattern"),

@@ -18,6 +18,7 @@ _BUCKETS = {
     "heads": ("21-log-heads", "LogHeadsBucket"),
     "lake": ("25-lake", "LakeBucket"),
     "landing": ("25-lake", "LandingBucket"),
+    "people": ("26-people", "PeopleBucket"),
     "trail": ("80-observability", "TrailBucket"),
 }
 _BY_ARN = {

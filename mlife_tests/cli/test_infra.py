@@ -138,7 +138,7 @@ class TestOnAnEmulator:
         self, run: Callable[..., Any], repository: Path, on_emulator: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         of = on_emulator("811111111111")
-        for name in ("event-log/bucket", "catalog/workgroup"):
+        for name in ("event-log/bucket", "people/bucket", "catalog/workgroup"):
             of("ssm").put_parameter(Name=f"/mlife/{name}", Value="x", Type="String")
         started: dict[str, Any] = {}
 
@@ -162,7 +162,7 @@ class TestOnAnEmulator:
 
     def test_a_check_runs_where_it_is_asked_for(self, run: Callable[..., Any], on_emulator: Any) -> None:
         places = {"environment": "dev", "region": "us-east-1", "ui": "", "log_in": "", "event_log": "log"}
-        places |= {"log_heads": "", "workgroup": "", "alerts": ""}
+        places |= {"log_heads": "", "people": "", "workgroup": "", "alerts": ""}
         asked = ("infra", "smoke", "dev", "--places", json.dumps(places), "--inside")
         assert run(*asked, "stop_flag_is_read").stdout == "ok: stop_flag_is_read: nothing was ever stopped\n"
         on_emulator("811111111111")("s3").create_bucket(Bucket="log")

@@ -6,6 +6,7 @@ an environment of their own (`make infra-check`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def environments(sources: Sources) -> dict[str, Environment]:
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_environment_is_what_the_gate_asks_for(environments: dict[str, Environment], name: str) -> None:
     assert [str(finding) for finding in environment_findings(environments[name])] == []
+
+
+def test_who_delivers_and_who_uploads_may_be_roles_of_other_accounts(sources: Sources) -> None:
+    roles = {name: f"arn:aws:iam::999999999999:role/{name}" for name in ("ExporterRoleArn", "PeopleWriterRoleArn")}
+    given = {**sources.parameters["dev"], **roles}
+    environment = rendered(replace(sources, parameters={**sources.parameters, "dev": given}), "dev")
+    assert [str(finding) for finding in environment_findings(environment)] == []
+    (policy,) = environment.stack("26-people").of("AWS::S3::BucketPolicy")
+    uploads = policy.properties["PolicyDocument"]["Statement"][-1]
+    assert (uploads["Principal"], uploads["Action"]) == ({"AWS": roles["PeopleWriterRoleArn"]}, "s3:PutObject")
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)

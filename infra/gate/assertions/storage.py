@@ -116,8 +116,10 @@ def no_policy_opens_to_everybody(environment: Environment) -> Iterator[str]:
             for principal in principals(statement):
                 account = principal.split(":")[4] if principal.startswith("arn:") else principal
                 is_ours = account in ours or account in _pulling(stack.parameters)
-                is_exporter = principal == stack.parameters.get("ExporterRoleArn")
-                if not (is_ours or is_exporter or account.endswith(".amazonaws.com")):
+                is_named = principal in {
+                    stack.parameters.get(name) for name in ("ExporterRoleArn", "PeopleWriterRoleArn")
+                }
+                if not (is_ours or is_named or account.endswith(".amazonaws.com")):
                     yield f"{stack.template} {resource.name}: {principal}"
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http.client import HTTPSConnection
 from typing import Any
 
@@ -25,6 +26,8 @@ NEVER_WRITTEN = "manifests/smoke/never-written"
 STOPPED = "/mlife/sending/stopped"
 DENIED_BY_A_STATEMENT = "explicit deny"
 """What S3 says of a denial that a policy states, and not of a right that nobody gave."""
+PEOPLE = ("contacts/contacts.parquet", "audit/audit.parquet")
+"""What the task of runs names in the bucket for people."""
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
 CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
@@ -41,6 +44,7 @@ class SmokePlaces:
         log_in: where the UI sends who has not logged in.
         event_log: the log's bucket.
         log_heads: the witness's bucket.
+        people: the bucket of contact book and audit table.
         workgroup: of Athena.
         alerts: ARN of the topic.
     """
@@ -51,6 +55,7 @@ class SmokePlaces:
     log_in: str
     event_log: str
     log_heads: str
+    people: str
     workgroup: str
     alerts: str
 
@@ -66,6 +71,7 @@ def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
         log_in=given["OidcAuthorizationEndpoint"],
         event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
         log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
+        people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],
         workgroup=ssm.get_parameter(Name="/mlife/catalog/workgroup")["Parameter"]["Value"],
         alerts=f"arn:aws:sns:{region}:{account}:mlife-alerts",
     )
@@ -150,6 +156,18 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
     return str(newest)
 
 
+def people_can_be_read(inside: Inside) -> str:
+    """A run reads the contact book and the audit table, which are encrypted by a key that opens them to runs alone."""
+    s3, bucket = inside.of("s3"), inside.at.people
+    for key in PEOPLE:
+        code = refused_with(partial(s3.get_object, Bucket=bucket, Key=key))
+        if code == "NoSuchKey":
+            raise NotFoundError(f"s3://{bucket}/{key} is not there: upload it (infra/README.md), then smoke again")
+        if code:
+            raise IntegrityError(f"s3://{bucket}/{key} cannot be read: {code}")
+    return f"{' and '.join(PEOPLE)} are there"
+
+
 def athena_answers(inside: Inside) -> str:
     """Athena finds rows of the log by the catalogue, in the workgroup with the cut-off."""
     clicks = int(_answered(inside, CLICKS) or 0)
@@ -201,6 +219,7 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         log_is_put_once,
         log_refuses_deletion,
         heads_lie_with_the_witness,
+        people_can_be_read,
         athena_answers,
         athena_has_the_marts,
         dagster_launches_a_run_as_a_task,

@@ -34,6 +34,7 @@ AT = SmokePlaces(
     log_in="https://login.example.com/authorize",
     event_log="log",
     log_heads="heads",
+    people="people",
     workgroup="mlife",
     alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
 )
@@ -147,6 +148,23 @@ def test_a_head_must_be_there_and_new() -> None:
         run(check, get_paginator=pages())
 
 
+def test_contact_book_and_audit_table_must_be_there_and_open() -> None:
+    asked: list[str] = []
+    check = smoke.people_can_be_read
+    said = run(check, get_object=lambda **of: asked.append(f"{of['Bucket']}/{of['Key']}"))
+    assert said == "contacts/contacts.parquet and audit/audit.parquet are there"
+    assert asked == ["people/contacts/contacts.parquet", "people/audit/audit.parquet"]
+    with pytest.raises(NotFoundError, match=r"s3://people/contacts/contacts\.parquet is not there: upload it"):
+        run(check, get_object="NoSuchKey")
+    with pytest.raises(IntegrityError, match="cannot be read: AccessDenied"):
+        run(check, get_object="AccessDenied")
+
+
+def test_what_is_looked_for_is_what_the_task_of_runs_names(repository: Path) -> None:
+    template = (repository / "infra" / "templates" / "45-dagster.yaml").read_text(encoding="utf-8")
+    assert all(f"s3://${{PeopleBucketName}}/{key}" in template for key in smoke.PEOPLE)
+
+
 def test_athena_must_succeed() -> None:
     states = iter(["QUEUED", "RUNNING", "SUCCEEDED"])
     answers = {
@@ -256,9 +274,15 @@ def test_an_emulator_that_enforces_nothing_does_not_pass(account: Callable[[str]
 def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
     of = account("700000009998")
     of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
+    of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
     of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
     found = places_of(read_infra(repository / "infra"), "prod", of)
-    assert (found.event_log, found.workgroup, found.ui) == ("log", "mlife", "mlife.prod.example.com")
+    assert (found.event_log, found.people, found.workgroup, found.ui) == (
+        "log",
+        "people",
+        "mlife",
+        "mlife.prod.example.com",
+    )
     assert found.log_heads == "mlife-log-heads-prod-555555555555"
     assert found.alerts == "arn:aws:sns:us-east-1:333333333333:mlife-alerts"
 
