@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -199,6 +200,39 @@ def job_pairs() -> ModuleType:
 def tiny_models() -> ModuleType:
     """Return what makes models of a few trees."""
     return _beside("tiny_models")
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Any:
+    """Return the platform of a home of the environment prod, with keys of its own, where a day was decided and no model
+    was ever trained.
+    """
+    import pyarrow as pa
+
+    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.components.platform.sealing import seal
+    from mlife_assets.core.windows import run_time
+    from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
+    from mlife_assets.settings import Settings
+
+    settings = Settings(home=tmp_path / "production", environment="prod")
+    platform, day = Platform(settings=settings, policies=settings.policies()), date(2026, 6, 12)
+    row = {
+        "event_id": "first",
+        "occurred_at": run_time(day),
+        "observed_at": run_time(day),
+        "decision_id": "dec_1",
+        "as_of_date": day,
+        "verdict": "wait",
+        "codes": ["wait"],
+        "sentences": ["Nothing is due."],
+        "policy_version": "pol",
+        "model_name": JOB_APPLICATIONS,
+    }
+    table = pa.Table.from_pylist([row], schema=EVENT_TYPES["retrain_decided"].schema)
+    platform.event_log.append("retrain_decided", table, writer="test")
+    seal(platform)
+    return platform
 
 
 @pytest.fixture(scope="session")

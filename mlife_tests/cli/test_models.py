@@ -360,3 +360,11 @@ def test_another_model_has_versions_and_champions_of_its_own(run, run_json, home
     assert "there is no model 'flights' here; use one of job_applications, churn_risk" in " ".join(
         unknown.stderr.split()
     )
+
+
+def test_a_version_is_shown_where_nobody_serves_yet(run, production, tiny_models) -> None:
+    registry, there = production.registry, production.settings.home
+    version = registry.register(tiny_models.tiny_artifact(1), as_of=date(2026, 6, 12), now=run_time(date(2026, 6, 12)))
+    shown = run("models", "show", version, "--home", there, env={"MLIFE_ENVIRONMENT": "prod"})
+    assert shown.exit_code == 0, shown.stderr
+    assert "served\n  never" in shown.stdout

@@ -61,7 +61,7 @@ def outcome_words(outcome: str | None) -> str:
 def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
     """Return when a version served: since, until (None while it serves), how, by whom, why; oldest first."""
     history = platform.registry.history()
-    ends = [*(reign.since for reign in history[1:]), None]
+    ends = [*(reign.since for reign in history[1:]), None][: len(history)]
     return [
         asdict(reign) | {"until": until}
         for reign, until in zip(history, ends, strict=True)
