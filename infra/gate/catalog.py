@@ -10,6 +10,7 @@ Places of partitions are not said: Athena's default, `<Location>/dt=.../hour=...
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import yaml
 
@@ -25,6 +26,8 @@ DBT = INFRA.parent / "dbt_project"
 MARK = "  # Below: `python -m infra.gate.catalog` writes it from event types and tables of the lake.\n"
 LOG_DATABASE, LAKE_DATABASE = "events", "lake"
 """What `recruiting.sql_tables` promises: the same names in the embedded DuckDB and in Athena."""
+WIDTH, GLUE = 120, "\0"
+"""Of lines of columns, and what holds a column together in them: with a line for each, the file would be too large."""
 OF_THE_LOG, OF_THE_LAKE = (("dt", "date"), ("hour", "int")), (("as_of_date", "date"),)
 """Folders that are columns, and their types."""
 
@@ -101,9 +104,15 @@ def _table(
         "          InputFormat: org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
         "          OutputFormat: org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
         "          SerdeInfo: {SerializationLibrary: org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe}",
-        "          Columns:",
     ]
-    return lines + [f"          - {on_one_line({'Name': column, 'Type': kind})}" for column, kind in found]
+    said = [on_one_line({"Name": column, "Type": kind}).replace(" ", GLUE) for column, kind in found]
+    listed = wrap(", ".join(said), WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [
+        *lines,
+        "          Columns: [",
+        *(f"            {line.replace(GLUE, ' ')}" for line in listed),
+        "          ]",
+    ]
 
 
 def with_tables(template: str) -> str:
