@@ -120,8 +120,8 @@ class AwsSettings(DeploymentSettings):
         place = None if named is None else self._place(name, named)
         return place if isinstance(place, Bucket) else None
 
-    def _key_of_buckets(self, name: str) -> Credentials | None:
-        return None if self.deployment == NAME else super()._key_of_buckets(name)
+    def _key_of_buckets(self, said_by: str) -> Credentials | None:
+        return None if self.deployment == NAME else super()._key_of_buckets(said_by)
 
 
 def _variables(names: list[str]) -> str:

@@ -165,24 +165,34 @@ class HomeSettings(LogSettings):
         """Return the folder or bucket that was named, by default the folder `name` of the home."""
         if named is None:
             return self.home / name
-        if Path(named).is_absolute():
-            return Path(named)
+        return Path(named) if Path(named).is_absolute() else self._bucket_at(f"MLIFE_{name.upper()}", named)
+
+    def place_named(self, option: str, named: str) -> Path | Bucket:
+        """Return the folder or bucket that an option names. Raises InvalidInputError saying what is wrong with it."""
+        if not re.match(r"[a-z0-9]+:", named):
+            return Path(named).absolute()
+        try:
+            return self._bucket_at(option, named)
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+
+    def _bucket_at(self, said_by: str, named: str) -> Bucket:
         bucket, prefix = bucket_name_and_prefix(named)
         return Bucket(
             bucket,
             prefix,
-            self._key_of_buckets(name),
+            self._key_of_buckets(said_by),
             endpoint=self.s3_endpoint,
             region=self.s3_region or USUAL_REGION,
         )
 
-    def _key_of_buckets(self, name: str) -> Credentials | None:
-        """Return the key that opens the bucket `name`. Raises ValueError naming what it lacks."""
+    def _key_of_buckets(self, said_by: str) -> Credentials | None:
+        """Return the key that opens the bucket that `said_by` names. Raises ValueError naming what it lacks."""
         keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
         if not key_id or not secret:
             raise ValueError(
-                f"MLIFE_{name.upper()} is a bucket, which needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                f"{said_by} is a bucket, which needs a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
                 "(for a temporary key also AWS_SESSION_TOKEN)"
             )
         if re.search(r"\s", f"{key_id}{secret}{token or ''}"):

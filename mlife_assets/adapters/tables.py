@@ -56,7 +56,7 @@ class TableStore:
 
         `assets` is what keys of assets begin with in remedies, with a slash.
         """
-        self._store, self._folder, self._assets = store, folder, assets
+        self._store, self.folder, self._assets = store, folder, assets
 
     def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
         """Write (or replace) the table of one day and return its key. Schema metadata is not kept."""
@@ -77,6 +77,10 @@ class TableStore:
         """Return the key of the table of one day."""
         return self._key("tables", name, as_of_date)
 
+    def report_key(self, name: str, as_of_date: date) -> str:
+        """Return the key of the report of one day."""
+        return self._key("reports", name, as_of_date)
+
     def days(self, name: str) -> list[date]:
         """Return the days that have a table, ascending."""
         return self._days("tables", name)
@@ -86,7 +90,7 @@ class TableStore:
 
         Dates, datetimes, numpy values and dataclasses are written by orjson's rules; NaN becomes null.
         """
-        key = self._key("reports", name, as_of_date)
+        key = self.report_key(name, as_of_date)
         try:
             data = orjson.dumps(dict(report), option=_REPORT_OPTIONS)
         except TypeError as error:
@@ -96,7 +100,7 @@ class TableStore:
 
     def read_report(self, name: str, as_of_date: date) -> dict[str, Any]:
         """Return the report of one day. Raises `NotFoundError` naming the asset to materialize."""
-        key = self._key("reports", name, as_of_date)
+        key = self.report_key(name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
             report: dict[str, Any] = orjson.loads(data)
@@ -111,7 +115,7 @@ class TableStore:
     def newest_report_days(self, name: str, count: int) -> list[date]:
         """Return the newest days that have a report, `count` at most, ascending; nothing in older ones is listed."""
         found = list[date]()
-        for day in sorted(map(self._day, self._store.folders(f"{self._folder}reports/{_valid(name)}")), reverse=True):
+        for day in sorted(map(self._day, self._store.folders(f"{self.folder}reports/{_valid(name)}")), reverse=True):
             if len(found) == count:
                 break
             if self.has_report(name, day):
@@ -120,7 +124,7 @@ class TableStore:
 
     def has_report(self, name: str, as_of_date: date) -> bool:
         """Return whether a day has a report."""
-        return self._store.exists(self._key("reports", name, as_of_date))
+        return self._store.exists(self.report_key(name, as_of_date))
 
     def _read(self, key: str, name: str, as_of_date: date) -> bytes:
         try:
@@ -129,8 +133,8 @@ class TableStore:
             raise NotFoundError(f"{name} of {as_of_date} does not exist; {self._remedy(name, as_of_date)}") from error
 
     def _days(self, kind: str, name: str) -> list[date]:
-        keys = self._store.list(f"{self._folder}{kind}/{_valid(name)}")
-        return sorted({self._day(key.removeprefix(self._folder).split("/")[2], key) for key in keys})
+        keys = self._store.list(f"{self.folder}{kind}/{_valid(name)}")
+        return sorted({self._day(key.removeprefix(self.folder).split("/")[2], key) for key in keys})
 
     @staticmethod
     def _day(partition: str, key: str = "") -> date:
@@ -141,7 +145,7 @@ class TableStore:
 
     def _key(self, kind: str, name: str, as_of_date: date) -> str:
         leaf = "part.parquet" if kind == "tables" else "report.json"
-        return f"{self._folder}{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
+        return f"{self.folder}{kind}/{_valid(name)}/as_of_date={as_of_date.isoformat()}/{leaf}"
 
     def _remedy(self, name: str, as_of_date: date) -> str:
         asset = f"{self._assets}{MADE_BY.get(name, name)}"

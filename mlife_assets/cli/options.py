@@ -124,7 +124,7 @@ def open_model(home: Path | None, model: str | None) -> ModelPlatform:
     """Return the platform of a home as a model sees it, by default the model of applications, or a project's only one.
 
     Raises:
-        NotFoundError: no day ran in the home, or it has no such model; names those that it has.
+        NotFoundError: no day ran in the home, or it has no such model, declared or ever trained; names those.
     """
     from mlife_assets.adapters.model_events import model_names
 
@@ -133,7 +133,7 @@ def open_model(home: Path | None, model: str | None) -> ModelPlatform:
     platform = open_platform(settings_of(home))
     if model is None or model == platform.model_name:
         return platform
-    known = dict.fromkeys([platform.model_name, *model_names(platform.event_log)])
+    known = dict.fromkeys([platform.model_name, *platform.declared_names, *model_names(platform.event_log)])
     if model not in known:
         raise NotFoundError(f"there is no model {quoted(model)} here; use one of {', '.join(known)}")
     return platform.of_model(model)

@@ -1,4 +1,4 @@
-"""Events of a model's life: registered, judged, promoted, rolled back, due for retraining; and what it scored.
+"""Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; what it scored.
 
 Belongs here: event types that every model has. Does not belong here: what happens to those whom a model is about
 (`recruiting.events`), the form of an event type (`event_columns`).
@@ -27,6 +27,9 @@ MODEL_NAME = "model_name"
 """Column that says which model an event is about."""
 DECLARATION_HASH = "declaration_hash"
 """Column that says under which record of the model something was decided (`core.model`); null before there was one."""
+IMPORTED = "model_imported"
+"""A version came from another environment. What the gate of that one said is no verdict of the gate here."""
+NOT_JUDGED = "not_judged"
 PROMOTION_KIND = "kind"
 """Column that says by which way a challenger was judged (`training.gate`); null in verdicts from when there was one."""
 
@@ -74,6 +77,16 @@ _SCORED = (
     number("probability", 0, 1),
 )
 """A score of an entity for whom nothing is ranked: what is ranked for somebody has events of its own."""
+_IMPORTED = (
+    identifier("model_version"),
+    identifier("bundle_id"),
+    text("environment"),
+    identifier("signed_by"),
+    choice("outcome", "promoted", "refused", "not_enough_evidence", NOT_JUDGED),
+    text_list("sentences"),
+    *WHY,
+)
+"""Where a version came from, whose key signed for that, and the last verdict of the gate there."""
 
 
 def model_event_types(first_model: str) -> tuple[EventType, ...]:
@@ -96,4 +109,5 @@ def model_event_types(first_model: str) -> tuple[EventType, ...]:
             for name, columns in _PAYLOADS.items()
         ),
         EventType("entity_scored", "platform", (*_SCORED, about)),
+        EventType(IMPORTED, "platform", (*_IMPORTED, about)),
     )

@@ -44,6 +44,8 @@ LEAVES = (
     "models diff",
     "models promote",
     "models rollback",
+    "models export",
+    "models import",
     "messages pause",
     "messages resume",
     "messages inbox",
@@ -138,7 +140,7 @@ def completed(words: str) -> list[str]:
 
 def test_the_shell_completes_commands_and_options():
     assert {"demo", "status", "models"} <= set(completed("mlife "))
-    assert completed("mlife models ") == ["list", "history", "show", "diff", "promote", "rollback"]
+    assert completed("mlife models ") == ["list", "history", "show", "diff", "promote", "rollback", "export", "import"]
     assert "--home" in completed("mlife status --")
 
 

@@ -58,5 +58,6 @@ def test_what_the_design_promises_exists() -> None:
     promised = """job_posted job_closed user_snapshot impression click apply hire consent inbound_message prediction
     plan_approved message_planned message_suppressed message_submitted message_status sending_paused sending_resumed
     experiment_exposed retrain_decided model_registered promotion_decided model_promoted model_rolled_back
-    panel_recorded reply_reviewed employer_reviewed plan_rejected entity_scored call_planned"""
+    panel_recorded reply_reviewed employer_reviewed plan_rejected entity_scored call_planned
+    model_imported"""
     assert set(EVENT_TYPES) == set(promised.split())

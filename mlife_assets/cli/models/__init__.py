@@ -1,4 +1,4 @@
-"""`mlife models`: versions, who served when and why, what differs, and changing who serves."""
+"""`mlife models`: versions, who served when and why, what differs, changing who serves, taking one elsewhere."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import typer
 from mlife_assets.cli.models.inspection import diff, show
 from mlife_assets.cli.models.overview import history, list_models
 from mlife_assets.cli.models.service import promote, rollback
+from mlife_assets.cli.models.travel import export_version, import_version
 
-models_app = typer.Typer(no_args_is_help=True, help="List, show and compare models; promote one or roll back.")
+models_app = typer.Typer(no_args_is_help=True, help="List, show, compare and move models; promote one or roll back.")
 models_app.command("list")(list_models)
 for command in (history, show, diff, promote, rollback):
     models_app.command()(command)
+models_app.command("export")(export_version)
+models_app.command("import")(import_version)

@@ -15,6 +15,7 @@ import typer
 
 from mlife_assets.cli.models.records import (
     card_place,
+    imports,
     last_verdict,
     outcome_words,
     reference_fault,
@@ -61,6 +62,7 @@ def show(version: Version, model: Model = None, home: Home = None, as_json: AsJs
         "vocabularies": {feature: list(values) for feature, values in spec.vocabularies},
         "rates": [asdict(rate) for rate in spec.rates],
         "files": sorted(artifact.files()),
+        "imported": imports(platform, name),
         "verdicts": verdicts(platform, name),
         "folds": [asdict(fold) for fold in stored_folds(platform, registered["as_of_date"], name)],
         "served": reigns(platform, name),
@@ -88,6 +90,12 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
             ("training data", document["training_data_hash"]),
         ],
     )
+    for one in document["imported"]:
+        console.print(
+            f"  imported at {moment(one['imported_at'])} from {one['environment']}, {one['bundle_id']} signed by "
+            f"{one['signed_by']}, by {one['actor']}: {one['reason']}",
+            soft_wrap=True,
+        )
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, value in document["facts"].items():
         groups.setdefault(section_of(name, value), []).append((name, value_words(value)))
@@ -106,7 +114,7 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
         console.print(f"  {feature}: {', '.join(values)}", soft_wrap=True)
     console.print("\ngate", style="bold")
     for row in document["verdicts"]:
-        console.print(f"  {moment(row['decided_at'])}  {outcome_words(row['outcome'])}")
+        console.print(f"  {moment(row['decided_at'])}  {outcome_words(row)}")
         for sentence in row["sentences"]:
             console.print(f"    {sentence}", soft_wrap=True)
     if not document["verdicts"]:
@@ -154,7 +162,7 @@ def diff(
     for name in dict.fromkeys(names):
         row = judged[name]
         first = f": {row['sentences'][0]}" if row and row["sentences"] else ""
-        console.print(f"  {name} {outcome_words(row['outcome'] if row else None)}{first}", soft_wrap=True)
+        console.print(f"  {name} {outcome_words(row)}{first}", soft_wrap=True)
 
 
 def _print_diff(console: Console, found: ModelDiff) -> None:

@@ -23,14 +23,14 @@ def list_models(model: Model = None, home: Home = None, as_json: AsJson = False)
     """
     platform = open_model(home, model)
     champion = platform.registry.champion()
-    outcomes = {row["model_version"]: row["outcome"] for row in verdicts(platform)}
+    judged = {row["model_version"]: row for row in verdicts(platform)}
     names = ("as_of_date", "training_start_date", "training_end_date", "examples", "positives", "training_data_hash")
     rows = [
         {
             "model_version": row["model_version"],
             **{name: row[name] for name in names},
             "registered_at": row["observed_at"],
-            "gate": outcomes.get(row["model_version"]),
+            "gate": judged[row["model_version"]]["outcome"] if row["model_version"] in judged else None,
             "is_champion": row["model_version"] == champion,
         }
         for row in platform.registry.versions()
@@ -49,7 +49,7 @@ def list_models(model: Model = None, home: Home = None, as_json: AsJson = False)
             f"{row['training_start_date']} to {row['training_end_date']}",
             f"{row['examples']:,}",
             f"{row['positives']:,}",
-            outcome_words(row["gate"]),
+            outcome_words(judged.get(row["model_version"])),
         )
     console = answer_console()
     console.print(table)
@@ -69,7 +69,7 @@ def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> 
         return
     entries: list[tuple[Any, int, str, list[str]]] = []
     for row in judged:
-        title = f"gate: {outcome_words(row['outcome'])}  {row['model_version']}"
+        title = f"gate: {outcome_words(row)}  {row['model_version']}"
         entries.append((row["decided_at"], 0, title, row["sentences"]))
     for change in changes:
         title = f"{change['kind'].replace('_', ' ')}  {change['model_version']}"

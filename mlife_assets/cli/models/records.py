@@ -3,11 +3,14 @@
 Belongs here: reading events and the registry for the commands of `mlife models`. Does not belong here: printing,
 writing events.
 
-Concept: the newest verdict counts. A version may be judged again, by another champion or on other days.
+Concept: the newest verdict counts. A version may be judged again, by another champion or on other days. What the gate
+of another environment said of an imported version counts until the gate here has judged it, and is never shown without
+that environment's name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,6 @@ from mlife_assets.core.errors import IntegrityError
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
 
-NOT_JUDGED = "not judged"
 _VERDICT = (
     "model_version",
     "champion_version",
@@ -28,16 +30,23 @@ _VERDICT = (
     "users_with_positives",
     "sentences",
     "policy_version",
+    "environment",
 )
 
 
 def verdicts(platform: ModelPlatform, model_version: str | None = None) -> list[dict[str, Any]]:
-    """Return the verdicts of the gate, of one version or of all, oldest first."""
-    rows = platform.model_events("promotion_decided")
+    """Return the verdicts of the gate, of one version or of all, oldest first; before them those of other environments.
+
+    `environment` is None in those of the gate here. Of others `decided_at` says when they became known here.
+    """
+    from mlife_assets.core.model_events import IMPORTED, NOT_JUDGED
+
+    kinds = (IMPORTED, "promotion_decided")
     return [
-        {name: row[name] for name in _VERDICT} | {"decided_at": row["observed_at"]}
-        for row in rows
-        if model_version in (None, row["model_version"])
+        {name: row.get(name) for name in _VERDICT} | {"decided_at": row["observed_at"]}
+        for kind in kinds
+        for row in platform.model_events(kind)
+        if model_version in (None, row["model_version"]) and row["outcome"] != NOT_JUDGED
     ]
 
 
@@ -47,15 +56,25 @@ def last_verdict(platform: ModelPlatform, model_version: str) -> dict[str, Any] 
     return found[-1] if found else None
 
 
-def last_outcome(platform: ModelPlatform, model_version: str) -> str | None:
-    """Return the outcome of the newest verdict on a version; None when the gate never judged it."""
-    verdict = last_verdict(platform, model_version)
-    return verdict["outcome"] if verdict else None
-
-
-def outcome_words(outcome: str | None) -> str:
+def outcome_words(verdict: Mapping[str, Any] | None) -> str:
     """Return a verdict as people read it."""
-    return outcome.replace("_", " ") if outcome else NOT_JUDGED
+    if verdict is None:
+        return "not judged"
+    words: str = verdict["outcome"].replace("_", " ")
+    return f"{words} in {verdict['environment']}" if verdict["environment"] else words
+
+
+def imports(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
+    """Return from where a version was imported, by whom and why, oldest first."""
+    from mlife_assets.core.model_events import IMPORTED
+
+    names = ("bundle_id", "environment", "signed_by", "actor", "reason")
+    rows = platform.model_events(IMPORTED)
+    return [
+        {name: row[name] for name in names} | {"imported_at": row["observed_at"]}
+        for row in rows
+        if row["model_version"] == model_version
+    ]
 
 
 def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
@@ -96,5 +115,7 @@ def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:
         return str(error)
     if stored is not None and is_readable(stored[1]):
         return None
+    if imports(platform, model_version):
+        return "export it again where it served, with a reference that this mlife reads, and import that"
     day = registration(platform, model_version)["as_of_date"] if stored is None else stored[0]
     return f"materialize {platform.reference} for {day} before"

@@ -5,7 +5,8 @@ Belongs here: promoting and rolling back by hand. Does not belong here: whether 
 
 Concept: nothing is deleted and nothing is copied. A change is an event with actor and reason; the endpoint follows it
 with its next request, the daily job with the next day that runs. The gate can be overruled, but not silently: the
-reason on record then says so.
+reason on record then says so. It says so, too, where another environment's gate promoted an imported version and the
+gate here has not judged it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.models.inspection import Version
-from mlife_assets.cli.models.records import last_outcome, outcome_words, reference_fault
+from mlife_assets.cli.models.records import last_verdict, outcome_words, reference_fault
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason, open_model, seal
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.core.errors import GateClosedError
@@ -46,7 +47,8 @@ def promote(
 ) -> None:
     """Make a version the champion by hand; recorded as `model_promoted`.
 
-    The endpoint uses it from its next request on, the daily job from the next day that runs.
+    The endpoint uses it from its next request on, the daily job from the next day that runs. Of an imported version
+    that the gate here has not judged, what the gate said where it comes from counts, and the recorded reason says so.
 
     Exit codes: 0 done, 1 failed, it serves already, or the gate did not promote it.
     """
@@ -58,14 +60,17 @@ def promote(
     previous = platform.registry.champion()
     if name == previous:
         raise GateClosedError(f"{name} serves already, so there is nothing to promote")
-    outcome = last_outcome(platform, name)
+    verdict = last_verdict(platform, name)
+    outcome = verdict["outcome"] if verdict else None
     if outcome != "promoted":
         if not against_the_gate:
             raise GateClosedError(
-                f"the gate's last verdict on {name} is: {outcome_words(outcome)}; `mlife models show {name}` says "
+                f"the gate's last verdict on {name} is: {outcome_words(verdict)}; `mlife models show {name}` says "
                 "why, and --against-the-gate promotes it anyway"
             )
-        reason = f"{AGAINST} ({outcome_words(outcome)}): {reason}"
+        reason = f"{AGAINST} ({outcome_words(verdict)}): {reason}"
+    elif verdict and verdict["environment"]:
+        reason = f"{outcome_words(verdict)}, not judged here: {reason}"
     now = operator_time(platform)
     fault = reference_fault(platform, name)
     platform.registry.promote(name, actor=actor, reason=reason, now=now)

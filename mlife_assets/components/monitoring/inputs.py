@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
@@ -115,11 +116,21 @@ def landed_history(platform: ModelPlatform, day: date, days: int) -> dict[str, l
 
 
 def stored_reference(platform: ModelPlatform, model_version: str) -> tuple[date, dict[str, Any]] | None:
-    """Return the partition and the facts of the newest reference of a version; None when it has none."""
-    for day in reversed(platform.model_tables.report_days(REFERENCE_REPORT)):
-        facts = platform.model_tables.read_report(REFERENCE_REPORT, day)
-        if facts["model_version"] == model_version:
-            return day, facts
+    """Return the partition and the facts of the newest reference of a version; None when it has none.
+
+    One that was made here comes before one that came with the version from another environment.
+    """
+    found = reference_source(platform, model_version)
+    return None if found is None else found[1:]
+
+
+def reference_source(platform: ModelPlatform, model_version: str) -> tuple[TableStore, date, dict[str, Any]] | None:
+    """Return what `stored_reference` does, and before it where the tables are."""
+    for tables in (platform.model_tables, *platform.imported_tables(model_version)):
+        for day in reversed(tables.report_days(REFERENCE_REPORT)):
+            facts = tables.read_report(REFERENCE_REPORT, day)
+            if facts["model_version"] == model_version:
+                return tables, day, facts
     return None
 
 
@@ -138,20 +149,20 @@ def read_reference(platform: ModelPlatform, day: date) -> MonitoringReference:
         UpstreamMismatchError: it is of another form, or not whole.
     """
     version = platform.champion_version(day)
-    stored = stored_reference(platform, version)
+    stored = reference_source(platform, version)
     if stored is None:
         raise NotFoundError(
             f"model {version} has no reference; materialize monitoring_reference for the day it was trained"
         )
-    partition, facts = stored
+    source, partition, facts = stored
     remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
+    if source is not platform.model_tables:
+        remedy = "it came with the model: export that again where it served, import it, then run this day again"
     if not is_readable(facts):
         raise UpstreamMismatchError(
             f"the reference of model {version} was written by another version of mlife; {remedy}"
         )
-    tables = {
-        name: platform.model_tables.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())
-    }
+    tables = {name: source.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
     try:
         known = {"entity_blocks": platform.model.watched.entity_blocks}  # which 0.1.0 did not write down
         facts = reference_facts({**facts, "columns": {**known, **facts["columns"]}})

@@ -22,6 +22,7 @@ import pyarrow as pa
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.log_heads import newest_head
+from mlife_assets.adapters.model_bundles import imported_folder
 from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -31,6 +32,7 @@ from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
+from mlife_assets.core.model_events import IMPORTED
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
@@ -79,6 +81,8 @@ class ModelPlatform(HomeKeys, ABC):
     evaluation: str = "model/evaluation"
     reference: str = "model/monitoring_reference"
     """What to run for a model, and where its verdict and its reference of monitoring are."""
+    environment: str = "project"
+    """What a model that leaves this home says of where it comes from."""
 
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:
@@ -193,6 +197,15 @@ class ModelPlatform(HomeKeys, ABC):
     ) -> list[dict[str, Any]]:
         """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
         return events_of(self.event_log, self.model_name, event_type, start=start, end=end)
+
+    def imported_tables(self, model_version: str) -> list[TableStore]:
+        """Return the reports and tables that came with a version from other environments, the newest first."""
+        rows = reversed(self.model_events(IMPORTED))
+        return [
+            TableStore(self.lake, imported_folder(model_version, row["bundle_id"]))
+            for row in rows
+            if row["model_version"] == model_version
+        ]
 
     @shared_port
     def clock(self) -> Clock:

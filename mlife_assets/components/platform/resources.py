@@ -149,6 +149,11 @@ class Platform(DeploymentParts, ModelPlatform):
         """The models of the deployment, the first one first."""
         return [model.name for model in self.models]
 
+    @property
+    def environment(self) -> str:  # type: ignore[override]
+        """What a model that leaves this home says of where it comes from."""
+        return self.settings.environment
+
     @cached_property
     def model_tables(self) -> TableStore:
         """Daily tables and reports of the model; those of the first are where they were when there was one."""

@@ -16,13 +16,25 @@ from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, 
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
 from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
-from mlife_assets.core.errors import GateClosedError, InvalidInputError
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
+from mlife_assets.core.head_ports import HeadSigner
 from mlife_assets.core.ports import ObjectStore
 
 
 def seal(platform: ModelPlatform) -> Head | None:
     """Sign what was appended since the newest head; None when nothing was."""
     return _seal(platform, note=None, next_key=None)
+
+
+def present_signer(platform: ModelPlatform) -> HeadSigner:
+    """Return who signs heads now. Raises InvalidInputError before the first, IntegrityError for another key."""
+    pinned = platform.head_pins.keys()
+    if not pinned:
+        raise InvalidInputError("nothing was signed here yet, so nobody knows this home's key; run a day first")
+    signer = platform.head_signer(len(pinned) - 1)
+    if signer.public_key != pinned[-1]:
+        raise IntegrityError("the key at hand is not the one that is pinned to sign; restore the folder of keys")
+    return signer
 
 
 def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings: bool = False) -> Head:

@@ -26,6 +26,7 @@ ACTS = (
     "sending_resumed",
     "model_promoted",
     "model_rolled_back",
+    "model_imported",
     "reply_reviewed",
     "employer_reviewed",
     "plan_rejected",

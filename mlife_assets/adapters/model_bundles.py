@@ -1,0 +1,194 @@
+"""A model on its way from one environment to another: a folder of files, named by their content and signed.
+
+Belongs here: the form of a bundle, writing one, reading one under a key. Does not belong here: which files go along and
+what becomes of them (`components.acts.model_travel`).
+
+Concept: hashes show that a file is what was exported, and nothing of who exported it: whoever can write to the place
+can write a verdict of the gate as well. So the list of hashes is signed, with the key that signs heads of the event
+log, and read under the one public key that the reader names; no file is read before. The list is written last: a folder
+without one is not whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from mlife_assets.adapters.event_log.layout import content_hash
+from mlife_assets.adapters.log_heads.signing import is_signed, key_id
+from mlife_assets.adapters.model_registry import VERSIONS
+from mlife_assets.core.errors import (
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NewerVersionError,
+    NotFoundError,
+)
+from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.ports import ObjectStore
+
+FORM = 1
+CONTEXT = b"mlife hash of a bundle of a model\n"
+"""Signed with every bundle, so that no other signature of the key can stand for one."""
+BUNDLE_FILE = "bundle.json"
+ID_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A version of a model with what is on record about it.
+
+    Attributes:
+        model_name: of the model.
+        model_version: of the version.
+        environment: where it was exported.
+        exported_by: who did that.
+        exported_at: when.
+        signed_by: public key of that environment, in hex digits.
+        files: content by name; names are plain and may have folders.
+        signature: of the list of hashes; empty before it was signed.
+    """
+
+    model_name: str
+    model_version: str
+    environment: str
+    exported_by: str
+    exported_at: datetime
+    signed_by: str
+    files: Mapping[str, bytes] = field(repr=False)
+    signature: bytes = field(default=b"", repr=False)
+
+    @property
+    def bundle_id(self) -> str:
+        """Hash of what it holds and whose it is; who exported it when is no part of that."""
+        facts = {name: said for name, said in self._content.items() if name not in ("exported_by", "exported_at")}
+        return "bdl_" + content_hash(_dumped(facts))[:ID_LENGTH]
+
+    @property
+    def folder(self) -> str:
+        """Where it lies at a place."""
+        return f"{VERSIONS}/{self.model_version}/{self.bundle_id}"
+
+    @property
+    def listing(self) -> bytes:
+        """The file that says what belongs to it."""
+        return _dumped({"bundle": self._content, "signature": self.signature.hex()}) + b"\n"
+
+    @property
+    def _content(self) -> dict[str, Any]:
+        return {
+            "environment": self.environment,
+            "exported_at": self.exported_at.isoformat(),
+            "exported_by": self.exported_by,
+            "files": {name: content_hash(data) for name, data in self.files.items()},
+            "form": FORM,
+            "model_name": self.model_name,
+            "model_version": self.model_version,
+            "signed_by": self.signed_by,
+        }
+
+
+def imported_folder(model_version: str, bundle_id: str) -> str:
+    """Return where a lake keeps what came with a version beside its artifact; ends in a slash."""
+    return f"{VERSIONS}/{model_version}/imported/{bundle_id}/"
+
+
+def write_bundle(store: ObjectStore, bundle: Bundle, signer: HeadSigner) -> tuple[Bundle, bool]:
+    """Sign a bundle and write it; returns it as it lies there, and whether it is new.
+
+    One of the same content that is there already stays, with who exported it first; one that was cut short is ended.
+
+    Raises:
+        ContentConflictError, IntegrityError, GateClosedError: what is there is not what was exported; names the file.
+    """
+    if store.exists(f"{bundle.folder}/{BUNDLE_FILE}"):
+        return read_bundle(store, bundle.folder, signer.public_key), False
+    signed = replace(bundle, signature=signer.sign(_message(bundle._content)))
+    for name, data in sorted(signed.files.items()):
+        store.put_if_absent(f"{signed.folder}/{name}", data)
+    store.put_if_absent(f"{signed.folder}/{BUNDLE_FILE}", signed.listing)
+    return signed, True
+
+
+def find_bundle(store: ObjectStore, wanted: str) -> str:
+    """Return the folder of the one bundle whose `version/bundle` begins with `wanted`; empty means any.
+
+    Several of a version were judged differently. Which of them counts is never guessed: by what lies there, whoever can
+    write to the place would decide it.
+
+    Raises:
+        NotFoundError: there is none, or none that is whole.
+        InvalidInputError: there are several; names them.
+    """
+    found = [
+        f"{version}/{bundle}"
+        for version in store.folders(VERSIONS)
+        for bundle in store.folders(f"{VERSIONS}/{version}")
+        if f"{version}/{bundle}".startswith(wanted)
+    ]
+    whole = [name for name in found if store.exists(f"{VERSIONS}/{name}/{BUNDLE_FILE}")]
+    if len(whole) > 1:
+        raise InvalidInputError(f"there are {len(whole)} bundles ({', '.join(whole)}); name one of them")
+    if not whole and found:
+        raise NotFoundError(f"{found[0]} has no {BUNDLE_FILE}, so its export was cut short; export it again")
+    if not whole:
+        raise NotFoundError(f"there is no bundle {wanted or 'of a model'} at this place; export one to it")
+    return f"{VERSIONS}/{whole[0]}"
+
+
+def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
+    """Return the bundle in a folder, every byte of it checked.
+
+    Raises:
+        GateClosedError: it is not signed by the holder of `public_key`.
+        IntegrityError: a file of it is missing or was changed; names the file.
+        NewerVersionError: it has a form of a newer mlife.
+    """
+    where = f"{folder}/{BUNDLE_FILE}"
+    body = store.get(where)
+    try:
+        raw = orjson.loads(body)
+        said, signature = raw["bundle"], bytes.fromhex(raw["signature"])
+        form, key = int(said["form"]), str(said["signed_by"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{where} does not list a bundle; export it again") from error
+    if not is_signed(_message(said), signature, public_key):
+        raise GateClosedError(
+            f"{where} is not signed by the key that was named ({key_id(public_key)}), so nothing of it is taken; ask "
+            "who exported it for their public key, or for another export"
+        )
+    if form > FORM:
+        raise NewerVersionError(f"{where} has form {form} and this mlife reads {FORM}; upgrade mlife")
+    files = {}
+    for name, digest in said["files"].items():
+        try:
+            files[name] = store.get(f"{folder}/{name}")
+        except NotFoundError as error:
+            raise IntegrityError(f"{folder}/{name} is missing; export the version again") from error
+        if content_hash(files[name]) != digest:
+            raise IntegrityError(f"{folder}/{name} was changed; remove {folder} and export the version again")
+    bundle = Bundle(
+        model_name=said["model_name"],
+        model_version=said["model_version"],
+        environment=said["environment"],
+        exported_by=said["exported_by"],
+        exported_at=datetime.fromisoformat(said["exported_at"]),
+        signed_by=key,
+        files=files,
+        signature=signature,
+    )
+    if bundle.listing != body or bundle.folder != folder:
+        raise IntegrityError(f"{where} is another bundle than its place says; remove {folder} and export it again")
+    return bundle
+
+
+def _message(content: Mapping[str, Any]) -> bytes:
+    return CONTEXT + content_hash(_dumped(content)).encode()
+
+
+def _dumped(content: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,207 @@
+"""A version of a model goes from one environment to another, with the verdict of the gate that judged it.
+
+Belongs here: which files go along, what has to fit before any is kept, registering what came. Does not belong here: the
+form of a bundle (`adapters.model_bundles`), who serves (`adapters.model_registry`).
+
+Concept: importing registers and never promotes. What the gate of the other environment said is kept as that, and is no
+verdict of the gate here. The reference goes along, since without one the daily checks of a champion stop, and so do the
+models that scored it; its rows are of people of the other environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, imported_folder, write_bundle
+from mlife_assets.adapters.model_registry import FOLDS, WRITER
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, REFERENCE_TABLE, reference_source
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.sealing import present_signer, seal
+from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.model_events import IMPORTED, MODEL_NAME, NOT_JUDGED
+from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.kept_words import kept_words
+
+ARTIFACT = "artifact"
+REGISTRATION_FILE, VERDICTS_FILE, CARD_FILE = "registration.json", "verdicts.json", "card.html"
+
+REMEDY = "deploy the declaration that it was learned under first"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came. `outcome` is the last verdict of the gate where it comes from, or that there is none."""
+
+    model_version: str
+    outcome: str
+    sentences: tuple[str, ...]
+    is_new: bool
+
+
+def export_model(platform: ModelPlatform, version: str, store: ObjectStore, *, actor: str) -> tuple[Bundle, bool]:
+    """Write a registered version to a place, signed; returns the bundle and whether it is new.
+
+    Raises:
+        IntegrityError, ContentConflictError: the artifact, or what lies at the place, was changed.
+        InvalidInputError: nothing was signed here yet, so nobody knows this environment's key.
+    """
+    signer = present_signer(platform)
+    bundle = Bundle(
+        model_name=platform.model_name,
+        model_version=version,
+        environment=platform.environment,
+        exported_by=kept_words("actor", actor),
+        exported_at=operator_time(platform),
+        signed_by=signer.public_key.hex(),
+        files=_files(platform, version),
+    )
+    return write_bundle(store, bundle, signer)
+
+
+def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason: str) -> Imported:
+    """Register what a bundle holds, and record where it came from; the same bundle again is a no-op.
+
+    Nothing is written before everything fits. The record comes last: until then nothing says that a gate promoted it.
+
+    Raises:
+        InvalidInputError: it is another model, or was learned for other columns or steps than are declared here.
+        IntegrityError: a file does not hold what its name says.
+        GateClosedError: nothing says here what the model may look at.
+    """
+    actor, reason = kept_words("actor", actor), kept_words("reason", reason)
+    version = bundle.model_version
+    if bundle.model_name != platform.model_name:
+        raise InvalidInputError(
+            f"{version} is a version of {bundle.model_name} and not of {platform.model_name}; name its model by --model"
+        )
+    artifact = _artifact(bundle, ARTIFACT, version)
+    scorers = [
+        _artifact(bundle, f"{FOLDS}/{one}", one)
+        for one in sorted({name.split("/")[1] for name in bundle.files if name.startswith(f"{FOLDS}/")})
+    ]
+    _require_fit(platform, artifact)
+    try:
+        as_of = date.fromisoformat(orjson.loads(bundle.files[REGISTRATION_FILE])["as_of_date"])
+        judged = orjson.loads(bundle.files[VERDICTS_FILE])
+        outcome = str(judged[-1]["outcome"]) if judged else NOT_JUDGED
+        sentences = tuple(map(str, judged[-1]["sentences"])) if judged else ()
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"the records of {version} in its bundle cannot be read ({error}); export it again"
+        ) from error
+    folder, now = imported_folder(version, bundle.bundle_id), operator_time(platform)
+    kept = {name: data for name, data in bundle.files.items() if name.split("/")[0] not in (ARTIFACT, FOLDS)}
+    for name, data in sorted((kept | {BUNDLE_FILE: bundle.listing}).items()):
+        platform.lake.put_if_absent(f"{folder}{name}", data)
+    card = platform.registry.card_key(version)
+    if CARD_FILE in bundle.files and not platform.lake.exists(card):
+        platform.lake.put_if_absent(card, bundle.files[CARD_FILE])
+    for one in scorers:
+        platform.registry.keep_fold(one)
+    platform.registry.register(artifact, as_of=as_of, now=now)
+    said = {"outcome": outcome, "sentences": list(sentences), "actor": actor, "reason": reason}
+    is_new = _record(platform, bundle, {"occurred_at": now, "observed_at": now, **said})
+    seal(platform)
+    return Imported(version, outcome, sentences, is_new)
+
+
+def _record(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) -> bool:
+    identity = event_id(IMPORTED, bundle.model_version, bundle.bundle_id)
+    (rows,) = platform.event_log.remembered(IMPORTED, anew=True)  # what a crash left unlisted counts, too
+    recorded = next((dict(row) for row in rows if row["event_id"] == identity), None)
+    row = recorded or {
+        "event_id": identity,
+        "model_version": bundle.model_version,
+        "bundle_id": bundle.bundle_id,
+        "environment": bundle.environment,
+        "signed_by": bundle.signed_by,
+        MODEL_NAME: bundle.model_name,
+        **said,
+    }
+    table = pa.Table.from_pylist([row], schema=EVENT_TYPES[IMPORTED].schema)
+    platform.event_log.append(IMPORTED, table, writer=WRITER)
+    return recorded is None
+
+
+def _files(platform: ModelPlatform, version: str) -> dict[str, bytes]:
+    lake, tables = platform.lake, platform.model_tables
+    registered = next(row for row in platform.registry.versions() if row["model_version"] == version)
+    judged = [row for row in platform.model_events("promotion_decided") if row["model_version"] == version]
+    files = {
+        **_in_folder(ARTIFACT, platform.registry.load(version)),
+        REGISTRATION_FILE: orjson.dumps(registered, option=orjson.OPT_SORT_KEYS),
+        VERDICTS_FILE: orjson.dumps(judged, option=orjson.OPT_SORT_KEYS),
+    }
+    if lake.exists(card := platform.registry.card_key(version)):
+        files[CARD_FILE] = lake.get(card)
+    if judged and tables.has_report(PROMOTION_REPORT, day := judged[-1]["as_of_date"]):
+        report = tables.read_report(PROMOTION_REPORT, day)
+        if report["model_version"] == version:  # the gate of a day may have judged another one since
+            key = tables.report_key(PROMOTION_REPORT, day)
+            files[key.removeprefix(tables.folder)] = lake.get(key)
+    return files | _reference_files(platform, version)
+
+
+def _reference_files(platform: ModelPlatform, version: str) -> dict[str, bytes]:
+    """Return the reference of a version, with the models that scored it; nothing where it has none."""
+    found = reference_source(platform, version)
+    if found is None:
+        return {}
+    source, day, facts = found
+    names = [f"{REFERENCE_TABLE}_{name}" for name in facts.get("tables", ())]
+    keys = [source.report_key(REFERENCE_REPORT, day), *(source.key(name, day) for name in names)]
+    files = {key.removeprefix(source.folder): platform.lake.get(key) for key in keys}
+    for one in sorted({one for counts in facts.get("scored_by", {}).values() for one in counts} - {version}):
+        files |= _in_folder(f"{FOLDS}/{one}", platform.registry.load(one))
+    return files
+
+
+def _in_folder(folder: str, artifact: ModelArtifact) -> dict[str, bytes]:
+    return {f"{folder}/{name}": data for name, data in artifact.files().items()}
+
+
+def _artifact(bundle: Bundle, folder: str, version: str) -> ModelArtifact:
+    files = {
+        name.removeprefix(f"{folder}/"): data for name, data in bundle.files.items() if name.startswith(f"{folder}/")
+    }
+    return ModelArtifact.from_files(version, files)
+
+
+def _require_fit(platform: ModelPlatform, artifact: ModelArtifact) -> None:
+    """Raise InvalidInputError where a model looks at columns, or says steps, that are not declared here.
+
+    A project's home holds no declarations; there the newest version on record says what the model looks at.
+    """
+    if platform.model_name in platform.declared_names:
+        roles = platform.model.roles
+        columns, steps = roles.columns, roles.steps
+    elif versions := platform.registry.versions():
+        known = platform.registry.load(versions[-1]["model_version"])
+        columns, steps = known.feature_spec.names, tuple(stage.step for stage in known.stages)
+    else:
+        raise GateClosedError(
+            f"{platform.model_name} has no version here yet, so nothing says what it may look at; train one first"
+        )
+    unknown = [name for name in artifact.feature_spec.names if name not in columns]
+    said = [stage.step for stage in artifact.stages]
+    if unknown:
+        raise InvalidInputError(
+            f"{artifact.model_version} looks at {unknown[0]}, which is no column of {platform.model_name} here; "
+            f"{REMEDY}"
+        )
+    if said[-1] != steps[-1] or not set(said) <= set(steps):
+        raise InvalidInputError(
+            f"{artifact.model_version} predicts {', '.join(said)}, {platform.model_name} here {', '.join(steps)}; "
+            f"{REMEDY}"
+        )

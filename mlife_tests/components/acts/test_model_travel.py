@@ -1,0 +1,242 @@
+"""A version leaves one home and comes into another, with keys of its own: what arrives, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+from mlife_assets.adapters.model_bundles import Bundle, find_bundle, read_bundle, write_bundle
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.acts.model_travel import VERDICTS_FILE, Imported, export_model, import_model
+from mlife_assets.components.graph import keys
+from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, read_reference
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import audit_log, present_signer
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.scorer import scorer_of
+from mlife_assets.core.windows import add_days
+
+WHO = {"actor": "ann", "reason": "won in dev"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> ObstoreObjectStore:
+    return ObstoreObjectStore.local(tmp_path / "place")
+
+
+def reopened(platform: Platform) -> Platform:
+    return Platform(settings=platform.settings, policies=platform.policies)
+
+
+def travelled(source: ModelPlatform, version: str, place: ObstoreObjectStore, target: ModelPlatform) -> Imported:
+    export_model(source, version, place, actor="bob")
+    bundle = read_bundle(place, find_bundle(place, version), present_signer(source).public_key)
+    return import_model(target, bundle, **WHO)
+
+
+def content(store: ObstoreObjectStore) -> dict[str, bytes]:
+    return {key: store.get(key) for key in store.list("")}
+
+
+def test_a_model_scores_elsewhere_to_the_same_bits_and_is_on_record(home, production, place, tiny_models) -> None:
+    version = home.champions[1]
+    home.platform.registry.put_card(version, "<p>card</p>")
+    day = home.platform.registry.versions()[-1]["as_of_date"]
+    report = {"model_version": version, "outcome": "promoted", "comparisons": []}
+    home.platform.model_tables.write_report(PROMOTION_REPORT, day, report)
+    done = travelled(home.platform, version, place, production)
+    assert done == Imported(version, "promoted", ("Promoted: model 2 meets all conditions.",), is_new=True)
+    there = reopened(production)
+    assert there.registry.champion() is None, "importing promotes nothing"
+    row = tiny_models.random_matrix(9, 1)
+    here, arrived = (scorer_of(one.registry.load(version), threads=1) for one in (home.platform, there))
+    assert here.score(row).probability.tobytes() == arrived.score(row).probability.tobytes()
+    assert here.contributions(row).tobytes() == arrived.contributions(row).tobytes()
+    assert there.registry.card(version) == "<p>card</p>"
+    (tables,) = there.imported_tables(version)
+    assert tables.read_report(PROMOTION_REPORT, day) == report
+    (event,) = there.model_events("model_imported")
+    assert event["signed_by"] == present_signer(home.platform).public_key.hex()
+    assert event["signed_by"] != present_signer(there).public_key.hex()
+    assert (event["environment"], event["outcome"], event["actor"]) == ("dev", "promoted", "ann")
+    (registered,) = there.registry.versions()
+    assert registered["as_of_date"] == day
+    assert there.model_events("promotion_decided") == [], "no verdict of the gate here"
+    audit = audit_log(there)
+    assert audit.verification.is_intact
+    assert audit.unsigned_manifests == 0
+
+
+def test_the_same_again_changes_nothing(home, production, place) -> None:
+    travelled(home.platform, home.champions[0], place, production)
+    exported, kept = content(place), content(production.lake)
+    done = travelled(home.platform, home.champions[0], place, reopened(production))
+    assert not done.is_new
+    assert content(place) == exported
+    assert content(production.lake) == kept
+
+
+def test_an_import_that_was_cut_short_promotes_nothing_and_is_ended_by_the_next(
+    home, production, place, monkeypatch
+) -> None:
+    version = home.champions[0]
+
+    def power_cut(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mlife_assets.components.acts.model_travel._record", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            travelled(home.platform, version, place, production)
+    there = reopened(production)
+    assert [row["model_version"] for row in there.registry.versions()] == [version]
+    assert there.imported_tables(version) == []
+    assert travelled(home.platform, version, place, there).is_new
+    assert len(there.model_events("model_imported")) == 1
+    assert audit_log(reopened(there)).verification.is_intact
+
+
+def bundle_with(platform: ModelPlatform, place: ObstoreObjectStore, version: str, **changed: Any) -> Bundle:
+    """Return a bundle of other content, signed by the environment itself: only what is inside can be wrong with it."""
+    bundle, _ = export_model(platform, version, place, actor="bob")
+    files = {**bundle.files, **changed.pop("files", {})}
+    return write_bundle(place, replace(bundle, files=files, **changed), present_signer(platform))[0]
+
+
+def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
+    return {f"artifact/{name}": data for name, data in artifact.files().items()}
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(home, production, place, tiny_models) -> None:
+    version, before = home.champions[0], content(production.lake)
+    artifact = tiny_models.tiny_artifact(7)
+    spec = replace(artifact.feature_spec, names=("shoe_size", *artifact.feature_spec.names[1:]))
+    stranger = replace(artifact, feature_spec=spec)
+    other_step = replace(artifact, stages=(replace(artifact.stages[0], step="is_hired"),))
+    for changed, error, why in (
+        ({"model_name": "churn_risk"}, InvalidInputError, "is a version of churn_risk and not of job_applications"),
+        ({"model_version": "mdl_0"}, IntegrityError, "stored as mdl_0 hashes to"),
+        ({"files": {VERDICTS_FILE: b"[{}]"}}, IntegrityError, "records of .* cannot be read"),
+        (
+            {"model_version": stranger.model_version, "files": artifact_files(stranger)},
+            InvalidInputError,
+            "looks at shoe_size, which is no column of job_applications here",
+        ),
+        (
+            {"model_version": other_step.model_version, "files": artifact_files(other_step)},
+            InvalidInputError,
+            "predicts is_hired, job_applications here is_clicked, is_applied",
+        ),
+    ):
+        bundle = bundle_with(home.platform, place, version, **changed)
+        with pytest.raises(error, match=why):
+            import_model(production, bundle, **WHO)
+        assert content(production.lake) == before
+
+
+def test_a_home_that_signed_nothing_exports_nothing(home, place, tmp_path) -> None:
+    shutil.rmtree(home.path / "private" / "keys")
+    with pytest.raises(InvalidInputError, match="nothing was signed here yet"):
+        export_model(home.platform, home.champions[0], place, actor="bob")
+    assert place.list("") == []
+
+
+def test_a_key_that_is_not_the_pinned_one_signs_nothing(production, home, place) -> None:
+    (production.settings.private_folder / "keys" / "log_heads.key").write_text("ab" * 32)
+    there = reopened(production)
+    version = home.platform.registry.load(home.champions[0])
+    there.registry.register(version, as_of=home.newest_day, now=there.act_time(home.newest_day))
+    with pytest.raises(IntegrityError, match="not the one that is pinned"):
+        export_model(there, home.champions[0], place, actor="bob")
+    assert place.list("") == []
+
+
+def test_a_damaged_artifact_is_not_exported(home, place) -> None:
+    version = home.champions[0]
+    path = home.path / "lake" / "models" / version / "feature_spec.json"
+    path.write_bytes(path.read_bytes().replace(b"12060", b"12061"))
+    with pytest.raises(IntegrityError, match="a file was changed"):
+        export_model(home.platform, version, place, actor="bob")
+    assert place.list("") == []
+
+
+def test_a_later_verdict_makes_another_bundle_and_neither_is_guessed(home, place) -> None:
+    version, platform = home.champions[0], home.platform
+    first, _ = export_model(platform, version, place, actor="bob")
+    verdict = {name: row for name, row in platform.model_events("promotion_decided")[0].items() if name != "event_id"}
+    at = platform.act_time(home.newest_day)
+    home.add("promotion_decided", {**verdict, "outcome": "refused", "observed_at": at}, at)
+    second, is_new = export_model(home.platform, version, place, actor="bob")
+    assert is_new
+    assert orjson.loads(second.files[VERDICTS_FILE])[-1]["outcome"] == "refused"
+    with pytest.raises(InvalidInputError, match="there are 2 bundles"):
+        find_bundle(place, version)
+    assert first.bundle_id != second.bundle_id
+
+
+def test_a_forged_bundle_never_gets_as_far_as_an_import(home, production, place) -> None:
+    """The attacker holds the whole place: every hash is right, and the key is not that of the environment."""
+    genuine, _ = export_model(home.platform, home.champions[0], place, actor="bob")
+    thief = Ed25519Signer(b"t" * 32)
+    forged = replace(genuine, signed_by=thief.public_key.hex(), files={**genuine.files, VERDICTS_FILE: b"[]"})
+    written, _ = write_bundle(place, forged, thief)
+    with pytest.raises(GateClosedError, match="not signed by the key that was named"):
+        read_bundle(place, written.folder, present_signer(home.platform).public_key)
+
+
+def test_a_champion_arrives_with_its_reference_and_whoever_scored_it(lived, production, place) -> None:
+    """Without them the daily checks of the first day would stop."""
+    source = lived.home.platform
+    day = lived.home.day(1)
+    version = source.champion_version(day)
+    known = read_reference(source, day)
+    assert travelled(source, version, place, production).outcome == "promoted"
+    there = reopened(production)
+    decided = there.model_events("retrain_decided")[0]["as_of_date"]
+    there.registry.promote(version, actor="ann", reason="r", now=there.act_time(decided))
+    later = add_days(decided, 1)
+    arrived = read_reference(there, later)
+    assert arrived.content_hash == known.content_hash
+    assert arrived.to_tables()[1] == known.to_tables()[1]
+    for scorer in known.scored_by[LABEL]:
+        left, right = (one.registry.load(scorer) for one in (source, there))
+        assert left.files() == right.files()
+    assert there.model_tables.report_days(REFERENCE_REPORT) == [], "its own partitions stay its own"
+
+
+def test_a_reference_that_came_and_cannot_be_read_says_what_to_do(lived, production, place) -> None:
+    source = lived.home.platform
+    version = source.champion_version(lived.home.day(1))
+    travelled(source, version, place, production)
+    (tables,) = production.imported_tables(version)
+    (day,) = tables.report_days(REFERENCE_REPORT)
+    tables.write_report(REFERENCE_REPORT, day, tables.read_report(REFERENCE_REPORT, day) | {"form": 1})
+    there = reopened(production)
+    decided = there.model_events("retrain_decided")[0]["as_of_date"]
+    there.registry.promote(version, actor="ann", reason="r", now=there.act_time(decided))
+    with pytest.raises(UpstreamMismatchError, match="export that again where it served, import it"):
+        read_reference(there, add_days(decided, 1))
+
+
+def test_a_day_is_watched_by_the_reference_that_came_as_by_one_of_its_own(lived, place, tmp_path) -> None:
+    """The version comes back to where it was made, whose own reference is gone: the day's reports say the same."""
+    home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(4)
+    reports = (keys.DATA_QUALITY_REPORT, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.CONCEPT_DRIFT_REPORT)
+    before = home.platform.monitoring_reports(day)
+    assert len(before) == len(reports)
+    travelled(home.platform, home.platform.champion_version(day), place, home.platform)
+    lake = home.settings.home / "lake"
+    for folder in (*lake.glob("tables/monitoring_reference_*"), lake / "reports" / REFERENCE_REPORT):
+        shutil.rmtree(folder)
+    assert home.run_assets(day, *reports).success
+    assert home.platform.monitoring_reports(day) == before
