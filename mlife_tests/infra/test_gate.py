@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import infra.gate.faults
 from infra.gate.assertions.rights import NOT_CALLED
+from infra.gate.assertions.storage import MODEL_ENDINGS
 from infra.gate.conditions import like
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from infra.gate.faults.fault import FAULTS, Fault, planted
@@ -21,6 +23,8 @@ from infra.gate.handlers import permissions, types
 from infra.gate.judged import breaks, environment_findings
 from infra.gate.matrix import cells, takings
 from infra.gate.report import sentences
+from mlife_assets.adapters.model_registry import CARD_FILE
+from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE
 
 PAGE = Path(infra.gate.faults.__file__).parents[3] / "docs" / "infra_tests.md"
 
@@ -98,3 +102,9 @@ def test_the_page_names_every_fault_and_every_assertion() -> None:
     for name, sentence in sentences().items():
         assert f"| {name} | {sentence} |" in page
     assert len(ASSERTIONS) > 70
+
+
+def test_what_is_put_once_is_every_file_of_a_model_and_not_its_card(tiny_models: ModuleType) -> None:
+    names = {*tiny_models.tiny_artifact(1).files(), ESTIMATOR_FILE, "part.parquet"}
+    assert {Path(name).suffix for name in names} == set(MODEL_ENDINGS)
+    assert Path(CARD_FILE).suffix not in MODEL_ENDINGS

@@ -18,6 +18,8 @@ STATEFUL = (
     "AWS::Backup::BackupVault",
     "AWS::Logs::LogGroup",
 )
+MODEL_ENDINGS = (".json", ".parquet", ".skops", ".txt")
+"""Of what is kept of a model for good: its artifact, and what came with it from elsewhere."""
 
 
 @holds
@@ -71,18 +73,17 @@ def buckets_keep_versions(environment: Environment) -> Iterator[str]:
 
 @holds
 def models_are_written_once(environment: Environment) -> Iterator[str]:
-    """A model's files are put once and never deleted, as they are addressed by their content."""
+    """A model's files are put once and never deleted, as they are addressed by their content. Its card is replaced."""
     stack = environment.stack("25-lake")
     (bucket,) = (one for one in stack.of("AWS::S3::Bucket") if one.name == "LakeBucket")
-    models = [
-        s
-        for s in bucket_statements(stack, bucket)
-        if many(s["Resource"]) == (f"arn:aws:s3:::{bucket.properties['BucketName']}/models/*",)
-    ]
+    models = f"arn:aws:s3:::{bucket.properties['BucketName']}/models/*"
+    found = bucket_statements(stack, bucket)
     put_once = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
-    if not any(denies(s, "s3:PutObject") and s.get("Condition") == put_once for s in models):
-        yield "a model can be written over"
-    if not any(denies(s, "s3:DeleteObject", "s3:DeleteObjectVersion") and "Condition" not in s for s in models):
+    once = [s for s in found if denies(s, "s3:PutObject") and s.get("Condition") == put_once]
+    if not any(set(many(s["Resource"])) == {models + ending for ending in MODEL_ENDINGS} for s in once):
+        yield "a model can be written over, or its card cannot"
+    kept = [s for s in found if denies(s, "s3:DeleteObject", "s3:DeleteObjectVersion") and "Condition" not in s]
+    if not any(many(s["Resource"]) == (models,) for s in kept):
         yield "a model can be deleted"
 
 

@@ -36,6 +36,13 @@ def a_model_can_be_replaced(template: Tree) -> None:
     drop(properties(template, "LakePolicy")["PolicyDocument"], "ModelsAreWrittenOnce")
 
 
+@fault(LAKE, "models_are_written_once")
+def a_card_can_be_written_once_alone(template: Tree) -> None:
+    """A model's card is derived and written again by each run that judges it, which fails."""
+    denied = statement(properties(template, "LakePolicy")["PolicyDocument"], "ModelsAreWrittenOnce")
+    denied["Resource"] = {"Fn::Sub": "${LakeBucket.Arn}/models/*"}
+
+
 @fault(LAKE, "no_policy_opens_to_everybody")
 def anybody_delivers(template: Tree) -> None:
     """The landing bucket takes files of anybody on earth."""
