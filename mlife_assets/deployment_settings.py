@@ -111,7 +111,7 @@ class DeploymentSettings(HomeSettings):
     @classmethod
     def _a_file_or_an_object(cls, named: str | None) -> str | None:
         try:
-            if named is not None and not is_folder(named):
+            if named is not None and ":/" in named and not Path(named).is_absolute():
                 require_table_url(named)
         except InvalidInputError as error:
             raise ValueError(str(error)) from None

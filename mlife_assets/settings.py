@@ -53,7 +53,10 @@ class HomeSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file holds. Raises IntegrityError when it cannot be read."""
         home = Path(self.current_state.get("home", DEFAULT_HOME))
-        return {**self._world(home / WORLD_FILE), **begun_with(home)}
+        kept = begun_with(home)
+        if not any(str(value).startswith("s3://") for value in {**kept, **self.current_state}.values()):
+            kept.pop("s3_endpoint", None)  # a variable took the place of the bucket that it was for
+        return {**self._world(home / WORLD_FILE), **kept}
 
     @staticmethod
     def _world(path: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_each_task_of_the_template_says_what_the_settings_need(repository: Path)
         (container,) = one["ContainerDefinitions"]
         said = {variable["Name"] for variable in container["Environment"]}
         assert set(VARIABLES) <= said, f"{container['Name']} lacks {set(VARIABLES) - said}"
-        assert (said >= PEOPLE) == (container["Name"] == "run"), "the task of runs alone names them"
+        assert said & PEOPLE == (PEOPLE if container["Name"] == "run" else set()), "the task of runs alone names them"
 
 
 @pytest.mark.parametrize("missing", sorted(set(VARIABLES) - {"MLIFE_DEPLOYMENT", "MLIFE_FIRST_DAY", "AWS_REGION"}))

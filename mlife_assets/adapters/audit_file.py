@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mlife_assets.adapters.owners_file import OwnersFile, State
 from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
-from mlife_assets.adapters.s3_bucket import RETRIES
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
@@ -29,12 +28,11 @@ class OwnersAuditTable:
     Args:
         place: of the table, a file or an object, with the columns `user_id`, `sex` and `race_ethnicity`; None where
             there is none.
-        retries: of a request to a bucket that fails on the way.
     """
 
-    def __init__(self, place: Path | Bucket | None, *, retries: int = RETRIES) -> None:
+    def __init__(self, place: Path | Bucket | None) -> None:
         """Remember the place; it is read when an audit first asks."""
-        self._file = None if place is None else OwnersFile(place, SETTING, retries=retries)
+        self._file = None if place is None else OwnersFile(place, SETTING)
         self._state: State = None
         self._answers: dict[str, tuple[str, str]] = {}
 

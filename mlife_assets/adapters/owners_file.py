@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import BaseError, NotModifiedError
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 
-from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, is_object_denied, open_bucket
+from mlife_assets.adapters.s3_bucket import FEW_RETRIES, bucket_fault, is_bucket_missing, is_object_denied, open_bucket
 from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket
 
@@ -35,13 +35,12 @@ class OwnersFile:
     Args:
         place: where it is.
         setting: the variable that says so.
-        retries: of a request that fails on the way.
     """
 
-    def __init__(self, place: Path | Bucket, setting: str, *, retries: int = RETRIES) -> None:
+    def __init__(self, place: Path | Bucket, setting: str) -> None:
         """Remember the place; nothing is read yet."""
         self.setting = setting
-        self._place, self._retries = place, retries
+        self._place = place
         self._store: S3Store | None = None
 
     @property
@@ -92,7 +91,7 @@ class OwnersFile:
     def _of_object(self, place: Bucket, seen: State) -> tuple[State, bytes] | None:
         options: GetOptions = {"if_none_match": seen} if isinstance(seen, str) else {}
         if self._store is None:
-            self._store = open_bucket(replace(place, prefix=""), retries=self._retries)
+            self._store = open_bucket(replace(place, prefix=""), retries=FEW_RETRIES)
         try:
             found = obstore.get(self._store, place.prefix, options=options)
             return found.meta["e_tag"], bytes(found.bytes())

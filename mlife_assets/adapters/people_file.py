@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mlife_assets.adapters.owners_file import OwnersFile, State
 from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
-from mlife_assets.adapters.s3_bucket import RETRIES
 from mlife_assets.core.errors import NotGivenError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number, normalise
@@ -28,12 +27,11 @@ class OwnersContacts:
     Args:
         place: of the book, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None
             where none was named.
-        retries: of a request to a bucket that fails on the way.
     """
 
-    def __init__(self, place: Path | Bucket | None, *, retries: int = RETRIES) -> None:
+    def __init__(self, place: Path | Bucket | None) -> None:
         """Remember the place; it is read when the first address is asked for."""
-        self._file = None if place is None else OwnersFile(place, SETTING, retries=retries)
+        self._file = None if place is None else OwnersFile(place, SETTING)
         self._state: State = None
         self._columns: dict[str, dict[str, str | None]] = {}
         self._accounts: dict[str, list[str]] | None = None

@@ -17,7 +17,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.errors import GateClosedError, NotGivenError
+from mlife_assets.core.errors import GateClosedError, MlifeError, NotGivenError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.people import stranger_id
@@ -119,7 +119,7 @@ class PeopleRegister:
     def _accounts_with(self, number: str) -> list[str]:
         try:
             return list(self._contacts.accounts_with(number))
-        except NotGivenError as error:
+        except MlifeError as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001  its text may hold the number
             reason = f"the contact book could not be read ({type(error).__name__}); repair it"
@@ -168,10 +168,12 @@ class PeopleRegister:
             written = {user_id: found.get(user_id) for user_id in user_ids}
         except NotGivenError:  # its text is of a setting
             raise
+        except MlifeError as error:
+            reason = str(error)
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold the address
-            kind = type(error).__name__
+            reason = f"{type(error).__name__}; repair it"
         else:
             return written, {user: None if one is None else book.normalise(one) for user, one in written.items()}
         raise GateClosedError(
-            f"the contact book could not be read ({kind}), so nothing more was sent; repair it and run this again"
+            f"the contact book could not be read, so nothing more was sent: {reason}, and run this again"
         )

@@ -24,13 +24,15 @@ RETRIES, FEW_RETRIES = 10, 2
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=15)
 _CONNECT, _REQUEST, _ALL_TRIES = timedelta(seconds=5), timedelta(seconds=120), timedelta(seconds=180)
 
-_ANSWER = re.compile(r"status code: (\d{3})(?:.*?<Code>(\w+)</Code>)?", re.DOTALL)
+_ANSWER = re.compile(r"status code: (\d{3})(?:.*?<Code>([\w.]+)</Code>)?", re.DOTALL)
 _NO_KEY = re.compile(r".* credentials for path External AWS credential provider: (Permanent|Transient)Error: (.+)")
 """What obstore makes of an error of ours while it asks for the role's key; the words are ours."""
 _REGION = "the bucket is in another region; set AWS_REGION to the one that it is in"
 _KEY = "the store does not take the key; correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _CLOCK = "the store refuses the time of this machine; set this machine's clock by NTP"
 _STORE = "the store does not know a request that the event log needs; use one that honours If-None-Match, as S3 does"
+_NO_KMS = "its key of KMS cannot be used; enable it, or cancel its deletion"
+_ARCHIVED = "it lies in an archive; restore it, and take it out of what archives objects"
 _NO_BUCKET = "the bucket does not exist; make it, or correct MLIFE_LAKE or MLIFE_LANDING"
 _MEANINGS = {
     "NoSuchBucket": _NO_BUCKET,
@@ -44,6 +46,9 @@ _MEANINGS = {
     "InvalidAccessKeyId": _KEY,
     "InvalidToken": _KEY,
     "ExpiredToken": _KEY,
+    "KMS.DisabledException": _NO_KMS,
+    "KMS.KMSInvalidStateException": _NO_KMS,
+    "InvalidObjectState": _ARCHIVED,
     "NotImplemented": _STORE,
     "501": _STORE,
 }

@@ -41,7 +41,6 @@ from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.aws_settings import NAME as NAME
-from mlife_assets.aws_settings import TEMPLATE
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.head_ports import HeadSigner
@@ -58,7 +57,7 @@ HASH_KEY = "MLIFE_NUMBER_HASH_KEY"
 ALERTS = "mlife-alerts"
 """The topic, as `infra/templates/80-observability.yaml` names it."""
 UNNAMED = {
-    name: (f"this task names no {what}", f"ask in a run: its task alone has {name} ({TEMPLATE})")
+    name: (f"this task names no {what}; that of runs does, as it alone may read one", "")
     for name, what in ((CONTACTS, "contact book"), (AUDIT_TABLE, "audit table"))
 }
 NO_MAILS = "no provider of mails is there on AWS, so none is sent"

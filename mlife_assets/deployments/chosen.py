@@ -39,7 +39,7 @@ def looks_of(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
 
 
 def require_deployment(settings: Settings) -> None:
-    """Raise InvalidInputError or NotFoundError where something was named that the deployment cannot work with."""
+    """Raise where something was named that the deployment cannot work with: TransientError where it may be later."""
     if settings.deployment == standalone.NAME:
         standalone.require_readable(settings)
 

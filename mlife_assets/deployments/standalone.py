@@ -118,7 +118,7 @@ def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = 
     found: list[Finding] = []
     with faults_found(CONTACTS, found):
         place = settings.contacts_place
-        contacts = OwnersContacts(place, retries=FEW_RETRIES)
+        contacts = OwnersContacts(place)
         found.append(_counted(CONTACTS, place, contacts.count(), unnamed))
         unusable, first = contacts.unusable()
         if unusable:
@@ -126,7 +126,7 @@ def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = 
             found.append(Finding(CONTACTS, says, CORRECT_NUMBERS))
     with faults_found(AUDIT_TABLE, found):
         place = settings.audit_place
-        people = OwnersAuditTable(place, retries=FEW_RETRIES).count()
+        people = OwnersAuditTable(place).count()
         found.append(_counted(AUDIT_TABLE, place, people, unnamed))
     return found
 
@@ -154,11 +154,11 @@ def _look_at_landing(settings: Settings) -> Finding:
 
 
 def require_readable(settings: Settings) -> None:
-    """Raise InvalidInputError or NotFoundError where a file was named that cannot be worked with."""
-    OwnersContacts(settings.contacts_place).count()
-    OwnersAuditTable(settings.audit_place).count()
+    """Raise where something was named that cannot be worked with: TransientError where it may be later."""
     settings.own_letterhead()
     clock_of(settings).now()
+    OwnersContacts(settings.contacts_place).count()
+    OwnersAuditTable(settings.audit_place).count()
 
 
 def clock_of(settings: Settings) -> Clock:

@@ -128,7 +128,7 @@ class TextsRecord(Protocol):
 
 
 class ContactBook(Protocol):
-    """The private directory of phone numbers, outside the lake."""
+    """The private directory of phone numbers, outside the lake. No `MlifeError` that it raises holds a number."""
 
     def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
         """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""

@@ -128,7 +128,7 @@ def test_an_object_is_a_book_and_an_audit_table_as_csv_and_as_parquet(s3_place: 
 def said_of(place: Bucket, kind: type[MlifeError]) -> str:
     """Return what is said of an object that cannot be read, after making sure that no key goes on with it."""
     with pytest.raises(MlifeError) as caught:
-        OwnersContacts(place, retries=0).phone_numbers(["u1"])
+        OwnersContacts(place).phone_numbers(["u1"])
     assert type(caught.value) is kind
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert "hidden" not in "".join(traceback.format_exception(caught.value))

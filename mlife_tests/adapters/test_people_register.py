@@ -12,7 +12,7 @@ from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
@@ -64,11 +64,28 @@ def test_no_number_is_stored_or_shown(ledger: SqlLedger, tmp_path: Path) -> None
 
 
 def test_a_book_that_cannot_be_read_registers_nobody(ledger: SqlLedger) -> None:
-    with pytest.raises(GateClosedError, match=r"could not be read \(OSError\)") as caught:
+    with pytest.raises(GateClosedError, match="could not be read, so nothing more was sent: OSError; repair it, and run") as caught:
         register(ledger, None).register(["a"], now=NOW)
     assert "555" not in str(caught.value)
     assert caught.value.__context__ is None
     assert ledger.user_ids() == ()
+
+
+def test_what_is_wrong_with_a_book_is_said_where_the_error_is_ours(ledger: SqlLedger) -> None:
+    class Gone(Book):
+        def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
+            raise NotFoundError("MLIFE_CONTACTS: there is no object s3://people/c.csv; upload it")
+
+        def accounts_with(self, phone_number: str) -> Sequence[str]:
+            return list(self.phone_numbers(()))
+
+    people = PeopleRegister(ledger, Gone(None), key=b"k" * 32)
+    for asked in (
+        lambda: people.register(["a"], now=NOW),
+        lambda: people.account_behind("+12125550100", "in1", now=NOW),
+    ):
+        with pytest.raises(GateClosedError, match=r"there is no object s3://people/c\.csv; upload it"):
+            asked()
 
 
 def test_people_hold_when_the_key_changes(ledger: SqlLedger) -> None:

@@ -80,6 +80,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[O
         ((403, "RequestTimeTooSkewed"), PermanentError, "by NTP"),
         ((403, "AccessDenied"), PermanentError, "(403 AccessDenied); grant read and write on the store"),
         ((404, "NoSuchBucket"), PermanentError, "make it, or correct MLIFE_LAKE"),
+        ((400, "KMS.DisabledException"), PermanentError, "its key of KMS cannot be used; enable it"),
+        ((403, "InvalidObjectState"), PermanentError, "it lies in an archive; restore it"),
         ((400, "InvalidRequest"), PermanentError, "(400 InvalidRequest); check AWS_REGION and the key"),
         ((501, "NotImplemented"), PermanentError, "honours If-None-Match"),
         ((429, "TooManyRequests"), TransientError, "(429 TooManyRequests); try again"),

@@ -19,10 +19,17 @@ from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.cli.environment import faults_named
 from mlife_assets.components.metrics.dashboard import world_of
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import look_at_places, require_places_are_there
+from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.checkup import Finding
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    IntegrityError,
+    InvalidInputError,
+    MlifeError,
+    NotFoundError,
+    TransientError,
+)
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
@@ -169,12 +176,25 @@ def test_tables_about_people_may_lie_in_a_bucket_which_the_home_remembers_with_i
     assert isinstance(again.contacts_place, Bucket)
     assert (again.contacts_place.url, again.contacts_place.endpoint) == (places["contacts"], "http://127.0.0.1:9000")
     assert isinstance(again.audit_place, Bucket)
+    own = Settings(home=tmp_path, contacts="moved.csv", audit_table="moved.csv")
+    assert own.s3_endpoint is None, "what is remembered of a store goes with its buckets"
     without_key = Settings(home=tmp_path)
     for name, place in (("CONTACTS", "contacts_place"), ("AUDIT_TABLE", "audit_place")):
         with pytest.raises(InvalidInputError, match=f"MLIFE_{name} is a bucket, which needs a key; set AWS_ACCESS"):
             getattr(without_key, place)
     faults = {one.part for one in look_at_deployment(without_key) if one.is_fault}
     assert {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"} <= faults, "each part is looked at whatever the others say"
+
+
+def test_people_who_cannot_be_read_now_keep_no_code_location_from_loading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = {"s3_access_key_id": "k", "s3_secret_access_key": "s"}
+    settings = settings_of(tmp_path, contacts="s3://people/c.csv", s3_endpoint="http://127.0.0.1:9", **key)
+    require_places_are_there(settings)
+    assert "MLIFE_CONTACTS: s3://people/c.csv cannot be read: the store does not answer" in caplog.text
+    with pytest.raises(TransientError, match="MLIFE_CONTACTS: s3://people/c"):
+        require_sound_places(settings)
 
 
 def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_place: Bucket) -> None:
@@ -381,6 +401,7 @@ def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
             {**STANDALONE, "CONTACTS": "s3://people/book.txt"},
             "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet",
         ),
+        ({**STANDALONE, "CONTACTS": "S3://people/a.csv"}, "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet"),
         ({**STANDALONE, "AUDIT_TABLE": "s3://people"}, "MLIFE_AUDIT_TABLE: the address is not s3://bucket/key.parquet"),
         ({"CONTACTS": "s3://people/a.csv"}, "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has"),
         (

@@ -68,8 +68,11 @@ def require_sound_places(settings: HomeSettings) -> None:
 
 def require_places_are_there(settings: HomeSettings) -> None:
     """Raise an error when what lies elsewhere, or was named, cannot be read for good; writes nothing."""
-    if isinstance(settings, Settings):
-        require_deployment(settings)
+    try:
+        if isinstance(settings, Settings):
+            require_deployment(settings)
+    except TransientError as error:
+        _LOGGER.warning("%s", error)
     looks: list[tuple[str, Callable[[], object]]] = []
     if settings.lake is not None:
         looks.append((LAKE, lambda: _require_ours(settings)))
