@@ -13,21 +13,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from http.client import HTTPSConnection
 from typing import Any
 
+from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
+from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.storage_places import Bucket
 
 NEVER_WRITTEN = "manifests/smoke/never-written"
 STOPPED = "/mlife/sending/stopped"
 DENIED_BY_A_STATEMENT = "explicit deny"
 """What S3 says of a denial that a policy states, and not of a right that nobody gave."""
-PEOPLE = ("contacts/contacts.parquet", "audit/audit.parquet")
-"""What the task of runs names in the bucket for people."""
+PEOPLE: dict[str, tuple[type[OwnersContacts | OwnersAuditTable], str]] = {
+    "contacts/contacts.parquet": (OwnersContacts, "nobody is sent anything"),
+    "audit/audit.parquet": (OwnersAuditTable, "no model is promoted"),
+}
+"""What the task of runs names in the bucket for people: who reads it, and what its absence means."""
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
 CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
@@ -45,6 +50,7 @@ class SmokePlaces:
         event_log: the log's bucket.
         log_heads: the witness's bucket.
         people: the bucket of contact book and audit table.
+        people_key: ARN of its key.
         workgroup: of Athena.
         alerts: ARN of the topic.
     """
@@ -56,6 +62,7 @@ class SmokePlaces:
     event_log: str
     log_heads: str
     people: str
+    people_key: str
     workgroup: str
     alerts: str
 
@@ -72,6 +79,7 @@ def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
         event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
         log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
         people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],
+        people_key=ssm.get_parameter(Name="/mlife/people/key-arn")["Parameter"]["Value"],
         workgroup=ssm.get_parameter(Name="/mlife/catalog/workgroup")["Parameter"]["Value"],
         alerts=f"arn:aws:sns:{region}:{account}:mlife-alerts",
     )
@@ -157,15 +165,24 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
 
 
 def people_can_be_read(inside: Inside) -> str:
-    """A run reads the contact book and the audit table, which are encrypted by a key that opens them to runs alone."""
-    s3, bucket = inside.of("s3"), inside.at.people
-    for key in PEOPLE:
-        code = refused_with(partial(s3.get_object, Bucket=bucket, Key=key))
-        if code == "NoSuchKey":
-            raise NotFoundError(f"s3://{bucket}/{key} is not there: upload it (infra/README.md), then smoke again")
-        if code:
-            raise IntegrityError(f"s3://{bucket}/{key} cannot be read: {code}")
-    return f"{' and '.join(PEOPLE)} are there"
+    """A run reads contact book and audit table as the tables that they are, encrypted by the key that opens them to
+    runs alone. A table that was never uploaded is said and not red: its bucket comes with what is tested here.
+    """
+    return "; ".join(_table_of_people(inside, key, table, without) for key, (table, without) in PEOPLE.items())
+
+
+def _table_of_people(inside: Inside, key: str, table: type[OwnersContacts | OwnersAuditTable], without: str) -> str:
+    s3, at = inside.of("s3"), inside.at
+    found: list[dict[str, Any]] = []
+    code = refused_with(lambda: found.append(s3.get_object(Bucket=at.people, Key=key)))
+    if code == "NoSuchKey":
+        return f"{key} is not uploaded yet, so {without}"
+    if code:
+        raise IntegrityError(f"s3://{at.people}/{key} cannot be read: {code}")
+    by = [found[0].get("ServerSideEncryption"), found[0].get("SSEKMSKeyId")]
+    if by != ["aws:kms", at.people_key]:
+        raise IntegrityError(f"s3://{at.people}/{key} is encrypted by {by} and not by {at.people_key}; upload it anew")
+    return f"{key} has {table(Bucket(at.people, key, None, region=at.region)).count()} people"
 
 
 def athena_answers(inside: Inside) -> str:

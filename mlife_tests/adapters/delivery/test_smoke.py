@@ -16,12 +16,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import obstore
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from obstore.store import MemoryStore
 
+from mlife_assets.adapters import owners_file
 from mlife_assets.adapters.delivery import smoke
 from mlife_assets.adapters.delivery.infra_files import read_infra
 from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, log_in_of, places_of
-from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 pytestmark = pytest.mark.aws
 DENIED = "User: mlife-run is not authorized to perform: s3:it on resource: log with an explicit deny in a policy of it"
@@ -35,6 +40,7 @@ AT = SmokePlaces(
     event_log="log",
     log_heads="heads",
     people="people",
+    people_key="arn:aws:kms:us-east-1:111111111111:key/people",
     workgroup="mlife",
     alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
 )
@@ -148,16 +154,59 @@ def test_a_head_must_be_there_and_new() -> None:
         run(check, get_paginator=pages())
 
 
-def test_contact_book_and_audit_table_must_be_there_and_open() -> None:
+TABLES_OF_PEOPLE: dict[str, dict[str, list[str]]] = {
+    "contacts/contacts.parquet": {"user_id": ["u1", "u2"], "phone_number": ["+12125550101", "+12125550102"]},
+    "audit/audit.parquet": {"user_id": ["u1"], "sex": ["unknown"], "race_ethnicity": ["unknown"]},
+}
+BY_ITS_KEY = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": AT.people_key}
+
+
+@pytest.fixture
+def people(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """Return a bucket with both tables, which runs read as they read S3."""
+    store = MemoryStore()
+    monkeypatch.setattr(owners_file, "open_bucket", lambda place, **_: store)
+    for key, columns in TABLES_OF_PEOPLE.items():
+        pq.write_table(pa.table(columns), body := BytesIO())
+        obstore.put(store, key, body.getvalue())
+    return store
+
+
+def test_contact_book_and_audit_table_must_be_read(people: MemoryStore) -> None:
     asked: list[str] = []
-    check = smoke.people_can_be_read
-    said = run(check, get_object=lambda **of: asked.append(f"{of['Bucket']}/{of['Key']}"))
-    assert said == "contacts/contacts.parquet and audit/audit.parquet are there"
+
+    def get(**of: str) -> dict[str, str]:
+        asked.append(f"{of['Bucket']}/{of['Key']}")
+        return BY_ITS_KEY
+
+    said = run(smoke.people_can_be_read, get_object=get)
+    assert said == "contacts/contacts.parquet has 2 people; audit/audit.parquet has 1 people"
     assert asked == ["people/contacts/contacts.parquet", "people/audit/audit.parquet"]
-    with pytest.raises(NotFoundError, match=r"s3://people/contacts/contacts\.parquet is not there: upload it"):
-        run(check, get_object="NoSuchKey")
     with pytest.raises(IntegrityError, match="cannot be read: AccessDenied"):
-        run(check, get_object="AccessDenied")
+        run(smoke.people_can_be_read, get_object="AccessDenied")
+
+
+def test_a_table_of_people_that_is_none_is_red(people: MemoryStore) -> None:
+    obstore.put(people, "audit/audit.parquet", b"no table")
+    with pytest.raises(InvalidInputError, match=r"MLIFE_AUDIT_TABLE: s3://people/audit/audit\.parquet cannot be read"):
+        run(smoke.people_can_be_read, get_object=BY_ITS_KEY)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"ServerSideEncryption": "AES256"}, {**BY_ITS_KEY, "SSEKMSKeyId": "arn:aws:kms:us-east-1:1:key/a"}]
+)
+def test_a_table_of_people_under_another_key_is_red(people: MemoryStore, answer: dict[str, str]) -> None:
+    with pytest.raises(IntegrityError, match=r"contacts\.parquet is encrypted by .* and not by arn:.*:key/people"):
+        run(smoke.people_can_be_read, get_object=answer)
+
+
+def test_before_the_first_upload_it_is_said_what_does_not_happen() -> None:
+    assert run(smoke.people_can_be_read, get_object="NoSuchKey") == (
+        "contacts/contacts.parquet is not uploaded yet, so nobody is sent anything; "
+        "audit/audit.parquet is not uploaded yet, so no model is promoted"
+    )
+    with pytest.raises(IntegrityError, match="NoSuchBucket"):
+        run(smoke.people_can_be_read, get_object="NoSuchBucket")
 
 
 def test_what_is_looked_for_is_what_the_task_of_runs_names(repository: Path) -> None:
@@ -275,11 +324,13 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
     of = account("700000009998")
     of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
     of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
+    of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=AT.people_key, Type="String")
     of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
     found = places_of(read_infra(repository / "infra"), "prod", of)
-    assert (found.event_log, found.people, found.workgroup, found.ui) == (
+    assert (found.event_log, found.people, found.people_key, found.workgroup, found.ui) == (
         "log",
         "people",
+        AT.people_key,
         "mlife",
         "mlife.prod.example.com",
     )
