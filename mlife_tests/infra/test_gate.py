@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -46,12 +47,26 @@ def test_every_environment_is_what_the_gate_asks_for(environments: dict[str, Env
 
 def test_who_delivers_and_who_uploads_may_be_roles_of_other_accounts(sources: Sources) -> None:
     roles = {name: f"arn:aws:iam::999999999999:role/{name}" for name in ("ExporterRoleArn", "PeopleWriterRoleArn")}
-    given = {**sources.parameters["dev"], **roles}
-    environment = rendered(replace(sources, parameters={**sources.parameters, "dev": given}), "dev")
+    policy = people_policy(sources, **roles)
+    assert (policy["TheWriterUploads"]["Principal"], policy["TheWriterUploads"]["Action"]) == (
+        {"AWS": roles["PeopleWriterRoleArn"]},
+        "s3:PutObject",
+    )
+
+
+def test_without_a_writer_nobody_uploads(sources: Sources) -> None:
+    policy = people_policy(sources, PeopleWriterRoleArn="")
+    assert policy.keys() == {"OnlyOverTls", "RunsAloneRead", "OneWriter", "OnlyByKms", "OnlyThisKey"}
+    assert "Condition" not in policy["OneWriter"]
+
+
+def people_policy(sources: Sources, **given: str) -> dict[str, Any]:
+    """Return the statements of the people's bucket by name, in a dev that is given this and the gate finds right."""
+    parameters = {**sources.parameters, "dev": {**sources.parameters["dev"], **given}}
+    environment = rendered(replace(sources, parameters=parameters), "dev")
     assert [str(finding) for finding in environment_findings(environment)] == []
     (policy,) = environment.stack("26-people").of("AWS::S3::BucketPolicy")
-    uploads = policy.properties["PolicyDocument"]["Statement"][-1]
-    assert (uploads["Principal"], uploads["Action"]) == ({"AWS": roles["PeopleWriterRoleArn"]}, "s3:PutObject")
+    return {one["Sid"]: one for one in policy.properties["PolicyDocument"]["Statement"]}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
