@@ -169,7 +169,7 @@ class HomeSettings(LogSettings):
 
     def place_named(self, option: str, named: str) -> Path | Bucket:
         """Return the folder or bucket that an option names. Raises InvalidInputError saying what is wrong with it."""
-        if not re.match(r"[a-z0-9]+:", named):
+        if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", named):
             return Path(named).absolute()
         try:
             return self._bucket_at(option, named)

@@ -41,6 +41,13 @@ def test_a_lake_that_meets_the_private_folder_is_refused(tmp_path, monkeypatch, 
         HomeSettings(home=tmp_path / "home")
 
 
+@pytest.mark.parametrize("named", ["S3://bucket/models", "gs://bucket/models", "s3+x://b/p", "file:place"])
+def test_what_has_a_scheme_is_no_folder(tmp_path, named: str) -> None:
+    with pytest.raises(InvalidInputError, match="neither s3://bucket/prefix"):
+        HomeSettings(home=tmp_path).place_named("--to", named)
+    assert HomeSettings(home=tmp_path).place_named("--to", str(tmp_path / "a:b")) == tmp_path / "a:b"
+
+
 def test_a_region_is_found_under_either_name(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert HomeSettings(home=tmp_path).s3_region == "eu-west-1"

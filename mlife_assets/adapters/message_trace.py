@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.model_events import IMPORTED
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import feature_hashes
@@ -94,11 +95,14 @@ def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
 
 
 def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
-    """Return where the model comes from and how it came to serve: the last verdict, promotion and rollback to it."""
+    """Return where the model comes from and how it came to serve: imports, the last verdict, promotion, rollback."""
     hops = []
     names: tuple[str, ...] = ("model_version", "training_start_date", "training_end_date", "examples", "positives")
     for row in _rows(log, "model_registered", None, until, model_version=model_version)[:1]:
         hops.append(_hop("model", "model_registered", row, *names))
+    names = ("environment", "outcome", "judged_at", "sentences", "signed_by", "actor", "reason")
+    for row in _rows(log, IMPORTED, None, until, model_version=model_version):
+        hops.append(_hop("model", IMPORTED, row, *names))
     names = ("outcome", "delta_map", "delta_map_lower", "delta_map_upper", "users_with_positives", "sentences")
     for row in _rows(log, "promotion_decided", None, until, model_version=model_version)[-1:]:
         hops.append(_hop("model", "promotion_decided", row, *names))

@@ -20,7 +20,8 @@ import orjson
 
 from mlife_assets.adapters.event_log.layout import content_hash
 from mlife_assets.adapters.log_heads.signing import is_signed, key_id
-from mlife_assets.adapters.model_registry import VERSIONS
+from mlife_assets.adapters.model_registry import CARD_FILE, VERSIONS
+from mlife_assets.adapters.object_store import require_plain
 from mlife_assets.core.errors import (
     GateClosedError,
     IntegrityError,
@@ -64,8 +65,9 @@ class Bundle:
 
     @property
     def bundle_id(self) -> str:
-        """Hash of what it holds and whose it is; who exported it when is no part of that."""
+        """Hash of what it holds and whose it is; who exported it when, and the card, which is derived, are no part."""
         facts = {name: said for name, said in self._content.items() if name not in ("exported_by", "exported_at")}
+        facts["files"] = {name: digest for name, digest in facts["files"].items() if name != CARD_FILE}
         return "bdl_" + content_hash(_dumped(facts))[:ID_LENGTH]
 
     @property
@@ -145,7 +147,8 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
 
     Raises:
         GateClosedError: it is not signed by the holder of `public_key`.
-        IntegrityError: a file of it is missing or was changed; names the file.
+        IntegrityError: a file of it is missing or was changed, or it says that another signed; names the file.
+        InvalidInputError: the name of a file is not plain.
         NewerVersionError: it has a form of a newer mlife.
     """
     where = f"{folder}/{BUNDLE_FILE}"
@@ -153,7 +156,7 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
     try:
         raw = orjson.loads(body)
         said, signature = raw["bundle"], bytes.fromhex(raw["signature"])
-        form, key = int(said["form"]), str(said["signed_by"])
+        form = int(said["form"])
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{where} does not list a bundle; export it again") from error
     if not is_signed(_message(said), signature, public_key):
@@ -163,6 +166,8 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
         )
     if form > FORM:
         raise NewerVersionError(f"{where} has form {form} and this mlife reads {FORM}; upgrade mlife")
+    for name in said["files"]:
+        require_plain(name)
     files = {}
     for name, digest in said["files"].items():
         try:
@@ -177,12 +182,14 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
         environment=said["environment"],
         exported_by=said["exported_by"],
         exported_at=datetime.fromisoformat(said["exported_at"]),
-        signed_by=key,
+        signed_by=public_key.hex(),
         files=files,
         signature=signature,
     )
     if bundle.listing != body or bundle.folder != folder:
-        raise IntegrityError(f"{where} is another bundle than its place says; remove {folder} and export it again")
+        raise IntegrityError(
+            f"{where} is another bundle than its place or its signer says; remove {folder} and export it again"
+        )
     return bundle
 
 

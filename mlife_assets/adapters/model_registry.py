@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.adapters.model_events import REGISTERED, events_of
+from mlife_assets.adapters.model_events import REGISTERED, events_of, registered_row
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,
@@ -59,10 +59,21 @@ class ModelRegistry:
         """Store an artifact and record it; again is a no-op. Returns its version.
 
         A model that is trained again to the same content keeps the manifest of its first registration; one that a
-        power cut damaged is written again, which its version allows with the same content only.
+        power cut damaged is written again, which its version allows with the same content only. Raises as
+        `registration` does.
+        """
+        event = self.registration(artifact, as_of=as_of, now=now)
+        self._keep(VERSIONS, artifact)
+        if event is not None:
+            self._event_log.append(REGISTERED, event, writer=WRITER)
+        return artifact.model_version
+
+    def registration(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> pa.Table | None:
+        """Return the event that `register` appends, None where it is on record otherwise; writes nothing.
 
         Raises:
             ContentConflictError: another model has this version; it is of one, since manifest and card are.
+            KeyError, TypeError, ValueError: the manifest does not hold what the event says.
         """
         version = artifact.model_version
         (registered,) = self._event_log.remembered(REGISTERED, anew=True)
@@ -72,25 +83,10 @@ class ModelRegistry:
                 f"{version} is a version of {recorded[MODEL_NAME]} and {self.model_name} learned it, too; give "
                 f"{self.model_name} rows, columns or settings of its own"
             )
-        self._keep(VERSIONS, artifact)
-        manifest = artifact.manifest
-        at = now if recorded is None else recorded["observed_at"]
-        row = {
-            "event_id": event_id(REGISTERED, version),
-            "occurred_at": at,
-            "observed_at": at,
-            "model_version": version,
-            "as_of_date": as_of,
-            "training_start_date": date.fromisoformat(manifest["training_start_date"]),
-            "training_end_date": date.fromisoformat(manifest["training_end_date"]),
-            "training_data_hash": artifact.training_data_hash,
-            "examples": manifest["examples"],
-            "positives": manifest["positives"],
-            MODEL_NAME: self.model_name,
-        }
-        if recorded in (None, row):
-            self._append(REGISTERED, row)  # lists it where a crash left it unlisted; else a no-op
-        return version
+        row = registered_row(artifact, self.model_name, as_of, now if recorded is None else recorded["observed_at"])
+        if recorded not in (None, row):
+            return None
+        return pa.Table.from_pylist([row], schema=EVENT_TYPES[REGISTERED].schema)  # again: lists it after a crash
 
     def keep_fold(self, artifact: ModelArtifact) -> str:
         """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it.

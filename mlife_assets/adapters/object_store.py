@@ -112,7 +112,7 @@ class ObstoreObjectStore:
 
         Raises `ContentConflictError` when it holds other bytes, `InvalidInputError` on a key that is not plain.
         """
-        _require_plain(key)
+        require_plain(key)
         for tried in range(CONFLICT_TRIES):
             try:
                 obstore.put(self._backend, key, data, mode="create", use_multipart=False)
@@ -137,7 +137,7 @@ class ObstoreObjectStore:
 
     def replace(self, key: str, data: bytes) -> None:
         """Write `key`, whatever it held. For derived, rebuildable data only."""
-        _require_plain(key)
+        require_plain(key)
         try:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
@@ -151,7 +151,7 @@ class ObstoreObjectStore:
         """
         if not is_pruned(key):
             raise InvalidInputError(f"{quoted(key)} is never deleted; name a table that may be pruned")
-        _require_plain(key)
+        require_plain(key)
         try:
             obstore.delete(self._backend, key)
         except _MISSING:
@@ -281,7 +281,8 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _require_plain(key: str) -> None:
+def require_plain(key: str) -> None:
+    """Raise InvalidInputError where an object cannot have this key."""
     if not _SAFE_KEY.fullmatch(key) or any(part in {".", ".."} for part in key.split("/")):
         raise InvalidInputError(
             f"object key {quoted(key)} is not plain; use segments of letters, digits and _.=@+,~- joined by single "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlife_assets.cli.options import has_event_log
 from mlife_assets.cli.project_home import open_project, project_models
 from mlife_assets.cli.project_status import ModelStanding, standings
+from mlife_assets.components.shown.verdicts import outcome_words, verdicts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key
 
@@ -41,13 +42,13 @@ class ProjectPages:
         shown = []
         for name in project_models(platform):
             view, standing = platform.of_model(name), known[name]
-            outcomes = {row["model_version"]: row["outcome"] for row in view.model_events("promotion_decided")}
+            judged = {row["model_version"]: outcome_words(row) for row in verdicts(view)}
             versions = [
                 ShownVersion(
                     row["model_version"],
                     row["as_of_date"],
                     row["examples"],
-                    outcomes.get(row["model_version"]),
+                    judged.get(row["model_version"]),
                     platform.lake.exists(card_key(row["model_version"])),
                 )
                 for row in reversed(view.registry.versions())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlife_assets.cli.project_home import open_project, project_models
+from mlife_assets.components.shown.verdicts import outcome_words, verdicts
 from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ModelStanding:
         verdict, reasons: of the governor on that day.
         champion: who serves, None before the first promotion.
         gate: the newest verdict of the gate, None before the first.
+        gate_in: the environment whose gate it is, while the one here judged nothing; else None.
         scored: rows that were scored on the newest day; None when nothing was written for it.
         alarms: (report, sentence) of the newest day.
     """
@@ -43,6 +45,7 @@ class ModelStanding:
     reasons: tuple[str, ...]
     champion: str | None
     gate: str | None
+    gate_in: str | None
     scored: int | None
     alarms: tuple[tuple[str, str], ...]
 
@@ -56,7 +59,7 @@ def standings(settings: ProjectSettings) -> list[ModelStanding]:
 def _standing(view: TablePlatform) -> ModelStanding:
     from mlife_assets.components.shown.present import newest_event
 
-    decision, judged = newest_event(view, "retrain_decided"), newest_event(view, "promotion_decided")
+    decision, judged = newest_event(view, "retrain_decided"), verdicts(view)
     if decision is None:
         raise NotFoundError(f"nothing was decided about {view.model_name} yet; materialize its retrain_decision")
     day = decision["as_of_date"]
@@ -70,7 +73,8 @@ def _standing(view: TablePlatform) -> ModelStanding:
         verdict=decision["verdict"],
         reasons=tuple(decision["sentences"]),
         champion=view.registry.champion(),
-        gate=None if judged is None else judged["outcome"],
+        gate=judged[-1]["outcome"] if judged else None,
+        gate_in=judged[-1]["environment"] if judged else None,
         scored=scored,
         alarms=tuple(
             (name, report.sentence) for name, report in view.monitoring_reports(day).items() if report.status == "alarm"
@@ -99,7 +103,8 @@ def print_standings(console: Console, home: Path, models: Sequence[ModelStanding
         for reason in one.reasons:
             line("", f"- {reason}")
         line("champion", one.champion or "none: no model was promoted yet")
-        line("gate", (one.gate or "judged nothing yet").replace("_", " "))
+        gate = {"outcome": one.gate, "environment": one.gate_in}
+        line("gate", outcome_words(gate) if one.gate else "judged nothing yet")
         line("scored", "nothing on that day" if one.scored is None else f"{one.scored:,} rows")
         for report, sentence in one.alarms:
             line("alarm", f"{report}: {sentence}", "red")

@@ -194,6 +194,11 @@ def day(name: str) -> Column:
     return Column(name, pa.date32())
 
 
+def moment(name: str, *, nullable: bool = False) -> Column:
+    """Return a column of instants."""
+    return Column(name, TIMESTAMP, nullable=nullable)
+
+
 def added(since: int, column: Column) -> Column:
     """Return `column` as a later version adds it: null in all rows of earlier ones."""
     return replace(column, nullable=True, since=since)

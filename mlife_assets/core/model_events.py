@@ -15,6 +15,7 @@ from mlife_assets.core.event_columns import (
     day,
     identifier,
     integer,
+    moment,
     note,
     number,
     text,
@@ -29,6 +30,7 @@ DECLARATION_HASH = "declaration_hash"
 """Column that says under which record of the model something was decided (`core.model`); null before there was one."""
 IMPORTED = "model_imported"
 """A version came from another environment. What the gate of that one said is no verdict of the gate here."""
+OUTCOMES = ("promoted", "refused", "not_enough_evidence")
 NOT_JUDGED = "not_judged"
 PROMOTION_KIND = "kind"
 """Column that says by which way a challenger was judged (`training.gate`); null in verdicts from when there was one."""
@@ -56,7 +58,7 @@ _PAYLOADS: dict[str, tuple[Column, ...]] = {
         identifier("model_version"),
         identifier("champion_version", nullable=True),
         day("as_of_date"),
-        choice("outcome", "promoted", "refused", "not_enough_evidence"),
+        choice("outcome", *OUTCOMES),
         number("delta_map", nullable=True),
         number("delta_map_lower", nullable=True),
         number("delta_map_upper", nullable=True),
@@ -82,11 +84,12 @@ _IMPORTED = (
     identifier("bundle_id"),
     text("environment"),
     identifier("signed_by"),
-    choice("outcome", "promoted", "refused", "not_enough_evidence", NOT_JUDGED),
+    choice("outcome", *OUTCOMES, NOT_JUDGED),
+    moment("judged_at", nullable=True),
     text_list("sentences"),
     *WHY,
 )
-"""Where a version came from, whose key signed for that, and the last verdict of the gate there."""
+"""Where a version came from, whose key signed for that, the last verdict of the gate there and when it was given."""
 
 
 def model_event_types(first_model: str) -> tuple[EventType, ...]:

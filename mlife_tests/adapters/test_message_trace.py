@@ -194,6 +194,26 @@ def test_a_trace_shows_every_hop_in_causal_order(world):
     assert all(hop.event_id and hop.occurred_at <= hop.observed_at for hop in trace.hops)
 
 
+def test_where_a_model_was_imported_from_is_a_hop(world):
+    judged = run_time(add_days(DAY, -8))
+    row = {
+        "model_version": world.artifact.model_version,
+        "bundle_id": "bdl_1",
+        "environment": "dev",
+        "signed_by": "ab" * 32,
+        "outcome": "promoted",
+        "judged_at": judged,
+        "sentences": ["Promoted: it won."],
+        "actor": "ann",
+        "reason": "won in dev",
+        "model_name": JOB_APPLICATIONS,
+    }
+    world.add("model_imported", row, RUN - timedelta(days=3))
+    world.add("model_imported", {**row, "model_version": "mdl_another"}, RUN - timedelta(days=3))
+    (hop,) = (hop for hop in world.trace().hops if hop.event_type == "model_imported")
+    assert (hop.stage, hop.details["environment"], hop.details["judged_at"]) == ("model", "dev", judged)
+
+
 def test_hops_are_joined_by_ids(world):
     hops = {hop.event_type: hop for hop in world.trace().hops}
     assert hops["prediction"].details["model_version"] == hops["model_registered"].details["model_version"]

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
-from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, find_bundle, read_bundle, write_bundle
+from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, _message, find_bundle, read_bundle, write_bundle
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -95,8 +95,30 @@ def test_a_bundle_in_the_place_of_another_is_refused(store) -> None:
     newer, _ = write_bundle(store, bundle(files={**FILES, "verdicts.json": b"[]"}), STAGING)
     for name in (*FILES, BUNDLE_FILE):
         store.replace(f"{newer.folder}/{name}", store.get(f"{older.folder}/{name}"))
-    with pytest.raises(IntegrityError, match="another bundle than its place says"):
+    with pytest.raises(IntegrityError, match="another bundle than its place or its signer says"):
         read_bundle(store, newer.folder, STAGING.public_key)
+
+
+def test_a_bundle_that_says_another_signed_it_is_refused(store) -> None:
+    claimed, _ = write_bundle(store, bundle(signed_by=STRANGER.public_key.hex()), STAGING)
+    with pytest.raises(IntegrityError, match="another bundle than its place or its signer says"):
+        read_bundle(store, claimed.folder, STAGING.public_key)
+
+
+@pytest.mark.parametrize("name", ["../../events/x.parquet", "a//b", "a b", ""])
+def test_a_name_that_is_not_plain_is_refused_before_a_file_is_read(store, name: str) -> None:
+    odd = bundle(files={name: b"x"})
+    odd = replace(odd, signature=STAGING.sign(_message(odd._content)))
+    store.put_if_absent(f"{odd.folder}/{BUNDLE_FILE}", odd.listing)
+    with pytest.raises(InvalidInputError, match="is not plain"):
+        read_bundle(store, odd.folder, STAGING.public_key)
+
+
+def test_a_card_that_was_written_again_makes_no_other_bundle(store) -> None:
+    written, _ = write_bundle(store, bundle(), STAGING)
+    again, is_new = write_bundle(store, bundle(files={**FILES, "card.html": b"<p>anew</p>"}), STAGING)
+    assert (again, is_new) == (written, False)
+    assert find_bundle(store, "mdl_1") == written.folder
 
 
 def test_an_export_that_was_cut_short_counts_as_none_and_is_ended_by_the_next(store) -> None:

@@ -322,3 +322,20 @@ def add_model() -> Callable[[Path, str], None]:
         _lives(TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name), ())
 
     return add
+
+
+@pytest.fixture
+def add_imported() -> Callable[[Path, str], None]:
+    """Return what registers a version in a project that another environment's gate promoted."""
+
+    def add(root: Path, name: str) -> None:
+        view = TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name)
+        at = run_time(FLOWN) + timedelta(hours=2)
+        version = view.registry.register(_tiny_models().tiny_artifact(len(name)), as_of=FLOWN, now=at)
+        row = {
+            "model_version": version, "bundle_id": "bdl_1", "environment": "dev", "signed_by": "ab" * 32,
+            "outcome": "promoted", "judged_at": at, "sentences": ["Promoted."], "actor": "ann", "reason": "r",
+        }  # fmt: skip
+        _write(view, "model_imported", at, row)
+
+    return add

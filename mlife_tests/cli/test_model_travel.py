@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
 
@@ -118,6 +119,38 @@ def test_what_the_gate_refused_elsewhere_needs_the_flag_here(
     assert change.reason == "against the gate (refused in dev): r"
 
 
+def test_an_older_verdict_that_comes_later_does_not_count(
+    run, run_json, home, production, import_there, add_verdict, exported, tmp_path
+):
+    """Else whoever may import could choose among the verdicts of the other gate."""
+    version, key = home.champions[1], exported["signed_by"]
+    there = ("--home", production.settings.home)
+    add_verdict(home.platform, version, "refused")
+    newer = run_json("models", "export", version, "--to", tmp_path / "place", "--home", home.path)["bundle"]
+    first = import_there(newer, key=key)
+    assert first.exit_code == 0, first.stderr
+    assert "does not count" not in first.stdout
+    late = import_there(exported["bundle"], key=key)
+    assert late.exit_code == 0, late.stderr
+    assert "The gate there: promoted." in late.stdout
+    assert "It does not count: what does is refused in dev, of " in late.stdout
+    promoted = run("models", "promote", version, "--reason", "r", *there, env=PROD)
+    assert promoted.exit_code == 1
+    assert f"the gate's last verdict on {version} is: refused in dev" in promoted.stderr
+    words = (tmp_path / "place", exported["bundle"], "--signed-by", key, "--reason", "r", *there)
+    document = orjson.loads(run("models", "import", *words, "--json", env=PROD).stdout)
+    assert (document["gate"], document["verdict_counts"]) == ("promoted", False)
+
+
+def test_an_export_carries_and_says_what_the_gate_here_said_alone(run, production, exported, import_there, tmp_path):
+    assert import_there(key=exported["signed_by"]).exit_code == 0
+    words = ("models", "export", exported["model_version"], "--to", tmp_path / "next")
+    on = run(*words, "--home", production.settings.home, env=PROD)
+    assert on.exit_code == 0, on.stderr
+    assert "The gate's last verdict on it in prod: not judged." in on.stdout
+    assert "public seed" not in on.stdout
+
+
 def test_the_gate_here_comes_before_the_one_elsewhere(run, home, production, exported, import_there, add_verdict):
     """It judged the version on rows of this environment, whenever the other verdict came."""
     version, there = home.champions[1], ("--home", production.settings.home)
@@ -150,6 +183,10 @@ def test_an_export_says_what_it_wrote_and_again_that_it_was_there(run, run_json,
     assert f"{exported['bundle']} was at {place} already, exported by bob:" in again.stdout
     assert "where it comes to serve its checks will stop" in again.stdout
     assert f"Signed by {exported['signed_by']}" in again.stdout
+    assert exported["key_is_public"]
+    assert "This key derives from a public seed and proves nothing" in again.stdout
+    modes = {path.stat().st_mode & 0o077 for path in (place, *place.rglob("*"))}
+    assert modes == {0}, "rows of people are for their owner alone"
 
 
 def test_what_cannot_be_imported_says_why_and_changes_nothing(run, home, production, exported, import_there, tmp_path):

@@ -47,6 +47,13 @@ def test_the_site_shows_models_and_cards_and_no_page_of_a_job_board(project: Pat
     assert process.returncode == 0
 
 
+def test_a_version_that_was_imported_is_shown_as_judged_elsewhere(project: Path, add_imported) -> None:
+    add_imported(project, "late_flights")
+    page = ProjectPages(ProjectSettings.below(project, None)).dashboard()
+    assert page.count("<td>promoted in dev</td>") == 1
+    assert page.count("<td>promoted</td>") == 2
+
+
 def test_before_the_first_day_the_overview_says_what_to_do(project: Path) -> None:
     shutil.rmtree(project / "var")
     pages = ProjectPages(ProjectSettings.below(project, None))

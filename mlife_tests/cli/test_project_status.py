@@ -20,6 +20,18 @@ def test_status_says_where_each_model_stands(project, run, run_json, add_model) 
     assert "texts" not in shown
 
 
+def test_what_another_gate_said_is_shown_while_the_one_here_judged_nothing(
+    project, run, run_json, add_model, add_imported
+) -> None:
+    add_model(project, "lost_bags")
+    for name in ("late_flights", "lost_bags"):
+        add_imported(project, name)
+    late, lost = run_json("status")["models"]
+    assert (late["gate"], late["gate_in"]) == ("promoted", None)
+    assert (lost["gate"], lost["gate_in"]) == ("promoted", "dev")
+    assert "promoted in dev" in run("status").stdout
+
+
 def test_before_the_first_day_status_says_what_to_do_and_makes_nothing(project, run, run_json) -> None:
     shutil.rmtree(project / "var")
     assert run_json("status")["is_lived"] is False

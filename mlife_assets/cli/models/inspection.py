@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.models.records import (
-    card_place,
-    imports,
-    last_verdict,
-    outcome_words,
-    reference_fault,
-    registration,
-    reigns,
-    verdicts,
-)
+from mlife_assets.cli.models.records import card_place, reference_fault, registration, reigns
 from mlife_assets.cli.options import AsJson, Home, Model, open_model
 from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from mlife_assets.cli.models.records import outcome_words, verdicts
 from mlife_assets.cli.options import AsJson, Home, Model, open_model
 from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.components.shown.verdicts import outcome_words, verdicts
 
 
 def list_models(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlife_assets.cli.models.inspection import Version
-from mlife_assets.cli.models.records import last_verdict, outcome_words, reference_fault
+from mlife_assets.cli.models.records import reference_fault
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason, open_model, seal
 from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.components.shown.verdicts import last_verdict, outcome_words
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.kept_words import kept_words
 

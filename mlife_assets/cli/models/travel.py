@@ -15,9 +15,10 @@ from typing import Annotated
 import typer
 
 from mlife_assets.cli.models.inspection import Version
-from mlife_assets.cli.models.records import last_verdict, outcome_words, reference_fault
+from mlife_assets.cli.models.records import reference_fault
 from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason, open_model
 from mlife_assets.cli.output import answer_console, counted, moment, print_json
+from mlife_assets.components.shown.verdicts import last_verdict, outcome_words
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
@@ -39,13 +40,16 @@ def export_version(
     Exit codes: 0 done, 1 failed, or what is there was changed.
     """
     from mlife_assets.adapters.object_store import ObstoreObjectStore
-    from mlife_assets.components.acts.model_travel import export_model
+    from mlife_assets.adapters.private_files import made_private
+    from mlife_assets.components.acts.model_travel import bundled_verdict, export_model
 
     platform = open_model(home, model)
     name = platform.registry.resolve(version)
-    store = ObstoreObjectStore.at(platform.settings.place_named("--to", to))
-    bundle, is_new = export_model(platform, name, store, actor=actor)
-    verdict = last_verdict(platform, name)
+    place = platform.settings.place_named("--to", to)
+    with made_private():
+        bundle, is_new = export_model(platform, name, ObstoreObjectStore.at(place), actor=actor)
+    verdict = bundled_verdict(bundle)
+    key_is_public = platform.settings.key_seed is not None
     document = {
         "model_version": name,
         "bundle": f"{name}/{bundle.bundle_id}",
@@ -55,19 +59,23 @@ def export_version(
         "files": sorted(bundle.files),
         "has_monitoring_reference": reference_fault(platform, name) is None,
         "is_new": is_new,
+        "key_is_public": key_is_public,
         "signed_by": bundle.signed_by,
     }
     if as_json:
         print_json(document)
         return
     console = answer_console()
+    words = verdict["outcome"].replace("_", " ")
     size = f"{counted(len(bundle.files), 'file')}, {sum(map(len, bundle.files.values())):,} bytes"
     state = f"is at {to}" if is_new else f"was at {to} already, exported by {bundle.exported_by}"
     console.print(f"{document['bundle']} {state}: {size}.", soft_wrap=True)
-    console.print(f"  The gate's last verdict on it in {bundle.environment}: {outcome_words(verdict)}.", soft_wrap=True)
+    console.print(f"  The gate's last verdict on it in {bundle.environment}: {words}.", soft_wrap=True)
     if not document["has_monitoring_reference"]:
         console.print("  It has no monitoring reference, so where it comes to serve its checks will stop.")
     console.print(f"  Signed by {bundle.signed_by}", soft_wrap=True)
+    if key_is_public:
+        console.print("  This key derives from a public seed and proves nothing: anybody can sign with it.")
     console.print("  Whoever imports it names this key, and should have it from you, not from that place.")
 
 
@@ -112,6 +120,9 @@ def import_version(
     bundle = read_bundle(store, find_bundle(store, version), bytes.fromhex(key))
     done = import_model(platform, bundle, actor=actor, reason=reason)
     fault = reference_fault(platform, done.model_version)
+    newest = last_verdict(platform, done.model_version)
+    said = (bundle.environment, done.judged_at)
+    counts = newest is not None and (newest["environment"], newest["decided_at"]) == said
     if as_json:
         print_json(
             {
@@ -121,6 +132,8 @@ def import_version(
                 "exported_at": bundle.exported_at,
                 "exported_by": bundle.exported_by,
                 "gate": done.outcome,
+                "judged_at": done.judged_at,
+                "verdict_counts": counts,
                 "sentences": list(done.sentences),
                 "has_monitoring_reference": fault is None,
                 "is_new": done.is_new,
@@ -134,8 +147,13 @@ def import_version(
         f"  It comes from {bundle.environment}, exported by {bundle.exported_by} at {moment(bundle.exported_at)}.",
         soft_wrap=True,
     )
-    said = "".join(f" {one}" for one in done.sentences[:1])
-    console.print(f"  The gate there: {done.outcome.replace('_', ' ')}.{said}", soft_wrap=True)
+    first = "".join(f" {one}" for one in done.sentences[:1])
+    console.print(f"  The gate there: {done.outcome.replace('_', ' ')}.{first}", soft_wrap=True)
+    if done.judged_at is not None and newest is not None and not counts:
+        console.print(
+            f"  It does not count: what does is {outcome_words(newest)}, of {moment(newest['decided_at'])}.",
+            soft_wrap=True,
+        )
     if fault is not None:
         console.print(f"  It has no monitoring reference that can be read: {fault}.", soft_wrap=True)
     console.print(f"  It does not serve: `mlife models promote {done.model_version} --reason ...` does that.")

@@ -12,39 +12,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, imported_folder, write_bundle
-from mlife_assets.adapters.model_registry import FOLDS, WRITER
+from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, WRITER
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, REFERENCE_TABLE, reference_source
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import present_signer, seal
 from mlife_assets.components.shown.present import operator_time
-from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NewerVersionError,
+)
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.model_events import IMPORTED, MODEL_NAME, NOT_JUDGED
+from mlife_assets.core.model_events import IMPORTED, MODEL_NAME, NOT_JUDGED, OUTCOMES
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.kept_words import kept_words
 
 ARTIFACT = "artifact"
-REGISTRATION_FILE, VERDICTS_FILE, CARD_FILE = "registration.json", "verdicts.json", "card.html"
+REGISTRATION_FILE, VERDICTS_FILE = "registration.json", "verdicts.json"
 
 REMEDY = "deploy the declaration that it was learned under first"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What came. `outcome` is the last verdict of the gate where it comes from, or that there is none."""
+    """What came. `outcome` is the last verdict of the gate where it comes from, and when, or that there is none."""
 
     model_version: str
     outcome: str
+    judged_at: datetime | None
     sentences: tuple[str, ...]
     is_new: bool
 
@@ -69,6 +77,12 @@ def export_model(platform: ModelPlatform, version: str, store: ObjectStore, *, a
     return write_bundle(store, bundle, signer)
 
 
+def bundled_verdict(bundle: Bundle) -> dict[str, Any]:
+    """Return the last verdict that a bundle holds: its outcome, sentences and, if anybody judged it, `observed_at`."""
+    judged = orjson.loads(bundle.files[VERDICTS_FILE])
+    return dict(judged[-1]) if judged else {"outcome": NOT_JUDGED, "sentences": []}
+
+
 def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason: str) -> Imported:
     """Register what a bundle holds, and record where it came from; the same bundle again is a no-op.
 
@@ -77,6 +91,8 @@ def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason:
     Raises:
         InvalidInputError: it is another model, or was learned for other columns or steps than are declared here.
         IntegrityError: a file does not hold what its name says.
+        ContentConflictError: the version is one of another model here.
+        NewerVersionError: the gate there said what this mlife does not know.
         GateClosedError: nothing says here what the model may look at.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
@@ -91,32 +107,53 @@ def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason:
         for one in sorted({name.split("/")[1] for name in bundle.files if name.startswith(f"{FOLDS}/")})
     ]
     _require_fit(platform, artifact)
+    folder, now = imported_folder(version, bundle.bundle_id), operator_time(platform)
     try:
         as_of = date.fromisoformat(orjson.loads(bundle.files[REGISTRATION_FILE])["as_of_date"])
-        judged = orjson.loads(bundle.files[VERDICTS_FILE])
-        outcome = str(judged[-1]["outcome"]) if judged else NOT_JUDGED
-        sentences = tuple(map(str, judged[-1]["sentences"])) if judged else ()
+        verdict = bundled_verdict(bundle)
+        outcome, sentences = verdict["outcome"], tuple(verdict["sentences"])
+        if isinstance(verdict["sentences"], str) or not all(isinstance(one, str) for one in sentences):
+            raise TypeError("sentences are no list of text")
+        judged_at = datetime.fromisoformat(verdict["observed_at"]) if "observed_at" in verdict else None
+        said = {"outcome": outcome, "judged_at": judged_at, "sentences": list(sentences)}
+        said |= {"actor": actor, "reason": reason}
+        event, is_new = _event(platform, bundle, {"occurred_at": now, "observed_at": now, **said})
+        platform.registry.registration(artifact, as_of=as_of, now=now)
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"the records of {version} in its bundle cannot be read ({error}); export it again"
         ) from error
-    folder, now = imported_folder(version, bundle.bundle_id), operator_time(platform)
-    kept = {name: data for name, data in bundle.files.items() if name.split("/")[0] not in (ARTIFACT, FOLDS)}
-    for name, data in sorted((kept | {BUNDLE_FILE: bundle.listing}).items()):
-        platform.lake.put_if_absent(f"{folder}{name}", data)
-    card = platform.registry.card_key(version)
-    if CARD_FILE in bundle.files and not platform.lake.exists(card):
-        platform.lake.put_if_absent(card, bundle.files[CARD_FILE])
+    if judged_at is not None and outcome not in OUTCOMES:
+        raise NewerVersionError(
+            f"the gate said {quoted(outcome)} of {version}, which this mlife does not know; upgrade mlife"
+        )
+    _keep(platform, bundle, folder)
     for one in scorers:
         platform.registry.keep_fold(one)
     platform.registry.register(artifact, as_of=as_of, now=now)
-    said = {"outcome": outcome, "sentences": list(sentences), "actor": actor, "reason": reason}
-    is_new = _record(platform, bundle, {"occurred_at": now, "observed_at": now, **said})
+    card = platform.registry.card_key(version)
+    if CARD_FILE in bundle.files and not platform.lake.exists(card):
+        platform.lake.put_if_absent(card, bundle.files[CARD_FILE])
+    platform.event_log.append(IMPORTED, event, writer=WRITER)
     seal(platform)
-    return Imported(version, outcome, sentences, is_new)
+    return Imported(version, outcome, judged_at, sentences, is_new)
 
 
-def _record(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) -> bool:
+def _keep(platform: ModelPlatform, bundle: Bundle, folder: str) -> None:
+    """Keep what lies nowhere else here, and write again what was damaged since it came."""
+    for name, data in sorted(bundle.files.items()):
+        if name == CARD_FILE or name.split("/")[0] in (ARTIFACT, FOLDS):
+            continue
+        try:
+            platform.lake.put_if_absent(f"{folder}{name}", data)
+        except ContentConflictError:  # the name is of a folder that is named by its content
+            platform.lake.replace(f"{folder}{name}", data)
+    if not platform.lake.exists(f"{folder}{BUNDLE_FILE}"):  # else it may be of an earlier export of the same
+        platform.lake.put_if_absent(f"{folder}{BUNDLE_FILE}", bundle.listing)
+
+
+def _event(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) -> tuple[pa.Table, bool]:
+    """Return what is recorded of an import, and whether it is new."""
     identity = event_id(IMPORTED, bundle.model_version, bundle.bundle_id)
     (rows,) = platform.event_log.remembered(IMPORTED, anew=True)  # what a crash left unlisted counts, too
     recorded = next((dict(row) for row in rows if row["event_id"] == identity), None)
@@ -129,9 +166,7 @@ def _record(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) ->
         MODEL_NAME: bundle.model_name,
         **said,
     }
-    table = pa.Table.from_pylist([row], schema=EVENT_TYPES[IMPORTED].schema)
-    platform.event_log.append(IMPORTED, table, writer=WRITER)
-    return recorded is None
+    return pa.Table.from_pylist([row], schema=EVENT_TYPES[IMPORTED].schema), recorded is None
 
 
 def _files(platform: ModelPlatform, version: str) -> dict[str, bytes]:

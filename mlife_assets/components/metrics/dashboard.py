@@ -26,6 +26,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.components.shown.verdicts import verdicts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.importance import importance_of
@@ -116,14 +117,14 @@ def _decisions(platform: Platform, since: date) -> tuple[Decision, ...]:
 
 def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
     """Return the models of the days that are shown, and the champion."""
-    verdicts = {row["model_version"]: row for row in platform.model_events("promotion_decided")}
+    judged = {row["model_version"]: row for row in verdicts(platform)}
     champion, gains = platform.registry.champion(), gains_of_promotions(platform, map_days)
     found = []
     for row in platform.registry.versions():
         version = row["model_version"]
         if row["as_of_date"] < since and version != champion:
             continue
-        verdict = verdicts.get(version)
+        verdict = judged.get(version)
         found.append(
             ModelVersion(
                 model_version=version,
@@ -133,10 +134,11 @@ def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tupl
                 examples=row["examples"],
                 positives=row["positives"],
                 outcome=verdict["outcome"] if verdict else "pending",
+                judged_in=verdict["environment"] or "" if verdict else "",
                 delta_map=DailyValue(
                     row["as_of_date"], verdict["delta_map"], verdict["delta_map_lower"], verdict["delta_map_upper"]
                 )
-                if verdict
+                if verdict and not verdict["environment"]
                 else None,
                 sentences=tuple(verdict["sentences"]) if verdict else (),
                 is_champion=version == champion,

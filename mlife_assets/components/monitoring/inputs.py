@@ -115,23 +115,22 @@ def landed_history(platform: ModelPlatform, day: date, days: int) -> dict[str, l
     return {name: [counts.get(name, 0) for counts in found] for name in names}
 
 
-def stored_reference(platform: ModelPlatform, model_version: str) -> tuple[date, dict[str, Any]] | None:
-    """Return the partition and the facts of the newest reference of a version; None when it has none.
-
-    One that was made here comes before one that came with the version from another environment.
-    """
-    found = reference_source(platform, model_version)
-    return None if found is None else found[1:]
-
-
 def reference_source(platform: ModelPlatform, model_version: str) -> tuple[TableStore, date, dict[str, Any]] | None:
-    """Return what `stored_reference` does, and before it where the tables are."""
+    """Return where the newest reference of a version is, its partition and its facts; None when it has none.
+
+    One that was made here comes before one that came with the version from another environment, and one that can be
+    read before one that cannot.
+    """
+    found = []
     for tables in (platform.model_tables, *platform.imported_tables(model_version)):
         for day in reversed(tables.report_days(REFERENCE_REPORT)):
             facts = tables.read_report(REFERENCE_REPORT, day)
             if facts["model_version"] == model_version:
-                return tables, day, facts
-    return None
+                if is_readable(facts):
+                    return tables, day, facts
+                found.append((tables, day, facts))
+                break
+    return found[0] if found else None
 
 
 def known_reference(platform: ModelPlatform, day: date) -> MonitoringReference | None:

@@ -113,6 +113,7 @@ class ReportDigest:
 class ModelVersion:
     """One registered model and what the gate said; `delta_map` is the gain over `against`.
 
+    `judged_in`: environment whose gate said it; empty for the one here, of which alone a gain is known.
     `card`: link to its card, where one was written. `won`: what its promotion won since, in words; empty for a model
     that replaced none.
     """
@@ -130,6 +131,7 @@ class ModelVersion:
     against: str = "the champion"
     card: str | None = None
     won: str = ""
+    judged_in: str = ""
 
 
 @dataclass(frozen=True)

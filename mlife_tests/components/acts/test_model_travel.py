@@ -13,15 +13,24 @@ import pytest
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.model_bundles import Bundle, find_bundle, read_bundle, write_bundle
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.cli.models.records import reference_fault
 from mlife_assets.components.acts.model_travel import VERDICTS_FILE, Imported, export_model, import_model
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
-from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, read_reference
+from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, read_reference, reference_source
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, present_signer
-from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, UpstreamMismatchError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NewerVersionError,
+    UpstreamMismatchError,
+)
 from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.windows import add_days
@@ -55,7 +64,10 @@ def test_a_model_scores_elsewhere_to_the_same_bits_and_is_on_record(home, produc
     report = {"model_version": version, "outcome": "promoted", "comparisons": []}
     home.platform.model_tables.write_report(PROMOTION_REPORT, day, report)
     done = travelled(home.platform, version, place, production)
-    assert done == Imported(version, "promoted", ("Promoted: model 2 meets all conditions.",), is_new=True)
+    (judged,) = (one for one in home.events("promotion_decided") if one["model_version"] == version)
+    assert done == Imported(
+        version, "promoted", judged["observed_at"], ("Promoted: model 2 meets all conditions.",), is_new=True
+    )
     there = reopened(production)
     assert there.registry.champion() is None, "importing promotes nothing"
     row = tiny_models.random_matrix(9, 1)
@@ -69,6 +81,7 @@ def test_a_model_scores_elsewhere_to_the_same_bits_and_is_on_record(home, produc
     assert event["signed_by"] == present_signer(home.platform).public_key.hex()
     assert event["signed_by"] != present_signer(there).public_key.hex()
     assert (event["environment"], event["outcome"], event["actor"]) == ("dev", "promoted", "ann")
+    assert event["judged_at"] == judged["observed_at"]
     (registered,) = there.registry.versions()
     assert registered["as_of_date"] == day
     assert there.model_events("promotion_decided") == [], "no verdict of the gate here"
@@ -91,11 +104,16 @@ def test_an_import_that_was_cut_short_promotes_nothing_and_is_ended_by_the_next(
 ) -> None:
     version = home.champions[0]
 
-    def power_cut(*_: Any) -> bool:
-        raise KeyboardInterrupt
+    log = type(production.event_log)
+    append = log.append
+
+    def power_cut(self: Any, event_type: str, *rest: Any, **more: Any) -> Any:
+        if event_type == "model_imported":
+            raise KeyboardInterrupt
+        return append(self, event_type, *rest, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr("mlife_assets.components.acts.model_travel._record", power_cut)
+        patched.setattr(log, "append", power_cut)
         with pytest.raises(KeyboardInterrupt):
             travelled(home.platform, version, place, production)
     there = reopened(production)
@@ -122,11 +140,26 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(home, productio
     artifact = tiny_models.tiny_artifact(7)
     spec = replace(artifact.feature_spec, names=("shoe_size", *artifact.feature_spec.names[1:]))
     stranger = replace(artifact, feature_spec=spec)
+    countless = replace(artifact, manifest={k: v for k, v in artifact.manifest.items() if k != "examples"})
+    worded = replace(artifact, manifest={**artifact.manifest, "examples": "many"})
+    judged = {"outcome": "promoted", "observed_at": "2026-06-01T00:00:00+00:00", "sentences": ["Won."]}
     other_step = replace(artifact, stages=(replace(artifact.stages[0], step="is_hired"),))
     for changed, error, why in (
         ({"model_name": "churn_risk"}, InvalidInputError, "is a version of churn_risk and not of job_applications"),
         ({"model_version": "mdl_0"}, IntegrityError, "stored as mdl_0 hashes to"),
-        ({"files": {VERDICTS_FILE: b"[{}]"}}, IntegrityError, "records of .* cannot be read"),
+        *(
+            ({"files": {VERDICTS_FILE: orjson.dumps([verdict])}}, IntegrityError, "records of .* cannot be read")
+            for verdict in ({}, {**judged, "sentences": "Won."}, {**judged, "sentences": [1]})
+        ),
+        (
+            {"files": {VERDICTS_FILE: orjson.dumps([{**judged, "outcome": "won_twice"}])}},
+            NewerVersionError,
+            "the gate said 'won_twice' of .*upgrade mlife",
+        ),
+        *(
+            ({"model_version": one.model_version, "files": artifact_files(one)}, IntegrityError, "cannot be read")
+            for one in (countless, worded)
+        ),
         (
             {"model_version": stranger.model_version, "files": artifact_files(stranger)},
             InvalidInputError,
@@ -142,6 +175,43 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(home, productio
         with pytest.raises(error, match=why):
             import_model(production, bundle, **WHO)
         assert content(production.lake) == before
+
+
+def test_a_version_of_another_model_here_is_refused_before_anything_is_written(home, production, place) -> None:
+    version = home.champions[0]
+    home.platform.registry.put_card(version, "<p>card</p>")
+    at = production.act_time(home.newest_day)
+    production.of_model("churn_risk").registry.register(
+        home.platform.registry.load(version), as_of=home.newest_day, now=at
+    )
+    before = content(production.lake)
+    with pytest.raises(ContentConflictError, match="is a version of churn_risk and job_applications learned it, too"):
+        travelled(home.platform, version, place, production)
+    assert content(production.lake) == before
+
+
+def test_what_was_damaged_since_it_came_is_written_again(home, production, place) -> None:
+    version = home.champions[0]
+    travelled(home.platform, version, place, production)
+    kept = content(production.lake)
+    (key,) = (key for key in kept if key.endswith(VERDICTS_FILE))
+    production.lake.replace(key, b"[")
+    travelled(home.platform, version, place, reopened(production))
+    assert content(production.lake) == kept
+
+
+def test_the_same_exported_to_another_place_is_the_same(home, production, place, tmp_path) -> None:
+    """Who exported it when is another, and the card may be."""
+    version = home.champions[0]
+    home.platform.registry.put_card(version, "<p>card</p>")
+    travelled(home.platform, version, place, production)
+    kept = content(production.lake)
+    home.platform.registry.put_card(version, "<p>written again</p>")
+    home.add("sending_paused", {"actor": "ann", "reason": "r"}, home.platform.act_time(home.newest_day))
+    elsewhere = ObstoreObjectStore.local(tmp_path / "elsewhere")
+    assert not travelled(home.platform, version, elsewhere, reopened(production)).is_new
+    assert content(elsewhere) != content(place)
+    assert content(production.lake) == kept
 
 
 def test_a_home_that_signed_nothing_exports_nothing(home, place, tmp_path) -> None:
@@ -212,6 +282,23 @@ def test_a_champion_arrives_with_its_reference_and_whoever_scored_it(lived, prod
         left, right = (one.registry.load(scorer) for one in (source, there))
         assert left.files() == right.files()
     assert there.model_tables.report_days(REFERENCE_REPORT) == [], "its own partitions stay its own"
+
+
+def test_a_reference_that_can_be_read_comes_first_and_the_remedy_is_of_where_it_lies(home, production, place) -> None:
+    version, day = home.champions[0], home.newest_day
+    report = {"model_version": version, "form": STORED_FORM, "tables": []}
+    home.platform.model_tables.write_report(REFERENCE_REPORT, day, report)
+    travelled(home.platform, version, place, production)
+    there = reopened(production)
+    there.model_tables.write_report(REFERENCE_REPORT, day, report | {"form": 1})
+    (came,) = there.imported_tables(version)
+    assert reference_source(there, version)[0].folder == came.folder
+    assert reference_fault(there, version) is None
+    came.write_report(REFERENCE_REPORT, day, report | {"form": 1})
+    assert reference_source(there, version)[0] is there.model_tables
+    assert reference_fault(there, version) == f"materialize model/monitoring_reference for {day} before"
+    shutil.rmtree(there.settings.home / "lake" / "reports" / REFERENCE_REPORT)
+    assert reference_fault(there, version).startswith("export it again where it served")
 
 
 def test_a_reference_that_came_and_cannot_be_read_says_what_to_do(lived, production, place) -> None:

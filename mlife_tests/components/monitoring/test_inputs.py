@@ -17,10 +17,10 @@ from mlife_assets.components.monitoring.inputs import (
     landed_counts,
     landed_history,
     read_reference,
+    reference_source,
     sampled_examples,
     sampled_pairs,
     scored_examples,
-    stored_reference,
 )
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -134,7 +134,7 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
 def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:
     home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
     platform = home.platform
-    partition, facts = stored_reference(platform, platform.champion_version(day))
+    _, partition, facts = reference_source(platform, platform.champion_version(day))
     remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
     for change, why in (
         ({"form": 1}, "was written by another version of mlife"),
@@ -152,7 +152,7 @@ def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived,
 def test_a_reference_of_0_1_0_is_read_as_what_it_was(lived, tmp_path) -> None:
     home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
     known = read_reference(home.platform, day)
-    partition, facts = stored_reference(home.platform, known.model_version)
+    _, partition, facts = reference_source(home.platform, known.model_version)
     assert (known.ids, list(known.steps)) == (("user_id", "job_id"), ["click"])
     old = {name: value for name, value in facts.items() if name not in ("ids", "steps")}
     sizes = dict(facts["sizes"])

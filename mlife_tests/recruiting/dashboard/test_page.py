@@ -99,6 +99,13 @@ def hostile_data() -> DashboardData:
     )
 
 
+def test_a_version_that_another_gate_judged_says_so(example_data: DashboardData) -> None:
+    first, *others = example_data.models
+    page = render_dashboard(replace(example_data, models=(replace(first, judged_in="dev"), *others)))
+    assert "promoted in dev" in page
+    assert "promoted in" not in render_dashboard(example_data)
+
+
 def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> None:
     page = render_dashboard(example_data)
     nesting = parse(page)

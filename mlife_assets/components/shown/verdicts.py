@@ -1,0 +1,74 @@
+"""What gates said of versions, and where imported versions come from.
+
+Belongs here: reading verdicts and imports for whoever shows them or acts on them. Does not belong here: judging
+(`core.training.gate`), importing (`components.acts.model_travel`).
+
+Concept: the newest verdict counts. A version may be judged again, by another champion or on other days. What the gate
+of another environment said of an imported version counts until the gate here has judged it, and is never shown without
+that environment's name. Such verdicts are in order of when they were given: an older bundle may be imported later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlife_assets.components.platform.model_platform import ModelPlatform
+
+_VERDICT = (
+    "model_version",
+    "champion_version",
+    "as_of_date",
+    "outcome",
+    "delta_map",
+    "delta_map_lower",
+    "delta_map_upper",
+    "users_with_positives",
+    "sentences",
+    "policy_version",
+    "environment",
+)
+
+
+def verdicts(platform: ModelPlatform, model_version: str | None = None) -> list[dict[str, Any]]:
+    """Return the verdicts of the gate, of one version or of all, oldest first; before them those of other environments.
+
+    `environment` is None in those of the gate here. `decided_at` says when the gate that it is of gave it.
+    """
+    from mlife_assets.core.model_events import IMPORTED, NOT_JUDGED
+
+    judged = (row for row in platform.model_events(IMPORTED) if row["outcome"] != NOT_JUDGED)
+    elsewhere = sorted(judged, key=lambda row: row["judged_at"])
+    return [
+        {name: row.get(name) for name in _VERDICT} | {"decided_at": row.get("judged_at") or row["observed_at"]}
+        for row in (*elsewhere, *platform.model_events("promotion_decided"))
+        if model_version in (None, row["model_version"])
+    ]
+
+
+def last_verdict(platform: ModelPlatform, model_version: str) -> dict[str, Any] | None:
+    """Return the verdict on a version that counts; None when no gate ever judged it."""
+    found = verdicts(platform, model_version)
+    return found[-1] if found else None
+
+
+def outcome_words(verdict: Mapping[str, Any] | None) -> str:
+    """Return a verdict as people read it."""
+    if verdict is None:
+        return "not judged"
+    words: str = verdict["outcome"].replace("_", " ")
+    return f"{words} in {verdict['environment']}" if verdict["environment"] else words
+
+
+def imports(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
+    """Return from where a version was imported, by whom and why, oldest first."""
+    from mlife_assets.core.model_events import IMPORTED
+
+    names = ("bundle_id", "environment", "signed_by", "actor", "reason")
+    rows = platform.model_events(IMPORTED)
+    return [
+        {name: row[name] for name in names} | {"imported_at": row["observed_at"]}
+        for row in rows
+        if row["model_version"] == model_version
+    ]
