@@ -64,7 +64,9 @@ def test_no_number_is_stored_or_shown(ledger: SqlLedger, tmp_path: Path) -> None
 
 
 def test_a_book_that_cannot_be_read_registers_nobody(ledger: SqlLedger) -> None:
-    with pytest.raises(GateClosedError, match="could not be read, so nothing more was sent: OSError; repair it, and run") as caught:
+    with pytest.raises(
+        GateClosedError, match="could not be read, so nothing more was sent: OSError; repair it, and run"
+    ) as caught:
         register(ledger, None).register(["a"], now=NOW)
     assert "555" not in str(caught.value)
     assert caught.value.__context__ is None
