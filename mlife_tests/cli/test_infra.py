@@ -138,7 +138,7 @@ class TestOnAnEmulator:
         self, run: Callable[..., Any], repository: Path, on_emulator: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         of = on_emulator("811111111111")
-        for name in ("event-log/bucket", "people/bucket", "catalog/workgroup"):
+        for name in ("event-log/bucket", "people/bucket", "people/key-arn", "catalog/workgroup"):
             of("ssm").put_parameter(Name=f"/mlife/{name}", Value="x", Type="String")
         started: dict[str, Any] = {}
 
