@@ -107,11 +107,12 @@ class DeploymentSettings(HomeSettings):
             raise ValueError(str(error)) from None
         return address
 
-    @field_validator(*PEOPLE)
+    @field_validator(*PEOPLE, mode="before")
     @classmethod
-    def _a_file_or_an_object(cls, named: str | None) -> str | None:
+    def _a_file_or_an_object(cls, given: object) -> object:
+        named = str(given) if isinstance(given, Path) else given
         try:
-            if named is not None and ":/" in named and not Path(named).is_absolute():
+            if isinstance(named, str) and ":/" in named and not Path(named).is_absolute():
                 require_table_url(named)
         except InvalidInputError as error:
             raise ValueError(str(error)) from None
