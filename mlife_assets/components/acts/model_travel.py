@@ -114,7 +114,7 @@ def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason:
         outcome, sentences = verdict["outcome"], tuple(verdict["sentences"])
         if isinstance(verdict["sentences"], str) or not all(isinstance(one, str) for one in sentences):
             raise TypeError("sentences are no list of text")
-        judged_at = datetime.fromisoformat(verdict["observed_at"]) if "observed_at" in verdict else None
+        judged_at = None if outcome == NOT_JUDGED else datetime.fromisoformat(verdict["observed_at"])
         said = {"outcome": outcome, "judged_at": judged_at, "sentences": list(sentences)}
         said |= {"actor": actor, "reason": reason}
         event, is_new = _event(platform, bundle, {"occurred_at": now, "observed_at": now, **said})

@@ -149,7 +149,12 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(home, productio
         ({"model_version": "mdl_0"}, IntegrityError, "stored as mdl_0 hashes to"),
         *(
             ({"files": {VERDICTS_FILE: orjson.dumps([verdict])}}, IntegrityError, "records of .* cannot be read")
-            for verdict in ({}, {**judged, "sentences": "Won."}, {**judged, "sentences": [1]})
+            for verdict in (
+                {},
+                {**judged, "sentences": "Won."},
+                {**judged, "sentences": [1]},
+                {"outcome": "promoted", "sentences": ["Won."]},
+            )
         ),
         (
             {"files": {VERDICTS_FILE: orjson.dumps([{**judged, "outcome": "won_twice"}])}},
