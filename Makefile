@@ -11,6 +11,9 @@ SETUP := .venv/.mlife-setup
 INFRA := .venv-infra
 EMULATOR := .venv-emulator
 AWS_SETUP := .venv-aws/.mlife-setup
+# One process more than cores: tests wait for disks, for other processes, and for what one of them makes for all.
+CORES := $(shell "$(PYTHON)" -c 'import os; print(min(os.cpu_count() or 1, 8) + 1)')
+XDIST := -n $(CORES) --dist loadfile
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -48,14 +51,14 @@ dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PO
 	$(BIN)/mlife dev --port $(PORT) $(if $(PAGES_PORT),--pages-port $(PAGES_PORT))
 
 test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(XDIST) $(ARGS)
 
 check: $(SETUP) ## linters, formatting, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m mypy && $(BIN)/lint-imports --no-logo
 
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
-	$(BIN)/python -m pytest -m proof -n logical --maxprocesses 8 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m proof $(XDIST) $(ARGS)
 
 aws: $(AWS_SETUP) $(EMULATOR)/.mlife-setup ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
 	PYTHONPATH="$(CURDIR)/.venv-aws/lib/python3.11/site-packages" $(BIN)/python -m pytest -m aws $(ARGS)

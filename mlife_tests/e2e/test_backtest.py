@@ -61,12 +61,12 @@ def asked(lived, lived_world, tmp_path_factory) -> Asked:
         lived_world.POLICIES,
         monitoring=replace(lived_world.POLICIES.monitoring, sample_rows_per_day=300),
         training=replace(lived_world.POLICIES.training, formulations=("binary",), trees_maximum=15),
-        backtest=BacktestPolicy(warmup_days=50, bootstrap_resamples=400, naive_retrain_days=21),
+        backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400, naive_retrain_days=14),
     )
     home = lived.home.copy_to(tmp_path_factory.mktemp("backtest") / "home", policies)
     lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backtest, "team_history", lambda *_: seasons(lived_history, 3))
+        patch.setattr(backtest, "team_history", lambda *_: seasons(lived_history, 2))
         return Asked(home, shown(run_backtest(home)), shown(run_backtest(home)))
 
 

@@ -78,25 +78,27 @@ def test_the_first_champion_is_ungated_and_named_so(calm):
     assert any("ungated" in sentence for sentence in calm.result.limits)
 
 
-@pytest.mark.parametrize("poisoned_after", [75, 100])
-def test_no_immature_label_trains_judges_or_alarms(replayed, rows, poisoned_after):
+def test_no_immature_label_trains_judges_or_alarms(replayed, rows):
     """Labels that mature later are turned around: until then nobody may decide or score otherwise."""
     table = rows(change_on=60, window_days=7)
-    day = FIRST_DAY + timedelta(days=poisoned_after)
     known = table["known"].to_numpy().astype("datetime64[D]")
-    poison = np.asarray(table["won"].to_numpy(zero_copy_only=False)) ^ (known > np.datetime64(day))
-    poisoned = table.set_column(table.column_names.index("won"), "won", pa.array(poison))
-    clean, spoilt = replayed(table), replayed(poisoned)
-    seen = 0
-    for name in NAMES:
-        until = [tuple(one for one in found.contestants[name].decisions if one.day <= day) for found in (clean, spoilt)]
-        assert until[0] == until[1], name
-        seen += len(until[0])
-        served = int((day - clean.result.start_day).days) * 60
-        assert np.array_equal(clean.probabilities[name][:served], spoilt.probabilities[name][:served])
-    assert seen > 20
-    naive = [found.contestants["naive"].decisions for found in (clean, spoilt)]
-    assert naive[0] != naive[1], "the poison works once it is mature"
+    clean = replayed(table)
+    for poisoned_after in (75, 100):
+        day = FIRST_DAY + timedelta(days=poisoned_after)
+        poison = np.asarray(table["won"].to_numpy(zero_copy_only=False)) ^ (known > np.datetime64(day))
+        spoilt = replayed(table.set_column(table.column_names.index("won"), "won", pa.array(poison)))
+        seen = 0
+        for name in NAMES:
+            first, second = (
+                tuple(one for one in found.contestants[name].decisions if one.day <= day) for found in (clean, spoilt)
+            )
+            assert first == second, name
+            seen += len(first)
+            served = int((day - clean.result.start_day).days) * 60
+            assert np.array_equal(clean.probabilities[name][:served], spoilt.probabilities[name][:served])
+        assert seen > 20
+        naive = [found.contestants["naive"].decisions for found in (clean, spoilt)]
+        assert naive[0] != naive[1], "the poison works once it is mature"
 
 
 def test_the_same_inputs_give_the_same_bytes(replayed, rows, changed):
