@@ -175,7 +175,21 @@ def migrate(environment: Environment, infra: Folder = INFRA, as_json: AsJson = F
 
     Exit codes: 0 done, 1 failed.
     """
-    ended = _tasks(_files(infra), environment).run({"migrate": ["dagster", "instance", "migrate"]})["migrate"]
+    run(environment, ["dagster", "instance", "migrate"], infra, as_json)
+
+
+@infra_app.command()
+def run(
+    environment: Environment,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="Such as `mlife models promote ...`.")],
+    infra: Folder = INFRA,
+    as_json: AsJson = False,
+) -> None:
+    """Run a command as a task inside the environment, with the rights of a run. What it prints is in the log of tasks.
+
+    Exit codes: 0 done, 1 failed, or the command did.
+    """
+    ended = _tasks(_files(infra), environment).run({"run": command})["run"]
     if as_json:
         print_json(asdict(ended))
     else:

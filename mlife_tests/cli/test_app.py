@@ -71,6 +71,7 @@ LEAVES = (
     "infra drift",
     "infra rollback",
     "infra migrate",
+    "infra run",
     "infra smoke",
 )
 OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}

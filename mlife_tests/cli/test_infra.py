@@ -158,7 +158,13 @@ class TestOnAnEmulator:
         red = "nothing"
         assert run("infra", "smoke", "dev", "--infra", str(repository / "infra")).exit_code == 0
         assert run("infra", "migrate", "dev", "--infra", str(repository / "infra")).exit_code == 0
-        assert started["migrate"] == ["dagster", "instance", "migrate"]
+        assert started["run"] == ["dagster", "instance", "migrate"]
+        command = ["mlife", "models", "export", "--to", "s3://mlife-bundles-844444444444/dev", "--", "0123"]
+        asked = ("infra", "run", "dev", "--infra", str(repository / "infra"), "--", *command)
+        assert run(*asked).stdout == "ok: stream of run \n"
+        assert started["run"] == command
+        red = "run"
+        assert run(*asked).exit_code == 1
 
     def test_a_check_runs_where_it_is_asked_for(self, run: Callable[..., Any], on_emulator: Any) -> None:
         places = {"environment": "dev", "region": "us-east-1", "ui": "", "log_in": "", "event_log": "log"}
