@@ -156,9 +156,9 @@ def _prices() -> list[str]:
 def page() -> str:
     """Return the document."""
     not_counted = (
-        "Not counted: the delivery account (images), transfer between zones, calls of keys, tables of the lake that "
-        "were replaced, log lines once they are taken in, the disk of a run beyond 20 GB, mails, what people ask "
-        "Athena. "
+        "Not counted: the delivery account (images, bundles of models), transfer between zones, calls of keys, tables "
+        "of the lake that were replaced, log lines once they are taken in, the disk of a run beyond 20 GB, mails, what "
+        "people ask Athena. "
         f"A month has {DAYS:g} days; the log is {assumed('log_age_days'):,.0f} days old."
     )
     lines = ["# What it costs", "", *_words(_HEAD), *_environments(), *_lines(), *_words(not_counted)]

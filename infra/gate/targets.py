@@ -18,6 +18,7 @@ _BUCKETS = {
     "heads": ("21-log-heads", "LogHeadsBucket"),
     "lake": ("25-lake", "LakeBucket"),
     "landing": ("25-lake", "LandingBucket"),
+    "bundles": ("06-bundles", "BundlesBucket"),
     "people": ("26-people", "PeopleBucket"),
     "trail": ("80-observability", "TrailBucket"),
 }
@@ -53,7 +54,7 @@ def target(environment: Environment, named: str) -> Target:
     own = environment.accounts["environment"]
     kind, _, rest = named.partition(":")
     if kind in _BUCKETS:
-        return _bucket(environment, *_BUCKETS[kind], key=rest)
+        return _bucket(environment, *_BUCKETS[kind], key=rest.format(**words(environment)))
     if kind == "key":
         return _key(environment, rest)
     if kind == "secret":

@@ -2,6 +2,7 @@
 
 from infra.gate.assertions import (
     bi,
+    bundles,
     catalog,
     compute,
     database,
@@ -19,6 +20,7 @@ from infra.gate.assertions import (
 
 __all__ = [
     "bi",
+    "bundles",
     "catalog",
     "compute",
     "database",

@@ -5,7 +5,8 @@ Belongs here: properties of every bucket, every KMS key and the registry. Does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from infra.gate.environments import ENVIRONMENTS, Environment
 from infra.gate.findings import holds
@@ -116,7 +117,7 @@ def no_policy_opens_to_everybody(environment: Environment) -> Iterator[str]:
                 continue
             for principal in principals(statement):
                 account = principal.split(":")[4] if principal.startswith("arn:") else principal
-                is_ours = account in ours or account in _pulling(stack.parameters)
+                is_ours = account in ours or account in _environments(stack.parameters)
                 is_named = principal in {
                     stack.parameters.get(name) for name in ("ExporterRoleArn", "PeopleWriterRoleArn")
                 }
@@ -124,8 +125,12 @@ def no_policy_opens_to_everybody(environment: Environment) -> Iterator[str]:
                     yield f"{stack.template} {resource.name}: {principal}"
 
 
-def _pulling(parameters: object) -> set[str]:
-    return set(parameters.get("PullAccountIds", ())) if isinstance(parameters, dict) else set()
+def _environments(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the accounts of dev, staging and prod as far as a stack is given them."""
+    return {
+        *parameters.get("PullAccountIds", ()),
+        *(parameters.get(f"{name.title()}AccountId") for name in ENVIRONMENTS),
+    }
 
 
 @holds

@@ -28,6 +28,8 @@ ON: Any = True
 _TRIGGERS = {"push", "pull_request", "workflow_call", "workflow_dispatch"}
 _OURS = "github.event.pull_request.head.repo.full_name == github.repository"
 CALLED_ENVIRONMENT = "${{ inputs.environment }}"
+_CALLED = re.compile(r"\$\{\{ inputs\.\w+ \}\}")
+"""An environment that is named when a workflow starts."""
 
 
 def _jobs(environment: Environment) -> Iterator[tuple[str, Tree]]:
@@ -77,8 +79,10 @@ def who_says_who_he_is_names_an_environment(environment: Environment) -> Iterato
 def a_job_takes_roles_of_its_own_environment(environment: Environment) -> Iterator[str]:
     """A job takes roles of its environment's account alone; without a review it takes those that only show."""
     for where, job in _jobs(environment):
-        named = '"$ENVIRONMENT"' if job.get("environment") == CALLED_ENVIRONMENT else job.get("environment")
-        if named == '"$ENVIRONMENT"' and job.get("env", {}).get("ENVIRONMENT") != CALLED_ENVIRONMENT:
+        named = job.get("environment")
+        if named and _CALLED.fullmatch(named):
+            named = '"$ENVIRONMENT"'
+        if named == '"$ENVIRONMENT"' and job.get("env", {}).get("ENVIRONMENT") != job["environment"]:
             yield f"{where} calls something else ENVIRONMENT"
         taken = _TAKES.findall(_commands(job))
         if bool(taken) != ("id-token" in job.get("permissions", {}) and "uses" not in job):

@@ -3,6 +3,18 @@
 Importing this package fills the list of `infra.gate.faults.fault`.
 """
 
-from infra.gate.faults import bi, data, delivery, identity, log, network, operations, people, tasks, workflows
+from infra.gate.faults import bi, bundles, data, delivery, identity, log, network, operations, people, tasks, workflows
 
-__all__ = ["bi", "data", "delivery", "identity", "log", "network", "operations", "people", "tasks", "workflows"]
+__all__ = [
+    "bi",
+    "bundles",
+    "data",
+    "delivery",
+    "identity",
+    "log",
+    "network",
+    "operations",
+    "people",
+    "tasks",
+    "workflows",
+]

@@ -91,6 +91,7 @@ def known_values(
         "WitnessAccountId": words["witness"],
         "DeliveryAccountId": words["delivery"],
         "PullAccountIds": [ids[name] for name in ENVIRONMENTS],
+        **{f"{name.title()}AccountId": ids[name] for name in ENVIRONMENTS},
         **{key: value.format(**words) for key, value in given.items()},
     }
     if doubled := sorted(known.keys() & set_by_file.keys()):

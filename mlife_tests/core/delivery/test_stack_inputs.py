@@ -44,8 +44,13 @@ def test_a_stack_is_given_what_its_template_takes_and_reads_the_rest_from_parame
 
 
 def test_a_list_is_handed_over_as_cloudformation_takes_it(files: InfraFiles) -> None:
-    (registry,) = stack_inputs(files, "dev", "delivery", {})
+    registry, bundles = stack_inputs(files, "dev", "delivery", {})
     assert registry.given["PullAccountIds"] == "111111111111,222222222222,333333333333"
+    assert bundles.given == {
+        "DevAccountId": "111111111111",
+        "StagingAccountId": "222222222222",
+        "ProdAccountId": "333333333333",
+    }
 
 
 def test_what_is_not_given_is_named(files: InfraFiles) -> None:
