@@ -38,7 +38,7 @@ def bundles_go_forward(environment: Environment) -> Iterator[str]:
 @holds
 def runs_alone_use_bundles(environment: Environment) -> Iterator[str]:
     """Whatever its own policies allow, no role but that of runs reads or writes bundles of models: the bucket lets no
-    other in, and in its own account the key decrypts for none.
+    other in, and in its own account the key, without which nothing is put, encrypts and decrypts for none.
     """
     stack = environment.stack("06-bundles")
     key = target(environment, "key:BundlesKey")
@@ -46,9 +46,10 @@ def runs_alone_use_bundles(environment: Environment) -> Iterator[str]:
     for account in (environment.accounts["environment"], stack.account):
         who = Principal(f"arn:aws:iam::{account}:role/administrator", account, (_EVERYTHING,))
         asked = [Request(who, use, key, through_s3) for use in _USES]
+        on = target(environment, f"bundles:{environment.name}/{_FILE}")
         if account != stack.account:
-            on = target(environment, f"bundles:{environment.name}/{_FILE}")
             asked += [Request(who, action, on, _PUT_ONCE) for action in ("s3:GetObject", "s3:PutObject")]
+        asked.append(Request(who, "s3:PutObject", on, {**_PUT_ONCE, "s3:x-amz-server-side-encryption": "AES256"}))
         for one in asked:
             if verdict(one) == "allowed":
                 yield f"an administrator of {account}: {one.action}"

@@ -56,6 +56,18 @@ def a_bundle_can_be_replaced(template: Tree) -> None:
 
 
 @fault(BUNDLES, MATRIX)
+def a_bundle_is_encrypted_by_awss_key(template: Tree) -> None:
+    """S3's own key is no secret from the account: each role there that may read buckets reads rows of people."""
+    drop(_policy(template), "OnlyByKms")
+
+
+@fault(BUNDLES, MATRIX)
+def a_bundle_is_encrypted_by_another_key(template: Tree) -> None:
+    """Whoever holds that key says who reads, and whoever imports cannot."""
+    drop(_policy(template), "OnlyThisKey")
+
+
+@fault(BUNDLES, MATRIX)
 def bundles_go_without_tls(template: Tree) -> None:
     """Plain HTTP is taken for models."""
     drop(_policy(template), "OnlyOverTls")
