@@ -19,7 +19,8 @@ from typer.main import get_command
 from infra.gate.environments import Sources, rendered
 from mlife_assets.cli import app
 
-VERSION, REASON = "0123456789abcdef", 'won in dev; "$(id)"'
+VERSION, BUNDLE = "mdl_0123456789abcdef0123", "bdl_0123456789abcdef0123"
+REASON = 'won in dev; "$(id)"'
 NOTES_WORDS = '#!/bin/sh\nprintf "%s\\0" "$@" >asked\n'
 AWS = '#!/bin/sh\nif [ "$1" = ssm ]; then echo arn:of:key; else test "$4" = arn:of:key && echo {answer}; fi\n'
 PUBLIC_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key()
@@ -64,7 +65,7 @@ def taken(words: list[str], environment: str, command: str) -> dict[str, Any]:
 
 
 def test_a_version_is_exported_to_the_bucket_and_imported_under_the_key_of_kms(job: Any) -> None:
-    said, asked = job("models", "export", ENVIRONMENT="dev", VERSION=f"{VERSION}/bdl_0123")
+    said, asked = job("models", "export", ENVIRONMENT="dev", VERSION=f"{VERSION}/{BUNDLE}")
     (bucket,) = rendered(Sources.read(), "dev").stack("06-bundles").of("AWS::S3::Bucket")
     place, key = f"s3://{bucket.properties['BucketName']}/dev", PUBLIC_KEY.public_bytes(Encoding.Raw, PublicFormat.Raw)
     assert said == {"place": place, "signed_by": key.hex()}
@@ -72,10 +73,35 @@ def test_a_version_is_exported_to_the_bucket_and_imported_under_the_key_of_kms(j
     assert (exported["version"], exported["to"], exported["actor"]) == (VERSION, place, "ann")
     assert exported["model"] == "job_applications"
     given = {"PLACE": said["place"], "SIGNED_BY": said["signed_by"]}
-    _, asked = job("models", "import", ENVIRONMENT="prod", VERSION=f"{VERSION}/bdl_0123", **given)
+    _, asked = job("models", "import", ENVIRONMENT="prod", VERSION=f"{VERSION}/{BUNDLE}", **given)
     imported = taken(asked, "prod", "import")
-    assert (imported["place"], imported["version"]) == (place, f"{VERSION}/bdl_0123")
+    assert (imported["place"], imported["version"]) == (place, f"{VERSION}/{BUNDLE}")
     assert (imported["signed_by"], imported["reason"], imported["actor"]) == (key.hex(), REASON, "ann")
+
+
+@pytest.mark.parametrize(
+    "version", ["champion", "mdl_01", VERSION + "/", VERSION + "\n0", f"{VERSION}/{BUNDLE} and more"]
+)
+def test_what_is_approved_is_a_whole_version(job: Any, version: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        job("models", "export", ENVIRONMENT="dev", VERSION=version)
+    said, _ = job("models", "export", ENVIRONMENT="dev", VERSION=VERSION)
+    assert said["place"].endswith("/dev"), "it fails for the version alone"
+
+
+def test_reviewers_see_what_they_approve() -> None:
+    names = {name: Sources.read().workflows[name]["run-name"] for name in ("models", "operate")}
+    for workflow, inputs in {
+        "models": ("model", "version", "from", "to"),
+        "operate": ("what", "environment", "version"),
+    }.items():
+        assert all(f"${{{{ inputs.{one} }}}}" in names[workflow] for one in inputs)
+
+
+def test_what_waits_for_an_approval_holds_up_nothing_else() -> None:
+    groups = {name: Sources.read().workflows[name]["concurrency"]["group"] for name in ("models", "operate")}
+    assert groups["models"].endswith("${{ inputs.to }}-${{ inputs.version }}")
+    assert groups["operate"].endswith("${{ inputs.environment }}-${{ inputs.what }}")
 
 
 def test_a_model_is_promoted_by_whoever_asked_for_it(job: Any) -> None:
