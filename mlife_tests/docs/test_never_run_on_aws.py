@@ -16,6 +16,7 @@ OTHERWISE = {
     "the alarm `mlife-dashboard-old`, on the first evening",
     "the newest day of a chart, held against that of its question",
     "the rollback's own execution, rehearsed once in dev",
+    "the trail's own files, once a model went to staging",
 }
 """Proofs that no command gives."""
 PEOPLE = re.compile(

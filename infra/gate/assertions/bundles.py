@@ -73,7 +73,7 @@ def bundles_do_not_stay(environment: Environment) -> Iterator[str]:
 @holds
 def a_model_travels_by_jobs_of_both_environments(environment: Environment) -> Iterator[str]:
     """A model is exported to the bucket for bundles by a job of its environment, and imported by a later one of the
-    other, which somebody approves, from the place and under the key that the first one names; KMS says the key.
+    other, where prod's reviewers approve it, from the place and under the key that the first names; KMS says the key.
     """
     jobs = environment.workflows["models"]["jobs"]
     (bucket,) = environment.stack("06-bundles").of("AWS::S3::Bucket")
@@ -82,7 +82,7 @@ def a_model_travels_by_jobs_of_both_environments(environment: Environment) -> It
     if jobs["export"]["environment"] != "${{ inputs.from }}" or f'place="s3://{place}/$ENVIRONMENT"' not in exports:
         yield "a model is exported elsewhere"
     if jobs["import"]["environment"] != "${{ inputs.to }}" or jobs["import"]["needs"] != "export":
-        yield "a model is imported without a leave"
+        yield "a model is imported by a job of another environment, or before the export"
     given = {name: jobs["import"]["env"].get(name.upper()) for name in ("place", "signed_by")}
     if given != {name: f"${{{{ needs.export.outputs.{name} }}}}" for name in given}:
         yield f"a model is imported from another place, or under another key: {given}"

@@ -83,8 +83,8 @@ def a_kill_switch_that_ends_badly_is_an_alarm(environment: Environment) -> Itera
 
 @holds
 def the_trail_records_everything(environment: Environment) -> Iterator[str]:
-    """One trail records each call in each region and each read and write of the log and of who people are, in files
-    that prove themselves.
+    """One trail records each call in each region and each read and write of the log, of bundles of models and of
+    who people are, in files that prove themselves.
     """
     stack = environment.stack("80-observability")
     (trail,) = stack.of("AWS::CloudTrail::Trail")
@@ -100,7 +100,7 @@ def the_trail_records_everything(environment: Environment) -> Iterator[str]:
         for data in selector.get("DataResources", ())
         for value in data["Values"]
     }
-    for template in ("20-event-log", "26-people"):
+    for template in ("06-bundles", "20-event-log", "26-people"):
         (bucket,) = environment.stack(template).of("AWS::S3::Bucket")
         if f"arn:aws:s3:::{bucket.properties['BucketName']}/" not in objects:
             yield f"it does not see the objects of {template}"

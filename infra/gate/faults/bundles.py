@@ -1,7 +1,7 @@
 """Mistakes about models on their way between environments.
 
-Belongs here: faults of `06-bundles`, of a run's rights there, and of the workflow `models`. Does not belong here:
-others of roles (`identity`) and workflows (`workflows`).
+Belongs here: faults of `06-bundles`, of a run's rights there, of the trail where it sees them, and of the workflow
+`models`. Does not belong here: others of roles (`identity`), the trail (`operations`) and workflows (`workflows`).
 """
 
 from __future__ import annotations
@@ -103,6 +103,14 @@ def bundles_stay(template: Tree) -> None:
 def replaced_bundles_stay(template: Tree) -> None:
     """What expires is hidden and stays."""
     del properties(template, "BundlesBucket")["LifecycleConfiguration"]["Rules"][1]["NoncurrentVersionExpiration"]
+
+
+@fault("80-observability", "the_trail_records_everything")
+def nobody_sees_who_read_a_bundle(template: Tree) -> None:
+    """The trail names a bucket for bundles in its own account, where there is none."""
+    values = properties(template, "Trail")["EventSelectors"][0]["DataResources"][0]["Values"]
+    (at,) = (at for at, one in enumerate(values) if "mlife-bundles" in one["Fn::Sub"])
+    values[at] = {"Fn::Sub": "arn:${AWS::Partition}:s3:::mlife-bundles-${AWS::AccountId}/"}
 
 
 @fault("workflows/models", JOBS)
