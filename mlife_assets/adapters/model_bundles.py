@@ -173,7 +173,7 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
         try:
             files[name] = store.get(f"{folder}/{name}")
         except NotFoundError as error:
-            raise IntegrityError(f"{folder}/{name} is missing; export the version again") from error
+            raise IntegrityError(f"{folder}/{name} is missing; remove {folder} and export the version again") from error
         if content_hash(files[name]) != digest:
             raise IntegrityError(f"{folder}/{name} was changed; remove {folder} and export the version again")
     bundle = Bundle(
