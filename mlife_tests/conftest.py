@@ -40,11 +40,17 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0
 CHROMIUM = Path("/usr/bin/chromium")
+MADE_ONCE = "--made-once"
 _NUMBERS = itertools.count()
 
 # The same examples in every run, and no verdict by the speed of the machine.
 settings.register_profile("mlife", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mlife")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the folder of what several runs of pytest on one commit need: whoever comes first makes it for all."""
+    parser.addoption(MADE_ONCE, type=Path, help="keeps what tests make once for the next run on this commit")
 
 
 @pytest.fixture(scope="session")
@@ -397,13 +403,16 @@ def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
-    """Return a function that makes something expensive in a folder once, for all processes of this run of pytest.
+def made_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
+    """Return a function that makes something expensive in a folder once, for all processes of this run of pytest, or
+    of all runs that name one folder by `--made-once`.
 
     It returns the folder and what `make(folder)` returned, to whoever asks; only the first to ask waits for the making.
     """
     base = tmp_path_factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root = request.config.getoption(MADE_ONCE) or (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
     def once(name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
         folder, result = root / f"once-{name}", root / f"once-{name}.pickle"
@@ -505,6 +514,8 @@ def serve() -> Callable[[Any], Any]:
 
 
 @pytest.fixture(scope="session")
-def attacked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the home whose day is attacked; who attacks first prepares it (`attacks/campaign.py`)."""
-    return tmp_path_factory.mktemp("attacked")
+def attacked_folder(made_once: Callable[..., tuple[Path, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the home whose day is attacked, after a quiet day; each process has its own."""
+    campaign = _loaded("mlife_attacks_campaign", "attacks/campaign.py")
+    made, _ = made_once("attacked", lambda folder: campaign.Campaign(folder).close())
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("attacked") / "prepared"))
