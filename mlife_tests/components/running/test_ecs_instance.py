@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ class Environment:
             aws.client("ec2").create_subnet(VpcId=vpc, CidrBlock=f"10.9.{n}.0/24")["Subnet"]["SubnetId"] for n in (0, 1)
         ]
         group = aws.client("ec2").create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
+        people = s3.bucket("ready", f"people-{uuid.uuid4().hex}").url
         self.values = {
             **{
                 f"MLIFE_{name.upper()}": str(value)
@@ -76,6 +78,8 @@ class Environment:
             },
             "MLIFE_DATABASE_HOST": str(host),
             "MLIFE_ENVIRONMENT": "dev",
+            "MLIFE_CONTACTS": f"{people}/contacts/contacts.parquet",
+            "MLIFE_AUDIT_TABLE": f"{people}/audit/audit.parquet",
             "MLIFE_TEXTS_PER_DAY": "2500",
             "MLIFE_RUN_TASK": self.run_task,
             "MLIFE_CLUSTER": self.cluster,
