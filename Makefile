@@ -61,7 +61,7 @@ proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other e
 	$(BIN)/python -m pytest -m proof $(XDIST) $(ARGS)
 
 aws: $(AWS_SETUP) $(EMULATOR)/.mlife-setup ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
-	PYTHONPATH="$(CURDIR)/.venv-aws/lib/python3.11/site-packages" $(BIN)/python -m pytest -m aws $(ARGS)
+	PYTHONPATH="$(CURDIR)/.venv-aws/lib/python3.11/site-packages" $(BIN)/python -m pytest -m aws $(XDIST) $(ARGS)
 
 # Packages of the laptop are seen from there, those of AWS lie on top: what holds them back stays out of `make test`.
 $(AWS_SETUP): $(SETUP) constraints-aws.txt

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.gate.environments import Sources
 from infra.gate.errors import LinterError, TemplateError
-from infra.gate.layers import Layer, asserted, faulted, linted, tried
+from infra.gate.layers import Layer, asserted, faulted, linted, tests_elsewhere, tried
 from infra.gate.report import document
 
 
@@ -33,6 +33,7 @@ def main() -> int:
             layers.insert(0, _shown(linted(given.tools.absolute())))
             layer, caught = faulted(sources, given.tools.absolute())
             layers.insert(2, _shown(layer))
+            layers += map(_shown, tests_elsewhere())
             if given.write:
                 given.write.write_text(document(layers, caught), encoding="utf-8")
     except (LinterError, TemplateError) as error:
@@ -42,9 +43,9 @@ def main() -> int:
 
 
 def _shown(layer: Layer) -> Layer:
-    print(f"{'FAILED' if layer.findings else 'ok':<7}{layer.name}: {layer.did}", flush=True)
+    print(f"{'FAILED' if layer.findings else layer.run_by or 'ok':<12}{layer.name}: {layer.did}", flush=True)
     for finding in layer.findings:
-        print(f"       {finding}")
+        print(f"{'':12}{finding}")
     return layer
 
 

@@ -1,4 +1,4 @@
-"""The layers of the check: linters, assertions, planted faults, roles.
+"""The layers of the check: linters, assertions, planted faults, roles; and where the layers are that run as tests.
 
 Belongs here: running each layer and what it says in one line. Does not belong here: printing and the table (`report`).
 
@@ -8,9 +8,11 @@ linter is shown a mistake that it must see, or its silence would prove nothing.
 
 from __future__ import annotations
 
+import ast
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,16 @@ from infra.gate.matrix import cells, reached, takings
 from infra.gate.yaml_tags import written
 
 ROOT = INFRA.parent
+_AWS, _TEST, _PROOFS = "make aws", "make test", "make proofs"
+_TESTS = (
+    ("4 change sets", _AWS, "of three accounts on an emulator", ("infra/test_change_sets.py",)),
+    ("5 the log's bucket", _AWS, "that attack it on an S3 server", ("infra/test_event_bucket.py",)),
+    ("5 its writers", _PROOFS, "of writers that race and are killed", ("benchmarks/test_killed_writers_benchmark.py",)),
+    ("6 tasks on ECS", _AWS, "of the launcher and a run, end to end", ("components/running/test_ecs_instance.py",)),
+    ("8 requests of QuickSight", _AWS, "against the published schema", ("infra/test_bi_api.py",)),
+    ("8 figures of QuickSight", _TEST, "beside the embedded dashboard", ("infra/test_bi.py", "dbt/test_bi.py")),
+    ("SQL on Athena", _AWS, "beside DuckDB, row by row", ("dbt/test_athena.py", "dbt/test_marts_on_athena.py")),
+)
 _BROKEN_WORKFLOW = (
     "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ github.nothing.at }}\n"
 )
@@ -33,11 +45,12 @@ _BROKEN_SCRIPT = "#!/bin/sh\ncd $1\nrm -rf $2/*\n"
 
 @dataclass(frozen=True)
 class Layer:
-    """One line of the check: what was done, and what was found."""
+    """One line of the check: what was done, and what was found; of a layer that runs as tests, which command does."""
 
     name: str
     did: str
     findings: tuple[str, ...]
+    run_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,23 @@ def faulted(sources: Sources, tools: Path) -> tuple[Layer, list[Caught]]:
     return Layer("3 faults", did, tuple(missed)), caught
 
 
+def tests_elsewhere() -> list[Layer]:
+    """Return the layers that run as tests: how many test functions, and by which command; one without is a finding."""
+    layers = []
+    for name, command, what, files in _TESTS:
+        count = sum(map(_tests_in, files))
+        places = " and ".join(f"mlife_tests/{file}" for file in files)
+        findings = () if count else (f"{places}: no test is there",)
+        layers.append(Layer(name, f"{count} tests {what}, in {places}", findings, command))
+    return layers
+
+
+def _tests_in(file: str) -> int:
+    path = ROOT / "mlife_tests" / file
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    return sum(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in ast.walk(tree))
+
+
 def _said_by_linters(sources: Sources, tools: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Return the rules of cfn-lint and of checkov that a fault breaks and the template without it does not."""
     faults = [fault for fault in FAULTS.values() if fault.file in sources.templates]
@@ -144,8 +174,10 @@ def _said_by_linters(sources: Sources, tools: Path) -> tuple[dict[str, tuple[str
         for fault in faults:
             text = written(planted(sources, fault).templates[fault.file])
             paths[fault.name] = _placed(folder / fault.name / f"{fault.file}.yaml", text)
-        lint = cfn_lint(tools, list(paths.values()))
-        failed = checkov(tools, folder).failed
+        with ThreadPoolExecutor(2) as both:  # each is a process of its own, on one core, for minutes
+            asked = both.submit(cfn_lint, tools, list(paths.values()))
+            failed = checkov(tools, folder).failed
+            lint = asked.result()
         said = {}
         for key, path in paths.items():
             said[key] = (lint[str(path)], failed.get(str(path.relative_to(folder)), Counter()))
@@ -163,8 +195,3 @@ def _placed(path: Path, text: str) -> Path:
 
 def _new(said: Mapping[tuple[str, str], int], before: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
     return tuple(sorted({rule for (rule, where), count in said.items() if count > before.get((rule, where), 0)}))
-
-
-def quick(sources: Sources) -> Sequence[Layer]:
-    """Return the layers that need no tools."""
-    return [asserted(sources), tried(sources)]

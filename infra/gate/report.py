@@ -26,15 +26,15 @@ _HEAD = """# How the templates are tested
 
 `make infra-check` wrote this page. Templates are rendered for dev, staging and prod, in the order in which they are
 applied, and judged by what they say then. There is no AWS account behind this: what only AWS can show is not shown
-here, but [listed](never_run_on_aws.md). Layers 4 and 5, change sets in three accounts and attacks on the log's bucket,
-run on [what stands in for AWS](infra_emulators.md), by `make aws`.
+here, but [listed](never_run_on_aws.md). Layers 4 to 6 and 8 are tests, which the check counts and does not run. Those
+of `make aws` run on [what stands in for AWS](infra_emulators.md).
 """
 
 
 def document(layers: Sequence[Layer], caught: Sequence[Caught]) -> str:
     """Return the page."""
     lines = [_HEAD, "## Layers", "| layer | what was done | found |", "|---|---|---|"]
-    lines += [f"| {layer.name} | {layer.did} | {len(layer.findings) or 'nothing'} |" for layer in layers]
+    lines += [f"| {layer.name} | {layer.did} | {_found(layer)} |" for layer in layers]
     lines += [
         "",
         "## Planted faults",
@@ -60,6 +60,10 @@ def document(layers: Sequence[Layer], caught: Sequence[Caught]) -> str:
 def sentences() -> dict[str, str]:
     """Return every assertion with what is true when it is green."""
     return {**{name: assertion.sentence for name, assertion in ASSERTIONS.items()}, **_BESIDE}
+
+
+def _found(layer: Layer) -> str:
+    return str(len(layer.findings)) if layer.findings else f"by `{layer.run_by}`" if layer.run_by else "nothing"
 
 
 def _rules(said: tuple[str, ...] | None) -> str:

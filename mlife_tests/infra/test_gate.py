@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import infra.gate.faults
+from infra.gate import layers
 from infra.gate.assertions.rights import NOT_CALLED
 from infra.gate.assertions.storage import MODEL_ENDINGS
 from infra.gate.conditions import like
@@ -117,6 +118,17 @@ def test_the_page_names_every_fault_and_every_assertion() -> None:
     for name, sentence in sentences().items():
         assert f"| {name} | {sentence} |" in page
     assert len(ASSERTIONS) > 70
+
+
+def test_layers_that_run_as_tests_are_counted_and_one_without_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    counted = layers.tests_elsewhere()
+    for layer in counted:
+        assert f"| {layer.name} | {layer.did} | by `{layer.run_by}` |" in page
+    assert [layer.findings for layer in counted] == [()] * len(counted)
+    monkeypatch.setattr(layers, "_TESTS", (("9 air", "make air", "of air", ("infra/test_air.py",)),))
+    (layer,) = layers.tests_elsewhere()
+    assert layer.findings == ("mlife_tests/infra/test_air.py: no test is there",)
 
 
 def test_what_is_put_once_is_every_file_of_a_model_and_not_its_card(tiny_models: ModuleType) -> None:
