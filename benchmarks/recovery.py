@@ -16,7 +16,9 @@ and all policies of a market share its past and its luck. For 60 days, these ser
 
 Measured every third day is the expected MAP@10 on true probabilities, of the same 500 people for all. The damage of a
 drift is born minus never, over days 1-45. What must hold stands in `monitored_market/recovery_tables.py` and was
-committed, with the seeds, before the first run.
+committed, with the seeds, before the first run. Markets 7101 and 7102 are not untouched, though: earlier runs of both
+were in sight when rankings were restricted to what was shown (docs/adr/0041) and when promotions a month went from 4
+to 6, and were then made anew. The others were first run after that.
 
 Real: market, candidates, features, marts by window, the fit, folds, gate, NannyML and the other detectors, governor.
 Bypassed: landing files, event log, dbt, Dagster (`monitored_market/marts.py`), the audit of fairness, panels, texts of
@@ -74,6 +76,7 @@ KINDS = (
     Kind("slow drift", (("pay_elasticity", 5.0),), ramp_days=45),
     Kind(NONE, ()),
 )
+CPU_HOURS_CLAIM = 6
 SIZES = {NONE: USUAL_ELASTICITY, "pay 1.5": 1.5, "pay 2.5": 2.5, "pay 5": 5.0}
 QUICK_SEED, QUICK_KINDS = 1, ("pay 5", NONE)
 RESULTS = Path(__file__).resolve().parent / "results" / "recovery.json"
@@ -148,14 +151,19 @@ def commit() -> str:
     return told.stdout.strip()
 
 
+def cpu_seconds(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Return what runs took with their histories, each market's once."""
+    histories = {run["seed"]: run["history_cpu_seconds"] for run in runs}
+    return float(sum(run["cpu_seconds"] for run in runs) + sum(histories.values()))
+
+
 def write_results(path: Path, found: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], plan: Plan) -> None:
     """Write the figures with what they come from."""
-    histories = {run["seed"]: run["history_cpu_seconds"] for run in runs}
     facts = {
         "commits": sorted({run["commit"] for run in runs}),
-        "seeds": sorted(histories),
+        "seeds": sorted({run["seed"] for run in runs}),
         "machine": {"machine": platform.machine(), "python": platform.python_version(), "cpus": os.cpu_count()},
-        "cpu_seconds": round(sum(run["cpu_seconds"] for run in runs) + sum(histories.values())),
+        "cpu_seconds": round(cpu_seconds(runs)),
         "plan": {name: value for name, value in asdict(plan).items() if name != "policies"},
         "policies": policy_version(plan.policies),
         **found,
@@ -201,6 +209,9 @@ def main() -> int:
     if asked.quick:
         print("\nquick: one tiny market, no claim is judged")
         return 0
+    spent = cpu_seconds(runs) / 3600
+    text = f"{len(runs)} runs take at most {CPU_HOURS_CLAIM} CPU-hours (they took {spent:.1f})"
+    found["claims"].append({"claim": text, "holds": spent <= CPU_HOURS_CLAIM})
     for one in found["claims"]:
         print(f"{'holds ' if one['holds'] else 'BROKEN'}  {one['claim']}")
     if len(runs) < len(SEEDS) * len(KINDS):

@@ -6,7 +6,8 @@ Histories: New York's flights of 2013 (which are late, which are cancelled), ban
 `--data` has the files, which may not ship, and nine kinds of made-up histories, four seeds each. Each is replayed three
 times by `core.backtest` as `mlife backtest` does it, with NannyML's detectors and default policies:
 
-- the whole: governed against each other policy, by the paired bootstrap over blocks of days;
+- the whole: governed against each other policy, by the paired bootstrap over blocks of days; of a made-up kind, whose
+  seeds are histories of their own, by Student's t over the means of its seeds;
 - its first half alone, with the labels that were known when it ended: what is recommended;
 - its second half, every policy beginning with a first champion of the first half: what the recommended policy loses
   there in average precision against the best.

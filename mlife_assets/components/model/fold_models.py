@@ -92,6 +92,8 @@ def fit_folds(
                 "trained_to_by_step": trained_to_words(training.trained_to),
                 "examples": artifact.manifest["examples"],
                 "positives": training.positives,
+                "formulation": artifact.manifest["formulation"],
+                "recipe": artifact.manifest["recipe"],
                 "validation_log_loss": artifact.manifest["validation_log_loss"],
             }
         )

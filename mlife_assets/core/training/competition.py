@@ -4,8 +4,8 @@ Belongs here: who competes, in which order, on how many cores. Does not belong h
 two (`formulations`), what a recipe is (`recipes`), the model that serves (`fit`).
 
 Concept: formulations compete by the first recipe of the policy, then recipes for the formulation that won: sums of
-fits, no product. What comes first stays unless another is better by more than one standard error. The gate's rows are
-not looked at.
+fits, no product. What comes first stays unless another is better by more than one standard error. Nothing else is
+looked at, so the model of a fold chose without the rows that it is judged on.
 """
 
 from __future__ import annotations
