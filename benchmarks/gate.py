@@ -13,9 +13,10 @@ challenger that is no better than the champion beats it at any gate, whatever th
 in a row while a drift is open, each truly worse than what serves when it is judged; the model that won last is the
 anchor.
 
-The simulated rankings have about 30 candidates per user in four weekly cohorts, users who recur, and numbers of
-positives that differ between users. A ranker sees the true utility plus noise; how much noise sets its MAP. Two models
-share a part of their noise, as two refits on like data do. An A/A challenger has the champion's noise level exactly.
+The simulated rankings are of the size of the demo's: about 12 jobs shown to a user in each of four weekly cohorts, 840
+users with a positive, MAP .26 by chance. Users recur, and numbers of positives differ between users. A ranker sees the
+true utility plus noise; how much noise sets its MAP. Two models share a part of their noise, as two refits on like data
+do. An A/A challenger has the champion's noise level exactly.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ from mlife_assets.core.training.gate import (
 from mlife_assets.core.training.gate.average_precision import average_precision
 from mlife_assets.core.training.reliability import Calibration
 
-POLICY = PromotionPolicy()
+USERS_WITH_POSITIVES = 840
+POLICY = PromotionPolicy(minimum_users_with_positives=USERS_WITH_POSITIVES)
 TWICE = replace(POLICY, gates_per_year=2)
 """A win errs at 2.5 % of gates: an error that a few hundred single gates can show."""
 DRIFT = "drift was confirmed"
@@ -57,12 +59,14 @@ GATE_DAY = date(2026, 6, 22)
 TRAINED_UNTIL, FIRST_COHORT = date(2026, 1, 1), date(2026, 5, 18)
 WELL_CALIBRATED = Calibration(1.0, 0.95, 1.05, 0.0, -0.05, 0.05, 0.01, 500, 20_000, ())
 
-USERS_WITH_POSITIVES = 1_000
 COHORTS = 4
-CANDIDATES = (22, 38)
+CANDIDATES = (8, 16)
 PRESENT_SHARE = 0.6
 INTERCEPT, SLOPE, USER_SPREAD = -4.3, 1.5, 0.9
-CHAMPION_MAP, CHALLENGER_MAP, HUMAN_MAP = 0.42, 0.45, 0.35
+CHAMPION_MAP, CHALLENGER_MAP, HUMAN_MAP = 0.51, 0.54, 0.41
+DRAWN_PER_USER = 1.9
+"""Users are drawn until enough have a positive: 58 of 100 have."""
+
 OWN_NOISE_SHARE = 0.2
 """Share of a model's noise variance that a refit draws anew; two refits of LightGBM were measured at about this."""
 
@@ -116,7 +120,7 @@ class Rows:
 
 def draw_rows(rng: np.random.Generator, users: int) -> Rows:
     """Draw cohorts of `users` users that have a positive; the others, who change no MAP, are left out."""
-    drawn = int(1.6 * users)
+    drawn = int(DRAWN_PER_USER * users)
     shape = (drawn, COHORTS, CANDIDATES[1])
     utility, shared = rng.normal(size=shape), rng.normal(size=shape)
     level = INTERCEPT + USER_SPREAD * rng.normal(size=(drawn, 1, 1))
@@ -410,7 +414,7 @@ def quarters(noise: Noise, runs: int) -> Iterator[Line]:
     for name, own in (("alike", OWN_NOISE_SHARE), ("unalike", 1.0)):
         waited = []
         for run in range(runs):
-            panel = Panel(np.random.default_rng([21, run]), int(1.35 * USERS_WITH_POSITIVES))
+            panel = Panel(np.random.default_rng([21, run]), int(DRAWN_PER_USER * USERS_WITH_POSITIVES))
             for week in range(QUARTER_WEEKS):
                 names, days = (f"challenger {week}", "champion", "human"), cohort_days(7 * week)
                 rows, scores = panel.gate(days, names, (noise.better, noise.champion, noise.human), own)
@@ -429,7 +433,8 @@ def chains(levels: Sequence[float], human: float, runs: int) -> Iterator[Line]:
     for name, has_anchor in (("held against the anchor", True), ("held against the champion alone", False)):
         ends = []
         for run in range(runs):
-            panel, lost, serving = Panel(np.random.default_rng([22, run]), int(1.35 * CHAIN_USERS)), 0, "refit -1"
+            panel = Panel(np.random.default_rng([22, run]), int(DRAWN_PER_USER * CHAIN_USERS))
+            lost, serving = 0, "refit -1"
             for refit in range(CHAIN_REFITS):
                 days, version = cohort_days(7 * refit), f"refit {refit}"
                 panel.forget_before(days[0])
