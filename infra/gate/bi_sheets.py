@@ -70,6 +70,8 @@ class Visual:
         day, colour: the column of the axis, and the one that tells series apart.
         only: a column and the one value of it that is drawn.
         window_days: how many days after `day` its figure still grows; None where it is known at once.
+        may_lack: whether a line has days without a value while others of the drawing have one. It is drawn with a gap:
+            QuickSight does not say what it does otherwise, and neither zero nor a guess was measured.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Visual:
     colour: str = ""
     only: tuple[str, str] | None = None
     window_days: int | None = None
+    may_lack: bool = False
 
 
 _LABEL = LabelPolicy()
@@ -92,8 +95,9 @@ SHEETS: dict[str, tuple[Visual, ...]] = {
             "Ranking quality, MAP@10, by mature day",
             "map_over_time",
             "line",
-            ("champion_map", "human_map", "random_map"),
+            ("champion_map", "human_map", "simple_rule_map", "random_map"),
             "as_of_date",
+            may_lack=True,
         ),
         Visual(
             "map-rolling",
@@ -105,7 +109,13 @@ SHEETS: dict[str, tuple[Visual, ...]] = {
             "model_version",
         ),
         Visual(
-            "gain", "MAP@10 beyond the recruiters' ranking", "map_over_time", "line", ("gain_over_human",), "as_of_date"
+            "gain",
+            "MAP@10 beyond the recruiters' ranking and the simple rule",
+            "map_over_time",
+            "line",
+            ("gain_over_human", "gain_over_simple_rule"),
+            "as_of_date",
+            may_lack=True,
         ),
         Visual(
             "calibration",

@@ -82,6 +82,9 @@ def _drawn(visual: Visual) -> dict[str, Any]:
     if visual.colour:
         found["Colors"] = [{"CategoricalDimensionField": field(visual.colour)}]
     configuration: dict[str, Any] = {"FieldWells": {f"{chart}AggregatedFieldWells": found}}
+    if visual.may_lack:
+        gap = {"MissingDataConfigurations": [{"TreatmentOption": "SHOW_AS_BLANK"}]}
+        configuration["PrimaryYAxisDisplayOptions"] = gap
     if visual.form == "bar":
         arrangement = "STACKED" if visual.colour else "CLUSTERED"
         configuration |= {"Orientation": "VERTICAL", "BarsArrangement": arrangement}
@@ -154,12 +157,20 @@ def _logical(data_set: DataSet) -> str:
     return "".join(word.title() for word in data_set.name.split("_"))
 
 
-def _flow(value: Any, indent: int) -> list[str]:
-    """Return a value as YAML in the form of JSON, in lines that are no longer than others."""
+def _flow(value: Any, indent: int, lead: str) -> list[str]:
+    """Return a value as YAML in the form of JSON behind `lead`, in lines that are no longer than others.
+
+    Further lines are indented by one space more, which is what YAML asks for: CloudFormation counts each.
+    """
     text = _ATTRIBUTE.sub(r"!GetAtt \1.\2", on_one_line(value))
     space = " " * indent
     return textwrap.wrap(
-        text, _WIDTH, initial_indent=space, subsequent_indent=space, break_long_words=False, break_on_hyphens=False
+        lead + text,
+        _WIDTH,
+        initial_indent=space,
+        subsequent_indent=space + " ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -170,11 +181,7 @@ def _permissions(group: str, actions: tuple[str, ...]) -> list[str]:
 
 def _items(values: list[Any], indent: int) -> list[str]:
     """Return a list with an item a line, or more."""
-    lines = []
-    for value in values:
-        first, *rest = _flow(value, indent + 2)
-        lines += [" " * indent + "- " + first.lstrip(), *rest]
-    return lines
+    return [line for value in values for line in _flow(value, indent, "- ")]
 
 
 def _of_data_set(one: DataSet) -> list[str]:
@@ -200,16 +207,14 @@ def _of_data_set(one: DataSet) -> list[str]:
         f"            Name: {one.name}",
         "            SqlQuery: |-",
         *(f"              {line}".rstrip() for line in one.text.splitlines()),
-        "            Columns:",
-        *_items([{"Name": column, **TYPES[kind]} for column, kind in one.columns.items()], 12),
+        *_flow([{"Name": column, **TYPES[kind]} for column, kind in one.columns.items()], 12, "Columns: "),
         *_permissions("Authors", READS_DATA_SET),
         f"  {name}Refresh:",
         "    Type: AWS::QuickSight::RefreshSchedule",
         "    Properties:",
         "      AwsAccountId: !Ref AWS::AccountId",
         f"      DataSetId: {known_as}",
-        "      Schedule:",
-        *_flow(schedule, 8),
+        *_flow(schedule, 6, "Schedule: "),
         f"    DependsOn: {name}Data",
     ]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 MAP_OF_SHOWN = "map_of_shown"
-"""How champion, recruiters and chance ranked what people were shown on a mature day (`components.metrics`)."""
+"""How champion, recruiters, simple rule and chance ranked what people were shown, by day (`components.metrics`)."""
 
 EVENT_CATALOG = "event_catalog"
 """What the event log held when the asset of that name was materialized: a row per event type and day."""

@@ -57,10 +57,15 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def map_days(lake: Path) -> list[MapDay]:
     """What the embedded page knows of ranking, published as a run publishes it."""
     tables = TableStore(ObstoreObjectStore.local(lake))
-    measured = [("one", 40, 0.30), ("one", 40, 0.3625), ("one", 1, 0.90), ("two", 30, 1 / 3)]
+    measured = [
+        ("one", 40, 0.30, None),  # of a release that fitted no simple rule
+        ("one", 40, 0.3625, None),
+        ("one", 1, 0.90, None),
+        ("two", 30, 1 / 3, 0.31),
+    ]
     days = [date(2026, 4, 3) + timedelta(days=number) for number in range(len(measured))]
-    for day, (version, users, value) in zip(days, measured, strict=True):
-        tables.write_report(map_history.REPORT, day, asdict(MapDay(day, version, value, 0.25, 0.1, users)))
+    for day, (version, users, value, simple) in zip(days, measured, strict=True):
+        tables.write_report(map_history.REPORT, day, asdict(MapDay(day, version, value, 0.25, 0.1, users, simple)))
     return map_history.map_by_day(SimpleNamespace(tables=tables, model_tables=tables), days)
 
 
@@ -166,6 +171,14 @@ def test_ranking_is_that_of_the_embedded_dashboard(draw, map_days) -> None:
     for column, name in (("champion_map", "champion"), ("human_map", "human"), ("random_map", "random")):
         assert series(marks, column) == {one.day: getattr(one, name) for one in map_days}
     assert series(draw("gain"), "gain_over_human") == {one.day: one.champion - one.human for one in map_days}
+
+
+def test_the_simple_rule_is_that_of_the_embedded_dashboard_and_absent_on_days_without_one(draw, map_days) -> None:
+    ruled = {one.day: one.simple for one in map_days if one.simple is not None}
+    assert len(ruled) == 1 < len(map_days)
+    assert series(draw("map"), "simple_rule_map") == ruled
+    gained = {one.day: one.champion - one.simple for one in map_days if one.simple is not None}
+    assert series(draw("gain"), "gain_over_simple_rule") == gained
 
 
 @pytest.mark.parametrize(

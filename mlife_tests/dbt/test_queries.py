@@ -20,15 +20,16 @@ from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 Rows = list[dict[str, Any]]
 Ask = Callable[[str], Rows]
 STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
-MEASURED = [("one", 40, 0.30), ("one", 40, 0.36), ("one", 1, 0.90), ("two", 30, 0.42)]
-"""Model, users with positives and MAP of four days in a row."""
+MEASURED = [("one", 40, 0.30, None), ("one", 40, 0.36, None), ("one", 1, 0.90, None), ("two", 30, 0.42, 0.40)]
+"""Model, users with positives, MAP and that of the simple rule of four days in a row; the first model has no rule."""
 
 
 @pytest.fixture(scope="module")
 def session(full, world) -> SqlSession:
     lake = ObstoreObjectStore.local(world.lake)
-    for number, (version, users, value) in enumerate(MEASURED):
+    for number, (version, users, value, simple) in enumerate(MEASURED):
         row = {"model_version": version, "users_with_positives": users, "champion_map": value, "human_map": 0.25}
+        row["simple_rule_map"] = simple
         table = pa.Table.from_pylist([row], schema=LAKE_TABLES[MAP_OF_SHOWN])
         TableStore(lake).write(MAP_OF_SHOWN, date(2026, 6, 1 + number), table)
     return SqlSession(full.warehouse, lake, {"MLIFE_LAKE_ROOT": str(world.lake)})
@@ -191,6 +192,8 @@ def test_map_is_that_of_measured_days_with_enough_people(ask) -> None:
     assert [(row["as_of_date"].day, row["model_version"]) for row in rows] == [(1, "one"), (2, "one"), (4, "two")]
     assert [row["champion_map_7d"] for row in rows] == pytest.approx([0.30, 0.33, 0.42])
     assert [row["gain_over_human"] for row in rows] == pytest.approx([0.05, 0.11, 0.17])
+    assert [row["simple_rule_map"] for row in rows] == [None, None, 0.40]
+    assert [row["gain_over_simple_rule"] for row in rows] == [None, None, pytest.approx(0.02)]
 
 
 def test_messages_are_counted_by_the_strongest_fact(ask, raw, status) -> None:

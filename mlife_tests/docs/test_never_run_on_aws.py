@@ -14,6 +14,7 @@ from mlife_assets.cli import app
 OTHERWISE = {
     "the rehearsal's own alarm, within a week",
     "the alarm `mlife-dashboard-old`, on the first evening",
+    "a day of a chart for which its question has no value",
     "the newest day of a chart, held against that of its question",
     "the rollback's own execution, rehearsed once in dev",
     "the trail's own files, once a model went to staging",

@@ -94,6 +94,16 @@ def test_what_grows_is_drawn_of_mature_days() -> None:
     assert (arms.window_days, arms.columns[-1]) == (None, "is_closed"), "a table of all weeks says which still run"
 
 
+def test_a_day_without_a_simple_rule_is_a_gap_in_its_line() -> None:
+    """Models of 0.1.0 have none: neither zero nor a line between its neighbours was measured."""
+    charts = {one["VisualId"]: one for one in found(definition(), "LineChartVisual")}
+    axes = {name: one["ChartConfiguration"].get("PrimaryYAxisDisplayOptions") for name, one in charts.items()}
+    gap = {"MissingDataConfigurations": [{"TreatmentOption": "SHOW_AS_BLANK"}]}
+    assert {name: axis for name, axis in axes.items() if axis} == {"map": gap, "gain": gap}
+    simple = {one["ColumnName"] for name in ("map", "gain") for one in found(charts[name], "Column")}
+    assert {"simple_rule_map", "gain_over_simple_rule"} <= simple
+
+
 def test_no_table_that_is_read_has_a_row_about_one_person() -> None:
     """None of their columns says who; the names are those of the marts' contracts."""
     declared = declared_columns()

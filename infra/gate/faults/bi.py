@@ -112,7 +112,7 @@ def a_column_has_another_type(template: Tree) -> None:
 @fault(BI, DEFINE_NONE)
 def a_visual_draws_a_column_that_is_not_there(template: Tree) -> None:
     """A question renamed a column, and the dashboard did not."""
-    (value,) = properties(template, "Dashboard")["Definition"]["Sheets"][0]["Visuals"][2]["LineChartVisual"][
+    (value, _) = properties(template, "Dashboard")["Definition"]["Sheets"][0]["Visuals"][2]["LineChartVisual"][
         "ChartConfiguration"
     ]["FieldWells"]["LineChartAggregatedFieldWells"]["Values"]
     value["NumericalMeasureField"]["Column"]["ColumnName"] = "gain_over_recruiters"
