@@ -117,14 +117,18 @@ def _named(finding: Finding) -> str:
 
 
 def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
-    """Return MAP of the champion after a stored verdict, which is the challenger's where it was promoted."""
+    """Return MAP of the champion after a stored verdict, of the recruiters and of the simple rule on the same rows.
+
+    The champion is the challenger where it was promoted. The simple rule is the one beside the challenger; it is absent
+    where the verdict has none, as those of 0.1.0.
+    """
     by_rival = {one["against"]: one for one in report["comparisons"]}
     maps = [one["challenger_map"] for one in report["comparisons"][:1]]
     if report["outcome"] != "promoted":
         maps = [one["other_map"] for one in report["comparisons"] if one["against"] == "champion"]
     name = _objective_name(report["depth"])
-    human = by_rival.get("human", {}).get("other_map")
-    return figures({f"{name}_champion": maps[0] if maps else None, f"{name}_human": human, "reigns": reigns})
+    rules = {f"{name}_{rule}": by_rival.get(rule, {}).get("other_map") for rule in ("human", "simple")}
+    return figures({f"{name}_champion": maps[0] if maps else None, **rules, "reigns": reigns})
 
 
 def value_figures(values: Iterable[Mapping[str, Any]]) -> Figures:

@@ -37,6 +37,7 @@ DAY = date(2026, 6, 10)
 PRICE = PricePolicy(text_segment_usd=0.01)
 COMPARISONS = (
     Comparison("human", "rule", 0.45, 0.32, Interval(0.13, 0.11, 0.15, 0.95, 900), 0.0, 0.0),
+    Comparison("simple", "simple_rule", 0.45, 0.43, Interval(0.02, 0.01, 0.03, 0.95, 900), 0.0, 0.0),
     Comparison("champion", "mdl_a", 0.45, 0.44, Interval(0.01, -0.002, 0.022, 0.95, 900), 0.0, 0.0),
     Comparison("random", "random", 0.45, 0.1, Interval(0.35, 0.33, 0.37, 0.95, 900), 0.0, 0.0),
 )
@@ -61,6 +62,10 @@ def test_a_verdict_gives_each_side_and_the_differences_with_bounds() -> None:
         "map_at_10_delta_human": 0.13,
         "map_at_10_delta_human_lower": 0.11,
         "map_at_10_delta_human_upper": 0.15,
+        "map_at_10_simple": 0.43,
+        "map_at_10_delta_simple": 0.02,
+        "map_at_10_delta_simple_lower": 0.01,
+        "map_at_10_delta_simple_upper": 0.03,
         "map_at_10_champion": 0.44,
         "map_at_10_delta_champion": 0.01,
         "map_at_10_delta_champion_lower": -0.002,
@@ -85,7 +90,12 @@ def test_a_verdict_without_a_comparison_has_no_number_and_no_forest() -> None:
 
 def test_the_forest_of_a_verdict_holds_the_rivals_and_the_margin() -> None:
     shown = verdict_glance(COMPARISONS, "MAP@10")["challenger_minus_rival"].value
-    for words in ("human: +0.130 (+0.110 to +0.150)", "champion: +0.010 (-0.002 to +0.022)", "upright: margin 0"):
+    rivals = (
+        "human: +0.130 (+0.110 to +0.150)",
+        "simple: +0.020 (+0.010 to +0.030)",
+        "champion: +0.010 (-0.002 to +0.022)",
+    )
+    for words in (*rivals, "upright: margin 0"):
         assert f">{words}<" in shown.replace("%3C", "<").replace("%3E", ">")
     assert "random" not in shown
 
@@ -100,8 +110,15 @@ def test_the_champion_is_the_challenger_where_it_was_promoted(outcome: str, expe
     assert numbers(champion_figures(report, 3)) == {
         "map_at_10_champion": expected,
         "map_at_10_human": 0.32,
+        "map_at_10_simple": 0.43,
         "reigns": 3,
     }
+
+
+def test_a_verdict_of_a_release_without_a_simple_rule_has_no_figure_of_it() -> None:
+    compared = [{"against": "human", "challenger_map": 0.45, "other_map": 0.32}]
+    report = {"outcome": "promoted", "depth": 10, "comparisons": compared}
+    assert numbers(champion_figures(report, 1)) == {"map_at_10_champion": 0.45, "map_at_10_human": 0.32, "reigns": 1}
 
 
 def test_a_first_challenger_that_was_refused_leaves_no_champion_to_measure() -> None:
