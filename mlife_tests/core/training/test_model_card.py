@@ -312,6 +312,7 @@ def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
     assert "Compared by average precision" in words
     assert "28 days, or blocks of days, resampled in pairs" in words
     assert "human not given" in words
+    assert "simple none was fitted" in words
     assert "champion there was none" in words
     assert "A human baseline was not given" in words
     assert "Not audited." in words

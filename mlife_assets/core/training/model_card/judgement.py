@@ -85,6 +85,8 @@ def comparison_view(card: ModelCard) -> ComparisonView | None:
         return None
     made = sorted(card.comparisons, key=lambda c: (_ORDER.index(c.against) if c.against in _ORDER else 9, c.against))
     not_made = [("human", "not given")] if card.against("human") is None else []
+    if card.against("simple") is None:
+        not_made.append(("simple", "none was fitted"))
     if card.against("champion") is None:
         not_made.append(("champion", "there was none"))
     delta = made[0].delta
