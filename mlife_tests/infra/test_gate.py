@@ -6,6 +6,9 @@ an environment of their own (`make infra-check`).
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -128,7 +131,43 @@ def test_layers_that_run_as_tests_are_counted_and_one_without_is_a_finding(monke
     assert [layer.findings for layer in counted] == [()] * len(counted)
     monkeypatch.setattr(layers, "_TESTS", (("9 air", "make air", "of air", ("infra/test_air.py",)),))
     (layer,) = layers.tests_elsewhere()
-    assert layer.findings == ("mlife_tests/infra/test_air.py: no test is there",)
+    assert layer.findings == ("mlife_tests/infra/test_air.py: make air runs no test of it",)
+
+
+MARKED = """
+import pytest
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.proof)])
+def test_writers(rounds): ...
+
+@pytest.mark.proof
+def test_slow(): ...
+
+def test_quick(): ...
+
+@pytest.mark.aws
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_of_aws(name): ...
+"""
+
+
+def test_counted_is_what_pytest_runs_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of many tests of which a command runs one counts as one."""
+    folder = tmp_path / "mlife_tests"
+    folder.mkdir()
+    of_aws = "import pytest\npytestmark = pytest.mark.aws\n"
+    for name, head in {"mixed.py": "", "of_aws.py": of_aws}.items():
+        (folder / f"test_{name}").write_text(head + MARKED, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    proof\n    aws\n", encoding="utf-8")
+    monkeypatch.setattr(layers, "ROOT", tmp_path)
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    for command, mark in {"make test": "not proof and not aws", "make proofs": "proof", "make aws": "aws"}.items():
+        asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", mark]
+        done = subprocess.run(asked, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
+        found = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
+        for file in folder.glob("*.py"):
+            collected = sum(file.name in one for one in found)
+            assert layers._tests_in(file.name, command) == collected, (command, done.stdout)
 
 
 def test_what_is_put_once_is_every_file_of_a_model_and_not_its_card(tiny_models: ModuleType) -> None:
