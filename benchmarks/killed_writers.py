@@ -2,13 +2,16 @@
 
 Run: python benchmarks/killed_writers.py [--rounds 200] [--json benchmarks/results/killed_writers.json]
 
-A real S3 server runs on this machine, with a log for each twenty rounds. In each round sixteen processes append batches
-as fast as they can; one of them also signs heads. Each is killed (SIGKILL) at a moment drawn by seed. A writer notes in
-a file that it begins a batch and, once the append returned, that it is done: what a client was promised. After a round
-whatever was begun and not done is appended once more, as a writer that starts again does. Then is looked from outside:
+A real S3 server runs on this machine, with a log for each twenty rounds, each in a bucket as `20-event-log` renders it
+for prod: Object Lock (COMPLIANCE), versions, and of its policy what the server enforces. In each round sixteen
+processes append batches as fast as they can; one of them also signs heads. Each is killed (SIGKILL) at a moment drawn
+by seed. A writer notes in a file that it begins a batch and, once the append returned, that it is done: what a client
+was promised. After a round whatever was begun and not done is appended once more, as a writer that starts again does.
+Then is looked from outside:
 
 - *lost*: events of batches that were done, or begun and appended again, which the files do not hold exactly once;
-- *overwritten*: objects of earlier rounds that are gone or listed with another hash;
+- *overwritten*: objects of earlier rounds that are gone or listed with another hash, and keys of which the bucket has a
+  second version, so that somebody put or deleted them again;
 - *findings*: of the audit, which compares each object's bytes with its hash, the chain and the signed heads.
 
 The claim is that all three are none in every round. A killed process may hold a request that the server still carries
@@ -37,6 +40,7 @@ from typing import Any
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent))  # the gate, which renders the bucket, is in no package
 
 from parts_of_tests import of_tests
 
@@ -53,6 +57,8 @@ RESULT = ROOT / "benchmarks" / "results" / "killed_writers.json"
 SEED, WRITERS, ROUNDS = 20_261_128, 16, 200
 LOG_ROUNDS = 20
 """Rounds on one log; then another is begun, since each round looks at every byte of its log."""
+ENVIRONMENT = "prod"
+"""Whose bucket the template renders."""
 KILLED_AFTER_SECONDS = (0.1, 2.0)
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS = 3
@@ -199,34 +205,38 @@ def look(
     return hashes
 
 
-def run(folder: Path, rounds: int, writers: int = WRITERS) -> list[Round]:
-    """Run rounds on a server of their own that keeps its files below `folder`."""
+def run(folder: Path, rounds: int, writers: int = WRITERS) -> tuple[list[Round], dict[str, Any]]:
+    """Run rounds on a server of their own that keeps its files below `folder`; return what it says of a bucket, too."""
     get_context("forkserver").set_forkserver_preload(
         ["__main__", "mlife_assets.adapters.log_heads", "mlife_assets.recruiting.events", "pyarrow.parquet"]
     )
+    buckets = of_tests("log_bucket")
+    of_prod, volumes = buckets.templates()[ENVIRONMENT], 20 + buckets.VOLUMES * (1 + rounds // LOG_ROUNDS)
     results, hashes = [], dict[str, str]()
-    with of_tests("s3_server").running_s3_server(folder / "server") as server:
-        server.make_bucket("lake")
+    with of_tests("s3_server").running_s3_server(folder / "server", volumes=volumes) as server:
         for number in range(rounds):
             name = f"log-{number // LOG_ROUNDS}"
             place = folder / name
             if not place.exists():
                 place.mkdir()
                 hashes = {}
-            result, hashes = one_round(server.bucket("lake", name), place, number, writers, hashes)
+                buckets.make_log_bucket(server, name, of_prod, *buckets.KEPT)
+            result, hashes = one_round(server.bucket(name), place, number, writers, hashes)
+            result.overwritten += buckets.written_again(server, name)
             results.append(result)
             shown = "sound" if result.is_sound else f"{result.lost[:3]} {result.overwritten[:3]} {result.findings[:3]}"
             print(f"  {number + 1}/{rounds}: {result.promised} batches promised, {shown}", file=sys.stderr, flush=True)
-    return results
+        return results, buckets.guarded(server, "log-0")
 
 
-def record(results: list[Round], seconds: float, cpu_seconds: float) -> dict[str, Any]:
-    """Return what is kept of a run."""
+def record(results: list[Round], bucket: Mapping[str, Any], seconds: float, cpu_seconds: float) -> dict[str, Any]:
+    """Return what is kept of a run; `bucket` is what the server said of the first log's."""
     ends = [one for one in results if (one.number + 1) % LOG_ROUNDS == 0 or one is results[-1]]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT)
     return {
         "commit": commit.stdout.strip(),
         "seed": SEED,
+        "bucket": bucket,
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
         "wall_seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_seconds, 1),
@@ -252,9 +262,9 @@ def main() -> None:
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlife-killed-writers-") as folder:
-        results = run(Path(folder), options.rounds)
+        results, bucket = run(Path(folder), options.rounds)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    kept = record(results, time.monotonic() - started, sum(one.ru_utime + one.ru_stime for one in used))
+    kept = record(results, bucket, time.monotonic() - started, sum(one.ru_utime + one.ru_stime for one in used))
     print(json.dumps(kept, indent=2))
     if kept["rounds"] >= ROUNDS:
         options.json.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")

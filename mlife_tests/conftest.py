@@ -191,6 +191,12 @@ def s3_module() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def log_bucket() -> ModuleType:
+    """Return what makes the log's bucket as the template renders it."""
+    return _loaded("mlife_log_bucket", "log_bucket.py")
+
+
+@pytest.fixture(scope="session")
 def aws_accounts() -> ModuleType:
     """Return what answers as AWS, for tests of `make aws`."""
     return _loaded("mlife_aws_accounts", "aws_accounts.py")

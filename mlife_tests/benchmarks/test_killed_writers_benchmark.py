@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import obstore
 import pytest
+from obstore.exceptions import AlreadyExistsError, PermissionDeniedError
 from obstore.store import S3Store
 
+from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.core.storage_places import Bucket
 
 BATCHES = {(1, 1), (2, 3), (1, 4)}
@@ -50,6 +52,32 @@ def raw_store(s3_place: Bucket) -> S3Store:
         secret_access_key=key.secret_access_key,
         client_options={"allow_http": True},
     )
+
+
+@pytest.fixture(scope="module")
+def server(s3_module: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with s3_module.running_s3_server(tmp_path_factory.mktemp("log-bucket")) as running:
+        yield running
+
+
+def test_what_was_put_or_deleted_again_is_seen_in_a_bucket_of_the_template(
+    log_bucket: ModuleType, server: Any, repository: Path
+) -> None:
+    """The lock keeps every version, so that a second one shows what the newest hides."""
+    log_bucket.make_log_bucket(server, "log", log_bucket.templates()["prod"], *log_bucket.KEPT)
+    store = open_bucket(server.bucket("log"))
+    for key in ("events/once", "events/twice", "manifests/gone"):
+        obstore.put(store, key, b"a", mode="create")
+    with pytest.raises(AlreadyExistsError):
+        obstore.put(store, "events/once", b"b", mode="create")
+    assert log_bucket.written_again(server, "log") == []
+    obstore.put(store, "events/twice", b"a")
+    obstore.delete(store, ["manifests/gone"])
+    assert log_bucket.written_again(server, "log") == ["events/twice", "manifests/gone"]
+    with pytest.raises(PermissionError, match="AccessDenied"):
+        server.ask("DELETE", "/log/events/once")
+    with pytest.raises(PermissionDeniedError):
+        obstore.put(store, "elsewhere", b"a", mode="create")
 
 
 def test_a_batch_follows_from_its_writer_and_number(bench: ModuleType) -> None:
@@ -95,13 +123,15 @@ def test_what_is_lost_overwritten_or_not_signed_is_seen(written, raw_store: S3St
 
 def test_what_several_logs_hold_is_added_up(bench: ModuleType) -> None:
     rounds = [bench.Round(number, promised=10 * (number % 20 + 1), cut_off=1, manifests=number) for number in range(25)]
-    kept = bench.record(rounds, 1.0, 1.0)
+    kept = bench.record(rounds, {}, 1.0, 1.0)
     assert (kept["logs"], kept["batches_promised"], kept["manifests"]) == (2, 200 + 50, 19 + 24)
     assert (kept["kills"], kept["batches_cut_off"]) == (25 * 16, 25)
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.proof)])
-def test_killed_writers_lose_and_overwrite_nothing(repository: Path, tmp_path: Path, rounds: int) -> None:
+def test_killed_writers_lose_and_overwrite_nothing(
+    log_bucket: ModuleType, repository: Path, tmp_path: Path, rounds: int
+) -> None:
     command = [
         sys.executable,
         "benchmarks/killed_writers.py",
@@ -115,4 +145,11 @@ def test_killed_writers_lose_and_overwrite_nothing(repository: Path, tmp_path: P
     kept = json.loads(done.stdout)
     assert (kept["kills"], kept["rounds_with_something_wrong"]) == (16 * rounds, 0)
     assert kept["batches_promised"] >= 16 * rounds
+    rule = log_bucket.templates()["prod"]["EventLogBucket"]["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert kept["bucket"] == {
+        "mode": "COMPLIANCE",
+        "days": int(rule["Days"]),
+        "versions": "Enabled",
+        "policy": list(log_bucket.KEPT),
+    }, "the server's own words of the log's bucket"
     assert not (tmp_path / "kept").exists(), "a short run is no record"

@@ -2,12 +2,11 @@
 
 Shown: Object Lock and what the policy denies hold against overwriting, deleting, shortening and bypassing, where the
 server knows what the template says; what it does not know is found by trying, and `docs/infra_emulators.md` lists it.
-Not shown: S3 itself. Sixteen writers at once and writers that are killed are `benchmarks/killed_writers.py`.
+Not shown: S3 itself. Sixteen writers at once, killed under load, are `benchmarks/killed_writers.py`, in such a bucket.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from infra.gate.environments import Sources, rendered
 from mlife_assets.adapters.delivery.aws import refused_with
 from mlife_assets.adapters.event_log.layout import EVENTS, MANIFESTS
 
@@ -42,64 +40,58 @@ class LogBucket:
         return refused_with(lambda: getattr(self.s3, call)(Bucket=self.name, **asked)) or THROUGH
 
     @property
+    def is_hidden(self) -> bool:
+        """Return whether a marker lies over the object."""
+        return self.tried("head_object", Key=KEY) != THROUGH
+
+    @property
     def body(self) -> bytes:
         """What the first version of the object holds now."""
         return bytes(self.s3.get_object(Bucket=self.name, Key=KEY, VersionId=self.version)["Body"].read())
 
 
 @pytest.fixture(scope="module")
-def server(aws_accounts: ModuleType, s3_module: ModuleType, repository: Path, tmp_path_factory: Any) -> Iterator[Any]:
-    """Return a client of a server that belongs to this module: each bucket takes seven of its volumes."""
-    aws_accounts.add_aws_packages(repository)
-    import boto3
-
+def server(s3_module: ModuleType, tmp_path_factory: Any) -> Iterator[Any]:
+    """Return a server that belongs to this module: each bucket takes seven of its volumes."""
     with s3_module.running_s3_server(tmp_path_factory.mktemp("log-bucket"), volumes=150) as running:
-        key = s3_module.OWNER
-        yield boto3.client(
-            "s3",
-            endpoint_url=running.endpoint,
-            aws_access_key_id=key.access_key_id,
-            aws_secret_access_key=key.secret_access_key,
-            region_name="us-east-1",
-        )
+        yield running
 
 
 @pytest.fixture(scope="module")
-def templates() -> Mapping[str, Mapping[str, Any]]:
+def client(aws_accounts: ModuleType, s3_module: ModuleType, server: Any, repository: Path) -> Any:
+    """Return a client of it."""
+    aws_accounts.add_aws_packages(repository)
+    import boto3
+
+    key = s3_module.OWNER
+    return boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=key.access_key_id,
+        aws_secret_access_key=key.secret_access_key,
+        region_name="us-east-1",
+    )
+
+
+@pytest.fixture(scope="module")
+def templates(log_bucket: ModuleType) -> Mapping[str, Mapping[str, Any]]:
     """Return properties of the template's resources, by environment and name."""
-    sources = Sources.read()
-    stacks = {name: rendered(sources, name).stack("20-event-log") for name in ("dev", "prod")}
-    return {name: {one.name: one.properties for one in stack.resources} for name, stack in stacks.items()}
+    return log_bucket.templates()
 
 
 @pytest.fixture
-def make(server: Any, templates: Mapping[str, Mapping[str, Any]]) -> Callable[..., LogBucket]:
+def make(
+    server: Any, client: Any, log_bucket: ModuleType, templates: Mapping[str, Mapping[str, Any]]
+) -> Callable[..., LogBucket]:
     """Return what makes the bucket of an environment, with some statements of its policy, and puts one object."""
 
     def make_bucket(environment: str, *statements: str) -> LogBucket:
-        rendered_bucket = templates[environment]["EventLogBucket"]
         name = f"log-{environment}-{next(NUMBERS)}"
-        server.create_bucket(Bucket=name, ObjectLockEnabledForBucket=rendered_bucket["ObjectLockEnabled"])
-        lock = json.loads(json.dumps(rendered_bucket["ObjectLockConfiguration"]))
-        retention = lock["Rule"]["DefaultRetention"]
-        retention["Days"] = int(retention["Days"])
-        server.put_bucket_versioning(Bucket=name, VersioningConfiguration=rendered_bucket["VersioningConfiguration"])
-        server.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
-        server.put_bucket_ownership_controls(Bucket=name, OwnershipControls=rendered_bucket["OwnershipControls"])
-        version = server.put_object(Bucket=name, Key=KEY, Body=BODY, IfNoneMatch="*")["VersionId"]
-        if statements:
-            document = policy(templates[environment], name, *statements)
-            server.put_bucket_policy(Bucket=name, Policy=document)
-        return LogBucket(server, name, version)
+        log_bucket.make_log_bucket(server, name, templates[environment], *statements)
+        version = client.put_object(Bucket=name, Key=KEY, Body=BODY, IfNoneMatch="*")["VersionId"]
+        return LogBucket(client, name, version)
 
     return make_bucket
-
-
-def policy(properties: Mapping[str, Any], name: str, *statements: str) -> str:
-    document = properties["EventLogPolicy"]["PolicyDocument"]
-    chosen = [one for one in document["Statement"] if one["Sid"] in statements]
-    assert [one["Sid"] for one in chosen] == list(statements)
-    return json.dumps({**document, "Statement": chosen}).replace(properties["EventLogBucket"]["BucketName"], name)
 
 
 def retention(mode: str, days: int) -> dict[str, Any]:
@@ -174,7 +166,9 @@ def test_what_is_put_is_retained_as_the_template_says(
         assert timedelta(0) <= timedelta(days=int(rule["Days"])) - left < timedelta(minutes=5)
 
 
-def differences(make: Callable[..., LogBucket], templates: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def differences(
+    make: Callable[..., LogBucket], templates: Mapping[str, Mapping[str, Any]], policy: Callable[..., str]
+) -> dict[str, str]:
     """Return, for each part of the template that the server treats otherwise than S3, what it does."""
     found: dict[str, str] = {}
     properties = templates["prod"]["EventLogBucket"]
@@ -199,6 +193,12 @@ def differences(make: Callable[..., LogBucket], templates: Mapping[str, Mapping[
         }[sid]
         if (said := broken(bucket)) != "AccessDenied":
             found[f"policy {sid}"] = f"taken, and what it denies {said if said == THROUGH else f'ends in {said}'}"
+    bucket = make("prod", "NobodyDeletesOrShortens")
+    if bucket.tried("delete_objects", Delete={"Objects": [{"Key": KEY}]}) == THROUGH and bucket.is_hidden:
+        found["policy NobodyDeletesOrShortens, where one request names many keys"] = (
+            "taken, and a marker hides each key; its bytes stay"
+        )
+        assert bucket.body == BODY
     bucket = make("prod")
     block = properties["PublicAccessBlockConfiguration"]
     if code := bucket.tried("put_public_access_block", PublicAccessBlockConfiguration=block).replace(THROUGH, ""):
@@ -212,9 +212,12 @@ def differences(make: Callable[..., LogBucket], templates: Mapping[str, Mapping[
 
 
 def test_the_page_lists_what_the_server_treats_otherwise(
-    make: Callable[..., LogBucket], templates: Mapping[str, Mapping[str, Any]], repository: Path
+    make: Callable[..., LogBucket],
+    templates: Mapping[str, Mapping[str, Any]],
+    log_bucket: ModuleType,
+    repository: Path,
 ) -> None:
     page = (repository / "docs" / "infra_emulators.md").read_text(encoding="utf-8")
     section = page.partition("## SeaweedFS")[2].partition("\n## ")[0]
     rows = dict(line.strip("| ").split(" | ")[:2] for line in section.splitlines() if line.startswith("| `"))
-    assert rows == {f"`{name}`": said for name, said in differences(make, templates).items()}
+    assert rows == {f"`{name}`": said for name, said in differences(make, templates, log_bucket.policy).items()}
