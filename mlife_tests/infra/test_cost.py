@@ -83,7 +83,7 @@ def test_each_line_by_hand(environments) -> None:
     assert found["dashboard"] == 3 * 24 + 20 * 5
     data_sets = 7
     assert found["Athena"] == pytest.approx(data_sets * 30.4 * 0.00001 * 5)
-    alarms, insights = 11, 11 + 3 * 13 + 4 * 8
+    alarms, insights = 13, 11 + 3 * 13 + 4 * 8
     assert found["watching"] == pytest.approx(alarms * 0.1 + (20 + insights) * 0.3 + 10 * 0.5)
 
 

@@ -14,6 +14,7 @@ HEARTBEATS = (
     "mlife-daemon-down",
     "mlife-database-full",
     "mlife-kill-switch-not-rehearsed",
+    "mlife-no-backup",
     "mlife-no-day-ended",
     "mlife-ui-down",
 )
@@ -23,6 +24,8 @@ LONGEST_LOOK, LONGEST_LOOK_BY_MINUTES, HOUR = 604_800, 86_400, 3_600
 """Seconds that an alarm may look back, and those of one with periods shorter than an hour."""
 ENDS = {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
 """How an execution can end that did not succeed."""
+DAY, LONGEST_WITHOUT_BACKUP = 86_400, 129_600
+"""Seconds between two backups, and those after which somebody has to hear that none was completed."""
 MOST_USD = {"dev": 500, "staging": 1_000, "prod": 10_000}
 
 
@@ -45,8 +48,8 @@ def every_alarm_reaches_somebody(environment: Environment) -> Iterator[str]:
 
 @holds
 def silence_is_an_alarm(environment: Environment) -> Iterator[str]:
-    """What should report and does not is an alarm: the day's end, the daemon, the database, the UI and the rehearsal of
-    the kill switch.
+    """What should report and does not is an alarm: the day's end, the daemon, the database, its backups, the UI and the
+    rehearsal of the kill switch.
     """
     found = {alarm.properties["AlarmName"]: alarm.properties for _, alarm in environment.of("AWS::CloudWatch::Alarm")}
     for name in HEARTBEATS:
@@ -165,3 +168,29 @@ def the_database_is_backed_up_where_it_cannot_be_deleted(environment: Environmen
             kept = rule["Lifecycle"]["DeleteAfterDays"]
             if lock.get("MinRetentionDays", 0) < 7 or not lock["MinRetentionDays"] <= kept <= lock["MaxRetentionDays"]:
                 yield f"{rule['RuleName']} keeps for {kept} days in a vault with {lock}"
+
+
+@holds
+def a_backup_that_fails_or_is_missing_is_an_alarm(environment: Environment) -> Iterator[str]:
+    """A job that fails to copy into a vault is an alarm within the hour, and so is a vault into which no copy was
+    completed for a day and a half.
+    """
+    stack = environment.stack("80-observability")
+    vaults = [vault.properties["BackupVaultName"] for vault in stack.of("AWS::Backup::BackupVault")]
+    found = {
+        (alarm.properties["MetricName"], one["Value"]): alarm.properties
+        for alarm in stack.of("AWS::CloudWatch::Alarm")
+        if alarm.properties["Namespace"] == "AWS/Backup" and alarm.properties["Statistic"] == "Sum"
+        for one in alarm.properties.get("Dimensions", ())
+        if one["Name"] == "BackupVaultName"
+    }
+    for vault in vaults:
+        failed = found.get(("NumberOfBackupJobsFailed", vault), {})
+        looks, limit = failed.get("Period", 0) * failed.get("EvaluationPeriods", 0), failed.get("Threshold")
+        if (failed.get("ComparisonOperator"), limit) != ("GreaterThanThreshold", 0) or not 0 < looks <= HOUR:
+            yield f"a job that fails to copy into {vault} is no alarm"
+        missing = found.get(("NumberOfBackupJobsCompleted", vault), {})
+        looks, limit = missing.get("Period", 0) * missing.get("EvaluationPeriods", 0), missing.get("Threshold")
+        is_heard = missing.get("TreatMissingData") == "breaching" and DAY < looks <= LONGEST_WITHOUT_BACKUP
+        if (missing.get("ComparisonOperator"), limit) != ("LessThanThreshold", 1) or not is_heard:
+            yield f"a day without a copy into {vault} is no alarm"

@@ -164,3 +164,27 @@ def an_alarm_waits_for_eight_days(template: Tree) -> None:
 def another_thing_is_backed_up(template: Tree) -> None:
     """The selection goes by a tag that nothing has."""
     properties(template, "Selection")["BackupSelection"]["Resources"] = ["arn:aws:rds:*:*:db:old-*"]
+
+
+@fault(WATCH, "a_backup_that_fails_or_is_missing_is_an_alarm")
+def a_failed_backup_is_no_alarm(template: Tree) -> None:
+    """The role lost a right, each night's job fails, and somebody hears of it on the day of the restore."""
+    del template["Resources"]["BackupFailed"]
+
+
+@fault(WATCH, "a_backup_that_fails_or_is_missing_is_an_alarm")
+def backups_of_another_vault_are_watched(template: Tree) -> None:
+    """The vault was renamed and the alarm was not: nothing fails there."""
+    properties(template, "BackupFailed")["Dimensions"] = [{"Name": "BackupVaultName", "Value": "Default"}]
+
+
+@fault(WATCH, "a_backup_that_fails_or_is_missing_is_an_alarm")
+def a_missing_backup_is_no_alarm(template: Tree) -> None:
+    """The plan selects nothing any more: no job runs, so none fails."""
+    properties(template, "NoBackup")["Dimensions"] = [{"Name": "ResourceType", "Value": "RDS"}]
+
+
+@fault(WATCH, "silence_is_an_alarm")
+def no_backup_is_fine(template: Tree) -> None:
+    """A metric that nobody writes is taken for a backup."""
+    properties(template, "NoBackup")["TreatMissingData"] = "notBreaching"
