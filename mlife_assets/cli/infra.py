@@ -249,13 +249,20 @@ def _checked(name: str, places: dict[str, str]) -> str:
     if name not in CHECKS:
         raise InvalidInputError(f"no check is named {name}; there are {', '.join(CHECKS)}")
     at = SmokePlaces(**places)
-    return CHECKS[name](Inside(at, clients(at.region), SystemClock().now(), time.sleep, _launched))
+    return CHECKS[name](Inside(at, clients(at.region), SystemClock().now(), time.sleep, _launched, _launched_large))
 
 
 def _launched() -> str:
     from mlife_assets.components.running.launched_job import launched_as_a_task
 
     return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep)
+
+
+def _launched_large() -> str:
+    from mlife_assets.components.graph.model_jobs import LARGE_TASK
+    from mlife_assets.components.running.launched_job import launched_as_a_task
+
+    return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep, tags=LARGE_TASK)
 
 
 def _label() -> str:

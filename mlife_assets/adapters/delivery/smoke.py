@@ -95,6 +95,8 @@ class Inside:
     sleep: Callable[[float], None]
     launch: Callable[[], str]
     """Launches a Dagster run through the daemon, waits for it and returns its id."""
+    launch_large: Callable[[], str]
+    """The same, with the tags by which a run that fits models asks for a larger task."""
 
 
 def ui_asks_who_you_are(inside: Inside) -> str:
@@ -206,6 +208,11 @@ def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
     return f"run {inside.launch()}"
 
 
+def training_gets_a_larger_task(inside: Inside) -> str:
+    """A run with the tags of what fits models is launched as a task of that size, which ECS refuses if it has none."""
+    return f"run {inside.launch_large()}"
+
+
 def stop_flag_is_read(inside: Inside) -> str:
     """A run may read whether sending is stopped, which every send asks first."""
     ssm = inside.of("ssm")
@@ -240,6 +247,7 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         athena_answers,
         athena_has_the_marts,
         dagster_launches_a_run_as_a_task,
+        training_gets_a_larger_task,
         stop_flag_is_read,
         alerts_are_taken,
     )

@@ -8,10 +8,12 @@ launcher starts. It leaves its mark among the run's tags.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
@@ -27,10 +29,14 @@ WORKSPACE = Path("workspace.aws.yaml")
 PAUSE_SECONDS = 2.0
 
 
-def launched_as_a_task(*, seconds: float, sleep: Callable[[float], None]) -> str:
+def launched_as_a_task(
+    *, seconds: float, sleep: Callable[[float], None], tags: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Launch the harmless job in the Dagster of DAGSTER_HOME and return its run's id. Raises as `launch_and_wait`."""
     with dg.DagsterInstance.get() as instance:
-        return launch_and_wait(instance, WORKSPACE, HARMLESS_JOB, must_have_tag=TASK_TAG, seconds=seconds, sleep=sleep)
+        return launch_and_wait(
+            instance, WORKSPACE, HARMLESS_JOB, must_have_tag=TASK_TAG, seconds=seconds, sleep=sleep, tags=tags
+        )
 
 
 def launch_and_wait(
@@ -41,6 +47,7 @@ def launch_and_wait(
     must_have_tag: str | None,
     seconds: float,
     sleep: Callable[[float], None],
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Launch a job and return its run's id once it has succeeded.
 
@@ -51,6 +58,7 @@ def launch_and_wait(
         must_have_tag: tag that the launcher leaves on a run; None where any will do.
         seconds: how long it may take.
         sleep: waits.
+        tags: of the run, such as the size that it asks for.
 
     Raises:
         PermanentError: it could not be launched, or did not succeed.
@@ -59,6 +67,7 @@ def launch_and_wait(
     """
     run_id = make_new_run_id()
     command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(workspace), "-j", job, "--run-id", run_id]
+    command += ["--tags", json.dumps(dict(tags))] if tags else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PermanentError(f"Dagster could not launch {job}: {done.stderr.strip()[-500:]}")

@@ -70,7 +70,7 @@ def answering(**answers: Any) -> Any:
 
 def run(check: Callable[[Inside], str], **answers: Any) -> str:
     client = answering(**answers)
-    return check(Inside(AT, lambda _: client, NOW, lambda _: None, lambda: "0123"))
+    return check(Inside(AT, lambda _: client, NOW, lambda _: None, lambda: "0123", lambda: "4567"))
 
 
 def holding(body: bytes) -> dict[str, Any]:
@@ -265,6 +265,7 @@ def test_a_flag_that_cannot_be_read_is_red(answer: Any) -> None:
 
 def test_a_run_and_an_alert_are_named() -> None:
     assert run(smoke.dagster_launches_a_run_as_a_task) == "run 0123"
+    assert run(smoke.training_gets_a_larger_task) == "run 4567"
     assert run(smoke.alerts_are_taken, publish={"MessageId": "m"}) == "message m"
 
 
@@ -304,7 +305,7 @@ def balancer(certificate: tuple[Path, Path]) -> Iterator[str]:
 def test_the_certificate_must_be_one_that_somebody_vouches_for(
     balancer: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside = Inside(replace(AT, ui=balancer), lambda _: None, NOW, lambda _: None, str)
+    inside = Inside(replace(AT, ui=balancer), lambda _: None, NOW, lambda _: None, str, str)
     with pytest.raises(ssl.SSLCertVerificationError):
         smoke.ui_asks_who_you_are(inside)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
@@ -317,7 +318,7 @@ def test_an_emulator_that_enforces_nothing_does_not_pass(account: Callable[[str]
     of("s3").put_object(Bucket="log", Key="manifests/1", Body=b"a")
     for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
         with pytest.raises(IntegrityError, match="answered with"):
-            check(Inside(AT, of, NOW, lambda _: None, str))
+            check(Inside(AT, of, NOW, lambda _: None, str, str))
 
 
 def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:

@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from mlife_assets.cli import infra
+from mlife_assets.components.graph.model_jobs import LARGE_TASK
+from mlife_assets.components.running import launched_job
 from mlife_assets.components.running.launched_job import HARMLESS_JOB, launch_and_wait
 from mlife_assets.core.errors import IntegrityError, PermanentError
 from mlife_assets.definitions import build_definitions
@@ -68,19 +72,29 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_a_run_is_launched_waited_for_and_judged(workspace: Path) -> None:
     def launch(job: str, tag: str | None = None) -> str:
         with dg.DagsterInstance.get() as instance:
-            return launch_and_wait(instance, workspace, job, must_have_tag=tag, seconds=120, sleep=time.sleep)
+            return launch_and_wait(
+                instance, workspace, job, must_have_tag=tag, seconds=120, sleep=time.sleep, tags=LARGE_TASK
+            )
 
     run_id = launch("good_job")
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.job_name == "good_job"
+    assert run.tags.items() >= LARGE_TASK.items()
     with pytest.raises(IntegrityError, match="no launcher of ECS"):
         launch("good_job", "ecs/task_arn")
     with pytest.raises(PermanentError, match="FAILURE"):
         launch("bad_job")
     with pytest.raises(PermanentError, match="could not launch no_job"):
         launch("no_job")
+
+
+def test_a_larger_task_is_asked_for_as_training_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(launched_job, "launched_as_a_task", lambda **words: asked.append(words) or "0123")
+    assert infra._launched_large() == "0123"
+    assert [words["tags"] for words in asked] == [LARGE_TASK]
 
 
 def test_the_harmless_job_is_there_and_changes_nothing(tmp_path: Path) -> None:
