@@ -32,8 +32,8 @@ def add_aws_packages(repository: Path) -> None:
 
 
 @contextmanager
-def running_emulator(repository: Path, folder: Path) -> Iterator[str]:
-    """Run an emulator that keeps nothing, yield its address, and end it."""
+def running_emulator(repository: Path, folder: Path, *, account: str = "000000000000") -> Iterator[str]:
+    """Run an emulator that keeps nothing, yield its address, and end it; `account` is that of a key that names none."""
     add_aws_packages(repository)
     program = repository / ".venv-emulator" / "bin" / "ministack"
     assert program.exists(), "`make aws` makes the environment"
@@ -42,6 +42,7 @@ def running_emulator(repository: Path, folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "TMPDIR": str(folder), "HOME": str(folder)}
+    variables["MINISTACK_ACCOUNT_ID"] = account
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program], stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | variables

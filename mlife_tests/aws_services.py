@@ -1,8 +1,9 @@
-"""AWS on this machine, for tests: moto's control plane, a KMS that signs with Ed25519, the role of a task, a real S3.
+"""AWS on this machine, for tests: a control plane, a KMS that signs with Ed25519, the role of a task, a real S3.
 
 Belongs here: starting them on free ports, what a task finds in its environment. Does not belong here: fixtures
-(`conftest`), the S3 server itself (`s3_server`). moto knows no Ed25519, so KMS is answered here: with a real key, and
-with KMS's own limit on what it signs. What it does not know, it refuses.
+(`conftest`), the S3 server itself (`s3_server`), another control plane than moto's (`aws_accounts`). moto knows no
+Ed25519, so KMS is answered here: with a real key, and with KMS's own limit on what it signs. What it does not know, it
+refuses. What none of them do as AWS does is found by `infra/test_stand_ins.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -83,11 +84,26 @@ class AwsServices:
 
 
 @contextmanager
-def running_aws(access_key_id: str, secret_access_key: str) -> Iterator[AwsServices]:
-    """Run all of it; the role of a task has the key that is given."""
+def running_moto() -> Iterator[str]:
+    """Run moto in this process, empty, and yield its address."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # it remembers per process
+        yield f"http://{host}:{port}"
+    finally:
+        moto.stop()
+
+
+@contextmanager
+def running_aws(
+    access_key_id: str, secret_access_key: str, control_plane: AbstractContextManager[str] | None = None
+) -> Iterator[AwsServices]:
+    """Run all of it; the role of a task has the key that is given, and `control_plane` takes moto's place."""
     role = {
         "AccessKeyId": access_key_id,
         "SecretAccessKey": secret_access_key,
@@ -96,14 +112,10 @@ def running_aws(access_key_id: str, secret_access_key: str) -> Iterator[AwsServi
     }
     kms = Kms()
     with ExitStack() as stack:
-        moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        moto.start()
-        stack.callback(moto.stop)
-        host, port = moto.get_host_and_port()
-        urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # it remembers per process
+        address = stack.enter_context(control_plane or running_moto())
         kms_address = stack.enter_context(_answered(lambda call, asked: kms.answer(call, asked)))
         role_address = stack.enter_context(_answered(lambda _call, _asked: (200, role)))
-        yield AwsServices(f"http://{host}:{port}", kms_address, role_address, kms)
+        yield AwsServices(address, kms_address, role_address, kms)
 
 
 @contextmanager

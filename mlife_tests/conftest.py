@@ -96,22 +96,34 @@ def s3_settings(s3_place: Bucket) -> dict[str, Any]:
 
 
 @pytest.fixture
-def aws(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return AWS on this machine (`aws_services.AwsServices`), empty, in whose task this process runs."""
+def on_aws(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return what runs AWS on this machine, in whose task this process runs; see `aws_services.running_aws`."""
     from mlife_assets.adapters.aws import clients
 
     module = _loaded("mlife_aws_services", "aws_services.py")
     owner = s3.bucket("lake").credentials
-    with module.running_aws(owner.access_key_id, owner.secret_access_key) as services:
-        for name, value in {**services.variables(), "AWS_ENDPOINT_URL_S3": s3.endpoint}.items():
-            monkeypatch.setenv(name, value)
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
+
+    @contextmanager
+    def running(control_plane: Any = None) -> Iterator[Any]:
+        with module.running_aws(owner.access_key_id, owner.secret_access_key, control_plane) as services:
+            for name, value in {**services.variables(), "AWS_ENDPOINT_URL_S3": s3.endpoint}.items():
+                monkeypatch.setenv(name, value)
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+                monkeypatch.delenv(name, raising=False)
+            clients.client.cache_clear()
+            clients._session.cache_clear()
+            yield services
         clients.client.cache_clear()
         clients._session.cache_clear()
+
+    return running
+
+
+@pytest.fixture
+def aws(on_aws: Callable[..., Any]) -> Iterator[Any]:
+    """Return AWS on this machine (`aws_services.AwsServices`), empty, whose control plane is moto's."""
+    with on_aws() as services:
         yield services
-    clients.client.cache_clear()
-    clients._session.cache_clear()
 
 
 @pytest.fixture

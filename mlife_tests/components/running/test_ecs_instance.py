@@ -2,7 +2,8 @@
 the template; the task that the launcher asks for, run as a process; its log in the lake, its records in PostgreSQL.
 
 Shown: what `deploy/dagster.aws.yaml` and `45-dagster` say of each other fits, and a real job works by it. The control
-plane is moto's, so not shown: that Fargate starts the task, and that the roles are enough (the gate's simulator does).
+plane is ministack's, so not shown: that Fargate starts the task, and that the roles are enough (the gate's simulator
+does). What it ignores of a task is found by trying, and `docs/infra_emulators.md` lists it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.request import urlopen
 
@@ -30,6 +32,8 @@ from mlife_assets.core.errors import PermanentError
 pytestmark = pytest.mark.aws
 WAIT_SECONDS = 120
 ALERT = "failed-history_job"
+ACCOUNT = "123456789012"
+"""That of the keys of `aws_settings`, in whose topic alerts are looked for."""
 
 
 def definitions(repository: Path) -> dict[str, dict[str, Any]]:
@@ -58,9 +62,7 @@ class Environment:
             requiresCompatibilities=["FARGATE"],
             cpu="2048",
             memory="8192",
-            containerDefinitions=[  # moto adds up memory of containers, which Fargate does without
-                {"name": "run", "image": f"x@sha256:{'0' * 64}", "essential": True, "memory": 8192}
-            ],
+            containerDefinitions=[{"name": "run", "image": f"x@sha256:{'0' * 64}", "essential": True}],
         )
         self.run_task = registered["taskDefinition"]["taskDefinitionArn"]
         vpc = aws.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -134,6 +136,14 @@ class Environment:
         ecs = self.aws.client("ecs")
         arns = ecs.list_tasks(cluster=self.cluster)["taskArns"]
         return ecs.describe_tasks(cluster=self.cluster, tasks=arns, include=["TAGS"])["tasks"] if arns else []
+
+
+@pytest.fixture
+def aws(on_aws: Callable[..., Any], aws_accounts: ModuleType, repository: Path, tmp_path: Path) -> Iterator[Any]:
+    """Return AWS on this machine, empty, whose control plane is ministack's."""
+    emulator = aws_accounts.running_emulator(repository, tmp_path / "emulator", account=ACCOUNT)
+    with on_aws(emulator) as services:
+        yield services
 
 
 @pytest.fixture
@@ -224,7 +234,7 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
     command = override["command"]
     assert command[:3] == ["dagster", "api", "execute_run"]
     assert len(json.dumps(task["overrides"])) < 8192, "what ECS takes"
-    assert "a password" not in json.dumps(task)
+    assert "a password" not in json.dumps(task, default=str)
     tags = {tag["key"]: tag["value"] for tag in task["tags"]}
     assert tags["dagster/job_name"] == "alert_delivery_job"
 
@@ -331,3 +341,57 @@ def test_a_secret_that_cannot_be_read_stops_the_instance_with_its_name(as_daemon
         dg.DagsterInstance.get(),
     ):
         pass
+
+
+def ignored(environment: Environment) -> dict[str, str]:
+    """Return what the control plane makes of tasks that AWS refuses, or starts otherwise."""
+    from mlife_assets.adapters.delivery.aws import refused_with
+
+    ecs = environment.aws.client("ecs")
+    network = {"subnets": environment.subnets, "securityGroups": [environment.group], "assignPublicIp": "DISABLED"}
+    started: list[dict[str, Any]] = []
+
+    def said(overrides: dict[str, Any] | None = None, network: dict[str, Any] | None = network, **others: Any) -> str:
+        asked = {
+            "taskDefinition": environment.run_task,
+            "launchType": "FARGATE",
+            "overrides": overrides or {},
+            **others,
+        }
+        if network is not None:
+            asked["networkConfiguration"] = {"awsvpcConfiguration": network}
+        code = refused_with(lambda: started.extend(ecs.run_task(cluster="mlife", **asked)["tasks"]))
+        return f"refused: {code}" if code else str(started[-1]["lastStatus"])
+
+    def size(cpu: str, memory: str) -> dict[str, Any]:
+        return {"cpu": cpu, "memory": memory}
+
+    def of_container(name: str) -> dict[str, Any]:
+        return {"containerOverrides": [{"name": name, "command": ["true"]}]}
+
+    found = {
+        "an image that nobody has": said(),
+        "a subnet that is not there": said(network={**network, "subnets": ["subnet-0"]}),
+        "no network, which Fargate asks for": said(network=None),
+        "an override of a container that is not there": said(of_container("other")),
+        "a size that Fargate does not have": said(size("4097", "1")),
+        "roles that are not there": said({"taskRoleArn": "arn:aws:iam::1:role/none"}),
+        "a definition that is not there": said(taskDefinition="none"),
+    }
+    said(size("4096", "16384"))
+    (task,) = ecs.describe_tasks(cluster="mlife", tasks=[started[-1]["taskArn"]])["tasks"]
+    found["the size of a task whose override asks for 4096 and 16384"] = f"{task['cpu']} and {task['memory']}"
+    kms = environment.aws.client("kms")
+    key = kms.create_key(KeySpec="ECC_NIST_EDWARDS25519", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    words = {"KeyId": key, "MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512"}
+    code = refused_with(lambda: kms.sign(Message=b"a" * 4097, **words))
+    found["a head that is longer than what KMS signs"] = f"refused: {code}" if code else "signed"
+    found["network interfaces of tasks that run"] = str(len([one for each in started for one in each["attachments"]]))
+    return found
+
+
+def test_the_page_lists_what_the_emulator_ignores_of_tasks(environment: Environment, repository: Path) -> None:
+    page = (repository / "docs" / "infra_emulators.md").read_text(encoding="utf-8")
+    section = page.partition("\n## ministack's tasks\n")[2].partition("\n## ")[0]
+    rows = [tuple(line.strip("| ").split(" | ")) for line in section.splitlines() if line.startswith("| ")]
+    assert dict(rows[1:]) == ignored(environment)
