@@ -10,6 +10,7 @@ test holds. What people ask Athena is left out, and the page says so.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 
 from infra.gate.environments import INFRA, Environment, Sources, rendered
 from infra.gate.yaml_tags import read
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.policies import PricePolicy
 
 ROOT = INFRA.parent
@@ -45,8 +47,21 @@ def given() -> Mapping[str, Any]:
 
 
 def price(name: str) -> float:
-    """Return a price. Raises KeyError for what `cost.yaml` does not know, such as a new class of database."""
+    """Return a price. Raises InvalidInputError for what `cost.yaml` does not know."""
+    if name not in given()["prices"]:
+        raise InvalidInputError(f"infra/cost.yaml has no price {name}; add it under prices, with its source")
     return float(given()["prices"][name]["usd"])
+
+
+def _database_hour(environment: Environment, kind: str) -> float:
+    """Return the price of a class of database. Raises InvalidInputError that names the file which asks for it."""
+    if kind not in given()["prices"]:
+        known = ", ".join(name for name in given()["prices"] if name.startswith("db."))
+        raise InvalidInputError(
+            f"infra/parameters/{environment.name}.yaml: DatabaseClass is {kind}, which has no price; add {kind} under "
+            f"prices of infra/cost.yaml, in dollars per hour and zone and with its source, or take one of {known}"
+        )
+    return price(kind)
 
 
 def assumed(name: str) -> float:
@@ -163,7 +178,7 @@ def _services(environment: Environment) -> float:
 
 
 def month(environment: Environment, people: int) -> dict[str, float]:
-    """Return the lines of a month's bill of AWS in dollars. Raises KeyError for a thing that has no price."""
+    """Return the lines of a month's bill of AWS in dollars. Raises InvalidInputError for a thing that has no price."""
     data, counts = Data(people), _own(environment)
     (database,) = (one.properties for _, one in environment.of("AWS::RDS::DBInstance"))
     (run,) = (
@@ -193,7 +208,8 @@ def month(environment: Environment, people: int) -> dict[str, float]:
         "trail": (reads + files) * price("trail_event"),
         "runs": Run.measured().hours_of_month(people) * _fargate(int(run["Cpu"]) / 1024, int(run["Memory"]) / 1024),
         "services": HOURS * _services(environment),
-        "database": zones * (HOURS * price(database["DBInstanceClass"]) + storage * price("database_gb")),
+        "database": zones
+        * (HOURS * _database_hour(environment, database["DBInstanceClass"]) + storage * price("database_gb")),
         "its copies": storage * price("snapshot_gb"),
         "network": HOURS * (network + interfaces * price("endpoint_hour")) + assumed("nat_gb") * price("nat_gb"),
         "balancer": HOURS * balancer * (price("balancer_hour") + price("balancer_unit_hour")),
@@ -211,6 +227,6 @@ def environment(name: str) -> Environment:
 
 
 if __name__ == "__main__":
-    from infra.cost_page import PAGE, page
+    from infra.cost_page import main
 
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.exit(main())

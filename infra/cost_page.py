@@ -5,6 +5,7 @@ Belongs here: the document. Does not belong here: any quantity (`infra.cost`).
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -21,6 +22,7 @@ from infra.cost import (
     month,
 )
 from infra.gate.environments import ENVIRONMENTS, INFRA
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.policies import PricePolicy
 
 PAGE = INFRA / "COST.md"
@@ -164,3 +166,14 @@ def page() -> str:
     lines = ["# What it costs", "", *_words(_HEAD), *_environments(), *_lines(), *_words(not_counted)]
     lines += [*_texts(), *_quantities(), *_prices()]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def main() -> int:
+    """Write the page and return 0; where something has no price, say so, leave the page alone and return 1."""
+    try:
+        text = page()
+    except InvalidInputError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0

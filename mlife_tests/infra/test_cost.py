@@ -9,21 +9,34 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra import cost
+from infra import cost, cost_page
 from infra.cost import SIZES, Data, Run, Texts, given, month
 from infra.cost_page import PAGE, page, to_be_confirmed
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
+from mlife_assets.core.errors import InvalidInputError
 
 Change = Callable[[dict[str, Any]], None]
+SIZED = {
+    "IsMultiAz": "true",
+    "DatabaseClass": "db.m7g.large",
+    "DatabaseStorageGb": 100,
+    "NatPerZone": "true",
+    "RunCpu": "4096",
+    "RunMemory": "16384",
+    "TextsPerDay": 2500,
+}
+"""Sizes of prod by which lines are counted here by hand, whatever a reader wrote into `parameters/`."""
 
 
 @pytest.fixture(scope="module")
 def sources() -> Sources:
-    return Sources.read()
+    read = Sources.read()
+    return replace(read, parameters={**read.parameters, "prod": {**read.parameters["prod"], **SIZED}})
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +81,27 @@ def test_a_changed_template_changes_its_lines(sources: Sources, environments) ->
 
 
 def test_a_class_of_database_without_a_price_is_no_guess(sources: Sources) -> None:
-    with pytest.raises(KeyError, match=r"db\.x9\.huge"):
+    said = (
+        r"infra/parameters/prod\.yaml: DatabaseClass is db\.x9\.huge, which has no price; .*infra/cost\.yaml.*db\.m7g"
+    )
+    with pytest.raises(InvalidInputError, match=said):
         month(changed(sources, "prod", DatabaseClass="db.x9.huge"), 10_000)
+    with pytest.raises(InvalidInputError, match=r"infra/cost\.yaml has no price fargate_gpu_hour; add it under prices"):
+        cost.price("fargate_gpu_hour")
+
+
+def test_the_command_says_so_and_leaves_the_page_alone(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cost_page, "environment", lambda name: changed(sources, name, DatabaseClass="db.x9.huge"))
+    monkeypatch.setattr(cost_page, "PAGE", tmp_path / "COST.md")
+    assert cost_page.main() == 1
+    assert "DatabaseClass is db.x9.huge" in capsys.readouterr().err
+    assert not (tmp_path / "COST.md").exists()
 
 
 def test_each_line_by_hand(environments) -> None:
-    """Prod's fixed lines, from what the templates say."""
+    """Prod's fixed lines, from what the templates say at these sizes."""
     found = month(environments["prod"], 10_000)
     assert found["database"] == pytest.approx(2 * (730 * 0.168 + 100 * 0.115))
     assert found["network"] == pytest.approx(730 * (2 * 0.045 + 2 * 0.005 + 4 * 0.01) + 20 * 0.045)
@@ -106,7 +134,8 @@ def test_quantities_are_those_of_the_records() -> None:
     assert Data(1).stored_bytes == pytest.approx(365 * (log + lake + 4 * (400 + 26)))
 
 
-def test_texts_dominate_and_the_cap_holds_them() -> None:
+def test_texts_dominate_and_the_cap_holds_them(environments, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "environment", environments.get)
     cap = cost.environment("prod").stack("45-dagster").parameters["TextsPerDay"]
     for people in SIZES:
         texts = Texts.of(people)

@@ -58,6 +58,12 @@ def test_who_delivers_and_who_uploads_may_be_roles_of_other_accounts(sources: So
     )
 
 
+def test_faults_about_a_role_are_found_where_a_reader_named_none(sources: Sources) -> None:
+    nobody = {name: {**one, "PeopleWriterRoleArn": ""} for name, one in sources.parameters.items()}
+    fault = FAULTS["the_writer_grants_the_key"]
+    assert breaks(planted(replace(sources, parameters=nobody), fault), fault.caught_by)
+
+
 def test_without_a_writer_nobody_uploads(sources: Sources) -> None:
     policy = people_policy(sources, PeopleWriterRoleArn="")
     assert policy.keys() == {"OnlyOverTls", "RunsAloneRead", "OneWriter", "OnlyByKms", "OnlyThisKey"}

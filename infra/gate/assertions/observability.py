@@ -130,7 +130,7 @@ def spending_is_watched(environment: Environment) -> Iterator[str]:
     for _, budget in budgets:
         amount = float(budget.properties["Budget"]["BudgetLimit"]["Amount"])
         if amount > MOST_USD[environment.name]:
-            yield f"the budget is {amount:.0f} dollars"
+            yield f"the budget is {amount:.0f} dollars, more than {MOST_USD[environment.name]:,}"
         kinds = {
             one["Notification"]["NotificationType"]
             for one in budget.properties.get("NotificationsWithSubscribers", ())

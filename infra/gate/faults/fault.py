@@ -40,6 +40,8 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+MAY_BE_ABSENT = ("ExporterRoleArn", "PeopleWriterRoleArn")
+EXAMPLE = "arn:aws:iam::666666666666:role/example"
 
 
 def fault(file: str, caught_by: str, *, is_of_the_reference: bool = False) -> Callable[[Edit], Edit]:
@@ -55,8 +57,20 @@ def fault(file: str, caught_by: str, *, is_of_the_reference: bool = False) -> Ca
     return add
 
 
+def with_whom_may_be_absent(sources: Sources) -> Sources:
+    """Return the files with a role where a reader named none: what is there for it alone can be got wrong all the same,
+    and a mistake in a statement that is not rendered would not be seen.
+    """
+    given = {
+        name: {**parameters, **{role: EXAMPLE for role in MAY_BE_ABSENT if not parameters.get(role)}}
+        for name, parameters in sources.parameters.items()
+    }
+    return replace(sources, parameters=given)
+
+
 def planted(sources: Sources, one: Fault) -> Sources:
     """Return the files with the mistake in them. Raises ValueError where it changes nothing."""
+    sources = with_whom_may_be_absent(sources)
     folder, _, name = one.file.partition("/")
     before: Any = {
         "parameters": lambda: sources.parameters[name],

@@ -327,16 +327,18 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
     of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
     of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=AT.people_key, Type="String")
     of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
-    found = places_of(read_infra(repository / "infra"), "prod", of)
-    assert (found.event_log, found.people, found.people_key, found.workgroup, found.ui) == (
+    files = read_infra(repository / "infra")
+    found, given = places_of(files, "prod", of), files.parameters["prod"]
+    assert (found.event_log, found.people, found.people_key, found.workgroup) == (
         "log",
         "people",
         AT.people_key,
         "mlife",
-        "mlife.prod.example.com",
     )
-    assert found.log_heads == "mlife-log-heads-prod-555555555555"
-    assert found.alerts == "arn:aws:sns:us-east-1:333333333333:mlife-alerts"
+    assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
+    region, accounts = files.accounts["region"], files.accounts["accounts"]
+    assert found.log_heads == f"mlife-log-heads-prod-{accounts['witness']}"
+    assert found.alerts == f"arn:aws:sns:{region}:{accounts['prod']}:mlife-alerts"
 
 
 def test_each_check_says_what_is_true_when_it_is_green() -> None:

@@ -1,4 +1,4 @@
-"""Which stacks there are, where, and what each is given: from this checkout's own `infra/`."""
+"""Which stacks there are, where, and what each is given: from this checkout's own `infra/`, whatever values it has."""
 
 from __future__ import annotations
 
@@ -38,19 +38,16 @@ def test_a_stack_is_given_what_its_template_takes_and_reads_the_rest_from_parame
     assert dagster.given["Image"] == IMAGE
     assert "VpcId" not in dagster.given
     assert "/mlife/network/vpc-id" in dagster.reads
-    assert stacks["10-network"].given["VpcPrefix"] == "10.20"
+    assert stacks["10-network"].given["VpcPrefix"] == files.parameters["dev"]["VpcPrefix"]
     assert dagster.adds["Cluster"] == "AWS::ECS::Cluster"
     assert dagster.body.startswith("# Dagster")
 
 
 def test_a_list_is_handed_over_as_cloudformation_takes_it(files: InfraFiles) -> None:
     registry, bundles = stack_inputs(files, "dev", "delivery", {})
-    assert registry.given["PullAccountIds"] == "111111111111,222222222222,333333333333"
-    assert bundles.given == {
-        "DevAccountId": "111111111111",
-        "StagingAccountId": "222222222222",
-        "ProdAccountId": "333333333333",
-    }
+    dev, staging, prod = (str(files.accounts["accounts"][name]) for name in ("dev", "staging", "prod"))
+    assert registry.given["PullAccountIds"] == f"{dev},{staging},{prod}"
+    assert bundles.given == {"DevAccountId": dev, "StagingAccountId": staging, "ProdAccountId": prod}
 
 
 def test_what_is_not_given_is_named(files: InfraFiles) -> None:
