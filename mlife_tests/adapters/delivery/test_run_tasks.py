@@ -1,4 +1,4 @@
-"""Tasks are started as the stacks say, all at once, and judged by their exit codes."""
+"""Tasks are started as the stacks say, few at once, and judged by their exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.delivery.run_tasks import Ended, RunTasks
+from mlife_assets.adapters.delivery.run_tasks import AT_ONCE, Ended, RunTasks
 from mlife_assets.core.errors import GateClosedError, TransientError
 
 VALUES = {
@@ -24,6 +24,8 @@ class Account:
         self.ends, self.starts = ends, starts
         self.asked: list[dict[str, Any]] = []
         self.looks: dict[str, int] = {}
+        self.running: set[str] = set()
+        self.most_running = 0
 
     def __call__(self, service: str) -> Account:
         return self
@@ -38,10 +40,10 @@ class Account:
         if not self.starts:
             return {"tasks": [], "failures": [{"reason": "RESOURCE:CPU"}]}
         self.asked.append(asked)
-        return {
-            "tasks": [{"taskArn": f"arn:aws:ecs:us-east-1:111111111111:task/mlife/{len(self.asked)}"}],
-            "failures": [],
-        }
+        number = str(len(self.asked))
+        self.running.add(number)
+        self.most_running = max(self.most_running, len(self.running))
+        return {"tasks": [{"taskArn": f"arn:aws:ecs:us-east-1:111111111111:task/mlife/{number}"}], "failures": []}
 
     def describe_tasks(self, cluster: str, tasks: list[str]) -> dict[str, Any]:
         number = tasks[0].rpartition("/")[2]
@@ -52,6 +54,7 @@ class Account:
             return {"tasks": [], "failures": [{"reason": "MISSING"}]}
         if self.looks[number] < 3:
             return {"tasks": [{"lastStatus": "RUNNING", "containers": []}]}
+        self.running.discard(number)
         return {"tasks": [{"lastStatus": "STOPPED", **self.ends[number]}]}
 
 
@@ -72,6 +75,14 @@ def test_commands_run_as_tasks_with_the_rights_of_a_run() -> None:
     assert account.asked[1]["overrides"] == {"containerOverrides": [{"name": "run", "command": ["mlife", "b"]}]}
     network = account.asked[1]["networkConfiguration"]["awsvpcConfiguration"]
     assert network == {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+
+
+def test_few_are_there_at_once_and_all_run_though_one_fails() -> None:
+    account = Account({str(number): container(exitCode=int(number == 1)) for number in range(1, 12)})
+    ended = tasks(account).run({f"check {number}": ["mlife", str(number)] for number in range(1, 12)})
+    assert [name for name, one in ended.items() if not one.is_well] == ["check 1"]
+    assert list(ended) == [f"check {number}" for number in range(1, 12)]
+    assert (len(account.asked), account.most_running) == (11, AT_ONCE)
 
 
 def test_a_container_that_never_ran_is_not_well() -> None:
