@@ -73,8 +73,7 @@ def build_definitions(
     _require_known_models(platform)
     parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
     _require_enough_history(settings, platform.models[0])
-    is_production = settings.environment == "prod"
-    status = dg.DefaultScheduleStatus.RUNNING if is_production else dg.DefaultScheduleStatus.STOPPED
+    status = dg.DefaultScheduleStatus.RUNNING if settings.runs_days else dg.DefaultScheduleStatus.STOPPED
     today = SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
     if platform.services is not None:
@@ -100,9 +99,8 @@ def build_definitions(
 
 
 def _sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
-    """Return the default of what runs days by itself: on in production alone, as schedules are."""
-    is_production = settings.environment == "prod"
-    return dg.DefaultSensorStatus.RUNNING if is_production else dg.DefaultSensorStatus.STOPPED
+    """Return the default of what runs days by itself, as that of schedules."""
+    return dg.DefaultSensorStatus.RUNNING if settings.runs_days else dg.DefaultSensorStatus.STOPPED
 
 
 def _of_home(assets: Sequence[Any], settings: Settings, last: date | None, today: date) -> Sequence[Any]:

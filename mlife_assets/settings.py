@@ -108,6 +108,10 @@ class Settings(AwsSettings):
         ge=1,
         description="Most texts a day of all applications together; by default each has its own limit alone.",
     )
+    days_run_by_themselves: bool | None = Field(
+        default=None,
+        description="Whether days, metrics and the catalogue run without being asked for; by default in prod alone.",
+    )
     hash_key: SecretStr | None = Field(
         default=None, description="Key of phone-number hashes; without it the home's keyring has one."
     )
@@ -166,6 +170,12 @@ class Settings(AwsSettings):
         if world[POLICY_DEFAULT] == type(self).model_fields[POLICY_DEFAULT].default:
             del world[POLICY_DEFAULT]
         (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def runs_days(self) -> bool:
+        """Return whether schedules and the sensor of due days are on unless a person turned them off."""
+        said = self.days_run_by_themselves
+        return self.environment == "prod" if said is None else said
 
     @property
     def first_lived_date(self) -> date:

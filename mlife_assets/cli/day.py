@@ -94,7 +94,7 @@ def day_to_run(platform: Platform, chosen: date | None) -> date:
 
     if platform.registry.champion() is None:
         raise NotFoundError(
-            f"no model serves in {platform.settings.home} yet, so no day can run; `mlife demo` trains one"
+            f"no model serves in {platform.settings.home} yet, so no day can run; {_first_model_by(platform.settings)}"
         )
     following, newest = next_day(platform), newest_day(platform)
     if chosen is not None and chosen not in (following, newest):
@@ -103,6 +103,17 @@ def day_to_run(platform: Platform, chosen: date | None) -> date:
             f"{chosen} cannot run: decisions and sends belong to their day, and days run in order; choose {allowed}"
         )
     return chosen or following
+
+
+def _first_model_by(settings: Settings) -> str:
+    """Return how the first model comes about in a deployment."""
+    if settings.deployment == "embedded":
+        return "`mlife demo` trains one"
+    on = "it is on" if settings.runs_days else "it is off: set MLIFE_DAYS_RUN_BY_THEMSELVES to true"
+    return (
+        f"due_days_sensor trains the first once files of {settings.history_days} days from {settings.start_date} on "
+        f"were delivered to {settings.named_places['MLIFE_LANDING']}, while Dagster's daemon runs; {on}"
+    )
 
 
 def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResult:

@@ -240,7 +240,7 @@ def smoke(
         raise typer.Exit(1)
 
 
-def _checked(name: str, places: dict[str, str]) -> str:
+def _checked(name: str, places: dict[str, Any]) -> str:
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.delivery.aws import clients
     from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mlife_assets.cli.options import settings_of
 from mlife_assets.components.running.demo import DayResult
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.windows import add_days
+from mlife_assets.settings import Settings
 
 RESULT = DayResult(
     number=10,
@@ -63,6 +65,22 @@ def test_without_a_champion_no_day_runs(home):
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="mlife demo"):
         day_to_run(home.platform, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "on"), [(True, "it is on"), (None, "it is off: set MLIFE_DAYS_RUN_BY_THEMSELVES to true")]
+)
+def test_without_a_champion_it_is_said_who_trains_one_of_what_others_deliver(tmp_path, says, on):
+    settings = Settings(
+        home=tmp_path / "home", deployment="standalone", first_day=date(2026, 1, 1), days_run_by_themselves=says
+    )
+    empty = SimpleNamespace(settings=settings, registry=SimpleNamespace(champion=lambda: None))
+    with pytest.raises(NotFoundError) as said:
+        day_to_run(empty, None)
+    assert str(said.value).endswith(
+        "so no day can run; due_days_sensor trains the first once files of 60 days from 2026-01-01 on were delivered "
+        f"to {tmp_path}/home/landing, while Dagster's daemon runs; {on}"
+    )
 
 
 def test_a_day_shows_verdict_texts_and_promotion(run, next_day, lived_home):

@@ -167,8 +167,14 @@ class TestOnAnEmulator:
         assert run(*asked).exit_code == 1
 
     def test_a_check_runs_where_it_is_asked_for(self, run: Callable[..., Any], on_emulator: Any) -> None:
-        places = {"environment": "dev", "region": "us-east-1", "ui": "", "log_in": "", "event_log": "log"}
-        places |= {"log_heads": "", "people": "", "people_key": "", "workgroup": "", "alerts": ""}
+        places: dict[str, Any] = {
+            "environment": "dev",
+            "region": "us-east-1",
+            "ui": "",
+            "log_in": "",
+            "event_log": "log",
+        }
+        places |= {"log_heads": "", "people": "", "people_key": "", "workgroup": "", "alerts": "", "runs_days": True}
         asked = ("infra", "smoke", "dev", "--places", json.dumps(places), "--inside")
         assert run(*asked, "stop_flag_is_read").stdout == "ok: stop_flag_is_read: nothing was ever stopped\n"
         on_emulator("811111111111")("s3").create_bucket(Bucket="log")

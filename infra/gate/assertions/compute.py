@@ -58,6 +58,18 @@ def every_task_knows_the_send_budget(environment: Environment) -> Iterator[str]:
 
 
 @holds
+def every_task_knows_whether_days_run(environment: Environment) -> Iterator[str]:
+    """Each task is told what the parameter says, so that all of them agree; in prod days run by themselves."""
+    for stack, task, container in _containers(environment):
+        given = {one["Name"]: one["Value"] for one in container.get("Environment", ())}
+        said, wanted = given.get("MLIFE_DAYS_RUN_BY_THEMSELVES"), stack.parameters.get("DaysRunByThemselves")
+        if said is None or said != wanted:
+            yield f"{stack.template} {task.name} is told {said or 'nothing'} and not {wanted}"
+        elif environment.name == "prod" and said != "true":
+            yield f"{stack.template} {task.name}: no day of prod runs before somebody asks for it"
+
+
+@holds
 def containers_write_to_scratch_alone(environment: Environment) -> Iterator[str]:
     """The root file system of each container is read-only."""
     for stack, task, container in _containers(environment):

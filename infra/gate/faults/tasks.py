@@ -36,6 +36,19 @@ def runs_know_no_send_budget(template: Tree) -> None:
     run["Environment"] = [one for one in run["Environment"] if one["Name"] != "MLIFE_TEXTS_PER_DAY"]
 
 
+@fault(DAGSTER, "every_task_knows_whether_days_run")
+def sensors_are_not_told_whether_days_run(template: Tree) -> None:
+    """Outside prod nothing runs, whatever the parameter says, and heads grow old."""
+    code = _container(template, "CodeTask")
+    code["Environment"] = [one for one in code["Environment"] if one["Name"] != "MLIFE_DAYS_RUN_BY_THEMSELVES"]
+
+
+@fault("parameters/prod", "every_task_knows_whether_days_run")
+def days_of_prod_wait_for_somebody(parameters: Tree) -> None:
+    """Days were paused, and prod stays so."""
+    parameters["DaysRunByThemselves"] = "false"
+
+
 @fault(DAGSTER, "containers_write_to_scratch_alone")
 def a_root_file_system_is_writable(template: Tree) -> None:
     """Whoever gets in can leave something behind."""

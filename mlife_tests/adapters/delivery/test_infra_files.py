@@ -17,7 +17,7 @@ def test_templates_are_handed_over_as_they_are_written(repository: Path) -> None
     assert files.templates["30-catalog"] == text
     assert files.resources["30-catalog"]["Workgroup"] == "AWS::Athena::WorkGroup"
     text = (repository / "infra" / "parameters" / "prod.yaml").read_text(encoding="utf-8")
-    assert f'  FirstDay: "{files.parameters["prod"]["FirstDay"]}"\n' in text
+    assert f'  FirstDay: "{files.parameters["prod"]["FirstDay"]}"' in text
 
 
 def test_a_folder_without_stacks_is_named(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ AT = SmokePlaces(
     people_key="arn:aws:kms:us-east-1:111111111111:key/people",
     workgroup="mlife",
     alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
+    runs_days=True,
 )
 
 
@@ -68,9 +69,9 @@ def answering(**answers: Any) -> Any:
     return Client()
 
 
-def run(check: Callable[[Inside], str], **answers: Any) -> str:
+def run(check: Callable[[Inside], str], at: SmokePlaces = AT, **answers: Any) -> str:
     client = answering(**answers)
-    return check(Inside(AT, lambda _: client, NOW, lambda _: None, lambda: "0123", lambda: "4567"))
+    return check(Inside(at, lambda _: client, NOW, lambda _: None, lambda: "0123", lambda: "4567"))
 
 
 def holding(body: bytes) -> dict[str, Any]:
@@ -148,8 +149,12 @@ def test_a_head_must_be_there_and_new() -> None:
     check = smoke.heads_lie_with_the_witness
     old, new = ("heads/1.json", NOW - timedelta(days=40)), ("heads/2.json", NOW - timedelta(hours=20))
     assert run(check, get_paginator=pages(old, new)) == "heads/2.json"
-    with pytest.raises(IntegrityError, match="seal the log"):
+    with pytest.raises(IntegrityError, match="no day ended since; due_days_sensor says"):
         run(check, get_paginator=pages(old))
+    paused = replace(AT, runs_days=False)
+    assert run(check, paused, get_paginator=pages(old)) == "heads/1.json"
+    with pytest.raises(NotFoundError, match="no head"):
+        run(check, paused, get_paginator=pages())
     with pytest.raises(NotFoundError, match="no head"):
         run(check, get_paginator=pages())
 
@@ -226,6 +231,9 @@ def test_athena_must_succeed() -> None:
     nothing = {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}}
     with pytest.raises(NotFoundError, match="no click"):
         run(smoke.athena_answers, **{**answers, "get_query_results": nothing})
+    states, paused = iter(["SUCCEEDED"]), replace(AT, runs_days=False)
+    said = run(smoke.athena_answers, paused, **{**answers, "get_query_results": nothing})
+    assert said == "no click of seven days, in which no day had to run"
     failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
     with pytest.raises(IntegrityError, match="no table"):
         run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
@@ -335,6 +343,7 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
         AT.people_key,
         "mlife",
     )
+    assert found.runs_days is (given["DaysRunByThemselves"] == "true")
     assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
     region, accounts = files.accounts["region"], files.accounts["accounts"]
     assert found.log_heads == f"mlife-log-heads-prod-{accounts['witness']}"

@@ -91,13 +91,18 @@ def test_days_of_the_graph_begin_with_the_home_and_end_with_its_clock(definition
 
 @pytest.mark.parametrize(
     ("fields", "status"),
-    [({}, dg.DefaultSensorStatus.STOPPED), ({"environment": "prod"}, dg.DefaultSensorStatus.RUNNING)],
+    [
+        ({}, dg.DefaultSensorStatus.STOPPED),
+        ({"environment": "prod"}, dg.DefaultSensorStatus.RUNNING),
+        ({"days_run_by_themselves": True}, dg.DefaultSensorStatus.RUNNING),
+        ({"environment": "prod", "days_run_by_themselves": False}, dg.DefaultSensorStatus.STOPPED),
+    ],
 )
-def test_the_sensor_takes_the_place_of_the_daily_schedule_and_is_on_in_production(
+def test_the_sensor_takes_the_place_of_the_daily_schedule_and_is_on_in_production_or_where_it_is_said(
     tmp_path: Path, fields, status
 ) -> None:
     settings = Settings(home=tmp_path, deployment="standalone", first_day=FIRST, **fields)
     repository = build_definitions(settings).get_repository_def()
     assert repository.get_sensor_def(NAME).default_status == status
     assert not repository.has_schedule_def("daily_lifecycle_schedule")
-    assert repository.has_schedule_def("daily_metrics_schedule")
+    assert repository.get_schedule_def("daily_metrics_schedule").default_status.value == status.value

@@ -83,6 +83,7 @@ class Environment:
             "MLIFE_CONTACTS": f"{people}/contacts/contacts.parquet",
             "MLIFE_AUDIT_TABLE": f"{people}/audit/audit.parquet",
             "MLIFE_TEXTS_PER_DAY": "2500",
+            "MLIFE_DAYS_RUN_BY_THEMSELVES": "false",
             "MLIFE_RUN_TASK": self.run_task,
             "MLIFE_CLUSTER": self.cluster,
             "MLIFE_TASK_SUBNETS": ",".join(subnets),
