@@ -173,6 +173,12 @@ def the_daemon_starts_tasks_anywhere(template: Tree) -> None:
     del right(template, "DaemonRole", "StartsRuns")["Condition"]
 
 
+@fault(DAGSTER, MATRIX)
+def nobody_sees_whether_alerts_are_heard(template: Tree) -> None:
+    """The smoke test may not ask the topic who confirmed, so it is red and says nothing of it."""
+    right(template, "RunRole", "AlertsAndSeesWhetherSomebodyHears")["Action"] = "sns:Publish"
+
+
 @fault(TRIGGERS, MATRIX)
 def the_kill_switch_cannot_stop_the_daemon(template: Tree) -> None:
     """A right is missing that is needed only on the worst day."""

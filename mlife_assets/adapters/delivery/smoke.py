@@ -234,13 +234,25 @@ def stop_flag_is_read(inside: Inside) -> str:
 
 
 def alerts_are_taken(inside: Inside) -> str:
-    """The topic to which every alarm goes takes a message, so its key and its policy let it."""
+    """The topic takes a message of a run, by its own rights; alarms come by the topic's and the key's, untried here."""
     sent = inside.of("sns").publish(
         TopicArn=inside.at.alerts,
         Subject=f"mlife {inside.at.environment}: smoke test",
         Message="A smoke test after a deployment. Nothing is wrong; whoever reads this would have heard an alarm.",
     )
     return f"message {sent['MessageId']}"
+
+
+def somebody_hears_alerts(inside: Inside) -> str:
+    """Who was named to hear alerts has confirmed it: until then SNS sends the topic's messages to nobody."""
+    said = inside.of("sns").get_topic_attributes(TopicArn=inside.at.alerts)["Attributes"]
+    confirmed, pending = (int(said[name]) for name in ("SubscriptionsConfirmed", "SubscriptionsPending"))
+    if not confirmed:
+        raise NotFoundError(
+            f"nobody hears {inside.at.alerts}, and {pending} did not confirm yet: `aws sns confirm-subscription` "
+            "with the token from the mail that SNS sent, as infra/README.md says, then smoke again"
+        )
+    return f"{confirmed} subscribed" + (f", {pending} did not confirm yet" if pending else "")
 
 
 CHECKS: dict[str, Callable[[Inside], str]] = {
@@ -258,6 +270,7 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         training_gets_a_larger_task,
         stop_flag_is_read,
         alerts_are_taken,
+        somebody_hears_alerts,
     )
 }
 

@@ -277,6 +277,28 @@ def test_a_run_and_an_alert_are_named() -> None:
     assert run(smoke.alerts_are_taken, publish={"MessageId": "m"}) == "message m"
 
 
+@pytest.mark.parametrize(
+    ("confirmed", "pending", "said"), [("1", "0", "1 subscribed"), ("2", "1", "2 subscribed, 1 did")]
+)
+def test_somebody_must_have_confirmed_to_hear(confirmed: str, pending: str, said: str) -> None:
+    answer = {"Attributes": {"SubscriptionsConfirmed": confirmed, "SubscriptionsPending": pending}}
+    assert run(smoke.somebody_hears_alerts, get_topic_attributes=answer).startswith(said)
+
+
+def test_a_subscription_that_nobody_confirmed_is_red() -> None:
+    answer = {"Attributes": {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}}
+    with pytest.raises(NotFoundError, match="1 did not confirm yet: `aws sns confirm-subscription` with the token"):
+        run(smoke.somebody_hears_alerts, get_topic_attributes=answer)
+
+
+def test_the_topic_says_how_many_confirmed(account: Callable[[str], Any]) -> None:
+    of = account("700000009997")
+    topic = of("sns").create_topic(Name="mlife-alerts")["TopicArn"]
+    inside = Inside(replace(AT, alerts=topic), of, NOW, lambda _: None, str)
+    with pytest.raises(NotFoundError, match="nobody hears arn"):
+        smoke.somebody_hears_alerts(inside)
+
+
 def test_the_ui_must_send_away_to_log_in() -> None:
     assert log_in_of(302, f"{AT.log_in}?client_id=mlife", AT.log_in) == f"sent to {AT.log_in}"
     for status, location in ((200, ""), (302, "https://elsewhere.example.com"), (503, AT.log_in)):
