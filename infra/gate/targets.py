@@ -24,6 +24,7 @@ _BUCKETS = {
 }
 _BY_ARN = {
     "database": "arn:aws:rds:{region}:{environment}:db:mlife-{name}",
+    "execution": "arn:aws:states:{region}:{environment}:execution:{rest}",
     "glue": "arn:aws:glue:{region}:{environment}:{rest}",
     "log-group": "arn:aws:logs:{region}:{environment}:log-group:{rest}",
     "machine": "arn:aws:states:{region}:{environment}:stateMachine:{rest}",

@@ -129,9 +129,34 @@ def the_kill_switch_needs_nothing_of_ours(environment: Environment) -> Iterator[
 def a_model_is_rolled_back_by_the_image_that_runs(environment: Environment) -> Iterator[str]:
     """The model rollback names its task without a revision, since each deployment takes the one before away."""
     families = {one.properties["Family"] for _, one in environment.of("AWS::ECS::TaskDefinition")}
-    for name, state, _ in _states(_machines(environment)["mlife-model-rollback"].properties["Definition"]):
+    for name, state in _started_tasks(environment):
         if state["Parameters"]["TaskDefinition"] not in families:
             yield f"{name} starts {state['Parameters']['TaskDefinition']}"
+
+
+def _started_tasks(environment: Environment) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, state, _ in _states(_machines(environment)["mlife-model-rollback"].properties["Definition"]):
+        if state["Type"] == "Task":
+            yield name, state
+
+
+@holds
+def each_model_can_be_rolled_back(environment: Environment) -> Iterator[str]:
+    """The model rollback is of the model that its input names."""
+    for name, state in _started_tasks(environment):
+        for container in state["Parameters"]["Overrides"]["ContainerOverrides"]:
+            if "'--model',$.model," not in container["Command.$"]:
+                yield f"{name} rolls back one model alone: {container['Command.$']}"
+
+
+@holds
+def a_person_starts_each_machine_by_a_job(environment: Environment) -> Iterator[str]:
+    """Each state machine can be started by the workflow `operate`, which waits for how it ends."""
+    steps = environment.workflows["operate"]["jobs"]["operate"]["steps"]
+    started = re.findall(r"infra/start_machine\.sh ([\w-]+) ", "\n".join(step.get("run", "") for step in steps))
+    for name in _machines(environment):
+        if name.removeprefix("mlife-") not in started:
+            yield f"nobody starts {name}"
 
 
 @holds

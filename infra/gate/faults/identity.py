@@ -185,6 +185,12 @@ def the_kill_switch_cannot_stop_the_daemon(template: Tree) -> None:
     right(template, "KillSwitchRole", "StopsTheDaemon")["Action"] = ["ecs:DescribeServices"]
 
 
+@fault(BOOTSTRAP, MATRIX)
+def nobody_rolls_a_model_back(template: Tree) -> None:
+    """The state machine is there, and no role may start it."""
+    right(template, "DeployRole", "StopsSendingAndRollsModelsBack")["Resource"].pop()
+
+
 @fault(TRIGGERS, MATRIX)
 def the_starter_rolls_models_back(template: Tree) -> None:
     """An alarm may start any state machine."""

@@ -27,6 +27,14 @@ def the_model_rollback_names_a_revision(template: Tree) -> None:
     states["RollBack"]["Parameters"]["TaskDefinition"] = {"Ref": "RunTaskArn"}
 
 
+@fault(TRIGGERS, "each_model_can_be_rolled_back")
+def the_first_model_alone_is_rolled_back(template: Tree) -> None:
+    """Whichever model scores wrongly, the first one returns to an earlier version."""
+    states = properties(template, "ModelRollback")["Definition"]["States"]
+    (run,) = states["RollBack"]["Parameters"]["Overrides"]["ContainerOverrides"]
+    run["Command.$"] = run["Command.$"].replace("'--model',$.model,", "")
+
+
 @fault(WATCH, "every_schedule_has_a_time", is_of_the_reference=True)
 def an_hour_does_not_exist(template: Tree) -> None:
     """There is no hour 25."""

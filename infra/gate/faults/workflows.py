@@ -171,3 +171,9 @@ def nothing_goes_back_by_itself(workflow: Tree) -> None:
 def nothing_proves_what_was_applied(workflow: Tree) -> None:
     """An environment that does not work is deployed, and the next one after it."""
     _replace(workflow, "apply", "mlife infra smoke", "mlife infra drift")
+
+
+@fault("workflows/operate", "a_person_starts_each_machine_by_a_job")
+def nobody_pulls_the_kill_switch(workflow: Tree) -> None:
+    """Whoever sees that texts are wrong has no command that stops them."""
+    _replace(workflow, "operate", "infra/start_machine.sh kill-switch", "echo stop")
