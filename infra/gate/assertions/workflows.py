@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.gate.environments import Environment
+from infra.gate.environments import Environment, Resource, Stack
 from infra.gate.findings import holds
 
 Tree = Mapping[str, Any]
 MOST = {"contents": "read", "id-token": "write"}
 """The most that a job may do: read this repository, and say who it is."""
 _TAKES = re.compile(r"infra/take_role\.sh (\S+) (\S+)")
+_TAKES_FOR = re.compile(r"infra/take_role\.sh \S+ (\S+) (\d+)")
 _BY_COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 _IMAGE = re.compile(r"^\s*(?:docker run .*?|)(\S+/\S+:v?\d\S*)", re.M)
 _BASE = (
@@ -155,6 +156,27 @@ def one_image_goes_from_dev_to_staging_to_prod(environment: Environment) -> Iter
         yield f"images are built by {builds}, and not after the tests"
     if not re.search(_BASE, _commands(jobs["image"])):
         yield "deploy image builds on no base, and the recipe has none of itself"
+
+
+@holds
+def a_session_lasts_as_long_as_what_it_applies(environment: Environment) -> Iterator[str]:
+    """No job takes a role for longer than the role allows, and a session lasts as long as the job that applies."""
+    most = {
+        one.properties["RoleName"]: one.properties.get("MaxSessionDuration", 3600)
+        for _, one in _bootstrapped(environment)
+    }
+    for where, job in _jobs(environment):
+        for role, seconds in _TAKES_FOR.findall(_commands(job)):
+            if int(seconds) > most[role]:
+                yield f"{where} takes {role} for {seconds} s, which allows {most[role]}"
+    apply = environment.workflows["environment"]["jobs"]["apply"]
+    taken = _TAKES_FOR.findall(_commands(apply).partition("mlife infra apply")[0])
+    if not taken or int(taken[-1][1]) < 60 * apply["timeout-minutes"]:
+        yield f"environment apply may last {apply['timeout-minutes']} minutes, and its session {taken or 'an hour'}"
+
+
+def _bootstrapped(environment: Environment) -> Iterator[tuple[Stack, Resource]]:
+    return ((stack, one) for stack, one in environment.of("AWS::IAM::Role") if stack.template == "00-bootstrap")
 
 
 @holds

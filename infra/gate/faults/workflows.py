@@ -14,6 +14,7 @@ RIGHTS = "jobs_may_do_nothing_but_read_and_say_who_they_are"
 TAKEN = "a_job_takes_roles_of_its_own_environment"
 STRANGERS = "strangers_get_no_identity"
 ORDER = "one_image_goes_from_dev_to_staging_to_prod"
+LASTS = "a_session_lasts_as_long_as_what_it_applies"
 SHOWN = "what_is_applied_was_shown_and_is_proved"
 
 
@@ -151,6 +152,18 @@ def an_image_has_no_base(workflow: Tree) -> None:
     for step in _steps(workflow, "image"):
         if "run" in step:
             step["run"] = step["run"].replace('--build-arg "PYTHON_BASE=$base" ', "")
+
+
+@fault("workflows/environment", LASTS)
+def applying_is_cut_off(workflow: Tree) -> None:
+    """A session of an hour ends while a database is made: the stack is finished and never protected."""
+    _replace(workflow, "apply", "mlife-deploy 7200", "mlife-deploy")
+
+
+@fault("00-bootstrap", LASTS)
+def the_role_is_given_for_an_hour(template: Tree) -> None:
+    """AWS refuses the session that the job asks for."""
+    template["Resources"]["DeployRole"]["Properties"]["MaxSessionDuration"] = 3600
 
 
 @fault("workflows/environment", SHOWN)

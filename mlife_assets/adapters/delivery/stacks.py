@@ -93,11 +93,12 @@ class Stacks:
             if self.value(path) != value:
                 raise UpstreamMismatchError(f"{shown.name} was planned with another {path}; plan again")
         if shown.change_set is None:
+            self._protect(shown.name)  # whoever made it may have been cut off before he came to that
             return "nothing differs"
         stack = self._require_as_shown(shown)
         self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)
         self._finished(shown.name, stack)
-        self.of("cloudformation").update_termination_protection(StackName=shown.name, EnableTerminationProtection=True)
+        self._protect(shown.name)
         return "made" if shown.is_new else "updated"
 
     def rolled_back(self, image: str, label: str) -> PlannedStack:
@@ -239,6 +240,9 @@ class Stacks:
         if changes_of(change for page in pages for change in page["Changes"]) != shown.changes:
             raise UpstreamMismatchError(f"{shown.name}: the change set is not the one that was shown; plan again")
         return str(pages[0]["StackId"])
+
+    def _protect(self, name: str) -> None:
+        self.of("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=True)
 
     def _finished(self, name: str, stack: str) -> None:
         self.sleep(PAUSE_SECONDS)  # for a moment a stack can still say how its last update ended

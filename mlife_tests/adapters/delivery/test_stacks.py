@@ -112,6 +112,14 @@ def test_where_nothing_differs_there_is_nothing_to_apply(stacks: Stacks) -> None
     assert stacks.apply(shown, None, label()) == "nothing differs"
 
 
+def test_a_stack_that_an_apply_left_unprotected_is_protected_by_the_next(stacks: Stacks) -> None:
+    deployed(stacks, inputs())
+    stacks.of("cloudformation").update_termination_protection(StackName="mlife-said", EnableTerminationProtection=False)
+    assert stacks.apply(stacks.plan(inputs(), label()), None, label()) == "nothing differs"
+    (stack,) = stacks.of("cloudformation").describe_stacks(StackName="mlife-said")["Stacks"]
+    assert stack["EnableTerminationProtection"]
+
+
 def test_a_change_set_that_is_gone_is_refused(stacks: Stacks) -> None:
     deployed(stacks, inputs())
     shown = stacks.plan(inputs(word="two"), label())
