@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -221,7 +223,8 @@ def smoke(
         said = _checked(inside, json.loads(places or "{}"))
         print_json({inside: said}) if as_json else answer_console().print(f"ok: {inside}: {said}", soft_wrap=True)
         return
-    from mlife_assets.adapters.delivery.smoke import CHECKS, places_of
+    from mlife_assets.adapters.delivery.smoke import CHECKS
+    from mlife_assets.adapters.delivery.smoke_places import places_of
 
     files = _files(infra)
     tasks = _tasks(files, environment)
@@ -243,26 +246,21 @@ def smoke(
 def _checked(name: str, places: dict[str, Any]) -> str:
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.delivery.aws import clients
-    from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces
+    from mlife_assets.adapters.delivery.smoke import CHECKS, Inside
+    from mlife_assets.adapters.delivery.smoke_places import handed_over
+    from mlife_assets.components.graph.model_jobs import LARGE_TASK
     from mlife_assets.core.errors import InvalidInputError
 
     if name not in CHECKS:
         raise InvalidInputError(f"no check is named {name}; there are {', '.join(CHECKS)}")
-    at = SmokePlaces(**places)
-    return CHECKS[name](Inside(at, clients(at.region), SystemClock().now(), time.sleep, _launched, _launched_large))
+    at, launches = handed_over(places), (partial(_launched, {}), partial(_launched, LARGE_TASK))
+    return CHECKS[name](Inside(at, clients(at.region), SystemClock().now(), time.sleep, *launches))
 
 
-def _launched() -> str:
+def _launched(tags: Mapping[str, str]) -> str:
     from mlife_assets.components.running.launched_job import launched_as_a_task
 
-    return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep)
-
-
-def _launched_large() -> str:
-    from mlife_assets.components.graph.model_jobs import LARGE_TASK
-    from mlife_assets.components.running.launched_job import launched_as_a_task
-
-    return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep, tags=LARGE_TASK)
+    return launched_as_a_task(seconds=RUN_SECONDS, sleep=time.sleep, tags=tags)
 
 
 def _label() -> str:
@@ -296,9 +294,7 @@ def _tasks(files: InfraFiles, environment: str) -> RunTasks:
 
 def _print(plan: Plan, lines: list[str], *, as_json: bool) -> None:
     if as_json:
-        facts: dict[str, Any] = asdict(plan)
-        print_json(facts)
+        print_json(asdict(plan))
         return
-    console = answer_console()
     for line in lines:
-        console.print(line, soft_wrap=True)
+        answer_console().print(line, soft_wrap=True)

@@ -124,7 +124,7 @@ def test_reviewers_see_what_they_approve() -> None:
 def test_what_waits_for_an_approval_holds_up_nothing_else() -> None:
     groups = {name: Sources.read().workflows[name]["concurrency"]["group"] for name in ("models", "operate")}
     assert groups["models"].endswith("${{ inputs.to }}-${{ inputs.version }}")
-    assert groups["operate"].endswith("${{ inputs.environment }}-${{ inputs.what }}")
+    assert groups["operate"].endswith("${{ inputs.what }}-${{ inputs.model }}-${{ inputs.version }}")
 
 
 def test_a_model_is_promoted_by_whoever_asked_for_it(job: Any) -> None:

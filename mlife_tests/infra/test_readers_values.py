@@ -99,7 +99,7 @@ def test_every_parameter_is_tried_with_another_value(repository: Path) -> None:
         assert yaml.safe_load(text)["parameters"].keys() == OTHER.keys() | KEPT.keys()
 
 
-def test_what_the_pipeline_waits_for_is_green_with_a_readers_values(checkout: Path) -> None:
+def test_gate_cost_and_what_make_test_asks_of_infra_are_green_with_a_readers_values(checkout: Path) -> None:
     def run(*words: str) -> None:
         done = subprocess.run([sys.executable, *words], cwd=checkout, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-6000:]}{done.stderr[-2000:]}"

@@ -155,6 +155,12 @@ def an_image_has_no_base(workflow: Tree) -> None:
 
 
 @fault("workflows/environment", LASTS)
+def nobody_goes_back_from_a_long_apply(workflow: Tree) -> None:
+    """The job ends as soon as applying may, and a job that ends by its time takes no step that goes back."""
+    workflow["jobs"]["apply"]["timeout-minutes"] = 120
+
+
+@fault("workflows/environment", LASTS)
 def applying_is_cut_off(workflow: Tree) -> None:
     """A session of an hour ends while a database is made: the stack is finished and never protected."""
     _replace(workflow, "apply", "mlife-deploy 7200", "mlife-deploy")

@@ -1,7 +1,7 @@
 """What proves a deployed environment, each check as a task inside it.
 
-Belongs here: the checks, in the order in which they are shown. Does not belong here: starting them
-(`adapters.delivery.run_tasks`), launching a Dagster run (`components.running.launched_job`).
+Belongs here: the checks, in the order in which they are shown. Does not belong here: where things are (`smoke_places`),
+starting checks (`adapters.delivery.run_tasks`), launching a Dagster run (`components.running.launched_job`).
 
 Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes
 that are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing
@@ -19,8 +19,8 @@ from typing import Any
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
+from mlife_assets.adapters.delivery.smoke_places import SmokePlaces
 from mlife_assets.adapters.people_file import OwnersContacts
-from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 
@@ -38,54 +38,6 @@ QUERY_SECONDS = 120.0
 CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
 FIGURES = "select max(kpi_date) from marts.kpi_daily"
 HTTP_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class SmokePlaces:
-    """Where things are in one environment.
-
-    Attributes:
-        ui: name of the UI.
-        log_in: where the UI sends who has not logged in.
-        event_log: the log's bucket.
-        log_heads: the witness's bucket.
-        people: the bucket of contact book and audit table.
-        people_key: ARN of its key.
-        workgroup: of Athena.
-        alerts: ARN of the topic.
-        runs_days: whether days run by themselves there; where they do not, nothing new is asked for.
-    """
-
-    environment: str
-    region: str
-    ui: str
-    log_in: str
-    event_log: str
-    log_heads: str
-    people: str
-    people_key: str
-    workgroup: str
-    alerts: str
-    runs_days: bool
-
-
-def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
-    """Return where things are, by the files and by what the stacks wrote into Parameter Store."""
-    ssm, given = of("ssm"), files.parameters[environment]
-    region, account = files.accounts["region"], account_of(files, environment, "environment")
-    return SmokePlaces(
-        environment=environment,
-        region=region,
-        ui=given["DomainName"],
-        log_in=given["OidcAuthorizationEndpoint"],
-        event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
-        log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
-        people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],
-        people_key=ssm.get_parameter(Name="/mlife/people/key-arn")["Parameter"]["Value"],
-        workgroup=ssm.get_parameter(Name="/mlife/catalog/workgroup")["Parameter"]["Value"],
-        alerts=f"arn:aws:sns:{region}:{account}:mlife-alerts",
-        runs_days=str(given["DaysRunByThemselves"]).lower() == "true",
-    )
 
 
 @dataclass(frozen=True)
@@ -217,7 +169,9 @@ def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
 
 
 def training_gets_a_larger_task(inside: Inside) -> str:
-    """A run with the tags of what fits models is launched as a task of that size, which ECS refuses if it has none."""
+    """ECS takes the size that a run asks for by the tags of what fits models, and the run succeeds; what it got is not
+    read.
+    """
     return f"run {inside.launch_large()}"
 
 
@@ -244,7 +198,7 @@ def alerts_are_taken(inside: Inside) -> str:
 
 
 def somebody_hears_alerts(inside: Inside) -> str:
-    """Who was named to hear alerts has confirmed it: until then SNS sends the topic's messages to nobody."""
+    """Somebody has confirmed to hear alerts: until then SNS sends the topic's messages to nobody."""
     said = inside.of("sns").get_topic_attributes(TopicArn=inside.at.alerts)["Attributes"]
     confirmed, pending = (int(said[name]) for name in ("SubscriptionsConfirmed", "SubscriptionsPending"))
     if not confirmed:
@@ -264,10 +218,10 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         log_refuses_deletion,
         heads_lie_with_the_witness,
         people_can_be_read,
+        dagster_launches_a_run_as_a_task,  # beside the next: where no daemon runs, both wait at the same time
+        training_gets_a_larger_task,
         athena_answers,
         athena_has_the_marts,
-        dagster_launches_a_run_as_a_task,
-        training_gets_a_larger_task,
         stop_flag_is_read,
         alerts_are_taken,
         somebody_hears_alerts,

@@ -24,8 +24,8 @@ from obstore.store import MemoryStore
 
 from mlife_assets.adapters import owners_file
 from mlife_assets.adapters.delivery import smoke
-from mlife_assets.adapters.delivery.infra_files import read_infra
-from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, log_in_of, places_of
+from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, log_in_of
+from mlife_assets.adapters.delivery.smoke_places import SmokePlaces
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 pytestmark = pytest.mark.aws
@@ -294,7 +294,7 @@ def test_a_subscription_that_nobody_confirmed_is_red() -> None:
 def test_the_topic_says_how_many_confirmed(account: Callable[[str], Any]) -> None:
     of = account("700000009997")
     topic = of("sns").create_topic(Name="mlife-alerts")["TopicArn"]
-    inside = Inside(replace(AT, alerts=topic), of, NOW, lambda _: None, str)
+    inside = Inside(replace(AT, alerts=topic), of, NOW, lambda _: None, str, str)
     with pytest.raises(NotFoundError, match="nobody hears arn"):
         smoke.somebody_hears_alerts(inside)
 
@@ -349,27 +349,6 @@ def test_an_emulator_that_enforces_nothing_does_not_pass(account: Callable[[str]
     for check in (smoke.log_refuses_a_put_that_could_replace, smoke.log_refuses_deletion):
         with pytest.raises(IntegrityError, match="answered with"):
             check(Inside(AT, of, NOW, lambda _: None, str, str))
-
-
-def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
-    of = account("700000009998")
-    of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
-    of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
-    of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=AT.people_key, Type="String")
-    of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
-    files = read_infra(repository / "infra")
-    found, given = places_of(files, "prod", of), files.parameters["prod"]
-    assert (found.event_log, found.people, found.people_key, found.workgroup) == (
-        "log",
-        "people",
-        AT.people_key,
-        "mlife",
-    )
-    assert found.runs_days is (given["DaysRunByThemselves"] == "true")
-    assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
-    region, accounts = files.accounts["region"], files.accounts["accounts"]
-    assert found.log_heads == f"mlife-log-heads-prod-{accounts['witness']}"
-    assert found.alerts == f"arn:aws:sns:{region}:{accounts['prod']}:mlife-alerts"
 
 
 def test_each_check_says_what_is_true_when_it_is_green() -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from mlife_assets.adapters.delivery.smoke_places import SmokePlaces
 from mlife_assets.cli import infra
 from mlife_assets.components.graph.model_jobs import LARGE_TASK
 from mlife_assets.components.running import launched_job
@@ -93,8 +95,11 @@ def test_a_run_is_launched_waited_for_and_judged(workspace: Path) -> None:
 def test_a_larger_task_is_asked_for_as_training_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(launched_job, "launched_as_a_task", lambda **words: asked.append(words) or "0123")
-    assert infra._launched_large() == "0123"
-    assert [words["tags"] for words in asked] == [LARGE_TASK]
+    monkeypatch.setattr("mlife_assets.adapters.delivery.aws.clients", lambda region: region)
+    places = {field.name: "eu-west-1" for field in fields(SmokePlaces)}
+    for check in ("dagster_launches_a_run_as_a_task", "training_gets_a_larger_task"):
+        assert infra._checked(check, places) == "run 0123"
+    assert [words["tags"] for words in asked] == [{}, LARGE_TASK]
 
 
 def test_the_harmless_job_is_there_and_changes_nothing(tmp_path: Path) -> None:
