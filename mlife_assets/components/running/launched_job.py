@@ -29,9 +29,7 @@ WORKSPACE = Path("workspace.aws.yaml")
 PAUSE_SECONDS = 2.0
 
 
-def launched_as_a_task(
-    *, seconds: float, sleep: Callable[[float], None], tags: Mapping[str, str] = MappingProxyType({})
-) -> str:
+def launched_as_a_task(*, seconds: float, sleep: Callable[[float], None], tags: Mapping[str, str]) -> str:
     """Launch the harmless job in the Dagster of DAGSTER_HOME and return its run's id. Raises as `launch_and_wait`."""
     with dg.DagsterInstance.get() as instance:
         return launch_and_wait(

@@ -149,6 +149,9 @@ def test_the_recipe_is_fitted_anew_on_the_day_on_which_what_served_was_fitted(re
     report = returns.model_tables.read_report("folds", last_day)["folds"]
     firsts = [date.fromisoformat(row["first_day"]) for row in report]
     lasts = [date.fromisoformat(row["last_day"]) for row in report]
+    manifests = [returns.registry.load(row["model_version"]).manifest for row in report]
+    chosen = [(one["formulation"], one["recipe"]) for one in manifests]
+    assert [(row["formulation"], row["recipe"]) for row in report] == chosen
     assert lasts == [*(add_days(one, -1) for one in firsts[1:]), last_mature_exposure_day(last_day, WINDOW)]
     window, judgement = returns.judge(last_day)
     both = [speaking(side, wednesday, add_days(wednesday, 4)) for side in (window.folds, window.served)]
