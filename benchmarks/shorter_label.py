@@ -24,8 +24,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +117,9 @@ def asked_this_morning(
     return expected_maps(pairs, true_probability(market, pairs), scores, depth=depth, seed=seed)
 
 
-def run_market(seed: int, users: int) -> list[dict[str, Any]]:
-    """Return what both fits of each kind and day did in one market."""
+def run_market(seed: int, users: int) -> tuple[list[dict[str, Any]], float]:
+    """Return what both fits of each kind and day did in one market, and the CPU-seconds that it took."""
+    start = time.process_time()
     policies, jobs = one_candidate(Policies()), JOBS * users // USERS
     days = WARM_UP_DAYS + HISTORY_DAYS
     config = MarketConfig(seed=seed, users=users, jobs=jobs, metros=METROS, start_date=add_days(BEGINS, -days))
@@ -147,7 +150,7 @@ def run_market(seed: int, users: int) -> list[dict[str, Any]]:
                     **{name: round(value, 6) for name, value in maps.items()},
                 }
             )
-    return rows
+    return rows, time.process_time() - start
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -180,10 +183,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--users", type=int, default=USERS)
+    parser.add_argument("--processes", type=int, default=1, help="markets at a time")
     parser.add_argument("--json", type=Path, default=None, help=f"write the record to this file, as {RESULT.name}")
     asked = parser.parse_args()
-    start = time.process_time()
-    rows = [row for seed in asked.seeds for row in run_market(seed, asked.users)]
+    with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
+        markets = list(pool.map(run_market, asked.seeds, [asked.users] * len(asked.seeds)))
+    rows = [row for market, _ in markets for row in market]
     table = compared(rows)
     known = float(np.mean([row["known_sooner"] for row in rows]))
     print(f"{known:.0%} of applications are known when clicks are complete")
@@ -203,7 +208,7 @@ def main() -> int:
             "seeds": list(asked.seeds),
             "users": asked.users,
             "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
-            "cpu_seconds": round(time.process_time() - start),
+            "cpu_seconds": round(sum(seconds for _, seconds in markets)),
             "known_sooner": round(known, 4),
             "compared": table,
             "runs": rows,
