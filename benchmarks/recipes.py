@@ -96,6 +96,8 @@ ELECTRICITY = """{
   "training": {"formulations": ["binary"], "minimum_child_examples": 50, "validation_days": 14}
 }"""
 WARM_TREES = 40
+AT_ONCE = replace(JOB_EXAMPLES, funnel_times=(), early_label=None)
+"""Roles by which all steps are learned when the label is complete, so that recipes differ in nothing else."""
 FIT_USERS, FIT_JUDGED_DAYS = 10_000, 24
 SMALL_STEPS: Mapping[str, Any] = {
     "trees_maximum": 600,
@@ -280,9 +282,7 @@ def markets(users: int, is_wanted: Callable[[str], bool]) -> Iterator[Walk]:
             other.live()
         rows = other.mature_examples(first, other.day)
         refits = tuple(start + timedelta(days=7 * week) for week in range((MARKET_DAYS - 9) // 7))
-        yield Walk(
-            name, rows, replace(JOB_EXAMPLES, funnel_times=()), job_applications(policies).training, "funnel", refits
-        )
+        yield Walk(name, rows, AT_ONCE, job_applications(policies).training, "funnel", refits)
 
 
 def real_histories(data: Path | None, is_wanted: Callable[[str], bool]) -> Iterator[Walk]:
@@ -318,7 +318,7 @@ def fits(users: int) -> list[dict[str, Any]]:
     rows = market.mature_examples(first, market.day)
     cheap = replace(job_applications(Policies()).training, formulations=("funnel",), recipes=(PLAIN,))
     policies = {"small steps": replace(cheap, **SMALL_STEPS), "cheap": cheap}
-    walk = Walk("fits", rows, replace(JOB_EXAMPLES, funnel_times=()), cheap, "funnel", (start,))
+    walk = Walk("fits", rows, AT_ONCE, cheap, "funnel", (start,))
     training = walk.training(start)
     unseen = [start + timedelta(days=day) for day in range(FIT_JUDGED_DAYS) if day + 9 < FIT_JUDGED_DAYS]
     found: list[Week] = []

@@ -272,10 +272,13 @@ class MonitoredMarket:
         exposures = self.exposures.get(day)
         if exposures is None or day in self.examples[outcome]:
             return
-        waited = WINDOW_DAYS[outcome] + 1
-        happened = joined([self.outcomes[add_days(day, ahead)] for ahead in range(waited)])
+        waited, early = WINDOW_DAYS[outcome] + 1, WINDOW_DAYS["click"] + 1
+        labels = [("is_clicked", CLICK, "click", waited), ("is_applied_early", APPLY, "click", early)]
+        if outcome == LABEL:
+            labels.append(("is_applied", APPLY, LABEL, waited))
         table = exposures.table
-        for name, kind, window in (("is_clicked", CLICK, "click"), ("is_applied", APPLY, LABEL)):
+        for name, kind, window, days in labels:
+            happened = joined([self.outcomes[add_days(day, ahead)] for ahead in range(days)])
             of_kind = happened.take(happened.kind == kind)
             place = np.minimum(np.searchsorted(exposures.ids, of_kind.exposure_id), len(exposures.ids) - 1)
             is_ours = exposures.ids[place] == of_kind.exposure_id

@@ -1,10 +1,11 @@
 {#- Exposures with what came of them, and the examples that training and monitoring read: the SQL of every label. -#}
 
 {#- Query of the exposures whose labels become mature in the range. `labels` are (column, staging model of the outcome,
-    days after the exposure in which it counts); all are known when the longest window has closed. An exposure that became
-    known only later never gets a label: adding it afterwards would change what was trained on. `numbers` and
-    `timestamps` are further columns of the exposure to keep. -#}
-{% macro labelled_exposures(labels, numbers=[], timestamps=[]) -%}
+    days after the exposure in which it counts); all are known when the longest window has closed. Those that are listed
+    in `early` say what was known when their own window had closed. An exposure that became known only later never gets a
+    label: adding it afterwards would change what was trained on. `numbers` and `timestamps` are further columns of the
+    exposure to keep. -#}
+{% macro labelled_exposures(labels, early=[], numbers=[], timestamps=[]) -%}
 {%- set window_days = labels | map(attribute=2) | max -%}
 with
 
@@ -34,7 +35,7 @@ exposures_{{ label }} as (
     select distinct maturing.exposure_id
     from maturing
     inner join {{ ref(outcome_model) }} as outcomes on maturing.exposure_id = outcomes.exposure_id
-    where outcomes.available_date <= maturing.label_mature_date
+    where outcomes.available_date <= {{ days_after('maturing.exposure_date', days + 1) if label in early else 'maturing.label_mature_date' }}
     and outcomes.occurred_at <= maturing.occurred_at + interval '{{ days }}' day
 
 ),

@@ -5,8 +5,9 @@ Belongs here: the roles of columns and the check that a table fits them. Does no
 
 Concept: everything downstream asks for roles, not for column names, so another use of the same lifecycle names
 its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. A step
-that is complete sooner than the label may say so, and is learned sooner. What is ranked is optional: without an item
-there is no ranking, and examples are judged by average precision over all rows.
+that is complete sooner than the label may say so, and is learned sooner. So may what is known of the label by then,
+where nearly all of it is. What is ranked is optional: without an item there is no ranking, and examples are judged by
+average precision over all rows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 
-OPTIONAL_ROLES = ("features", "categoricals")
+OPTIONAL_ROLES = ("features", "categoricals", "early_label")
 """Roles whose values may be missing."""
 
 
@@ -50,6 +51,8 @@ class ExampleSpec:
         funnel: boolean columns that have to happen before the label, in order; a model of each step is an option.
         funnel_times: for each of them the first day as of which it is complete (date), where that is before the label
             is; empty for the label's time. Columns may repeat, also the label's.
+        early_label: whether the label had happened when the last step of the funnel was complete (boolean, null where
+            that is not known). It teaches the rows that are too young for the label, and judges none. None for nothing.
         rates: ratios of two features, smoothed towards what is usual, so that a new user or item has one.
         vocabularies: all values of a categorical, where they are known beforehand; else those of the training rows.
     """
@@ -63,6 +66,7 @@ class ExampleSpec:
     categoricals: tuple[str, ...] = ()
     funnel: tuple[str, ...] = ()
     funnel_times: tuple[str, ...] = ()
+    early_label: str | None = None
     rates: tuple[RateRole, ...] = ()
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
@@ -83,6 +87,11 @@ class ExampleSpec:
             raise InvalidInputError(
                 f"ExampleSpec.funnel_times names {len(self.funnel_times)} columns for the {len(self.funnel)} of the "
                 "funnel; name one for each, or none"
+            )
+        if self.early_label is not None and not self.funnel_times:
+            raise InvalidInputError(
+                f"ExampleSpec.early_label names {self.early_label}, but funnel_times says of no step when it is "
+                "complete; name the times of the funnel, or no early label"
             )
         for rate in self.rates:
             for name in (rate.successes, rate.trials):
@@ -112,6 +121,11 @@ class ExampleSpec:
         """Steps in order, each with the column of the first day as of which it is complete."""
         times = self.funnel_times or (self.label_time,) * len(self.funnel)
         return dict(zip(self.steps, (*times, self.label_time), strict=True))
+
+    @property
+    def early_time(self) -> str:
+        """Column of the first day as of which the early label is complete: that of the last step before the label."""
+        return self.funnel_times[-1] if self.funnel_times else self.label_time
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExampleSpec:
@@ -186,6 +200,12 @@ class ExampleSpec:
                 raise InvalidInputError(
                     f"{known} in row {late} is after {self.label_time}; a step is complete when the label is, or sooner"
                 )
+        if self.early_label is not None:
+            row = _first(pc.and_(examples[self.early_label], pc.invert(examples[self.label])))
+            if row is not None:
+                raise InvalidInputError(
+                    f"{self.early_label} is true in row {row} without {self.label}; what happened early has happened"
+                )
         for before, after in zip(self.steps, self.steps[1:], strict=False):
             row = _first(pc.and_(examples[after], pc.invert(examples[before])))
             if row is not None:
@@ -193,9 +213,9 @@ class ExampleSpec:
         return examples
 
     def _roles(self) -> Iterator[tuple[str, str]]:
-        for role in ("entity", "item", "time", "label", "label_time"):
+        for role in ("entity", "item", "time", "label", "label_time", "early_label"):
             name = getattr(self, role)
-            if name is not None or role != "item":
+            if name is not None or role not in ("item", "early_label"):
                 yield role, name
         for name in dict.fromkeys(self.funnel_times):
             if name != self.label_time:
@@ -214,6 +234,7 @@ def _check_type(role: str, name: str, found: pa.DataType) -> None:
         "item": is_text or types.is_integer(found),
         "time": types.is_date(found),
         "label": types.is_boolean(found),
+        "early_label": types.is_boolean(found),
         "funnel": types.is_boolean(found),
         "label_time": types.is_date(found),
         "funnel_times": types.is_date(found),

@@ -62,6 +62,7 @@ JOB_EXAMPLES = ExampleSpec(
     label_time="label_mature_date",
     funnel=("is_clicked",),
     funnel_times=("click_mature_date",),
+    early_label="is_applied_early",
     features=(*DERIVED_FEATURES, *PASSED_FEATURES),
     categoricals=CATEGORICAL_FEATURES,
     vocabularies=tuple(CLOSED_VOCABULARIES.items()),

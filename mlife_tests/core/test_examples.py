@@ -73,6 +73,7 @@ def test_a_spec_is_frozen() -> None:
         ({"entity": None}, "entity is empty"),
         ({"label_time": None}, "label_time is empty"),
         ({"item": ""}, "item is empty"),
+        ({"early_label": "soon"}, "early_label names soon, but funnel_times says of no step when it is complete"),
         ({"funnel": ("opened", "applied")}, "funnel names applied, which is its label already"),
         ({"funnel_times": ("known",)}, "funnel_times names 1 columns for the 0 of the funnel"),
         ({"funnel": ("a", "b"), "funnel_times": ("known",)}, "funnel_times names 1 columns for the 2 of the funnel"),
@@ -174,9 +175,30 @@ def test_a_step_is_complete_after_the_exposure_and_not_after_the_label(days: lis
         spec.validated(table)
 
 
-def test_a_record_of_an_earlier_release_has_no_times_of_steps() -> None:
+@pytest.mark.parametrize(
+    ("early", "words"),
+    [
+        ([True, None], ""),
+        ([False, False], ""),
+        ([True, True], "applied_soon is true in row 1 without applied; what happened early has happened"),
+        ([1, 0], "applied_soon holds int64, which cannot be the early_label"),
+    ],
+)
+def test_an_early_label_may_be_unknown_and_never_runs_ahead_of_the_label(early: list[object], words: str) -> None:
+    spec = replace(SPEC, funnel=("opened",), funnel_times=("opened_known",), early_label="applied_soon")
+    table = STEPS.append_column("opened_known", pa.array([date(2026, 5, 3), date(2026, 5, 10)]))
+    table = table.append_column("applied_soon", pa.array(early))
+    assert spec.early_time == "opened_known"
+    if not words:
+        assert spec.validated(table) is table
+        return
+    with pytest.raises(InvalidInputError, match=words):
+        spec.validated(table)
+
+
+def test_a_record_of_an_earlier_release_has_no_times_of_steps_and_no_early_label() -> None:
     record = json.loads(FULL.to_json())
-    del record["funnel_times"]
+    del record["funnel_times"], record["early_label"]
     assert ExampleSpec.from_record(record) == FULL
 
 
@@ -213,7 +235,7 @@ def test_a_short_record_has_defaults() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"entitty": "user_id"}, "unknown key 'entitty'; known are categoricals, entity, features"),
+        ({"entitty": "user_id"}, "unknown key 'entitty'; known are categoricals, early_label, entity"),
         ({"label": None}, "label is empty"),
         ({"label": 3}, "label is 3; write the name of a column"),
         ({"features": "distance_km"}, "features is no list of strings"),

@@ -5,7 +5,8 @@ formulation and recipe (`competition`), whether the result may serve (`gate`).
 
 Concept: formulation, recipe, number of trees and calibrators come from validation days that the first fit, with its
 vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
-before the gate, with that number of trees. The gate measures the calibration of what serves, out of sample.
+before the gate, with that number of trees, and the label also on what an early label says of younger rows
+(`early_label`). The gate measures the calibration of what serves, out of sample.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Progress, model_text
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.competition import compete, each
+from mlife_assets.core.training.early_label import early_label
 from mlife_assets.core.training.formulations import Formulation, TunedStep
-from mlife_assets.core.training.manifest_facts import AT_LIMIT, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
+from mlife_assets.core.training.manifest_facts import AT_LIMIT, EARLY_LABEL, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.recipes import fit_step, weighted_by_age
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
-from mlife_assets.core.training.step_rows import every_row, known_outcome, learning_rows, reached_before
+from mlife_assets.core.training.step_rows import every_row, rows_of
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.training.tuning_rows import thinned
 
 IMPORTANCE_ROWS = 2_000
-FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, npt.NDArray[np.bool_]], tuple[ModelStage, int]]
-"""Fits a step on the rows that reached it; returns its stage and how many rows it learned from."""
+Mask = npt.NDArray[np.bool_]
+FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, Mask, Mask], tuple[ModelStage, int]]
+"""Fits a step, given its outcome and the rows that reached it; returns its stage and how many rows it learned from."""
 
 
 def fit_model(
@@ -76,18 +79,20 @@ def fit_model(
         else _final_estimator(training, policy, chosen, matrix, estimator)
     )
 
+    early = early_label(training, policy)
+
     def stage(step: TunedStep) -> tuple[ModelStage, int]:
         calibrator = fit_calibrator(
             step.raw[step.is_reached],
             step.outcome[step.is_reached],
             isotonic_minimum_positives=policy.isotonic_minimum_positives,
         )
-        return final(step, calibrator, reached_before(chosen.name, training, step.step))
+        return final(step, calibrator, *early.taught(chosen.name, training, step.step))
 
     fitted = each(stage, chosen.steps, cores)
     stages = [one for one, _ in fitted]
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
-    known = learning_rows(training, matrix, training.roles.label, training.known(training.roles.label))
+    known = rows_of(training, matrix, *early.taught("binary", training, training.roles.label))
     rule = fit_simple_rule(known.matrix, known.outcome, spec, simple_columns)
     facts = {
         **_manifest(training, policy, chosen, stages),
@@ -97,6 +102,7 @@ def fit_model(
         "recipes": {one.recipe.name: one.log_loss for one in found.recipes},
         "recipes_refused": found.recipes_refused,
         "rows_by_step": {one.step: rows for one, rows in fitted},
+        **({EARLY_LABEL: early.facts} if early.facts else {}),
         "importance": _importance(artifact, unexpanded, policy),
         SIMPLE_RULE: rule.to_record(),
     }
@@ -114,8 +120,8 @@ def _final_boosting(
     """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
     part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
 
-    def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
-        rows = part.about(known_outcome(training, step.step), reached)
+    def final(step: TunedStep, calibrator: Calibrator, outcome: Mask, reached: Mask) -> tuple[ModelStage, int]:
+        rows = part.about(outcome, reached)
         fitted = fit_step(
             rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
         )
@@ -133,8 +139,8 @@ def _final_estimator(
 ) -> FinalStep:
     """Return what fits a step on everything by an estimator of one's own."""
 
-    def final(step: TunedStep, calibrator: Calibrator, reached: npt.NDArray[np.bool_]) -> tuple[ModelStage, int]:
-        rows = weighted_by_age(learning_rows(training, matrix, step.step, reached), chosen.recipe, policy)
+    def final(step: TunedStep, calibrator: Calibrator, outcome: Mask, reached: Mask) -> tuple[ModelStage, int]:
+        rows = weighted_by_age(rows_of(training, matrix, outcome, reached), chosen.recipe, policy)
         own = fit_estimator(estimator, rows, seed=policy.seed)
         return ModelStage(step.step, "", calibrator, own.to_bytes()), len(rows.outcome)
 

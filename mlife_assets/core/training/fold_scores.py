@@ -21,7 +21,7 @@ from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import StagedScorer
 from mlife_assets.core.training.folds import Days, Fold, rows_by_fold
 from mlife_assets.core.training.judgement import GateRows, Side
-from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
+from mlife_assets.core.training.manifest_facts import last_trained_day, learned_to, trained_to
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, mature_day
 
@@ -46,7 +46,7 @@ def first_unlearned_day(artifact: ModelArtifact) -> date:
 
     The steps of a funnel learn to different days, and the product of all of them is what the label is held against.
     """
-    return add_days(max(trained_to(artifact.manifest, stage.step) for stage in artifact.stages), 1)
+    return add_days(max(learned_to(artifact.manifest, stage.step) for stage in artifact.stages), 1)
 
 
 def side_of_folds(version: str, folds: Sequence[Fold], gate: GateRows, roles: ExampleSpec, scorers: Scorers) -> Side:

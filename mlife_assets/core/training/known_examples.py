@@ -5,7 +5,8 @@ and which validate (`training_set`), reading marts (`components`).
 
 Concept: steps of a funnel are complete at different ages, so the newest exposures have the outcome of early steps and
 none of the label. A step is known by cohort of exposure: of all exposures that are old enough, never of those whose
-outcome came early, or fast ones would count double. What is not known is null, so nobody learns from it by mistake.
+outcome came early, or fast ones would count double. An early label is known by the same cohort as the last step before
+the label. What is not known is null, so nobody learns from it by mistake.
 """
 
 from __future__ import annotations
@@ -38,12 +39,19 @@ def as_known(rows: pa.Table, roles: ExampleSpec, known_on: date) -> pa.Table:
     for mask in masks.values():
         is_any = pc.or_(is_any, mask)
     kept = where(rows, is_any)
-    for step, time in roles.step_times.items():
+    for step, time in _outcome_times(kept, roles).items():
         is_complete = pc.less_equal(kept[time], day)
         if count(is_complete) < kept.num_rows:
             hidden = pc.if_else(is_complete, kept[step], pa.scalar(None, pa.bool_()))
             kept = kept.set_column(kept.column_names.index(step), step, hidden)
     return kept
+
+
+def _outcome_times(rows: pa.Table, roles: ExampleSpec) -> dict[str, str]:
+    """Return the columns that say what happened, each with the first day as of which it is complete."""
+    early = roles.early_label
+    times = roles.step_times
+    return times if early is None or early not in rows.column_names else {**times, early: roles.early_time}
 
 
 def require_roles(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
@@ -77,7 +85,7 @@ def require_mature(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
     Raises:
         InvalidInputError: names the step, how many rows, the first of them and the remedy.
     """
-    for step, time in roles.step_times.items():
+    for step, time in _outcome_times(rows, roles).items():
         is_early = pc.and_not(rows[step].is_valid(), pc.less_equal(rows[time], pa.scalar(as_of, pa.date32())))
         if early := count(is_early):
             row = pc.index(is_early, True).as_py()
@@ -133,6 +141,8 @@ def mart_windows(model: Model, known_on: date) -> tuple[MartWindow, ...]:
 def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Table:
     """Return rows of the marts of steps as one table: the columns that all have, the steps and their times.
 
+    A mart without the early label knows none.
+
     Args:
         marts: steps with rows of their marts, as of `mart_windows`: the label's first.
         model: roles and steps.
@@ -153,6 +163,8 @@ def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Tab
             for one in model.steps:
                 if one.label not in needed:
                     rows = _with(rows, one.label, pa.nulls(rows.num_rows, pa.bool_()))
+        if roles.early_label is not None and roles.early_label not in rows.column_names:
+            rows = rows.append_column(roles.early_label, pa.nulls(rows.num_rows, pa.bool_()))
         tables.append(with_step_times(rows, model))
     common = [name for name in tables[0].column_names if all(name in one.column_names for one in tables)]
     return pa.concat_tables([one.select(common) for one in tables])

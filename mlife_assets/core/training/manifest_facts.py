@@ -30,7 +30,9 @@ LIMIT_WORDS = {
     MAXIMUM: "reached the maximum of trees before it could stop early: more trees might have been better",
 }
 TRAINED_TO = "trained_to"
-"""Key of the last exposure day that each step learned from; models of 0.1.0 have none."""
+"""Key of the last exposure day whose complete outcome each step learned from; models of 0.1.0 have none."""
+EARLY_LABEL = "early_label"
+"""Key of what taught the rows that are too young for the label (`training.early_label`)."""
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -60,9 +62,18 @@ _METHOD = {
 
 
 def trained_to(manifest: Mapping[str, Any], step: str) -> date:
-    """Return the last exposure day that a step learned from; without its own, that of the model."""
+    """Return the last exposure day whose complete outcome a step learned from; without its own, that of the model."""
     days: Mapping[str, str] = manifest.get(TRAINED_TO, {})
     return date.fromisoformat(days.get(step, manifest["training_end_date"]))
+
+
+def learned_to(manifest: Mapping[str, Any], step: str) -> date:
+    """Return the last exposure day that a step learned anything from, an early label included."""
+    early = manifest.get(EARLY_LABEL, {}).get("last_day")
+    days = [trained_to(manifest, step)]
+    if early is not None and step == manifest.get("label"):
+        days.append(date.fromisoformat(early))
+    return max(days)
 
 
 def last_trained_day(manifest: Mapping[str, Any]) -> date:
@@ -145,7 +156,7 @@ def section_of(name: str, value: Scalar) -> Section:
         return "policy"
     if parts[0] == TRAINED_TO or any(part.endswith(("_date", "_day", "_days")) for part in parts):
         return "windows"
-    if parts[-1] in _DATA or parts[0] == "examples_by_step":
+    if parts[-1] in _DATA or parts[0] in ("examples_by_step", EARLY_LABEL):
         return "data"
     if _METHOD.intersection(parts) or isinstance(value, str | bool) or value is None:
         return "method"

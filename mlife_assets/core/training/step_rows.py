@@ -23,8 +23,14 @@ Array = npt.NDArray[np.float64]
 
 def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
     """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
-    outcome = training.outcome(step, rows)
-    return Rows(matrix[rows], outcome, entity_codes(training)[rows], day=_days(training)[rows])
+    outcome = np.zeros(len(rows), dtype=np.bool_)
+    outcome[rows] = training.outcome(step, rows)
+    return rows_of(training, matrix, outcome, rows)
+
+
+def rows_of(training: TrainingSet, matrix: Array, outcome: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Rows:
+    """Return the rows of a mask; matrix, outcome and mask are of all n rows."""
+    return Rows(matrix[rows], outcome[rows], entity_codes(training)[rows], day=_days(training)[rows])
 
 
 def every_row(training: TrainingSet, matrix: Array) -> Rows:
@@ -56,12 +62,15 @@ def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[n
 
     It is known of them, and in a funnel they reached the step before.
     """
+    rows, before = training.known(step), step_before(name, training, step)
+    return rows if before is None else rows & known_outcome(training, before)
+
+
+def step_before(name: str, training: TrainingSet, step: str) -> str | None:
+    """Return the step of a formulation that has to be reached before another; None for its first."""
     steps = [one for one, _ in steps_of(name, training)]
-    place, rows = steps.index(step), training.known(step)
-    if place > 0:
-        rows = rows & training.known(steps[place - 1])
-        rows[rows] = training.outcome(steps[place - 1], rows)
-    return rows
+    place = steps.index(step)
+    return steps[place - 1] if place > 0 else None
 
 
 def from_validation_on(training: TrainingSet) -> npt.NDArray[np.bool_]:

@@ -73,7 +73,7 @@ class TrainingSet:
 
     @property
     def trained_to(self) -> dict[str, date]:
-        """Steps in order that are known of a row, each with the last exposure day that it can learn from."""
+        """Steps in order that are known of a row, each with the last exposure day whose complete outcome it has."""
         days = self.examples[self.roles.time]
         last = {step: pc.max(days.filter(pa.array(self.known(step)))).as_py() for step in self.roles.steps}
         return {step: day for step, day in last.items() if day is not None}

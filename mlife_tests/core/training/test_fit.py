@@ -253,7 +253,7 @@ def test_where_nothing_can_be_learned_all_reasons_are_reported(training_set: Tra
 def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: TrainingSet) -> None:
     with pytest.raises(InvalidInputError, match="constrains salary"):
         fit_model(training_set, replace(QUICK, rising=("salary",)))
-    plain = replace(training_set, roles=replace(training_set.roles, funnel=(), funnel_times=()))
+    plain = replace(training_set, roles=replace(training_set.roles, funnel=(), funnel_times=(), early_label=None))
     with pytest.raises(InvalidInputError, match="add binary"):
         fit_model(plain, replace(QUICK, formulations=("funnel",)))
 

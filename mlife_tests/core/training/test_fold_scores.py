@@ -90,9 +90,18 @@ def test_a_model_is_asked_itself_once_all_that_it_learned_was_complete(artifacts
     [
         (True, {"trained_to": {"is_clicked": "2026-05-30", "is_applied": "2026-05-25"}}, date(2026, 5, 31)),
         (False, {"trained_to": {"is_applied": "2026-05-25"}}, date(2026, 5, 26)),
+        (
+            False,
+            {
+                "trained_to": {"is_applied": "2026-05-25"},
+                "early_label": {"last_day": "2026-05-30"},
+                "label": "is_applied",
+            },
+            date(2026, 5, 31),
+        ),
         (True, {}, date(2026, 5, 31)),
     ],
-    ids=["funnel", "the label alone, beside rows without one", "of 0.1.0"],
+    ids=["funnel", "the label alone, beside rows without one", "taught early", "of 0.1.0"],
 )
 def test_a_day_is_unlearned_once_no_step_learned_from_it(
     tiny_models: ModuleType, is_funnel: bool, manifest: dict[str, object], first: date

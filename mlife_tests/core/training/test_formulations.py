@@ -124,7 +124,7 @@ def test_a_larger_gain_within_its_error_does_not_hide_a_smaller_sure_one() -> No
 
 def test_what_the_examples_allow_is_available_in_the_order_of_the_policy(training_set: TrainingSet) -> None:
     roles = training_set.roles
-    no_funnel = replace(training_set, roles=replace(roles, funnel=(), funnel_times=()))
+    no_funnel = replace(training_set, roles=replace(roles, funnel=(), funnel_times=(), early_label=None))
     neither = replace(no_funnel, roles=replace(no_funnel.roles, item=None))
     every = replace(POLICY, formulations=("lambdarank", "funnel", "binary"))
     assert available_formulations(training_set, every) == ("lambdarank", "funnel", "binary")

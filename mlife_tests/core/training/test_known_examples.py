@@ -220,6 +220,49 @@ def test_a_model_whose_steps_are_known_together_reads_the_mart_of_its_label() ->
     assert [one.step.name for one in mart_windows(no_sooner, TODAY)] == ["purchase"]
 
 
+def test_an_early_label_is_known_when_the_step_before_the_label_is() -> None:
+    roles = replace(ROLES, early_label="bought_soon")
+    rows = exposures()
+    rows = rows.append_column("bought_soon", rows["bought"])
+    known_on = TODAY - timedelta(days=10)
+    seen = as_known(rows, roles, known_on)
+    is_complete = pc.less_equal(seen["opened_known"], pa.scalar(known_on, pa.date32()))
+    assert seen["bought_soon"].is_valid().equals(is_complete)
+    assert pc.sum(is_complete).as_py() > pc.sum(seen["bought"].is_valid()).as_py()
+    later = as_known(rows, replace(roles, funnel_times=("bought_known",)), known_on)
+    assert later["bought_soon"].is_valid().equals(later["bought"].is_valid())
+    with pytest.raises(InvalidInputError, match="bought_soon of 400 examples is not mature as of 2026-06-01"):
+        require_mature(_with_nulls(rows), roles, TODAY)
+
+
+def _with_nulls(rows: pa.Table) -> pa.Table:
+    """Hide openings and labels that are not complete, and leave the early label."""
+    seen = as_known(rows, ROLES, TODAY)
+    days = rows["day"]
+    young = rows.filter(pc.greater(days, pa.scalar(TODAY - timedelta(days=3), pa.date32())))
+    hidden = young.select(seen.column_names)
+    for name in ("opened", "bought"):
+        place = hidden.column_names.index(name)
+        hidden = hidden.set_column(place, name, pa.nulls(hidden.num_rows, pa.bool_()))
+    both = pa.concat_tables([seen, hidden])
+    early = pa.concat_arrays(
+        [pa.nulls(seen.num_rows, pa.bool_()), young["bought_soon"].combine_chunks().cast(pa.bool_())]
+    )
+    return both.set_column(both.column_names.index("bought_soon"), "bought_soon", early)
+
+
+def test_a_mart_that_has_no_early_label_knows_none() -> None:
+    (label, rows), (step, young) = marts(TODAY)
+    model = replace(MODEL, roles=replace(ROLES, early_label="bought_soon"))
+    assert (
+        joined_marts([(label, rows), (step, young)], model)["bought_soon"].null_count == rows.num_rows + young.num_rows
+    )
+    soon = young.append_column("bought_soon", pa.array([True] * young.num_rows))
+    joined = joined_marts([(label, rows), (step, soon)], model)
+    assert joined["bought_soon"].null_count == rows.num_rows
+    assert joined["bought_soon"].to_pylist()[-1] is True
+
+
 def test_a_mart_without_a_step_that_it_should_know_is_refused() -> None:
     (label, rows), early = marts(TODAY)
     with pytest.raises(InvalidInputError, match="the mart purchases lacks column opened; add it there"):

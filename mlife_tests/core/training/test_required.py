@@ -101,7 +101,7 @@ def test_the_time_of_every_step_is_examined(training_set: TrainingSet, artifact:
     place = training_set.examples.column_names.index("click_mature_date")
     leaked = replace(training_set, examples=training_set.examples.set_column(place, "click_mature_date", told))
     assert examined_steps(training_set.roles) == ("is_applied", "is_clicked")
-    assert examined_steps(replace(training_set.roles, funnel_times=())) == ("is_applied",)
+    assert examined_steps(replace(training_set.roles, funnel_times=(), early_label=None)) == ("is_applied",)
     for training, is_met in ((training_set, True), (leaked, False)):
         _, found = training_conditions(training, artifact.feature_spec)
         assert found.is_met is is_met

@@ -134,7 +134,7 @@ def test_the_label_validates_on_the_days_of_the_policy_and_decides_when_validati
     validation = days_of(training, training.is_validation)
     assert (validation[-1] - validation[0]).days + 1 == POLICY.validation_days
     assert training.last_day == training.trained_to["is_clicked"] > validation[-1]
-    same = replace(JOB_EXAMPLES, funnel_times=())
+    same = replace(JOB_EXAMPLES, funnel_times=(), early_label=None)
     both = replace(job_applications(Policies(training=POLICY)), roles=same)
     alike = build_training_set(examples, both, as_of=date(2026, 6, 2), gate_start=GATE, quarantined=())
     assert alike.validation_start == training.validation_start

@@ -19,6 +19,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fairness import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.manifest_facts import (
+    EARLY_LABEL,
     OWN_ESTIMATOR,
     TRAINED_TO,
     Scalar,
@@ -36,6 +37,7 @@ _WINDOWS = (
     ("training", "fitted on these days"),
     ("validation", "formulation, recipe, calibrator and number of trees, if any, chosen here"),
 )
+_EARLY_NOTE = "too young for the label; fitted on what had happened early"
 _PROVENANCE = {"training_data_hash", "code_version"}
 
 
@@ -161,7 +163,8 @@ def _priors(artifact: ModelArtifact) -> Facts:
 
 def _is_in_window(name: str) -> bool:
     shown = (f"{window}_{end}_date" for window, _ in _WINDOWS for end in ("start", "end"))
-    return name in shown or name.startswith(f"{TRAINED_TO}.")
+    early = (f"{EARLY_LABEL}.first_day", f"{EARLY_LABEL}.last_day")
+    return name in (*shown, *early) or name.startswith(f"{TRAINED_TO}.")
 
 
 def _windows(facts: Mapping[str, Scalar], given: Sequence[CardWindow]) -> tuple[CardWindow, ...]:
@@ -185,6 +188,11 @@ def _windows(facts: Mapping[str, Scalar], given: Sequence[CardWindow]) -> tuple[
             rows = _count(facts.get(f"examples_by_step.{step}"))
             until = date.fromisoformat(str(last))
             found[step] = CardWindow(step, found["training"].first, until, "this step is known sooner", rows)
+    begins, ends = (facts.get(f"{EARLY_LABEL}.{end}_day") for end in ("first", "last"))
+    if begins is not None and ends is not None:
+        rows, positives = (_count(facts.get(f"{EARLY_LABEL}.{count}")) for count in ("rows", "positives"))
+        days = (date.fromisoformat(str(begins)), date.fromisoformat(str(ends)))
+        found[EARLY_LABEL] = CardWindow(EARLY_LABEL, *days, _EARLY_NOTE, rows, positives)
     return tuple((found | {window.name: window for window in given}).values())
 
 

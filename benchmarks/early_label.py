@@ -1,17 +1,20 @@
-"""Would a label that is complete sooner teach more of a new world? Two fits of a morning, asked about that morning.
+"""What an early label teaches of a new world: three fits of a morning, asked about that morning.
 
-Run: python benchmarks/shorter_label.py [--seeds 7201 ...] [--users 6000] [--json FILE]
+Run: python benchmarks/early_label.py [--seeds 7201 ...] [--users 6000] [--processes 1] [--json FILE]
 
 Each seed is a market of its own. It lives 60 days after its warm-up, then people begin to weigh pay more, or do not.
-So many days later two models are fitted, both by the product's functions and default policies, and by the half-life
-that the product has in a drift of that age:
+So many days later three models are fitted by the product's functions and default policies, and by the half-life that
+the product has in a drift of that age:
 
-- *product*: clicks of exposures that are 3 days old, applications of those that are 8 days old.
-- *shorter label*: both of exposures that are 3 days old. Only applications that were known by then count. Its level is
-  too low, so it could only rank.
+- *complete*: clicks of exposures that are 3 days old, applications of those that are 8 days old, as before there was an
+  early label.
+- *early*: the product. Of exposures that are 3 to 8 days old, applications count that were known when clicks were
+  complete; they teach the final fit.
+- *shorter*: both of exposures that are 3 days old, and of all of them only such applications count. Its level is too
+  low, so it could only rank.
 
-Both rank the candidates of the same 500 people that morning. Compared is expected MAP@10 on true probabilities, in
-pairs, by market: the mean difference with its 95 % interval (Student's, over markets).
+All rank the candidates of the same 500 people that morning. Compared is expected MAP@10 on true probabilities with the
+first, in pairs, by market: the mean difference with its 95 % interval (Student's, over markets).
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from monitored_market.champion import WARM_UP_DAYS, learned_from
 from monitored_market.marts import WINDOW_DAYS, MonitoredMarket
 from monitored_market.recovered import BEGINS, Kind, one_candidate
@@ -68,8 +72,8 @@ FITTED_AFTER = (5, 8, 12, 16, 20)
 ALARM_DAY = 4
 """The first alarm of a large drift is on its fifth morning (docs/adr/0032_evidence.md); its age counts from there."""
 HISTORY_DAYS, JUDGED_USERS, USERS, JOBS, METROS = 60, 500, 6_000, 500, 10
-PRODUCT, SHORTER = "product", "shorter label"
-RESULT = Path(__file__).resolve().parent / "results" / "shorter_label.json"
+COMPLETE, EARLY, SHORTER = "complete", "early", "shorter"
+RESULT = Path(__file__).resolve().parent / "results" / "early_label.json"
 
 
 def first_day(market: MonitoredMarket) -> date:
@@ -78,20 +82,20 @@ def first_day(market: MonitoredMarket) -> date:
 
 
 def shorter_training(market: MonitoredMarket, policies: Policies) -> TrainingSet:
-    """Return what is learned this morning if only applications count that were known when clicks were complete."""
-    roles = replace(job_applications(policies).roles, funnel_times=())
+    """Return what is learned this morning if only applications count that came early."""
+    roles = replace(job_applications(policies).roles, funnel_times=(), early_label=None)
     last = last_mature_exposure_day(market.day, WINDOW_DAYS["click"])
     rows = market.mature_examples(first_day(market), last, "click")
+    rows = rows.append_column(roles.label, rows["is_applied_early"])
     named = f"{market.config.fingerprint}/{market.day}/shorter"
     return split_examples(rows, roles, known_on=market.day, policy=policies.training, data_hash=named)
 
 
 def known_sooner(market: MonitoredMarket) -> float:
-    """Return the share of a complete label's positives that the shorter label has."""
-    last = last_mature_exposure_day(market.day, WINDOW_DAYS[LABEL])
-    long, short = (market.mature_examples(first_day(market), last, outcome) for outcome in (LABEL, "click"))
-    positives = [int(np.sum(rows["is_applied"].to_numpy(zero_copy_only=False))) for rows in (short, long)]
-    return positives[0] / positives[1]
+    """Return the share of the complete label's positives that the early one has."""
+    rows = market.mature_examples(first_day(market), last_mature_exposure_day(market.day, WINDOW_DAYS[LABEL]))
+    early, complete = (int(pc.sum(rows[name]).as_py()) for name in ("is_applied_early", "is_applied"))
+    return early / complete
 
 
 def training_policy(policies: Policies, kind: Kind, after: int) -> TrainingPolicy:
@@ -133,8 +137,10 @@ def run_market(seed: int, users: int) -> tuple[list[dict[str, Any]], float]:
             market.live()
             if after not in FITTED_AFTER:
                 continue
+            learned = learned_from(market, policies, market.day)
             trainings = {
-                PRODUCT: learned_from(market, policies, market.day),
+                COMPLETE: replace(learned, roles=replace(learned.roles, early_label=None)),
+                EARLY: learned,
                 SHORTER: shorter_training(market, policies),
             }
             maps = asked_this_morning(
@@ -154,32 +160,26 @@ def run_market(seed: int, users: int) -> tuple[list[dict[str, Any]], float]:
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return by kind and day, and by kind alone, what the shorter label wins over the product, over markets."""
+    """Return by kind and day, and by kind alone, what either early label wins over the complete one, over markets."""
     found = []
     for kind in KINDS:
         for after in (*FITTED_AFTER, None):
             own = [row for row in rows if row["kind"] == kind.name and after in (None, row["after"])]
             seeds = sorted({row["seed"] for row in own})
-            gains = np.array(
-                [np.mean([row[SHORTER] - row[PRODUCT] for row in own if row["seed"] == seed]) for seed in seeds]
-            )
-            limits = bounds(gains)
-            found.append(
-                {
-                    "kind": kind.name,
-                    "after": after,
-                    "markets": len(seeds),
-                    PRODUCT: round(float(np.mean([row[PRODUCT] for row in own])), 5),
-                    SHORTER: round(float(np.mean([row[SHORTER] for row in own])), 5),
-                    "gain": round(float(np.mean(gains)), 5),
-                    "bounds": None if limits is None else [round(one, 5) for one in limits],
-                }
-            )
+            facts = {"kind": kind.name, "after": after, "markets": len(seeds)}
+            facts[COMPLETE] = round(float(np.mean([row[COMPLETE] for row in own])), 5)
+            for name in (EARLY, SHORTER):
+                by_market = [[row[name] - row[COMPLETE] for row in own if row["seed"] == seed] for seed in seeds]
+                gains = np.array([np.mean(of_one) for of_one in by_market])
+                limits = bounds(gains)
+                facts[name] = round(float(np.mean(gains)), 5)
+                facts[f"{name}_bounds"] = None if limits is None else [round(one, 5) for one in limits]
+            found.append(facts)
     return found
 
 
 def main() -> int:
-    """Print what the shorter label wins."""
+    """Print what early labels win."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--users", type=int, default=USERS)
@@ -192,13 +192,14 @@ def main() -> int:
     table = compared(rows)
     known = float(np.mean([row["known_sooner"] for row in rows]))
     print(f"{known:.0%} of applications are known when clicks are complete")
-    print(f"{'drift':10}{'days after':>11}{'markets':>9}{PRODUCT:>10}{SHORTER:>15}{'gain':>9}  95 %")
+    print(f"{'drift':10}{'days after':>11}{'markets':>9}{COMPLETE:>10}{EARLY:>30}{SHORTER:>30}")
     for one in table:
-        limits = "" if one["bounds"] is None else f"{one['bounds'][0]:+.4f} to {one['bounds'][1]:+.4f}"
-        print(
-            f"{one['kind']:10}{one['after'] or 'all':>11}{one['markets']:>9}{one[PRODUCT]:>10.4f}{one[SHORTER]:>15.4f}"
-            f"{one['gain']:>+9.4f}  {limits}"
-        )
+        gains = ""
+        for name in (EARLY, SHORTER):
+            limits = one[f"{name}_bounds"]
+            told = "" if limits is None else f" ({limits[0]:+.4f} to {limits[1]:+.4f})"
+            gains += f"{f'{one[name]:+.4f}{told}':>30}"
+        print(f"{one['kind']:10}{one['after'] or 'all':>11}{one['markets']:>9}{one[COMPLETE]:>10.4f}{gains}")
     if asked.json:
         head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=RESULT.parent, capture_output=True, text=True, check=True
