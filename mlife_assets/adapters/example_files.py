@@ -170,7 +170,8 @@ def _columns(study: Study) -> list[str]:
     dates = (roles.time, roles.label_time, *roles.funnel_times)
     types = {**dict.fromkeys(dates, "date"), **dict.fromkeys(roles.features, "double")}
     values = {name: f"cast({_quoted(name)} as {types.get(name, 'varchar')})" for name in roles.columns}
-    values |= {name: _flag(name) for name in roles.steps}
+    early = () if roles.early_label is None else (roles.early_label,)
+    values |= {name: _flag(name) for name in (*roles.steps, *early)}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
     if study.human_score is not None:
         columns.append(f"cast({HUMAN_COLUMN} as double) as {HUMAN_COLUMN}")

@@ -72,6 +72,17 @@ def test_times_of_steps_are_days(parquet: Path) -> None:
         read_examples(parquet, study(roles=roles, derive={**derive, "seen_known": "day + 3"}))
 
 
+def test_an_early_label_is_true_false_or_not_known(parquet: Path) -> None:
+    roles = {**SPEC["roles"], "funnel": ["seen"], "funnel_times": ["seen_known"], "early_label": "soon"}
+    derive = {**SPEC["derive"], "seen": "true", "seen_known": "day + 1"}
+    found = read_examples(
+        parquet, study(roles=roles, derive={**derive, "soon": "case when won then amount is null end"})
+    )
+    assert found["soon"].to_pylist() == [None, True, False]
+    with pytest.raises(InvalidInputError, match="soon is 2; write true or false, 1 or 0"):
+        read_examples(parquet, study(roles=roles, derive={**derive, "soon": "2"}))
+
+
 def test_every_format_gives_the_same_table(parquet: Path, tmp_path: Path) -> None:
     expected = read_examples(parquet, study())
     plain = tmp_path / "rows.csv"

@@ -409,6 +409,12 @@ def dbt_built() -> Callable[..., Built]:
 
 
 @pytest.fixture(scope="session")
+def lake_of() -> Callable[..., World]:
+    """Return what writes rows, or those known by a day, into a lake."""
+    return write_world
+
+
+@pytest.fixture(scope="session")
 def dbt_run() -> Callable[..., str]:
     """Return what runs any command of dbt."""
     return run_dbt

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import md5
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -202,6 +203,49 @@ def test_click_examples_are_the_same_exposures_with_clicks_known_sooner(full, wo
         told = [click for click in clicks if click["exposure_id"] == name and click["observed_at"] < midnight(mature)]
         assert row["is_clicked"] == bool(told)
     assert {row["is_clicked"] for row in examples.values()} == {True, False}
+
+
+@pytest.mark.parametrize("examples", ["labelled_examples", "click_examples"])
+def test_an_application_is_early_if_it_came_and_was_known_in_the_window_of_clicks(full, world, examples: str) -> None:
+    columns, window = ["exposure_id", "exposure_date", "is_applied_early"], timedelta(days=2)
+    found = full.warehouse.read(examples, columns=columns).to_pylist()
+    shown = {row["event_id"]: row["occurred_at"] for row in first_observed(world.rows["impression"])}
+    applies = first_observed(world.rows["apply"])
+    impressions = [row for row in found if row["exposure_id"] in shown]
+    assert len(impressions) > 0.5 * len(found)
+    for row in impressions:
+        known_by = midnight(row["exposure_date"] + window + timedelta(days=1))
+        told = [
+            apply
+            for apply in applies
+            if apply["exposure_id"] == row["exposure_id"]
+            and apply["observed_at"] < known_by
+            and apply["occurred_at"] <= shown[row["exposure_id"]] + window
+        ]
+        assert row["is_applied_early"] == bool(told)
+    assert {row["is_applied_early"] for row in impressions} == {True, False}
+
+
+def test_marts_of_a_release_without_early_labels_have_them_from_the_next_day_on(
+    rows, tmp_path, day_of, dbt_run, lake_of
+) -> None:
+    marts, target, lake = ("click_examples", "labelled_examples"), tmp_path / "target", tmp_path / "lake"
+    select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
+    lake_of(lake, rows, until=day_of(13))
+    dbt_run(target, lake, "build", *select, first=day_of(1), last=day_of(11))
+    with duckdb.connect(str(target / "warehouse.duckdb")) as connection:
+        for mart in marts:
+            connection.execute(f"alter table marts.{mart} drop column is_applied_early")
+    dbt_run(target, lake, "build", *select, first=day_of(12), last=day_of(13))
+    with duckdb.connect(str(target / "warehouse.duckdb"), read_only=True) as connection:
+        for mart in marts:
+            (_, old, old_known, old_clicks), (_, new, new_known, new_clicks) = connection.execute(
+                "select label_mature_date > ?, count(*), count(is_applied_early), count_if(is_clicked) "
+                f"from marts.{mart} group by 1 order by 1",
+                [day_of(11)],
+            ).fetchall()
+            assert (old_known, new_known) == (0, new)
+            assert min(old, old_clicks, new, new_clicks) > 0
 
 
 @pytest.mark.parametrize("examples", ["labelled_examples", "click_examples"])

@@ -303,6 +303,13 @@ def test_a_step_that_is_known_sooner_learns_up_to_its_own_day() -> None:
     assert found.training.trained_to == {"seen": start - timedelta(days=1), "won": start - timedelta(days=3)}
     assert found.judged.trained_to == start - timedelta(days=1)
     assert "challenger_trained_before_gate" not in [one.name for one in found.decision.unmet]
+    training = {**TRAINING, "formulations": ["funnel", "binary"]}
+    early = study(roles={**roles, "early_label": "won_soon"}, training=training)
+    taught = train_on_examples(timed.append_column("won_soon", table["won"]), early)
+    facts = taught.artifact.manifest["early_label"]
+    assert facts["share_of_positives"] == 1.0
+    assert facts["last_day"] == (start - timedelta(days=1)).isoformat()
+    assert taught.judged.trained_to == found.judged.trained_to
     together = train_on_examples(timed, study(roles={**roles, "funnel_times": []}))
     assert together.training.last_day == start - timedelta(days=3)
     assert together.training.validation_start == found.training.validation_start
