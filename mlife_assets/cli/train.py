@@ -115,7 +115,12 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
     import pyarrow.compute as pc
 
-    from mlife_assets.core.training.manifest_facts import fitted_words, recipe_words, trained_to_words
+    from mlife_assets.core.training.manifest_facts import (
+        early_label_words,
+        fitted_words,
+        recipe_words,
+        trained_to_words,
+    )
 
     parts = []
     for verb, rows in (("Trained", model.training.examples), ("judged", model.gate)):
@@ -125,6 +130,8 @@ def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]
     if len(set(model.training.trained_to.values())) > 1:
         parts.append(f"each step was learned up to {trained_to_words(model.training.trained_to)}")
     manifest = model.artifact.manifest
+    if words := early_label_words(manifest):
+        parts.append(words)
     strongest = sorted(manifest["importance"], key=lambda name: (-manifest["importance"][name], name))
     return (
         "; ".join(parts) + ".",

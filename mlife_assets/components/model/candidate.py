@@ -23,7 +23,7 @@ from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
-from mlife_assets.core.training.manifest_facts import fitted_words, trained_to_words
+from mlife_assets.core.training.manifest_facts import early_label_words, fitted_words, trained_to_words
 
 GROUP = "model"
 _COMMON: dict[str, Any] = {
@@ -105,6 +105,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "model_version": version,
                 **facts,
                 "fitted": fitted_words(artifact.manifest),
+                **({"early_label": words} if (words := early_label_words(artifact.manifest)) else {}),
                 "formulations": table(
                     [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
                 ),

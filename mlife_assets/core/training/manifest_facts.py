@@ -122,6 +122,19 @@ def fitted_words(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['trees']} trees" + (f" ({'; '.join(words)})" if words else "")
 
 
+def early_label_words(manifest: Mapping[str, Any]) -> str:
+    """Return what rows that are too young for their label taught; "" where no early label is named or no row is."""
+    facts: Mapping[str, Any] = manifest.get(EARLY_LABEL, {})
+    if "refused" in facts:
+        return f"rows too young for their label taught it nothing: {facts['refused']}"
+    if "rows" not in facts:
+        return ""
+    return (
+        f"{facts['rows']:,} rows of {facts['first_day']} to {facts['last_day']}, too young for their label, taught it "
+        f"by what had come early, as {facts['share_of_positives']:.1%} of positives do"
+    )
+
+
 def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int, early_stopping_rounds: int) -> dict[str, str]:
     """Return the steps whose fit stopped at its first tree or ran out of trees, each with which of the two it was.
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.manifest_facts import fitted_words, manifest_facts, section_of, trees_at_limit
+from mlife_assets.core.training.manifest_facts import (
+    early_label_words,
+    fitted_words,
+    learned_to,
+    manifest_facts,
+    section_of,
+    trained_to,
+    trees_at_limit,
+)
 from mlife_assets.core.training.training_set import TrainingSet
 
 POLICY = {"trees_maximum": 600, "early_stopping_rounds": 40}
@@ -43,6 +52,50 @@ def test_one_tree_of_one_is_the_maximum_rather_than_a_choice() -> None:
 )
 def test_what_was_fitted_says_where_it_came_to_a_limit(manifest: dict[str, Any], words: str) -> None:
     assert fitted_words(manifest) == words
+
+
+TAUGHT = {
+    "share_of_positives": 0.9567,
+    "rows": 5_432,
+    "positives": 21,
+    "first_day": "2026-05-26",
+    "last_day": "2026-05-30",
+}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({}, ""),
+        ({"early_label": {"share_of_positives": 0.95}}, ""),
+        (
+            {"early_label": TAUGHT},
+            "5,432 rows of 2026-05-26 to 2026-05-30, too young for their label, taught it by what had come early, as "
+            "95.7% of positives do",
+        ),
+        (
+            {"early_label": {"refused": "60.0% of 200 positives came early, 90.0% needed"}},
+            "rows too young for their label taught it nothing: 60.0% of 200 positives came early, 90.0% needed",
+        ),
+    ],
+)
+def test_what_an_early_label_taught_is_said(manifest: dict[str, Any], words: str) -> None:
+    assert early_label_words(manifest) == words
+
+
+def test_a_step_learned_to_the_last_day_that_taught_it_anything() -> None:
+    manifest = {
+        "label": "is_applied",
+        "training_end_date": "2026-05-30",
+        "trained_to": {"is_clicked": "2026-05-29", "is_applied": "2026-05-25"},
+    }
+    assert learned_to(manifest, "is_applied") == trained_to(manifest, "is_applied") == date(2026, 5, 25)
+    taught = {**manifest, "early_label": TAUGHT}
+    assert learned_to(taught, "is_applied") == date(2026, 5, 30)
+    assert learned_to(taught, "is_clicked") == date(2026, 5, 29)
+    assert trained_to(taught, "is_applied") == date(2026, 5, 25)
+    assert learned_to({"training_end_date": "2026-05-30"}, "is_applied") == date(2026, 5, 30)
+    assert section_of("early_label.share_of_positives", 0.95) == "data"
 
 
 def test_real_fits_come_to_both_limits(job_pairs: ModuleType, training_set: TrainingSet) -> None:
