@@ -39,8 +39,9 @@ class TrainingPolicy:
     into `base_pieces`, whose slopes are shrunk by `base_penalty`.
 
     Where roles name an early label, it teaches the rows that are too young for the label, unless less than
-    `early_label_share_minimum` of the positives come that early. What comes late counts there as none, so a tenth at
-    most of the positives of young rows is missed (`core.training.early_label`).
+    `early_label_share_minimum` of the newest `early_label_positives` came that early: of 200, .95 is known to .015. A
+    young day is left out as silent where less than half of the usual came, at an error of `early_label_silence_alpha`
+    a day (`core.training.early_label`).
 
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
     the probabilities. Where at least `negatives_minimum` stay, one of `negatives_per_kept` rows on which nothing
@@ -57,7 +58,9 @@ class TrainingPolicy:
     half_life_days_in_drift: float = 3.5
     base_pieces: int = 2
     base_penalty: float = 10.0
+    early_label_positives: int = 200
     early_label_share_minimum: float = 0.9
+    early_label_silence_alpha: float = 0.001
     negatives_per_kept: int = 3
     negatives_minimum: int = 50_000
     trees_maximum: int = 200
@@ -85,7 +88,9 @@ class TrainingPolicy:
         _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
         _bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
         _bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
-        _bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6), early_label_share_minimum=(0.5, 1))
+        _bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))
+        _bounded(self, early_label_positives=(1, 1e6), early_label_share_minimum=(0.5, 1))
+        _bounded(self, early_label_silence_alpha=(0, 0.5))
         _bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
         if not self.recipes or set(self.recipes) - set(RECIPES):
             raise InvalidInputError(

@@ -189,6 +189,7 @@ def test_an_early_label_may_be_unknown_and_never_runs_ahead_of_the_label(early: 
     table = STEPS.append_column("opened_known", pa.array([date(2026, 5, 3), date(2026, 5, 10)]))
     table = table.append_column("applied_soon", pa.array(early))
     assert spec.early_time == "opened_known"
+    assert replace(TIMED, early_label="applied_soon").early_time == "mature", "that of the last step before the label"
     if not words:
         assert spec.validated(table) is table
         return

@@ -298,6 +298,14 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
             for step, days in (("is_clicked", policies.label.click_window_days), ("is_applied", window)):
                 assert trained_to(manifest, step) == last_mature_exposure_day(known_on, days)
             assert last_trained_day(manifest) < known_on
+            early = manifest["early_label"]
+            taught = "last_day" in early
+            assert taught != ("refused" in early)
+            if taught:
+                assert (
+                    early["last_day"]
+                    == last_mature_exposure_day(known_on, policies.label.click_window_days).isoformat()
+                )
         assert row["training_end_date"] == last_trained_day(manifest)
     for number in range(1, lived_world.DAYS + 1):
         day = home.day(number)

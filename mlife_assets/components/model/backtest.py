@@ -34,7 +34,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.pages.places import BACKTEST, nav
 from mlife_assets.core.training.folds import FOLD_DAYS
-from mlife_assets.core.training.known_examples import with_step_times
+from mlife_assets.core.training.known_examples import with_early_label, with_step_times
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
@@ -68,7 +68,7 @@ def team_history(platform: Platform, today: date) -> pa.Table:
     ids = [name for name in (roles.entity, roles.item, roles.time) if name is not None]
     grouped = ordered.append_column("place", places).group_by(ids)
     rows = ordered.take(grouped.aggregate([("place", "min")])["place_min"])
-    return with_step_times(model.derive(rows), model)
+    return with_step_times(with_early_label(model.derive(rows), roles), model)
 
 
 def newest_day(platform: Platform) -> date:

@@ -89,6 +89,11 @@ class Rows:
         )
 
 
+def weighted(rows: Rows, weight: npt.NDArray[np.float64]) -> Rows:
+    """Return rows each of which stands for `weight` times as many, float64 (n,)."""
+    return replace(rows, weight=weight if rows.weight is None else rows.weight * weight)
+
+
 def boost(
     rows: Rows,
     spec: FeatureSpec,

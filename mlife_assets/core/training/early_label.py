@@ -1,34 +1,34 @@
 """The early label: exposures that are too young for the label teach it by what had happened when clicks were complete.
 
-Belongs here: which rows, whether enough of the positives come that early, what a manifest says of it. Does not belong
-here: what was known when (`known_examples`), fitting (`fit`).
+Belongs here: which rows, whether they may be believed, what a manifest says of it. Does not belong here: what was known
+when (`known_examples`), fitting (`fit`).
 
 Concept: an attribution window is as long as the slowest outcomes ask for, and most come soon. In the first days of a
 new world the label has seen nothing of it, so the last step of a funnel answers by the old one. By the early label it
 has seen what the step before has. That is wrong about slow outcomes, so it is used only where few are slow: the share
-of the positives that were there early is counted on rows that have both. It teaches the final fit alone. Trees are
-counted, formulations and recipes compared, probabilities calibrated and models judged by the complete label.
+that came early is counted on the newest positives that have both labels, and each early positive stands for the others.
+A day whose outcomes did not arrive looks like one on which nobody wanted anything; a young day with less than half of
+the usual, beyond chance, teaches nothing. Only the final fit and the simple rule are taught. Trees are counted,
+formulations and recipes compared, probabilities calibrated and models judged by the complete label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.step_rows import known_outcome, reached_before, step_before
 from mlife_assets.core.training.training_set import TrainingSet
 
 Mask = npt.NDArray[np.bool_]
-MINIMUM_POSITIVES = 100
-"""Positives of the complete label by which the share is counted: then its standard error is .03 at .9."""
+Days = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,13 @@ class EarlyLabel:
     Attributes:
         rows: too young for the label, and taught by the early one, bool (n,).
         outcome: whether the label had happened to them early, bool (n,).
+        weight: how many rows each stands for: an early positive also for those that come late, float64 (n,).
         facts: for the manifest; empty where the roles name no early label.
     """
 
     rows: Mask
     outcome: Mask
+    weight: npt.NDArray[np.float64]
     facts: Mapping[str, Any]
 
     def taught(self, name: str, training: TrainingSet, step: str) -> tuple[Mask, Mask]:
@@ -60,33 +62,86 @@ class EarlyLabel:
         young = self.rows if before is None else self.rows & known_outcome(training, before)
         return outcome | (young & self.outcome), rows | young
 
+    def weight_of(self, step: str, training: TrainingSet) -> npt.NDArray[np.float64] | None:
+        """Return how many rows each stands for in the fit of a step, float64 (n,); None where each is one."""
+        return self.weight if step == training.roles.label and self.rows.any() else None
+
 
 def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
-    """Return what the early label teaches: nothing where there is none, or where too many of the positives come late.
+    """Return what the early label teaches: nothing where there is none, or where it may not be believed.
 
     Args:
         training: rows, of which the youngest have no label.
-        policy: the least share of the positives that has to be there early.
+        policy: how many positives say which share comes early, and how large it has to be.
+
+    Raises:
+        InvalidInputError: the early label of a day is known of some of its rows alone.
     """
-    roles, nothing = training.roles, np.zeros(training.examples.num_rows, dtype=np.bool_)
+    roles = training.roles
     if roles.early_label is None or roles.early_label not in training.examples.column_names:
-        return EarlyLabel(nothing, nothing, {})
+        return _nothing(training, {})
     column = training.examples[roles.early_label]
     known, outcome = np.asarray(column.is_valid()), np.asarray(pc.fill_null(column, False), dtype=np.bool_)
-    is_complete = training.known(roles.label)
-    positive = known & known_outcome(training, roles.label)
-    count = int(positive.sum())
-    if count < MINIMUM_POSITIVES:
-        words = f"{count} positives of the label are known to have come early or late, {MINIMUM_POSITIVES} needed"
-        return EarlyLabel(nothing, nothing, {"refused": words})
-    share = float((positive & outcome).sum()) / count
+    days = training.examples[roles.time].to_numpy().astype("datetime64[D]")
+    before = roles.steps[-2]
+    _require_whole_days(training, known, days)
+    positives = np.flatnonzero(known & known_outcome(training, roles.label))[-policy.early_label_positives :]
+    if len(positives) < policy.early_label_positives:
+        needed = policy.early_label_positives
+        words = f"of {len(positives)} positives it is known whether they came early, {needed} needed"
+        return _nothing(training, {"refused": words})
+    share = float(np.mean(outcome[positives]))
     facts: dict[str, Any] = {"share_of_positives": share}
     if share < policy.early_label_share_minimum:
-        words = f"{share:.1%} of {count} positives came early, {policy.early_label_share_minimum:.1%} needed"
-        return EarlyLabel(nothing, nothing, {**facts, "refused": words})
-    young = known & ~is_complete
+        words = f"{share:.1%} of the newest {len(positives)} positives came early"
+        return _nothing(training, {**facts, "refused": f"{words}, {policy.early_label_share_minimum:.1%} needed"})
+    reached = known & known_outcome(training, before)
+    usual = reached & training.known(roles.label) & (days >= days[positives[0]])
+    young = known & ~training.known(roles.label)
+    silent = _silent_days(reached & young, outcome, days, float(np.mean(outcome[usual])), policy)
+    if len(silent):
+        young &= ~np.isin(days, silent)
+        facts["silent_days"] = ", ".join(str(day) for day in silent)
     if young.any():
-        days: list[date] = training.examples[roles.time].filter(pa.array(young)).to_pylist()
-        facts |= {"rows": int(young.sum()), "positives": int((young & outcome).sum())}
-        facts |= {"first_day": min(days).isoformat(), "last_day": max(days).isoformat()}
-    return EarlyLabel(young, young & outcome, facts)
+        facts |= {"rows": int((young & reached).sum()), "positives": int((young & outcome).sum())}
+        facts |= {"first_day": str(days[young].min()), "last_day": str(days[young].max())}
+    return EarlyLabel(young, young & outcome, np.where(young & outcome, 1 / share, 1.0), facts)
+
+
+def _nothing(training: TrainingSet, facts: Mapping[str, Any]) -> EarlyLabel:
+    rows = np.zeros(training.examples.num_rows, dtype=np.bool_)
+    return EarlyLabel(rows, rows, np.ones(len(rows)), facts)
+
+
+def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:
+    """Refuse a day of which some rows alone have the early label: who has it may depend on what happened."""
+    before = training.roles.steps[-2]
+    found, codes = np.unique(days, return_inverse=True)
+    rows, said = (np.bincount(codes[mask], minlength=len(found)) for mask in (training.known(before), known))
+    for place in np.flatnonzero((said > 0) & (said < rows)):
+        raise InvalidInputError(
+            f"{training.roles.early_label} is null in {rows[place] - said[place]} of {rows[place]} examples of "
+            f"{found[place]}, whose {before} is complete; say true or false of all of them, or of none"
+        )
+
+
+def _silent_days(reached: Mask, outcome: Mask, days: Days, usual: float, policy: TrainingPolicy) -> Days:
+    """Return the young days on which, beyond chance, less than half came of what usually comes; all if together so.
+
+    Args:
+        reached: young rows that reached the step before, bool (n,).
+        outcome: whether the label had happened early, bool (n,).
+        days: of exposure, (n,).
+        usual: share of the rows that reached the step before to which the label happens early.
+        policy: the chance of a day to be taken for silent that is not.
+    """
+    from scipy.stats import binom
+
+    def is_silent(rows: Mask) -> bool:
+        chance = float(binom.cdf(int(outcome[rows].sum()), int(rows.sum()), usual / 2))
+        return chance < policy.early_label_silence_alpha
+
+    found = np.unique(days[reached])
+    silent = np.array([day for day in found if is_silent(reached & (days == day))], dtype="datetime64[D]")
+    rest = reached & ~np.isin(days, silent)
+    return found if rest.any() and is_silent(rest) else silent

@@ -25,10 +25,10 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.boosting import Progress, model_text
+from mlife_assets.core.training.boosting import Progress, model_text, weighted
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.competition import compete, each
-from mlife_assets.core.training.early_label import early_label
+from mlife_assets.core.training.early_label import EarlyLabel, early_label
 from mlife_assets.core.training.formulations import Formulation, TunedStep
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, EARLY_LABEL, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.own_estimator import fit_estimator, made
@@ -39,9 +39,8 @@ from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.training.tuning_rows import thinned
 
 IMPORTANCE_ROWS = 2_000
-Mask = npt.NDArray[np.bool_]
-FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, Mask, Mask], tuple[ModelStage, int]]
-"""Fits a step, given its outcome and the rows that reached it; returns its stage and how many rows it learned from."""
+FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, EarlyLabel], tuple[ModelStage, int]]
+"""Fits a step, taught by the early label, too; returns its stage and how many rows it learned from."""
 
 
 def fit_model(
@@ -87,7 +86,7 @@ def fit_model(
             step.outcome[step.is_reached],
             isotonic_minimum_positives=policy.isotonic_minimum_positives,
         )
-        return final(step, calibrator, *early.taught(chosen.name, training, step.step))
+        return final(step, calibrator, early)
 
     fitted = each(stage, chosen.steps, cores)
     stages = [one for one, _ in fitted]
@@ -120,8 +119,9 @@ def _final_boosting(
     """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
     part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
 
-    def final(step: TunedStep, calibrator: Calibrator, outcome: Mask, reached: Mask) -> tuple[ModelStage, int]:
-        rows = part.about(outcome, reached)
+    def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
+        outcome, reached = early.taught(chosen.name, training, step.step)
+        rows = part.about(outcome, reached, early.weight_of(step.step, training))
         fitted = fit_step(
             rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
         )
@@ -139,8 +139,12 @@ def _final_estimator(
 ) -> FinalStep:
     """Return what fits a step on everything by an estimator of one's own."""
 
-    def final(step: TunedStep, calibrator: Calibrator, outcome: Mask, reached: Mask) -> tuple[ModelStage, int]:
-        rows = weighted_by_age(rows_of(training, matrix, outcome, reached), chosen.recipe, policy)
+    def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
+        outcome, reached = early.taught(chosen.name, training, step.step)
+        rows = rows_of(training, matrix, outcome, reached)
+        if (weight := early.weight_of(step.step, training)) is not None:
+            rows = weighted(rows, weight[reached])
+        rows = weighted_by_age(rows, chosen.recipe, policy)
         own = fit_estimator(estimator, rows, seed=policy.seed)
         return ModelStage(step.step, "", calibrator, own.to_bytes()), len(rows.outcome)
 

@@ -163,11 +163,16 @@ def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Tab
             for one in model.steps:
                 if one.label not in needed:
                     rows = _with(rows, one.label, pa.nulls(rows.num_rows, pa.bool_()))
-        if roles.early_label is not None and roles.early_label not in rows.column_names:
-            rows = rows.append_column(roles.early_label, pa.nulls(rows.num_rows, pa.bool_()))
-        tables.append(with_step_times(rows, model))
+        tables.append(with_step_times(with_early_label(rows, roles), model))
     common = [name for name in tables[0].column_names if all(name in one.column_names for one in tables)]
     return pa.concat_tables([one.select(common) for one in tables])
+
+
+def with_early_label(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
+    """Return rows of a mart with the early label; it is not known where a release built the mart that knew none."""
+    if roles.early_label is None or roles.early_label in rows.column_names:
+        return rows
+    return rows.append_column(roles.early_label, pa.nulls(rows.num_rows, pa.bool_()))
 
 
 def with_step_times(rows: pa.Table, model: Model) -> pa.Table:

@@ -84,7 +84,7 @@ def last_trained_day(manifest: Mapping[str, Any]) -> date:
 
 
 def trained_to_words(days: Mapping[str, date]) -> str:
-    """Return the last exposure day that each step learned from: one day where it is the same for all."""
+    """Return the last exposure day whose complete outcome each step learned from: one day where it is one for all."""
     if len(set(days.values())) == 1:
         return next(iter(days.values())).isoformat()
     return ", ".join(f"{day.isoformat()} ({step})" for step, day in days.items())
@@ -123,15 +123,16 @@ def fitted_words(manifest: Mapping[str, Any]) -> str:
 
 
 def early_label_words(manifest: Mapping[str, Any]) -> str:
-    """Return what rows that are too young for their label taught; "" where no early label is named or no row is."""
+    """Return what rows that are too young for their label taught; "" where there is no early label or no such row."""
     facts: Mapping[str, Any] = manifest.get(EARLY_LABEL, {})
     if "refused" in facts:
         return f"rows too young for their label taught it nothing: {facts['refused']}"
+    silent = f"; next to nothing came of {facts['silent_days']}, which taught nothing" if "silent_days" in facts else ""
     if "rows" not in facts:
-        return ""
+        return silent.removeprefix("; ")
     return (
         f"{facts['rows']:,} rows of {facts['first_day']} to {facts['last_day']}, too young for their label, taught it "
-        f"by what had come early, as {facts['share_of_positives']:.1%} of positives do"
+        f"by what had come early, as {facts['share_of_positives']:.1%} of positives do{silent}"
     )
 
 

@@ -21,7 +21,7 @@ from mlife_assets.core.policies import RECIPES, TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.scoring.linear_base import LinearBase
 from mlife_assets.core.training.base_fit import fit_linear_base
-from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw
+from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw, weighted
 
 Array = npt.NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def weighted_by_age(rows: Rows, recipe: Recipe, policy: TrainingPolicy) -> Rows:
         return rows
     age = (rows.day.max(initial=0) - rows.day).astype(np.float64)
     weight = np.exp2(-age / policy.half_life_days)
-    return replace(rows, weight=weight if rows.weight is None else rows.weight * weight)
+    return weighted(rows, weight)
 
 
 def fit_step(

@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.boosting import Rows, binned
+from mlife_assets.core.training.boosting import Rows, binned, weighted
 from mlife_assets.core.training.thinning import thinned_weights
 
 Mask = npt.NDArray[np.bool_]
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,18 @@ class Part:
         """Return whether at least half of the rows are of a mask, bool (n,), so that their bins serve those as well."""
         return 2 * int(np.count_nonzero(reached[self.of_all])) >= int(np.count_nonzero(self.of_all))
 
-    def about(self, outcome: Mask, reached: Mask, *, shares_bins: bool | None = None) -> Rows:
-        """Return the rows that a step is about, with its outcome; both arguments are of all rows, bool (n,).
+    def about(
+        self, outcome: Mask, reached: Mask, weight: Array | None = None, *, shares_bins: bool | None = None
+    ) -> Rows:
+        """Return the rows that a step is about, with its outcome; arguments are of all rows, bool and float64 (n,).
 
         Where they are few they get bins of their own: these are cut soon, and those of others say little of them.
         `shares_bins` says what is to be done where the caller knows.
         """
         shares = self.is_mostly(reached) if shares_bins is None else shares_bins
         rows = replace(self.rows, outcome=outcome[self.of_all], bins=self.rows.bins if shares else None)
+        if weight is not None:
+            rows = weighted(rows, weight[self.of_all])
         inside = reached[self.of_all]
         return rows if inside.all() else rows.where(inside)
 

@@ -31,7 +31,8 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     assert rows["is_applied"].null_count == newer.num_rows > 0
     assert rows["is_clicked"].null_count == 0
     newest = rows.filter(rows["is_applied"].is_null())
-    for name in ("exposure_id", "is_clicked", "job_clicks_7d"):
+    assert rows["is_applied_early"].null_count == 0
+    for name in ("exposure_id", "is_clicked", "is_applied_early", "job_clicks_7d"):
         assert newest[name].to_pylist() == newer[name].to_pylist()
         assert rows.slice(0, labelled.num_rows)[name].to_pylist() == labelled[name].to_pylist()
     for name, days in (

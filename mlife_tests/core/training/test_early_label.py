@@ -12,16 +12,19 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.early_label import MINIMUM_POSITIVES, early_label
+from mlife_assets.core.training.early_label import early_label
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.training.known_examples import as_known
+from mlife_assets.core.training.simple_rule import SIMPLE_RULE
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
+from mlife_assets.recruiting.features import JOB_EXAMPLES
 
 TODAY, DAYS, PER_DAY = date(2026, 6, 1), 40, 200
 OPENED_DAYS, BOUGHT_DAYS = 2, 7
@@ -77,6 +80,18 @@ def training_set(rows: pa.Table, roles: ExampleSpec = ROLES, policy: TrainingPol
     return split_examples(as_known(rows, roles, TODAY), roles, known_on=TODAY, policy=policy, data_hash="d")
 
 
+def known(rows: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(rows[name].fill_null(False))
+
+
+def with_early(rows: pa.Table, early: np.ndarray, hidden: np.ndarray | None = None) -> pa.Table:
+    return rows.set_column(rows.column_names.index("bought_early"), "bought_early", pa.array(early, mask=hidden))
+
+
+def since(rows: pa.Table, day: date) -> np.ndarray:
+    return np.asarray(rows["day"]) >= np.datetime64(day, "D")
+
+
 def bought_of_opened(artifact: ModelArtifact) -> float:
     """Return what the last step says of somebody who opened the new page, before calibration."""
     alone = ModelArtifact(artifact.stages[-1:], artifact.feature_spec, "data", {})
@@ -92,17 +107,17 @@ def test_rows_too_young_for_the_label_are_taught_by_what_came_early() -> None:
     young = days > np.datetime64(TODAY - timedelta(days=8), "D")
     assert np.array_equal(found.rows, young)
     assert np.array_equal(found.outcome, young & np.asarray(training.examples["bought_early"].fill_null(False)))
-    both = rows.slice(0, int((~young).sum()))
-    share = (
-        both["bought_early"].to_numpy(zero_copy_only=False).sum() / both["bought"].to_numpy(zero_copy_only=False).sum()
-    )
+    positives = np.flatnonzero(known(training.examples, "bought"))[-200:]
     assert found.facts == {
-        "share_of_positives": pytest.approx(share),
-        "rows": 5 * PER_DAY,
+        "share_of_positives": pytest.approx(known(training.examples, "bought_early")[positives].mean()),
+        "rows": int((young & known(training.examples, "opened")).sum()),
         "positives": int(found.outcome.sum()),
         "first_day": "2026-05-25",
         "last_day": "2026-05-29",
     }
+    share = found.facts["share_of_positives"]
+    assert set(found.weight[found.outcome]) == {1 / share}
+    assert set(found.weight[~found.outcome]) == {1.0}
 
 
 def test_a_step_is_taught_by_those_who_reached_the_one_before() -> None:
@@ -131,7 +146,7 @@ def test_the_last_step_knows_a_law_that_is_younger_than_its_label() -> None:
     assert taught.manifest["trees_by_step"] == untaught.manifest["trees_by_step"], "validation is by complete labels"
     assert taught.manifest["trained_to"] == untaught.manifest["trained_to"]
     assert taught.stages[0].model_text == untaught.stages[0].model_text
-    assert taught.manifest["early_label"]["rows"] == 5 * PER_DAY
+    assert taught.manifest["early_label"]["last_day"] == "2026-05-29"
     assert "early_label" not in untaught.manifest
 
 
@@ -155,25 +170,123 @@ def test_a_model_of_the_label_alone_is_not_asked_about_what_taught_it_early() ->
     assert first_unlearned_day(artifact) == date(2026, 5, 30)
 
 
+def test_an_early_positive_stands_for_those_that_come_late() -> None:
+    """The known answer: by weight the last step says .5 of an unchanged world whatever the share that comes early."""
+    policy = replace(POLICY, early_label_share_minimum=0.6, half_life_days=2.0, recipes=("recent",))
+    rows = exposures(early=0.7)
+    unchanged = rows.set_column(rows.column_names.index("is_new_page"), "is_new_page", pa.array(np.ones(rows.num_rows)))
+    bought = known(rows, "opened") & (np.random.default_rng(3).random(rows.num_rows) < 0.5)
+    unchanged = unchanged.set_column(unchanged.column_names.index("bought"), "bought", pa.array(bought))
+    early = bought & (np.random.default_rng(4).random(rows.num_rows) < 0.7)
+    artifact = fit_model(training_set(with_early(unchanged, early), policy=policy), policy)
+    assert artifact.manifest["early_label"]["rows"] > 0
+    assert bought_of_opened(artifact) == pytest.approx(0.5 / (0.5 + 1 - 0.35), abs=0.04)
+
+
 def test_where_many_positives_come_late_young_rows_teach_nothing() -> None:
-    found = early_label(training_set(exposures(early=0.8)), POLICY)
+    training = training_set(exposures(early=0.8))
+    found = early_label(training, POLICY)
     assert not found.rows.any()
     assert not found.outcome.any()
-    assert 0.75 < found.facts["share_of_positives"] < 0.85
-    assert "positives came early, 90.0% needed" in found.facts["refused"]
-    assert early_label(training_set(exposures(early=0.8)), replace(POLICY, early_label_share_minimum=0.7)).rows.any()
+    share = found.facts["share_of_positives"]
+    assert 0.72 < share < 0.88
+    assert found.facts["refused"] == f"{share:.1%} of the newest 200 positives came early, 90.0% needed"
+    assert early_label(training, replace(POLICY, early_label_share_minimum=share)).rows.any()
+    assert not early_label(training, replace(POLICY, early_label_share_minimum=share + 1e-6)).rows.any()
+
+
+def test_the_share_is_that_of_the_newest_positives() -> None:
+    """People begin to be slow: of months of history nearly all came early, of the last week half."""
+    rows, rng = exposures(), np.random.default_rng(2)
+    slow = since(rows, TODAY - timedelta(days=14)) & (rng.random(rows.num_rows) < 0.5)
+    slower = training_set(with_early(rows, known(rows, "bought_early") & ~slow))
+    assert "refused" in early_label(slower, POLICY).facts
+    assert early_label(slower, replace(POLICY, early_label_positives=1_500)).facts["share_of_positives"] > 0.8
+
+
+def test_too_few_positives_say_no_share() -> None:
+    training = training_set(exposures())
+    both = int((training.known("bought") & known(training.examples, "bought")).sum())
+    assert early_label(training, replace(POLICY, early_label_positives=both)).rows.any()
+    found = early_label(training, replace(POLICY, early_label_positives=both + 1))
+    assert not found.rows.any()
+    words = f"of {both} positives it is known whether they came early, {both + 1} needed"
+    assert found.facts == {"refused": words}
+
+
+def test_a_day_whose_outcomes_did_not_arrive_teaches_nothing() -> None:
+    rows, lost = exposures(), date(2026, 5, 27)
+    is_lost = np.asarray(rows["day"]) == np.datetime64(lost, "D")
+    found = early_label(training_set(with_early(rows, known(rows, "bought_early") & ~is_lost)), POLICY)
+    assert found.facts["silent_days"] == "2026-05-27"
+    training = training_set(rows)
+    days = np.asarray(training.examples["day"])
+    assert np.array_equal(found.rows, early_label(training, POLICY).rows & (days != np.datetime64(lost, "D")))
+
+
+def test_days_that_are_silent_together_teach_nothing() -> None:
+    """So few open here that no day alone is shown to be silent: five days without one application are."""
+    rows = exposures()
+    rare = np.arange(rows.num_rows) % 12 == 0
+    for name in ("opened", "bought", "bought_early"):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(known(rows, name) & rare))
+    policy = replace(POLICY, early_label_positives=60)
+    assert early_label(training_set(rows), policy).rows.any()
+    silent = with_early(rows, known(rows, "bought_early") & ~since(rows, TODAY - timedelta(days=7)))
+    found = early_label(training_set(silent), policy)
+    assert found.facts["silent_days"].count("2026-05-2") == 5
+    assert not found.rows.any()
+    first = with_early(rows, known(rows, "bought_early") & ~(since(rows, date(2026, 5, 29))))
+    assert "silent_days" not in early_label(training_set(first), policy).facts
+
+
+def test_a_day_on_which_fewer_want_it_is_no_silent_one() -> None:
+    """A third less than usual is a drift, and is learned from."""
+    rows, rng = exposures(), np.random.default_rng(5)
+    fewer = since(rows, LAW_CHANGED_ON) & (rng.random(rows.num_rows) < 0.33)
+    assert (
+        "silent_days"
+        not in early_label(training_set(with_early(rows, known(rows, "bought_early") & ~fewer)), POLICY).facts
+    )
+
+
+def test_who_has_an_early_label_may_not_depend_on_what_happened() -> None:
+    rows = exposures()
+    early = known(rows, "bought_early")
+    with pytest.raises(
+        InvalidInputError, match=r"bought_early is null in \d+ of 200 examples of 2026-04-22, whose opened"
+    ):
+        early_label(training_set(with_early(rows, early, hidden=~early)), POLICY)
+
+
+def test_a_young_day_without_early_labels_teaches_nothing() -> None:
+    rows = exposures()
+    hidden = np.asarray(rows["day"]) == np.datetime64("2026-05-27", "D")
+    found = early_label(training_set(with_early(rows, known(rows, "bought_early"), hidden=hidden)), POLICY)
+    whole = early_label(training_set(rows), POLICY)
+    days = np.asarray(training_set(rows).examples["day"])
+    assert np.array_equal(found.rows, whole.rows & (days != np.datetime64("2026-05-27", "D")))
 
 
 def test_without_rows_that_have_both_nobody_knows_the_share() -> None:
     rows = exposures()
     is_old = np.asarray(rows["bought_known"]) <= np.datetime64(TODAY, "D")
-    early = pa.array(np.asarray(rows["bought_early"]), mask=is_old)
-    rows = rows.set_column(rows.column_names.index("bought_early"), "bought_early", early)
-    found = early_label(training_set(rows), POLICY)
+    found = early_label(training_set(with_early(rows, known(rows, "bought_early"), hidden=is_old)), POLICY)
     assert not found.rows.any()
-    assert found.facts == {
-        "refused": f"0 positives of the label are known to have come early or late, {MINIMUM_POSITIVES} needed"
-    }
+    assert found.facts == {"refused": "of 0 positives it is known whether they came early, 200 needed"}
+
+
+def test_the_simple_rule_beside_the_model_is_taught_as_it_is() -> None:
+    rows = exposures()
+    rules = [
+        fit_model(training_set(rows, roles), POLICY).manifest[SIMPLE_RULE]["weights"]
+        for roles in (ROLES, replace(ROLES, early_label=None))
+    ]
+    assert rules[0][0] > rules[1][0] + 0.02
+
+
+def test_applications_are_taught_early() -> None:
+    assert (JOB_EXAMPLES.early_label, JOB_EXAMPLES.early_time) == ("is_applied_early", "click_mature_date")
 
 
 def test_rows_of_a_release_without_an_early_label_are_as_before() -> None:
