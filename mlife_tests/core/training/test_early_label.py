@@ -171,7 +171,10 @@ def test_a_model_of_the_label_alone_is_not_asked_about_what_taught_it_early() ->
 
 
 def test_an_early_positive_stands_for_those_that_come_late() -> None:
-    """The known answer: by weight the last step says .5 of an unchanged world whatever the share that comes early."""
+    """The known answer of an unchanged world, half of whom buy: .5 to .65, as the late ones still count as negatives.
+
+    Without weights it would be .35 to .65.
+    """
     policy = replace(POLICY, early_label_share_minimum=0.6, half_life_days=2.0, recipes=("recent",))
     rows = exposures(early=0.7)
     unchanged = rows.set_column(rows.column_names.index("is_new_page"), "is_new_page", pa.array(np.ones(rows.num_rows)))

@@ -27,6 +27,7 @@ from mlife_assets.core.training.known_examples import (
     mart_windows,
     require_known,
     require_mature,
+    with_early_label,
     with_step_times,
 )
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
@@ -257,6 +258,8 @@ def test_a_mart_that_has_no_early_label_knows_none() -> None:
     assert (
         joined_marts([(label, rows), (step, young)], model)["bought_soon"].null_count == rows.num_rows + young.num_rows
     )
+    assert with_early_label(rows, ROLES) is rows
+    assert with_early_label(rows, model.roles)["bought_soon"].null_count == rows.num_rows
     soon = young.append_column("bought_soon", pa.array([True] * young.num_rows))
     joined = joined_marts([(label, rows), (step, soon)], model)
     assert joined["bought_soon"].null_count == rows.num_rows
