@@ -1,4 +1,4 @@
-"""The early label: exposures that are too young for the label teach it by what had happened when clicks were complete.
+"""The early label: rows too young for the label teach it by what had happened when the step before was complete.
 
 Belongs here: which rows, whether they may be believed, what a manifest says of it. Does not belong here: what was known
 when (`known_examples`), fitting (`fit`).
