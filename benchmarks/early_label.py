@@ -122,7 +122,7 @@ def asked_this_morning(
 
 
 def run_market(seed: int, users: int) -> tuple[list[dict[str, Any]], float]:
-    """Return what both fits of each kind and day did in one market, and the CPU-seconds that it took."""
+    """Return what the three fits of each kind and day did in one market, and the CPU-seconds that it took."""
     start = time.process_time()
     policies, jobs = one_candidate(Policies()), JOBS * users // USERS
     days = WARM_UP_DAYS + HISTORY_DAYS

@@ -277,9 +277,9 @@ class MonitoredMarket:
         if outcome == LABEL:
             labels.append(("is_applied", APPLY, LABEL, waited))
         table = exposures.table
+        happened = {n: joined([self.outcomes[add_days(day, ahead)] for ahead in range(n)]) for n in {waited, early}}
         for name, kind, window, days in labels:
-            happened = joined([self.outcomes[add_days(day, ahead)] for ahead in range(days)])
-            of_kind = happened.take(happened.kind == kind)
+            of_kind = happened[days].take(happened[days].kind == kind)
             place = np.minimum(np.searchsorted(exposures.ids, of_kind.exposure_id), len(exposures.ids) - 1)
             is_ours = exposures.ids[place] == of_kind.exposure_id
             until_us = exposures.moment_us[place] + WINDOW_DAYS[window] * MICROSECONDS_PER_DAY

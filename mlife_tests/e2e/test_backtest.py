@@ -109,6 +109,15 @@ def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked)
         assert row["is_applied"] <= ((row["user_id"], row["job_id"], row["exposure_date"]) in applied)
 
 
+def test_a_mart_of_a_release_without_early_labels_is_replayed_without_them(asked, monkeypatch) -> None:
+    platform, today, read = asked.home.platform, asked.home.day(1), type(asked.home.platform.warehouse).read
+    monkeypatch.setattr(
+        type(platform.warehouse), "read", lambda *a, **k: read(*a, **k).drop_columns(["is_applied_early"])
+    )
+    rows = team_history(platform, today)
+    assert rows["is_applied_early"].null_count == rows.num_rows > 1_000
+
+
 @pytest.mark.parametrize("judged_by", ["folds", "holdout"])
 def test_it_is_replayed_as_the_platform_judges(asked, lived_world, judged_by: str) -> None:
     policies = asked.home.platform.policies

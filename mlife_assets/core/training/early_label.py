@@ -39,7 +39,7 @@ class EarlyLabel:
         rows: too young for the label, and taught by the early one, bool (n,).
         outcome: whether the label had happened to them early, bool (n,).
         weight: how many rows each stands for: an early positive also for those that come late, float64 (n,).
-        facts: for the manifest; empty where the roles name no early label.
+        facts: which share came early, which days were silent, why nothing is taught; empty where there is none.
     """
 
     rows: Mask
@@ -62,6 +62,20 @@ class EarlyLabel:
         young = self.rows if before is None else self.rows & known_outcome(training, before)
         return outcome | (young & self.outcome), rows | young
 
+    def told(self, name: str, training: TrainingSet) -> dict[str, Any]:
+        """Return what a manifest says of it: facts, and which rows taught the label of a formulation."""
+        if not self.rows.any():
+            return dict(self.facts)
+        young = self.taught(name, training, training.roles.label)[1] & self.rows
+        days = _days(training)[self.rows]
+        return {
+            **self.facts,
+            "rows": int(young.sum()),
+            "positives": int((young & self.outcome).sum()),
+            "first_day": str(days.min()),
+            "last_day": str(days.max()),
+        }
+
     def weight_of(self, step: str, training: TrainingSet) -> npt.NDArray[np.float64] | None:
         """Return how many rows each stands for in the fit of a step, float64 (n,); None where each is one."""
         return self.weight if step == training.roles.label and self.rows.any() else None
@@ -82,7 +96,7 @@ def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
         return _nothing(training, {})
     column = training.examples[roles.early_label]
     known, outcome = np.asarray(column.is_valid()), np.asarray(pc.fill_null(column, False), dtype=np.bool_)
-    days = training.examples[roles.time].to_numpy().astype("datetime64[D]")
+    days = _days(training)
     before = roles.steps[-2]
     _require_whole_days(training, known, days)
     positives = np.flatnonzero(known & known_outcome(training, roles.label))[-policy.early_label_positives :]
@@ -98,19 +112,21 @@ def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
     reached = known & known_outcome(training, before)
     usual = reached & training.known(roles.label) & (days >= days[positives[0]])
     young = known & ~training.known(roles.label)
-    silent = _silent_days(reached & young, outcome, days, float(np.mean(outcome[usual])), policy)
+    rate = float(np.mean(outcome[usual])) if usual.any() else 0.0
+    silent = _silent_days(reached & young, outcome, days, rate, policy)
     if len(silent):
         young &= ~np.isin(days, silent)
         facts["silent_days"] = ", ".join(str(day) for day in silent)
-    if young.any():
-        facts |= {"rows": int((young & reached).sum()), "positives": int((young & outcome).sum())}
-        facts |= {"first_day": str(days[young].min()), "last_day": str(days[young].max())}
     return EarlyLabel(young, young & outcome, np.where(young & outcome, 1 / share, 1.0), facts)
 
 
 def _nothing(training: TrainingSet, facts: Mapping[str, Any]) -> EarlyLabel:
     rows = np.zeros(training.examples.num_rows, dtype=np.bool_)
     return EarlyLabel(rows, rows, np.ones(len(rows)), facts)
+
+
+def _days(training: TrainingSet) -> Days:
+    return np.asarray(training.examples[training.roles.time].to_numpy().astype("datetime64[D]"))
 
 
 def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:

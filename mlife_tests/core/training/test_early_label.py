@@ -108,15 +108,12 @@ def test_rows_too_young_for_the_label_are_taught_by_what_came_early() -> None:
     assert np.array_equal(found.rows, young)
     assert np.array_equal(found.outcome, young & np.asarray(training.examples["bought_early"].fill_null(False)))
     positives = np.flatnonzero(known(training.examples, "bought"))[-200:]
-    assert found.facts == {
-        "share_of_positives": pytest.approx(known(training.examples, "bought_early")[positives].mean()),
-        "rows": int((young & known(training.examples, "opened")).sum()),
-        "positives": int(found.outcome.sum()),
-        "first_day": "2026-05-25",
-        "last_day": "2026-05-29",
-    }
-    share = found.facts["share_of_positives"]
-    assert set(found.weight[found.outcome]) == {1 / share}
+    share = known(training.examples, "bought_early")[positives].mean()
+    taught = {"positives": int(found.outcome.sum()), "first_day": "2026-05-25", "last_day": "2026-05-29"}
+    for name, rows_taught in (("funnel", young & known(training.examples, "opened")), ("binary", young)):
+        expected = {"share_of_positives": pytest.approx(share), "rows": int(rows_taught.sum()), **taught}
+        assert found.told(name, training) == expected
+    assert set(found.weight[found.outcome]) == {1 / found.facts["share_of_positives"]}
     assert set(found.weight[~found.outcome]) == {1.0}
 
 
@@ -286,6 +283,19 @@ def test_the_simple_rule_beside_the_model_is_taught_as_it_is() -> None:
         for roles in (ROLES, replace(ROLES, early_label=None))
     ]
     assert rules[0][0] > rules[1][0] + 0.02
+
+
+def test_where_nobody_reached_the_step_before_no_day_is_silent() -> None:
+    """Clicks were lost, applications are there: nothing is known of what usually follows a click."""
+    rows = exposures()
+    lost = rows.set_column(rows.column_names.index("opened"), "opened", pa.array(np.zeros(rows.num_rows, dtype=bool)))
+    found = early_label(training_set(lost), POLICY)
+    assert found.rows.any()
+    assert "silent_days" not in found.facts
+    assert (
+        found.told("funnel", training_set(lost))["rows"],
+        found.told("funnel", training_set(lost))["positives"],
+    ) == (0, 0)
 
 
 def test_applications_are_taught_early() -> None:

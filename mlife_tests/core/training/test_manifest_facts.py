@@ -74,6 +74,15 @@ TAUGHT = {
             "95.7% of positives do",
         ),
         (
+            {"early_label": {**TAUGHT, "silent_days": "2026-05-27"}},
+            "5,432 rows of 2026-05-26 to 2026-05-30, too young for their label, taught it by what had come early, as "
+            "95.7% of positives do; next to nothing came of 2026-05-27, which taught nothing",
+        ),
+        (
+            {"early_label": {"share_of_positives": 0.95, "silent_days": "2026-05-27"}},
+            "next to nothing came of 2026-05-27, which taught nothing",
+        ),
+        (
             {"early_label": {"refused": "60.0% of 200 positives came early, 90.0% needed"}},
             "rows too young for their label taught it nothing: 60.0% of 200 positives came early, 90.0% needed",
         ),
