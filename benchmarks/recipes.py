@@ -412,10 +412,10 @@ def main() -> int:
 
 
 def _write(path: Path, found: Mapping[str, Any], seconds: float, users: int) -> None:
-    held = json.loads(path.read_text()) if path.is_file() else {"histories": {}, "cpu_seconds": 0}
+    held = json.loads(path.read_text()) if path.is_file() else {"histories": {}, "commits": {}, "cpu_seconds": 0}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     held |= {
-        "commit": commit,
+        "commits": held["commits"] | dict.fromkeys(found, commit),
         "machine": {"machine": platform.machine(), "python": platform.python_version(), "cpus": os.cpu_count()},
         "market": {"seed": MARKET_SEED, "users": users, "history_days": MARKET_HISTORY_DAYS, "days": MARKET_DAYS},
         "bootstrap_seed": SEED,
