@@ -62,7 +62,7 @@ class EarlyLabel:
         young = self.rows if before is None else self.rows & known_outcome(training, before)
         return outcome | (young & self.outcome), rows | young
 
-    def told(self, name: str, training: TrainingSet) -> dict[str, Any]:
+    def facts_of(self, name: str, training: TrainingSet) -> dict[str, Any]:
         """Return what a manifest says of it: facts, and which rows taught the label of a formulation."""
         if not self.rows.any():
             return dict(self.facts)

@@ -101,7 +101,7 @@ def fit_model(
         "recipes": {one.recipe.name: one.log_loss for one in found.recipes},
         "recipes_refused": found.recipes_refused,
         "rows_by_step": {one.step: rows for one, rows in fitted},
-        **({EARLY_LABEL: early.told(chosen.name, training)} if early.facts else {}),
+        **({EARLY_LABEL: early.facts_of(chosen.name, training)} if early.facts else {}),
         "importance": _importance(artifact, unexpanded, policy),
         SIMPLE_RULE: rule.to_record(),
     }

@@ -112,7 +112,7 @@ def test_rows_too_young_for_the_label_are_taught_by_what_came_early() -> None:
     taught = {"positives": int(found.outcome.sum()), "first_day": "2026-05-25", "last_day": "2026-05-29"}
     for name, rows_taught in (("funnel", young & known(training.examples, "opened")), ("binary", young)):
         expected = {"share_of_positives": pytest.approx(share), "rows": int(rows_taught.sum()), **taught}
-        assert found.told(name, training) == expected
+        assert found.facts_of(name, training) == expected
     assert set(found.weight[found.outcome]) == {1 / found.facts["share_of_positives"]}
     assert set(found.weight[~found.outcome]) == {1.0}
 
@@ -293,8 +293,8 @@ def test_where_nobody_reached_the_step_before_no_day_is_silent() -> None:
     assert found.rows.any()
     assert "silent_days" not in found.facts
     assert (
-        found.told("funnel", training_set(lost))["rows"],
-        found.told("funnel", training_set(lost))["positives"],
+        found.facts_of("funnel", training_set(lost))["rows"],
+        found.facts_of("funnel", training_set(lost))["positives"],
     ) == (0, 0)
 
 
