@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import md5
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DayOf = Callable[[int], date]
 Rows = list[dict[str, Any]]
 
@@ -580,3 +583,14 @@ def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) ->
         table = empty.warehouse.read(mart)
         assert table.num_rows == 0
         assert table.schema == full.warehouse.read(mart, end=date(2000, 1, 1)).schema
+
+
+def test_the_latest_of_each_is_found_by_sorting_however_few_rows_are_expected(full) -> None:
+    profile = yaml.safe_load((PROJECT / "profiles.yml").read_text(encoding="utf-8"))["mlife"]["outputs"]["duckdb"]
+    (compiled,) = (full.path.parent / "target" / "compiled").rglob("user_features.sql")
+    with duckdb.connect(str(full.path), read_only=True) as connection:
+        for name, value in profile["settings"].items():
+            connection.execute(f"set {name} = '{value}'")
+        ((_, plan),) = connection.execute(f"explain {compiled.read_text(encoding='utf-8')}").fetchall()
+    assert plan.count("ASOF_JOIN") == 4
+    assert "NESTED_LOOP_JOIN" not in plan
