@@ -8,7 +8,7 @@ day 14: by a win, or as not inferior while drift is confirmed. The default seed 
 and were committed before the first run.
 
 Each demo runs `mlife demo` in a home of its own. Its summary is kept below --work by commit, its home is deleted; a run
-that was stopped goes on with the seeds that are missing. About 13 CPU-minutes a seed.
+that was stopped goes on with the seeds that are missing. About 23 CPU-minutes a seed.
 """
 
 from __future__ import annotations
