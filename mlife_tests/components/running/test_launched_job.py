@@ -57,6 +57,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     file = tmp_path / "workspace.yaml"
     file.write_text(f"load_from: [{{python_file: {tmp_path / 'jobs_of_a_test.py'}}}]\n", encoding="utf-8")
     (tmp_path / "home" / "dagster.yaml").write_text(SETTINGS, encoding="utf-8")
+    with dg.DagsterInstance.get():
+        pass  # makes the databases: two processes that make them at once mark them twice, and neither opens them again
     daemon = subprocess.Popen(
         [sys.executable, "-m", "dagster._daemon", "run", "-w", str(file)],
         stdout=subprocess.DEVNULL,
