@@ -2,7 +2,7 @@
 
 Run: python benchmarks/data_of_a_day.py [--home FOLDER] [--json benchmarks/results/data_of_a_day.json]
 
-The size of `make demo-quick`, 2,500 people and a week, unless a home of the demo is named. Only days that the model ran
+The size of `make demo-quick`, 4,000 people and a week, unless a home of the demo is named. Only days that the model ran
 are measured: history has no predictions. Nothing goes wrong on them; one is a Sunday, on which nobody is texted.
 `infra/cost.py` reads the record. Under 5 CPU-minutes.
 """
@@ -28,8 +28,8 @@ from demos import ROOT, checked_out
 
 RESULT = ROOT / "benchmarks" / "results" / "data_of_a_day.json"
 SIZE = {
-    "MLIFE_MARKET_USERS": "2500",
-    "MLIFE_MARKET_JOBS": "400",
+    "MLIFE_MARKET_USERS": "4000",
+    "MLIFE_MARKET_JOBS": "500",
     "MLIFE_GATE_USERS": "200",
     "MLIFE_DEMO_DAYS": "7",
     "MLIFE_DEMO_FAULTS": "false",
