@@ -1,15 +1,16 @@
 """How far a model gets from the recruiters' rule to the oracle: the first champion of a simulated market, per seed.
 
-Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history-days 60]
+Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history-days 60] [--json FILE]
 
 Each seed is a market of its own. Its history is landed and transformed by the real jobs, the first challenger is
 trained and gated by the real retraining job, and what it learned is ranked on days after its training window. The
 *oracle cohort* is what only a simulator knows: all candidates of all users, each relevant with its true probability of
 an application if it were shown first (`market.true_map`).
 
-Two rows say what bounds the share: a model of the same kind that is fitted to the true probabilities of other days
-with the same features, and the same with what people keep to themselves (their true tastes, what they weigh, the appeal
-of a posting).
+Beside the rule and the model stands the simple rule that was fitted on the model's rows, a logistic regression on a
+handful of columns. Two rows say what bounds the share: a model of the same kind that is fitted to the true
+probabilities of other days with the same features, and the same with what people keep to themselves (their true tastes,
+what they weigh, the appeal of a posting).
 
 Jobs without history are those that nobody has looked at yet; the model ranks them by what is written in them.
 """
@@ -17,20 +18,28 @@ Jobs without history are those that nobody has looked at yet; the model ranks th
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from pathlib import Path
+from platform import machine, python_version
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import lightgbm
 import numpy as np
 import pyarrow as pa
+from demos import ROOT, checked_out
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.challengers import challenger_version
-from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE
+from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, ranking_scores, simple_rule_scores
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
@@ -45,6 +54,7 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_assets.settings import Settings
 
+WORK = ROOT / "var" / "human_to_oracle"
 FIRST_SEED = 101
 DEPTH = 10
 JUDGED_DAYS_AGO = (1, 8)
@@ -58,7 +68,7 @@ BOUND_PARAMETERS = {
     "num_leaves": 63,
     "min_data_in_leaf": 100,
     "verbosity": -1,
-    "num_threads": 2,
+    "num_threads": 1,
     "deterministic": True,
     "seed": 1,
 }
@@ -73,6 +83,7 @@ class SeedResult:
 
     outcome: str
     human_map: float
+    simple_rule_map: float
     champion_map: float
     oracle_map: float
     share: float
@@ -156,7 +167,6 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
         demo.driver.run_day("retraining_job", day).require_success()
         platform = demo.platform
         version = challenger_version(platform, day)
-        scorer = platform.scorer(version)
         verdict = platform.tables.read_report(PROMOTION_REPORT, day)
         print(f"  {' '.join(verdict['sentences'])}", file=sys.stderr)
         days = [judged_day(platform, add_days(day, -ago)) for ago in JUDGED_DAYS_AGO]
@@ -164,10 +174,12 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
         every: list[dict[str, float]] = []
         cold: list[dict[str, float]] = []
         for one, bound in zip(days, bounds, strict=True):
-            matrix = feature_matrix(one.pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)
+            simple = simple_rule_scores(platform, version, one.pairs)
+            assert simple is not None, "every fit has one beside it"
             scores = {
                 "human": recruiter_scores(one.pairs),
-                "champion": scorer.score(matrix).probability,
+                "simple_rule": simple,
+                "champion": ranking_scores(platform, version, one.pairs),
                 **bound,
             }
             is_cold = one.pairs["job_impressions_7d"].to_numpy() == 0
@@ -182,6 +194,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
     return SeedResult(
         outcome=verdict["outcome"],
         human_map=mean["human"],
+        simple_rule_map=mean["simple_rule"],
         champion_map=mean["champion"],
         oracle_map=mean["oracle"],
         share=share("champion"),
@@ -192,35 +205,80 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
     )
 
 
-def main() -> int:
-    """Print a row per seed, then the median; returns 1 when the goal is missed."""
+def row_of(seed: int, work: Path, users: int, history_days: int) -> dict[str, Any]:
+    """Return what the market of a seed showed, lived if it is not there yet."""
+    kept = work / f"{seed}.json"
+    if not kept.is_file():
+        start = sum(os.times()[:4])
+        with tempfile.TemporaryDirectory() as folder:
+            result = measured(Path(folder) / "home", seed, users, history_days)
+        spent = round(sum(os.times()[:4]) - start)
+        kept.write_text(json.dumps({"seed": seed, "cpu_seconds": spent, **asdict(result)}), encoding="utf-8")
+    return dict(json.loads(kept.read_text(encoding="utf-8")))
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return medians over markets, and whether the goals are met."""
+    shares = sorted(row["share"] for row in rows)
+    cold = sorted(row["cold_champion_map"] - row["cold_human_map"] for row in rows)
+    return {
+        "median_share": median(shares),
+        "share_range": [shares[0], shares[-1]],
+        "median_share_of_simple_rule": median(
+            (row["simple_rule_map"] - row["human_map"]) / (row["oracle_map"] - row["human_map"]) for row in rows
+        ),
+        "median_bound_by_features": median(row["bound_by_features"] for row in rows),
+        "median_bound_with_hidden": median(row["bound_with_hidden"] for row in rows),
+        "median_cold_gain": median(cold),
+        "least_cold_gain": cold[0],
+        "goals": {f"share of {GOAL}": median(shares) >= GOAL, "new jobs": median(cold) >= GOAL_COLD},
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a row per seed, then the medians; returns 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--history-days", type=int, default=60)
-    parser.add_argument("--home", type=Path, help="keep the markets here instead of a temporary folder")
-    asked = parser.parse_args()
-    results: list[SeedResult] = []
+    parser.add_argument("--work", type=Path, default=WORK, help="where rows are kept, one file per seed")
+    parser.add_argument("--json", type=Path, help="write the record here")
+    asked = parser.parse_args(arguments)
+    work = asked.work / f"{checked_out()}-{asked.users}-{asked.history_days}"
+    work.mkdir(parents=True, exist_ok=True)
     names = [field.name for field in fields(SeedResult)]
     print("seed  " + "  ".join(names), flush=True)
+    rows: list[dict[str, Any]] = []
     for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds):
-        start = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            home = (asked.home or Path(folder)) / f"seed-{seed}"
-            home.parent.mkdir(parents=True, exist_ok=True)
-            results.append(measured(home, seed, asked.users, asked.history_days))
-        values = [getattr(results[-1], name) for name in names]
+        rows.append(row_of(seed, work, asked.users, asked.history_days))
+        values = [rows[-1][name] for name in names]
         shown = [f"{value:.3f}" if isinstance(value, float) else value for value in values]
         print(f"{seed}   " + "  ".join(f"{v:>{len(n)}}" for v, n in zip(shown, names, strict=True)), flush=True)
-        print(f"  {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    shares = np.array([one.share for one in results])
-    cold = np.array([one.cold_champion_map - one.cold_human_map for one in results])
-    bounds = np.median([(one.bound_by_features, one.bound_with_hidden) for one in results], axis=0)
-    low, middle, high = shares.min(), np.median(shares), shares.max()
-    print(f"\nshare of the way from human to oracle: median {middle:.3f} ({low:.3f} to {high:.3f}), at least {GOAL}")
+    found = summary(rows)
+    low, high = found["share_range"]
+    print(f"\nshare of the way from human to oracle: median {found['median_share']:.3f} ({low:.3f} to {high:.3f})")
+    print(f"of the simple rule: median {found['median_share_of_simple_rule']:.3f}")
+    bounds = found["median_bound_by_features"], found["median_bound_with_hidden"]
     print(f"bound by the features: median {bounds[0]:.3f}; with true match, weights and appeal: {bounds[1]:.3f}")
-    print(f"jobs without history, MAP@{DEPTH} minus the rule's: median {np.median(cold):+.3f}, least {cold.min():+.3f}")
-    return 0 if middle >= GOAL and np.median(cold) >= GOAL_COLD else 1
+    cold = found["median_cold_gain"], found["least_cold_gain"]
+    print(f"jobs without history, MAP@{DEPTH} minus the rule's: median {cold[0]:+.3f}, least {cold[1]:+.3f}")
+    print("\n".join(f"{'met' if is_met else 'MISSED'}: {goal}" for goal, is_met in found["goals"].items()))
+    if asked.json:
+        where = {"cpus": os.cpu_count(), "machine": machine(), "python": python_version()}
+        sizes = {"users": asked.users, "history_days": asked.history_days}
+        spent = sum(row["cpu_seconds"] for row in rows)
+        record = {"commit": checked_out(), "machine": where, "cpu_seconds": spent, **sizes, **found, "rows": rows}
+        asked.json.write_text(json.dumps(rounded(record), indent=1) + "\n", encoding="utf-8")
+    return 0 if all(found["goals"].values()) else 1
+
+
+def rounded(value: Any) -> Any:
+    """Return JSON-able values with floats to four digits."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, Mapping):
+        return {name: rounded(one) for name, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""What is said of markets between human and oracle, and that a market that was measured is not measured again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("human_to_oracle")
+
+
+def row(champion: float, cold: float) -> dict[str, Any]:
+    """Return a market whose human ranks at .2, simple rule at .3 and oracle at .4."""
+    return {
+        "outcome": "promote",
+        "human_map": 0.2,
+        "simple_rule_map": 0.3,
+        "champion_map": champion,
+        "oracle_map": 0.4,
+        "share": (champion - 0.2) / 0.2,
+        "bound_by_features": 0.9,
+        "bound_with_hidden": 0.99,
+        "cold_human_map": 0.5,
+        "cold_champion_map": cold,
+    }
+
+
+def test_medians_are_over_markets_and_goals_of_medians(bench: ModuleType) -> None:
+    found = bench.summary([row(0.37, 0.6), row(0.38, 0.4), row(0.34, 0.7)])
+    assert found["median_share"] == pytest.approx(0.85)
+    assert found["share_range"] == pytest.approx([0.7, 0.9])
+    assert found["median_share_of_simple_rule"] == pytest.approx(0.5)
+    assert (found["median_cold_gain"], found["least_cold_gain"]) == (pytest.approx(0.1), pytest.approx(-0.1))
+    assert found["goals"] == {"share of 0.8": True, "new jobs": True}
+    missed = bench.summary([row(0.34, 0.4), row(0.35, 0.45)])
+    assert missed["goals"] == {"share of 0.8": False, "new jobs": False}
+
+
+def test_a_market_is_measured_once_and_the_record_names_its_commit(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def measured(home: Path, seed: int, users: int, history_days: int) -> Any:
+        asked.append(seed)
+        return bench.SeedResult(**row(0.38, 0.6))
+
+    monkeypatch.setattr(bench, "measured", measured)
+    monkeypatch.setattr(bench, "checked_out", lambda: "abc")
+    record = tmp_path / "record.json"
+    arguments = ["--work", str(tmp_path), "--json", str(record)]
+    assert bench.main([*arguments, "--seeds", "1"]) == 0
+    assert bench.main([*arguments, "--seeds", "2"]) == 0
+    assert asked == [101, 102]
+    found = json.loads(record.read_text())
+    assert (found["commit"], [one["seed"] for one in found["rows"]]) == ("abc", [101, 102])
+    assert "of the simple rule: median 0.500" in capsys.readouterr().out
