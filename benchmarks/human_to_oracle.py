@@ -3,7 +3,7 @@
 Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history-days 60] [--json FILE]
 
 Each seed is a market of its own. Its history is landed and transformed by the real jobs, the first challenger is
-trained and gated by the real retraining job, and what it learned is ranked on days after its training window. The
+trained and gated by the real retraining job, and what it learned is ranked on days too young to be learned from. The
 *oracle cohort* is what only a simulator knows: all candidates of all users, each relevant with its true probability of
 an application if it were shown first (`market.true_map`).
 
@@ -57,8 +57,8 @@ from mlife_assets.settings import Settings
 WORK = ROOT / "var" / "human_to_oracle"
 FIRST_SEED = 101
 DEPTH = 10
-JUDGED_DAYS_AGO = (1, 8)
-"""Days that are ranked, before the day of training; both lie after the training window, which ends before the gate."""
+JUDGED_DAYS_AGO = (1, 2)
+"""Days that are ranked, before the day of training; of both not even clicks are complete, so nothing of them is learned."""
 BOUND_DAYS_AGO = (14, 21, 28, 35, 42)
 """Days whose truth the bounds are fitted to."""
 BOUND_USERS = 2_500

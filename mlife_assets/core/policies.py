@@ -120,7 +120,7 @@ class PromotionPolicy:
     Probabilities are judged by slope and by level. The level is the odds of what happened over the odds of what was
     said: spend and capacity are planned with sums of probabilities, and at .67 a plan is half too large. Its bounds
     mirror each other, as those of the slope do, and are wider: a level fitted on 300 positives of a week and judged on
-    500 of others is known to a tenth at best, and of days that share their weather to a third.
+    500 of others is known to a tenth at best, and of days that share their weather to a fifth.
 
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
