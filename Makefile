@@ -40,7 +40,7 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
-demo: $(SETUP) ## three weeks of a production model, about 30 CPU-minutes (var/demo/summary.json)
+demo: $(SETUP) ## three weeks of a production model, about 22 CPU-minutes (var/demo/summary.json)
 	$(BIN)/mlife demo
 
 demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minutes; `make demo` replaces it

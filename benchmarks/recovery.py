@@ -18,7 +18,8 @@ Measured every third day is the expected MAP@10 on true probabilities, of the sa
 drift is born minus never, over days 1-45. What must hold stands in `monitored_market/recovery_tables.py` and was
 committed, with the seeds, before the first run. Markets 7101 and 7102 are not untouched, though: earlier runs of both
 were in sight when rankings were restricted to what was shown (docs/adr/0041) and when promotions a month went from 4
-to 6, and were then made anew. The others were first run after that.
+to 6, and were then made anew. The others were first run after that. The early label (docs/adr/0047) was decided in
+sight of 17 runs without it: of 7101, 7102 and 7104, and one of 7103. Nothing was decided in sight of 7105 and 7106.
 
 Real: market, candidates, features, marts by window, the fit, folds, gate, NannyML and the other detectors, governor.
 Bypassed: landing files, event log, dbt, Dagster (`monitored_market/marts.py`), the audit of fairness, panels, texts of
