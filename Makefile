@@ -40,10 +40,10 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
-demo: $(SETUP) ## three weeks of a production model, about 22 CPU-minutes (var/demo/summary.json)
+demo: $(SETUP) ## three weeks of a production model, about 25 CPU-minutes (var/demo/summary.json)
 	$(BIN)/mlife demo
 
-demo-quick: $(SETUP) ## the same with fewer people and days, under five CPU-minutes; `make demo` replaces it
+demo-quick: $(SETUP) ## the same with fewer people and days, about five CPU-minutes; `make demo` replaces it
 	MLIFE_MARKET_USERS=4000 MLIFE_MARKET_JOBS=500 MLIFE_GATE_USERS=200 MLIFE_DEMO_DAYS=7 MLIFE_DEMO_EVENT_DAYS='[1,3,6]' \
 	  $(BIN)/mlife demo
 

@@ -4,7 +4,7 @@ Run: python benchmarks/data_of_a_day.py [--home FOLDER] [--json benchmarks/resul
 
 The size of `make demo-quick`, 4,000 people and a week, unless a home of the demo is named. Only days that the model ran
 are measured: history has no predictions. Nothing goes wrong on them; one is a Sunday, on which nobody is texted.
-`infra/cost.py` reads the record. Under 5 CPU-minutes.
+`infra/cost.py` reads the record. About 5 CPU-minutes.
 """
 
 from __future__ import annotations

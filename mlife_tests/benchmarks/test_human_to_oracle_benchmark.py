@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.recruiting.policies import Policies
+
+NEW_JOBS = "new jobs ranked no worse than by the rule"
+
 
 @pytest.fixture(scope="module")
 def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
@@ -38,27 +42,53 @@ def test_medians_are_over_markets_and_goals_of_medians(bench: ModuleType) -> Non
     assert found["share_range"] == pytest.approx([0.7, 0.9])
     assert found["median_share_of_simple_rule"] == pytest.approx(0.5)
     assert (found["median_cold_gain"], found["least_cold_gain"]) == (pytest.approx(0.1), pytest.approx(-0.1))
-    assert found["goals"] == {"share of 0.8": True, "new jobs": True}
+    assert found["goals"] == {"share of 0.8": True, NEW_JOBS: True}
     missed = bench.summary([row(0.34, 0.4), row(0.35, 0.45)])
-    assert missed["goals"] == {"share of 0.8": False, "new jobs": False}
+    assert missed["goals"] == {"share of 0.8": False, NEW_JOBS: False}
+
+
+def test_days_that_are_ranked_taught_no_step(bench: ModuleType) -> None:
+    assert max(bench.JUDGED_DAYS_AGO) <= Policies().label.click_window_days
 
 
 def test_a_market_is_measured_once_and_the_record_names_its_commit(
     bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
+    commits = ["abc"]
 
     def measured(home: Path, seed: int, users: int, history_days: int) -> Any:
-        asked.append(seed)
-        return bench.SeedResult(**row(0.38, 0.6))
+        asked.append((commits[0], seed, users, history_days))
+        commits[0] += "d"
+        return bench.SeedResult(**row(0.38 if seed == 101 else 0.30, 0.6))
+
+    def run(*further: str) -> int:
+        commits[0] = further[0]
+        return bench.main(["--work", str(tmp_path), "--json", str(record), *further[1:]])
 
     monkeypatch.setattr(bench, "measured", measured)
-    monkeypatch.setattr(bench, "checked_out", lambda: "abc")
+    monkeypatch.setattr(bench, "checked_out", lambda: commits[0])
     record = tmp_path / "record.json"
-    arguments = ["--work", str(tmp_path), "--json", str(record)]
-    assert bench.main([*arguments, "--seeds", "1"]) == 0
-    assert bench.main([*arguments, "--seeds", "2"]) == 0
-    assert asked == [101, 102]
+    assert run("abc", "--seeds", "1") == 0
+    assert run("abc", "--seeds", "2") == 1
+    said = capsys.readouterr().out
+    assert "share of the simple rule: median 0.500" in said
+    assert "MISSED: share of 0.8" in said
+    assert f"met: {NEW_JOBS}" in said
     found = json.loads(record.read_text())
     assert (found["commit"], [one["seed"] for one in found["rows"]]) == ("abc", [101, 102])
-    assert "of the simple rule: median 0.500" in capsys.readouterr().out
+    assert [one[:2] for one in asked] == [("abc", 101), ("abc", 102)]
+
+    asked.clear()
+    for others in (["--users", "50"], ["--history-days", "40"]):
+        run("abc", "--seeds", "1", *others)
+    run("other", "--seeds", "1")
+    for _ in range(2):
+        run("abc-dirty", "--seeds", "1")
+    assert asked == [
+        ("abc", 101, 50, 60),
+        ("abc", 101, 10_000, 40),
+        ("other", 101, 10_000, 60),
+        ("abc-dirty", 101, 10_000, 60),
+        ("abc-dirty", 101, 10_000, 60),
+    ]
