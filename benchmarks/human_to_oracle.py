@@ -76,6 +76,7 @@ BOUND_PARAMETERS = {
 BOUND_TREES = 500
 GOAL = 0.8
 GOAL_COLD = 0.0
+DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -278,17 +279,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = {"users": asked.users, "history_days": asked.history_days}
     spent = sum(row["cpu_seconds"] for row in rows)
     record = {"commit": commit, "machine": where, "cpu_seconds": spent, **sizes, **found, "rows": rows}
-    asked.json.write_text(json.dumps(rounded(record), indent=1) + "\n", encoding="utf-8")
+    record = json.loads(json.dumps(record), parse_float=lambda digits: round(float(digits), DIGITS))
+    asked.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0 if all(found["goals"].values()) else 1
-
-
-def rounded(value: Any) -> Any:
-    """Return JSON-able values with floats to four digits."""
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, Mapping):
-        return {name: rounded(one) for name, one in value.items()}
-    return [rounded(one) for one in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

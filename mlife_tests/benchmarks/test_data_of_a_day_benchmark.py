@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,12 @@ def home(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"0" * size)
     return tmp_path
+
+
+def test_its_size_is_that_of_the_short_demo(bench: ModuleType, repository: Path) -> None:
+    asked = re.findall(r"(MLIFE_\w+)=('[^']*'|\S+)", (repository / "Makefile").read_text(encoding="utf-8"))
+    short = {name: value for name, value in asked if name != "MLIFE_DEMO_EVENT_DAYS"}
+    assert {**short, "MLIFE_DEMO_FAULTS": "false"} == bench.SIZE
 
 
 def test_only_days_that_the_model_ran_count(bench: ModuleType, home: Path) -> None:

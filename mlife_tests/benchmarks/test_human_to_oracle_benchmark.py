@@ -77,6 +77,7 @@ def test_a_market_is_measured_once_and_the_record_names_its_commit(
     assert f"met: {NEW_JOBS}" in said
     found = json.loads(record.read_text())
     assert (found["commit"], [one["seed"] for one in found["rows"]]) == ("abc", [101, 102])
+    assert found["rows"][0]["share"] == 0.9, "digits of a record are few"
     assert [one[:2] for one in asked] == [("abc", 101), ("abc", 102)]
 
     asked.clear()
