@@ -62,8 +62,10 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).as_posix()
 
 
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """Return what is parsed of each module, for as long as the tests of this file run."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in [*MODULES, *OF_INFRA]}
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -82,29 +84,29 @@ def text_files() -> list[Path]:
     return sorted(path for path in found if path.suffix in suffixes)
 
 
-@pytest.mark.parametrize("path", [*MODULES, *OF_INFRA], ids=name_of)
-def test_module_is_small_enough_to_read(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MAXIMUM_LINES, f"{name_of(path)} has {lines} lines; make it a package"
+def test_modules_are_small_enough_to_read() -> None:
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*MODULES, *OF_INFRA]}
+    assert {name: n for name, n in lines.items() if n > MAXIMUM_LINES} == {}, "make each a package"
 
 
-@pytest.mark.parametrize("path", [*MODULES, *OF_INFRA], ids=name_of)
-def test_module_says_what_belongs_here(path: Path) -> None:
-    docstring = ast.get_docstring(tree(path))
-    assert docstring, f"{name_of(path)} has no docstring"
-    if path.name != "__init__.py":
-        words = " ".join(docstring.split())
-        assert re.search(r"\bbelongs? here\b", words, re.I), f"{name_of(path)} does not say what belongs here"
-        assert re.search(r"\bnot belong here\b", words, re.I), f"{name_of(path)} does not say what does not"
+def test_modules_say_what_belongs_here(trees: dict[Path, ast.Module]) -> None:
+    found = []
+    for path in [*MODULES, *OF_INFRA]:
+        words = " ".join((ast.get_docstring(trees[path]) or "").split())
+        asked = [r"\S"] if path.name == "__init__.py" else [r"\S", r"\bbelongs? here\b", r"\bnot belong here\b"]
+        found += [f"{name_of(path)}: {one}" for one in asked if not re.search(one, words, re.I)]
+    assert found == [], "a docstring says what belongs here and what does not"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_modules_that_a_docstring_points_to_exist(path: Path) -> None:
-    belongs = re.search(r"Belongs here:.*?(?=\n\n|\Z)", ast.get_docstring(tree(path)) or "", re.S)
-    pointers = re.findall(r"\(`([a-z_][a-z0-9_.]*)`", belongs[0]) if belongs else []
+def test_modules_that_a_docstring_points_to_exist(trees: dict[Path, ast.Module]) -> None:
     known = [f".{name_of(one).removesuffix('.py').removesuffix('/__init__').replace('/', '.')}" for one in MODULES]
-    missing = [pointer for pointer in pointers if not any(name.endswith(f".{pointer}") for name in known)]
-    assert missing == [], f"{name_of(path)} points to {missing}, which is no module"
+    missing = []
+    for path in MODULES:
+        belongs = re.search(r"Belongs here:.*?(?=\n\n|\Z)", ast.get_docstring(trees[path]) or "", re.S)
+        pointers = re.findall(r"\(`([a-z_][a-z0-9_.]*)`", belongs[0]) if belongs else []
+        gone = [one for one in pointers if not any(name.endswith(f".{one}") for name in known)]
+        missing += [f"{name_of(path)}: {one}" for one in gone]
+    assert missing == [], "no module has this name"
 
 
 def test_words_that_we_avoid_are_not_used() -> None:
@@ -127,12 +129,12 @@ def test_words_that_we_avoid_are_not_used() -> None:
     assert not found, "docs/naming.md says what to write instead:\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("layer", ["core", "recruiting", "adapters", "serving", "market"])
-def test_every_module_with_logic_has_a_mirrored_test(layer: str) -> None:
+def test_every_module_with_logic_has_a_mirrored_test(trees: dict[Path, ast.Module]) -> None:
     missing = []
-    for path in sorted((PACKAGE / layer).rglob("*.py")):
+    layers = tuple(f"{layer}/" for layer in ("core", "recruiting", "adapters", "serving", "market"))
+    for path in [path for path in MODULES if name_of(path).startswith(layers)]:
         name = name_of(path)
-        has_logic = any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree(path)))
+        has_logic = any(isinstance(node, ast.FunctionDef) for node in ast.walk(trees[path]))
         if path.name == "__init__.py" or name in UNTESTED or not has_logic:
             continue
         folder = ROOT / "mlife_tests" / Path(name).parent
@@ -154,45 +156,54 @@ def test_exceptions_to_rules_still_exist() -> None:
 
 def test_names_say_what_is_inside() -> None:
     vague = re.compile(r"^(utils?|helpers?|managers?|misc|common|stuff|base)$")
+    vague_class = re.compile(r"^ *class (\w*(?:Manager|Helper|Utils?))\b", re.M)
+    found = []
     for path in [*MODULES, *OF_INFRA, *TESTS]:
         parts = path.relative_to(ROOT).with_suffix("").parts
-        assert not any(vague.match(part.removeprefix("test_")) for part in parts), path
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.ClassDef):
-                assert not re.search(r"(Manager|Helper|Utils?)$", node.name), f"{path}: {node.name}"
+        found += [f"{name_of(path)}: {one}" for one in parts if vague.match(one.removeprefix("test_"))]
+        classes = vague_class.findall(path.read_text(encoding="utf-8"))
+        found += [f"{name_of(path)}: class {one}" for one in classes]
+    assert found == []
 
 
 def test_tests_are_no_package() -> None:
     assert not list((ROOT / "mlife_tests").rglob("__init__.py")), "importmode=importlib: no __init__.py in mlife_tests"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_keeps_the_bans(path: Path) -> None:
+def test_modules_keep_the_bans(trees: dict[Path, ast.Module]) -> None:
     """No pickle, no assert, no environment, no wall clock or global randomness where they are banned."""
-    name, found = name_of(path), []
-    for node in ast.walk(tree(path)):
-        where = f"line {getattr(node, 'lineno', 0)}"
-        for module in imported(node):
-            if module.split(".")[0] in {"pickle", "cloudpickle", "dill", "joblib", "shelve"}:
-                found.append(f"{where}: imports {module}")
-        if isinstance(node, ast.Assert):
-            found.append(f"{where}: assert (raise an error of core.errors)")
-        if isinstance(node, ast.Attribute):
-            dotted = ast.unparse(node)
-            if dotted in {"os.environ", "os.getenv", "os.putenv"} and not name.startswith(tuple(ENVIRONMENT_READERS)):
-                found.append(f"{where}: {dotted} (only settings reads the environment)")
-            if dotted in {"uuid.uuid4", "uuid.uuid1"}:
-                found.append(f"{where}: {dotted} (ids are derived: core.ids)")
-            if dotted in CLOCKS and name.startswith(("core/", "recruiting/", "market/")):
-                found.append(f"{where}: {dotted} (time is an argument)")
-    assert found == [], name
+    found = []
+    for path in MODULES:
+        name = name_of(path)
+        for node in ast.walk(trees[path]):
+            where = f"{name}:{getattr(node, 'lineno', 0)}"
+            for module in imported(node):
+                if module.split(".")[0] in {"pickle", "cloudpickle", "dill", "joblib", "shelve"}:
+                    found.append(f"{where}: imports {module}")
+            if isinstance(node, ast.Assert):
+                found.append(f"{where}: assert (raise an error of core.errors)")
+            if isinstance(node, ast.Attribute):
+                dotted = ast.unparse(node)
+                of_environment = dotted in {"os.environ", "os.getenv", "os.putenv"}
+                if of_environment and not name.startswith(tuple(ENVIRONMENT_READERS)):
+                    found.append(f"{where}: {dotted} (only settings reads the environment)")
+                if dotted in {"uuid.uuid4", "uuid.uuid1"}:
+                    found.append(f"{where}: {dotted} (ids are derived: core.ids)")
+                if dotted in CLOCKS and name.startswith(("core/", "recruiting/", "market/")):
+                    found.append(f"{where}: {dotted} (time is an argument)")
+    assert found == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
+def test_heavy_libraries_are_imported_inside_functions(trees: dict[Path, ast.Module]) -> None:
     """An import at the top of a module costs every process seconds; types may be imported under TYPE_CHECKING."""
-    found = {module for node in tree(path).body for module in imported(node) if module.split(".")[0] in HEAVY}
-    assert found == set()
+    found = [
+        f"{name_of(path)}:{node.lineno}: {module}"
+        for path in MODULES
+        for node in trees[path].body
+        for module in imported(node)
+        if module.split(".")[0] in HEAVY
+    ]
+    assert found == []
 
 
 def test_nothing_names_the_machine_it_was_written_on() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from mlife_assets.adapters.instance_files import read_declared
@@ -20,49 +20,47 @@ from mlife_assets.settings import DEFS_FOLDER
 MARTS = {**marts_of(models_of(Policies(), read_declared(DEFS_FOLDER).models)), **OTHER_MARTS}
 MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
 SQL = sorted(MODELS.rglob("*.sql"))
-IDS = [path.stem for path in SQL]
 SUFFIXES = {"date": "_date", "timestamp with time zone": "_at", "boolean": "is_"}
 
 
+@cache
 def properties(path: Path) -> dict[str, Any]:
     models = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
     assert [model["name"] for model in models] == [path.stem]
     return dict(models[0])
 
 
-@pytest.mark.parametrize("path", SQL, ids=IDS)
-def test_each_model_states_its_grain_in_a_file_beside_it(path: Path) -> None:
-    assert properties(path)["description"].startswith("One row per ")
+def test_each_model_states_its_grain_in_a_file_beside_it() -> None:
+    assert [path.stem for path in SQL if not properties(path)["description"].startswith("One row per ")] == []
 
 
-@pytest.mark.parametrize("path", SQL, ids=IDS)
-def test_names_follow_the_layer(path: Path) -> None:
-    layer = path.relative_to(MODELS).parts[0]
-    if layer == "staging":
-        assert path.stem.removeprefix("stg_events__") in EVENT_TYPES
-    elif layer == "intermediate":
-        assert path.stem.startswith("int_")
-        assert path.stem.endswith("ed"), "named for what was done to the entity"
-    else:
-        assert path.stem in MARTS
+def test_names_follow_the_layer() -> None:
+    """What an intermediate model holds is named for what was done to the entity."""
+    rules = {
+        "staging": lambda name: name.removeprefix("stg_events__") in EVENT_TYPES,
+        "intermediate": lambda name: name.startswith("int_") and name.endswith("ed"),
+        "marts": lambda name: name in MARTS,
+    }
+    assert [path.stem for path in SQL if not rules[path.relative_to(MODELS).parts[0]](path.stem)] == []
 
 
-@pytest.mark.parametrize("path", SQL, ids=IDS)
-def test_columns_are_described(path: Path) -> None:
-    columns = properties(path)["columns"]
-    assert columns
-    assert all(column["description"].endswith(".") for column in columns)
+def test_columns_are_described() -> None:
+    columns = [(path.stem, one) for path in SQL for one in properties(path)["columns"]]
+    assert [f"{name}.{one['name']}" for name, one in columns if one["description"][-1:] != "."] == []
+    assert {name for name, _ in columns} == {path.stem for path in SQL}
 
 
-@pytest.mark.parametrize("mart", sorted(MARTS))
-def test_marts_declare_types_and_names_that_tell_them(mart: str) -> None:
-    (path,) = MODELS.rglob(f"{mart}.sql")
-    columns = {column["name"]: column["data_type"] for column in properties(path)["columns"]}
-    assert {*MARTS[mart].grain, MARTS[mart].date_column} <= set(columns)
-    for name, declared in columns.items():
-        mark = SUFFIXES.get(declared)
-        if mark is not None:
-            assert name.startswith(mark) if mark == "is_" else name.endswith(mark), name
+def test_marts_declare_types_and_names_that_tell_them() -> None:
+    wrong = []
+    for mart in sorted(MARTS):
+        (path,) = MODELS.rglob(f"{mart}.sql")
+        columns = {column["name"]: column["data_type"] for column in properties(path)["columns"]}
+        wrong += [f"{mart} has no {one}" for one in {*MARTS[mart].grain, MARTS[mart].date_column} - set(columns)]
+        for name, declared in columns.items():
+            mark = SUFFIXES.get(declared, "")
+            if not (name.startswith(mark) if mark == "is_" else name.endswith(mark)):
+                wrong.append(f"{mart}.{name} is a {declared}")
+    assert wrong == []
 
 
 def test_every_mart_is_contracted() -> None:

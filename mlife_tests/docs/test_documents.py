@@ -62,18 +62,15 @@ def usage(subcommand: tuple[str, ...]) -> str | None:
     return done.stdout if done.exit_code == 0 else None
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_document_exists_and_has_a_title(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").startswith("# ")
+def test_documents_exist_and_have_a_title() -> None:
+    assert [name_of(path) for path in DOCUMENTS if not path.read_text(encoding="utf-8").startswith("# ")] == []
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_make_targets_exist(path: Path) -> None:
+def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-    for words in commands(path):
-        if words[0] == "make":
-            named = {word for word in words[1:] if "=" not in word and not word.startswith("-")}
-            assert named <= targets, f"{name_of(path)}: make {named - targets}"
+    named = [(path, word) for path in DOCUMENTS for words in commands(path) if words[0] == "make" for word in words[1:]]
+    wrong = [f"{name_of(path)}: make {word}" for path, word in named if word not in targets and word[0] != "-"]
+    assert [one for one in wrong if "=" not in one] == []
 
 
 def test_mlife_commands_exist() -> None:
@@ -92,39 +89,46 @@ def test_mlife_commands_exist() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+WITH_EXAMPLES = [path for path in DOCUMENTS if blocks(path, "python")]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
 def test_python_examples_run(path: Path) -> None:
     """The `python` blocks of a document run in order in one fresh interpreter, warnings as errors."""
-    if code := "\n\n".join(blocks(path, "python")):
-        command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning:sqlglot", "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 0, f"{name_of(path)}\n{done.stdout}{done.stderr}"
+    code = "\n\n".join(blocks(path, "python"))
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning:sqlglot", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"{name_of(path)}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_links_and_named_files_exist(path: Path) -> None:
-    text = re.sub(FENCE, "", path.read_text(encoding="utf-8"))
-    targets = [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", t)]
-    for target in targets:
-        assert (path.parent / target.split("#")[0]).exists(), f"{name_of(path)} links to {target}"
+def test_links_and_named_files_exist() -> None:
     # A path before a colon at the end of a line is of a file that the block below holds.
-    for named in re.findall(
-        r"`((?:mlife_assets|mlife_tests|dbt_project|docs)/[\w./]+\.\w+)(?:::[\w:\[\]-]+)?`(?!:\n)", text
-    ):
-        assert (ROOT / named).exists(), f"{name_of(path)} names {named}"
+    named = re.compile(r"`((?:mlife_assets|mlife_tests|dbt_project|docs)/[\w./]+\.\w+)(?:::[\w:\[\]-]+)?`(?!:\n)")
+    missing = []
+    for path in DOCUMENTS:
+        text = re.sub(FENCE, lambda fence: "\n" * fence[0].count("\n"), path.read_text(encoding="utf-8"))
+        links = [(one.start(), one[1], path.parent) for one in re.finditer(r"\]\((?![a-z]+:|#)([^)\s]+)\)", text)]
+        for at, target, folder in [*links, *((one.start(), one[1], ROOT) for one in named.finditer(text))]:
+            if not (folder / target.split("#")[0]).exists():
+                missing.append(f"{name_of(path)}:{text.count(chr(10), 0, at) + 1}: {target}")
+    assert missing == []
 
 
-@pytest.mark.parametrize("path", RECORDS, ids=name_of)
-def test_a_decision_record_is_a_page(path: Path) -> None:
-    """What it rests on, where that is long, lies beside it as `<number>_evidence.md`, and it says so."""
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    assert len(lines) <= RECORD_LINES, f"{name_of(path)} has {len(lines)} lines; move its evidence to a file beside it"
-    assert max(map(len, lines)) <= RECORD_LINE_CHARACTERS
-    headings = re.findall(r"^## (.+)$", text, re.M)
-    assert [heading for heading in headings if heading in RECORD_HEADINGS] == RECORD_HEADINGS
-    evidence = path.with_name(f"{path.name[:4]}_evidence.md")
-    assert evidence.exists() == (f"]({evidence.name})" in text)
+def test_decision_records_are_a_page() -> None:
+    """What one rests on, where that is long, lies beside it as `<number>_evidence.md`, and it says so."""
+    wrong = []
+    for path in RECORDS:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > RECORD_LINES:
+            wrong.append(f"{name_of(path)}: {len(text.splitlines())} lines; move its evidence to a file beside it")
+        long = [number for number, one in enumerate(text.splitlines(), 1) if len(one) > RECORD_LINE_CHARACTERS]
+        wrong += [f"{name_of(path)}:{number}: more than {RECORD_LINE_CHARACTERS} characters" for number in long]
+        if [one for one in re.findall(r"^## (.+)$", text, re.M) if one in RECORD_HEADINGS] != RECORD_HEADINGS:
+            wrong.append(f"{name_of(path)}: its headings are not {RECORD_HEADINGS}")
+        evidence = path.with_name(f"{path.name[:4]}_evidence.md")
+        if evidence.exists() != (f"]({evidence.name})" in text):
+            wrong.append(f"{name_of(path)}: {evidence.name} exists and is not named, or is named and does not exist")
+    assert wrong == []
 
 
 def test_decision_records_are_numbered_and_all_evidence_belongs_to_one() -> None:
