@@ -69,7 +69,7 @@ def day(
 
 
 def demo(home: Home = None, as_json: AsJson = False) -> None:
-    """Run three weeks of a production model in an empty home; an earlier demo there is replaced.
+    """Run the first days of a production model in an empty home; an earlier demo there is replaced.
 
     Sends go to the console gateway, which texts nobody, and are approved within their limits.
 

@@ -1,4 +1,4 @@
-"""`mlife demo`: runs three weeks of a production model and prints them as they go.
+"""`mlife demo`: runs days of a production model and prints them as they go.
 
 Belongs here: what is printed and when. Does not belong here: the story (`components.running.demo`), its
 sums (`components.running.demo_summary`).
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from mlife_assets.cli.output import progress
+from mlife_assets.cli.output import staged_progress
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.settings import Settings
 
@@ -57,27 +57,38 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     with instance_of(settings) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
-        with progress("simulating the market's history", settings.history_days - 1, console) as advance:
-            demo.simulate_history(lambda _: advance())
-        with progress("landing it and building features", console=console):
+        with staged_progress(stages(settings.demo_days), console) as begin_next:
+            begin_next()
+            demo.simulate_history()
+            begin_next()
             demo.land_history()
-        with progress("training the first champion and asking the gate", console=console):
-            verdict = demo.train_first_champion()
-        _print_promotion(console, verdict)
-        _print_header(console)
-        last = settings.first_lived_date
-        with progress("running the days", settings.demo_days, console) as advance:
+            begin_next()
+            _print_promotion(console, demo.train_first_champion())
+            _print_header(console)
+            last = settings.first_lived_date
+            begin_next()
             for result in demo.run_days():
                 _print_day(console, result)
                 last = result.day
-                advance()
-        with demo.stopwatch.measure("summary"), progress("adding it up", console=console):
-            summary = summarise(platform, last, demo.stopwatch.seconds)
+                begin_next()
+            with demo.stopwatch.measure("summary"):
+                summary = summarise(platform, last, demo.stopwatch.seconds)
     summary["seconds"] = {stage: round(seconds, 2) for stage, seconds in demo.stopwatch.seconds.items()}
     summary["seconds"]["total"] = round(time.perf_counter() - started, 2)
     write_summary(platform, summary)
     _print_end(console, summary, settings.home / SUMMARY_FILE)
     return summary
+
+
+def stages(days: int) -> list[tuple[str, float]]:
+    """Return what a demo of so many days goes through, each with its CPU seconds on two cores of 2026."""
+    return [
+        ("simulating the market's history", 12.0),
+        ("landing it and building features", 35.0),
+        ("training the first champion and asking the gate", 45.0),
+        *((f"running day {number} of {days}", 25.0) for number in range(1, days + 1)),
+        ("adding it up", 15.0),
+    ]
 
 
 def _print_start(console: Console, settings: Settings) -> None:

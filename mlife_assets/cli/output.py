@@ -4,6 +4,7 @@ Belongs here: consoles, JSON, progress. Does not belong here: what a command has
 
 Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr. Progress
 is a bar where a person looks, and a line every few seconds in a file or a pipe, so that a log shows what takes long.
+It says the step, of how many, and about how long the rest takes, as soon as something done says how fast it goes.
 Text from data is never markup; text from strangers is printed on one line, printable characters only.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
@@ -58,6 +59,48 @@ def moment(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}Z"
 
 
+class Pace:
+    """How far something is: a share of its work is done at a time, and the rest goes at the pace so far."""
+
+    def __init__(self, description: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin now. `clock` is in seconds."""
+        self._clock = clock
+        self.description, self.steps = description, ""
+        self.started = self._begun = clock()
+        self.done, self._at_most, self._seconds_per_share = 0.0, 0.0, 0.0
+
+    def begin(self, description: str, done: float, share: float) -> None:
+        """Begin a step: `done` of the whole work lies behind it, and it is expected to be `share` of the work."""
+        self._begun = self._clock()
+        self.description, self.done, self._at_most = description, done, done + share
+        self._seconds_per_share = (self._begun - self.started) / done if done else 0.0
+
+    @property
+    def share(self) -> float:
+        """Return the share of the work that is done, by the clock within a step; never more than the step's end."""
+        if not self._seconds_per_share:
+            return self.done
+        return min(self._at_most, self.done + (self._clock() - self._begun) / self._seconds_per_share)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long the rest takes at the pace so far; None before anything is done."""
+        return (1 - self.share) * self._seconds_per_share if self._seconds_per_share else None
+
+    @property
+    def line(self) -> str:
+        """Return what goes on, the step, the time that passed and the time left, for people."""
+        left = self.seconds_left
+        steps = f": {self.steps}" if self.steps else ""
+        rest = "" if left is None else f", {_about(left)} left"
+        return f"{self.description}{steps}, {self._clock() - self.started:.0f} s{rest}"
+
+
+def _about(seconds: float) -> str:
+    """Return a duration in round words: an estimate has no seconds of its own."""
+    return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {max(5, 5 * round(seconds / 5))} s"
+
+
 @contextmanager
 def progress(
     description: str, total: int | None = None, console: Console | None = None
@@ -69,57 +112,95 @@ def progress(
         total: how many steps there are.
         console: where a bar is drawn: the one that is printed on meanwhile, by default stderr.
     """
-    with _shown(description, console or side_console(), is_counted=total is not None, total=total) as show:
+    pace = Pace(description)
+    with _shown(pace, console or side_console()):
+        if total is None:
+            yield lambda: None
+            return
         steps = count(1)
-        if total is not None:
-            show(0, total)
-        yield lambda: show(next(steps), total)
+        _count(pace, 0, total)
+        yield lambda: _count(pace, next(steps), total)
 
 
 @contextmanager
 def counted_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show progress while inside; yields what to call with (done, in all). Nothing shows before the first."""
-    with _shown(description, side_console(), is_counted=True, total=None) as show:
-        yield show
+    pace = Pace(description)
+    with _shown(pace, side_console(), waits=True):
+        yield lambda done, total: _count(pace, done, total)
 
 
 @contextmanager
-def _shown(
-    description: str, console: Console, *, is_counted: bool, total: int | None
-) -> Iterator[Callable[[int, int | None], None]]:
-    """Draw a bar where nothing else writes into it, as `mlife ... | tee log` would; elsewhere write lines."""
+def staged_progress(
+    stages: Sequence[tuple[str, float]], console: Console | None = None
+) -> Iterator[Callable[[], None]]:
+    """Show progress while inside; yields what to call when the next stage begins, the first one included.
+
+    Args:
+        stages: what goes on, and how long it is expected to take in units of one's own; they are compared alone.
+        console: where a bar is drawn: the one that is printed on meanwhile, by default stderr.
+    """
+    whole, done = sum(weight for _, weight in stages), 0.0
+    numbered = iter(enumerate(stages, start=1))
+    pace = Pace("")
+
+    def begin_next() -> None:
+        nonlocal done
+        number, (description, weight) = next(numbered)
+        pace.steps = f"step {number} of {len(stages)}"
+        pace.begin(description, done / whole, weight / whole)
+        done += weight
+
+    with _shown(pace, console or side_console(), waits=True):
+        yield begin_next
+
+
+def _count(pace: Pace, done: int, total: int) -> None:
+    pace.steps = f"{done} of {total}"
+    pace.begin(pace.description, done / total, 1 / total)
+
+
+@contextmanager
+def _shown(pace: Pace, console: Console, *, waits: bool = False) -> Iterator[None]:
+    """Draw a bar where nothing else writes into it, as `mlife ... | tee log` would; elsewhere write lines.
+
+    One that `waits` shows nothing before its first step is known.
+    """
     if not (console.is_terminal and answer_console().is_terminal):
-        with _lines(description, is_counted=is_counted) as show:
-            yield show
+        with _lines(pace, waits=waits):
+            yield
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task
+    from rich.text import Text
 
-    counted = (BarColumn(), MofNCompleteColumn()) if is_counted else ()
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(description, total=total, visible=not is_counted)
-        yield lambda done, among: bar.update(task, completed=done, total=among, visible=True)
+    class Words(ProgressColumn):
+        def render(self, task: Task) -> Text:  # noqa: ARG002  there is one task
+            return Text("" if waits and not pace.steps else pace.line)
+
+    class Bar(BarColumn):
+        def render(self, task: Task) -> Any:
+            task.completed = pace.share
+            return super().render(task) if pace.steps else Text("")
+
+    with Progress(SpinnerColumn(), Bar(), Words(), console=console, transient=True) as bar:
+        bar.add_task("", total=1.0)
+        yield
 
 
 @contextmanager
-def _lines(description: str, *, is_counted: bool) -> Iterator[Callable[[int, int | None], None]]:
+def _lines(pace: Pace, *, waits: bool) -> Iterator[None]:
     """Write a line on stderr every few seconds while inside, from a thread; nothing when it is over sooner."""
-    line = "" if is_counted else description
-    started, ended = time.monotonic(), threading.Event()
-
-    def show(done: int, total: int | None) -> None:
-        nonlocal line
-        line = f"{description}: {done} of {total}" if is_counted else description
+    ended = threading.Event()
 
     def write() -> None:
         while not ended.wait(SECONDS_BETWEEN_LINES):
-            if line:
-                typer.echo(f"{line}, {time.monotonic() - started:.0f} s", err=True)
+            if pace.steps or not waits:
+                typer.echo(pace.line, err=True)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
-        yield show
+        yield
     finally:
         ended.set()
         writer.join()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlife_assets.cli.standing import Standing
 
 HINTS = {
-    "embedded": "`mlife demo` runs three weeks of a production model; for another folder use --home",
+    "embedded": "`mlife demo` runs the first days of a production model; for another folder use --home",
     "standalone": "`mlife doctor` says what is missing, the README.md of the home how days run",
     "aws": "`mlife doctor` says what is missing; due_days_sensor runs days",
 }

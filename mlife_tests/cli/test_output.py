@@ -14,12 +14,14 @@ from rich.console import Console
 from mlife_assets.cli import output
 from mlife_assets.cli.output import (
     PLAIN_WIDTH,
+    Pace,
     answer_console,
     counted_progress,
     moment,
     one_line,
     print_json,
     progress,
+    staged_progress,
 )
 
 
@@ -59,7 +61,7 @@ def test_a_log_shows_what_takes_so_long(capsys, monkeypatch):
         assert re.fullmatch(r"working: 0 of 3, 0 s", wait_for_lines(capsys, 1)[0])
         advance()
         advance()
-        assert re.fullmatch(r"working: 2 of 3, \d+ s", wait_for_lines(capsys, 2)[-1])
+        assert re.fullmatch(r"working: 2 of 3, \d+ s, about 5 s left", wait_for_lines(capsys, 2)[-1])
     capsys.readouterr()  # what was written between the last look and the end
     with progress("waiting"):
         assert re.fullmatch(r"waiting, \d+ s", wait_for_lines(capsys, 1)[0])
@@ -76,6 +78,31 @@ def test_counted_progress_says_nothing_before_the_first_count(capsys, monkeypatc
     written = capsys.readouterr().err
     time.sleep(0.05)
     assert capsys.readouterr().err == "", f"still writing after {written!r}"
+
+
+def test_what_is_left_goes_at_the_pace_so_far_and_no_step_takes_more_than_its_share():
+    now = [0.0]
+    pace = Pace("working", lambda: now[0])
+    pace.begin("the first fifth", 0.0, 0.2)
+    now[0] = 30.0
+    assert (pace.share, pace.seconds_left) == (0.0, None), "nothing says yet how fast it goes"
+    pace.begin("the rest", 0.2, 0.4)
+    assert pace.seconds_left == pytest.approx(120.0)
+    now[0] = 60.0
+    assert pace.share == pytest.approx(0.4)
+    assert pace.line == "the rest, 60 s, about 2 min left"
+    now[0] = 600.0
+    assert pace.share == pytest.approx(0.6), "a step that takes longer than expected waits at its end"
+    assert pace.seconds_left == pytest.approx(60.0)
+
+
+def test_stages_are_numbered_by_what_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with staged_progress([("land", 1.0), ("train", 3.0)]) as begin_next:
+        begin_next()
+        assert re.fullmatch(r"land: step 1 of 2, 0 s", wait_for_lines(capsys, 1)[0])
+        begin_next()
+        assert re.fullmatch(r"train: step 2 of 2, 0 s, about 5 s left", wait_for_lines(capsys, 2)[-1])
 
 
 @pytest.mark.parametrize(("is_stdout", "is_stderr", "bars"), [(True, True, 1), (False, True, 0), (True, False, 0)])

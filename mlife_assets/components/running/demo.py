@@ -1,4 +1,4 @@
-"""The demo: three weeks of a production model, run by the real jobs and sensors.
+"""The demo: the first days of a production model, run by the real jobs and sensors.
 
 Belongs here: the order of the story and what is reported of each day. Does not belong here: numbers of the summary
 (`demo_summary`), printing (`cli`).
@@ -9,7 +9,7 @@ job followed by a tick of the sensors, which is where retraining comes from.
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -119,16 +119,15 @@ class Demo:
 
     def run_history(self) -> None:
         """Simulate the history of the market, then land it."""
-        self.simulate_history(lambda _: None)
+        self.simulate_history()
         self.land_history()
 
-    def simulate_history(self, after_day: Callable[[date], None]) -> None:
-        """Simulate the history of the market, `after_day` after each day."""
+    def simulate_history(self) -> None:
+        """Simulate the history of the market."""
         settings = self.platform.settings
         with self.stopwatch.measure("market"):
             for day in days_between(settings.start_date, add_days(settings.first_lived_date, -2)):
                 self.platform.deliver(day)
-                after_day(day)
 
     def land_history(self) -> None:
         """Land the history and build its features, in one run."""

@@ -1,4 +1,4 @@
-"""The demo's summary: what three weeks came to, in numbers that a program can read.
+"""The demo's summary: what its days came to, in numbers that a program can read.
 
 Belongs here: counting from the event log, the gateway's own request log and, for the oracle alone, the truth tables.
 Does not belong here: running the days (`demo`), printing (`cli`).

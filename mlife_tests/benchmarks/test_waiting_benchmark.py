@@ -1,0 +1,45 @@
+"""What people wait for: costs are those of processes that ran, and a missed goal is told by the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("waiting")
+
+
+def test_a_process_is_measured_with_its_children(bench: ModuleType, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "WORK", tmp_path)
+    spin = "import time\nwhile time.process_time() < .2: pass"
+    code = f"import os, subprocess, sys\nassert os.environ['MLIFE_HOME'] == {str(tmp_path)!r}\n"
+    cost = bench.run(tmp_path, tmp_path, code + f"subprocess.run([sys.executable, '-c', {spin!r}], check=True)")
+    assert cost["cpu_seconds"] >= 0.2
+    assert cost["peak_megabytes"] > 5
+    with pytest.raises(SystemExit, match="ended with 4"):
+        bench.run(tmp_path, tmp_path, "raise SystemExit(4)")
+
+
+def test_a_missed_goal_is_told_by_the_exit_code(bench: ModuleType, tmp_path: Path, monkeypatch, capsys) -> None:
+    def costs(after: float) -> tuple[dict, dict]:
+        before = {"cpu_seconds": 4.0, "wall_seconds": 5.0, "peak_megabytes": 100.0}
+        return {"status": {"before": before, "after": before | {"cpu_seconds": after}}}, {"before": "a", "after": "b"}
+
+    path = tmp_path / "record.json"
+    monkeypatch.setattr("sys.argv", ["waiting", "--before", "a", "--json", str(path)])
+    for after, code in ((1.0, 0), (1.5, 1)):
+        monkeypatch.setattr(bench, "measured_rows", lambda *_, after=after: costs(after))
+        assert bench.main() == code
+    assert json.loads(path.read_text())["rows"]["status"]["ratio"] == 0.375
+    assert "goal 1 MISSED" in capsys.readouterr().out
+
+
+def test_the_backtest_has_the_flights_of_a_few_carriers(bench: ModuleType, tmp_path: Path) -> None:
+    spec = json.loads(bench.spec_of_a_backtest(tmp_path).read_text())
+    assert spec["where"].endswith("and carrier in ('WN', 'FL', 'YV', 'OO')")
