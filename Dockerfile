@@ -11,7 +11,7 @@ WORKDIR /app
 COPY constraints.txt deploy/requirements.txt ./
 # Pip installs uv alone, by its hash; uv installs the rest, by theirs. Every package is a wheel, so nothing is compiled.
 RUN sed -n '/^uv==/,/[^\\]$/p' constraints.txt > uv.txt && python -m venv /uv && /uv/bin/pip install --quiet --require-hashes -r uv.txt
-RUN python -m venv --without-pip .venv && /uv/bin/uv pip sync --quiet --no-build --require-hashes --python .venv/bin/python requirements.txt \
+RUN python -m venv --without-pip .venv && /uv/bin/uv pip sync --quiet --compile-bytecode --no-build --require-hashes --python .venv/bin/python requirements.txt \
     && rm constraints.txt requirements.txt uv.txt
 COPY pyproject.toml LICENSE workspace.aws.yaml ./
 COPY dbt_project dbt_project

@@ -17,6 +17,8 @@ XDIST := -n $(CORES) --dist loadfile
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Compiled modules are kept, whatever the shell says: a process that may not write them compiles Dagster and pandas at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Pip installs uv alone, by its hash in constraints.txt; uv installs the rest. It reads no settings of pip, so the index that
 # pip is configured for is handed on, unless uv has one of its own.
