@@ -26,7 +26,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check proofs aws bench delivery-setup lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check house proofs aws bench delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -55,9 +55,13 @@ dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PO
 test: $(SETUP) ## all tests but the proofs, on all cores; ARGS='...' goes to pytest
 	$(BIN)/python -m pytest $(XDIST) $(ARGS)
 
-check: $(SETUP) ## linters, formatting, types, layers
+check: $(SETUP) ## linters, formatting, types, layers, and what `make house` says
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m mypy && $(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.house
+
+house: $(SETUP) ## figures of the house against their budgets; ARGS=--walks names rooms, ARGS=--lower lowers budgets
+	$(BIN)/python -m tools.house $(ARGS)
 
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof $(XDIST) $(ARGS)

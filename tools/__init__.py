@@ -1,0 +1,1 @@
+"""Tools for people who change mlife; none is part of the package."""
