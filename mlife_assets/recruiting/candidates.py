@@ -12,6 +12,7 @@ who else is asked for.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -53,8 +54,12 @@ class Candidates:
 
     @property
     def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-        """User id and job id of each pair."""
-        return self.users["user_id"].take(self.user_places), self.jobs["job_id"].take(self.job_places)
+        """User id and job id of each pair, as codes of the ids."""
+        both = ((self.users["user_id"], self.user_places), (self.jobs["job_id"], self.job_places))
+        users, jobs = (
+            pa.chunked_array([pa.DictionaryArray.from_arrays(places, ids.combine_chunks())]) for ids, places in both
+        )
+        return users, jobs
 
     @property
     def repeated(self) -> int:
@@ -79,9 +84,9 @@ class Candidates:
         """Return a hash over the sorted job ids of each user."""
         firsts = np.searchsorted(self.user_places, users, "left").tolist()
         lasts = np.searchsorted(self.user_places, users, "right").tolist()
-        job_ids = self.ids[1].to_pylist()
+        job_ids = np.array(self.jobs["job_id"].to_pylist(), dtype=object)
         return [
-            hashlib.blake2b("\x1f".join(job_ids[first:last]).encode(), digest_size=8).hexdigest()
+            hashlib.blake2b("\x1f".join(job_ids[self.job_places[first:last]]).encode(), digest_size=8).hexdigest()
             for first, last in zip(firsts, lasts, strict=True)
         ]
 
@@ -127,25 +132,42 @@ def _choose(users: pa.Table, jobs: pa.Table, policy: CandidatePolicy) -> tuple[P
     user_group, job_group = _groups(users["user_occupation_group"], jobs["job_occupation_group"])
     user_seniority, job_seniority = _floats(users, "user_seniority"), _floats(jobs, "job_seniority")
     farthest = 2 * EARTH_RADIUS_KM * np.sin(policy.maximum_distance_km / (2 * EARTH_RADIUS_KM))
-    job_order = np.arange(jobs.num_rows)
-    chunk = max(1, PAIRS_AT_ONCE // jobs.num_rows)
-    user_parts, job_parts = [], []
-    for start in range(0, users.num_rows, chunk):
-        part = slice(start, start + chunk)
-        chord = _chords_km(user_points[part], job_points)
-        gap = np.abs(user_seniority[part, None] - job_seniority[None, :])
+    parts = [np.zeros((2, 0), dtype=np.int64)]
+    for people, near in _neighbours(user_points, job_points, farthest / EARTH_RADIUS_KM):
+        chord = _chords_km(user_points[people], job_points[near])
+        gap = np.abs(user_seniority[people, None] - job_seniority[None, near])
         is_fit = (chord <= farthest) & (gap <= policy.maximum_seniority_gap)
         metres = np.rint(np.where(is_fit, chord, 0.0) * 1000).astype(np.int64)
-        key = np.where(is_fit, metres * jobs.num_rows + job_order, _NEVER)
-        is_own = user_group[part, None] == job_group[None, :]
+        key = np.where(is_fit, metres * jobs.num_rows + near, _NEVER)
+        is_own = user_group[people, None] == job_group[None, near]
         chosen = _nearest(np.where(is_own, key, _NEVER), policy.candidates_per_user // 2)
         rest = np.where(chosen, _NEVER, key)
         room = policy.candidates_per_user - chosen.sum(axis=1)
         chosen |= _nearest(rest, policy.candidates_per_user, room)
         rows, columns = np.nonzero(chosen)
-        user_parts.append(rows + start)
-        job_parts.append(columns)
-    return np.concatenate(user_parts), np.concatenate(job_parts)
+        parts.append(np.stack([people[rows], near[columns]]))
+    user_places, job_places = np.concatenate(parts, axis=1)
+    order = np.argsort(user_places, kind="stable")
+    return user_places[order], job_places[order]
+
+
+def _neighbours(
+    points: npt.NDArray[np.float64], others: npt.NDArray[np.float64], farthest: float
+) -> Iterator[tuple[Places, Places]]:
+    """Yield places of points with those of all others, ascending, that can lie within `farthest` of one of them.
+
+    Space is cut into cubes a little wider than that, so only a cube and the 26 around it are looked at. A point whose
+    place nobody knows has no neighbours.
+    """
+    cubes, other_cubes = (np.floor(one / (farthest * 1.001)) for one in (points, others))
+    known = np.flatnonzero(~np.isnan(cubes).any(axis=1))
+    own, cube_of = np.unique(cubes[known], axis=0, return_inverse=True)
+    for number, cube in enumerate(own):
+        near = np.flatnonzero((np.abs(other_cubes - cube) <= 1).all(axis=1))
+        inside = known[cube_of.ravel() == number]
+        chunk = max(1, PAIRS_AT_ONCE // max(1, len(near)))
+        if len(near):
+            yield from ((inside[start : start + chunk], near) for start in range(0, len(inside), chunk))
 
 
 def _nearest(key: Places, count: int, room: Places | None = None) -> npt.NDArray[np.bool_]:
