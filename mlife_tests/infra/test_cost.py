@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra import cost, cost_page
-from infra.cost import SIZES, Data, Run, Texts, given, month
-from infra.cost_page import PAGE, page, to_be_confirmed
+from infra import cost
+from infra.cost import PAGE, SIZES, Data, Run, Texts, given, month, page, to_be_confirmed
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from mlife_assets.core.errors import InvalidInputError
 
@@ -93,9 +92,9 @@ def test_a_class_of_database_without_a_price_is_no_guess(sources: Sources) -> No
 def test_the_command_says_so_and_leaves_the_page_alone(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cost_page, "environment", lambda name: changed(sources, name, DatabaseClass="db.x9.huge"))
-    monkeypatch.setattr(cost_page, "PAGE", tmp_path / "COST.md")
-    assert cost_page.main() == 1
+    monkeypatch.setattr(cost, "environment", lambda name: changed(sources, name, DatabaseClass="db.x9.huge"))
+    monkeypatch.setattr(cost, "PAGE", tmp_path / "COST.md")
+    assert cost.main() == 1
     assert "DatabaseClass is db.x9.huge" in capsys.readouterr().err
     assert not (tmp_path / "COST.md").exists()
 
