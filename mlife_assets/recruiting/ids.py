@@ -1,10 +1,11 @@
-"""Ids of texts, of scored pairs and of the events that log these.
+"""Ids of texts, of plans, of scored pairs and of the events that log these.
 
 Belongs here: what these ids are derived from. Does not belong here: how an id is derived (`core.ids`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.core.ids import Column, digest, digests
@@ -36,3 +37,17 @@ def prediction_event_ids(prediction_ids: Column, application: str) -> list[str]:
     """
     named = () if application == JOB_OF_THE_DAY else (application,)
     return digests("event", "prediction", prediction_ids, *named)
+
+
+def plan_id_of(
+    campaign: str,
+    as_of: date,
+    policy_version: str,
+    *,
+    messages: Sequence[str],
+    job_ids: Sequence[str],
+    bodies: Sequence[str],
+) -> str:
+    """Return the id of a plan: a hash of its texts in order, and of the policy they were made under."""
+    texts = [part for row in zip(messages, job_ids, bodies, strict=True) for part in row]
+    return "pln_" + digest(("plan", campaign, as_of.isoformat(), policy_version, *texts))

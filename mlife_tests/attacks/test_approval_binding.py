@@ -18,8 +18,9 @@ from mlife_assets.adapters.dispatcher import sending
 from mlife_assets.components.messages.sending import PLAN_REPORT, PLANNED_TABLE, read_plan
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import plan_id_of
 from mlife_assets.recruiting.messaging.approve import approve
-from mlife_assets.recruiting.messaging.binding import plan_digest, plan_id_of
+from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 

@@ -2,14 +2,13 @@
 
 from mlife_assets.recruiting.email_digest.digest import DigestJob, render_digest
 from mlife_assets.recruiting.email_digest.offers import Offer, offer_jobs
-from mlife_assets.recruiting.email_digest.writing import DigestWriter, PairFacts, digest_bodies, pair_facts
+from mlife_assets.recruiting.email_digest.writing import DigestWriter, PairFacts, pair_facts
 
 __all__ = [
     "DigestJob",
     "DigestWriter",
     "Offer",
     "PairFacts",
-    "digest_bodies",
     "offer_jobs",
     "pair_facts",
     "render_digest",

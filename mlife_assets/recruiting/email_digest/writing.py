@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,9 +22,6 @@ from mlife_assets.recruiting.email_digest.offers import Offer
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.reason_words import SAID, reason_words
-
-if TYPE_CHECKING:
-    from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs
 
 
 @dataclass(frozen=True)
@@ -113,22 +109,3 @@ def pair_facts(pairs: Sequence[tuple[str, str]], users: pa.Table, jobs: pa.Table
     said = pair_features(joined)
     rows = said.select([name for name in SAID if name in said.column_names]).to_pylist()
     return {pair: PairFacts(row) for pair, row in zip(pairs, rows, strict=True)}
-
-
-def digest_bodies(offered: OfferedJobs) -> Bodies:
-    """Return what writes the mails of an application on one day."""
-
-    def bodies(messages: Sequence[Message]) -> list[str]:
-        pairs = [(message.user_id, job_id) for message in messages for job_id in message.job_ids]
-        writer = DigestWriter(
-            offered.application.name,
-            offered.as_of,
-            offered.stamps.letterhead,
-            offered.offers,
-            pair_facts(pairs, offered.users, offered.jobs),
-            offered.stamps.link_key,
-            offered.stamps.mail_key,
-        )
-        return [writer(message.message_id, message.user_id, message.job_ids) for message in messages]
-
-    return bodies

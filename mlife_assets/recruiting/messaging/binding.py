@@ -16,15 +16,13 @@ import json
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.ids import digest
-from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.ids import message_id, plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Message, OfferedJobs, bodies_of
 from mlife_assets.recruiting.ports import LedgerRow
 
@@ -33,20 +31,6 @@ if TYPE_CHECKING:
 
 DIGESTED = ("message_id", "user_id", "job_id", "campaign", "as_of_date", "body")
 NAMED_MAXIMUM = 3
-
-
-def plan_id_of(
-    campaign: str,
-    as_of: date,
-    policy_version: str,
-    *,
-    messages: Sequence[str],
-    job_ids: Sequence[str],
-    bodies: Sequence[str],
-) -> str:
-    """Return the id of a plan: a hash of its texts in order, and of the policy they were made under."""
-    texts = [part for row in zip(messages, job_ids, bodies, strict=True) for part in row]
-    return "pln_" + digest(("plan", campaign, as_of.isoformat(), policy_version, *texts))
 
 
 def plan_digest(planned: pa.Table) -> str:

@@ -109,9 +109,22 @@ def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, withh
 
 
 def _mail_bodies(offered: OfferedJobs) -> Bodies:
-    from mlife_assets.recruiting.email_digest import digest_bodies
+    from mlife_assets.recruiting.email_digest import DigestWriter, pair_facts
 
-    return digest_bodies(offered)
+    def bodies(messages: Sequence[Message]) -> list[str]:
+        pairs = [(message.user_id, job_id) for message in messages for job_id in message.job_ids]
+        writer = DigestWriter(
+            offered.application.name,
+            offered.as_of,
+            offered.stamps.letterhead,
+            offered.offers,
+            pair_facts(pairs, offered.users, offered.jobs),
+            offered.stamps.link_key,
+            offered.stamps.mail_key,
+        )
+        return [writer(message.message_id, message.user_id, message.job_ids) for message in messages]
+
+    return bodies
 
 
 @dataclass(frozen=True)

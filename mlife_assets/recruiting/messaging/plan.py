@@ -20,9 +20,8 @@ import pyarrow.compute as pc
 from mlife_assets.core.policies import policy_version
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.events import ITEMS
-from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.ids import message_id, plan_id_of
 from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
-from mlife_assets.recruiting.messaging.binding import plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
 from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility
