@@ -1,6 +1,6 @@
 """Rows that came late: when they count as known.
 
-Belongs here: moving the time of observation. Does not belong here: which instant that is (`components.events.ingest`).
+Belongs here: moving the time of observation. Does not belong here: which instant that is (`platform.resources`).
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.events.landed_days import require_due, require_previous
 from mlife_assets.components.events.late_labels import late_labels
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
+from mlife_assets.components.platform.landed_days import require_due, require_previous
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -49,8 +49,8 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
         UpstreamMismatchError: the day before has not landed, since days run in order; or the last day is not due.
     """
     covered = days_to_land(context)
-    require_previous(platform, covered[0])
-    require_due(platform, covered[-1])
+    require_previous(platform.settings, platform.tables.report_days(INGEST_REPORT), covered[0])
+    require_due(platform.deployment.times, covered[-1])
     platform.outbox.heal()
     accepted = rejected = 0
     ignored: list[dict[str, Any]] = []

@@ -15,7 +15,6 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.adapters.event_log.staging import to_stage
-from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.features.dbt_runner import (
     build,
     ensure_manifest,
@@ -167,7 +166,7 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        require_landed(platform)
+        platform.require_landed()
         for event in _build(context, platform, project, {}):
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)

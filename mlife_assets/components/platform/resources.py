@@ -16,7 +16,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Dispatcher, Verify
+from mlife_assets.adapters.feedback_arrivals import FEEDBACK, late_feedback_days
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_bucket import LandingBucket
@@ -27,17 +29,16 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
-from mlife_assets.components.events.feedback_arrivals import FEEDBACK, late_feedback_days
-from mlife_assets.components.events.ingest import ingest_of_day
-from mlife_assets.components.events.landed_days import require_landed
-from mlife_assets.components.messages.recipients import recheck_of
 from mlife_assets.components.platform.deployment_parts import DeploymentParts
+from mlife_assets.components.platform.landed_days import require_landed
 from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.recipients import recheck_of
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.landed_names import LandingArea
 from mlife_assets.core.model import Model
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.applications import (
     ApplicationDeclaration,
@@ -181,11 +182,11 @@ class Platform(DeploymentParts, ModelPlatform):
 
     def require_landed(self, day: date | None = None) -> None:
         """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
-        require_landed(self, day)
+        require_landed(self.settings, self.newest_landed_day(), day)
 
     def late_feedback_days(self, first: date, last: date) -> frozenset[date]:
         """Return the days of [first, last] on which clicks were late."""
-        return late_feedback_days(self, first, last)
+        return late_feedback_days(self.event_log, self.tables, first, last)
 
     @property
     def head_stores(self) -> Sequence[HeadStore]:
@@ -248,8 +249,26 @@ class Platform(DeploymentParts, ModelPlatform):
         return super().retraining_time(newest)
 
     def ingest_at(self, day: date) -> Ingest:
-        """Return the ingest of partition `day`."""
-        return ingest_of_day(self, day, self.newest_landed_day() or day)
+        """Return the ingest of partition `day`.
+
+        What arrives after later days were landed is known only since then, and what arrives after the day itself was
+        scored only since it ran: its logged feature rows hold without it.
+        """
+        newest = self.newest_landed_day() or day
+        now = run_time(newest)
+        not_before: datetime | None = now
+        if newest <= day:
+            was_scored = bool(self.event_log.files("prediction", start=day, end=day))
+            now, not_before = day_start(day), run_time(day) if was_scored else None
+        return Ingest(
+            self.landed,
+            self.lake,
+            SimulatedClock(now),
+            cage=self.cage,
+            policy=self.policies.landing,
+            not_before=not_before,
+            log=self.event_log,
+        )
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return message id -> items, of the plans of a day that are sent: those that are stored."""
@@ -270,7 +289,7 @@ class Platform(DeploymentParts, ModelPlatform):
             self.people,
             self.application,
             self.policies.contact,
-            recheck=recheck_of(self, day),
+            recheck=recheck_of(self, self.application.channel, day),
             clock=pace.clock,
             sleep=pace.sleep,
             verify=verify,

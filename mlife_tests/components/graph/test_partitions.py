@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.components.events.landed_days import require_landed
 from mlife_assets.components.graph.partitions import (
     DAILY,
     RANGE_IN_ONE_RUN,
@@ -17,6 +16,7 @@ from mlife_assets.components.graph.partitions import (
     range_tags,
     with_days,
 )
+from mlife_assets.components.platform.landed_days import require_landed
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, add_days
 from mlife_assets.settings import Settings
@@ -28,7 +28,7 @@ RANGE = ["2026-04-29", "2026-04-30", "2026-05-01", "2026-05-02"]
 def landed_until(day: date) -> Any:
     settings = SimpleNamespace(first_lived_date=date(2026, 6, 2))
     platform = SimpleNamespace(settings=settings, newest_landed_day=lambda: max(FIRST, day))
-    platform.require_landed = partial(require_landed, platform)
+    platform.require_landed = partial(require_landed, settings, max(FIRST, day))
     return platform
 
 

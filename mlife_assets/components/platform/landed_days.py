@@ -1,7 +1,7 @@
 """Which days have landed, and what somebody is to do who asks for another.
 
 Belongs here: refusing a day that cannot run yet, with the day that can. Does not belong here: landing (`events`), which
-day comes next (`present`).
+day comes next (`next_partition`).
 
 Concept: days run in order and everything follows from what landed. Without this check, a click on an asset too early
 would end in an error about some missing table that the person has never heard of.
@@ -9,24 +9,24 @@ would end in an error about some missing table that the person has never heard o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
 from mlife_assets.core.windows import add_days, run_time
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.times import Times
+    from mlife_assets.settings import Settings
 
 NO_DELAY = timedelta(0)
 
 
-def require_landed(platform: Platform, day: date | None = None) -> None:
-    """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
-    newest = platform.newest_landed_day()
+def require_landed(settings: Settings, newest: date | None, day: date | None = None) -> None:
+    """Raise NotFoundError unless `day` has landed, `newest` being the last that has; None asks whether any has."""
     if newest is None:
-        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(platform)}")
+        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(settings)}")
     if day is not None and day > newest:
         following = add_days(newest, 1)
         raise NotFoundError(
@@ -35,13 +35,12 @@ def require_landed(platform: Platform, day: date | None = None) -> None:
         )
 
 
-def require_previous(platform: Platform, day: date) -> None:
-    """Raise UpstreamMismatchError unless the day before `day` has landed."""
-    landed = platform.tables.report_days(INGEST_REPORT)
-    if day == platform.settings.first_partition or add_days(day, -1) in landed:
+def require_previous(settings: Settings, landed: Sequence[date], day: date) -> None:
+    """Raise UpstreamMismatchError unless the day before `day` is among those that have landed."""
+    if day == settings.first_partition or add_days(day, -1) in landed:
         return
     if not landed:
-        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(platform)}")
+        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(settings)}")
     following = add_days(landed[-1], 1)
     raise UpstreamMismatchError(
         f"{day} cannot run: days run in order, and the next one is {following}; choose {following}, or backfill "
@@ -49,9 +48,8 @@ def require_previous(platform: Platform, day: date) -> None:
     )
 
 
-def require_due(platform: Platform, day: date) -> None:
+def require_due(times: Times, day: date) -> None:
     """Raise UpstreamMismatchError before a partition's time has come: what lands until then is of its day, too."""
-    times = platform.deployment.times
     if not times.is_due(day):
         raise UpstreamMismatchError(
             f"{day} cannot run yet: it is {times.moment(day, NO_DELAY):%Y-%m-%d %H:%M} UTC, and a day runs from "
@@ -59,8 +57,8 @@ def require_due(platform: Platform, day: date) -> None:
         )
 
 
-def _beginning(platform: Platform) -> str:
-    first, last = platform.settings.first_partition, add_days(platform.settings.first_lived_date, -1)
+def _beginning(settings: Settings) -> str:
+    first, last = settings.first_partition, add_days(settings.first_lived_date, -1)
     return (
         f"run history_job over all its partitions ({first} to {last}), then retraining_job for the latest, "
         "then daily_lifecycle_job for the latest"

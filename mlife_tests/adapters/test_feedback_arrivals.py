@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT, late_feedback_days
+from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.lateness import REACH_DAYS, USUAL_DAYS_MINIMUM
 from mlife_assets.core.windows import add_days
@@ -41,8 +41,8 @@ def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, mon
     land(platform, late[2], 40, days_old=2)
     end = add_days(FIRST, 17)
     land(platform, end, 40, days_old=1)
-    assert late_feedback_days(platform, add_days(FIRST, 5), end) == set(late)
-    assert late_feedback_days(platform, late[1], end) == set(late[1:]), "only the days that are asked for"
+    assert platform.late_feedback_days(add_days(FIRST, 5), end) == set(late)
+    assert platform.late_feedback_days(late[1], end) == set(late[1:]), "only the days that are asked for"
     assert platform.tables.read_report(ARRIVALS_REPORT, late[1]) == {
         "as_of_date": late[1].isoformat(),
         "clicks": 40,
@@ -55,7 +55,7 @@ def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, mon
         return read(event_type, start=start, **further)
 
     monkeypatch.setattr(platform.event_log, "read", counted)
-    assert late_feedback_days(platform, add_days(FIRST, 5), end) == set(late)
+    assert platform.late_feedback_days(add_days(FIRST, 5), end) == set(late)
     assert set(again) == {late[0], *(add_days(FIRST, -back) for back in range(1, 10))}, "days without clicks alone"
 
 
@@ -70,7 +70,7 @@ def test_an_outage_stays_late_however_long_ago_it_began(platform, silent: int, d
         land(platform, day, 40, days_old=days_old)
     back = add_days(outage[-1], 1)
     land(platform, back, 40)
-    assert late_feedback_days(platform, outage[-3], back) == set(outage[-3:])
+    assert platform.late_feedback_days(outage[-3], back) == set(outage[-3:])
 
 
 def test_a_silence_that_is_longer_than_anybody_remembers_is_usual(platform) -> None:
@@ -78,6 +78,6 @@ def test_a_silence_that_is_longer_than_anybody_remembers_is_usual(platform) -> N
     for place in range(10):
         land(platform, add_days(FIRST, place), 40)
     last_remembered = add_days(FIRST, 9 + REACH_DAYS)
-    assert late_feedback_days(platform, last_remembered, last_remembered) == frozenset()
+    assert platform.late_feedback_days(last_remembered, last_remembered) == frozenset()
     before = add_days(last_remembered, -USUAL_DAYS_MINIMUM)
-    assert late_feedback_days(platform, before, before) == {before}
+    assert platform.late_feedback_days(before, before) == {before}

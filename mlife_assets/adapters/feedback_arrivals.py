@@ -9,42 +9,40 @@ without clicks is counted again: its files may have landed since.
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals, late_days_between
 from mlife_assets.core.windows import add_days
-
-if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
 
 ARRIVALS_REPORT = "feedback_arrivals"
 FEEDBACK_TYPE, FEEDBACK = "click", "clicks"
 """The event type that is counted, and what several of it are called, in reports too."""
 
 
-def late_feedback_days(platform: Platform, first: date, last: date) -> frozenset[date]:
+def late_feedback_days(event_log: ParquetEventLog, tables: TableStore, first: date, last: date) -> frozenset[date]:
     """Return the days of [first, last] on which clicks were late, all of them over."""
-    known = set(platform.tables.report_days(ARRIVALS_REPORT))
+    known = set(tables.report_days(ARRIVALS_REPORT))
 
     def arrived_on(day: date) -> Arrivals:
-        return _read(platform, day) if day in known else _count(platform, day)
+        return _read(tables, day) if day in known else _count(event_log, tables, day)
 
-    oldest = min((file.day for file in platform.event_log.files(FEEDBACK_TYPE)), default=first)
+    oldest = min((file.day for file in event_log.files(FEEDBACK_TYPE)), default=first)
     return late_days_between(first, last, arrived_on, oldest=oldest)
 
 
-def _read(platform: Platform, day: date) -> Arrivals:
-    report = platform.tables.read_report(ARRIVALS_REPORT, day)
+def _read(tables: TableStore, day: date) -> Arrivals:
+    report = tables.read_report(ARRIVALS_REPORT, day)
     return Arrivals(report[FEEDBACK], report["fresh"])
 
 
-def _count(platform: Platform, day: date) -> Arrivals:
-    events = platform.event_log.read(FEEDBACK_TYPE, start=day, end=day, columns=["occurred_at"])
+def _count(event_log: ParquetEventLog, tables: TableStore, day: date) -> Arrivals:
+    events = event_log.read(FEEDBACK_TYPE, start=day, end=day, columns=["occurred_at"])
     is_fresh = pc.greater_equal(events["occurred_at"].cast("date32"), add_days(day, 1 - FRESH_DAYS))
     arrived = Arrivals(events.num_rows, int(pc.sum(is_fresh).as_py() or 0))
     if arrived.count:
         counts = {FEEDBACK: arrived.count, "fresh": arrived.fresh}
-        platform.tables.write_report(ARRIVALS_REPORT, day, {"as_of_date": day, **counts})
+        tables.write_report(ARRIVALS_REPORT, day, {"as_of_date": day, **counts})
     return arrived
