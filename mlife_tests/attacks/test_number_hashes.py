@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +26,6 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
 
-DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 NUMBERS = [f"+1212555{last:04d}" for last in range(100, 500)]
 BOOK = {f"u{place:03d}": number for place, number in enumerate(NUMBERS)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -21,11 +20,6 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 
 AT = datetime(2026, 4, 24, 18, 5, tzinfo=UTC)
 FIRST = date(2026, 4, 3)
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("age")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +16,6 @@ EFFECTS = [
     *[("training", "put models")] * 4,
     *[("promotion", "put manifests"), ("deciding", "put tables/message_plan")] * 4,
 ]
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("attacked_days")
 
 
 def trial(how: str, stage: str, wrong: list[str]) -> dict[str, Any]:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("data_of_a_day")
 
 
 @pytest.fixture

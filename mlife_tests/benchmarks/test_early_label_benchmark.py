@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from mlife_assets.recruiting.policies import Policies
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    known = list(sys.path)
-    yield load_benchmark("early_label")
-    sys.path[:] = known
 
 
 @pytest.fixture(scope="module")

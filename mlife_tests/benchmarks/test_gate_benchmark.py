@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("gate")
 
 
 def test_gates_are_as_many_as_the_budget_of_fits_allows(bench: ModuleType) -> None:

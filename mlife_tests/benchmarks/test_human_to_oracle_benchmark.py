@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,11 +12,6 @@ import pytest
 from mlife_assets.recruiting.policies import Policies
 
 NEW_JOBS = "new jobs ranked no worse than by the rule"
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("human_to_oracle")
 
 
 def row(champion: float, cold: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,11 +19,6 @@ from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.core.storage_places import Bucket
 
 BATCHES = {(1, 1), (2, 3), (1, 4)}
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("killed_writers")
 
 
 @pytest.fixture

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("load_time")
 
 
 def test_the_plain_project_is_as_large_and_knows_nothing_of_mlife(bench: ModuleType, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import date
@@ -26,15 +26,7 @@ from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.policies import CandidatePolicy
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 DAYS = 12
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    known = list(sys.path)
-    yield load_benchmark("monitoring")
-    sys.path[:] = known
 
 
 @pytest.fixture(scope="module")

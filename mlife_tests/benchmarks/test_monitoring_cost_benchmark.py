@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    known = list(sys.path)
-    yield load_benchmark("monitoring_cost")
-    sys.path[:] = known
 
 
 def test_the_claim_is_on_the_median_ratio(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

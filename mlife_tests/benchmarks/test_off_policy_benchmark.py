@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,11 +14,6 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import wilson_interval
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "off_policy.py"
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("off_policy")
 
 
 def result(bench: ModuleType, covered: int, worlds: int = 200, refused: int = 0) -> Any:

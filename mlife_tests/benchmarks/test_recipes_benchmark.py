@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,13 +21,6 @@ ROLES = ExampleSpec(entity="who", time="day", label="won", label_time="known", f
 POLICY = TrainingPolicy(
     formulations=("binary",), trees_maximum=30, minimum_child_examples=20, minimum_examples=500, half_life_days=7.0
 )
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    known = list(sys.path)
-    yield load_benchmark("recipes")
-    sys.path[:] = known
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -24,13 +23,6 @@ from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 SEED = 1
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    known = list(sys.path)
-    yield load_benchmark("recovery")
-    sys.path[:] = known
 
 
 @pytest.fixture(scope="module")

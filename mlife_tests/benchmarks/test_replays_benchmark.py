@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +13,6 @@ import pytest
 
 GOVERNED, NAIVE, FROZEN = "governed", "naive", "frozen"
 POLICIES = (GOVERNED, FROZEN, NAIVE, "every_alarm", "constant")
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("replays")
 
 
 @pytest.fixture(scope="module")

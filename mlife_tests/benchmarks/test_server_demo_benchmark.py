@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,11 +12,6 @@ from typing import Any
 import pytest
 
 SUMMARY = {"seed": 7, "events": 3, "messages": {"delivered": 2}, "seconds": {"days": 1.0}, "cpu_seconds": 100.0}
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("server_demo")
 
 
 def test_all_but_seconds_is_compared(bench: ModuleType) -> None:

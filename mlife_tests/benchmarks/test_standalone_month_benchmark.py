@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -29,11 +28,6 @@ FOUND: dict[str, Any] = {
     "alerts": ["a run failed"],
     "log_findings": [],
 }
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("standalone_month")
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def bench(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
-    return load_benchmark("waiting")
 
 
 def test_a_process_is_measured_with_its_children(bench: ModuleType, tmp_path: Path, monkeypatch) -> None:

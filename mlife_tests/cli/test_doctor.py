@@ -55,10 +55,3 @@ def test_what_is_wrong_is_named_with_what_to_do_and_without_the_key(run, s3, s3_
     assert sum(line.startswith("      do: ") for line in lines) == 2
     assert lines[-1] == "2 of 3 need something done"
     assert "a-wrong-secret" not in result.output
-
-
-def test_a_setting_that_says_nothing_is_refused_before_anything_is_looked_at(run, tmp_path: Path) -> None:
-    result = run({"MLIFE_LAKE": "gs://lake"})
-    assert result.exit_code == 1
-    assert "MLIFE_LAKE: the address is neither s3://bucket/prefix nor the whole path of a folder" in result.output
-    assert not (tmp_path / "home").exists()

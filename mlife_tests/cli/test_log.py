@@ -33,17 +33,6 @@ def test_one_flipped_byte_names_the_file(run, run_json, home):
     assert [(one["kind"], one["key"]) for one in document["findings"]] == [("altered_file", key)]
 
 
-def test_a_lost_file_and_a_foreign_file_are_named(run, home):
-    first, second = sorted((home.path / "lake" / "events").rglob("*.parquet"))[:2]
-    foreign = second.with_name(second.name.replace("test-", "other-"))
-    shutil.copy(second, foreign)
-    first.unlink()
-    result = run("log", "verify", "--home", home.path)
-    assert result.exit_code == 1
-    assert f"missing_file  {first.relative_to(home.path / 'lake').as_posix()}" in result.stdout
-    assert f"unlisted_file  {foreign.relative_to(home.path / 'lake').as_posix()}" in result.stdout
-
-
 def test_a_witness_shows_an_end_that_was_cut_off(run, home, tmp_path):
     later = run_time(home.newest_day) + timedelta(days=1)
     home.add("sending_paused", {"actor": "a", "reason": "r"}, later)

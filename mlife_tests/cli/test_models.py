@@ -13,7 +13,6 @@ import pytest
 from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
 from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
-from mlife_assets.components.shown.present import STEP
 from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.windows import add_days, run_time
 
@@ -102,25 +101,6 @@ def test_rollback_is_an_event_and_the_next_prediction_uses_it(run_json, home):
     assert provider().model_version == first
     assert home.platform.champion_version(home.newest_day) == second
     assert home.platform.champion_version(add_days(home.newest_day, 1)) == first
-
-
-def test_rollback_goes_back_only(run, run_json, home):
-    assert run("models", "rollback", "--reason", "r", "--home", home.path).exit_code == 0
-    again = run("models", "rollback", "--reason", "r", "--home", home.path)
-    assert again.exit_code == 1
-    assert "nothing to roll back to" in again.stderr
-    document = run_json("models", "rollback", "--reason", "r", "--to", home.champions[1], "--home", home.path)
-    assert document["model_version"] == home.champions[1]
-    times = [row["observed_at"] for row in home.events("model_rolled_back")]
-    assert times == [run_time(home.newest_day) + OPERATOR_DELAY, run_time(home.newest_day) + OPERATOR_DELAY + STEP]
-
-
-def test_rollback_to_what_is_unknown_or_never_served_is_refused(run, home, challenger):
-    for target, told in (("mdl_unknown", "there is no model mdl_unknown"), (challenger, "was not champion before")):
-        result = run("models", "rollback", "--reason", "r", "--to", target, "--home", home.path)
-        assert result.exit_code == 1
-        assert told in result.stderr
-    assert home.events("model_rolled_back") == []
 
 
 def test_rollback_takes_the_first_letters_of_a_version(run_json, home):
@@ -287,14 +267,6 @@ def test_promote_refuses_the_unknown_the_tampered_the_champion_and_a_reason_that
     result = run("models", "promote", first, "--reason", "r", "--against-the-gate", "--home", home.path)
     assert (result.exit_code, "was changed" in result.stderr) == (1, True)
     assert len(home.events("model_promoted")) == 2
-
-
-def test_a_promotion_by_hand_can_be_rolled_back(run, home, challenger):
-    run("models", "promote", challenger, "--reason", "r", "--against-the-gate", "--home", home.path)
-    told = run("models", "rollback", "--reason", "r", "--home", home.path)
-    assert told.exit_code == 0
-    assert home.platform.registry.champion() == home.champions[-1]
-    assert "no monitoring reference that can be read" in told.stdout
 
 
 def test_a_damaged_report_does_not_stand_in_the_way_of_a_rollback(run, home):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 STAGES = ["raw events", "model", "prediction", "plan", "send", "conversion"]
 EVENT_TYPES = [
     "consent",
@@ -77,42 +75,6 @@ def test_an_unknown_text_is_reported_with_a_remedy(run, lived_home):
     assert (result.exit_code, result.stdout) == (1, "")
     assert "msg_unknown" in result.stderr
     assert "mlife status" in result.stderr
-
-
-def about(planned, message_id, prediction_id):
-    """Return the plan of another message, about another prediction."""
-    items = [{"position": 1, "job_id": planned["job_id"], "prediction_id": prediction_id}]
-    return planned | {"message_id": message_id, "user_id": "u9", "prediction_id": prediction_id, "items": items}
-
-
-def test_a_score_that_does_not_hold_fails(run, home):
-    """A second plan names a prediction whose logged score is one bit off."""
-    row = next(row for row in home.events("prediction") if row["job_id"] == "j2")
-    planned = home.events("message_planned")[0]
-    row |= {"prediction_id": "prd_off", "raw_score": float(np.nextafter(row["raw_score"], np.inf)), "user_id": "u9"}
-    at = row["observed_at"]
-    for name in ("event_id", "occurred_at", "observed_at"):
-        del row[name], planned[name]
-    home.add("prediction", row, at)
-    home.add("message_planned", about(planned, "msg_off", "prd_off"), at)
-    result = run("trace", "msg_off", "--home", home.path)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "prd_off was logged with raw score" in result.stderr
-
-
-def test_reasons_that_the_model_does_not_give_fail(run, home):
-    """A second plan names a prediction whose score holds and whose words were put in."""
-    row = next(row for row in home.events("prediction") if row["job_id"] == "j2")
-    planned = home.events("message_planned")[0]
-    row |= {"prediction_id": "prd_said", "reasons": ["the person asked for it"], "user_id": "u9"}
-    at = row["observed_at"]
-    for name in ("event_id", "occurred_at", "observed_at"):
-        del row[name], planned[name]
-    home.add("prediction", row, at)
-    home.add("message_planned", about(planned, "msg_said", "prd_said"), at)
-    result = run("trace", "msg_said", "--home", home.path)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "prd_said was logged with reasons ['the person asked for it']" in result.stderr
 
 
 def test_a_text_that_no_model_chose_says_so(run, run_json, home):

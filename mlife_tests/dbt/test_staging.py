@@ -21,8 +21,6 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 
 STAGING = ["path:models/staging"]
 EARLIER = timedelta(days=1, hours=1)
-NOW = timedelta()
-TYPES = tuple(EVENT_TYPES)
 
 
 class Warehouse:

@@ -21,7 +21,7 @@ from mlife_assets.components.model.contenders import cohort_days
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fit_days_of_served
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.core.errors import GateClosedError, IntegrityError
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days
@@ -131,18 +131,6 @@ def test_a_panel_of_too_few_users_leaves_the_rule_as_a_named_proxy(panelled) -> 
     assert f"ranked for {FEW} users with positives, 30 needed" in sentence
     assert metadata["dagster/row_count"].value == sum(cohort.pairs.num_rows for cohort in panelled.cohorts)
     assert metadata["agreement_of_recruiters"].value == "A rule stands in for people, so there is nothing to agree on."
-
-
-def test_a_panel_after_the_ranked_day_is_refused(panelled) -> None:
-    as_of = panelled.cohorts[0].as_of_date
-    with pytest.raises(GateClosedError, match="must be recorded before"):
-        panelled.home.platform.panels.record(
-            filled(as_of, panelled.jobs_of[as_of], seed=3),
-            as_of=as_of,
-            candidates=lambda _: panelled.cohorts[0].pairs,
-            actor="ann",
-            now=day_start(as_of) + timedelta(days=1),
-        )
 
 
 def test_a_challenger_that_was_tampered_with_is_refused(panelled, lived_world) -> None:

@@ -107,13 +107,6 @@ def test_another_plan_of_the_day_can_be_approved_after_a_rejection(waiting, send
     assert len(waiting.requests()) == 5
 
 
-def test_what_was_approved_cannot_be_rejected(waiting) -> None:
-    approve_plan(waiting.platform, digest(waiting), **WHO)
-    with pytest.raises(GateClosedError, match="was approved by ann, so it cannot be rejected any more"):
-        reject_plan(waiting.platform, digest(waiting), **WHO)
-    assert len(waiting.platform.event_log.read("plan_rejected")) == 0
-
-
 def test_no_person_approves_what_breaks_a_limit(waiting, sending_home) -> None:
     platform, named = waiting.platform, digest(waiting)
     report = platform.read_monitoring_report(QUALITY_REPORT, sending_home.DAY)
