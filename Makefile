@@ -26,7 +26,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check house proofs aws bench delivery-setup lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -68,6 +68,17 @@ proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other e
 
 aws: $(AWS_SETUP) $(EMULATOR)/.mlife-setup ## what holds on AWS, as far as it can be shown without an account; ARGS='...' goes to pytest
 	PYTHONPATH="$(CURDIR)/.venv-aws/lib/python3.11/site-packages" $(BIN)/python -m pytest -m aws $(XDIST) $(ARGS)
+
+# Each target in a process of its own, so that the home of the demo and CI's variables are those of its lines alone.
+ci: $(SETUP) ## all that has to hold before a change is shown or deployed, as CI runs it: an hour on two cores
+	$(MAKE) check
+	CI=true $(MAKE) test
+	cp docs/infra_tests.md .venv/committed_infra_tests.md
+	$(MAKE) infra-check
+	diff .venv/committed_infra_tests.md docs/infra_tests.md # the page that it writes is the one that was committed
+	CI=true $(MAKE) aws
+	home=$$(mktemp --directory); trap 'rm --recursive --force "$$home"' EXIT; MLIFE_HOME="$$home/demo" $(MAKE) demo-quick
+	CI=true $(MAKE) proofs
 
 # Packages of the laptop are seen from there, those of AWS lie on top: what holds them back stays out of `make test`.
 $(AWS_SETUP): $(SETUP) constraints-aws.txt

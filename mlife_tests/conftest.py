@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import itertools
 import os
-import pickle
 import shutil
 import socket
 import sys
@@ -27,7 +26,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0
 CHROMIUM = Path("/usr/bin/chromium")
-MADE_ONCE = "--made-once"
+_WORLDS = pytest.StashKey[Any]()
 _NUMBERS = itertools.count()
 
 # The same examples in every run, and no verdict by the speed of the machine.
@@ -49,8 +47,22 @@ settings.load_profile("mlife")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the folder of what several runs of pytest on one commit need: whoever comes first makes it for all."""
-    parser.addoption(MADE_ONCE, type=Path, help="keeps what tests make once for the next run on this commit")
+    parser.addoption("--record-cpu", action="store_true", help="write the CPU seconds of each file to the record")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the worlds of this checkout, and measure."""
+    root = config.rootpath
+    worlds = _loaded("mlife_worlds", "worlds.py")
+    config.stash[_WORLDS] = worlds.Worlds(root, root / ".pytest_cache" / "worlds")
+    record = _loaded("mlife_run_record", "run_record.py").RunRecord(
+        config,
+        config.stash[_WORLDS],
+        worlds.cpu_seconds,
+        root / "benchmarks" / "results" / "tests.json",
+        Path(__file__).parent / "permitted.toml",
+    )
+    config.pluginmanager.register(record, "cpu-by-file")
 
 
 @pytest.fixture(scope="session")
@@ -421,27 +433,12 @@ def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_once(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
-    """Return a function that makes something expensive in a folder once, for all processes of this run of pytest, or
-    of all runs that name one folder by `--made-once`.
-
-    It returns the folder and what `make(folder)` returned, to whoever asks; only the first to ask waits for the making.
-    """
-    base = tmp_path_factory.getbasetemp()
-    root = request.config.getoption(MADE_ONCE) or (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
-
-    def once(name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
-        folder, result = root / f"once-{name}", root / f"once-{name}.pickle"
-        with FileLock(root / f"once-{name}.lock"):
-            if not result.exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                result.write_bytes(pickle.dumps(make(folder)))
-        return folder, pickle.loads(result.read_bytes())
-
-    return once
+def made_once(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Callable[[Path], Any]], Any]]:
+    """Return what makes a world, `(name, recipe)`, once for all processes and for later runs: `worlds.Worlds.once`."""
+    worlds = request.config.stash[_WORLDS]
+    yield worlds.once
+    changed = worlds.changed()
+    assert not changed, f"a world is read only, take a copy of it: {changed}"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A small event log, written by hand in the layout of the lake, and the warehouses that dbt builds from it.
 
-dbt costs seconds a call, so each warehouse is built once per session and only read by tests.
+dbt costs seconds a call, so each warehouse is a world that is built once; each process of a run reads a copy of it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -342,14 +343,28 @@ def built(target: Path, output: str) -> Built:
     )
 
 
-@pytest.fixture(scope="session")
-def rows() -> dict[str, Rows]:
-    return Simulation(seed=5).run()
+MadeOnce = Callable[[str, Callable[[Path], Any]], Any]
 
 
 @pytest.fixture(scope="session")
-def world(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> World:
-    return write_world(tmp_path_factory.mktemp("lake"), rows)
+def rows(made_once: MadeOnce) -> dict[str, Rows]:
+    return made_once("dbt_rows", lambda _: Simulation(seed=5).run()).result
+
+
+@pytest.fixture(scope="session")
+def world(rows: dict[str, Rows], made_once: MadeOnce) -> World:
+    return World(rows, made_once("dbt_lake", lambda folder: write_world(folder, rows).rows).folder)
+
+
+@pytest.fixture(scope="session")
+def warehouse(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
+    """Return what opens a copy of a warehouse that `build(target)` builds once; it returns what dbt printed."""
+
+    def opened(name: str, build: Callable[[Path], str]) -> Built:
+        folder, output = made_once(f"dbt_{name}", build)
+        return built(Path(shutil.copytree(folder, tmp_path_factory.mktemp(name) / "target")), output)
+
+    return opened
 
 
 REPEATS: dict[str, tuple[timedelta, dict[str, Any]]] = {
@@ -364,9 +379,8 @@ REPEATS: dict[str, tuple[timedelta, dict[str, Any]]] = {
 """Event type -> how much later a fact is stated again under another id, and what it says then."""
 
 
-@pytest.fixture(scope="session")
-def repeated(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Built]:
-    """The log with every third fact stated again, otherwise, under an id of its own: which one counts shows."""
+def repeat(rows: dict[str, Rows]) -> dict[str, Rows]:
+    """Return the log with every third fact stated again, otherwise, under an id of its own: which one counts shows."""
     stored = {name: [*group] for name, group in rows.items()}
     for name, (later, changes) in REPEATS.items():
         for number, row in enumerate(rows[name]):
@@ -374,28 +388,35 @@ def repeated(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) ->
                 times = {time: row[time] + later for time in ("occurred_at", "observed_at")}
                 mark = "a" if number % 2 else "z"  # before and after any other id, where times are the same
                 stored[name].append({**row, **times, **changes, "event_id": f"{mark}{row['event_id']}"})
-    target = tmp_path_factory.mktemp("repeated")
-    world = write_world(tmp_path_factory.mktemp("repeated_lake"), stored)
-    return world, built(target, run_dbt(target, world.lake, "run"))
+    return stored
 
 
 @pytest.fixture(scope="session")
-def full(world: World, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def repeated(rows: dict[str, Rows], made_once: MadeOnce, warehouse: Callable[..., Built]) -> tuple[World, Built]:
+    """The log of `repeat`, and what is built from it."""
+    lake, stored = made_once("dbt_repeated_lake", lambda folder: write_world(folder, repeat(rows)).rows)
+    return World(stored, lake), warehouse("repeated", lambda target: run_dbt(target, lake, "run"))
+
+
+@pytest.fixture(scope="session")
+def full(world: World, warehouse: Callable[..., Built]) -> Built:
     """The whole log, every day in one run, with unit tests: what a person gets from `dbt build`."""
-    target = tmp_path_factory.mktemp("full")
-    return built(target, run_dbt(target, world.lake, "build"))
+    return warehouse("full", lambda target: run_dbt(target, world.lake, "build"))
 
 
 @pytest.fixture(scope="session")
-def daily(rows: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> Built:
+def daily(rows: dict[str, Rows], warehouse: Callable[..., Built]) -> Built:
     """The log as it was on day 10, built over a range; then days 11 and 12 one by one as their data arrive."""
-    target, lake = tmp_path_factory.mktemp("daily"), tmp_path_factory.mktemp("growing_lake")
-    select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
-    output = ""
-    for first, last in ((1, 10), (11, 11), (12, 12)):
-        write_world(lake, rows, until=day(last))
-        output += run_dbt(target, lake, "build", *select, first=day(first), last=day(last))
-    return built(target, output)
+
+    def build(target: Path) -> str:
+        select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
+        output = ""
+        for first, last in ((1, 10), (11, 11), (12, 12)):
+            write_world(target / "growing_lake", rows, until=day(last))
+            output += run_dbt(target, target / "growing_lake", "build", *select, first=day(first), last=day(last))
+        return output
+
+    return warehouse("daily", build)
 
 
 @pytest.fixture(scope="session")
@@ -421,11 +442,14 @@ def dbt_run() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def empty(warehouse: Callable[..., Built]) -> Built:
     """A lake without a single file."""
-    target = tmp_path_factory.mktemp("empty")
     arguments = ["--exclude-resource-type", "unit_test", "test"]
-    return built(target, run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2)))
+
+    def build(target: Path) -> str:
+        return run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2))
+
+    return warehouse("empty", build)
 
 
 def _loaded(name: str) -> ModuleType:

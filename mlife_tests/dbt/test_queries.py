@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -25,14 +26,15 @@ MEASURED = [("one", 40, 0.30, None), ("one", 40, 0.36, None), ("one", 1, 0.90, N
 
 
 @pytest.fixture(scope="module")
-def session(full, world) -> SqlSession:
-    lake = ObstoreObjectStore.local(world.lake)
+def session(full, world, tmp_path_factory: pytest.TempPathFactory) -> SqlSession:
+    place = Path(shutil.copytree(world.lake, tmp_path_factory.mktemp("ranked") / "lake"))
+    lake = ObstoreObjectStore.local(place)
     for number, (version, users, value, simple) in enumerate(MEASURED):
         row = {"model_version": version, "users_with_positives": users, "champion_map": value, "human_map": 0.25}
         row["simple_rule_map"] = simple
         table = pa.Table.from_pylist([row], schema=LAKE_TABLES[MAP_OF_SHOWN])
         TableStore(lake).write(MAP_OF_SHOWN, date(2026, 6, 1 + number), table)
-    return SqlSession(full.warehouse, lake, {"MLIFE_LAKE_ROOT": str(world.lake)})
+    return SqlSession(full.warehouse, lake, {"MLIFE_LAKE_ROOT": str(place)})
 
 
 @pytest.fixture(scope="module")

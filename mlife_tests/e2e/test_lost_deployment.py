@@ -100,7 +100,7 @@ def twin(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("place", ["folder", "bucket", "database"])
+@pytest.mark.parametrize("place", ["folder", "servers"])
 def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     lived: Any,
     lived_world: ModuleType,
@@ -117,12 +117,12 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     world = (home.folder / WORLD_FILE).read_bytes()
     back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
-    places = {"folder": {}, "bucket": s3_settings, "database": {"database": postgres_url}}[place]
-    if place == "database":
+    places = {"folder": {}, "servers": {**s3_settings, "database": postgres_url}}[place]
+    if place == "servers":
         monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
     restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **places)
-    assert (home.folder / "lake").exists() == (place != "bucket")
-    assert (home.settings.private_folder / "ledger.sqlite").exists() == (place != "database")
+    assert (home.folder / "lake").exists() == (place == "folder")
+    assert (home.settings.private_folder / "ledger.sqlite").exists() == (place == "folder")
     assert (home.folder / WORLD_FILE).read_bytes() == world
     left = next_day(restored, lived_world.DAYS + 1)
     assert left.result == twin.result

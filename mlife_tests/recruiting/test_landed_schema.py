@@ -6,6 +6,7 @@ import math
 from datetime import date, timedelta
 from typing import Any
 
+import jsonschema
 import orjson
 import pyarrow as pa
 import pytest
@@ -17,8 +18,6 @@ from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
 from mlife_assets.recruiting.landed_schema import landed_schema
-
-jsonschema = pytest.importorskip("jsonschema")
 
 DAY = date(2026, 6, 1)
 END = day_start(DAY) + timedelta(days=1)
