@@ -12,7 +12,6 @@ import pytest
 
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.components.events.ingest import ingest_of_day
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -83,7 +82,7 @@ def test_rows_are_judged_first_and_taken_when_asked_for(run, home) -> None:
     assert len(_clicks(home)) == 3
 
 
-def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home) -> None:
+def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home, monkeypatch) -> None:
     """Of the clicks one comes too late, one is of nothing that was shown, and one of what was clicked in time."""
     platform = Platform(settings=Settings(home=home), policies=Policies())
     old = day_start(DAY) - timedelta(days=6)
@@ -101,7 +100,9 @@ def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home) -> No
     }
     for name, table in tables.items():
         platform.landing.put_if_absent(f"{name}/dt={EVE}/b.parquet", encode_table(table))
-    early = ingest_of_day(platform, DAY, DAY)
+    with monkeypatch.context() as before_later_days:
+        before_later_days.setattr(Platform, "newest_landed_day", lambda _: DAY)
+        early = platform.ingest_at(DAY)
     assert early.ingest(EVE).rejected_by_reason["from_future"] == 7
     seal(platform)
     platform.ledger.close()

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.components.events.feedback_arrivals import ARRIVALS_REPORT
+from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.challengers import challenger_version
