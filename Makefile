@@ -26,7 +26,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench delivery-setup lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench same-bytes delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -115,6 +115,9 @@ $(EMULATOR)/.mlife-setup: infra/emulator.txt $(SETUP)
 
 infra-check: infra-setup ## lint, render and judge infra/, plant faults in it, try every role; writes docs/infra_tests.md
 	$(BIN)/python -m infra.gate --tools $(INFRA)/bin --write docs/infra_tests.md
+
+same-bytes: $(SETUP) ## REV=<revision> and this checkout make the same homes, or where not; ONLY="demo standalone project"
+	$(BIN)/python -m tools.same_bytes $(REV) $(if $(ONLY),--only $(ONLY)) $(if $(WORK),--work $(WORK))
 
 bench: $(SETUP) ## the measured comparisons of benchmarks/ (gate.py runs off_policy.py; age.py, attacked_days.py, recovery.py, replays.py, server_demo.py, standalone_month.py and waiting.py take long: run them by themselves)
 	missed=; for file in $(filter-out benchmarks/off_policy.py benchmarks/age.py benchmarks/attacked_days.py benchmarks/recovery.py benchmarks/replays.py benchmarks/server_demo.py benchmarks/standalone_month.py benchmarks/waiting.py benchmarks/parts_of_tests.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || missed="$$missed $$file"; done; \
