@@ -23,6 +23,8 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 
+HUMAN_COLUMN = "human_score"
+"""What people would have said instead of a model, in tables of examples."""
 OPTIONAL_ROLES = ("features", "categoricals", "early_label")
 """Roles whose values may be missing."""
 

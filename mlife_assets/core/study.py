@@ -22,7 +22,7 @@ import pyarrow as pa
 from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.boosting_fields import BOOSTING_FIELDS
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.examples import HUMAN_COLUMN, ExampleSpec
 from mlife_assets.core.model import Baseline, Model
 from mlife_assets.core.policies import (
     MonitoringPolicy,
@@ -36,7 +36,6 @@ from mlife_assets.core.training.ready_estimators import ready_estimator
 
 POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
 KEYS = ("title", "outcome", "source", "where", "derive", "roles", "human", "gate_share", "estimator", *POLICIES)
-HUMAN_COLUMN = "human_score"
 STUDY = "study"
 """Name of the model of a spec file."""
 GATE_SHARE = 0.2

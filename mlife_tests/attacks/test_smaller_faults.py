@@ -29,8 +29,8 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.link_tokens import ALPHABET, TOKEN_LENGTH
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
-from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, Receipt

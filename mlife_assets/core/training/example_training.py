@@ -18,11 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.examples import HUMAN_COLUMN, ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.study import HUMAN_COLUMN
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import PromotionDecision

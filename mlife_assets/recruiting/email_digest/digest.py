@@ -16,10 +16,10 @@ from datetime import date
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import render
 from mlife_assets.recruiting.email_digest.offers import Offer
+from mlife_assets.recruiting.link_tokens import item_token
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
-from mlife_assets.recruiting.messaging.links import item_token
 from mlife_assets.recruiting.reason_words import miles_words
 
 JOBS_MAXIMUM = 10

@@ -22,6 +22,7 @@ from email.utils import format_datetime
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest
+from mlife_assets.recruiting.link_tokens import link_token
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
@@ -31,7 +32,6 @@ from mlife_assets.recruiting.mail.unsubscribe import (
     mail_secret,
     read_unsubscribe_token,
 )
-from mlife_assets.recruiting.messaging.links import link_token
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
 _IN_ONE_LINE = {"List-Unsubscribe", "Message-ID"}

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
-from mlife_assets.recruiting.messaging.links import DEFAULT_BASE
+from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging.wording_rules import broken_rules
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

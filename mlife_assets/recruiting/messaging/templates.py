@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.messaging.links import DEFAULT_BASE, TOKEN_LENGTH, link_token
+from mlife_assets.recruiting.link_tokens import DEFAULT_BASE, TOKEN_LENGTH, link_token
 from mlife_assets.recruiting.messaging.segments import SINGLE_SEGMENT_SEPTETS, septets, to_gsm7
 
 OPT_OUT = "Reply STOP to opt out"

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.link_tokens import item_token, link_token
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
-from mlife_assets.recruiting.messaging.links import item_token, link_token
 
 MESSAGE = "msg_" + "a" * 24
 

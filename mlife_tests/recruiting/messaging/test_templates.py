@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.messaging.links import link_token
+from mlife_assets.recruiting.link_tokens import link_token
 from mlife_assets.recruiting.messaging.segments import segments, septets
 from mlife_assets.recruiting.messaging.templates import MINIMUM_TITLE_SEPTETS, OPT_OUT, _shorten
 from mlife_assets.recruiting.messaging.templates import wording as wording_of

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.messaging.links import ALPHABET, TOKEN_LENGTH, item_token, link_token
+from mlife_assets.recruiting.link_tokens import ALPHABET, TOKEN_LENGTH, item_token, link_token
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
