@@ -41,6 +41,16 @@ _FOLDERS = ("events", "tables")
 """Folders that a text may read."""
 _EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n)*explain\b(?:\s+analyze\b|\s*\([\w\s,]*\))?(?P<explained>.*)", re.I | re.S)
 
+_CALLED = """
+    select json_extract_string(tree, '$.error_message'), json_extract_string(tree, '$..function_name')
+    from (select json_serialize_sql(?) as tree)
+"""
+_CHANGING = {
+    *("checkpoint", "force_checkpoint", "truncate_duckdb_logs", "query", "json_execute_serialized_sql"),
+    *("enable_logging", "disable_logging", "enable_profiling", "disable_profiling"),
+}
+"""Functions of a select that write files, also where `_close` lets only read, or run another text."""
+
 MOST_SECONDS = 10
 """How long a question may hold the warehouse: the last of dbt's attempts comes later (`dbt_project/profiles.yml`)."""
 MOST_ROWS = 1_000
@@ -182,6 +192,12 @@ def _only_statement(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.
         _only_statement(connection, match["explained"])
     elif statement.type != duckdb.StatementType.SELECT:
         raise InvalidInputError(f"{statement.type.name} changes things or is no question; write a select")
+    else:
+        ((fault, called),) = connection.execute(_CALLED, [text]).fetchall()
+        if fault is not None:
+            raise InvalidInputError(f"DuckDB does not say which functions the text calls: {fault}")
+        if changing := sorted(_CHANGING.intersection(name.lower() for name in called)):
+            raise InvalidInputError(f"{', '.join(changing)} may change things; select without")
     return statement
 
 

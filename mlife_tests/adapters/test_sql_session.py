@@ -139,6 +139,14 @@ def test_a_name_may_stand_in_quotes(session: SqlSession, schema: str) -> None:
         ("select * from read_csv('https://example.org/a.csv')", "Permission"),
         ("select * from duckdb_secrets(redact = false)", "unredacted secrets is disabled"),
         ("select * from statement", "no table"),
+        ("from enable_logging(storage = 'file', storage_path = '{folder}/lake/events')", "enable_logging may change"),
+        ("explain analyze from enable_profiling(save_location = '{folder}/lake/events/x')", "enable_profiling may"),
+        ('select (select 1 from system.main."Enable_Logging"())', "enable_logging may change"),
+        ("from query('from enable_log' || 'ging()')", "query may change"),
+        (
+            "from json_execute_serialized_sql(json_serialize_sql('from enable_logging()'))",
+            "json_execute_serialized_sql",
+        ),
     ],
 )
 def test_a_text_reads_its_tables_and_nothing_else(tmp_path: Path, text: str, said: str) -> None:
@@ -151,6 +159,15 @@ def test_a_text_reads_its_tables_and_nothing_else(tmp_path: Path, text: str, sai
         session.ask(text.format(folder=tmp_path, file=file))
     assert "\n" not in str(refused.value)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_a_connection_may_do_stays_as_it_is_before_a_text_runs(session: SqlSession, tmp_path: Path) -> None:
+    """A text cannot set anything; should one find a way, settings are locked."""
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
+        session._close(connection)
+        for setting in ("memory_limit = '9GB'", "allowed_directories = ['/']", "python_enable_replacements = true"):
+            with pytest.raises(duckdb.InvalidInputException, match="the configuration has been locked"):
+                connection.execute(f"set {setting}")
 
 
 @pytest.mark.parametrize(
