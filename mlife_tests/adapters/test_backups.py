@@ -238,6 +238,19 @@ def test_a_whole_backup_is_private_and_comes_back_whole(whole, tmp_path):
     assert again.filled == 0, "safe to repeat"
 
 
+def test_a_restore_that_dies_while_the_lake_is_filled_has_said_that_the_home_was_put_back(whole, tmp_path, monkeypatch):
+    """Without it the days since the backup would be sent once more."""
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    home, target = tmp_path / "new", ObstoreObjectStore.local(tmp_path / "new" / "lake")
+    monkeypatch.setattr(target, "put_if_absent", dies)
+    with pytest.raises(KeyboardInterrupt):
+        restore_backup(whole, home / "private", home=home, lake=target)
+    assert (home / "private" / RESTORED).exists()
+
+
 @pytest.mark.parametrize("name", ["lake/rejected/a.bin", "lake/tables/b", "world.json", "keys/numbers.key"])
 def test_a_whole_backup_that_was_changed_is_refused_by_the_name_of_the_file(whole, name):
     (whole.folder / name).write_bytes(b"x")

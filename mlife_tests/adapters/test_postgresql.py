@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -106,10 +109,28 @@ def test_two_schemas_have_tables_of_one_name_that_never_meet(postgres_url: str) 
 
 
 def test_processes_that_start_at_once_make_a_schema_once(postgres_url: str) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        for engine in threads.map(lambda _: open_schema(postgres_url, "mlife"), range(8)):
-            engine.dispose()
+    """The second asks for it while the first has made it and not said so yet."""
+    others, waiting = [], "SELECT 1 FROM pg_locks WHERE NOT granted"
+
+    def let_another_start(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement == "CREATE SCHEMA mlife" and not others:
+            others.append(threads.submit(open_schema, postgres_url, "mlife"))
+            while not others[0].done() and not connection.exec_driver_sql(waiting).first():
+                time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as threads, patched_engines("after_cursor_execute", let_another_start):
+        open_schema(postgres_url, "mlife").dispose()
+        others[0].result().dispose()
     assert schemas(postgres_url) == {"mlife"}
+
+
+@contextmanager
+def patched_engines(event: str, does: Callable[..., None]) -> Iterator[None]:
+    sa.event.listen(sa.Engine, event, does)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, event, does)
 
 
 def test_asking_for_a_ledger_makes_none_and_finds_one_that_cannot_be_read(postgres_url: str, as_user) -> None:

@@ -75,16 +75,33 @@ def test_an_hour_of_release_010_lost_with_its_files_is_found_by_the_anchor_of_th
     assert ("missing_manifest", f"manifests/{hour}/00000002.json") in {(f.kind, f.key) for f in findings}
 
 
-@pytest.mark.parametrize("sequence", [0, 1])
+def rewritten(objects: dict[str, bytes], key: str) -> dict[str, bytes]:
+    """Return a log in which a manifest of release 0.1.0 lists nothing, consistently, and its file is gone."""
+    manifest = decode_hour_manifest(key, objects[key])
+    rest = {k: v for k, v in objects.items() if k != manifest.entries[0].key}
+    return {**rest, key: encode_hour_manifest(replace(manifest, entries=()))}
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 2])
 def test_a_consistent_rewrite_of_a_manifest_of_release_010_is_seen_by_its_successor(
     toolbox, old_log: dict[str, bytes], sequence: int
 ) -> None:
+    """The last of an hour is pinned by the anchor of the next hour."""
     key = f"manifests/dt=2026-06-02/hour=08/{sequence:08d}.json"
-    manifest = decode_hour_manifest(key, old_log[key])
-    forged = encode_hour_manifest(replace(manifest, entries=()))
-    rest = {k: v for k, v in old_log.items() if k != manifest.entries[0].key}
-    findings = verify(toolbox.stored({**rest, key: forged})).findings
+    findings = verify(toolbox.stored(rewritten(old_log, key))).findings
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
+
+
+def test_a_consistent_rewrite_of_the_last_manifest_of_release_010_is_seen_by_the_chain(
+    toolbox, old_log: dict[str, bytes]
+) -> None:
+    last = max(key for key in old_log if key.startswith("manifests"))
+    assert verify(toolbox.stored(rewritten(old_log, last))).is_intact, "nothing follows it yet"
+    store = toolbox.stored(old_log)
+    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    grown = {key: store.get(key) for key in store.list("")}
+    findings = verify(toolbox.stored(rewritten(grown, last))).findings
+    assert [(f.kind, f.key) for f in findings] == [("altered_manifest", last)]
 
 
 def without(objects: dict[str, bytes], *numbers: int) -> dict[str, bytes]:

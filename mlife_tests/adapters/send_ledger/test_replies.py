@@ -65,12 +65,15 @@ def test_harmless_never_lifts_a_stop(ledger):
     assert is_suppressed(ledger, 3650)
 
 
-@pytest.mark.parametrize(("start_at", "lifted"), [(5, True), (-5, False)])
-def test_start_lifts_what_came_before_it(ledger, start_at, lifted):
-    hear(ledger, "i1", "STOP")
-    hear(ledger, "i2", "OTHER", minutes=1)
-    hear(ledger, "i3", "START", minutes=start_at)
+@pytest.mark.parametrize(("start_at", "lifted"), [(5, True), (0, False), (-5, False)])
+def test_start_lifts_what_came_before_it_and_nothing_of_an_administrator(ledger, start_at, lifted):
+    ledger.suppress("other", now=NOW, reason="administrator")
+    for user in ("u", "other"):
+        hear(ledger, f"{user}1", "STOP", user)
+        hear(ledger, f"{user}2", "OTHER", user, minutes=-1)
+        hear(ledger, f"{user}3", "START", user, minutes=start_at)
     assert is_suppressed(ledger, 1) != lifted
+    assert is_suppressed(ledger, 1, "other")
 
 
 def test_start_ends_a_pause_that_no_stop_preceded(ledger):

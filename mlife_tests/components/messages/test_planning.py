@@ -113,6 +113,24 @@ def test_all_are_sent_answered_and_logged_by_channel(home, sending_home) -> None
     }  # fmt: skip
 
 
+def test_who_agreed_to_texts_alone_gets_no_mail_and_the_other_way_round(home, sending_home) -> None:
+    """Planned by what they agreed to then, and sent by what they agree to now."""
+    home.plan()
+    texts_only, mails_only, neither_any_more, *others = (
+        read_plan(home.platform, sending_home.DAY).planned["user_id"].to_pylist()
+    )
+    home.change_users("is_consented_email", False, [texts_only])
+    home.change_users("is_consented", False, [mails_only])
+    for application, wanted in (("", texts_only), ("mails", mails_only)):
+        home.plan(application=application)
+        planned = newest_plan(home.platform.of_application(application)).planned["user_id"].to_pylist()
+        assert sorted(planned) == sorted([wanted, neither_any_more, *others])
+    home.change_users("is_consented_email", False, [neither_any_more])
+    home.change_users("is_consented", False, others)
+    home.send(application="mails")
+    assert sorted(one.user_id for one in home.box.sent) == sorted([mails_only, *others])
+
+
 def test_a_lost_ledger_gets_the_sends_of_every_application_back(home) -> None:
     from mlife_assets.components.platform.ledger_recovery import bring_forward
 

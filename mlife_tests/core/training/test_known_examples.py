@@ -226,10 +226,14 @@ def test_an_early_label_is_known_when_the_step_before_the_label_is() -> None:
     rows = exposures()
     rows = rows.append_column("bought_soon", rows["bought"])
     known_on = TODAY - timedelta(days=10)
-    seen = as_known(rows, roles, known_on)
-    is_complete = pc.less_equal(seen["opened_known"], pa.scalar(known_on, pa.date32()))
-    assert seen["bought_soon"].is_valid().equals(is_complete)
-    assert pc.sum(is_complete).as_py() > pc.sum(seen["bought"].is_valid()).as_py()
+    rows = rows.append_column("seen", pa.array([True] * rows.num_rows)).append_column("seen_known", rows["day"])
+    longer = replace(roles, funnel=("seen", "opened"), funnel_times=("seen_known", "opened_known"))
+    for funnel in (roles, longer):
+        seen = as_known(rows, funnel, known_on)
+        is_complete = pc.less_equal(seen["opened_known"], pa.scalar(known_on, pa.date32()))
+        assert seen["bought_soon"].is_valid().equals(is_complete)
+        assert pc.sum(is_complete).as_py() > pc.sum(seen["bought"].is_valid()).as_py()
+    assert pc.sum(is_complete).as_py() < seen.num_rows, "of the newest only the first step is known"
     later = as_known(rows, replace(roles, funnel_times=("bought_known",)), known_on)
     assert later["bought_soon"].is_valid().equals(later["bought"].is_valid())
     with pytest.raises(InvalidInputError, match="bought_soon of 400 examples is not mature as of 2026-06-01"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.statistics import Interval
@@ -146,6 +147,9 @@ def test_a_gain_in_log_loss_is_the_difference_of_two_log_losses_and_turns_its_si
     users = np.repeat(np.arange(500), 4).astype(str)
     gain = log_loss_gain(truth, worse, happened, cluster_ids=users)
     assert gain.estimate == pytest.approx(log_loss(happened, worse) - log_loss(happened, truth))
+    losses = [-np.where(happened, np.log(side), np.log1p(-side)) for side in (truth, worse)]
+    by_user = ttest_1samp((losses[1] - losses[0]).reshape(-1, 4).mean(axis=1), 0).confidence_interval(0.95)
+    assert (gain.lower, gain.upper) == pytest.approx((by_user.low, by_user.high)), "users have as many rows each"
     assert gain.lower > 0
     turned = log_loss_gain(worse, truth, happened, cluster_ids=users)
     assert (turned.estimate, turned.lower, turned.upper) == pytest.approx((-gain.estimate, -gain.upper, -gain.lower))

@@ -307,6 +307,9 @@ def test_limits_hold_whoever_approves(is_quality_ok, why):
         approve_by_person(plan, of(POLICY), CONTACT, **PERSON, is_quality_ok=is_quality_ok)
     with pytest.raises(GateClosedError, match="daily budget of 5"):
         approve_by_person(plan, of(replace(POLICY, maximum_messages_per_day=5)), CONTACT, **PERSON, is_quality_ok=True)
+    for changed, contact in ((replace(POLICY, brand="B"), CONTACT), (POLICY, replace(CONTACT, holdout_share=0.1))):
+        with pytest.raises(GateClosedError, match=f"was made under {plan.policy_version}, not the present"):
+            approve_by_person(plan, of(changed), contact, **PERSON, is_quality_ok=True)
     with pytest.raises(InvalidInputError, match="only the policy is called so"):
         approve_by_person(plan, of(POLICY), CONTACT, actor="policy:me", reason="r", is_quality_ok=True)
 
