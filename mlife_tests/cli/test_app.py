@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.completion import get_completion_script
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from mlife_assets import __version__
 from mlife_assets.cli import app
@@ -108,34 +109,17 @@ def test_every_exit_code_is_in_one_table_of_the_documents():
     assert rows == [(str(int(code)), meaning) for code, meaning in MEANINGS.items()]
 
 
-def test_commands_name_no_exit_code_that_is_not_in_the_table(run):
-    for leaf in LEAVES:
-        sentence = run(*leaf.split(), "--help").stdout.split("Exit codes:")[1].split("╭")[0]
-        named = {int(code) for code in re.findall(r"(?:^|[,;])\s*(\d+) ", sentence.replace("\n", " "))}
-        assert {0, 1} <= named <= {int(code) for code in ExitCode}, leaf
-
-
 def test_the_version_is_printed(run):
     assert run("--version").stdout == f"mlife {__version__}\n"
     assert run("--version").exit_code == 0
-
-
-@pytest.mark.parametrize("words", [(), ("log",), ("models",), *(tuple(leaf.split()) for leaf in LEAVES)], ids=" ".join)
-def test_h_is_help(run, words):
-    short, long = (run(*words, option) for option in ("-h", "--help"))
-    assert short.exit_code == 0
-    assert short.stdout == long.stdout
-    assert "-h" in short.stdout
 
 
 def completed(words: str) -> list[str]:
     """Return what bash is offered behind `words`; nothing is installed and no shell is asked for."""
     place = len(words.split()) - (not words.endswith(" "))
     environment = {"_MLIFE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
-    program = "from mlife_assets.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | environment, check=True
-    )
+    done = CliRunner().invoke(app, [], env=environment, prog_name="mlife")
+    assert done.exit_code == 0
     return done.stdout.split()
 
 
@@ -152,13 +136,22 @@ def test_the_completion_script_can_be_shown_and_installed():
     assert "_MLIFE_COMPLETE=complete_bash" in script
 
 
-@pytest.mark.parametrize("leaf", LEAVES)
-def test_every_command_has_home_json_and_exit_codes(run, leaf):
-    result = run(*leaf.split(), "--help")
-    assert result.exit_code == 0
-    assert ("--home" in result.stdout) == (leaf not in WITHOUT_HOME)
-    assert "--json" in result.stdout
-    assert "Exit codes: 0" in result.stdout
+def test_every_command_has_help_home_json_and_exit_codes_of_the_table(run):
+    wrong = []
+    for words in ("", "log", "models", *LEAVES):
+        short, long = (run(*words.split(), option) for option in ("-h", "--help"))
+        said = long.stdout
+        claims = {
+            "-h is --help": (short.exit_code, short.stdout) == (long.exit_code, said) == (0, said) and "-h" in said
+        }
+        if words in LEAVES:
+            sentence = said.partition("Exit codes:")[2].partition("╭")[0]
+            named = {int(code) for code in re.findall(r"(?:^|[,;])\s*(\d+) ", sentence.replace("\n", " "))}
+            claims["--home"] = ("--home" in said) == (words not in WITHOUT_HOME)
+            claims["--json"] = "--json" in said
+            claims["exit codes"] = "Exit codes: 0" in said and {0, 1} <= named <= {int(code) for code in ExitCode}
+        wrong += [f"{words}: {claim}" for claim, holds in claims.items() if not holds]
+    assert wrong == []
 
 
 def test_help_imports_nothing_heavy():
@@ -206,15 +199,16 @@ from mlife_assets.cli import app, main
 def blocks(): raise typer.Exit(3)
 @app.command()
 def aborts(): raise typer.Abort
-sys.argv = ["mlife", sys.argv[1]]
-main()
+for word in ("blocks", "aborts", "dance"):
+    sys.argv = ["mlife", word]
+    try: main()
+    except SystemExit as ended: print(word, ended.code)
 """
     environment = os.environ | {"MLIFE_LOG_FORMAT": log_format}
-    for word, expected in (("blocks", 3), ("aborts", 1), ("dance", 2)):
-        command = [sys.executable, "-c", code, word]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        assert done.returncode == expected
-        assert "defect" not in done.stderr
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split("\n") == ["blocks 3", "aborts 1", "dance 2", ""]
+    assert "defect" not in done.stderr
 
 
 def test_a_defect_is_a_line_of_json_where_lines_are():
