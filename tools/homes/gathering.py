@@ -14,22 +14,19 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-FILES = ("summary.json", "world.json", "deployment.json", "answers")
-"""What is taken beside the lake: the summary, which world it is of, what commands answered."""
+PARTS = ("lake", "private/heads", "private/mail", "summary.json", "world.json", "deployment.json", "answers")
+"""What is taken as it is: the lake, signed heads, mails as sent, the summary, which world it is, what commands said."""
 
 
 def gather(home: Path, into: Path) -> None:
     """Write what is compared of `home` to the folder `into`, replacing what is there."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    shutil.copytree(home / "lake", into / "lake")
-    if (home / "private" / "heads").is_dir():
-        shutil.copytree(home / "private" / "heads", into / "heads")
-    for name in FILES:
-        if (home / name).is_dir():
-            shutil.copytree(home / name, into / name)
-        elif (home / name).is_file():
-            shutil.copy(home / name, into)
+    for part, name in ((home / part, Path(part).name) for part in PARTS):
+        if part.is_dir():
+            shutil.copytree(part, into / name)
+        elif part.is_file():
+            shutil.copy(part, into / name)
     for database in sorted((home / "private").glob("*.sqlite")):
         _write_sqlite(database, into / database.stem)
     if (home / "warehouse.duckdb").is_file():
@@ -56,6 +53,7 @@ def _write_duckdb(database: Path, folder: Path) -> None:
 
     folder.mkdir()
     with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
         tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
         for schema, name in tables:
             rows = connection.execute(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').arrow().read_all()

@@ -29,7 +29,7 @@ DEMO = {
     "MLIFE_MARKET_USERS": "3000",
     "MLIFE_MARKET_JOBS": "375",
     "MLIFE_GATE_USERS": "150",
-    "MLIFE_DEMO_DAYS": "4",
+    "MLIFE_DEMO_DAYS": "3",
     "MLIFE_DEMO_EVENT_DAYS": "[1,2,3]",
 }
 """A market whose first champion the gate lets serve."""
@@ -62,12 +62,11 @@ def standalone(folder: Path) -> None:
     for number in range(STANDALONE_HISTORY_DAYS - 1):
         deliver(inputs, home, STANDALONE_FIRST + timedelta(days=number))
     set_clock(folder, first - timedelta(days=1), minutes=7)
-    tick(home, "due_days_sensor")  # history
-    tick(home, "due_days_sensor")  # the first model
+    apart("tick_twice", home)  # history, the first model
     begin_serving(home, first - timedelta(days=1))
     for number in range(STANDALONE_DAYS):
         live_standalone_day(folder, first + timedelta(days=number))
-    run(home, "metrics_job")
+    apart("rebuild_metrics", home)
     answers(home)
 
 
@@ -76,7 +75,7 @@ def live_standalone_day(folder: Path, day: date) -> None:
     home = folder / "home"
     deliver(folder / "inputs", home, day - timedelta(days=1))
     set_clock(folder, day, minutes=7)
-    tick(home, "due_days_sensor")
+    apart("tick", home)
     set_clock(folder, day, minutes=30)
     plan = mlife("plan", "show", "--json")
     keep(home, f"plan_{day}", plan)
@@ -114,6 +113,11 @@ def mlife(*words: object) -> str:
     if done.returncode:
         raise SystemExit(f"mlife {' '.join(map(str, words))} ended with {done.returncode}: {done.stdout}")
     return done.stdout
+
+
+def apart(act: str, home: Path, *words: str) -> None:
+    """Do something in a process of its own: none holds the ledger open while a command writes to it."""
+    subprocess.run([sys.executable, __file__, act, str(home), *words], check=True)
 
 
 def answers(home: Path) -> None:
@@ -168,7 +172,13 @@ def location(home: Path) -> tuple[dg.Definitions, Path]:
     return definitions.defs(), dagster
 
 
-def tick(home: Path, sensor: str) -> None:
+def tick_twice(home: Path) -> None:
+    """Run what is due, and what is due then."""
+    tick(home)
+    tick(home)
+
+
+def tick(home: Path, sensor: str = "due_days_sensor") -> None:
     """Evaluate a sensor once and run what it asks for."""
     import dagster as dg
 
@@ -188,27 +198,32 @@ def tick(home: Path, sensor: str) -> None:
             execute(definitions, instance, str(request.job_name), day, request.tags)
 
 
-def run(home: Path, job: str) -> None:
-    """Run a job that has no partitions."""
+def rebuild_metrics(home: Path) -> None:
+    """Build what is made of all days."""
     import dagster as dg
 
     definitions, dagster = location(home)
     with dg.DagsterInstance.local_temp(str(dagster)) as instance:
-        execute(definitions, instance, job, None)
+        execute(definitions, instance, "metrics_job", None)
 
 
 def begin_serving(home: Path, day: date) -> None:
     """Promote the first model where the gate of so small a market did not, and make what it is watched by."""
-    import dagster as dg
-
     models = json.loads(mlife("models", "list", "--json"))
     if models["champion"]:
         return
     (version,) = (one["model_version"] for one in models["models"])
     mlife("models", "promote", version, "--against-the-gate", "--reason", "so small a market")
+    apart("make_reference", home, day.isoformat())
+
+
+def make_reference(home: Path, day: str) -> None:
+    """Make what the data of later days is held against."""
+    import dagster as dg
+
     definitions, dagster = location(home)
     with dg.DagsterInstance.local_temp(str(dagster)) as instance:
-        materialize(definitions, instance, ["model/monitoring_reference"], day)
+        materialize(definitions, instance, ["model/monitoring_reference"], date.fromisoformat(day))
 
 
 def materialize(definitions: dg.Definitions, instance: dg.DagsterInstance, keys: list[str], day: date) -> None:
@@ -244,6 +259,6 @@ def execute(
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    lives = {one.__name__: one for one in (demo, standalone, project)}
+    acts = {one.__name__: one for one in (demo, standalone, project, tick, tick_twice, rebuild_metrics, make_reference)}
     with redirect_stdout(sys.stderr):
-        lives[sys.argv[1]](Path(sys.argv[2]))
+        acts[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
