@@ -198,5 +198,24 @@ def defs() -> dg.Definitions:
     require_places_are_there(settings)  # said now, not by each run
     if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
-    instances = dg.load_from_defs_folder(path_within_project=DEFS_FOLDER)
-    return build_location(settings, platform=platform, instances=instances)
+    return build_location(settings, platform=platform, instances=_load_instances())
+
+
+def _load_instances() -> dg.Definitions:
+    """Return what Dagster makes of the files that declare models and applications.
+
+    `dg.load_from_defs_folder` would also import every installed package that offers components, dagster_dbt and dbt
+    among them, to list these in the UI. The list is that of Dagster and mlife.
+    """
+    from dagster.components.core.load_defs import PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY
+    from dagster.components.core.package_entry import discover_package_objects
+    from dagster.components.core.snapshot import get_package_entry_snap
+    from dagster_shared.serdes.objects.package_entry import json_for_all_components
+
+    tree = dg.ComponentTree.for_project(DEFS_FOLDER)
+    offered = discover_package_objects(["dagster", "mlife_assets.components"])
+    listed = json_for_all_components([get_package_entry_snap(key, thing) for key, thing in offered.items()])
+    return dg.Definitions.merge(
+        tree.build_defs(DEFS_FOLDER),
+        dg.Definitions(metadata={PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY: listed}, component_tree=tree),
+    )

@@ -19,7 +19,7 @@ from mlife_assets.core.landed_names import IgnoredFile
 from mlife_assets.recruiting.late_labels import LateRows
 
 EXAMPLES_PER_REASON = 3
-NO_IDS = pa.array([], pa.string())
+NO_IDS = pa.nulls(0, pa.string())
 
 
 @dataclass(frozen=True)

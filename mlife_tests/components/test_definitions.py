@@ -260,7 +260,7 @@ def test_definitions_load_offline_in_a_fresh_clone_and_validate(clone: Path, tmp
 
 
 def test_event_types_named_by_the_graph_exist() -> None:
-    from mlife_assets.components.features.dbt import WRITTEN_HERE
+    from mlife_assets.components.features.dbt_specs import WRITTEN_HERE
 
     assert set(WRITTEN_HERE) <= set(EVENT_TYPES)
 

@@ -1,14 +1,16 @@
 """The dbt project as assets.
 
-Belongs here: how dbt models map to asset keys, groups and owners. Does not belong here: SQL, calling dbt
-(`dbt_runner`).
+Belongs here: the two assets that run dbt. Does not belong here: SQL, how models map to assets (`dbt_specs`), calling
+dbt (`dbt_runner`).
 
 Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built
-beforehand, and dbt runs inside the step (`dbt_runner`).
+beforehand, and dbt is imported and runs inside the step alone (`dbt_runner`).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from mlife_assets.components.features.dbt_runner import (
     build,
     ensure_manifest,
     project_digest,
+    recorded,
     staging_digest,
     staging_of,
 )
+from mlife_assets.components.features.dbt_specs import specs_of
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -33,57 +36,7 @@ from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.ids import digest
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
-try:
-    from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
-    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-except ModuleNotFoundError as missing:
-    raise missing_extra(missing) or missing from missing
-
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
-WRITTEN_HERE = {
-    "prediction": keys.MESSAGE_PLAN,
-    "message_suppressed": keys.MESSAGE_PLAN,
-    "experiment_exposed": keys.MESSAGE_PLAN,
-    "message_submitted": keys.MESSAGE_DELIVERIES,
-}
-"""Event types that only metrics read, and the asset that writes them. What features read comes back a day later,
-which no graph without cycles shows; it counts as landed.
-"""
-
-
-class LifecycleTranslator(DagsterDbtTranslator):
-    """Maps a dbt node to an asset: `[group, model]`, the group being the folder or tag of the model."""
-
-    def __init__(self) -> None:
-        """Allow all sources to stand for the one asset that lands raw events."""
-        super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Sources are the assets that write their events; models sit in their group."""
-        if dbt_resource_props["resource_type"] == "source":
-            return WRITTEN_HERE.get(dbt_resource_props["name"], keys.MARKET_EVENTS)
-        return dg.AssetKey([self._group(dbt_resource_props), dbt_resource_props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """Return the group of the graph."""
-        return self._group(dbt_resource_props)
-
-    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """Return what the model's author wrote; its SQL, which the default appends, is in the repository."""
-        written: str = dbt_resource_props["description"]
-        return written
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """Return who answers for the group."""
-        return OWNERS[self._group(dbt_resource_props)]
-
-    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the dbt layer as a tag."""
-        return {"layer": dbt_resource_props["fqn"][1]}
-
-    @staticmethod
-    def _group(dbt_resource_props: Mapping[str, Any]) -> str:
-        return "metrics" if "metrics" in dbt_resource_props["tags"] else "features"
 
 
 def _build(
@@ -100,14 +53,13 @@ def _build(
     manifest = ensure_manifest(project)
     staging = [name for name in staging_of(manifest, models) if name not in models]
     since = date.fromisoformat(variables["start_date"]) if "start_date" in variables else None
-    events = _to_stage(platform, project, since) if models else {}
+    to_be_staged = _to_stage(platform, project, since) if models else {}
     kept = {"kept_definition": digest((project_digest(project), windows))} if models else {}
-    given = {**variables, **windows, **events, **kept}
-    for event in build(project, [*selection, *staging], given, settings.home / "dbt"):
-        if event["data"].get("node_info", {}).get("node_name") in staging:
-            continue  # brought up to date for those that were asked for, which are what this step shows
-        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
-        yield from message.to_default_asset_events(manifest, LifecycleTranslator(), context)
+    given = {**variables, **windows, **to_be_staged, **kept}
+    events = build(project, [*selection, *staging], given, settings.home / "dbt")
+    # staging is brought up to date for the models that were asked for, which are what this step shows
+    shown = (one for one in events if one["data"].get("node_info", {}).get("node_name") not in staging)
+    yield from recorded(shown, manifest, context)
     if models:
         platform.put_warehouse_back()
 
@@ -136,15 +88,21 @@ def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
 
 def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     """Return the feature models (daily partitions) and the metrics models (unpartitioned) as assets."""
-    manifest = ensure_manifest(project)
+    if find_spec("dagster_dbt") is None:  # said when the graph is loaded, not by the first step that runs dbt
+        missing = ModuleNotFoundError(name="dagster_dbt")
+        raise missing_extra(missing) or missing
+    manifest = json.loads(ensure_manifest(project).read_text(encoding="utf-8"))
+    features, feature_checks = specs_of(manifest, "features")
+    metrics, metric_checks = specs_of(manifest, "metrics")
 
-    @dbt_assets(
-        manifest=manifest,
-        select="tag:features",
+    @dg.multi_asset(
         name="feature_tables",
+        specs=features,
+        check_specs=feature_checks,
+        can_subset=True,
         partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
-        dagster_dbt_translator=LifecycleTranslator(),
+        op_tags={"dagster_dbt/select": "tag:features"},
         pool="warehouse",
     )
     @says_why
@@ -157,11 +115,12 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         variables = {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()}
         yield from _build(context, platform, project, variables)
 
-    @dbt_assets(
-        manifest=manifest,
-        select="tag:metrics",
+    @dg.multi_asset(
         name="metric_tables",
-        dagster_dbt_translator=LifecycleTranslator(),
+        specs=metrics,
+        check_specs=metric_checks,
+        can_subset=True,
+        op_tags={"dagster_dbt/select": "tag:metrics"},
         pool="warehouse",
     )
     @says_why

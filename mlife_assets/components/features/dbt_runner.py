@@ -1,6 +1,6 @@
 """Calling dbt inside this process.
 
-Belongs here: the manifest, one invocation, its events. Does not belong here: how models map to assets (`dbt`).
+Belongs here: the manifest, one invocation, its events. Does not belong here: how models map to assets (`dbt_specs`).
 
 Concept: a dbt process costs seconds before it runs a line of SQL (imports, parsing anew because the dates are
 variables), as much as the day's SQL itself. Here dbt is imported once and handed the parsed project. Two rules make
@@ -18,8 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from filelock import FileLock
 
+from mlife_assets.components.features.dbt_specs import asset_key
 from mlife_assets.core.errors import PermanentError
 
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
@@ -136,6 +138,21 @@ def build(
     yield from (msg_to_dict(message) for message in messages)
     if not result.success:
         raise PermanentError(f"dbt build failed: {_failures(result)}")
+
+
+def recorded(events: Iterable[dict[str, Any]], manifest: Path, context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Yield what Dagster records of dbt's events. What dagster_dbt names by a translator has the keys of the graph."""
+    from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+    class Translator(DagsterDbtTranslator):
+        def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+            return asset_key(dbt_resource_props)
+
+    keys = Translator(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+    for event in events:
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        yield from message.to_default_asset_events(manifest, keys, context)
 
 
 def _failures(result: Any) -> str:

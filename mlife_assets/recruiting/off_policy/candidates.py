@@ -23,7 +23,6 @@ from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy
 DECISION = ("prediction_id", "application")
 """Which scored pair was chosen, and by whom: others may have logged the same pair, chosen by a draw of their own."""
 CANDIDATE_SET = ("user_id", "as_of_date", "model_version", "candidate_set_hash", "application")
-EXPLORED = (pc.field("slice") == "explore") & (pc.field("exposure_kind") == "message")
 
 
 def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Table) -> pa.Table:
@@ -38,7 +37,8 @@ def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Tab
     Returns:
         The columns of `predictions`, `is_sent`, and `is_applied` of what was sent (false elsewhere).
     """
-    explored = examples.filter(EXPLORED).select(["exposure_id", "is_applied"])
+    is_explored = (pc.field("slice") == "explore") & (pc.field("exposure_kind") == "message")
+    explored = examples.filter(is_explored).select(["exposure_id", "is_applied"])
     chosen = plans.filter(pc.field("prediction_id").is_valid()).select(["message_id", "prediction_id", "campaign"])
     chosen = chosen.rename_columns(["message_id", *DECISION])
     sent = _by_whom_logged(explored.join(chosen, "exposure_id", "message_id", join_type="inner"), predictions)

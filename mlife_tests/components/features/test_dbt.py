@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
 from datetime import date
@@ -16,71 +16,18 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.components.features import dbt, dbt_runner
-from mlife_assets.components.features.dbt import WRITTEN_HERE, LifecycleTranslator
 from mlife_assets.components.features.dbt_runner import ensure_manifest, staging_digest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.definitions import build_definitions
 from mlife_assets.recruiting.policies import LabelPolicy
-from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+from mlife_assets.settings import Settings
 
 PROFILE = """mlife:
   target: duckdb
   outputs: {duckdb: {type: duckdb, path: x.duckdb}}
 """
-
-
-def model(name: str, *tags: str, layer: str = "marts") -> dict:
-    return {"resource_type": "model", "name": name, "tags": list(tags), "fqn": ["mlife", layer, name]}
-
-
-def test_a_model_is_an_asset_of_its_group() -> None:
-    translator = LifecycleTranslator()
-    assert translator.get_asset_key(model("user_features", "features")) == keys.USER_FEATURES
-    assert translator.get_asset_key(model("kpi_daily", "metrics")) == keys.KPI_DAILY
-    assert translator.get_group_name(model("kpi_daily", "metrics")) == "metrics"
-    assert translator.get_group_name(model("user_features", "features")) == "features"
-    assert translator.get_owners(model("kpi_daily", "metrics")) == ["team:analytics"]
-    assert translator.get_tags(model("x", layer="staging")) == {"layer": "staging"}
-
-
-def test_a_table_is_described_by_its_author_and_not_by_its_sql(definitions) -> None:
-    graph = definitions.get_repository_def().asset_graph
-    described = {key: graph.get(key).description for key in (keys.USER_FEATURES, keys.KPI_DAILY)}
-    assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
-    assert not any("sql" in words.lower() or "select" in words for words in described.values())
-    models = [key for key in graph.get_all_asset_keys() if key.path[0] in ("features", "metrics")]
-    assert not any("Raw SQL" in (graph.get(key).description or "") for key in models)
-
-
-def test_a_source_is_the_asset_that_writes_its_events() -> None:
-    translator = LifecycleTranslator()
-    for name in ("click", "message_planned", "message_status"):
-        assert translator.get_asset_key({"resource_type": "source", "name": name}) == keys.MARKET_EVENTS
-    for name, key in WRITTEN_HERE.items():
-        assert translator.get_asset_key({"resource_type": "source", "name": name}) == key
-
-
-def test_every_model_is_of_exactly_one_group() -> None:
-    """A model with neither tag would run in no job, one with both in two."""
-    manifest = json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
-    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    shown = [node for node in models if node["config"]["materialized"] != "ephemeral"]
-    assert len(shown) > 15
-    for node in shown:
-        assert len({"features", "metrics"} & set(node["tags"])) == 1, node["name"]
-
-
-def test_keys_that_python_names_are_models() -> None:
-    manifest = json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
-    built = {
-        LifecycleTranslator().get_asset_key(node)
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model"
-    }
-    named = {key for key in vars(keys).values() if isinstance(key, dg.AssetKey)}
-    assert {key for key in named if key.path[0] in {"features", "metrics"}} - {keys.DASHBOARD} <= built
 
 
 @pytest.fixture
@@ -183,15 +130,12 @@ def test_metrics_stage_what_features_read_too_and_show_metrics_alone(tmp_path, m
         nodes = [{"data": {"node_info": {"node_name": name}}} for name in selection]
         return [{"data": {}}, *nodes]
 
-    class Message:
-        def __init__(self, raw_event: dict, event_history_metadata: dict) -> None:
-            shown.append(raw_event["data"].get("node_info", {}).get("node_name"))
-
-        def to_default_asset_events(self, *_: object) -> list:
-            return []
+    def recorded(events: Iterable[dict], *_: object) -> list:
+        shown.extend(event["data"].get("node_info", {}).get("node_name") for event in events)
+        return []
 
     monkeypatch.setattr(dbt, "build", build)
-    monkeypatch.setattr(dbt, "DbtCoreCliEventMessage", Message)
+    monkeypatch.setattr(dbt, "recorded", recorded)
     definitions = build_definitions(Settings(home=tmp_path))
     definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
     job = dg.define_asset_job("one_model", dg.AssetSelection.assets(["metrics", "fct_messages"]))
