@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import dagster as dg
+from dagster._utils.warnings import suppress_dagster_warnings
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.json_logs import log_as_json
@@ -201,6 +202,7 @@ def defs() -> dg.Definitions:
     return build_location(settings, platform=platform, instances=_load_instances())
 
 
+@suppress_dagster_warnings  # as the function of Dagster that this stands for
 def _load_instances() -> dg.Definitions:
     """Return what Dagster makes of the files that declare models and applications.
 

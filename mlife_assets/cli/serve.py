@@ -113,18 +113,29 @@ def champion_providers(platform: ModelPlatform) -> dict[str, Callable[[], Staged
 
 
 def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dict[str, str | None]:
-    """Return the champion of each model, None where none can be loaded. Raises why, when that is so of all."""
+    """Return the champion of each model, None where none can be loaded. Raises why, when that is so of all.
+
+    Its models are parsed, so the first request waits for none.
+    """
     versions: dict[str, str | None] = {}
     faults: list[MlifeError] = []
     for name, provider in providers.items():
         try:
-            versions[name] = provider().model_version
+            versions[name] = _warm(provider()).model_version
         except (NotFoundError, IntegrityError, TransientError) as error:
             versions[name] = None
             faults.append(error)
     if len(faults) == len(versions):
         raise faults[0]
     return versions
+
+
+def _warm(scorer: StagedScorer) -> StagedScorer:
+    """Return a scorer that has parsed its models, which the first score does, of no row, too."""
+    import numpy as np
+
+    scorer.score(np.zeros((0, len(scorer.feature_names))))
+    return scorer
 
 
 def listening_socket(host: str, port: int, *, is_for_all: bool = False, option: str = "--port") -> socket.socket:

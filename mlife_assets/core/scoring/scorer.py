@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.estimators import StoredEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.trees import Trees
 
 Array = npt.NDArray[np.float64]
 
@@ -108,32 +108,29 @@ class LightGBMScorer(StagedScorer):
     """Scores with LightGBM, on a linear base where a stage has one; contributions are its own and those of the base."""
 
     def _raws(self, matrix: Array) -> list[Array]:
-        trees = [self._predicted(booster, matrix, raw_score=True) for booster in self._boosters]
+        if not len(matrix):
+            return [np.zeros(0) for _ in self._trees]
+        scored = [one.raw(matrix, threads=self._threads_for(matrix)) for one in self._trees]
         return [
             raw if stage.base is None else stage.base.raw(matrix, self.model_names) + raw
-            for stage, raw in zip(self._artifact.stages, trees, strict=True)
+            for stage, raw in zip(self._artifact.stages, scored, strict=True)
         ]
 
     def _parts(self, matrix: Array) -> list[Array]:
-        trees = [self._predicted(booster, matrix, pred_contrib=True) for booster in self._boosters]
+        if not len(matrix):
+            return [np.zeros((0, len(self.model_names) + 1)) for _ in self._trees]
+        parts = [one.contributions(matrix, threads=self._threads_for(matrix)) for one in self._trees]
         return [
             part if stage.base is None else stage.base.contributions(matrix, self.model_names) + part
-            for stage, part in zip(self._artifact.stages, trees, strict=True)
+            for stage, part in zip(self._artifact.stages, parts, strict=True)
         ]
 
     @cached_property
-    def _boosters(self) -> tuple[Any, ...]:
-        import lightgbm
+    def _trees(self) -> tuple[Trees, ...]:
+        return tuple(Trees(stage.model_text) for stage in self._artifact.stages)
 
-        return tuple(
-            lightgbm.Booster(model_str=stage.model_text, params={"verbosity": -1}) for stage in self._artifact.stages
-        )
-
-    def _predicted(self, booster: Any, matrix: np.ndarray, **options: bool) -> np.ndarray:
-        if len(matrix) == 0:
-            return np.zeros((0, len(self.model_names) + 1) if "pred_contrib" in options else 0)
-        threads = self._threads if len(matrix) >= ROWS_WORTH_THREADS else 1
-        return np.asarray(booster.predict(matrix, num_threads=threads, **options), dtype=np.float64)
+    def _threads_for(self, matrix: Array) -> int:
+        return self._threads if len(matrix) >= ROWS_WORTH_THREADS else 1
 
 
 class SklearnScorer(StagedScorer):
