@@ -82,9 +82,7 @@ class TableMarts:
                 was kept when other columns, types or terms were declared.
             NotFoundError: the mart, or the partition of `as_of`, was never materialized; names the asset.
         """
-        known = self._marts.get(mart)
-        if known is None:
-            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
+        known = self._known(mart)
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
         if unknown := [name for name in columns or () if name not in known.schema.names]:
@@ -97,6 +95,20 @@ class TableMarts:
             if condition is not True:
                 rows = rows.filter(condition)
         return _in_order(rows, known.grain).select(list(columns or known.schema.names))
+
+    def leading_day(self, mart: str) -> str | None:
+        """Return the date column that selects rows of a mart if they come in its order, else None.
+
+        Raises:
+            InvalidInputError: the name is not a mart.
+        """
+        known = self._known(mart)
+        return known.date_column if known.grain[0] == known.date_column else None
+
+    def _known(self, mart: str) -> DailyMart:
+        if mart not in self._marts:
+            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
+        return self._marts[mart]
 
     def _partitions(
         self, mart: str, known: DailyMart, first: date | None, last: date | None, *, is_needed: bool

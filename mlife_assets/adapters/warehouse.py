@@ -125,9 +125,7 @@ class DuckDBWarehouse:
             NotFoundError: the mart has not been built; names the dbt model to build.
             TransientError: another process kept the file for all attempts.
         """
-        known = self._marts.get(mart)
-        if known is None:
-            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
+        known = self._known(mart)
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
         first, last = (as_of, as_of) if as_of is not None else (start, end)
@@ -140,6 +138,20 @@ class DuckDBWarehouse:
             query = f"select {selected} from marts.{mart}{where} order by {', '.join(known.grain)}"
             parameters = [bound for _, bound in bounds if bound is not None]
             return _canonical(connection.execute(query, parameters).to_arrow_table())
+
+    def leading_day(self, mart: str) -> str | None:
+        """Return the date column that selects rows of a mart if they come in its order, else None.
+
+        Raises:
+            InvalidInputError: the name is not a mart.
+        """
+        known = self._known(mart)
+        return known.date_column if known.grain[0] == known.date_column else None
+
+    def _known(self, mart: str) -> Mart:
+        if mart not in self._marts:
+            raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")
+        return self._marts[mart]
 
     def staged(self) -> dict[str, StagedTable]:
         """Return event type -> its staged table; none where nothing was built yet.

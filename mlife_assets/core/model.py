@@ -137,7 +137,7 @@ class Model:
         steps: outcomes in order, the label last.
         row_id: column that no two exposures of a day share.
         rows: what is scored on a day.
-        derive: rows of a mart, or to score, with the features that the mart does not hold.
+        derive: rows of a mart, or to score, with the features that the mart does not hold; each row by itself.
         unbiased: of examples, those that no decision of the model itself selected.
         baseline: the rule in use; None where nobody decides by one today.
         simple_columns: what the simple rule beside each model looks at; empty for the columns that weigh most.

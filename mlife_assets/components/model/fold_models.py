@@ -71,7 +71,7 @@ def fit_folds(
     served = fit_days_of_served(platform, day)
     starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks, served)
     last = last_mature_exposure_day(day, model.maturity_days)
-    marts, rows = training_marts(platform, starts), list[dict[str, Any]]()
+    marts, rows = training_marts(platform), list[dict[str, Any]]()
     for first in reversed(starts):
         context.log.info("the fold from %s, by what was known on that day", first)
         try:
@@ -147,7 +147,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Fit the recipe on what was known at the start of each fold, and list who is asked about which."""
-        platform = graph.view(platform)
+        platform = graph.view(platform).in_run(context.run_id)
         day = only_day(context, platform)
         require_sound_day(platform, day)
         version = challenger_version(platform, day)

@@ -179,7 +179,7 @@ def _by_folds(
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
     fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
-    marts = training_marts(platform, [day, *(fitted_on[fold.model_version] for fold, _ in parts)])
+    marts = training_marts(platform)
     required = (
         *also_required,
         *recipe_conditions(

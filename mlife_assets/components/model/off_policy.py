@@ -135,6 +135,7 @@ def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
+    platform = platform.in_run(context.run_id)
     day = only_day(context, platform)
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)

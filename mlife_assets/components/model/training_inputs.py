@@ -5,19 +5,18 @@ Belongs here: reading the marts of the steps as they were known on a day. Does n
 about which day (`out_of_sample`).
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.kept_marts import KeptMarts
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
-from mlife_assets.core.training.known_examples import MartWindow, joined_marts, mart_windows
-from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day
+from mlife_assets.core.training.known_examples import joined_marts, mart_windows
+from mlife_assets.core.training.training_set import TrainingSet, first_gate_day, select_examples
 from mlife_assets.core.windows import add_days
 
 
@@ -33,28 +32,23 @@ def known_by(model: Model, day: date) -> date:
 
 @dataclass(frozen=True, eq=False)
 class TrainingMarts:
-    """The marts of a model's steps, read once: what was known on any of some days.
+    """The marts of a model's steps: what was known on any day.
 
     Attributes:
         platform: of the model.
-        rows: by mart, in order of their days.
+        sets: what was selected, by day.
     """
 
     platform: ModelPlatform
-    rows: Mapping[str, pa.Table]
+    sets: dict[date, TrainingSet] = field(default_factory=dict)
 
     def known_rows(self, known_on: date) -> pa.Table:
         """Return all exposures of which a step was complete as of a day; of the newest the label is null."""
-        model = self.platform.model
+        model, start = self.platform.model, self.platform.start_date
         marts = []
         for window in mart_windows(model, known_on):
-            rows = self.rows[window.step.examples]
-            days = rows[model.roles.time].to_numpy().astype("datetime64[D]")
-            begins = (
-                0 if window.after is None else int(np.searchsorted(days, np.datetime64(window.after, "D"), "right"))
-            )
-            ends = int(np.searchsorted(days, np.datetime64(window.last, "D"), "right"))
-            marts.append((window.step, rows.slice(begins, max(0, ends - begins))))
+            first = start if window.after is None else max(start, add_days(window.after, 1))
+            marts.append((window.step, derived_examples(self.platform, window.step.examples, first, window.last)))
         return joined_marts(marts, model)
 
     def training_set(self, known_on: date) -> TrainingSet:
@@ -63,27 +57,25 @@ class TrainingMarts:
         Raises:
             NotEnoughEvidenceError: it is too small.
         """
-        model, rows = self.platform.model, self.known_rows(known_on)
-        return build_training_set(
-            rows,
-            model,
-            as_of=known_on,
-            gate_start=known_on,
-            quarantined=quarantined_days(self.platform, pc.unique(rows[model.roles.time]).to_pylist()),
-        )
+        if known_on not in self.sets:
+            model, rows = self.platform.model, self.known_rows(known_on)
+            faulty = quarantined_days(self.platform, pc.unique(rows[model.roles.time]).to_pylist())
+            self.sets[known_on] = select_examples(rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty)
+        return self.sets[known_on]
 
 
-def training_marts(platform: ModelPlatform, days: Collection[date]) -> TrainingMarts:
-    """Return the marts as far as they are needed for what was known on each of some days."""
-    start, rows = platform.start_date, {}
-    by_mart: dict[str, list[MartWindow]] = {}
-    for day in days:
-        for window in mart_windows(platform.model, day):
-            by_mart.setdefault(window.step.examples, []).append(window)
-    for mart, windows in by_mart.items():
-        first = min(start if one.after is None else max(start, add_days(one.after, 1)) for one in windows)
-        rows[mart] = platform.warehouse.read(mart, start=first, end=max(one.last for one in windows))
-    return TrainingMarts(platform, rows)
+def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date) -> pa.Table:
+    """Return the rows of a mart of examples of [first, last] with derived features: in a run, read and derived once."""
+    marts, derive = platform.warehouse, platform.model.derive
+    if isinstance(marts, KeptMarts):
+        return marts.read(mart, start=first, end=last, derive=derive)
+    return derive(marts.read(mart, start=first, end=last))
+
+
+def training_marts(platform: ModelPlatform) -> TrainingMarts:
+    """Return the marts of a platform; in a run, what one step selected of them another takes."""
+    marts = platform.warehouse
+    return marts.once(TrainingMarts, platform) if isinstance(marts, KeptMarts) else TrainingMarts(platform)
 
 
 def day_training_set(platform: ModelPlatform, day: date) -> TrainingSet:
@@ -93,4 +85,4 @@ def day_training_set(platform: ModelPlatform, day: date) -> TrainingSet:
 
 def training_set_of(platform: ModelPlatform, known_on: date) -> TrainingSet:
     """Return what was known on a day, as it may be learned from. Raises NotEnoughEvidenceError when it is too small."""
-    return training_marts(platform, [known_on]).training_set(known_on)
+    return training_marts(platform).training_set(known_on)

@@ -13,14 +13,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Self
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
+from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.log_heads import newest_head
 from mlife_assets.adapters.model_bundles import imported_folder
 from mlife_assets.adapters.model_events import events_of
@@ -28,7 +28,7 @@ from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.platform.home_keys import MANIFEST_KEY, HomeKeys
-from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
@@ -47,22 +47,6 @@ MONITORING_REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_
 """What is watched each day, in the order in which it is looked at."""
 INGEST_REPORT = "ingest"
 """Report of what became of what was delivered for a day."""
-
-
-class Marts(Protocol):
-    """Tables of examples and of rows to score."""
-
-    def read(
-        self,
-        mart: str,
-        *,
-        start: date | None = None,
-        end: date | None = None,
-        as_of: date | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pa.Table:
-        """Return rows of a mart, ordered by its grain: those of [start, end] or of the day `as_of`."""
-        ...
 
 
 class ModelPlatform(HomeKeys, ABC):
@@ -88,6 +72,23 @@ class ModelPlatform(HomeKeys, ABC):
     def of_model(self, name: str) -> ModelPlatform:
         """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own."""
 
+    def in_run(self, run_id: str) -> Self:
+        """Return this view as one run sees it: what it reads of marts it reads once, until another run asks."""
+        key = (run_id, self.model_name)
+        if key not in self._in_runs:
+            for other in [one for one in self._in_runs if one[0] != run_id]:
+                self._in_runs.pop(other).warehouse.forget()
+            view = copy(self)
+            kept = KeptMarts(self.warehouse, self.settings.home)
+            vars(view).update({WHOLE: vars(self).get(WHOLE, self), "warehouse": kept})
+            self._in_runs[key] = view
+        found: Self = self._in_runs[key]
+        return found
+
+    @shared_port
+    def _in_runs(self) -> dict[tuple[str, str], Any]:
+        return {}
+
     @property
     @abstractmethod
     def model(self) -> Model:
@@ -105,7 +106,7 @@ class ModelPlatform(HomeKeys, ABC):
 
     @property
     @abstractmethod
-    def warehouse(self) -> Marts:
+    def warehouse(self) -> DatedMarts:
         """The marts."""
 
     @property

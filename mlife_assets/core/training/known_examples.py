@@ -24,6 +24,9 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model, Step
 from mlife_assets.core.windows import last_mature_exposure_day
 
+RUNS_MAXIMUM = 100
+"""Runs of rows that are put together as they lie. Each becomes a chunk of every column, which costs little."""
+
 
 def as_known(rows: pa.Table, roles: ExampleSpec, known_on: date) -> pa.Table:
     """Return the rows of which a step was complete as of `known_on`; outcomes that were not are null.
@@ -66,17 +69,6 @@ def require_roles(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
         if name not in roles.steps and rows[name].null_count:
             row = pc.index(rows[name].is_null(), True).as_py()
             raise InvalidInputError(f"{name} is null in row {row} of the examples; rebuild the mart")
-
-
-def require_unique(rows: pa.Table, time: str, row_id: str) -> None:
-    """Refuse an exposure that counts twice; `rows` are ordered by day and id."""
-    if rows.num_rows < 2:
-        return
-    ids, days = rows[row_id], rows[time]
-    is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
-    first = pc.index(is_same, True).as_py()
-    if first >= 0:
-        raise InvalidInputError(f"{row_id} {ids[first].as_py()} is there twice; the mart holds one row per exposure")
 
 
 def require_mature(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
@@ -192,9 +184,32 @@ def with_step_times(rows: pa.Table, model: Model) -> pa.Table:
 
 
 def in_order(rows: pa.Table, time: str, row_id: str) -> pa.Table:
-    """Return rows by day and exposure, the order in which a mart is read: then they are not copied."""
-    order = pc.sort_indices(rows, sort_keys=[(time, "ascending"), (row_id, "ascending")]).to_numpy()
-    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
+    """Return rows by day and exposure, the order in which a mart is read: then they are not copied.
+
+    Raises:
+        InvalidInputError: an exposure is there twice.
+    """
+    if _is_rising(rows, time, row_id):
+        return rows
+    rows = rows.sort_by([(time, "ascending"), (row_id, "ascending")])
+    if not _is_rising(rows, time, row_id):
+        ids, days = rows[row_id], rows[time]
+        is_same = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.equal(days[1:], days[:-1]))
+        twice = ids[pc.index(is_same, True).as_py()].as_py()
+        raise InvalidInputError(f"{row_id} {twice} is there twice; the mart holds one row per exposure")
+    return rows
+
+
+def _is_rising(rows: pa.Table, time: str, row_id: str) -> bool:
+    """Return whether each row is of a later day than the one before, or of the same and has a larger id."""
+    if rows.num_rows < 2:
+        return True
+    passed = np.diff(rows[time].cast(pa.int32()).to_numpy())
+    if passed.min() < 0:
+        return False
+    ids = rows[row_id]
+    is_larger = pc.greater(ids[1:], ids[:-1]).to_numpy()
+    return bool(np.all(is_larger[passed == 0]))
 
 
 def count(mask: pa.ChunkedArray) -> int:
@@ -203,8 +218,14 @@ def count(mask: pa.ChunkedArray) -> int:
 
 
 def where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """Return the rows of a mask; usually all, which are not copied then."""
-    return rows if count(mask) == rows.num_rows else rows.filter(mask)
+    """Return the rows of a mask; where they are all, or a few runs such as whole days, they are not copied."""
+    if count(mask) == rows.num_rows:
+        return rows
+    edges = np.flatnonzero(np.diff(np.asarray(mask, dtype=np.int8), prepend=0, append=0))
+    if len(edges) > 2 * RUNS_MAXIMUM:
+        return rows.filter(mask)
+    runs = [rows.slice(start, end - start) for start, end in edges.reshape(-1, 2).tolist()]
+    return pa.concat_tables([rows.slice(0, 0), *runs])
 
 
 def _with(rows: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:

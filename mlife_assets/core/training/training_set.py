@@ -33,7 +33,6 @@ from mlife_assets.core.training.known_examples import (
     require_known,
     require_mature,
     require_roles,
-    require_unique,
     where,
     with_step_times,
 )
@@ -182,6 +181,16 @@ def build_training_set(
             twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
+    return select_examples(model.derive(rows), model, as_of=as_of, gate_start=gate_start, quarantined=quarantined)
+
+
+def select_examples(
+    rows: pa.Table, model: Model, *, as_of: date, gate_start: date, quarantined: Collection[date]
+) -> TrainingSet:
+    """Return the training set of rows that have their derived features; see `build_training_set`.
+
+    Rows that come in order stay where they lie, so a set of mapped rows takes no memory but for its outcomes.
+    """
     roles, row_id = model.roles, model.row_id
     if row_id is None:
         raise InvalidInputError(f"model {model.name} has no row_id; a model of the platform names its marts")
@@ -190,15 +199,13 @@ def build_training_set(
     require_mature(rows, roles, as_of)
     inside = as_known(rows, roles, gate_start)
     is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
-    examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id).combine_chunks()
-    require_unique(examples, roles.time, row_id)
-    derived = model.derive(examples)
+    examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id)
     return split_examples(
-        derived,
+        examples,
         roles,
         known_on=gate_start,
         policy=model.training,
-        data_hash=hash_examples(derived),
+        data_hash=hash_examples(examples),
         quarantined_rows=inside.num_rows - examples.num_rows,
     )
 
@@ -224,7 +231,8 @@ def split_examples(
     """
     require_mature(examples, roles, known_on)
     require_known(examples, roles, known_on)
-    mature = examples.filter(examples[roles.label].is_valid())
+    mature = examples.select([roles.time, roles.label_time, roles.label])
+    mature = mature.filter(mature[roles.label].is_valid())
     days = mature[roles.time].to_numpy().astype("datetime64[D]")
     flags = np.asarray(mature[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
     last_day: date = days.max().item() if len(days) else known_on
@@ -269,7 +277,7 @@ def hash_examples(examples: pa.Table) -> str:
     """
     digest = hashlib.sha256(examples.num_rows.to_bytes(8, "big"))
     for name in sorted(examples.column_names):
-        column = examples[name].combine_chunks()
+        column = examples[name].combine_chunks()  # of one column at a time: there may be more rows than memory
         digest.update(f"\x1e{name}\x1f{column.type}\x1f{column.null_count}\x1f".encode())
         if column.null_count:
             digest.update(np.packbits(np.asarray(column.is_null())).data)
