@@ -34,7 +34,8 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.folds import Fold, in_common, rows_by_fold, speaking
+from mlife_assets.core.training.fold_scores import ScoredPart, at_places, scored_parts
+from mlife_assets.core.training.folds import Fold, in_common, speaking
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
@@ -177,7 +178,7 @@ def _by_folds(
     champion, opened_by, anchor = _held_against(platform, day)
     artifact = registry.load(version)
     exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
-    parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(window.folds, exposed)]
+    parts = list(scored_parts(window.folds, gate.exposures, exposed, {}, platform.scorer))
     fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
     marts = training_marts(platform)
     required = (
@@ -185,8 +186,8 @@ def _by_folds(
         *recipe_conditions(
             artifact,
             marts.training_set(day),
-            [_judged_fold(marts, fold, fitted_on[fold.model_version], rows) for fold, rows in parts],
-            registry.load(parts[-1][0].model_version),
+            [_judged_fold(marts, part, fitted_on[part.fold.model_version], gate.exposures) for part in parts],
+            registry.load(parts[-1].fold.model_version),
             newest_week(gate.exposures, model.roles),
             gate.exposures,
             model,
@@ -194,7 +195,7 @@ def _by_folds(
     )
     return judge(
         gate,
-        side_of_folds(platform, version, window.folds, gate),
+        side_of_folds(platform, version, window.folds, gate, parts),
         None if champion is None else side_of_folds(platform, champion, window.served, gate),
         human,
         model,
@@ -219,7 +220,8 @@ def _held_against(platform: ModelPlatform, day: date) -> tuple[str | None, str |
     return champion, None if opened is None else opened.clause, anchor
 
 
-def _judged_fold(marts: TrainingMarts, fold: Fold, fitted_on: date, rows: pa.Table) -> JudgedFold:
-    artifact = marts.platform.registry.load(fold.model_version)
-    conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model)
+def _judged_fold(marts: TrainingMarts, part: ScoredPart, fitted_on: date, exposures: pa.Table) -> JudgedFold:
+    fold, rows = part.fold, at_places(exposures, part.places)
+    artifact, scored = marts.platform.registry.load(fold.model_version), (part.matrix, part.scores)
+    conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model, scored)
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)

@@ -91,9 +91,15 @@ def fit_days_of_served(platform: ModelPlatform, day: date) -> list[date]:
     return [row["as_of_date"] for row in platform.registry.versions() if row["model_version"] in served]
 
 
-def side_of_folds(platform: ModelPlatform, version: str, folds: Sequence[Fold], gate: GateRows) -> Side:
+def side_of_folds(
+    platform: ModelPlatform,
+    version: str,
+    folds: Sequence[Fold],
+    gate: GateRows,
+    parts: Sequence[fold_scores.ScoredPart] | None = None,
+) -> Side:
     """Return the probabilities of the gate's rows, each row by the registered model of its fold."""
-    return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer)
+    return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer, parts)
 
 
 def anchor_side(platform: ModelPlatform, version: str, gate: GateRows) -> Side:

@@ -255,8 +255,9 @@ def mature_exposures(
     model = platform.model
     mart = platform.warehouse.read(model.outcomes[outcome].examples, start=first, end=last)
     mart = examples_of(mart, model.roles)
-    faulty = pa.array(quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()), pa.date32())
-    unbiased = model.unbiased(mart).filter(~pc.field("exposure_date").isin(faulty))
+    unbiased = model.unbiased(mart)
+    if faulty := quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()):
+        unbiased = unbiased.filter(~pc.field("exposure_date").isin(pa.array(faulty, pa.date32())))
     if unbiased.num_rows:
         over = pc.max(unbiased["label_mature_date"]).as_py()
         late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NewerVersionError
@@ -75,7 +76,7 @@ class ModelArtifact:
         """Whether an estimator of one's own took LightGBM's place."""
         return any(stage.estimator is not None for stage in self.stages)
 
-    @property
+    @cached_property
     def model_version(self) -> str:
         """Content hash of models, calibrators, bases, spec and training data."""
         digest = hashlib.sha256()

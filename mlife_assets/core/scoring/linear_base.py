@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,13 @@ class BaseCurve:
 
     def of(self, values: Array) -> Array:
         """Return what n values add, both (n,); 0 where one is missing."""
-        added = np.interp(values, np.array(self.knots), np.array(self.log_odds))
-        return np.where(np.isnan(values), 0.0, added)
+        added: Array = np.interp(values, *self._points)
+        added[np.isnan(values)] = 0.0
+        return added
+
+    @cached_property
+    def _points(self) -> tuple[Array, Array]:
+        return np.array(self.knots), np.array(self.log_odds)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class LinearBase:
         places = {name: place for place, name in enumerate(names)}
         total = np.full(len(matrix), self.intercept)
         for curve in self.curves:
-            total = total + curve.of(matrix[:, places[curve.name]])
+            total += curve.of(matrix[:, places[curve.name]])
         return total
 
     def contributions(self, matrix: Array, names: Sequence[str]) -> Array:

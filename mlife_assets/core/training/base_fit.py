@@ -144,17 +144,17 @@ def _climbed(pieces: _Pieces, outcome: Array, weight: Array, start: Array, penal
     slopes = np.zeros(len(standing))
     rate = float(np.sum(weight * outcome)) / float(np.sum(weight))
     level = float(np.log(rate / (1 - rate)) - np.sum(weight * start) / np.sum(weight))
-    log_odds = start + level
+    log_odds, product = start + level, np.empty(count)
     likelihood = _likelihood(log_odds, outcome, weight)
     for _ in range(NEWTON_STEPS):
         expected = _probability(log_odds)
         error = weight * (outcome - expected)
-        uphill = np.array([np.add.reduce(one * error) for one in standing]) - penalty * slopes
+        uphill = np.array([np.add.reduce(np.multiply(one, error, out=product)) for one in standing]) - penalty * slopes
         bend = (weight * expected * (1 - expected))[::stride] * (count / few.shape[1])
         move_level, moves = _move(few, bend, float(np.sum(error)), uphill, slopes, pieces.sign, penalty)
         change = np.full(count, move_level)
         for place in np.flatnonzero(moves):
-            change = change + moves[place] * standing[place]
+            change += np.multiply(standing[place], moves[place], out=product)
         worth = likelihood - 0.5 * penalty * float(np.sum(slopes**2))
         for _ in range(HALVINGS):
             found = _likelihood(log_odds + change, outcome, weight)
@@ -191,21 +191,24 @@ def _move(
     # The level is moved along with the slopes, so it leaves the problem.
     curvature = curvature - across[:, None] * across[None, :] / total
     left = uphill - across * (uphill_level / total)
-    diagonal = np.diag(curvature)
-    moves = np.zeros(len(few))
+    diagonal, start, signs, moved = np.diag(curvature).tolist(), slopes.tolist(), sign.tolist(), [0.0] * len(few)
+    open_places = [place for place, bent in enumerate(diagonal) if bent > 0.0]
+    change = np.empty_like(left)
     for _ in range(SWEEPS):
         largest = 0.0
-        for place in np.flatnonzero(diagonal > 0.0):
-            wanted = slopes[place] + moves[place] + left[place] / diagonal[place]
-            if sign[place] * wanted < 0:
+        for place in open_places:  # Python's own numbers: an element of an array takes several times as long
+            wanted = start[place] + moved[place] + left.item(place) / diagonal[place]
+            if signs[place] * wanted < 0:
                 wanted = 0.0
-            step = wanted - slopes[place] - moves[place]
+            step = wanted - start[place] - moved[place]
             if step:
-                moves[place] += step
-                left = left - curvature[place] * step
-                largest = max(largest, abs(float(step)))
+                moved[place] += step
+                np.multiply(curvature[place], step, out=change)
+                np.subtract(left, change, out=left)
+                largest = max(largest, abs(step))
         if largest < TOLERANCE / 100:
             break
+    moves = np.array(moved)
     return (uphill_level - float(np.sum(across * moves))) / total, moves
 
 

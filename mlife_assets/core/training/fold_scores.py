@@ -8,7 +8,8 @@ Concept: raw scores of different models are on no common scale; probabilities ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -16,10 +17,11 @@ import pyarrow as pa
 
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
+from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import StagedScorer
-from mlife_assets.core.training.folds import Days, Fold, rows_by_fold
+from mlife_assets.core.training.folds import Days, Fold, Places, rows_by_fold
 from mlife_assets.core.training.judgement import GateRows, Side
 from mlife_assets.core.training.manifest_facts import last_trained_day, learned_to, trained_to
 from mlife_assets.core.training.simple_rule import simple_scores
@@ -49,14 +51,42 @@ def first_unlearned_day(artifact: ModelArtifact) -> date:
     return add_days(max(learned_to(artifact.manifest, stage.step) for stage in artifact.stages), 1)
 
 
-def side_of_folds(version: str, folds: Sequence[Fold], gate: GateRows, roles: ExampleSpec, scorers: Scorers) -> Side:
+@dataclass(frozen=True, eq=False)
+class ScoredPart:
+    """What the model of a fold says of its rows.
+
+    Attributes:
+        fold: who was asked.
+        places: of its rows among all, int64 (m,).
+        matrix: of the rows, float64 (m, names).
+        scores: of the matrix.
+    """
+
+    fold: Fold
+    places: Places
+    matrix: Array
+    scores: Scores
+
+
+def side_of_folds(
+    version: str,
+    folds: Sequence[Fold],
+    gate: GateRows,
+    roles: ExampleSpec,
+    scorers: Scorers,
+    parts: Sequence[ScoredPart] | None = None,
+) -> Side:
     """Return the probabilities of the gate's rows, each row by the model of its fold.
+
+    `parts` are the exposures as `scored_parts` returns them, where they were scored before.
 
     Raises:
         InvalidInputError: a row is older than all folds, or was learned from.
     """
     days, exposed = ranked_days(gate), gate.exposures[roles.time].to_numpy().astype("datetime64[D]")
-    probability = by_fold(folds, gate.exposures, exposed, {}, scorers)
+    probability = np.empty(len(exposed))
+    for part in parts or scored_parts(folds, gate.exposures, exposed, {}, scorers):
+        probability[part.places] = part.scores.probability
     ranking = probability
     if gate.ranked is not gate.exposures:
         ranking = by_fold(folds, gate.ranked, days, gate.constants, scorers)
@@ -92,11 +122,26 @@ def simple_of_folds(folds: Sequence[Fold], gate: GateRows, load: Callable[[str],
 def by_fold(folds: Sequence[Fold], rows: pa.Table, days: Days, constants: Mapping[str, str], scorers: Scorers) -> Array:
     """Return the probabilities of n rows with features, each by the model of its day, float64 (n,)."""
     found = np.empty(rows.num_rows)
+    for part in scored_parts(folds, rows, days, constants, scorers):
+        found[part.places] = part.scores.probability
+    return found
+
+
+def scored_parts(
+    folds: Sequence[Fold], rows: pa.Table, days: Days, constants: Mapping[str, str], scorers: Scorers
+) -> Iterator[ScoredPart]:
+    """Yield what the model of each fold says of its rows with features, oldest first."""
     for fold, places in rows_by_fold(folds, days):
         scorer = scorers(fold.model_version)
-        matrix = examples_matrix(rows.take(pa.array(places)), scorer.feature_spec, dict(constants))
-        found[places] = scorer.score(matrix).probability
-    return found
+        matrix = examples_matrix(at_places(rows, places), scorer.feature_spec, dict(constants))
+        yield ScoredPart(fold, places, matrix, scorer.score(matrix))
+
+
+def at_places(rows: pa.Table, places: Places) -> pa.Table:
+    """Return the rows at ascending places; those of a fold usually lie together and are not copied then."""
+    if len(places) and places[-1] - places[0] + 1 == len(places):
+        return rows.slice(int(places[0]), len(places))
+    return rows.take(pa.array(places))
 
 
 def ranked_days(gate: GateRows) -> Days:

@@ -29,7 +29,15 @@ class RowScorer(Protocol):
         """Score n rows: raw score and calibrated probability, both of shape (n,)."""
 
 
-def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int, *, reloaded: RowScorer) -> Condition:
+def parity_condition(
+    scorer: RowScorer,
+    matrix: np.ndarray,
+    rows: int,
+    seed: int,
+    *,
+    reloaded: RowScorer,
+    in_batch: Scores | None = None,
+) -> Condition:
     """Return the condition that `scorer` gives a row the same bits in every way of asking.
 
     All rows are scored at once. A seeded sample of them is scored in a shuffled order and by `reloaded`, a part of it
@@ -41,6 +49,7 @@ def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int
         rows: rows that are scored alone; all when fewer are compared.
         seed: of the samples and of the shuffled order.
         reloaded: a second scorer of the same artifact, read back from its files.
+        in_batch: what the model said of all rows where they were judged; None to score them here.
     """
     count = len(matrix)
     if count == 0 or rows < 1:
@@ -49,7 +58,7 @@ def parity_condition(scorer: RowScorer, matrix: np.ndarray, rows: int, seed: int
     compared = np.sort(generator.choice(count, size=min(ROWS_COMPARED, count), replace=False))
     sample = np.sort(generator.choice(len(compared), size=min(rows, len(compared)), replace=False))
     order, everything = generator.permutation(len(compared)), np.arange(len(compared))
-    batch = _values(scorer.score(matrix))
+    batch = _values(scorer.score(matrix) if in_batch is None else in_batch)
     if batch.shape != (count, 2):
         return Condition(NAME, False, f"{count} rows got {len(batch)} scores; a scorer gives each row one.")
     batch, matrix = batch[compared], matrix[compared]

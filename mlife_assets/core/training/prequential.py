@@ -25,8 +25,9 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
+from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.folds import FOLD_DAYS
@@ -83,7 +84,11 @@ def recipe_version(model_versions: Sequence[str]) -> str:
 
 
 def fold_conditions(
-    artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, model: Model
+    artifact: ModelArtifact,
+    training: TrainingSet,
+    rows: pa.Table,
+    model: Model,
+    scored: tuple[Array, Scores] | None = None,
 ) -> tuple[Condition, ...]:
     """Return the conditions that each fold has to meet alone.
 
@@ -96,7 +101,9 @@ def fold_conditions(
         training: what it learned from.
         rows: of the fold, at least one.
         model: roles and policies.
+        scored: their matrix and what the model said of it; None to ask it here.
     """
+    matrix, scores = scored or (examples_matrix(rows, artifact.feature_spec), None)
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
     complete = training.complete_on
     is_before = training.last_day < first and complete <= first
@@ -106,14 +113,7 @@ def fold_conditions(
     )
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
-        *scoring_conditions(
-            artifact,
-            training,
-            rows,
-            examples_matrix(rows, artifact.feature_spec),
-            model,
-            threads=model.training.threads,
-        ),
+        *scoring_conditions(artifact, training, rows, matrix, model, threads=model.training.threads, scores=scores),
     )
 
 
@@ -130,7 +130,8 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     """
     spec, threads = artifact.feature_spec, model.training.threads
     matrix = examples_matrix(rows, spec)
-    probability, version = scorer_of(artifact, threads=threads).score(matrix).probability, artifact.model_version
+    scores, version = scorer_of(artifact, threads=threads).score(matrix), artifact.model_version
+    probability = scores.probability
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
@@ -142,7 +143,7 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),
         Condition("serving_probabilities_vary", not is_constant, varied),
-        parity_of(artifact, matrix, model, threads=threads),
+        parity_of(artifact, matrix, model, threads=threads, scores=scores),
     )
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
+from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
@@ -50,11 +51,19 @@ def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condi
 
 
 def scoring_conditions(
-    artifact: ModelArtifact, training: TrainingSet, exposures: pa.Table, matrix: Array, model: Model, *, threads: int
+    artifact: ModelArtifact,
+    training: TrainingSet,
+    exposures: pa.Table,
+    matrix: Array,
+    model: Model,
+    *,
+    threads: int,
+    scores: Scores | None = None,
 ) -> tuple[Condition, ...]:
     """Return what is required of one model and the rows that it is asked about.
 
-    No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks.
+    No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks; `scores` are
+    what it said of them, if it was asked before.
 
     Raises:
         InvalidInputError: the outcome of an exposure is not known.
@@ -69,7 +78,7 @@ def scoring_conditions(
         copies.append(copied_rows_condition(learned, judged, training.validating(step)[mask]))
     return (
         _worst(copies),
-        parity_of(artifact, matrix, model, threads=threads),
+        parity_of(artifact, matrix, model, threads=threads, scores=scores),
     )
 
 
@@ -112,7 +121,9 @@ def _worst(conditions: Sequence[Condition]) -> Condition:
     return next((one for one in conditions if not one.is_met), conditions[0])
 
 
-def parity_of(artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int) -> Condition:
+def parity_of(
+    artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int, scores: Scores | None = None
+) -> Condition:
     """Return the condition that a model scores rows to the same bits in every way of asking, also read back."""
     reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
     return parity_condition(
@@ -121,4 +132,5 @@ def parity_of(artifact: ModelArtifact, matrix: Array, model: Model, *, threads: 
         model.promotion.parity_rows,
         model.promotion.seed,
         reloaded=scorer_of(reloaded, threads=threads),
+        in_batch=scores,
     )

@@ -26,7 +26,7 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     )
     labelled = platform.warehouse.read("labelled_examples", end=to_applies)
     newer = platform.warehouse.read("click_examples", start=add_days(to_applies, 1), end=to_clicks)
-    rows = training_marts(platform, [day]).known_rows(day)
+    rows = training_marts(platform).known_rows(day)
     assert rows.num_rows == labelled.num_rows + newer.num_rows
     assert rows["is_applied"].null_count == newer.num_rows > 0
     assert rows["is_clicked"].null_count == 0
@@ -46,11 +46,13 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
 
 def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived_world) -> None:
     platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
-    days = [add_days(day, -back) for back in (0, 3, 7, 21)]
-    together = training_marts(platform, days)
-    for one in days:
-        assert together.known_rows(one).equals(training_marts(platform, [one]).known_rows(one))
-        assert together.training_set(one).data_hash == training_set_of(platform, one).data_hash
+    kept = platform.in_run("a run")
+    for back in (3, 0, 7, 21):
+        one = add_days(day, -back)
+        assert training_marts(kept).known_rows(one).equals(training_marts(platform).known_rows(one))
+        found = training_set_of(kept, one)
+        assert found.data_hash == training_set_of(platform, one).data_hash
+        assert training_set_of(kept, one) is found
 
 
 def test_judged_by_folds_everything_mature_teaches(lived, lived_world) -> None:

@@ -37,3 +37,18 @@ def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
     assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
     assert view.of_model("job_applications").registry.model_name == "job_applications"
     assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)
+
+
+def test_a_run_keeps_rows_of_its_own_until_another_asks(tmp_path: Path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    one = platform.in_run("one")
+    churn = platform.of_model("churn_risk").in_run("one")
+    assert platform.in_run("one") is one
+    assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
+    assert one.event_log is platform.event_log is churn.event_log
+    assert one.warehouse is not platform.warehouse
+    made = one.warehouse.once(dict, ())
+    other = platform.in_run("other")
+    assert other.warehouse is not one.warehouse
+    assert one.warehouse.once(dict, ()) is not made
+    assert platform.in_run("one") is not one

@@ -23,10 +23,12 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.known_examples import (
     as_known,
+    in_order,
     joined_marts,
     mart_windows,
     require_known,
     require_mature,
+    where,
     with_early_label,
     with_step_times,
 )
@@ -292,3 +294,24 @@ def test_the_last_day_of_a_step_is_the_window_that_its_record_says() -> None:
     for step in MODEL.steps:
         last = last_mature_exposure_day(TODAY - timedelta(days=4), step.maturity_days)
         assert training.trained_to[step.label] == last
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), max_size=12, unique=True))
+def test_rows_come_in_order_of_day_and_id(pairs: list[tuple[int, str]]) -> None:
+    days = pa.array([day for day, _ in pairs], pa.int32()).cast(pa.date32())
+    rows = pa.table({"day": days, "id": pa.array([name for _, name in pairs], pa.string())})
+    ordered = in_order(rows, "day", "id")
+    assert ordered.equals(rows.sort_by([("day", "ascending"), ("id", "ascending")]))
+    assert in_order(ordered, "day", "id") is ordered
+    if pairs:
+        again = pa.concat_tables([rows, ordered.slice(0, 1)])
+        with pytest.raises(InvalidInputError, match=f"id {min(pairs)[1]} is there twice"):
+            in_order(again, "day", "id")
+
+
+@pytest.mark.parametrize("run", [1, 3, 5_000])
+def test_rows_of_a_mask_are_the_same_in_few_runs_and_in_many(run: int) -> None:
+    mask = np.random.default_rng(run).random(20_000 // run + 1).repeat(run)[:20_000] < 0.5
+    rows = pa.table({"x": np.arange(20_000)})
+    found = where(rows, pa.chunked_array([pa.array(mask)]))
+    assert found.equals(rows.filter(pa.array(mask)))
