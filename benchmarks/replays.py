@@ -45,7 +45,7 @@ from replayed.files import FILES, found_files
 from replayed.kinds import DAYS, KINDS, SPEC, made_rows
 from scipy import stats
 
-from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
+from mlife_assets.adapters.backtest_detectors import ReplayDetectors
 from mlife_assets.adapters.example_files import read_examples
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.backtest import BacktestResult, prepare_history, replay
@@ -147,7 +147,7 @@ def replayed(asked: Asked) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory() as folder:
         store = ObstoreObjectStore.local(Path(folder))
-        detectors = NannyMLDetectors() if asked.is_watched else Unwatched()
+        detectors = ReplayDetectors() if asked.is_watched else Unwatched()
         result = replay(history, detectors, store, stopwatch=time.perf_counter).result
     return {"key": asked.key, "history": asked.history, "part": asked.part, "seed": asked.seed,
             **facts(result), "cpu_seconds": round(time.process_time() - began, 1)}  # fmt: skip

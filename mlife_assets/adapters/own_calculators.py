@@ -10,7 +10,7 @@ other way round; a test holds the two against each other. It needs only what the
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-KOLMOGOROV_BINS = KOLMOGOROV_EXACT_BELOW = 10_000
+KOLMOGOROV_BINS = KOLMOGOROV_EXACT_BELOW = KOLMOGOROV_STEPS_UP_TO = 10_000
 CALIBRATION_BINS = CALIBRATION_SPLITS = 10
 PCA_STATE, SPLIT_STATE = 16, 42
 PERFECT_AUC = 0.999
@@ -45,26 +45,25 @@ class OwnEngine:
         self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
     ) -> Callable[[pd.DataFrame], float]:
         """Return what gives the AUC of telling a day's rows from `usual`, out of fold; folds are unshuffled blocks."""
+        names = sorted(usual.columns)
+        words = [name for name in names if usual[name].dtype != np.float64]
+        parameters = {key: value for key, value in settings.items() if key != "n_estimators"} | {"objective": "binary"}
 
         def auc(today: pd.DataFrame) -> float:
-            import pandas as pd
-            from lightgbm import LGBMClassifier
+            import lightgbm
             from sklearn.metrics import roc_auc_score
             from sklearn.model_selection import StratifiedKFold
 
-            rows = pd.concat([usual, today], ignore_index=True)
-            numbers = [name for name in sorted(rows.columns) if rows[name].dtype == np.float64]
-            words = [name for name in sorted(rows.columns) if name not in numbers]
-            codes = {name: np.unique(rows[name].to_numpy(str), return_inverse=True)[1] for name in words}
-            coded = pd.concat([pd.DataFrame(codes, dtype=np.float64, index=rows.index), rows[numbers]], axis=1)
+            columns = [*words, *(name for name in names if name not in words)]
+            matrix = np.column_stack([codes(usual[name], today[name]) for name in columns])
             is_today = np.repeat([0.0, 1.0], [len(usual), len(today)])
             scores, truth = [], []
-            for train, test in StratifiedKFold(n_splits=folds).split(coded, is_today):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    model = LGBMClassifier(**settings)
-                    model.fit(coded.iloc[train], is_today[train], categorical_feature=words)
-                    scores.append(model.predict_proba(coded.iloc[test])[:, 1])
+            for train, test in StratifiedKFold(n_splits=folds).split(matrix, is_today):
+                rows = lightgbm.Dataset(
+                    matrix[train], is_today[train], categorical_feature=list(range(len(words))), params=parameters
+                )
+                booster = lightgbm.train(parameters, rows, num_boost_round=settings["n_estimators"])
+                scores.append(booster.predict(matrix[test], num_threads=1))
                 truth.append(is_today[test])
             return float(roc_auc_score(np.concatenate(truth), np.concatenate(scores)))
 
@@ -122,11 +121,19 @@ class OwnReconstruction:
     def _numbers(self, rows: pd.DataFrame) -> Floats:
         shares = self._shares
         columns = [rows[name].map(shares[name]).fillna(0.0) if name in shares else rows[name] for name in rows.columns]
-        return np.asarray(np.column_stack([column.to_numpy(np.float64) for column in columns]), dtype=np.float64)
+        return np.asfortranarray(np.column_stack([column.to_numpy(np.float64) for column in columns]))
 
     def _errors(self, matrix: Floats) -> Floats:
         rebuilt = self._pca.inverse_transform(self._pca.transform(matrix))
         return np.asarray(np.linalg.norm(matrix - rebuilt, axis=1), dtype=np.float64)
+
+
+def codes(usual: pd.Series[Any], today: pd.Series[Any]) -> Floats:
+    """Return the values of both as numbers: words by their place among all words of both, sorted."""
+    values = np.concatenate([usual.to_numpy(), today.to_numpy()])
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    return np.unique(values.astype(str), return_inverse=True)[1].astype(np.float64)
 
 
 def _present(column: pd.Series[Any]) -> npt.NDArray[Any]:
@@ -142,7 +149,11 @@ def _kolmogorov_smirnov(usual: Floats) -> Callable[[Floats], float]:
         def exact(today: Floats) -> float:
             places, counted = np.concatenate([ordered, today]), np.sort(today)
             below = [np.searchsorted(rows, places, side="right") / len(rows) for rows in (ordered, counted)]
-            return float(np.abs(below[0] - below[1]).max())
+            distance = float(np.abs(below[0] - below[1]).max())
+            if max(len(ordered), len(counted)) > KOLMOGOROV_STEPS_UP_TO:
+                return distance
+            steps = math.lcm(len(ordered), len(counted))
+            return int(np.round(distance * steps)) / steps
 
         return lambda today: exact(today) if len(today) else float("nan")
     if not len(usual):
@@ -152,7 +163,7 @@ def _kolmogorov_smirnov(usual: Floats) -> Callable[[Floats], float]:
 
     def binned(today: Floats) -> float:
         lower = float((today < edges[0]).sum()) / len(today)
-        return float(np.abs(known - lower - np.cumsum(np.histogram(today, edges)[0] / len(today))).max())
+        return float(np.abs(known - (lower + np.cumsum(np.histogram(today, edges)[0] / len(today)))).max())
 
     return lambda today: binned(today) if len(today) else float("nan")
 
@@ -225,5 +236,5 @@ def _expected(probabilities: Floats, scores: Floats) -> tuple[float, float]:
     misses = counted - hits
     hits, misses = np.round(hits, 5), np.round(misses, 5)
     area = auc(np.append(0, misses) / misses[-1], np.append(0, hits) / hits[-1])
-    recall, precision = np.append(0, hits) / hits[-1], np.append(1, hits / counted)
-    return float(area), float(np.sum(np.diff(recall) * precision[1:]))
+    recall, precision = np.append(0, hits)[::-1] / hits[-1], np.append(1, hits / counted)[::-1]
+    return float(area), float(-np.sum(np.diff(recall) * precision[:-1]))

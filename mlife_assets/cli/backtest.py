@@ -45,7 +45,7 @@ def backtest(
     """
     from time import perf_counter
 
-    from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
+    from mlife_assets.adapters.backtest_detectors import ReplayDetectors
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.example_files import read_examples
     from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -65,7 +65,7 @@ def backtest(
     )
     store = ObstoreObjectStore.local(out / CHECKPOINTS_FOLDER)
     with counted_progress("Replaying, days") as days:
-        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=days)
+        replayed = replay(history, ReplayDetectors(), store, stopwatch=perf_counter, progress=days)
     result = replayed.result
     record = result.to_record()
     (out / RESULT_FILE).write_bytes(_json(record))

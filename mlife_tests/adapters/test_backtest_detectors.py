@@ -1,4 +1,4 @@
-"""The detectors of a replay are those of every monitoring day."""
+"""The detectors of a replay give the numbers of every monitoring day, which are NannyML's, without importing it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters import nannyml_calculators
-from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
+from mlife_assets.adapters.backtest_detectors import ReplayDetectors
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
@@ -61,7 +61,7 @@ def reference() -> MonitoringReference:
 
 
 def test_numbers_and_limits_are_those_of_monitoring(reference) -> None:
-    detectors = NannyMLDetectors()
+    detectors = ReplayDetectors()
     limits = detectors.limits(reference, POLICY)
     assert limits == nannyml_calculators.with_learned_thresholds(reference, POLICY).thresholds
     watched = reference.with_thresholds(limits)

@@ -1,4 +1,4 @@
-"""Each of our own calculators gives the number that NannyML gives, so that limits hold under either."""
+"""Each of our own calculators gives the number that NannyML gives, to the bit: limits and replays use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from mlife_assets.adapters.own_calculators import KOLMOGOROV_EXACT_BELOW, OwnEng
 
 OWN = OwnEngine()
 SETTINGS = {"n_estimators": 20, "min_child_samples": 20, "deterministic": True, "n_jobs": 1, "verbose": -1}
-CLOSE = {"rel": 1e-9, "abs": 1e-12}
 
 
 @pytest.fixture
@@ -41,11 +40,11 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.6])
-@pytest.mark.parametrize("usual_rows", [900, KOLMOGOROV_EXACT_BELOW + 500])
+@pytest.mark.parametrize("usual_rows", [900, KOLMOGOROV_EXACT_BELOW - 1, KOLMOGOROV_EXACT_BELOW + 500])
 def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, moved: float) -> None:
     usual, today = rows(usual_rows, seed=1), rows(400, seed=2, moved=moved)
     expected = nannyml.columns(usual.copy())(today.copy())
-    assert dict(OWN.columns(usual)(today)) == pytest.approx(dict(expected), **CLOSE)
+    assert dict(OWN.columns(usual)(today)) == dict(expected)
     assert (expected["wind"] > 0.2) is bool(moved)
 
 
@@ -59,7 +58,7 @@ def test_a_column_without_a_value_has_no_distance(nannyml) -> None:
 def test_the_domain_classifier_is_that_of_nannyml(nannyml, moved: float) -> None:
     usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
     expected = nannyml.classifier(usual.copy(), folds=3, settings=SETTINGS)(today.copy())
-    assert OWN.classifier(usual, folds=3, settings=SETTINGS)(today) == pytest.approx(expected, **CLOSE)
+    assert OWN.classifier(usual, folds=3, settings=SETTINGS)(today) == expected
     assert (expected > 0.6) is bool(moved)
 
 
@@ -67,8 +66,8 @@ def test_the_domain_classifier_is_that_of_nannyml(nannyml, moved: float) -> None
 def test_the_reconstruction_error_is_that_of_nannyml(nannyml, moved: float) -> None:
     usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
     expected, own = (one.reconstruction(usual.copy(), variance_share=0.65) for one in (nannyml, OWN))
-    assert own.sampling_error == pytest.approx(expected.sampling_error, **CLOSE)
-    assert own.error(today) == pytest.approx(expected.error(today.copy()), **CLOSE)
+    assert own.sampling_error == expected.sampling_error
+    assert own.error(today) == expected.error(today.copy())
 
 
 def examples(count: int, *, seed: int, too_sure: float) -> pd.DataFrame:
@@ -85,9 +84,9 @@ def test_performance_is_that_of_nannyml(nannyml, count: int, too_sure: float) ->
     known, asked = (examples(count, seed=seed, too_sure=too_sure) for seed in (1, 2))
     expected = nannyml.performance(known.copy())(asked.copy())
     assert set(expected) == {(a, b) for a in ("estimated", "realised") for b in ("roc_auc", "average_precision")}
-    assert dict(OWN.performance(known)(asked)) == pytest.approx(expected, **CLOSE)
+    assert dict(OWN.performance(known)(asked)) == expected
 
 
 def test_scores_that_separate_the_classes_are_left_as_they_are(nannyml) -> None:
     known = pd.DataFrame({"probability": np.linspace(0, 1, 100), "is_positive": np.arange(100) // 50})
-    assert dict(OWN.performance(known)(known)) == pytest.approx(nannyml.performance(known)(known.copy()), **CLOSE)
+    assert dict(OWN.performance(known)(known)) == nannyml.performance(known)(known.copy())

@@ -1,7 +1,7 @@
 """Distances of one day's sampled pairs from the reference: by column, and jointly.
 
-Belongs here: univariate drift, domain classifier, PCA reconstruction. Does not belong here: limits (`learning`),
-outcomes (`performance`), missing and unseen values and all words (`core.monitoring`).
+Belongs here: univariate drift, domain classifier, PCA reconstruction, which columns moved. Does not belong here: limits
+(`learning`), outcomes (`performance`), missing and unseen values and all words (`core.monitoring`).
 
 Concept: Kolmogorov-Smirnov for numbers, Jensen-Shannon for categories; a shallow classifier and PCA for rows. The
 classifier is judged on items that it has not seen, because items come and go every day and recognising them is not
@@ -10,7 +10,7 @@ drift. Where nothing is ranked, the entity is what comes and goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.nannyml_calculators.attribution import most_moved
 from mlife_assets.adapters.nannyml_calculators.engine import (
     CATEGORICAL_METHOD,
     NUMERIC_METHOD,
@@ -27,6 +26,7 @@ from mlife_assets.adapters.nannyml_calculators.engine import (
     calculating,
 )
 from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame
+from mlife_assets.adapters.own_calculators import Floats, codes
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent, sampling
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -51,21 +51,27 @@ CLASSIFIER_SETTINGS: dict[str, Any] = {
 }
 """Shallow and coarse: enough to see regions and broken correlations, a tenth of a second a day."""
 PCA_VARIANCE_SHARE = 0.65
+GAIN_SHARE = 0.8
+"""Columns that moved are named, largest gain first, until they explain this share of it; the rest is hardly noise."""
+SHUFFLES = 3
 
 
-def drift_statistics(reference: MonitoringReference, pairs: pa.Table) -> tuple[Statistic, ...]:
+def drift_statistics(
+    reference: MonitoringReference, pairs: pa.Table, *, engine: Engine | None = None
+) -> tuple[Statistic, ...]:
     """Return the distance of every watched column of the day's sample `pairs` from the reference.
 
     Raises InvalidInputError on an empty sample or a missing column.
     """
     _need_rows(pairs)
-    with calculating() as engine:
-        calculator = cached(reference, "univariate", lambda: fit_univariate(engine, reference, reference.sample))
+    with calculating(engine) as by:
+        kind = (type(by), "univariate")
+        calculator = cached(reference, kind, lambda: fit_univariate(by, reference, reference.sample))
         return tuple(univariate(calculator, reference, pairs))
 
 
 def latent_statistics(
-    reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy
+    reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy, *, engine: Engine | None = None
 ) -> tuple[Statistic, ...]:
     """Return classifier AUC and PCA reconstruction error of the day's sample, block by block, with what moved most.
 
@@ -75,8 +81,11 @@ def latent_statistics(
     Raises InvalidInputError on an empty sample or a missing column.
     """
     _need_rows(pairs)
-    with calculating() as engine:
-        return tuple(joint(cached_joint(engine, reference, policy), reference, pairs, policy, is_explained=True))
+    rows = (policy.domain_classifier_sample_rows, policy.domain_classifier_entity_reference_rows)
+    with calculating(engine) as by:
+        kind = (type(by), "joint", *rows, policy.seed)
+        fitted = cached(reference, kind, lambda: fit_joint(by, reference, reference.sample, policy))
+        return tuple(joint(fitted, reference, pairs, policy, is_explained=True))
 
 
 def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
@@ -116,12 +125,6 @@ def univariate(calculator: Fitted, reference: MonitoringReference, pairs: pa.Tab
         method = NUMERIC_METHOD if name in reference.columns.numeric else CATEGORICAL_METHOD
         value = result[name]
         yield Statistic(method, name, value if np.isfinite(value) else 1.0)
-
-
-def cached_joint(engine: Engine, reference: MonitoringReference, policy: MonitoringPolicy) -> Fitted:
-    """Return block -> (classifier, reconstruction) fitted on the whole reference."""
-    kind = ("joint", policy.domain_classifier_sample_rows, policy.domain_classifier_entity_reference_rows, policy.seed)
-    return cached(reference, kind, lambda: fit_joint(engine, reference, reference.sample, policy))
 
 
 def fit_joint(engine: Engine, reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy) -> Fitted:
@@ -169,6 +172,40 @@ def _moved(
     rows = rows_of(reference.sample, reference, block)
     usual = frame(reference, by_item(reference, rows, policy), list(today.columns))
     return most_moved(usual, today, CLASSIFIER_SETTINGS, policy.seed)
+
+
+def most_moved(usual: pd.DataFrame, today: pd.DataFrame, settings: dict[str, Any], seed: int) -> tuple[str, ...]:
+    """Return the columns that separate today's rows from usual ones, the strongest first; none when by chance.
+
+    No engine keeps its classifiers, so one of the same `settings` is fitted on all rows. Trees find gain in noise too,
+    more in columns of many values; what the same rows give with shuffled labels is therefore taken off.
+    """
+    names = list(usual.columns)
+    is_today = np.repeat([0.0, 1.0], [len(usual), len(today)])
+    gain = _gains(np.column_stack([codes(usual[name], today[name]) for name in names]), settings)
+    rng = np.random.default_rng(seed)
+    by_chance = np.mean([gain(rng.permutation(is_today)) for _ in range(SHUFFLES)], axis=0)
+    excess = np.maximum(gain(is_today) - by_chance, 0.0)
+    if not excess.sum() > 0:
+        return ()
+    order = np.argsort(-excess, kind="stable")
+    reached = np.cumsum(excess[order]) / excess.sum()
+    count = int(np.searchsorted(reached, GAIN_SHARE)) + 1
+    return tuple(names[place] for place in order[:count] if excess[place] > 0)
+
+
+def _gains(matrix: Floats, settings: dict[str, Any]) -> Callable[[Floats], Floats]:
+    """Return what gives each column's gain in telling labels apart; bins do not depend on labels, so all share them."""
+    import lightgbm
+
+    parameters = {name: value for name, value in settings.items() if name != "n_estimators"} | {"objective": "binary"}
+    rows = lightgbm.Dataset(matrix, np.zeros(len(matrix)), params=parameters).construct()
+
+    def gain(labels: Floats) -> Floats:
+        booster = lightgbm.train(parameters, rows.set_label(labels), num_boost_round=settings["n_estimators"])
+        return np.asarray(booster.feature_importance("gain"), dtype=np.float64)
+
+    return gain
 
 
 def fit_reconstruction(

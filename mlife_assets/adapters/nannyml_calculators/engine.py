@@ -3,7 +3,9 @@
 Belongs here: the calculators that monitoring asks for, as NannyML has them, and choosing who has them. Does not belong
 here: our own (`adapters.own_calculators`), what they are asked (`drift`, `performance`, `learning`).
 
-Concept: both give the same numbers, so only speed and provenance differ; reports say who computed them.
+Concept: both give the same numbers to the bit, so only speed and provenance differ. Daily reports are NannyML's where
+it is installed, and say so. Limits and replays, which ask a hundred times as often, use ours: NannyML also judges the
+reference itself at each fit and takes the exact p-value of each distance.
 """
 
 from __future__ import annotations
@@ -70,10 +72,10 @@ def computed_by() -> str:
 
 
 @contextmanager
-def calculating() -> Iterator[Engine]:
-    """Yield who computes; with NannyML, its log and warnings are silent inside the block."""
-    if not has_nannyml():
-        yield OwnEngine()
+def calculating(engine: Engine | None = None) -> Iterator[Engine]:
+    """Yield who computes: `engine` if given, else NannyML, whose log and warnings are silent inside the block."""
+    if engine is not None or not has_nannyml():
+        yield engine or OwnEngine()
         return
     with quiet_nannyml() as nml:
         yield NannyMLEngine(nml)

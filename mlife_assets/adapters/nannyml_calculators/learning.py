@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift
-from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine, calculating
+from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine
 from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
+from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.named_outcomes import prefix_of
@@ -51,27 +52,27 @@ def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -
     """
     days = reference.days
     values: dict[tuple[str, str], list[float]] = {}
-    with calculating() as engine:
-        for analysed, compared in limits.halves(len(days)):
-            part = pa.concat_tables([reference.day(days[index]) for index in compared])
-            columns = drift.fit_univariate(engine, reference, part)
-            rows = drift.fit_joint(engine, reference, part, policy)
-            for index in analysed:
-                day = reference.day(days[index])
-                statistics = [
-                    *drift.univariate(columns, reference, day),
-                    *drift.joint(rows, reference, day, policy),
-                ]
-                for statistic in statistics:
-                    values.setdefault((statistic.method, statistic.column), []).append(statistic.value)
-        detectors = sum(method in JOINT_METHODS for method, _ in values)
-        newest = reference.day(days[-1])
-        learned = []
-        for (method, column), series in values.items():
-            family = detectors if method in JOINT_METHODS else max(1, len(reference.columns.alarming))
-            rate = policy.false_alarm_rate_per_day / family
-            bound = _sampling_bound(engine, reference, (method, column), newest, rate, policy)
-            learned.append(limits.learn_threshold(method, column, series, error_rate=rate, sampling_bound=bound))
+    engine = OwnEngine()
+    for analysed, compared in limits.halves(len(days)):
+        part = pa.concat_tables([reference.day(days[index]) for index in compared])
+        columns = drift.fit_univariate(engine, reference, part)
+        rows = drift.fit_joint(engine, reference, part, policy)
+        for index in analysed:
+            day = reference.day(days[index])
+            statistics = [
+                *drift.univariate(columns, reference, day),
+                *drift.joint(rows, reference, day, policy),
+            ]
+            for statistic in statistics:
+                values.setdefault((statistic.method, statistic.column), []).append(statistic.value)
+    detectors = sum(method in JOINT_METHODS for method, _ in values)
+    newest = reference.day(days[-1])
+    learned = []
+    for (method, column), series in values.items():
+        family = detectors if method in JOINT_METHODS else max(1, len(reference.columns.alarming))
+        rate = policy.false_alarm_rate_per_day / family
+        bound = _sampling_bound(engine, reference, (method, column), newest, rate, policy)
+        learned.append(limits.learn_threshold(method, column, series, error_rate=rate, sampling_bound=bound))
     return tuple(learned)
 
 
@@ -96,7 +97,7 @@ def _sampling_bound(
     if method == latent.DOMAIN_CLASSIFIER:
         most = policy.domain_classifier_sample_rows
         return limits.auc_bound(min(rows, most), min(total, drift.reference_rows(reference, block, policy)), rate)
-    _, reconstruction = drift.cached_joint(engine, reference, policy)[column]
+    reconstruction = drift.fit_reconstruction(engine, reference, sample, names)
     deviation = reconstruction.sampling_error * float(np.sqrt(sample.num_rows))
     return limits.mean_bound(_unseen_error(engine, reference, sample, names), deviation, rows, total, rate)
 

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.nannyml_calculators.engine import calculating
+from mlife_assets.adapters.nannyml_calculators.engine import Engine, calculating
 from mlife_assets.adapters.nannyml_calculators.session import cached
+from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import METRICS, positives_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def performance_statistics(
-    reference: MonitoringReference, examples: pa.Table, *, outcome: str = LABEL
+    reference: MonitoringReference, examples: pa.Table, *, outcome: str = LABEL, engine: Engine | None = None
 ) -> tuple[Statistic, ...]:
     """Return methods `estimated` and `realised` on columns `roc_auc` and `average_precision` of scored `examples`.
 
@@ -41,10 +42,9 @@ def performance_statistics(
             raise InvalidInputError(
                 f"the {name} examples have {positives} positives in {table.num_rows} rows; pass both classes"
             )
-    with calculating() as engine:
-        fitted = cached(
-            reference, ("performance", outcome), lambda: engine.performance(_frame(reference.scored(outcome)))
-        )
+    with calculating(engine) as by:
+        kind = (type(by), "performance", outcome)
+        fitted = cached(reference, kind, lambda: by.performance(_frame(reference.scored(outcome))))
         return tuple(Statistic(method, metric, value) for (method, metric), value in fitted(_frame(examples)).items())
 
 
@@ -61,11 +61,10 @@ def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, 
     if any(not 0 < positives_of(half) < half.num_rows for half in halves):
         return {}
     gaps: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    with calculating() as engine:
-        for known, asked in (halves, halves[::-1]):
-            found = engine.performance(_frame(known))(_frame(asked))
-            for metric in METRICS:
-                gaps[metric].append(found["estimated", metric] - found["realised", metric])
+    for known, asked in (halves, halves[::-1]):
+        found = OwnEngine().performance(_frame(known))(_frame(asked))
+        for metric in METRICS:
+            gaps[metric].append(found["estimated", metric] - found["realised", metric])
     return {metric: float(np.mean(values)) for metric, values in gaps.items()}
 
 

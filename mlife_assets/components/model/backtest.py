@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.backtest_detectors import NannyMLDetectors
+from mlife_assets.adapters.backtest_detectors import ReplayDetectors
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.components.graph import keys
@@ -84,7 +84,7 @@ def newest_day(platform: Platform) -> date:
     deps=[keys.LABELLED_EXAMPLES],
     group_name=GROUP,
     owners=OWNERS[GROUP],
-    kinds={"lightgbm", "nannyml"},
+    kinds={"lightgbm"},
     tags={"layer": "model"},
     description="Would governed retraining have paid? The team's history under five policies, with a recommendation.",
 )
@@ -101,7 +101,7 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
 
     with made_private():
         store = ObstoreObjectStore.local(checkpoints)
-        replayed = replay(history, NannyMLDetectors(), store, stopwatch=perf_counter, progress=show_progress)
+        replayed = replay(history, ReplayDetectors(), store, stopwatch=perf_counter, progress=show_progress)
     platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
     return _shown(replayed, page_link(platform, BACKTEST))
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlife_assets.adapters.nannyml_calculators.attribution import most_moved
-from mlife_assets.adapters.nannyml_calculators.drift import CLASSIFIER_SETTINGS
+from mlife_assets.adapters.nannyml_calculators.drift import CLASSIFIER_SETTINGS, most_moved
 
 ROWS = 1_200
 
