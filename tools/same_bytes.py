@@ -137,6 +137,9 @@ def inputs_of_project(folder: Path) -> None:
     (folder / "airport" / "defs" / "flights.py").write_text(airport.FLIGHTS, encoding="utf-8")
     attributes = yaml.safe_dump({"type": airport.TYPE, "attributes": airport.ATTRIBUTES})
     (declared / "defs.yaml").write_text(attributes, encoding="utf-8")
+    (keys := folder / "var" / "mlife" / "private" / "keys").mkdir(parents=True)
+    for number, name in enumerate(lives.KEYS, start=1):
+        (keys / f"{name}.key").write_text(f"{number:02x}" * 32 + "\n", encoding="ascii")
 
 
 INPUTS: dict[str, Callable[[Path], None]] = {
