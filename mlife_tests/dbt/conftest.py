@@ -286,6 +286,8 @@ class Simulation:
                 extra = {"experiment": "salt", "arm": arm, "as_of_date": day(offset)}
                 self.add("experiment_exposed", moment(offset, 18), moment(offset, 18), user_id=user, **extra)
         self.visit_once()
+        self.agree_to_mails()
+        self.hire_late()
         return self.rows
 
     def visit_once(self) -> None:
@@ -295,6 +297,20 @@ class Simulation:
             self.snapshot(0, user)
             where = {"job_id": self.jobs[0], "surface": "feed", "position": 1}
             self.add("impression", moment(0, 12), moment(0, 23.5), user_id=user, **where)
+
+    def agree_to_mails(self) -> None:
+        """Add what some say about mails, whatever they say about texts."""
+        for number, user in enumerate(self.users[::2]):
+            agreement = {"user_id": user, "channel": "email", "is_granted": number % 3 > 0, "source": "signup"}
+            self.add("consent", moment(number % 5, 2), moment(number % 5, 23.5), **agreement)
+
+    def hire_late(self) -> None:
+        """Add hires more than thirty days after the messages that led to their applications."""
+        hired = {row["exposure_id"] for row in self.rows["hire"]}
+        for row in self.rows["apply"]:
+            if row["source"] == "message" and row["exposure_id"] < "msg_06" and row["exposure_id"] not in hired:
+                pair = {name: row[name] for name in ("user_id", "job_id", "source", "exposure_id")}
+                self.add("hire", moment(37, 10), moment(37, 23.5), apply_event_id=row["event_id"], **pair)
 
 
 def write_world(lake: Path, rows: dict[str, Rows], *, until: date | None = None) -> World:

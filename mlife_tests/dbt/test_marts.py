@@ -85,9 +85,9 @@ def test_user_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of
     snapshots: dict[str, dict[str, Any]] = {}
     for row in sorted(known(raw["user_snapshot"], as_of), key=lambda row: (row["observed_at"], row["event_id"])):
         snapshots[row["user_id"]] = row
-    consent: dict[str, bool] = {}
+    consent: dict[tuple[str, str], bool] = {}
     for row in sorted(known(raw["consent"], as_of), key=lambda row: (row["occurred_at"], not row["is_granted"])):
-        consent[row["user_id"]] = row["is_granted"]
+        consent[row["channel"], row["user_id"]] = row["is_granted"]
     shown = exposures(raw)
     expected = []
     for user, snapshot in sorted(snapshots.items()):
@@ -110,7 +110,8 @@ def test_user_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of
                 "user_messages_28d": count(seen(shown, as_of, 28, "message"), "user_id", user),
                 "days_since_last_click": (as_of - last).days if last else None,
                 "tenure_days": (as_of - snapshot["signed_up_at"].date()).days,
-                "is_consented": consent.get(user, False),
+                "is_consented": consent.get(("sms", user), False),
+                "is_consented_email": consent.get(("email", user), False),
             }
         )
     actual = full.warehouse.read("user_features", as_of=as_of, columns=list(expected[0]))
@@ -444,6 +445,15 @@ def test_exposures_are_impressions_and_delivered_texts_of_the_log(full, world) -
     assert {"organic", "explore", "recruiter_rule"} <= {row[4] for row in found}
 
 
+def hired_after_messages(raw: dict[str, Rows]) -> Rows:
+    """Return the hires within thirty days of the message that led to them."""
+    planned = {row["message_id"]: row["occurred_at"] for row in raw["message_planned"]}
+    hires = [row for row in raw["hire"] if row["source"] == "message"]
+    found = [row for row in hires if row["occurred_at"] <= planned[row["exposure_id"]] + timedelta(days=30)]
+    assert 0 < len(found) < len(hires)
+    return found
+
+
 def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
     raw = {name: first_observed(rows) for name, rows in world.rows.items()}
     bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
@@ -483,7 +493,7 @@ def test_every_kpi_can_be_recomputed_from_the_raw_log(full, world) -> None:
             ),
             "clicks": clicked,
             "applies": applied,
-            "hires": len({r["exposure_id"] for r in of_messages("hire")}),
+            "hires": len({r["exposure_id"] for r in hired_after_messages(raw)} & sent),
             "applies_any_cause": len(on_day("apply")),
             "opt_outs": len({r["user_id"] for r in on_day("consent") if r["source"] == "inbound_stop"}),
             "openings_posted": sum(r["openings"] for r in on_day("job_posted")),
@@ -510,7 +520,7 @@ def test_each_application_has_the_figures_of_its_own_messages(full, world) -> No
         }
         after = {
             name: [r for r in raw[name] if r["source"] == "message" and r["exposure_id"] in sent]
-            for name in ("click", "apply", "hire")
+            for name in ("click", "apply")
         }
         (channel,) = set(sent.values())
         expected[application, today] = {
@@ -522,7 +532,7 @@ def test_each_application_has_the_figures_of_its_own_messages(full, world) -> No
             ),
             "messages_clicked": len({r["exposure_id"] for r in after["click"]}),
             "messages_applied": len({r["exposure_id"] for r in after["apply"]}),
-            "messages_hired": len({r["exposure_id"] for r in after["hire"]}),
+            "messages_hired": len({r["exposure_id"] for r in hired_after_messages(raw)} & sent.keys()),
             "revenue_usd": pytest.approx(sum(bids[r["job_id"]] for r in after["apply"])),
         }
     rows = full.warehouse.read("application_daily").to_pylist()

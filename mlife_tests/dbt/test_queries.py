@@ -105,14 +105,15 @@ def test_engagement_follows_each_exposure(ask, raw, status) -> None:
 
 
 def test_conversion_counts_delivered_messages(ask, raw, status) -> None:
-    caused = {k: {r["exposure_id"] for r in raw[k] if r["source"] == "message"} for k in ("click", "apply", "hire")}
+    caused = {k: {r["exposure_id"] for r in raw[k] if r["source"] == "message"} for k in ("click", "apply")}
+    hired = {r["exposure_id"]: r["occurred_at"] for r in raw["hire"]}
     counted: defaultdict[Any, Counter[str]] = defaultdict(Counter)
     for row in raw["message_planned"]:
         key = row["message_id"]
         if status.get(key) == "delivered":
             own = counted[row["campaign"], row["slice"], row["cohort"]]
             own.update(delivered=1, clicked=key in caused["click"], applied=key in caused["apply"])
-            own.update(hired=key in caused["hire"])
+            own.update(hired=key in hired and hired[key] <= row["occurred_at"] + timedelta(days=30))
     rows = ask("conversion")
     assert len(rows) == len(counted) >= 3
     for row in rows:
