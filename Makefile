@@ -26,7 +26,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench same-bytes delivery-setup lock infra-setup infra-check
+.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench mutants same-bytes delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -63,6 +63,9 @@ check: $(SETUP) ## linters, formatting, types, layers, and what `make house` say
 house: $(SETUP) ## figures of the house against their budgets; ARGS=--walks names rooms, ARGS=--lower lowers budgets
 	$(BIN)/python -m tools.house $(ARGS)
 
+mutants: $(SETUP) ## changes of the code that tests must notice, each made alone (mutants.toml); ARGS='words' chooses
+	$(BIN)/python -u -m tools.mutants $(ARGS)
+
 proofs: $(SETUP) ## slow evidence on all cores: crashes, long histories, other engines
 	$(BIN)/python -m pytest -m proof $(XDIST) $(ARGS)
 
@@ -73,6 +76,7 @@ aws: $(AWS_SETUP) $(EMULATOR)/.mlife-setup ## what holds on AWS, as far as it ca
 ci: $(SETUP) ## all that has to hold before a change is shown or deployed, as CI runs it: an hour on two cores
 	$(MAKE) check
 	CI=true $(MAKE) test
+	$(MAKE) mutants
 	cp docs/infra_tests.md .venv/committed_infra_tests.md
 	$(MAKE) infra-check
 	diff .venv/committed_infra_tests.md docs/infra_tests.md # the page that it writes is the one that was committed
