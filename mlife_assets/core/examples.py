@@ -104,6 +104,12 @@ class ExampleSpec:
                 raise InvalidInputError(f"ExampleSpec.vocabularies names {name}; list it under categoricals")
 
     @property
+    def fitted(self) -> tuple[str, ...]:
+        """Columns whose vocabulary or prior is fitted, each once."""
+        counts = [name for rate in self.rates for name in (rate.successes, rate.trials)]
+        return tuple(dict.fromkeys((*self.categoricals, *counts)))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """All columns, each once."""
         return tuple(name for _, name in self._roles())

@@ -16,7 +16,7 @@ from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.known_examples import joined_marts, mart_windows
-from mlife_assets.core.training.training_set import TrainingSet, first_gate_day, select_examples
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days
 
 
@@ -60,7 +60,9 @@ class TrainingMarts:
         if known_on not in self.sets:
             model, rows = self.platform.model, self.known_rows(known_on)
             faulty = quarantined_days(self.platform, pc.unique(rows[model.roles.time]).to_pylist())
-            self.sets[known_on] = select_examples(rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty)
+            self.sets[known_on] = build_training_set(
+                rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
+            )
         return self.sets[known_on]
 
 

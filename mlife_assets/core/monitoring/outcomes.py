@@ -76,7 +76,7 @@ class ScoredOutcomes:
         precision = np.divide(above, seen, out=np.zeros_like(above), where=seen > 0)
         average_precision = float((positive * precision).sum() / total)
         residual, variance, centred = self._unweighted if is_plain else self._beside_an_intercept(weights)
-        score, information = residual @ centred, variance @ centred**2
+        score, information = residual @ centred, variance @ np.square(centred, out=self._rooms[2])
         steps = np.divide(score, information, out=np.zeros_like(score), where=information > MINIMUM_INFORMATION)
         values: Array = np.concatenate([[auc, average_precision, self._level(weights)], steps])
         return values
@@ -96,20 +96,32 @@ class ScoredOutcomes:
 
     @cached_property
     def _unweighted(self) -> tuple[Array, Array, Array]:
-        return self._beside_an_intercept(np.ones(len(self.outcome)))
+        residual, variance, centred = self._beside_an_intercept(np.ones(len(self.outcome)))
+        return residual, variance, centred.copy()
+
+    @cached_property
+    def _rooms(self) -> npt.NDArray[np.float64]:
+        """Room for three matrices of slope and features: to ask the system for it each time costs more than sums."""
+        rooms = np.empty((3, len(self.outcome), 1 + self.features.shape[1]))
+        rooms[0, :, 1:] = self.features
+        return rooms
 
     def _level(self, weights: Array) -> float:
         positives, expected = float((weights * self.outcome).sum()), float((weights * self.probability).sum())
         return float(np.log(max(positives, 1e-12) / max(expected, 1e-12)))
 
     def _beside_an_intercept(self, weights: Array) -> tuple[Array, Array, Array]:
-        """Return residuals and variances of rows (n,), and slope and features less their means, shape (n, 1 + k)."""
+        """Return residuals and variances of rows (n,), and slope and features less their means, shape (n, 1 + k).
+
+        The next call writes over the last of them.
+        """
         # Residuals are taken after rescaling to the observed rate, so a moved level does not show in every feature.
         expected = np.clip(self.probability * np.exp(self._level(weights)), 1e-6, 1 - 1e-6)
         variance = weights * expected * (1 - expected)
-        logit = np.log(expected / (1 - expected))
-        design = np.column_stack([logit, self.features])
-        return weights * (self.outcome - expected), variance, design - (variance @ design) / variance.sum()
+        design, centred, _ = self._rooms
+        design[:, 0] = np.log(expected / (1 - expected))
+        np.subtract(design, (variance @ design) / variance.sum(), out=centred)
+        return weights * (self.outcome - expected), variance, centred
 
 
 def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome: str = LABEL) -> ScoredOutcomes:

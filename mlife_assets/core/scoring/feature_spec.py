@@ -87,14 +87,14 @@ class FeatureSpec:
         if not self.rates:
             return matrix
         places = {name: place for place, name in enumerate(self.names)}
-        columns = [matrix]
-        for rate in self.rates:
-            counts = matrix[:, [places[rate.successes], places[rate.trials]]]
-            is_known = np.all(np.isfinite(counts), axis=1, keepdims=True)
-            successes, trials = np.maximum(np.where(is_known, counts, 0.0), 0.0).T
-            share = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
-            columns.append(share[:, None])
-        return np.concatenate(columns, axis=1)
+        seen = np.empty((len(matrix), len(self.model_names)))
+        seen[:, : len(self.names)] = matrix
+        for place, rate in enumerate(self.rates, len(self.names)):
+            counts = [matrix[:, places[name]] for name in (rate.successes, rate.trials)]
+            is_known = np.isfinite(counts[0]) & np.isfinite(counts[1])
+            successes, trials = (np.maximum(np.where(is_known, count, 0.0), 0.0) for count in counts)
+            seen[:, place] = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
+        return seen
 
     def to_json(self) -> str:
         """Return the spec as canonical JSON; floats survive to the bit."""

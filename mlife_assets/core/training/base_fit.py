@@ -93,7 +93,8 @@ def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Li
 def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy) -> _Pieces:
     """Return the pieces of every number that varies, in rows that weigh anything."""
     signs = monotone_constraints(spec, policy)
-    standing, names, starts, stops, means, spreads, directions = [], [], [], [], [], [], []
+    names, starts, stops, means, spreads, directions = list[str](), [], [], [], [], []
+    standing = np.empty((len(spec.model_names) * (policy.base_pieces), len(matrix)))
     for place, name in enumerate(spec.model_names):
         values = matrix[:, place]
         known = ~np.isnan(values)
@@ -106,7 +107,7 @@ def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPol
             mean = float(np.sum(weight[known] * capped[known])) / total
             away = np.where(known, capped - mean, 0.0)
             spread = float(np.sqrt(np.sum(weight * away**2) / total)) or 1.0
-            standing.append(away / spread)
+            np.divide(away, spread, out=standing[len(names)])
             names.append(name)
             starts.append(start)
             stops.append(stop)
@@ -114,7 +115,7 @@ def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPol
             spreads.append(spread)
             directions.append(signs[place])
     return _Pieces(
-        np.array(standing).reshape(len(names), len(matrix)),
+        standing[: len(names)],
         tuple(names),
         np.array(starts),
         np.array(stops),

@@ -71,7 +71,8 @@ def fit_model(
     chosen = found.chosen
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
-    matrix = spec.expanded(unexpanded)
+    matrix, few = spec.expanded(unexpanded), _evenly(unexpanded)
+    del unexpanded  # as large as all rows
     final = (
         _final_boosting(training, policy, chosen, spec, matrix, progress)
         if estimator is None
@@ -91,8 +92,8 @@ def fit_model(
     fitted = each(stage, chosen.steps, cores)
     stages = [one for one, _ in fitted]
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
-    known = rows_of(training, matrix, *early.taught("binary", training, training.roles.label))
-    rule = fit_simple_rule(known.matrix, known.outcome, spec, simple_columns)
+    outcome, known = early.taught("binary", training, training.roles.label)
+    rule = fit_simple_rule(matrix, outcome, spec, simple_columns, among=known)
     facts = {
         **_manifest(training, policy, chosen, stages),
         **_method(policy, chosen, estimator),
@@ -102,7 +103,7 @@ def fit_model(
         "recipes_refused": found.recipes_refused,
         "rows_by_step": {one.step: rows for one, rows in fitted},
         **({EARLY_LABEL: early.facts_of(chosen.name, training)} if early.facts else {}),
-        "importance": _importance(artifact, unexpanded, policy),
+        "importance": _importance(artifact, few, policy),
         SIMPLE_RULE: rule.to_record(),
     }
     return ModelArtifact(artifact.stages, spec, training.data_hash, json.loads(json.dumps(facts)))
@@ -151,11 +152,14 @@ def _final_estimator(
     return final
 
 
-def _importance(artifact: ModelArtifact, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
-    """Return mean |SHAP| of the raw score per feature, on evenly spaced training rows."""
+def _evenly(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return matrix[np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)]
+
+
+def _importance(artifact: ModelArtifact, sample: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
+    """Return mean |SHAP| of the raw score per feature, on a sample of training rows."""
     scorer = scorer_of(artifact, threads=policy.threads)
-    sample = np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)
-    contributions = np.abs(scorer.contributions(matrix[sample])[:, :-1])
+    contributions = np.abs(scorer.contributions(sample)[:, :-1])
     means = np.sum(contributions, axis=0) / len(sample)
     return {name: float(value) for name, value in zip(scorer.model_names, means, strict=True)}
 

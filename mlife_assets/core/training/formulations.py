@@ -29,7 +29,6 @@ from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.own_estimator import fit_estimator
 from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
-    entity_codes,
     from_validation_on,
     known_outcome,
     learning_rows,
@@ -111,7 +110,8 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
         InvalidInputError: a column is missing.
     """
     is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
-    spec = fit_feature_spec(training.examples.filter(pa.array(is_fit)), training.roles)
+    fitted = [name for name in training.roles.fitted if name in training.examples.column_names]
+    spec = fit_feature_spec(training.examples.select(fitted).filter(pa.array(is_fit)), training.roles)
     return spec, spec.expanded(examples_matrix(training.examples, spec))
 
 
@@ -218,7 +218,7 @@ def compared(
     Raises:
         NotEnoughEvidenceError: half of the entities have one class only.
     """
-    codes = np.unique(entity_codes(training)[training.is_validation], return_inverse=True)[1]
+    codes = np.unique(training.entity_codes[training.is_validation], return_inverse=True)[1]
     judged = training.is_validation[from_validation_on(training)]
     likelihood, loss = _log_likelihood(
         [_where(step, judged) for step in steps], codes, policy.isotonic_minimum_positives

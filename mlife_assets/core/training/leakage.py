@@ -76,17 +76,24 @@ def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec
     return sorted(found, key=lambda one: (-one.area, one.feature))
 
 
+def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return which of n rows are examined, ascending: of very many evenly spaced ones, of each class its own."""
+    if len(outcome) <= ROWS_EXAMINED:
+        return np.arange(len(outcome))
+    classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
+    return np.sort(np.concatenate(classes))
+
+
 def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
     """Return the condition that no feature predicts the outcome by itself; arguments as of `separations`.
 
-    Of very many rows evenly spaced ones are examined, of each class its own, since the area does not depend on the mix.
+    Of very many rows `examined_rows` are looked at, since the area does not depend on the mix of classes.
 
     Raises:
         NotEnoughEvidenceError: only one class.
     """
     if len(matrix) > ROWS_EXAMINED:
-        classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
-        kept = np.sort(np.concatenate(classes))
+        kept = examined_rows(outcome)
         matrix, outcome = matrix[kept], outcome[kept]
     best = separations(matrix, outcome, spec)[0]
     name = "no_feature_tells_the_outcome"
@@ -170,7 +177,8 @@ def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Finge
     """
     import pandas as pd
 
-    matrix = examples_matrix(rows, spec) + 0.0  # -0.0 is 0.0
+    matrix = examples_matrix(rows, spec)
+    matrix += 0.0  # -0.0 is 0.0
     matrix[np.isnan(matrix)] = np.nan
     frame = pd.DataFrame(matrix)
     for name in (roles.entity, roles.item):

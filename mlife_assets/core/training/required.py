@@ -25,6 +25,7 @@ from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.leakage import (
     copied_rows_condition,
+    examined_rows,
     feature_condition,
     fingerprints,
     label_time_condition,
@@ -40,14 +41,20 @@ def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condi
     Raises:
         NotEnoughEvidenceError: only one class.
     """
-    label = training.roles.label
-    matrix = examples_matrix(_known(training, label), spec)
-    times = [
-        label_time_condition(_known(training, step), training.roles, step)
-        for step in examined_steps(training.roles)
-        if len(set(training.outcome(step, training.known(step)).tolist())) == 2
-    ]
-    return feature_condition(matrix, training.outcome(label, training.known(label)), spec), _worst(times)
+    roles = training.roles
+    known = np.flatnonzero(training.known(roles.label))
+    outcome = training.outcome(roles.label, training.known(roles.label))
+    examined = examined_rows(outcome)
+    features = training.examples.select([one for one in spec.names if one in training.examples.column_names]).take(
+        pa.array(known[examined])
+    )
+    times = []
+    for step in examined_steps(roles):
+        mask = training.known(step)
+        if len(np.unique(training.outcome(step, mask))) == 2:
+            rows = training.examples.select([roles.time, roles.step_times[step], step]).filter(pa.array(mask))
+            times.append(label_time_condition(rows, roles, step))
+    return feature_condition(examples_matrix(features, spec), outcome[examined], spec), _worst(times)
 
 
 def scoring_conditions(
@@ -101,10 +108,6 @@ def required_conditions(
 def examined_steps(roles: ExampleSpec) -> tuple[str, ...]:
     """Return the label, then the steps that are complete at a time of their own and so learn from other rows."""
     return (roles.label, *(step for step, time in roles.step_times.items() if time != roles.label_time))
-
-
-def _known(training: TrainingSet, step: str) -> pa.Table:
-    return training.examples.filter(pa.array(training.known(step)))
 
 
 def _outcome(exposures: pa.Table, step: str) -> npt.NDArray[np.bool_]:

@@ -84,7 +84,12 @@ def simple_scores(artifact: ModelArtifact, matrix: Array) -> Array | None:
 
 
 def fit_simple_rule(
-    matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec, columns: Sequence[str] = ()
+    matrix: Array,
+    outcome: npt.NDArray[np.bool_],
+    spec: FeatureSpec,
+    columns: Sequence[str] = (),
+    *,
+    among: npt.NDArray[np.bool_] | None = None,
 ) -> SimpleRule:
     """Return the rule of rows.
 
@@ -94,25 +99,28 @@ def fit_simple_rule(
         spec: of that matrix.
         columns: what the rule may look at; where none is given, the columns that weigh most, per standard deviation, in
             a regression on all of them. Categories alone leave the base rate, which ranks nothing.
+        among: rows to learn from, shape (n,); None for all.
 
     Raises:
         InvalidInputError: a column is no numeric column of the spec.
         NotEnoughEvidenceError: one class only.
     """
+    learned = np.arange(len(outcome)) if among is None else np.flatnonzero(among)
+    outcome = outcome[learned]
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
         raise NotEnoughEvidenceError(f"a rule has {positives} positives in {len(outcome)} rows; both classes needed")
     if columns:
-        return _fitted(matrix, outcome, tuple(columns), _places(columns, spec))[0]
+        return _fitted(matrix, learned, outcome, tuple(columns), _places(columns, spec))[0]
     numeric = tuple(name for name in spec.model_names if name not in spec.categorical)
     if not numeric:
         return SimpleRule((), (), (), float(np.log(positives / (len(outcome) - positives))))
-    rule, per_deviation = _fitted(matrix, outcome, numeric, _places(numeric, spec))
+    rule, per_deviation = _fitted(matrix, learned, outcome, numeric, _places(numeric, spec))
     if len(numeric) <= COLUMNS_MAXIMUM:
         return rule
     heaviest = np.sort(np.argsort(-np.abs(per_deviation), kind="stable")[:COLUMNS_MAXIMUM])
     chosen = tuple(numeric[place] for place in heaviest)
-    return _fitted(matrix, outcome, chosen, _places(chosen, spec))[0]
+    return _fitted(matrix, learned, outcome, chosen, _places(chosen, spec))[0]
 
 
 def _places(columns: Sequence[str], spec: FeatureSpec) -> list[int]:
@@ -123,14 +131,19 @@ def _places(columns: Sequence[str], spec: FeatureSpec) -> list[int]:
 
 
 def _fitted(
-    matrix: Array, outcome: npt.NDArray[np.bool_], columns: tuple[str, ...], places: list[int]
+    matrix: Array,
+    rows: npt.NDArray[np.int64],
+    outcome: npt.NDArray[np.bool_],
+    columns: tuple[str, ...],
+    places: list[int],
 ) -> tuple[SimpleRule, Array]:
     """Return the rule of these columns, and its weights per standard deviation."""
     from threadpoolctl import threadpool_limits
 
     pipeline = logistic_regression()
     with threadpool_limits(limits=1):
-        pipeline.fit(usable(matrix[:, places]), outcome.astype(np.int64))
+        seen = np.stack([matrix[rows, place] for place in places]).T  # by column: BLAS sums otherwise in another order
+        pipeline.fit(usable(seen), outcome.astype(np.int64))
     filling, scaling, regression = (step for _, step in pipeline.steps)
     per_deviation = np.asarray(regression.coef_[0], dtype=np.float64)
     weights = per_deviation / scaling.scale_

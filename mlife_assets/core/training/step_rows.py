@@ -30,7 +30,7 @@ def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDA
 
 def rows_of(training: TrainingSet, matrix: Array, outcome: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Rows:
     """Return the rows of a mask; matrix, outcome and mask are of all n rows."""
-    return Rows(matrix[rows], outcome[rows], entity_codes(training)[rows], day=_days(training)[rows])
+    return Rows(matrix[rows], outcome[rows], training.entity_codes[rows], day=_days(training)[rows])
 
 
 def every_row(training: TrainingSet, matrix: Array) -> Rows:
@@ -40,7 +40,7 @@ def every_row(training: TrainingSet, matrix: Array) -> Rows:
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
-    return Rows(matrix, happened, entity_codes(training), day=_days(training))
+    return Rows(matrix, happened, training.entity_codes, day=_days(training))
 
 
 def known_outcome(training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
@@ -87,12 +87,6 @@ def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, pol
     """
     is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
     return tuning_rows(every_row(training, matrix), is_fit, from_validation_on(training), spec, policy)
-
-
-def entity_codes(training: TrainingSet) -> npt.NDArray[np.int64]:
-    """Return a number per row that equal entities share, int64 (n,)."""
-    entities = training.examples[training.roles.entity].combine_chunks().dictionary_encode()
-    return np.asarray(entities.indices, dtype=np.int64)
 
 
 def _days(training: TrainingSet) -> npt.NDArray[np.int64]:

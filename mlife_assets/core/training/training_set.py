@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,12 @@ class TrainingSet:
         """Rows that validate the label, on which formulations are compared, bool (n,)."""
         return self.validating(self.roles.label)
 
+    @cached_property
+    def entity_codes(self) -> npt.NDArray[np.int64]:
+        """A number per row that equal entities share, int64 (n,)."""
+        entities = self.examples[self.roles.entity].combine_chunks().dictionary_encode()
+        return np.asarray(entities.indices, dtype=np.int64)
+
     def known(self, step: str) -> Mask:
         """Return the rows whose outcome of a step is known, bool (n,)."""
         return np.asarray(self.examples[step].is_valid())
@@ -164,9 +171,17 @@ def least_history_days(model: Model) -> int:
 
 
 def build_training_set(
-    rows: pa.Table, model: Model, *, as_of: date, gate_start: date, quarantined: Collection[date]
+    rows: pa.Table,
+    model: Model,
+    *,
+    as_of: date,
+    gate_start: date,
+    quarantined: Collection[date],
+    is_derived: bool = False,
 ) -> TrainingSet:
     """Return the training set of a model that is gated on days from `gate_start`.
+
+    Rows that come in order stay where they lie, so a set of mapped rows takes no memory but for its outcomes.
 
     Args:
         rows: of the mart of the label, or of those of all steps (`joined_marts`), one per exposure; what was not known
@@ -175,27 +190,18 @@ def build_training_set(
         as_of: day of the training.
         gate_start: first day on which the gate ranks; the day of the training where nothing is held out.
         quarantined: days whose features must not train.
+        is_derived: whether the rows have their derived features.
 
     Raises:
         InvalidInputError: an outcome is not mature as of `as_of`, or unknown although it is, or an exposure is there
             twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
-    return select_examples(model.derive(rows), model, as_of=as_of, gate_start=gate_start, quarantined=quarantined)
-
-
-def select_examples(
-    rows: pa.Table, model: Model, *, as_of: date, gate_start: date, quarantined: Collection[date]
-) -> TrainingSet:
-    """Return the training set of rows that have their derived features; see `build_training_set`.
-
-    Rows that come in order stay where they lie, so a set of mapped rows takes no memory but for its outcomes.
-    """
     roles, row_id = model.roles, model.row_id
     if row_id is None:
         raise InvalidInputError(f"model {model.name} has no row_id; a model of the platform names its marts")
     require_roles(rows, roles, row_id)
-    rows = with_step_times(rows, model)
+    rows = with_step_times(rows if is_derived else model.derive(rows), model)
     require_mature(rows, roles, as_of)
     inside = as_known(rows, roles, gate_start)
     is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
