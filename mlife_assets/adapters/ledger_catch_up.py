@@ -19,11 +19,10 @@ from typing import Any
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
 from mlife_assets.adapters.send_ledger.approvals import REJECTED
-from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 from mlife_assets.recruiting.ports import Accepted

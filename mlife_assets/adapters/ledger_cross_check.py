@@ -15,13 +15,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlife_assets.adapters.inbound_mark import move_mark, not_compared
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 REMEDY = (
     "restore it with `mlife backup restore --from DIR`, or without a backup bring it forward with "

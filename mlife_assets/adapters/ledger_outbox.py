@@ -13,17 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 WRITER = "ledger"
 POSITION_KEY = "outbox/ledger_position.json"

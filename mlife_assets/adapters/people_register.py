@@ -15,14 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, MlifeError, NotGivenError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.people import stranger_id
 from mlife_assets.recruiting.messaging.phone_numbers import normalise
 from mlife_assets.recruiting.ports import AddressBook, ContactBook
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 NO_BOOKS: Mapping[Channel, AddressBook] = MappingProxyType({})
 

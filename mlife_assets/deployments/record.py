@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.ports import AlertChannel, EventSource, Measures, ObjectStore, SendingStop
@@ -31,6 +30,7 @@ from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.aws.athena_marts import AthenaMarts
+    from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
 
 

@@ -39,6 +39,8 @@ class Channel(StrEnum):
 
 EVERY_CHANNEL = ""
 """Stands for all channels where one could be named, as in a suppression."""
+EVERYTHING = ""
+"""The campaign of a switch of all applications."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Sending what was approved, each text at most once."""
 
+from typing import TYPE_CHECKING, Any
+
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
     DispatchReport,
@@ -9,7 +11,9 @@ from mlife_assets.adapters.dispatcher.reports import (
     ReconcileReport,
     Verify,
 )
-from mlife_assets.adapters.dispatcher.sending import Dispatcher
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.dispatcher.sending import Dispatcher
 
 __all__ = [
     "DispatchReport",
@@ -21,3 +25,12 @@ __all__ = [
     "TokenBucket",
     "Verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the dispatcher when it is asked for: its ledger imports SQLAlchemy, what it reports does not."""
+    if name != "Dispatcher":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mlife_assets.adapters.dispatcher.sending import Dispatcher
+
+    return Dispatcher

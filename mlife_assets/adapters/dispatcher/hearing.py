@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mlife_assets.adapters.dispatcher.reports import InboundReport
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
 from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL, classify
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import Inbound, MessageGateway
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 READ_AGAIN = timedelta(hours=1)
 """How far back replies are read again within a dispatch: providers list some of them late."""

@@ -13,14 +13,17 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mlife_assets.adapters.dispatcher.reports import ReconcileReport
-from mlife_assets.adapters.send_ledger import RestoredSend, SqlLedger, Transition, accepted_moves
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import MessageGateway, Receipt
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 
 _LOGGER = logging.getLogger(__name__)
 AWAITED_DAYS = 31
@@ -35,6 +38,8 @@ def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolic
 
     A send that the provider could not be asked about stays ambiguous, however old it is.
     """
+    from mlife_assets.adapters.send_ledger import Transition
+
     moves: list[Transition] = []
     unreadable = 0
     rows = ledger.rows(channel=gateway.channel, state=SendState.AMBIGUOUS)
@@ -63,6 +68,8 @@ def find_forgotten(ledger: SqlLedger, gateway: MessageGateway, campaign: str, as
     Raises:
         GateClosedError: the provider cannot be asked.
     """
+    from mlife_assets.adapters.send_ledger import RestoredSend, accepted_moves
+
     waiting = [
         row
         for state in (SendState.APPROVED, SendState.LEASED)
@@ -94,6 +101,8 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
     A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown closes it all the
     same.
     """
+    from mlife_assets.adapters.send_ledger import Transition
+
     unsettled = ledger.unsettled(gateway.channel)
     open_rows = {message: state for message, (state, _) in unsettled.items()}
     moves: list[Transition] = []

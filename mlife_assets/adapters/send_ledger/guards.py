@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.replies import Replies
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
-from mlife_assets.adapters.send_ledger.statements import EVERYTHING, is_switched_off, texts_taken
-from mlife_assets.recruiting.application import Channel
+from mlife_assets.adapters.send_ledger.statements import is_switched_off, texts_taken
+from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 

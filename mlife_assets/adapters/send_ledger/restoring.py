@@ -19,8 +19,7 @@ from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.people import BATCH, People
 from mlife_assets.adapters.send_ledger.rows import continue_numbering, last_number
 from mlife_assets.adapters.send_ledger.schema import send_transitions, sends, switches, write
-from mlife_assets.adapters.send_ledger.statements import EVERYTHING
-from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 CAUGHT_UP = "caught_up"

@@ -21,14 +21,12 @@ from mlife_assets.adapters.send_ledger.schema import (
     suppressions,
     switches,
 )
-from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
+from mlife_assets.recruiting.application import EVERY_CHANNEL, EVERYTHING, Channel
 from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
 from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
 PAUSED = "paused"
 NOT_LEASED = "not_leased"
-EVERYTHING = ""
-"""The campaign of a switch of all applications."""
 
 ROW_COLUMNS = (
     sends.c.message_id,

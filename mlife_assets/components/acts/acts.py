@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from mlife_assets.adapters.send_ledger.statements import EVERYTHING
 from mlife_assets.components.messages.delivery import (
     publish_rejection,
     quality_verdict,
@@ -28,6 +27,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
+from mlife_assets.recruiting.application import EVERYTHING
 from mlife_assets.recruiting.applications import application_named
 from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.messaging.approve import (

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.mail_parts import MailParts
 from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.platform.shared_port import shared_port
@@ -34,6 +33,7 @@ from mlife_assets.recruiting.ports import (
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.aws.athena_marts import PublishedMart
+    from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.adapters.warehouse import DuckDBWarehouse
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
 

@@ -7,15 +7,20 @@ Concept: the ledger is about to be rebuilt from the log, so the log is verified 
 findings about the ledger itself do not count, nor heads that it alone still has: sealing gives them back.
 """
 
-from datetime import datetime
+from __future__ import annotations
 
-from mlife_assets.adapters.ledger_catch_up import CaughtUp, catch_up
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from mlife_assets.adapters.log_heads.cross_checks import LEDGER_KEY
 from mlife_assets.components.messages.sending import signed_positions
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, seal
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.recruiting.application import Channel
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.ledger_catch_up import CaughtUp
 
 
 def require_intact_log(platform: Platform) -> None:
@@ -38,6 +43,8 @@ def require_intact_log(platform: Platform) -> None:
 
 def bring_forward(platform: Platform, *, now: datetime) -> CaughtUp:
     """Add to the ledger whatever the log and the provider know and it does not, then sign what that published."""
+    from mlife_assets.adapters.ledger_catch_up import catch_up
+
     result = catch_up(
         platform.ledger,
         platform.outbox,

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlife_assets.adapters.ledger_file import LEDGER_FILE
-from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_file, private_tree
-from mlife_assets.adapters.restored_backups import RESTORED
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.send_ledger import SqlLedger
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class PrivateParts(HomeKeys):
     @property
     def is_put_back(self) -> bool:
         """Whether the home was restored: days since its backup may have been sent by one that is gone."""
+        from mlife_assets.adapters.restored_backups import RESTORED
+
         return (self.settings.private_folder / RESTORED).exists()
 
     @property
@@ -61,6 +63,10 @@ class PrivateParts(HomeKeys):
     @shared_port
     def ledger(self) -> SqlLedger:
         """Every send: in the database of the settings, else in a file of the home."""
+        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
+        from mlife_assets.adapters.send_ledger import SqlLedger
+
         if self.database is not None:
             ledger = SqlLedger(open_schema(self.database, LEDGER_SCHEMA))
             self.require_our_ledger(ledger)
@@ -83,6 +89,9 @@ class PrivateParts(HomeKeys):
     @property
     def has_ledger(self) -> bool:
         """Whether there is a ledger; asking makes none."""
+        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+
         if self.database is not None:
             return holds_tables(self.database, LEDGER_SCHEMA)
         return (self.settings.private_folder / LEDGER_FILE).exists()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
-from mlife_assets.adapters.dispatcher import Dispatcher, Verify
+from mlife_assets.adapters.dispatcher import Verify
 from mlife_assets.adapters.feedback_arrivals import FEEDBACK, late_feedback_days
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
@@ -26,7 +26,6 @@ from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
 from mlife_assets.components.platform.deployment_parts import DeploymentParts
@@ -55,6 +54,8 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.dispatcher import Dispatcher
+    from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.deployments.embedded_world import Story
 
 PLAN_REPORT = "message_plan"
@@ -283,6 +284,8 @@ class Platform(DeploymentParts, ModelPlatform):
         It can send only what `verify` finds approved; without, it reads receipts and replies.
         """
         pace = self.deployment.times.pace(self.sending_time(day))
+        from mlife_assets.adapters.dispatcher import Dispatcher
+
         return Dispatcher(
             self.ledger,
             self.gateways[self.application.channel],

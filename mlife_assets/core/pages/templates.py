@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.markup import Markup, text, writable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PACKAGE = "mlife_assets.core.pages"
 
@@ -29,6 +30,8 @@ def render(template: str, *, package: str = PACKAGE, **context: Any) -> Markup:
 @cache
 def packaged(name: str) -> str:
     """Return a file of this package as it is: the style sheet, the script."""
+    from jinja2 import PackageLoader
+
     loader = PackageLoader(PACKAGE, "")
     return loader.get_source(_environment(PACKAGE), name)[0]
 
@@ -44,6 +47,8 @@ def _clean(value: Any) -> Any:
 
 @cache
 def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(PACKAGE)]),
         autoescape=True,

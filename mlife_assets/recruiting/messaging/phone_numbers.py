@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-import phonenumbers
-
 REGION = "US"
 """Where a number without a country code is dialled."""
 
@@ -21,6 +19,8 @@ REGION = "US"
 @lru_cache(maxsize=131_072)
 def normalise(number: str, region: str = REGION) -> str | None:
     """Return a number in E.164, without extension, None when nothing can be sent to it."""
+    import phonenumbers
+
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:

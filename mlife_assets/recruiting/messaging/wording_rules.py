@@ -15,8 +15,6 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-import phonenumbers
-
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
 from mlife_assets.recruiting.messaging.segments import to_gsm7
@@ -111,6 +109,8 @@ def _has_phone_number(text: str) -> bool:
         return True
     if sum(c.isdigit() for c in digits) < 7:
         return False
+    import phonenumbers
+
     matcher = phonenumbers.PhoneNumberMatcher(digits, "US", leniency=phonenumbers.Leniency.VALID)
     return next(iter(matcher), None) is not None
 
