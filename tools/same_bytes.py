@@ -209,7 +209,7 @@ def main() -> int:
             for one in found.differences[:NAMED_MAXIMUM]:
                 print(f"  {one}")
         else:
-            permitted = f", {found.changed} but for what is permitted" if found.changed else ""
+            permitted = f", {found.changed} of them but for what is left out or permitted" if found.changed else ""
             print(f"{life}: the same, {found.files} files{permitted} ({took})")
     if not asked.only:
         for change in unused:
