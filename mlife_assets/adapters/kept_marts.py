@@ -73,10 +73,6 @@ class KeptMarts:
         self._parts: dict[tuple[object, ...], list[_Part]] = {}
         self._made: dict[object, Any] = {}
 
-    def leading_day(self, mart: str) -> str | None:
-        """Return the date column that selects rows of a mart if they come in its order, else None."""
-        return self._marts.leading_day(mart)
-
     def once(self, make: Callable[[T], R], argument: T) -> R:
         """Return what `make` makes of an argument: the same each time, for as long as rows are kept."""
         if make not in self._made:

@@ -97,11 +97,7 @@ class TableMarts:
         return _in_order(rows, known.grain).select(list(columns or known.schema.names))
 
     def leading_day(self, mart: str) -> str | None:
-        """Return the date column that selects rows of a mart if they come in its order, else None.
-
-        Raises:
-            InvalidInputError: the name is not a mart.
-        """
+        """Return the date column that selects rows of a mart if they come in its order, else None."""
         known = self._known(mart)
         return known.date_column if known.grain[0] == known.date_column else None
 

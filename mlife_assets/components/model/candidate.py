@@ -18,7 +18,7 @@ from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.training_inputs import day_training_set, known_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
@@ -55,7 +55,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         training = day_training_set(platform, only_day(context, platform))
         time, steps = training.roles.time, training.roles.steps
         days = training.examples.group_by(time).aggregate([*((step, "sum") for step in steps), ([], "count_all")])
@@ -91,7 +91,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Fit and register the challenger of this day."""
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         require_sound_day(platform, day)
         policy = fit_policy(platform, day, known_by(platform.model, day))

@@ -21,6 +21,7 @@ from mlife_assets.components.model.fairness import day_fairness_conditions
 from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.ranking_card import write_card
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
@@ -91,7 +92,7 @@ def _rankings(
 @says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    platform = platform.in_run(context.run_id)
+    platform = in_run(platform, context.run_id)
     day = only_day(context, platform)
     window = gate_window(platform, day)
     policy, gate = platform.model.promotion, gate_day(platform, day, window.first_day)

@@ -22,7 +22,7 @@ from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.links import worded_link
 from mlife_assets.components.shown.metadata import sentences, table, wide_table
@@ -73,7 +73,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Run the gate once for the challenger of this day."""
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         version = challenger_version(platform, day)
         window, model = gate_window(platform, day), platform.model

@@ -17,7 +17,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import plot
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
@@ -61,7 +61,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Plot the contributions of the challenger on today's candidate pairs."""
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         scorer = platform.scorer(challenger_version(platform, day))
         pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)

@@ -28,6 +28,7 @@ from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
+from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import impact_figures
 from mlife_assets.components.shown.metadata import plot, sentences, wide_table
@@ -179,7 +180,7 @@ def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
 @says_why
 def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Audit the challenger of this day and leave aggregates only."""
-    platform = platform.in_run(context.run_id)
+    platform = in_run(platform, context.run_id)
     day = only_day(context, platform)
     version = challenger_version(platform, day)
     audit = audit_model(platform, version, day)

@@ -27,7 +27,7 @@ from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError, IntegrityError, NotEnoughEvidenceError, NotFoundError
@@ -147,7 +147,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Fit the recipe on what was known at the start of each fold, and list who is asked about which."""
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         require_sound_day(platform, day)
         version = challenger_version(platform, day)

@@ -20,9 +20,9 @@ from mlife_assets.components.model.anchor import anchor_version
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import (
     anchor_side,
+    scored_exposures,
     served_folds,
     side_of_folds,
-    simple_of_folds,
     stored_folds,
 )
 from mlife_assets.components.model.training_inputs import (
@@ -34,7 +34,7 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.training.fold_scores import ScoredPart, at_places, scored_parts
+from mlife_assets.core.training.fold_scores import ScoredPart, at_places, simple_of_folds
 from mlife_assets.core.training.folds import Fold, in_common, speaking
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
@@ -177,8 +177,7 @@ def _by_folds(
     model, registry, version = platform.model, platform.registry, challenger_version(platform, day)
     champion, opened_by, anchor = _held_against(platform, day)
     artifact = registry.load(version)
-    exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
-    parts = list(scored_parts(window.folds, gate.exposures, exposed, {}, platform.scorer))
+    parts = scored_exposures(platform, window.folds, gate)
     fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
     marts = training_marts(platform)
     required = (
@@ -204,7 +203,7 @@ def _by_folds(
         opened_by=opened_by,
         anchor=None if anchor is None else anchor_side(platform, anchor, gate),
         alone=None if champion is None else anchor_side(platform, champion, gate),
-        simple=simple_of_folds(platform, window.folds, gate),
+        simple=simple_of_folds(window.folds, gate, registry.load),
     )
 
 

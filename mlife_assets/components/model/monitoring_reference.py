@@ -31,7 +31,7 @@ from mlife_assets.components.monitoring.inputs import (
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.monitoring.retrain_decision import decisions_until
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.drift_start import days_of_normality, drift_start, first_normal_outcome
@@ -117,7 +117,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         """Build the reference of the model that was promoted today; without a promotion the present one stays."""
         from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-        platform = graph.view(platform).in_run(context.run_id)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         version = challenger_version(platform, day)
         if version not in {reign.model_version for reign in platform.registry.history()}:

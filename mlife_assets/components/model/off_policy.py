@@ -26,6 +26,7 @@ from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
+from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import value_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
@@ -135,7 +136,7 @@ def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
-    platform = platform.in_run(context.run_id)
+    platform = in_run(platform, context.run_id)
     day = only_day(context, platform)
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)

@@ -16,7 +16,6 @@ from typing import Any
 
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.scoring.feature_spec import Array
 from mlife_assets.core.training import fold_scores
 from mlife_assets.core.training.folds import Fold, in_succession, until
 from mlife_assets.core.training.judgement import GateRows, Side
@@ -102,11 +101,14 @@ def side_of_folds(
     return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer, parts)
 
 
+def scored_exposures(
+    platform: ModelPlatform, folds: Sequence[Fold], gate: GateRows
+) -> Sequence[fold_scores.ScoredPart]:
+    """Return what the registered models of folds say of the gate's exposures."""
+    days = gate.exposures[platform.model.roles.time].to_numpy().astype("datetime64[D]")
+    return list(fold_scores.scored_parts(folds, gate.exposures, days, {}, platform.scorer))
+
+
 def anchor_side(platform: ModelPlatform, version: str, gate: GateRows) -> Side:
     """Return how a registered model ranks the gate's rows on whose days anybody may be asked for it."""
     return fold_scores.anchor_side(version, folds_of(platform, version), gate, platform.scorer)
-
-
-def simple_of_folds(platform: ModelPlatform, folds: Sequence[Fold], gate: GateRows) -> Array | None:
-    """Return what the simple rules beside the models of folds say of the ranked rows; None where a fold has none."""
-    return fold_scores.simple_of_folds(folds, gate, platform.registry.load)

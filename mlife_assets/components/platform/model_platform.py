@@ -16,7 +16,7 @@ from contextlib import suppress
 from copy import copy
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
@@ -45,6 +45,8 @@ RETRAIN_DELAY = timedelta(hours=1)
 OPERATOR_DELAY = timedelta(hours=4)
 MONITORING_REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
 """What is watched each day, in the order in which it is looked at."""
+IN_RUNS = "_in_runs"
+"""In the dictionary of a whole platform: its views by run and model."""
 INGEST_REPORT = "ingest"
 """Report of what became of what was delivered for a day."""
 
@@ -71,23 +73,6 @@ class ModelPlatform(HomeKeys, ABC):
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:
         """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own."""
-
-    def in_run(self, run_id: str) -> Self:
-        """Return this view as one run sees it: what it reads of marts it reads once, until another run asks."""
-        key = (run_id, self.model_name)
-        if key not in self._in_runs:
-            for other in [one for one in self._in_runs if one[0] != run_id]:
-                self._in_runs.pop(other).warehouse.forget()
-            view = copy(self)
-            kept = KeptMarts(self.warehouse, self.settings.home)
-            vars(view).update({WHOLE: vars(self).get(WHOLE, self), "warehouse": kept})
-            self._in_runs[key] = view
-        found: Self = self._in_runs[key]
-        return found
-
-    @shared_port
-    def _in_runs(self) -> dict[tuple[str, str], Any]:
-        return {}
 
     @property
     @abstractmethod
@@ -274,3 +259,19 @@ class ModelPlatform(HomeKeys, ABC):
             with suppress(NotFoundError):
                 found[name] = self.read_monitoring_report(name, day)
         return found
+
+
+def in_run(platform: P, run_id: str) -> P:
+    """Return a view as one run sees it: what it reads of marts it reads once, until another run asks."""
+    whole = vars(platform).get(WHOLE, platform)
+    runs: dict[tuple[str, str], P] = vars(whole).setdefault(IN_RUNS, {})
+    key = (run_id, platform.model_name)
+    if key not in runs:
+        for other in [one for one in runs if one[0] != run_id]:
+            vars(runs.pop(other))["warehouse"].forget()
+        runs[key] = copy(platform)
+        vars(runs[key]).update({WHOLE: whole, "warehouse": KeptMarts(platform.warehouse, platform.settings.home)})
+    return runs[key]
+
+
+P = TypeVar("P", bound=ModelPlatform)

@@ -14,6 +14,7 @@ from mlife_assets.components.model.training_inputs import (
     training_marts,
     training_set_of,
 )
+from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
@@ -46,7 +47,7 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
 
 def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived_world) -> None:
     platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
-    kept = platform.in_run("a run")
+    kept = in_run(platform, "a run")
     for back in (3, 0, 7, 21):
         one = add_days(day, -back)
         assert training_marts(kept).known_rows(one).equals(training_marts(platform).known_rows(one))

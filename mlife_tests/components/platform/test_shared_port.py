@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.recruiting.policies import Policies
@@ -41,14 +41,14 @@ def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
 
 def test_a_run_keeps_rows_of_its_own_until_another_asks(tmp_path: Path) -> None:
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    one = platform.in_run("one")
-    churn = platform.of_model("churn_risk").in_run("one")
-    assert platform.in_run("one") is one
+    one = in_run(platform, "one")
+    churn = in_run(platform.of_model("churn_risk"), "one")
+    assert in_run(platform, "one") is one
     assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
     assert one.event_log is platform.event_log is churn.event_log
     assert one.warehouse is not platform.warehouse
     made = one.warehouse.once(dict, ())
-    other = platform.in_run("other")
+    other = in_run(platform, "other")
     assert other.warehouse is not one.warehouse
     assert one.warehouse.once(dict, ()) is not made
-    assert platform.in_run("one") is not one
+    assert in_run(platform, "one") is not one
