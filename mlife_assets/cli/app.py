@@ -7,6 +7,8 @@ Concept: commands import what they need when they run, so that help is there at 
 
 from __future__ import annotations
 
+import sys
+from importlib.abc import MetaPathFinder
 from typing import Annotated
 
 import typer
@@ -81,4 +83,28 @@ def root(
 
 def main() -> None:
     """Run the `mlife` command; never returns."""
+    if sys.argv[1:2] in (["serve"], ["status"]):
+        _keep_arrow_from_pandas()
     app(prog_name="mlife")
+
+
+def _keep_arrow_from_pandas() -> None:
+    """Let pyarrow find no pandas when it first looks; for commands that have no use for it, in a process of their own.
+
+    Pyarrow imports pandas at its first conversion, to know pandas' objects, which takes longer than all else that they
+    import. A later `to_pandas` looks again.
+    """
+    import pyarrow as pa
+
+    refusal = _NoPandas()
+    sys.meta_path.insert(0, refusal)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(refusal)
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
+        if fullname == "pandas":
+            raise ModuleNotFoundError(name=fullname)

@@ -9,7 +9,6 @@ both and nothing is left behind. Both ports are claimed first; if one is taken, 
 
 from __future__ import annotations
 
-import http.client
 import signal
 import socket
 import threading
@@ -138,6 +137,8 @@ def site_mark(settings: HomeSettings) -> str:
 
 def _is_served(port: int, mark: str) -> bool:
     """Return whether the site with this mark answers at a port."""
+    import http.client
+
     from mlife_assets.serving.site import MARK
 
     asked = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)

@@ -18,7 +18,6 @@ from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform,
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 from mlife_assets.cli.project_home import project_settings
 from mlife_assets.cli.project_status import print_standings, standings, standings_document
-from mlife_assets.recruiting.mail.shown import body_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,6 +120,8 @@ def _print_standing(console: Console, standing: Standing) -> None:
 
 
 def _print_sending(console: Console, standing: Standing) -> None:
+    from mlife_assets.recruiting.mail.shown import body_line
+
     switch = standing.switch
     why = f" by {switch['actor']} at {moment(switch['at'])}: {switch['reason']}" if switch else ""
     style = "bold yellow" if standing.is_paused else ""
