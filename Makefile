@@ -13,7 +13,7 @@ EMULATOR := .venv-emulator
 AWS_SETUP := .venv-aws/.mlife-setup
 # One process more than cores: tests wait for disks, for other processes, and for what one of them makes for all.
 CORES := $(shell "$(PYTHON)" -c 'import os; print(min(os.cpu_count() or 1, 8) + 1)')
-XDIST := -n $(CORES) --dist loadfile
+XDIST := -n $(CORES) --dist loadfile --no-loadscope-reorder
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1

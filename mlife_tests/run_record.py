@@ -20,6 +20,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ BOUND = 30.0
 COMPARABLE, COMPARABLE_SECONDS = 20, 1.0
 """How many files of how many seconds say how fast a machine is."""
 COLLECTION = "(collection)"
+WORLD = "lived"
+"""The fixture of the world that takes longest and that most wait for."""
+LONG_SECONDS = 5.0
 KINDS = {"not proof and not aws": "test", "proof": "proof", "aws": "aws"}
 Seconds = Mapping[str, float]
 
@@ -122,6 +126,23 @@ def not_permitted(skipped: Iterable[tuple[str, str]], permitted: Iterable[Permit
     ]
 
 
+def in_order(files: Mapping[str, bool], seconds: Seconds) -> list[str]:
+    """Return files in the order in which processes get them; `files` says of each whether it needs `WORLD`.
+
+    One that needs it is first, so that it is made while others test what needs none. What takes long comes next, the
+    longest first, so that no process is left alone with it. The rest stays in its random order.
+    """
+    waiting = [file for file, needs in files.items() if needs]
+
+    def place(file: str) -> tuple[int, float]:
+        if file in waiting[:1]:
+            return 0, 0.0
+        long = seconds.get(file, 0.0) if file in waiting or seconds.get(file, 0.0) >= LONG_SECONDS else None
+        return (3, 0.0) if long is None else (2 if file in waiting else 1, -long)
+
+    return sorted(files, key=place)
+
+
 def commit_of(root: Path) -> str:
     """Return the commit of the checkout."""
     git = ["git", "-C", str(root), "rev-parse", "HEAD"]
@@ -167,6 +188,25 @@ class RunRecord:
         """Which of the parts of the suite runs; None for a choice of one's own."""
         return KINDS.get(self.config.option.markexpr)
 
+    @property
+    def before(self) -> dict[str, float]:
+        """What the same cost when it was recorded."""
+        return self.record.get(self.kind, {}).get("cpu_seconds", {})
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What was recorded."""
+        return json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        files: dict[str, bool] = {}
+        for item in items:
+            file = item.nodeid.partition("::")[0]
+            files[file] = files.get(file, False) or WORLD in getattr(item, "fixturenames", ())
+        places = {file: place for place, file in enumerate(in_order(files, self.before))}
+        items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
         self._mark, self._worlds_mark = self.cpu_seconds(), dict(self.worlds.made)
@@ -206,8 +246,7 @@ class RunRecord:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.is_worker or self.kind is None or self.config.option.collectonly:
             return
-        record = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
-        before = record.get(self.kind, {}).get("cpu_seconds", {})
+        before = self.before
         permitted = read_permitted(self.permitted)
         bound = BOUND if self.kind == "test" else float("inf")
         comparison = compared(self.seconds, before, bound=bound, heavier=permitted.heavier)
@@ -218,9 +257,8 @@ class RunRecord:
                 is_bad = True
                 self.told.append(f"FAILED: {test} was left out ({says}) and is not in {self.permitted.name}")
         if self.config.option.record_cpu:
-            new = updated(
-                record, self.kind, self.seconds, commit=commit_of(self.config.rootpath), root=self.config.rootpath
-            )
+            root = self.config.rootpath
+            new = updated(self.record, self.kind, self.seconds, commit=commit_of(root), root=root)
             self.path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
         if is_bad and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

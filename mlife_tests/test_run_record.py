@@ -156,6 +156,15 @@ def test_a_world_has_no_bound_and_a_file_may_have_its_own(run_record: Any) -> No
     assert run_record.compared({"a.py": 99.0}, {}, bound=float("inf")).beyond == {}
 
 
+def test_one_makes_the_world_while_others_test_what_takes_long_and_needs_none(run_record: Any) -> None:
+    files = {"short.py": False, "in_world.py": True, "long.py": False, "longer.py": False, "long_in_world.py": True,
+             "also_in_world.py": True, "new.py": False}  # fmt: skip
+    seconds = {"long.py": 10.0, "longer.py": 20.0, "long_in_world.py": 30.0, "short.py": 4.0}
+    assert run_record.in_order(files, seconds) == [
+        "in_world.py", "longer.py", "long.py", "long_in_world.py", "also_in_world.py", "short.py", "new.py",
+    ]  # fmt: skip
+
+
 def test_a_record_keeps_what_was_not_run_and_forgets_what_is_gone(run_record: Any, tmp_path: Path) -> None:
     (tmp_path / "kept.py").touch()
     old = {"proof": {"x": 1}, "test": {"cpu_seconds": {"kept.py": 2.0, "gone.py": 1.0, "world w": 3.0}}}
