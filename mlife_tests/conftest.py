@@ -71,16 +71,6 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-def _beside(name: str) -> ModuleType:
-    """Return a module of this folder, loaded by path: tests are no package."""
-    spec = importlib.util.spec_from_file_location(f"mlife_{name}", Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return a real S3 server (`s3_server.S3Server`) that lives as long as the session, with a bucket `lake`."""
@@ -229,13 +219,19 @@ def aws_accounts() -> ModuleType:
 @pytest.fixture(scope="session")
 def job_pairs() -> ModuleType:
     """Return the small job market."""
-    return _beside("job_pairs")
+    return _loaded("mlife_job_pairs", "job_pairs.py")
 
 
 @pytest.fixture(scope="session")
 def tiny_models() -> ModuleType:
     """Return what makes models of a few trees."""
-    return _beside("tiny_models")
+    return _loaded("mlife_tiny_models", "tiny_models.py")
+
+
+@pytest.fixture(scope="session")
+def models(tiny_models: ModuleType) -> ModuleType:
+    """Return the same, where no other models are."""
+    return tiny_models
 
 
 @pytest.fixture

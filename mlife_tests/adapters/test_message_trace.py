@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,14 +32,6 @@ DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
 RUN = run_time(DAY)
 KEY = message_id("u1", JOB_OF_THE_DAY, DAY)
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class World:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -38,14 +37,6 @@ NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 
 def later(hours: int) -> datetime:
     return NOW + timedelta(hours=hours)
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Two real models are promoted in turn while one application runs, then the second
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import threading
 import time
@@ -35,15 +34,6 @@ from mlife_assets.settings import Settings
 DAY = Settings().first_lived_date
 START_SECONDS = 20.0
 ROWS = 64
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(params=[False, True], ids=["one step", "funnel"])

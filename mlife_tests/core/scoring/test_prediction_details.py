@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -13,15 +11,6 @@ from mlife_assets.core.scoring.prediction_details import REASONS_LOGGED, first_s
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 
 ROWS = 40
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    path = Path(__file__).resolve().parent.parent.parent / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_probability_of_a_first_step_is_that_of_the_first_step(models: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -25,14 +24,6 @@ from mlife_assets.core.training.manifest_facts import (
 from mlife_assets.core.training.model_diff import diff_models
 
 TESTS = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
