@@ -233,7 +233,7 @@ def clone(repository: Path, tmp_path: Path) -> Path:
 
 def environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLIFE_", "DAGSTER_", "DBT_"))}
-    return {**kept, "HOME": str(home), "MLIFE_HOME": str(home / "mlife"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "HOME": str(home), "MLIFE_HOME": str(home / "mlife")}
 
 
 def test_definitions_load_offline_in_a_fresh_clone_and_validate(clone: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class CleanPlace:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         binaries = f"{self.environment / 'bin'}{os.pathsep}{kept['PATH']}"
         home = {"DAGSTER_HOME": str(self.project / "dagster_home"), "DAGSTER_DISABLE_TELEMETRY": "1"}
-        return {**kept, **home, "PATH": binaries, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**kept, **home, "PATH": binaries, "OMP_NUM_THREADS": "1"}
 
     def command(self, *command: object) -> list[str]:
         """Return a command of the environment with its arguments."""
