@@ -33,8 +33,8 @@ BOUND = 30.0
 COMPARABLE, COMPARABLE_SECONDS = 20, 1.0
 """How many files of how many seconds say how fast a machine is."""
 COLLECTION = "(collection)"
-WORLD = "lived"
-"""The fixture of the world that takes longest and that most wait for."""
+WORLD = "lived_world"
+"""The fixture of what needs the world that takes longest."""
 LONG_SECONDS = 5.0
 KINDS = {"not proof and not aws": "test", "proof": "proof", "aws": "aws"}
 Seconds = Mapping[str, float]
