@@ -9,7 +9,7 @@ The writer's name in the footer is that of the pinned pyarrow; another pyarrow m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,10 +34,10 @@ def encode_table(table: pa.Table, footer: Mapping[str, str] | None = None) -> by
     return bytes(sink.getvalue())
 
 
-def decode_table(data: bytes) -> pa.Table:
-    """Return the table in `data`. Raises pyarrow errors on anything but whole Parquet."""
+def decode_table(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table in `data`, or those of `columns` that it has. Raises pyarrow errors on all but whole Parquet."""
     # Not `pq.read_table`: threads of its own would hold `data`, and abort a process that ends before they let go of it.
-    return open_table(data).read(use_threads=False)
+    return open_table(data).read(None if columns is None else list(columns), use_threads=False)
 
 
 def open_table(data: bytes) -> pq.ParquetFile:

@@ -9,8 +9,9 @@ Concept: a table here is derived, so materializing its day again replaces it; th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -64,12 +65,19 @@ class TableStore:
         self._store.replace(key, encode_table(table))
         return key
 
-    def read(self, name: str, as_of_date: date) -> pa.Table:
-        """Return the table of one day. Raises `NotFoundError` naming the asset to materialize."""
+    def read(self, name: str, as_of_date: date, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the table of one day, or those of `columns` that it has.
+
+        Named columns are kept in this process until others are read: who asks again for the same bytes decodes nothing.
+
+        Raises:
+            NotFoundError: there is none; names the asset to materialize.
+            IntegrityError: it cannot be read.
+        """
         key = self.key(name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
-            return decode_table(data)
+            return decode_table(data) if columns is None else _decoded(data, tuple(dict.fromkeys(columns)))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise IntegrityError(f"{key} is not readable Parquet; {self._remedy(name, as_of_date)} again") from error
 
@@ -150,6 +158,11 @@ class TableStore:
     def _remedy(self, name: str, as_of_date: date) -> str:
         asset = f"{self._assets}{MADE_BY.get(name, name)}"
         return f"materialize the asset {asset} for partition {as_of_date.isoformat()}"
+
+
+@lru_cache(maxsize=1)
+def _decoded(data: bytes, columns: tuple[str, ...]) -> pa.Table:
+    return decode_table(data, columns)
 
 
 def _valid(name: str) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters import tables as module
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import decode_table as decode
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
@@ -29,6 +31,22 @@ def test_a_table_comes_back_as_it_was_written(store: ObstoreObjectStore) -> None
     assert tables.read("user_job_scores", DAY).equals(table)
     tables.write("user_job_scores", DAY, table.slice(0, 1))
     assert tables.read("user_job_scores", DAY).num_rows == 1
+
+
+def test_named_columns_are_decoded_once_and_again_when_the_bytes_change(
+    store: ObstoreObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = list[int]()
+    monkeypatch.setattr(module, "decode_table", lambda data, *named: decoded.append(len(data)) or decode(data, *named))
+    tables = TableStore(store)
+    tables.write("t", DAY, pa.table({"a": [1, 2], "b": ["x", "y"]}))
+    first = tables.read("t", DAY, ["b", "none"])
+    assert first.to_pydict() == {"b": ["x", "y"]}
+    assert TableStore(store).read("t", DAY, ["b", "none"]) is first
+    assert len(decoded) == 1
+    assert tables.read("t", DAY, ["a"]).to_pydict() == {"a": [1, 2]}
+    tables.write("t", DAY, pa.table({"a": [3], "b": ["z"]}))
+    assert tables.read("t", DAY, ["a"]).to_pydict() == {"a": [3]}
 
 
 def test_same_rows_give_same_bytes_whatever_their_chunks_and_metadata(store: ObstoreObjectStore) -> None:

@@ -156,7 +156,7 @@ def joint(
         today = frame(reference, by_item(reference, rows, policy), names)
         values = {
             latent.DOMAIN_CLASSIFIER: classifier(today),
-            latent.RECONSTRUCTION: reconstruct(reconstruction, reference, rows, names),
+            latent.RECONSTRUCTION: reconstruction.error(frame(reference, rows, names)),
         }
         is_over = any(
             (method, block) in limits and value > limits[method, block].upper for method, value in values.items()
@@ -213,11 +213,6 @@ def fit_reconstruction(
 ) -> Reconstruction:
     """Return the PCA reconstruction calculator fitted on `sample`, one chunk."""
     return engine.reconstruction(frame(reference, sample, names), variance_share=PCA_VARIANCE_SHARE)
-
-
-def reconstruct(calculator: Reconstruction, reference: MonitoringReference, pairs: pa.Table, names: list[str]) -> float:
-    """Return the mean reconstruction error of `pairs`."""
-    return calculator.error(frame(reference, pairs, names))
 
 
 def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.nannyml_calculators import drift
 from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine
 from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
+from mlife_assets.adapters.nannyml_calculators.session import frame
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
@@ -108,7 +109,7 @@ def _unseen_error(engine: Engine, reference: MonitoringReference, sample: pa.Tab
     errors = []
     for part in (0, 1):
         fitted = drift.fit_reconstruction(engine, reference, sample.filter(pa.array(half == part)), names)
-        errors.append(drift.reconstruct(fitted, reference, sample.filter(pa.array(half != part)), names))
+        errors.append(fitted.error(frame(reference, sample.filter(pa.array(half != part)), names)))
     return float(np.mean(errors))
 
 

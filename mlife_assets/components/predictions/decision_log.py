@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, WITH_SCORES
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.prediction_details import strongest_reasons
@@ -44,11 +44,11 @@ def log_predictions(
     """
     if candidates.num_rows == 0:
         return 0
-    pairs = platform.tables.read(CANDIDATES_TABLE, day)
+    scorer = platform.scorer(candidates["model_version"][0].as_py())
+    pairs = platform.tables.read(CANDIDATES_TABLE, day, (*WITH_SCORES, *scorer.feature_spec.names))
     key = pc.binary_join_element_wise(pairs["user_id"], pairs["job_id"], "\x1f")
     wanted = pc.binary_join_element_wise(candidates["user_id"], candidates["job_id"], "\x1f")
     chosen = pairs.take(pc.index_in(wanted, value_set=key.combine_chunks()))
-    scorer = platform.scorer(candidates["model_version"][0].as_py())
     matrix = scoring_matrix(platform, chosen, scorer.feature_spec)
     if feature_hashes(matrix) != candidates["feature_hash"].to_pylist():
         raise IntegrityError(

@@ -28,6 +28,7 @@ from mlife_assets.recruiting.ids import prediction_ids
 
 GROUP = "predictions"
 CANDIDATES_TABLE, SCORES_TABLE = "candidate_pairs", "user_job_scores"
+WITH_SCORES = ("user_id", "job_id", "candidate_set_hash", "bid_usd_per_apply")
 
 
 @dg.asset(
@@ -77,7 +78,7 @@ def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     day = only_day(context, platform)
     require_sound_day(platform, day)
     scorer = platform.champion_scorer(day)
-    pairs = platform.tables.read(CANDIDATES_TABLE, day)
+    pairs = platform.tables.read(CANDIDATES_TABLE, day, (*WITH_SCORES, *scorer.feature_spec.names))
     unseen = unseen_by(platform, scorer.feature_spec)
     for sentence in unseen:
         context.log.warning("%s: %s", scorer.model_version, sentence)

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
+from email.quoprimime import body_encode
 from email.utils import format_datetime
+from functools import cached_property
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest
@@ -38,6 +39,11 @@ _IN_ONE_LINE = {"List-Unsubscribe", "Message-ID"}
 _TOKEN = rf"[A-Za-z0-9_-]{{1,{LONGEST_TOKEN}}}"
 _MESSAGE_ID = r"[A-Za-z0-9_]{1,60}"
 _LOCAL_LONGEST = 64
+LINE = 78
+_HEADERS = (
+    *("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post"),
+    *("Feedback-ID", "Auto-Submitted", "Precedence", "MIME-Version"),
+)
 
 
 class _Wire(EmailPolicy):
@@ -53,6 +59,9 @@ class _Wire(EmailPolicy):
             encoded = Header(str(value), "utf-8", maxlinelen=75, header_name=name).encode(linesep=self.linesep)
             return f"{name}: {encoded}{self.linesep}".encode("ascii")
         return super().fold_binary(name, value)
+
+
+_WIRE = _Wire(linesep=SMTP.linesep)
 
 
 @dataclass(frozen=True)
@@ -130,22 +139,47 @@ class Stationery:
                 f"the mail {message_id} does not let its reader unsubscribe; plan it again with the present key"
             )
         token, wire_id = tokens.pop(), self.wire_id(message_id)
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address(letterhead.brand, addr_spec=letterhead.sender)
-        message["To"] = Address(addr_spec=recipient)
-        message["Reply-To"] = Address(letterhead.brand, addr_spec=letterhead.reply_to)
-        message["Subject"] = mail.subject
-        message["Date"] = format_datetime(now.astimezone(UTC).replace(microsecond=0))
-        message["Message-ID"] = f"<{wire_id}>"
-        message["List-Unsubscribe"] = (
-            f"<{letterhead.unsubscribe_base}{token}>, "
-            f"<mailto:{letterhead.unsubscribe_address}?subject=unsubscribe%20{token}>"
-        )
-        message["List-Unsubscribe-Post"] = ONE_CLICK
-        message["Feedback-ID"] = f"{says.application}:{now.astimezone(UTC):%Y%m%d}:mail:{letterhead.domain}"
-        message["Auto-Submitted"] = "auto-generated"
-        message["Precedence"] = "bulk"
-        message.set_content(mail.text, cte="quoted-printable")
-        message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-        message.set_boundary(f"mlife_{digest((message_id, body), 32)}")
-        return Envelope(f"bounces+{wire_id}", recipient, message.as_bytes(policy=_Wire(linesep=SMTP.linesep)))
+        day = now.astimezone(UTC)
+        own: dict[str, str | Address] = {
+            "To": Address(addr_spec=recipient),
+            "Subject": mail.subject,
+            "Date": format_datetime(day.replace(microsecond=0)),
+            "Message-ID": f"<{wire_id}>",
+            "List-Unsubscribe": f"<{letterhead.unsubscribe_base}{token}>, "
+            f"<mailto:{letterhead.unsubscribe_address}?subject=unsubscribe%20{token}>",
+            "Feedback-ID": f"{says.application}:{day:%Y%m%d}:mail:{letterhead.domain}",
+        }
+        headers = self._shared | {name: _folded(name, value) for name, value in own.items()}
+        parts = (_part("plain", mail.text), _part("html", mail.html, b"MIME-Version: 1.0\r\n"))
+        # The bytes of `email.message.EmailMessage`, which parses and folds 21 headers a mail.
+        ends = b"\r\n--mlife_" + digest((message_id, body), 32).encode("ascii")
+        head = (*(headers[name] for name in _HEADERS), b' boundary="', ends[4:], b'"\r\n', ends, b"\r\n")
+        mime = b"".join((*head, (ends + b"\r\n").join(parts), ends, b"--\r\n"))
+        return Envelope(f"bounces+{wire_id}", recipient, mime)
+
+    @cached_property
+    def _shared(self) -> dict[str, bytes]:
+        """The headers that all mails have alike."""
+        brand, sender, reply_to = self.letterhead.brand, self.letterhead.sender, self.letterhead.reply_to
+        alike: dict[str, str | Address] = {
+            "From": Address(brand, addr_spec=sender),
+            "Reply-To": Address(brand, addr_spec=reply_to),
+            "List-Unsubscribe-Post": ONE_CLICK,
+            "Auto-Submitted": "auto-generated",
+            "Precedence": "bulk",
+        }
+        folded = {name: _folded(name, value) for name, value in alike.items()}
+        return folded | {"MIME-Version": b"MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"}
+
+
+def _folded(name: str, value: str | Address) -> bytes:
+    """Return a header as it goes over the wire. Raises ValueError on a value of several lines."""
+    return _WIRE.fold_binary(*_WIRE.header_store_parse(name, value))
+
+
+def _part(subtype: str, text: str, further: bytes = b"") -> bytes:
+    """Return one form of a mail, with its headers."""
+    lines = b"\n".join(text.encode().splitlines()) + b"\n"
+    content = body_encode(lines.decode("latin-1"), LINE).replace("\n", "\r\n").encode("ascii")
+    kind = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n'
+    return kind.encode("ascii") + further + b"\r\n" + content

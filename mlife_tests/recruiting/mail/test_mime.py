@@ -3,13 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
 
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.mail.mime import Stationery, _Wire
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
 
 KEY = b"k" * 32
@@ -65,6 +67,27 @@ def test_a_long_subject_is_folded_in_words_of_75(stationery, token):
 def test_the_same_mail_is_the_same_bytes(stationery, body, envelope):
     again = stationery.envelope(message_id=MESSAGE, user_id=USER, address="Ann@home.example", body=body, now=MIDNIGHT)
     assert again.mime.replace(b"00:00:00", b"15:00:07") == envelope.mime
+
+
+@pytest.mark.parametrize("words", ["A job", "Café 漢 = 1_?\n.\n--\n\n" * 9, "x" * 300, " trailing \r\n \n"])
+def test_the_bytes_are_those_of_the_standard_library(stationery, token, words):
+    mail = MailBody("Café 漢 " * 9, f"{words}{LEAVE}{token}", f"{LEAVE}{token}\n{words}")
+    made = stationery.envelope(
+        message_id=MESSAGE, user_id=USER, address="a@b.example", body=mail.canonical(), now=MIDNIGHT
+    )
+    known, message = read(made), EmailMessage(policy=policy.SMTP)
+    message["From"], message["To"], message["Reply-To"], message["Subject"] = (
+        Address("Northstar Jobs", addr_spec="jobs@mail.jobs.example"),
+        Address(addr_spec="a@b.example"),
+        Address("Northstar Jobs", addr_spec="help@jobs.example"),
+        mail.subject,
+    )
+    for name in list(known.keys())[4:11]:
+        message[name] = known[name]
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message.set_boundary(known.get_boundary())
+    assert made.mime == message.as_bytes(policy=_Wire(linesep="\r\n"))
 
 
 def test_ids_lead_back_and_nobody_else_can_make_them(stationery, envelope):
