@@ -72,6 +72,7 @@ class KeptMarts:
         self._marts, self._folder = marts, folder
         self._parts: dict[tuple[object, ...], list[_Part]] = {}
         self._made: dict[object, Any] = {}
+        self._views: list[mmap.mmap] = []
 
     def once(self, make: Callable[[T], R], argument: T) -> R:
         """Return what `make` makes of an argument: the same each time, for as long as rows are kept."""
@@ -80,8 +81,14 @@ class KeptMarts:
         made: R = self._made[make]
         return made
 
+    def rest(self) -> None:
+        """Give pages back that were read. They come again, from the system's cache, when a table is read further."""
+        for view in self._views:
+            view.madvise(mmap.MADV_DONTNEED)
+
     def forget(self) -> None:
         """Free what was read. Whoever holds a table of it may go on reading that."""
+        self._views.clear()
         self._parts.clear()
         self._made.clear()
 
@@ -139,6 +146,7 @@ class KeptMarts:
                     writer.write_table(rows.combine_chunks())
                 file.flush()
                 view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._views.append(view)
         except OSError as error:
             fault = disk_error(str(self._folder), error)
             if fault is None:

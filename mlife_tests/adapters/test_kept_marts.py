@@ -120,3 +120,12 @@ def test_a_full_disk_is_named(kept: KeptMarts) -> None:
     full = OSError(28, "No space left on device")
     with patch("mlife_assets.adapters.kept_marts.TemporaryFile", side_effect=full), pytest.raises(TransientError):
         kept.read("examples", start=day(0), end=day(1))
+
+
+def test_a_table_can_be_read_on_after_its_pages_were_given_back(kept: KeptMarts) -> None:
+    found = kept.read("examples", start=day(0), end=day(59))
+    kept.rest()
+    assert found.equals(Marts().rows)
+    kept.forget()
+    kept.rest()
+    assert found.equals(Marts().rows)

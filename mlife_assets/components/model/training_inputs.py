@@ -63,6 +63,8 @@ class TrainingMarts:
             self.sets[known_on] = build_training_set(
                 rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
             )
+            if isinstance(self.platform.warehouse, KeptMarts):
+                self.platform.warehouse.rest()  # its hash has read all columns, and a fit needs the memory
         return self.sets[known_on]
 
 

@@ -25,7 +25,7 @@ from mlife_assets.components.model.training_inputs import (
     training_set_of,
 )
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
@@ -227,7 +227,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Decide, record the decision as an event, and show the history."""
-        platform = graph.view(platform)
+        platform = in_run(graph.view(platform), context.run_id)
         day = only_day(context, platform)
         graph.require_in_order(context, platform, day)
         history = decisions_until(platform, add_days(day, -1))
