@@ -55,7 +55,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         training = day_training_set(platform, only_day(context, platform))
         time, steps = training.roles.time, training.roles.steps
         days = training.examples.group_by(time).aggregate([*((step, "sum") for step in steps), ([], "count_all")])
@@ -91,7 +91,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Fit and register the challenger of this day."""
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         day = only_day(context, platform)
         require_sound_day(platform, day)
         policy = fit_policy(platform, day, known_by(platform.model, day))

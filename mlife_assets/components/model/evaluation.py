@@ -92,7 +92,7 @@ def _rankings(
 @says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    platform = in_run(platform, context.run_id)
+    platform = in_run(platform, context.run.run_id)
     day = only_day(context, platform)
     window = gate_window(platform, day)
     policy, gate = platform.model.promotion, gate_day(platform, day, window.first_day)

@@ -73,7 +73,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Run the gate once for the challenger of this day."""
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         day = only_day(context, platform)
         version = challenger_version(platform, day)
         window, model = gate_window(platform, day), platform.model

@@ -61,7 +61,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Plot the contributions of the challenger on today's candidate pairs."""
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         day = only_day(context, platform)
         scorer = platform.scorer(challenger_version(platform, day))
         pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)

@@ -180,7 +180,7 @@ def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
 @says_why
 def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Audit the challenger of this day and leave aggregates only."""
-    platform = in_run(platform, context.run_id)
+    platform = in_run(platform, context.run.run_id)
     day = only_day(context, platform)
     version = challenger_version(platform, day)
     audit = audit_model(platform, version, day)

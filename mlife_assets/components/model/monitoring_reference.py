@@ -117,7 +117,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         """Build the reference of the model that was promoted today; without a promotion the present one stays."""
         from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         day = only_day(context, platform)
         version = challenger_version(platform, day)
         if version not in {reign.model_version for reign in platform.registry.history()}:

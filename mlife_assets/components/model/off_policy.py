@@ -136,7 +136,7 @@ def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
-    platform = in_run(platform, context.run_id)
+    platform = in_run(platform, context.run.run_id)
     day = only_day(context, platform)
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)

@@ -227,7 +227,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
     ) -> dg.MaterializeResult:
         """Decide, record the decision as an event, and show the history."""
-        platform = in_run(graph.view(platform), context.run_id)
+        platform = in_run(graph.view(platform), context.run.run_id)
         day = only_day(context, platform)
         graph.require_in_order(context, platform, day)
         history = decisions_until(platform, add_days(day, -1))
