@@ -95,7 +95,6 @@ def build_definitions(
         resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
         metadata=None if instances is None else instances.metadata,
-        component_tree=None if instances is None else instances.component_tree,
     )
 
 
@@ -207,7 +206,8 @@ def _load_instances() -> dg.Definitions:
     """Return what Dagster makes of the files that declare models and applications.
 
     `dg.load_from_defs_folder` would also import every installed package that offers components, dagster_dbt and dbt
-    among them, to list these in the UI. The list is that of Dagster and mlife.
+    among them, to list these in the UI. The list is that of Dagster and mlife. For the same reason the location keeps
+    the tree to itself: Dagster's server would name each component's type by all packages.
     """
     from dagster.components.core.load_defs import PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY
     from dagster.components.core.package_entry import discover_package_objects
