@@ -156,8 +156,8 @@ def staged_progress(
 
 
 def _count(pace: Pace, done: int, total: int) -> None:
-    pace.steps = f"{done} of {total}"
-    pace.begin(pace.description, done / total, 1 / total)
+    pace.steps, of_all = f"{done} of {total}", max(total, 1)
+    pace.begin(pace.description, done / of_all, 1 / of_all)
 
 
 @contextmanager

@@ -39,6 +39,8 @@ def test_progress_leaves_stdout_alone_and_is_silent_when_it_is_soon_over(capsys)
         advance()
     with progress("waiting") as advance:
         advance()
+    with progress("reading what was deleted", 0) as advance:
+        advance()
     with counted_progress("counting") as show:
         show(1, 2)
     assert capsys.readouterr() == ("", "")

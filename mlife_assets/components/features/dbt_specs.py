@@ -102,7 +102,7 @@ def _tested(test: Node, manifest: Mapping[str, Any]) -> str | None:
     if named is not None:
         return f"model.{manifest['metadata']['project_name']}.{named}"
     read = set(test["depends_on"]["nodes"])
-    return next(iter(read)) if len(read) == 1 else test["attached_node"]
+    return next(iter(read)) if len(read) == 1 else test.get("attached_node")
 
 
 def _check(test: Node, tested: str, nodes: Mapping[str, Node]) -> dg.AssetCheckSpec:

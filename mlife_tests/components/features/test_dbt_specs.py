@@ -70,6 +70,16 @@ def test_assets_and_checks_are_those_of_dagster_dbt(manifest: dict[str, Any], ta
     assert {one.key: one._replace(additional_deps=sorted(one.additional_deps)) for one in checks} == wanted
 
 
+def test_a_test_of_several_models_is_shown_at_none_unless_it_names_one(manifest: dict[str, Any]) -> None:
+    name, test = next(
+        (name, node) for name, node in manifest["nodes"].items() if node["name"].startswith("labelled_examples_have")
+    )
+    unnamed = test | {"config": test["config"] | {"meta": {}}}
+    checks = {one.name for one in specs_of(manifest, "features")[1]}
+    left = {one.name for one in specs_of(manifest | {"nodes": manifest["nodes"] | {name: unnamed}}, "features")[1]}
+    assert checks - left == {test["name"]}
+
+
 def test_a_model_is_an_asset_of_its_group() -> None:
     assert asset_key(model("user_features", "features")) == keys.USER_FEATURES
     assert asset_key(model("kpi_daily", "metrics")) == keys.KPI_DAILY
