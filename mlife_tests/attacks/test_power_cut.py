@@ -6,7 +6,6 @@ a process that was killed (`test_attacked_days.py`), tampering (`test_rewritten_
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -190,13 +189,7 @@ def test_a_head_lost_with_the_ledgers_copy_is_named(home: Home) -> None:
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "feature_spec.json"])
-def test_a_model_that_was_emptied_comes_back_by_training_it_again(home: Home, name: str) -> None:
-    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models_of_power_cuts", path)
-    assert spec is not None
-    assert spec.loader is not None
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
+def test_a_model_that_was_emptied_comes_back_by_training_it_again(home: Home, name: str, models: Any) -> None:
     artifact, now = models.tiny_artifact(1), run_time(DAY)
     version = home.platform.registry.register(artifact, as_of=DAY, now=now)
     folder = home.path / "lake" / "models" / version

@@ -5,7 +5,6 @@ Belongs here: the home and how commands are run. Does not belong here: a lived l
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,16 +82,8 @@ def add_event(
     return key
 
 
-def _tiny_models() -> Any:
-    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
-    return models
-
-
-def _train(platform: Platform) -> tuple[str, ...]:
-    models, versions = _tiny_models(), []
+def _train(platform: Platform, models: Any) -> tuple[str, ...]:
+    versions: list[str] = []
     for number, trained in enumerate((add_days(DAY, -9), add_days(DAY, -3)), 1):
         at = run_time(trained) + timedelta(hours=1)
         version = platform.registry.register(models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at)
@@ -204,12 +195,12 @@ def _send(platform: Platform) -> None:
 
 
 @pytest.fixture(scope="session")
-def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def lived_home(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) -> Home:
     """Return the home, which no test may change."""
     path = tmp_path_factory.mktemp("cli") / "home"
     settings = Settings(home=path)
     platform = Platform(settings=settings, policies=settings.policies())
-    champions = _train(platform)
+    champions = _train(platform, tiny_models)
     _decide(platform)
     _send(platform)
     seal(platform)
@@ -263,9 +254,9 @@ def _write(view: TablePlatform, event_type: str, at: Any, row: dict[str, Any]) -
     view.event_log.append(event_type, table, writer="test")
 
 
-def _lives(view: TablePlatform, numbers: tuple[int, ...]) -> list[str]:
+def _lives(view: TablePlatform, numbers: tuple[int, ...], models: Any) -> list[str]:
     """Register and promote some versions of a model, decide a day and score it; return the versions."""
-    models, versions = _tiny_models(), []
+    versions: list[str] = []
     for place, number in enumerate(numbers):
         trained = add_days(FLOWN, place - 5)
         at = run_time(trained) + timedelta(hours=1)
@@ -293,12 +284,12 @@ def _lives(view: TablePlatform, numbers: tuple[int, ...]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def lived_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lived_project(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) -> Path:
     """Return a project's folder whose models were decided on; no test may change it."""
     root = tmp_path_factory.mktemp("airport")
     (root / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "airport"\n', encoding="utf-8")
     platform = TablePlatform(settings=ProjectSettings.below(root, None))
-    _lives(platform.of_model("late_flights"), (1, 2))
+    _lives(platform.of_model("late_flights"), (1, 2), tiny_models)
     seal(platform)
     return root
 
@@ -315,23 +306,23 @@ def project(lived_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def add_model() -> Callable[[Path, str], None]:
+def add_model(tiny_models: Any) -> Callable[[Path, str], None]:
     """Return what adds a model to a project that never got a version."""
 
     def add(root: Path, name: str) -> None:
-        _lives(TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name), ())
+        _lives(TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name), (), tiny_models)
 
     return add
 
 
 @pytest.fixture
-def add_imported() -> Callable[[Path, str], None]:
+def add_imported(tiny_models: Any) -> Callable[[Path, str], None]:
     """Return what registers a version in a project that another environment's gate promoted."""
 
     def add(root: Path, name: str) -> None:
         view = TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name)
         at = run_time(FLOWN) + timedelta(hours=2)
-        version = view.registry.register(_tiny_models().tiny_artifact(len(name)), as_of=FLOWN, now=at)
+        version = view.registry.register(tiny_models.tiny_artifact(len(name)), as_of=FLOWN, now=at)
         row = {
             "model_version": version, "bundle_id": "bdl_1", "environment": "dev", "signed_by": "ab" * 32,
             "outcome": "promoted", "judged_at": at, "sentences": ["Promoted."], "actor": "ann", "reason": "r",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from datetime import date
 from pathlib import Path
@@ -40,12 +39,8 @@ def tamper(home: Any, version: str) -> None:
 
 
 @pytest.fixture
-def challenger(home) -> str:
+def challenger(home, models) -> str:
     """A third model of the home, which the gate refused."""
-    path = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
     at = run_time(home.newest_day)
     version = home.platform.registry.register(models.tiny_artifact(3, examples=500), as_of=home.newest_day, now=at)
     judge(home, version, "refused", home.newest_day)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,12 +82,9 @@ def test_a_day_that_is_decided_again_was_decided_when_it_was_first(log: ParquetE
     assert first_decided(log, MODEL, DAY, "mdl_new") == NOW
 
 
-def test_a_day_that_runs_again_after_later_ones_promotes_nothing_that_was_left_since(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
+def test_a_day_that_runs_again_after_later_ones_promotes_nothing_that_was_left_since(
+    tmp_path: Path, models: ModuleType
+) -> None:
     store = ObstoreObjectStore.local(tmp_path)
     log = ParquetEventLog(store)
     registry = ModelRegistry(store, log, MODEL.name)

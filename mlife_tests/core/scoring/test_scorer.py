@@ -5,9 +5,7 @@ A funnel multiplies its steps, and what it explains sums to what it says.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -62,17 +60,8 @@ def matrix(training_set: TrainingSet, artifact: ModelArtifact) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "tiny_models.py"
-    specification = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def funnel(tiny: ModuleType) -> ModelArtifact:
-    return tiny.tiny_artifact(3, is_funnel=True)
+def funnel(tiny_models: ModuleType) -> ModelArtifact:
+    return tiny_models.tiny_artifact(3, is_funnel=True)
 
 
 def stage_alone(artifact: ModelArtifact, place: int) -> LightGBMScorer:
@@ -186,8 +175,8 @@ def test_what_the_base_adds_is_in_scores_and_contributions(artifact: ModelArtifa
         assert alone.score(matrix).raw == pytest.approx(trees.score(matrix).raw + added.sum(axis=1))
 
 
-def test_a_funnel_multiplies_its_steps(tiny: ModuleType, funnel: ModelArtifact) -> None:
-    matrix = tiny.random_matrix(9, 400)
+def test_a_funnel_multiplies_its_steps(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
+    matrix = tiny_models.random_matrix(9, 400)
     found = LightGBMScorer(funnel, threads=1).score(matrix)
     first, second = (stage_alone(funnel, place).score(matrix) for place in (0, 1))
     assert list(found.steps) == ["is_clicked", "is_applied"]
@@ -200,38 +189,40 @@ def test_a_funnel_multiplies_its_steps(tiny: ModuleType, funnel: ModelArtifact) 
     assert (found.raw < 0).all()
 
 
-def test_one_stage_has_one_step_and_its_log_odds(tiny: ModuleType) -> None:
-    artifact = tiny.tiny_artifact(3)
-    found = LightGBMScorer(artifact, threads=1).score(tiny.random_matrix(9, 50))
+def test_one_stage_has_one_step_and_its_log_odds(tiny_models: ModuleType) -> None:
+    artifact = tiny_models.tiny_artifact(3)
+    found = LightGBMScorer(artifact, threads=1).score(tiny_models.random_matrix(9, 50))
     assert list(found.steps) == ["is_applied"]
     assert found.steps["is_applied"].tobytes() == found.probability.tobytes()
     assert found.probability.tobytes() == artifact.stages[0].calibrator.probabilities(found.raw).tobytes()
     assert found.raw.min() < 0 < found.raw.max()
 
 
-def test_a_funnel_alone_is_the_batch(tiny: ModuleType, funnel: ModelArtifact) -> None:
+def test_a_funnel_alone_is_the_batch(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
     scorer = LightGBMScorer(funnel, threads=2)
-    same_alone(scorer, tiny.random_matrix(5, 60))
-    batch = scorer.contributions(tiny.random_matrix(5, 60))
-    alone = [scorer.contributions(tiny.random_matrix(5, 60)[row : row + 1]) for row in range(60)]
+    same_alone(scorer, tiny_models.random_matrix(5, 60))
+    batch = scorer.contributions(tiny_models.random_matrix(5, 60))
+    alone = [scorer.contributions(tiny_models.random_matrix(5, 60)[row : row + 1]) for row in range(60)]
     assert np.concatenate(alone).tobytes() == batch.tobytes()
 
 
 @pytest.mark.parametrize("is_funnel", [False, True])
 @pytest.mark.parametrize("seed", [3, 4])
 def test_contributions_sum_to_the_raw_score_of_any_number_of_steps(
-    tiny: ModuleType, is_funnel: bool, seed: int
+    tiny_models: ModuleType, is_funnel: bool, seed: int
 ) -> None:
-    scorer = LightGBMScorer(tiny.tiny_artifact(seed, is_funnel=is_funnel, trees=40), threads=1)
-    matrix = tiny.random_matrix(seed + 50, 300)
+    scorer = LightGBMScorer(tiny_models.tiny_artifact(seed, is_funnel=is_funnel, trees=40), threads=1)
+    matrix = tiny_models.random_matrix(seed + 50, 300)
     contributions = scorer.contributions(matrix)
     assert contributions.shape == (300, len(scorer.model_names) + 1)
     assert np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max() < 1e-9
     assert len(np.unique(contributions[:, -1])) == 1
 
 
-def test_a_feature_that_helps_one_step_keeps_its_sign_in_a_funnel(tiny: ModuleType, funnel: ModelArtifact) -> None:
-    matrix = tiny.random_matrix(7, 200)
+def test_a_feature_that_helps_one_step_keeps_its_sign_in_a_funnel(
+    tiny_models: ModuleType, funnel: ModelArtifact
+) -> None:
+    matrix = tiny_models.random_matrix(7, 200)
     parts = [stage_alone(funnel, place).contributions(matrix)[:, :-1] for place in (0, 1)]
     whole = LightGBMScorer(funnel, threads=1).contributions(matrix)[:, :-1]
     agree = (np.sign(parts[0]) == np.sign(parts[1])) & (parts[0] != 0)
@@ -270,7 +261,7 @@ def test_no_rows_have_no_scores(scorer: LightGBMScorer) -> None:
     assert scorer.contributions(np.zeros((0, WIDTH))).shape == (0, len(scorer.model_names) + 1)
 
 
-def test_a_funnel_of_no_rows_has_no_scores(tiny: ModuleType, funnel: ModelArtifact) -> None:
+def test_a_funnel_of_no_rows_has_no_scores(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
     scorer = LightGBMScorer(funnel, threads=1)
     empty = np.zeros((0, len(scorer.feature_names)))
     found = scorer.score(empty)
@@ -278,12 +269,12 @@ def test_a_funnel_of_no_rows_has_no_scores(tiny: ModuleType, funnel: ModelArtifa
     assert scorer.contributions(empty).shape == (0, len(scorer.model_names) + 1)
 
 
-def test_a_scorer_tells_its_columns(tiny: ModuleType, funnel: ModelArtifact) -> None:
+def test_a_scorer_tells_its_columns(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
     scorer = LightGBMScorer(funnel, threads=1)
     assert scorer.model_version == funnel.model_version
     assert scorer.feature_spec is funnel.feature_spec
-    assert scorer.feature_names == tiny.SPEC.names
-    assert scorer.model_names == (*tiny.SPEC.names, "job_click_rate")
+    assert scorer.feature_names == tiny_models.SPEC.names
+    assert scorer.model_names == (*tiny_models.SPEC.names, "job_click_rate")
 
 
 @pytest.mark.parametrize("shape", [(WIDTH,), (3, WIDTH - 1), (3, WIDTH, 1)])

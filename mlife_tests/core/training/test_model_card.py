@@ -9,12 +9,12 @@ Each part of `mlife_assets.core.training.model_card` is looked at through the pa
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import asdict, replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,10 +136,7 @@ def audited(gap: float = 0.0) -> FairnessAudit:
 
 
 @pytest.fixture(scope="module")
-def artifact() -> Any:
-    spec = importlib.util.spec_from_file_location("mlife_tiny_models", TESTS / "tiny_models.py")
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
+def artifact(models: ModuleType) -> Any:
     policy = TrainingPolicy()
     return models.tiny_artifact(
         1,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -72,19 +71,15 @@ def test_a_scorer_that_works_row_by_row_is_in_parity() -> None:
     )
 
 
-def test_a_real_model_is_in_parity_with_itself_read_back_from_its_files_and_not_with_another() -> None:
-    path = Path(__file__).resolve().parents[2] / "tiny_models.py"
-    specification = importlib.util.spec_from_file_location("mlife_tiny_models", path)
-    assert specification is not None
-    assert specification.loader is not None
-    tiny = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(tiny)
-    artifact, matrix = tiny.tiny_artifact(1), tiny.random_matrix(2, 300)
+def test_a_real_model_is_in_parity_with_itself_read_back_from_its_files_and_not_with_another(
+    models: ModuleType,
+) -> None:
+    artifact, matrix = models.tiny_artifact(1), models.random_matrix(2, 300)
     read_back = ModelArtifact.from_files(artifact.model_version, artifact.files())
     scorer = LightGBMScorer(artifact, threads=1)
     condition = parity_condition(scorer, matrix, 50, 7, reloaded=LightGBMScorer(read_back, threads=1))
     assert condition.is_met, condition.sentence
-    other = LightGBMScorer(tiny.tiny_artifact(2), threads=1)
+    other = LightGBMScorer(models.tiny_artifact(2), threads=1)
     assert not parity_condition(scorer, matrix, 50, 7, reloaded=other).is_met
 
 
