@@ -26,7 +26,7 @@ UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip confi
   env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-quick dev test check house proofs aws ci bench mutants same-bytes delivery-setup lock infra-setup infra-check
+.PHONY: help setup demo demo-full demo-quick dev test check house proofs aws ci bench mutants same-bytes delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -42,10 +42,13 @@ $(SETUP): constraints.txt pyproject.toml setup.py
 	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SETUP)
 
-demo: $(SETUP) ## three weeks of a production model, about 25 CPU-minutes (var/demo/summary.json)
+demo: $(SETUP) ## twelve days of a production model, about 10 CPU-minutes (var/demo/summary.json)
 	$(BIN)/mlife demo
 
-demo-quick: $(SETUP) ## the same with fewer people and days, about five CPU-minutes; `make demo` replaces it
+demo-full: $(SETUP) ## three weeks of it, with days between the events
+	MLIFE_DEMO_DAYS=21 MLIFE_DEMO_EVENT_DAYS='[3,10,14]' $(BIN)/mlife demo
+
+demo-quick: $(SETUP) ## the same with fewer people and days, for CI; `make demo` replaces it
 	MLIFE_MARKET_USERS=4000 MLIFE_MARKET_JOBS=500 MLIFE_GATE_USERS=200 MLIFE_DEMO_DAYS=7 MLIFE_DEMO_EVENT_DAYS='[1,3,6]' \
 	  $(BIN)/mlife demo
 

@@ -1,14 +1,16 @@
-"""How often the demo answers its drift by itself: its first days at five seeds, with default policies.
+"""What the demo promises, and how often it answers its drift by itself: five seeds, with default policies.
 
 Run: python benchmarks/demos.py [--processes 2] [--work var/demos] [--json benchmarks/results/demos.json]
 
-Each seed is another market of the demo's size. On day 3 people begin to weigh pay more than before, for good. A demo
-answers that when a challenger that could know of it, since clicks of day 3 are complete from day 7 on, is promoted by
-day 14: by a win, or as not inferior while drift is confirmed. The default seed is the first one; the others follow it,
-and were committed before the first run.
+Each seed is another market of the demo's size. On day 2 people begin to weigh pay more than before, for good. A demo
+answers that when a challenger that could know of it, since clicks of day 2 are complete from day 6 on, is promoted by
+its last day: by a win, or as not inferior while drift is confirmed. Every demo has to show besides that the champion
+ranks better than recruiters, that a day is blocked, that nobody got two texts of a day and the holdout none, and that
+each application reached somebody. The default seed is the first one; the others follow it, and were committed before
+the first run.
 
 Each demo runs `mlife demo` in a home of its own. Its summary is kept below --work by commit, its home is deleted; a run
-that was stopped goes on with the seeds that are missing. About 23 CPU-minutes a seed.
+that was stopped goes on with the seeds that are missing.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = (20_260_403, 20_260_404, 20_260_405, 20_260_406, 20_260_407)
-DRIFT_DAY, KNOWN_DAY, DAYS = 3, 7, 14
+DRIFT_DAY, KNOWN_DAY, DAYS = 2, 6, 12
 WORK, RESULT = ROOT / "var" / "demos", ROOT / "benchmarks" / "results" / "demos.json"
 
 
@@ -84,7 +86,27 @@ def answer(summary: Mapping[str, Any]) -> dict[str, Any]:
     asked = [one for one in gates if one["day"] >= KNOWN_DAY]
     promoted = next((one for one in asked if one["outcome"] == "promoted"), None)
     spent = round(summary["cpu_seconds"])
-    return {"seed": summary["seed"], "cpu_seconds": spent, "answered": promoted, "gates": asked}
+    return {
+        "seed": summary["seed"],
+        "cpu_seconds": spent,
+        "answered": promoted,
+        "gates": asked,
+        "broken": broken_promises(summary),
+    }
+
+
+def broken_promises(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a demo has to show and did not."""
+    ranked, people = summary["map_at_10"], "numbers_texted_twice"
+    reached = {name: one["reached"] for name, one in summary["applications"].items()}
+    promises = {
+        "the champion ranks better than recruiters": bool(ranked) and ranked["champion_minus_human"]["lower"] > 0,
+        "a day is blocked": any(one["verdict"] == "block" for one in summary["decisions"]),
+        "nobody is texted twice for a day": summary["duplicate_sends"] == summary[people] == 0,
+        "the holdout gets nothing": summary["holdout_sends"] == 0,
+        "three applications reach somebody": len(reached) == 3 and all(reached.values()),
+    }
+    return [promise for promise, holds in promises.items() if not holds]
 
 
 def checked_out() -> str:
@@ -107,7 +129,7 @@ def record(answers: Sequence[Mapping[str, Any]], commit: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Live what is missing, print and record all; returns 1 when the default seed does not answer its drift."""
+    """Live what is missing, print and record all; returns 1 on a broken promise or a default seed without an answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=WORK, help="where summaries are kept")
     parser.add_argument("--json", type=Path, default=RESULT, help="write the record to this file")
@@ -123,8 +145,10 @@ def main() -> int:
         promoted = one["answered"]
         said = "not answered" if promoted is None else f"day {promoted['day']}: {promoted['said']}"
         print(f"{one['seed']}: {len(one['gates'])} gates since it could be known; {said}")
+        for promise in one["broken"]:
+            print(f"{one['seed']}: BROKEN: {promise}")
     print(f"{found['answered']} of {len(SEEDS)} demos answer the drift of day {DRIFT_DAY} by day {DAYS}")
-    return 0 if answers[0]["answered"] is not None else 1
+    return 1 if answers[0]["answered"] is None or any(one["broken"] for one in answers) else 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from mlife_assets.aws_settings import AwsSettings
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.storage_places import require_database_url
-from mlife_assets.deployment_settings import WORLD_FILE, begun_with
+from mlife_assets.deployment_settings import WORLD_FILE, begun_with, holds_market
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
@@ -39,6 +39,8 @@ DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
 POLICY_DEFAULT = "gate_users"
 """The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
+WORLD_OF_OLD = {"demo_event_days": (3, 10, 14)}
+"""What has another default now than in the releases that wrote no file."""
 DECIDED = {  # fields that decide one of a policy wherever they are set
     "gate_users": "promotion.minimum_users_with_positives",
     "approve_console_sends": "messaging.auto_approve_within_limits",
@@ -48,7 +50,7 @@ DemoDay = Annotated[int, Field(ge=1, le=120)]
 
 
 class HomeSource(PydanticBaseSettingsSource):
-    """What the home remembers of its world; nothing in a home that is new or of a release that wrote no file."""
+    """What the home remembers of its world; nothing in a new home."""
 
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file holds. Raises IntegrityError when it cannot be read."""
@@ -56,12 +58,13 @@ class HomeSource(PydanticBaseSettingsSource):
         kept = begun_with(home)
         if not any(str(value).startswith("s3://") for value in {**kept, **self.current_state}.values()):
             kept.pop("s3_endpoint", None)  # a variable took the place of the bucket that it was for
-        return {**self._world(home / WORLD_FILE), **kept}
+        return {**self._world(home), **kept}
 
     @staticmethod
-    def _world(path: Path) -> dict[str, Any]:
+    def _world(home: Path) -> dict[str, Any]:
+        path = home / WORLD_FILE
         if not path.is_file():
-            return {}
+            return WORLD_OF_OLD if holds_market(home) else {}
         try:
             remembered = json.loads(path.read_text(encoding="utf-8"))
             return {name: remembered[name] for name in WORLD if name in remembered or name != POLICY_DEFAULT}
@@ -89,10 +92,10 @@ class Settings(AwsSettings):
     seed: int = Field(default=20_260_403, ge=0, description="Seed of the embedded market and gateway.")
     market_users: int = Field(default=10_000, ge=50, le=1_000_000)
     market_jobs: int = Field(default=800, ge=20, le=100_000, description="About how many jobs are open at any time.")
-    demo_days: int = Field(default=21, ge=1, le=120, description="Days that run after history; the demo's length.")
+    demo_days: int = Field(default=12, ge=1, le=120, description="Days that run after history; the demo's length.")
     demo_faults: bool = Field(default=True, description="Whether the demo's three injections happen in the market.")
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
-        default=(3, 10, 14),
+        default=(2, 7, 11),
         description="Demo days on which people change, a city opens and an export is faulty.",
     )
     gate_users: int = Field(

@@ -51,6 +51,13 @@ def test_a_new_world_does_not_look_back(small, tmp_path):
     assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000, gate_users=840)
 
 
+def test_a_market_of_a_release_that_wrote_no_file_keeps_its_story(tmp_path):
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "jobs.parquet").touch()
+    assert Settings(home=tmp_path).demo_event_days == (3, 10, 14)
+    assert Settings(home=tmp_path / "new").demo_event_days == Settings.model_fields["demo_event_days"].default
+
+
 def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
     """So had the homes of all releases that wrote no such file; their policies keep their version."""
     settings = Settings(home=tmp_path)

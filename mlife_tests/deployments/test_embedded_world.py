@@ -17,7 +17,7 @@ def platform_of(folder, **fields) -> Platform:
 
 
 def test_the_world_changes_on_the_days_that_are_said(tmp_path):
-    for fields, days in ({}, (3, 10, 14)), ({"demo_event_days": (1, 4, 7)}, (1, 4, 7)):
+    for fields, days in ({}, (2, 7, 11)), ({"demo_event_days": (1, 4, 7)}, (1, 4, 7)):
         platform = platform_of(tmp_path, **fields)
         first = platform.settings.first_lived_date
         shift, city, fault = platform.world.config.injections
