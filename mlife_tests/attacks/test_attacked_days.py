@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 SEED = 20_261_126
-KILLS = {"landing": 1, "dbt": 1, "sending": 2, "training": 1, "promotion": 1}
+KILLS = {"landing": 2, "dbt": 2, "sending": 4, "training": 2, "promotion": 2}
 EFFECTS = [
     *[("landing", "put manifests"), ("landing", "put landing"), ("landing", "rename market")] * 2,
     *[("dbt", "statement of dbt")] * 5,
@@ -75,9 +75,9 @@ def test_the_quiet_day_has_every_stage(campaign) -> None:
 
 
 @pytest.mark.proof
-def test_a_day_killed_at_six_places_is_done_by_running_it_again(both) -> None:
+def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(both) -> None:
     attacks = campaigns.kills(both[0].effects, KILLS, seed=SEED)
-    assert len(attacks) == 6
+    assert len(attacks) == 12
     assert wrongs(both, attacks) == {}
 
 
