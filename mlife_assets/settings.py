@@ -172,6 +172,7 @@ class Settings(AwsSettings):
         world = {name: getattr(self, name) for name in WORLD}
         if world[POLICY_DEFAULT] == type(self).model_fields[POLICY_DEFAULT].default:
             del world[POLICY_DEFAULT]
+        self.home.mkdir(parents=True, exist_ok=True)
         (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
 
     @property

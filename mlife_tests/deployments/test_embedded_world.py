@@ -27,6 +27,14 @@ def test_the_world_changes_on_the_days_that_are_said(tmp_path):
         assert list(platform.world.story.events) == list(days)
 
 
+def test_a_world_that_no_demo_began_goes_on_as_it_was_in_the_next_process(tmp_path):
+    begun = platform_of(tmp_path, market_users=60, market_jobs=25, history_days=3)
+    begun.deliver(begun.settings.start_date)
+    following = platform_of(tmp_path)
+    assert following.world.config == begun.world.config
+    following.deliver(begun.settings.start_date + timedelta(days=1))
+
+
 def test_a_world_without_events_tells_none(tmp_path):
     platform = platform_of(tmp_path, demo_faults=False)
     assert platform.world.config.injections == ()

@@ -168,6 +168,8 @@ class DeploymentParts(MailParts):
         """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
         self.settings.remember_deployment()
         if self.event_source is not None:
+            if not self.settings.is_home_of_a_market:  # another process, or another release, goes on with this world
+                self.settings.remember_world()
             self.event_source.deliver(day)
 
     def event_of_day(self, number: int) -> str:
