@@ -102,7 +102,7 @@ def test_a_home_stays_what_it_was_begun_as(platform: Platform, monkeypatch) -> N
 
 @pytest.mark.parametrize("left", ["", "market/market_state.npz", "truth/pairs/dt=2025-06-02/a.parquet"])
 def test_a_home_with_a_market_becomes_no_other(tmp_path: Path, left: str) -> None:
-    """A market that was begun through Dagster has no world.json, and its files would count as the owner's."""
+    """A market that Dagster began under an old release has no world.json, and its files would count as the owner's."""
     (tmp_path / "market").mkdir()
     assert settings_of(tmp_path).deployment == "standalone", "an empty folder is none"
     if left:
