@@ -27,7 +27,7 @@ from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.windows import add_days
 
 DAYS_AT_ONCE = 14
-"""Days that are read and written at once, so that memory holds two weeks and not a history."""
+"""Days that are read and written at once, so that memory holds two weeks and not a history; more where rows spread."""
 Derive = Callable[[pa.Table], pa.Table]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,6 +50,10 @@ class DatedMarts(Protocol):
 
     def leading_day(self, mart: str) -> str | None:
         """Return the date column that selects rows of a mart if they come in its order, else None."""
+        ...
+
+    def spread_days(self, mart: str) -> int:
+        """Return how many partitions besides its own can hold rows of a day: each range reads that many more."""
         ...
 
 
@@ -114,7 +118,7 @@ class KeptMarts:
             rows = self._marts.read(mart, start=start, end=end, as_of=as_of, columns=columns)
             return rows if derive is None else derive(rows)
         parts = self._parts.setdefault((mart, named, as_of is not None), [])
-        for begins, ends in list(_gaps(parts, first, last)):
+        for begins, ends in list(_gaps(parts, first, last, max(DAYS_AT_ONCE, self._marts.spread_days(mart)))):
             asked = {"as_of": begins} if as_of is not None else {"start": begins, "end": ends}
             rows = self._mapped(self._marts.read(mart, columns=columns, **asked))
             insort(parts, _Part(begins, ends, rows, rows[day].to_numpy().astype("datetime64[D]")))
@@ -155,11 +159,11 @@ class KeptMarts:
         return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(view))).read_all()
 
 
-def _gaps(parts: Sequence[_Part], first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Yield what of [first, last] no part has, a fortnight at a time; parts are in order and do not overlap."""
+def _gaps(parts: Sequence[_Part], first: date, last: date, most_days: int) -> Iterator[tuple[date, date]]:
+    """Yield what of [first, last] no part has, a few days at a time; parts are in order and do not overlap."""
     for begins, ends in [*((part.first, part.last) for part in parts), (add_days(last, 1), last)]:
         while first < begins and first <= last:
-            until = min(add_days(first, DAYS_AT_ONCE - 1), add_days(begins, -1), last)
+            until = min(add_days(first, most_days - 1), add_days(begins, -1), last)
             yield first, until
             first = add_days(until, 1)
         first = max(first, add_days(ends, 1))

@@ -195,7 +195,7 @@ def _only_statement(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.
     else:
         ((fault, called),) = connection.execute(_CALLED, [text]).fetchall()
         if fault is not None:
-            raise InvalidInputError(f"DuckDB does not say which functions the text calls: {fault}")
+            raise InvalidInputError(f"DuckDB reads no select in the text ({fault}); write one, not a pragma")
         if changing := sorted(_CHANGING.intersection(name.lower() for name in called)):
             raise InvalidInputError(f"{', '.join(changing)} may change things; select without")
     return statement

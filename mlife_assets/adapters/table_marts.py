@@ -101,6 +101,11 @@ class TableMarts:
         known = self._known(mart)
         return known.date_column if known.grain[0] == known.date_column else None
 
+    def spread_days(self, mart: str) -> int:
+        """Return how many partitions besides its own can hold rows of a day."""
+        first, last = self._known(mart).partitions_after
+        return last - first
+
     def _known(self, mart: str) -> DailyMart:
         if mart not in self._marts:
             raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")

@@ -144,6 +144,11 @@ class DuckDBWarehouse:
         known = self._known(mart)
         return known.date_column if known.grain[0] == known.date_column else None
 
+    def spread_days(self, mart: str) -> int:
+        """Return how many partitions besides its own can hold rows of a day: none, a mart is one table."""
+        self._known(mart)
+        return 0
+
     def _known(self, mart: str) -> Mart:
         if mart not in self._marts:
             raise InvalidInputError(f"{mart!r} is not a mart; read one of {', '.join(sorted(self._marts))}")

@@ -20,7 +20,7 @@ import typer
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.cli.project_home import open_project, project_settings
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, NotFoundError, TransientError
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -122,7 +122,7 @@ def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dic
     for name, provider in providers.items():
         try:
             versions[name] = _warm(provider()).model_version
-        except (NotFoundError, IntegrityError, TransientError) as error:
+        except MlifeError as error:
             versions[name] = None
             faults.append(error)
     if len(faults) == len(versions):

@@ -46,6 +46,9 @@ class Marts:
     def leading_day(self, mart: str) -> str | None:
         return None if mart == "of_experiments" else "day"
 
+    def spread_days(self, mart: str) -> int:
+        return 30 if mart == "slow" else 0
+
 
 @pytest.fixture
 def marts() -> Marts:
@@ -64,6 +67,13 @@ def day(number: int) -> date:
 def doubled(rows: pa.Table) -> pa.Table:
     twice = pc.multiply(rows["size"], 2.0)
     return rows.set_column(2, "size", twice).append_column("double", twice)
+
+
+def test_rows_that_spread_over_many_partitions_are_read_in_longer_parts(marts: Marts, kept: KeptMarts) -> None:
+    for mart, parts in (("slow", 2), ("sizes", 5)):
+        marts.asked.clear()
+        kept.read(mart, start=day(0), end=day(59))
+        assert len(marts.asked) == parts
 
 
 def test_ranges_are_those_of_the_marts_and_no_day_is_read_twice(marts: Marts, kept: KeptMarts) -> None:

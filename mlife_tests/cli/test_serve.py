@@ -16,7 +16,7 @@ import requests
 from pydantic import SecretStr
 
 from mlife_assets.cli.serve import champion_providers, endpoint_token, serving_versions
-from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, NotFoundError, PermanentError
 from mlife_assets.settings import Settings
 
 PROGRAM = "from mlife_assets.cli import main; main()"
@@ -110,9 +110,12 @@ def test_what_another_model_lacks_keeps_nobody_from_serving(home):
     def nobody():
         raise NotFoundError("no model was promoted yet")
 
+    def unreadable():
+        raise PermanentError("LightGBM cannot score: it reads no trees")
+
     first = champion_providers(home.platform)["job_applications"]
-    found = serving_versions({"young": nobody, "hurt": damaged, "first": first})
-    assert found == {"young": None, "hurt": None, "first": home.champions[1]}
+    found = serving_versions({"young": nobody, "hurt": damaged, "odd": unreadable, "first": first})
+    assert found == {"young": None, "hurt": None, "odd": None, "first": home.champions[1]}
     with pytest.raises(IntegrityError, match="restore it"):
         serving_versions({"hurt": damaged, "young": nobody})
 
