@@ -98,7 +98,7 @@ def all_secrets_are_handed_on(workflow: Tree) -> None:
 @fault("workflows/tests", "what_runs_is_pinned")
 def an_action_is_named_by_its_tag(workflow: Tree) -> None:
     """Whoever moves the tag runs his code here."""
-    _steps(workflow, "test")[0]["uses"] = "actions/checkout@v5"
+    _steps(workflow, "ci")[0]["uses"] = "actions/checkout@v5"
 
 
 @fault("workflows/deploy", "what_runs_is_pinned")
