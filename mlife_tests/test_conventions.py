@@ -40,7 +40,7 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetim
 LOCKS = {"constraints.txt", "constraints-aws.txt"}
 AVOIDED = re.compile(r"(?<![a-z])told(?![a-z])|(?<![a-z_])_tell(?![a-z])|\blived\b|\beve\b", re.IGNORECASE)
 """docs/naming.md says what we write instead."""
-PEOPLES_WORDS = {f"recruiting/messaging/opt_outs/{name}.py" for name in ("refusals", "removals", "spanish")}
+PEOPLES_WORDS = {f"recruiting/messaging/opt_outs/{name}.py" for name in ("english", "spanish")}
 """Modules that read what people reply, in the people's words."""
 SKIPPED_FOLDERS = {
     ".git",

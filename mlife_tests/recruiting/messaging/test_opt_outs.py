@@ -9,13 +9,22 @@ import pytest
 
 from mlife_assets.recruiting.messaging.opt_outs import opt_out_rule
 from mlife_assets.recruiting.messaging.opt_outs.decision import names_somebody_else
-from mlife_assets.recruiting.messaging.opt_outs.refusals import REFUSALS
-from mlife_assets.recruiting.messaging.opt_outs.removals import REMOVALS
-from mlife_assets.recruiting.messaging.opt_outs.slips import REPAIRED, SPELLED, THEMSELVES
+from mlife_assets.recruiting.messaging.opt_outs.english import (
+    REFUSALS,
+    REMOVALS,
+    STOP_VERBS,
+    THREATS,
+    is_stop_about_something_else,
+)
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
-from mlife_assets.recruiting.messaging.opt_outs.spelling import is_stop_slip, normal, raw_words
-from mlife_assets.recruiting.messaging.opt_outs.stop_verbs import STOP_VERBS, is_stop_about_something_else
-from mlife_assets.recruiting.messaging.opt_outs.threats import THREATS
+from mlife_assets.recruiting.messaging.opt_outs.spelling import (
+    REPAIRED,
+    SPELLED,
+    THEMSELVES,
+    is_stop_slip,
+    normal,
+    raw_words,
+)
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import gap, pattern, word_set, words
 
 

@@ -1,7 +1,7 @@
 """Opt-outs: whether a reply asks us, in whatever words, to stop.
 
 Belongs here: running the rules of both languages, the short replies, the signs. Does not belong here: the rules
-(`stop_verbs`, `refusals`, `removals`, `threats`, `spanish`), what follows from an opt-out (`effects`).
+(`english`, `spanish`), what follows from an opt-out (`effects`).
 
 Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven. A
 longer one is read by rules of grammar. A stop word that no rule explained away counts, wherever it stands.
@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 
 from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
-from mlife_assets.recruiting.messaging.opt_outs.refusals import REFUSALS
-from mlife_assets.recruiting.messaging.opt_outs.removals import REMOVALS
+from mlife_assets.recruiting.messaging.opt_outs.english import (
+    REFUSALS,
+    REMOVALS,
+    STOP_VERBS,
+    THREATS,
+    is_stop_about_something_else,
+)
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
 from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, normal, raw_words
-from mlife_assets.recruiting.messaging.opt_outs.stop_verbs import STOP_VERBS, is_stop_about_something_else
-from mlife_assets.recruiting.messaging.opt_outs.threats import THREATS
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, pattern, word_set
 
 _RULES: Rules = {
