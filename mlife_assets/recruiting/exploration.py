@@ -1,7 +1,7 @@
 """Exploration: a small share of users gets a drawn candidate, so that outcomes can be learned without our own bias.
 
 Belongs here: who explores, what they get, how likely each choice was. Does not belong here: capacity
-(`messaging.assignment`), what is learned from the slice (`off_policy`).
+(`messaging.plan`), what is learned from the slice (`off_policy`).
 
 Concept: assignment is a pure hash of user and day. An exploring user gets one of their candidates, drawn in proportion
 to a weight: 1, more for a new job, and 0 for a candidate below the quality floor, because nobody is texted a bad job

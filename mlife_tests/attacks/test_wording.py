@@ -11,8 +11,7 @@ import pytest
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
-from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
-from mlife_assets.recruiting.messaging.plan_inputs import CANDIDATE_COLUMNS
+from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
 from mlife_assets.recruiting.messaging.templates import wording
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

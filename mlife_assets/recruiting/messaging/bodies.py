@@ -158,7 +158,7 @@ def offers_of(
     """Return what an application says of each job that it may offer, and the jobs that it may not, ordered by job.
 
     Args:
-        jobs: `plan_inputs.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
         application: whose channel and policy say what may be offered, and how.
         stamps: who sends.
         withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.

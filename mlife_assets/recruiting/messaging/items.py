@@ -1,7 +1,7 @@
 """Items: the jobs of one message, best first.
 
 Belongs here: which further jobs a message offers, their form in plans and events. Does not belong here: the first job
-(`assignment`).
+(`plan`).
 
 Concept: the first item is the one that was assigned or drawn, so propensity and slice are about it. The others are the
 person's next best jobs that still have room, dealt out in rounds: nobody's fifth job takes the room of somebody's

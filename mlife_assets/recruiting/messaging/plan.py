@@ -1,15 +1,22 @@
 """The message plan: one frozen answer to who is sent what today by one application, who is not and why.
 
-Belongs here: composing eligibility, wording and assignment. Does not belong here: approval (`approve`) and sending.
+Belongs here: refusing inputs that do not fit together, composing eligibility, wording and assignment. Does not belong
+here: approval (`approve`) and sending.
 
 Concept: planning decides and has no effect. The same inputs give the same plan, whatever their row order. Every user
 gets exactly one verdict: a planned text or a reason. Users who take part in the experiment are listed with their arm,
 before anyone is assigned anything.
+
+Assignment: everyone's best job would be the same few jobs. Users, jobs and the budget form a flow network; its optimum,
+over integer micro-dollars so that it is the same everywhere, maximises expected value with at most one text a user, a
+cap per job and a total budget. Exploration picks are reserved before it, by hash, so their propensities stay what was
+logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -17,17 +24,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.errors import InvalidInputError, PermanentError
+from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.policies import policy_version
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.events import ITEMS
 from mlife_assets.recruiting.ids import message_id, plan_id_of
-from mlife_assets.recruiting.messaging.assignment import assign, exploration_limit, integer_values, reserve_exploration
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
-from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility
+from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility, require_columns
 from mlife_assets.recruiting.messaging.items import further_rows, item_lists
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
-from mlife_assets.recruiting.messaging.plan_inputs import check_candidates
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
@@ -59,6 +66,21 @@ EXPOSED_SCHEMA = pa.schema([("user_id", pa.string()), ("arm", pa.string()), ("is
 
 DAILY_BUDGET = "daily_budget"
 JOB_CAPACITY = "job_capacity"
+
+CANDIDATE_COLUMNS = (
+    "user_id",
+    "job_id",
+    "probability",
+    "propensity",
+    "slice",
+    "prediction_id",
+    "candidate_set_hash",
+    "is_exploration",
+    "expected_value_usd",
+)
+JOB_COLUMNS = ("job_id", "title", "employer_name", "pay_usd_per_hour", "openings")
+
+MICRO = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -275,3 +297,115 @@ def build_plan(
     return MessagePlan(
         plan_id, application.name, as_of, version, planned, suppressed, exposed, refused, application.channel
     )
+
+
+def check_candidates(candidates: pa.Table, users: pa.Table, jobs: pa.Table) -> None:
+    """Raise InvalidInputError on a missing column, a repeated key, a candidate without facts, a value out of range."""
+    require_columns(candidates, CANDIDATE_COLUMNS, "candidates")
+    require_columns(jobs, JOB_COLUMNS, "jobs")
+    if jobs["job_id"].null_count or len(pc.unique(jobs["job_id"])) != jobs.num_rows:
+        raise InvalidInputError("jobs.job_id has a null or a repeated value; pass one row per job")
+    for name, table in (("user_id", users), ("job_id", jobs)):
+        is_known = pc.is_in(candidates[name], value_set=table[name].combine_chunks()).to_numpy(zero_copy_only=False)
+        if not is_known.all():
+            row = int((~is_known).argmax())
+            raise InvalidInputError(
+                f"candidates row {row} has {name} {candidates[name][row].as_py()}, which has no facts; "
+                "pass the facts of every candidate or drop it"
+            )
+    pairs = candidates.group_by(["user_id", "job_id"]).aggregate([]).num_rows
+    if pairs != candidates.num_rows:
+        raise InvalidInputError(
+            f"candidates repeat {candidates.num_rows - pairs} (user_id, job_id) pairs; pass each once"
+        )
+    probability = candidates["probability"].to_numpy()
+    is_bad = ~((probability >= 0) & (probability <= 1))
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        raise InvalidInputError(f"candidates row {row} has probability {probability[row]}; it must lie in [0, 1]")
+
+
+def integer_values(expected_value_usd: np.ndarray) -> np.ndarray:
+    """Return expected values as int64 micro-dollars. Raises InvalidInputError on a negative or non-finite value."""
+    is_bad = ~np.isfinite(expected_value_usd) | (expected_value_usd < 0) | (expected_value_usd > 1e6)
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        raise InvalidInputError(
+            f"expected_value_usd row {row} is {expected_value_usd[row]}; it must be a number of dollars in [0, 1e6]"
+        )
+    values: np.ndarray = np.rint(expected_value_usd * MICRO).astype(np.int64)
+    return values
+
+
+def reserve_exploration(
+    user_ids: Sequence[str], jobs: np.ndarray, capacity: np.ndarray, *, limit: int, salt: str
+) -> np.ndarray:
+    """Choose which exploration picks are sent, at most one a user, in the order of a hash of the user.
+
+    Args:
+        user_ids: user of each of m picks.
+        jobs: int array of shape (m,): index of the picked job.
+        capacity: int array: texts that each job can take.
+        limit: how many picks are sent at most.
+        salt: makes the order of this day differ from other days.
+
+    Returns:
+        int array: positions of the reserved picks, ascending.
+    """
+    order = sorted(range(len(user_ids)), key=lambda i: (unit_interval(salt, "explore", user_ids[i]), user_ids[i], i))
+    left, taken, chosen = capacity.copy(), set[str](), list[int]()
+    for place in order:
+        if len(chosen) >= limit:
+            break
+        if user_ids[place] not in taken and left[jobs[place]] > 0:
+            left[jobs[place]] -= 1
+            taken.add(user_ids[place])
+            chosen.append(place)
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def exploration_limit(share: float, budget: int, users: int) -> int:
+    """Return how many texts of a day explore at most: a share of what can be sent."""
+    return math.ceil(share * min(budget, users))
+
+
+def assign(users: np.ndarray, jobs: np.ndarray, values: np.ndarray, capacity: np.ndarray, *, budget: int) -> np.ndarray:
+    """Maximise the total value of a day's texts.
+
+    Args:
+        users: int array of shape (m,): user index of each candidate, ascending.
+        jobs: int array of shape (m,): job index of each candidate.
+        values: int64 array of shape (m,): micro-dollars; candidates worth nothing are not assigned.
+        capacity: int array: texts that each job can take.
+        budget: texts in total.
+
+    Returns:
+        int array: positions of the chosen candidates, ascending; at most one a user, `capacity` a job, `budget` in all.
+    """
+    worth = np.flatnonzero((values > 0) & (capacity[jobs] > 0))
+    if budget <= 0 or not worth.size:
+        return np.empty(0, dtype=np.int64)
+    user_of, user = np.unique(users[worth], return_inverse=True)
+    job_of, job = np.unique(jobs[worth], return_inverse=True)
+    n_users, n_jobs, m = len(user_of), len(job_of), len(worth)
+    source, gate, sink = n_users + n_jobs, n_users + n_jobs + 1, n_users + n_jobs + 2
+    user_nodes, job_nodes = np.arange(n_users), n_users + np.arange(n_jobs)
+    flow_total = min(n_users, budget)
+    tails = np.concatenate([user, np.full(n_users, source), job_nodes, [gate, source]])
+    heads = np.concatenate([n_users + job, user_nodes, np.full(n_jobs, gate), [sink, sink]])
+    capacities = np.concatenate([np.ones(m), np.ones(n_users), capacity[job_of], [flow_total, flow_total]])
+    costs = np.concatenate([-values[worth], np.zeros(n_users + n_jobs + 2)])
+    supplies = np.zeros(n_users + n_jobs + 3, dtype=np.int64)
+    supplies[source], supplies[sink] = flow_total, -flow_total
+
+    from ortools.graph.python import min_cost_flow
+
+    network = min_cost_flow.SimpleMinCostFlow()
+    arcs = network.add_arcs_with_capacity_and_unit_cost(
+        tails.astype(np.int64), heads.astype(np.int64), capacities.astype(np.int64), costs.astype(np.int64)
+    )
+    network.set_nodes_supplies(np.arange(len(supplies)), supplies)
+    status = network.solve()
+    if status != network.OPTIMAL:
+        raise PermanentError(f"min-cost flow ended with {status} on {m} candidates; check capacities and values")
+    return worth[np.flatnonzero(network.flows(arcs[:m]))]
