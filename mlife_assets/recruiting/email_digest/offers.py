@@ -1,7 +1,7 @@
 """The jobs that a mail may offer, and those that it may not.
 
 Belongs here: applying the rules of strangers' words and the employer review to jobs. Does not belong here: the rules
-(`messaging.wording_rules`, `messaging.employer_review`), who gets which job, layout (`digest`).
+(`messaging.job_wordings`, `messaging.employer_review`), who gets which job, layout (`digest`).
 
 Concept: the rules are those of texts. A mail has room for a longer title, but for no trick that a text would refuse.
 """

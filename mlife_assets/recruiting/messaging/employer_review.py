@@ -1,7 +1,7 @@
 """Employer review: whose jobs wait until somebody has looked at them.
 
 Belongs here: which employers wait, from when they were first seen and what was decided. Does not belong here: the words
-of a job (`wording_rules`), recording a decision (`messaging.events`).
+of a job (`job_wordings`), recording a decision (`messaging.events`).
 
 Concept: rules catch known tricks, a person catches new ones. An employer that nobody has seen before waits for a
 decision or for the days of the policy; one that was refused waits for ever. The last decision counts.

@@ -1,29 +1,112 @@
 """The wordings of a day's jobs: what each text will say, and which jobs get none and why.
 
-Belongs here: applying the wording rules and the employer review to jobs. Does not belong here: the rules
-(`wording_rules`, `employer_review`), the body (`templates`), who is texted (`plan`).
+Belongs here: the wording rules, and applying them and the employer review to jobs. Does not belong here: who may post
+(`employer_review`), the body (`templates`), who is texted (`plan`).
 
 Concept: a job without a wording cannot be planned, so a refusal cannot be forgotten further down. Every refusal has a
 reason that can be counted and says which field it found.
+
+Whoever posts a job writes part of our text. An address, a number, a call to do something or a word that the network
+reads as a command would be ours in the reader's eyes, so a job that has one gets no text. It is refused, never cleaned:
+what is left of a trick may still be one. Words are judged as they were written and as GSM-7 writes them, which drops
+some signs. Pay, hours, amounts, licences and numbers of vacancies are no phone numbers.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
+from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
+from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import Wording, wording
-from mlife_assets.recruiting.messaging.wording_rules import broken_rules
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 UNWRITABLE = "unwritable"
 _STRANGERS_WORDS = ("title", "employer_name")
+
+TOO_LONG = "too_long"
+LOOK_ALIKE = "look_alike_letters"
+WEB_ADDRESS = "web_address"
+PHONE_NUMBER = "phone_number"
+CALL_TO_ACTION = "call_to_action"
+COMMAND_WORD = "command_word"
+OWN_BRAND = "own_brand"
+REFUSED_PHRASE = "refused_phrase"
+RULES = (TOO_LONG, LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, CALL_TO_ACTION, COMMAND_WORD, OWN_BRAND, REFUSED_PHRASE)
+
+LONGEST = 300
+"""Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
+
+_SPELLED_ENDINGS = (
+    "com|net|org|io|info|biz|example|app|link|site|online|xyz|ly|gl|shop|store|club|top|live|ru|cn|uk|dev"
+)
+_SPACED_ENDINGS = "com|net|org|io|biz|example|xyz|ru|cn|ly"
+_ADDRESS = re.compile(
+    r"h(?:tt|xx)ps?\b|://|\bwww\b|\S@\S|\b\d{1,3}(?:\.\d{1,3}){3}\b"
+    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}/"
+    rf"|[a-z0-9]\s*[\[({{]\s*(?:dot|\.|punto)\s*[\])}}]\s*[a-z]"
+    rf"|\b[a-z0-9-]+\s+(?:dot|punto)\s+(?:{_SPELLED_ENDINGS})\b"
+    rf"|\b[a-z0-9-]{{2,}}(?:\s+\.\s*|\.\s+)(?:{_SPACED_ENDINGS})\b"
+    r"|\b(?:bit\s?ly|tinyurl|goo\s?gl)\b"
+)
+_DOTTED = re.compile(r"(?<![\w.])([a-z0-9-]*[a-z0-9](?:\.[a-z0-9-]+)*)\.([a-z]{2,24})(?![a-z])")
+_DOTTED_WORDS = re.compile(r"(?<![\w.-])(?:[a-z0-9]+\.js(?![\w.])|(?:(?:asp|vb|ado)\.net|[mb]\.ed)(?![\w./]))")
+_ABBREVIATIONS = re.compile(
+    r"(?:sr|jr|st|ft|mt|dr|mr|mrs|ms|asst|assoc|mgr|dept|tech|eng|ops?|inc|co|corp|ltd|no|lic|cert|exp|gen|admin|supv|"
+    r"maint|mfg|dist|ctr|bldg|ave|blvd|rd|hwy|univ|intl|natl|govt|acct|exec|rep)"
+)
+
+_MONEY_HOURS_YEARS = re.compile(
+    r"(?<!\d)\$\s?\d[\d,]*(?:\.\d+)?k?|"
+    r"(?<![\d.-])\d{1,3}\.\d{2}(?:\s?-\s?\d{1,3}\.\d{2})?(?![\d.-]|\s\d)|"
+    r"\b\d{1,2}:\d{2}\b|(?<![\d+(.-])(?:19|20)\d{2}(?![\d.(-])"
+)
+_NO_MORE_DIGITS = r"(?![^a-z\d]*\d)"
+_AMOUNTS_AND_VACANCIES = re.compile(
+    rf"(?<![\d,.(+-])\d{{1,3}},\d{{3}}\s?-\s?\d{{1,3}},\d{{3}}{_NO_MORE_DIGITS}"
+    r"|(?<![\d,.(+-])\d{5}\s?-\s?\d{5,6}(?=\s?(?:/|per|a)\s?(?:year|yr|annum)\b)"
+    r"|(?<!\d)(?<!\d[^a-z])(?<!\d[^a-z]{2})\b(?:(?:req|requisition|ref)\.?|job(?=\s?(?:id|no|number|#)))"
+    rf"\s?(?:id|no|number)?[.:]?\s?#?\s?\d{{4,8}}{_NO_MORE_DIGITS}"
+)
+_DIGIT_RUN = re.compile(r"(?:\d[^a-z\d]*){7,}")
+_DIGIT_WORDS = (
+    "zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
+)
+_SPELLED_DIGITS = re.compile(rf"(?:\b(?:{_DIGIT_WORDS}|\d+)\b[\s().\-_,]*){{7,}}")
+_VANITY = re.compile(r"\b1?[\s.-]?8(?:00|88|77|66|55|44|33)[\s.-][a-z0-9-]{4,}")
+_LETTER_DIGITS = re.compile(r"(?<![a-z])[oil\d]*\d[oil\d]*(?![a-z])")
+_AS_DIGITS = str.maketrans("oil", "011")
+_AS_LETTERS = str.maketrans("013457$@", "oieastsa")
+
+_US = r"(?:us|me|now|here|today|back|asap|immediately|our|your|this|the number|the link|free|toll)\b"
+_ACTION = re.compile(
+    rf"\breply(?:ing)?\b|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
+    rf"|\b(?:text|txt|sms|msg|dm|message|whatsapp|e-?mail|contact)\s*:?\s*(?:{_US}|yes|no\b|y\b|to \w|at \w|[\d+\"'])"
+    rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+*#(\"'])"
+    r"|(?<!\bon[ -])(?<!bound[ -])\bcall\s*[!.]*$"
+    r"|\b(?:whatsapp|telegram|wechat|signal app)\b"
+    r"|\b(?:click|tap|press|scan)\s+(?:here|the|this|below|link|to|on|1|your)\b"
+    r"|\b(?:visit|go to|log ?in|sign in|sign up|signup|check out)\s+(?:us|our|the|at|to|here|now|your|online)\b"
+    r"|\b(?:verify|confirm|update|claim|redeem|unlock)\s+(?:your?|it|now|here|account|this|my)\b"
+    r"|\bsend\s+(?:yes|no|us|me|money|your|a text|\d|\$)|\banswer\s+(?:yes|y\b)|\bapply (?:at|here|now at|via|on)\b"
+    r"|\b(?:responda|conteste|llame|llamenos|llama al|escriba|escribanos|envie|mande|haga clic|visite)\b"
+)
+
+_COMMANDS = re.compile(r"\b(?:stop|stopall|unsubscribe|unsub|unstop|optout|opt[\s-]out|arret)\b")
+_COMMANDS_IN_CAPITALS = frozenset({"START", "HELP", "END", "QUIT", "CANCEL", "REVOKE", "YES", "INFO", "ALTO", "BAJA"})
+_CLAUSE_END = re.compile(r"[:;,.!?|()]+|\s-+\s")
+_NO_COMMAND = re.compile(
+    r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop[\s-](?:&|and|n)[\s-](?:shop|go)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +115,7 @@ class RefusedJob:
 
     Attributes:
         job_id: the job.
-        reason: a rule of `wording_rules`, a reason of `employer_review`, or `unwritable`.
+        reason: one of `RULES`, a reason of `employer_review`, or `unwritable`.
         why: the field and what was found in it, for people.
     """
 
@@ -52,7 +135,7 @@ def word_jobs(
     """Return the wording of every job that has one, and those that have none, ordered by job.
 
     Args:
-        jobs: `plan_inputs.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
         policy: the brand and the refused phrases.
         link_key: of the links' tokens.
         link_base: what precedes them.
@@ -95,3 +178,81 @@ def refusal(job: Mapping[str, object], policy: MessagingPolicy, withheld: Mappin
 def refusal_counts(refused: Iterable[RefusedJob]) -> dict[str, int]:
     """Return how many jobs were refused, by reason, in the order of the reasons' names."""
     return dict(sorted(Counter(job.reason for job in refused).items()))
+
+
+def _has_address(text: str) -> bool:
+    rest = _DOTTED_WORDS.sub(" ", text)
+    if _ADDRESS.search(rest):
+        return True
+    return any(not _ABBREVIATIONS.fullmatch(match.group(1)) for match in _DOTTED.finditer(rest))
+
+
+def _has_phone_number(text: str) -> bool:
+    digits = _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), text)
+    rest = _MONEY_HOURS_YEARS.sub(" a ", _AMOUNTS_AND_VACANCIES.sub(" a ", digits))
+    if _DIGIT_RUN.search(rest) or _SPELLED_DIGITS.search(rest) or _VANITY.search(text):
+        return True
+    if sum(c.isdigit() for c in digits) < 7:
+        return False
+    import phonenumbers
+
+    matcher = phonenumbers.PhoneNumberMatcher(digits, "US", leniency=phonenumbers.Leniency.VALID)
+    return next(iter(matcher), None) is not None
+
+
+def _has_command(original: str, text: str) -> bool:
+    if _COMMANDS.search(_NO_COMMAND.sub(" ", text)):
+        return True
+    return any(_is_shouted(re.findall(r"[A-Za-z]+", clause)) for clause in _CLAUSE_END.split(original))
+
+
+def _is_shouted(words: list[str]) -> bool:
+    """Return whether one word stands out as a command; a clause all in capitals is a heading."""
+    shouted = [word for word in words if word in _COMMANDS_IN_CAPITALS]
+    return bool(shouted) and (len(words) == 1 or any(not word.isupper() for word in words))
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[^a-z]", "", fold(text).translate(_AS_LETTERS))
+
+
+def _as_read(text: str) -> tuple[str, ...]:
+    """Return the words as they were written, and as a text would hold them where that differs."""
+    try:
+        sent = to_gsm7(text)
+    except InvalidInputError:
+        return (text,)  # never sent: no text can be made of it
+    return (text,) if sent == text else (text, sent)
+
+
+def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
+    folded = " ".join(fold(text).split())
+    if foreign_letters(text):
+        yield LOOK_ALIKE
+    if _has_address(folded):
+        yield WEB_ADDRESS
+    if _has_phone_number(folded):
+        yield PHONE_NUMBER
+    if _ACTION.search(folded):
+        yield CALL_TO_ACTION
+    if _has_command(text, folded):
+        yield COMMAND_WORD
+    if _squeezed(brand) in _squeezed(text):
+        yield OWN_BRAND
+    if any(re.search(rf"\b{re.escape(phrase)}\b", folded) for phrase in phrases):
+        yield REFUSED_PHRASE
+
+
+@lru_cache(maxsize=65_536)
+def broken_rules(text: str, brand: str, phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rules of `RULES` that a stranger's words break, in their order; empty when they may be sent.
+
+    Args:
+        text: a title or an employer's name, as it was written.
+        brand: ours, which nobody else may speak for.
+        phrases: refused wherever they stand, in lower case (`MessagingPolicy.refused_phrases`).
+    """
+    if len(text) > LONGEST:
+        return (TOO_LONG,)
+    found = {rule for words in _as_read(text) for rule in _broken(words, brand, phrases)}
+    return tuple(rule for rule in RULES if rule in found)
