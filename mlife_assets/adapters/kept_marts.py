@@ -29,7 +29,6 @@ from mlife_assets.core.windows import add_days
 DAYS_AT_ONCE = 14
 """Days that are read and written at once, so that memory holds two weeks and not a history; more where rows spread."""
 Derive = Callable[[pa.Table], pa.Table]
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -78,11 +77,11 @@ class KeptMarts:
         self._made: dict[object, Any] = {}
         self._views: list[mmap.mmap] = []
 
-    def once(self, make: Callable[[T], R], argument: T) -> R:
-        """Return what `make` makes of an argument: the same each time, for as long as rows are kept."""
-        if make not in self._made:
-            self._made[make] = make(argument)
-        made: R = self._made[make]
+    def once(self, key: object, make: Callable[[], R]) -> R:
+        """Return the value of a key, made when it is first asked for and kept as long as rows are."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: R = self._made[key]
         return made
 
     def rest(self) -> None:

@@ -79,7 +79,9 @@ def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date
 def training_marts(platform: ModelPlatform) -> TrainingMarts:
     """Return the marts of a platform; in a run, what one step selected of them another takes."""
     marts = platform.warehouse
-    return marts.once(TrainingMarts, platform) if isinstance(marts, KeptMarts) else TrainingMarts(platform)
+    if isinstance(marts, KeptMarts):
+        return marts.once(TrainingMarts, lambda: TrainingMarts(platform))
+    return TrainingMarts(platform)
 
 
 def day_training_set(platform: ModelPlatform, day: date) -> TrainingSet:
