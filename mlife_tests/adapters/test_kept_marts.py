@@ -118,12 +118,12 @@ def test_columns_are_derived_once_beside_the_rows_as_they_were(kept: KeptMarts) 
 
 def test_no_file_is_left_and_tables_outlive_what_was_kept(kept: KeptMarts, tmp_path: Path) -> None:
     found = kept.read("examples", start=day(0), end=day(59))
-    sets = kept.once(dict[str, int], ())
-    assert kept.once(dict[str, int], ()) is sets
+    sets = kept.once("sets", dict[str, int])
+    assert kept.once("sets", dict[str, int]) is sets
     assert list(tmp_path.iterdir()) == []
     kept.forget()
     assert found.equals(Marts().rows)
-    assert kept.once(dict[str, int], ()) is not sets
+    assert kept.once("sets", dict[str, int]) is not sets
 
 
 def test_a_full_disk_is_named(kept: KeptMarts) -> None:

@@ -47,8 +47,8 @@ def test_a_run_keeps_rows_of_its_own_until_another_asks(tmp_path: Path) -> None:
     assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
     assert one.event_log is platform.event_log is churn.event_log
     assert one.warehouse is not platform.warehouse
-    made = one.warehouse.once(dict, ())
+    made = one.warehouse.once("made", dict)
     other = in_run(platform, "other")
     assert other.warehouse is not one.warehouse
-    assert one.warehouse.once(dict, ()) is not made
+    assert one.warehouse.once("made", dict) is not made
     assert in_run(platform, "one") is not one
