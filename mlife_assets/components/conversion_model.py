@@ -1,11 +1,12 @@
 """A model over the tables of somebody else's project, as a Dagster component.
 
-Belongs here: the attributes of an instance, and the definitions that follow from them. Does not belong here: the record
-that they make (`core.own_model`), the assets (`model_chain`, `tables.ingestion`).
+Belongs here: the attributes of an instance, the definitions that follow from them, the file that `dg scaffold defs`
+writes. Does not belong here: the record that they make (`core.own_model`), the assets (`model_chain`, `own_tables`).
 
 Concept: a project declares in `defs.yaml` which of its assets deliver examples and rows to score. What it gets is the
 chain that every model of mlife has. Instances of a project share one resource, the `platform`, since Dagster merges
-definitions only where a resource is the same object.
+definitions only where a resource is the same object. Dagster's own scaffolder writes `attributes: {}`, which does not
+load; ours writes every attribute that is needed, with a comment.
 """
 
 from dataclasses import dataclass
@@ -17,17 +18,15 @@ import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
-from mlife_assets.components.conversion_scaffold import ConversionModelScaffolder
+from mlife_assets.components import own_tables
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.model_jobs import model_jobs, retrained, searched
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
 from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.monitoring.special import Special
+from mlife_assets.components.own_tables import daily_schedule, in_order
 from mlife_assets.components.platform.table_platform import TablePlatform
-from mlife_assets.components.tables import ingestion
-from mlife_assets.components.tables.order import in_order
-from mlife_assets.components.tables.schedule import daily_schedule
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
@@ -37,6 +36,50 @@ from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
 FILE = "defs.yaml"
 MATURITY_DAYS_MAXIMUM = 366
+TEMPLATE = """type: {type_name}
+attributes:
+  # Lower-case words joined by underscores: the group, and the first part of every asset key.
+  name: {name}
+  title: Who converts
+  # Finishes the sentence "the chance that".
+  outcome: a person converts
+  # Two daily-partitioned assets of this project. Partition D of the examples holds the rows whose outcome became
+  # known for good by the morning of D; partition D of the rows holds those to score on D.
+  examples: {name}_examples
+  rows: {name}_rows
+  start_date: "2026-01-01"
+  # As the partitions of the two assets have it. 1: today has a partition, so that a row is scored on its day. 0: it has
+  # one tomorrow.
+  end_offset: 1
+  # After so many days every label of a day is final; with a column `label_time` a row may say an earlier day.
+  maturity_days: 7
+  columns:
+    entity: person_id
+    time: day
+    label: is_converted
+    features: [visits_7d]
+    categoricals: []
+  # Policies are mlife's own unless fields are stated, for example:
+  # promotion:
+  #   gate_weeks: 2
+"""
+
+
+class ConversionModelScaffolder(dg.Scaffolder):
+    """Writes a `defs.yaml` whose attributes are there and explained."""
+
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+        """Write the file. Raises InvalidInputError for another format than YAML, and for a file of another instance."""
+        if request.scaffold_format != "yaml":
+            raise InvalidInputError(f"format: it is {request.scaffold_format}; a ConversionModel is declared in YAML")
+        if request.append:
+            raise InvalidInputError(
+                f"{request.target_path} declares something already; scaffold each ConversionModel into a folder of its "
+                "own"
+            )
+        name = request.target_path.name.lower().replace("-", "_")
+        text = TEMPLATE.format(type_name=request.type_name, name=name)
+        (request.target_path / FILE).write_text(text, encoding="utf-8")
 
 
 class ConversionColumns(dg.Model, dg.Resolvable):
@@ -141,7 +184,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         jobs = model_jobs(graph, retrained(graph))
         retraining = next(job for job in jobs if job.name == graph.named(RETRAINING_JOB))
         assets = [
-            *ingestion.build_assets(graph, own.rows, upstream),
+            *own_tables.build_assets(graph, own.rows, upstream),
             *chain_assets(graph, Special()),
             *entity_assets(graph),
         ]
@@ -153,7 +196,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         )
         return dg.Definitions(
             assets=self._as_declared(assets),
-            asset_checks=[*ingestion.build_checks(graph), *chain_checks(graph), *entity_checks(graph)],
+            asset_checks=[*own_tables.build_checks(graph), *chain_checks(graph), *entity_checks(graph)],
             jobs=[daily, *jobs],
             schedules=[daily_schedule(graph, daily, start_date=own.start_date, end_offset=self.end_offset)],
             sensors=[build_retrain_sensor(graph, retraining)],

@@ -1,6 +1,7 @@
 """In which order the days of somebody's own tables are decided.
 
-Belongs here: which day has to be run before another. Does not belong here: which days there are (`components.tables`).
+Belongs here: which day has to be run before another. Does not belong here: which days there are
+(`components.own_tables`).
 
 Concept: a day decides on what the days before decided, so cooldown, budgets and confirmed drifts need them in order.
 What was decided out of order on purpose is not asked for again: only days since the last decided one count.

@@ -15,13 +15,12 @@ import dagster as dg
 import pytest
 
 from mlife_assets import components
-from mlife_assets.components import model_chain, model_parts
+from mlife_assets.components import model_chain, model_parts, own_tables
 from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import texts
 from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.tables import ingestion
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
@@ -170,7 +169,7 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
         texts,
         marts_on_athena,  # on AWS alone
     ]
-    of_other_projects = [ingestion]
+    of_other_projects = [own_tables]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
 
 

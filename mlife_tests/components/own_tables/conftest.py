@@ -20,8 +20,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from mlife_assets.components.own_tables import SKIP_TAG
 from mlife_assets.components.platform.table_platform import TablePlatform
-from mlife_assets.components.tables.order import SKIP_TAG
 from mlife_assets.core.windows import add_days
 
 FIRST = date(2013, 1, 3)

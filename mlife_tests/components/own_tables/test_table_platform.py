@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.components.monitoring.inputs import mature_exposures
+from mlife_assets.components.own_tables import refusals_of, take_in
 from mlife_assets.components.platform.table_platform import TablePlatform
-from mlife_assets.components.tables.ingestion import refusals_of, take_in
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.windows import add_days, last_mature_exposure_day

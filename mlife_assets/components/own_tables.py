@@ -1,38 +1,50 @@
-"""Taking in what a project's own assets deliver for a day: examples, and rows to score.
+"""The tables that a project's own assets deliver day by day: examples, and rows to score.
 
-Belongs here: the two assets of a model and their checks. Does not belong here: which rows are refused
-(`core.own_rows`), what an asset may return (`adapters.delivered_tables`).
+Belongs here: the two assets of a model and their checks, the order of their days, the schedule of the daily job. Does
+not belong here: which rows are refused (`core.own_rows`), what an asset may return (`adapters.delivered_tables`), which
+day comes first (`core.own_order`), the job (`conversion_model`).
 
 Concept: the assets upstream come as Dagster inputs, through the IO manager of the project, one partition a run: what a
 range of partitions looks like is each IO manager's own business. A row that is not as declared is refused and counted,
 and the others are taken: accepted + rejected = delivered. Materializing a day again replaces it, but never rows by
 none: they may have been learned from. The table is written before the report that says that it is there, so that a day
 on which a run stopped between them has not landed, and running it again heals it.
+
+Dagster may run a backfill side by side and in any order, and a day decides on what the days before decided. So a day
+that comes too early is refused. Partitions of the upstream asset count as well as what was taken in: the first run of a
+backfill finds nothing taken in. The schedule runs at 18:00 UTC for the newest partition: today's where partitions begin
+with their day (`end_offset` 1), else yesterday's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlife_assets.adapters.delivered_tables import delivered_table
 from mlife_assets.adapters.ingest_report import Outcome, type_report
 from mlife_assets.adapters.table_marts import with_terms
-from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.model_graph import ModelGraph, Require
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, checked_days, days_to_land
+from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.table_platform import ingest_report_of
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
+from mlife_assets.core.own_order import day_to_run_first
 from mlife_assets.core.own_rows import EXAMPLES, ROWS, Judged, OwnRows, judge_examples, judge_rows
+from mlife_assets.core.windows import RUN_HOUR_UTC, add_days
 
 GROUP = "features"
-EMPTY_TAG, SAID = "mlife/empty_is_meant", "true"
+SAID = "true"
+EMPTY_TAG = "mlife/empty_is_meant"
 """Tag of a run that may replace rows of a day by none."""
 Judge = Callable[[pa.Table, OwnRows, date], Judged]
 JUDGES: Mapping[str, Judge] = {EXAMPLES: judge_examples, ROWS: judge_rows}
@@ -40,6 +52,8 @@ DESCRIPTIONS = {
     EXAMPLES: "Examples whose outcome became known for good by the morning of the day, as the project delivers them.",
     ROWS: "Rows to score on the day, as the project delivers them.",
 }
+SKIP_TAG = "mlife/skips_earlier_days"
+"""Tag of a run that decides although earlier days were not decided, and never will be."""
 
 
 def take_in(
@@ -171,3 +185,57 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
         )
 
     return check
+
+
+def in_order(upstream: dg.AssetKey, start_date: date) -> Require:
+    """Return what refuses a day before its time; `upstream` delivers the examples, from `start_date` on."""
+
+    def require(context: dg.AssetExecutionContext, platform: ModelPlatform, day: date) -> None:
+        if context.run.tags.get(SKIP_TAG) == SAID:
+            return
+        theirs = _days(context.instance.get_materialized_partitions(upstream))
+        taken_in = set(platform.model_tables.report_days(ingest_report_of(EXAMPLES)))
+        delivered = [one for one in theirs | taken_in if one >= start_date]
+        decided = [row["as_of_date"] for row in decision_rows(platform)]
+        first = day_to_run_first(day, delivered, decided)
+        if first is not None:
+            name = platform.model_name
+            raise UpstreamMismatchError(
+                f"{day} cannot be decided: days run in order, and {first} was not decided yet; run {name}_daily_job "
+                f"for {first} first, and for each day until {day}, or launch this run with the tag {SKIP_TAG}: {SAID} "
+                "to begin here"
+            )
+
+    return require
+
+
+def _days(keys: Iterable[str]) -> set[date]:
+    """Return partitions as days; an asset that has others beside them says nothing by those."""
+    found = set()
+    for key in keys:
+        with suppress(ValueError):
+            found.add(date.fromisoformat(key))
+    return found
+
+
+def daily_schedule(
+    graph: ModelGraph, job: UnresolvedAssetJobDefinition, *, start_date: date, end_offset: int
+) -> dg.ScheduleDefinition:
+    """Return the schedule of a daily job, whose partitions begin with `start_date` and end as `end_offset` says."""
+
+    @dg.schedule(
+        name=graph.named("daily_schedule"),
+        job=job,
+        cron_schedule=f"0 {RUN_HOUR_UTC} * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="The daily job for the newest partition. Off until it is turned on.",
+    )
+    def newest_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Ask for the newest day."""
+        newest = add_days(context.scheduled_execution_time.astimezone(UTC).date(), end_offset - 1)
+        if newest < start_date:
+            return dg.SkipReason(f"The first partition is {start_date}.")
+        return dg.RunRequest(run_key=newest.isoformat(), partition_key=newest.isoformat())
+
+    return newest_day

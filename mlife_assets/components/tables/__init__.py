@@ -1,1 +1,0 @@
-"""Own tables: taking in what the assets of a project deliver for a model."""
