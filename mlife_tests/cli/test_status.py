@@ -1,4 +1,4 @@
-"""Where things stand, gathered by `mlife_assets.cli.standing` and told by `mlife status`."""
+"""Where things stand, gathered by `mlife_assets.cli.status` and told by `mlife status`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import orjson
 
-from mlife_assets.cli.standing import standing_of
+from mlife_assets.cli.status import standing_of
 from mlife_assets.core.windows import add_days, run_time
 
 
