@@ -1,16 +1,21 @@
 """The standalone deployment: data that others deliver, people of the owner's, real time.
 
-Belongs here: what stands behind its ports. Does not belong here: how it mails (`standalone_mails`), reading the owner's
-tables (`people_file`, `audit_file`).
+Belongs here: what stands behind its ports, and how it mails: through a relay to people, or into a folder to nobody.
+Does not belong here: reading the owner's tables (`people_file`, `audit_file`), mails (`recruiting.mail`).
 
 Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
 and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
 to what the embedded deployment does.
+
+Without a relay mails are rehearsed, but not in a home that has mailed people: a shell that lacks the variable would
+take mails for sent, and nobody would read the answers. There what came back is read, and a plan waits for a process
+that has the variable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,19 +24,31 @@ from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.mailboxes import (
+    FolderMailbox,
+    MailFaults,
+    ReturnedFolder,
+    SendJournal,
+    SmtpMailbox,
+    SmtpServer,
+)
+from mlife_assets.adapters.mailboxes.journal import has_entries
+from mlife_assets.adapters.mailboxes.relay_checkup import SETTING as RELAY
+from mlife_assets.adapters.mailboxes.relay_checkup import look_at_relay
 from mlife_assets.adapters.people_file import SETTING as CONTACTS
 from mlife_assets.adapters.people_file import OwnersContacts
-from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.private_files import private_file, private_folder
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.errors import NotGivenError
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home
-from mlife_assets.deployments.standalone_mails import look_at_mails, mails_of
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.ports import AddressBook
+from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
+from mlife_assets.recruiting.ports import AddressBook, MessageGateway
 from mlife_assets.settings import Settings
 
 NAME = "standalone"
@@ -61,6 +78,15 @@ TEXTS_NOBODY = GatewayFaults(
     other_share=0,
 )
 """Real people's records must hold no receipt or STOP that was made up."""
+NO_RELAY = (
+    f"{RELAY}: it is not set, and mails of this home went out through a relay; set it, or rehearse in another home"
+)
+REHEARSED = "mails are rehearsed: a folder takes them, and nobody gets one"
+MAILS, JOURNAL, RETURNED = "mail", "journal", "returned"
+MAILS_NOBODY = MailFaults(
+    throttled_share=0, rejected_share=0, timeout_share=0, delivered_share=0, unsubscribe_share=0, complaint_share=0
+)
+"""Real people's records must hold no receipt, unsubscription or complaint that was made up."""
 
 
 def standalone(home: Home) -> Deployment:
@@ -164,3 +190,54 @@ def require_readable(settings: Settings) -> None:
 def clock_of(settings: Settings) -> Clock:
     """Return the machine's clock, or the one in a file with which somebody tries days out."""
     return SystemClock() if settings.clock_file is None else FileClock(settings.clock_file)
+
+
+@dataclass(frozen=True)
+class Mails:
+    """How a home mails.
+
+    Attributes:
+        mailbox: makes the provider; opens no connection.
+        names: that of the provider, and of the one which may have been it before.
+        silent: why nothing can be sent from this process; empty where something can.
+    """
+
+    mailbox: Callable[[], MessageGateway]
+    names: tuple[str, str]
+    silent: str
+
+
+def mails_of(home: Home) -> Mails:
+    """Return how a home mails; opens nothing. Settings that name a relay name the owner's letterhead, too."""
+    relay, folder = home.settings.relay, home.settings.private_folder / MAILS
+    has_mailed = has_entries(folder / JOURNAL)
+
+    def rehearsal() -> MessageGateway:
+        return FolderMailbox(private_folder(folder), home.stationery, seed=home.settings.seed, faults=MAILS_NOBODY)
+
+    def to_people() -> MessageGateway:
+        server = None if relay is None else SmtpServer(**asdict(relay))
+        returned = ReturnedFolder(private_folder(folder) / RETURNED, home.stationery)
+        return SmtpMailbox(server, home.stationery, SendJournal(folder / JOURNAL), returned)
+
+    names = FolderMailbox.name, SmtpMailbox.name
+    if relay is None and not has_mailed:
+        return Mails(rehearsal, names, "")
+    return Mails(to_people, names[::-1], NO_RELAY if relay is None else "")
+
+
+def look_at_mails(settings: Settings) -> list[Finding]:
+    """Return what was found of the letterhead and of the relay, which is greeted."""
+    found: list[Finding] = []
+    with faults_found(LETTERHEAD, found):
+        letterhead = settings.own_letterhead()
+        if letterhead is not None:
+            found.append(Finding(LETTERHEAD, f"mails are from {letterhead.brand}, {letterhead.sender}"))
+    with faults_found(RELAY, found):
+        if settings.relay is not None:
+            found += look_at_relay(SmtpServer(**asdict(settings.relay)))
+        elif has_entries(settings.private_folder / MAILS / JOURNAL):
+            raise NotGivenError(NO_RELAY)
+        else:
+            found.append(Finding(RELAY, REHEARSED))
+    return found
