@@ -1,13 +1,15 @@
 """The object store port over obstore: one code path for a local folder and a bucket.
 
-Belongs here: keys, write-once puts, and the translation of obstore's errors into ours. Does not belong here: what is
-stored (event log, tables, artifacts) and how it is encoded.
+Belongs here: keys, write-once puts, the translation of obstore's errors into ours, listing and reading a local folder.
+Does not belong here: what is stored (event log, tables, artifacts) and how it is encoded.
 
 Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
 listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
 file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
 manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed and its
-files are read without obstore, which takes several times as long, with the same answers (`local_files`).
+files are read without obstore, which takes several times as long, with the same answers. A listing needs names alone,
+and the kind of an entry comes with its name, so no file is asked about. Links are followed; a link to nothing is passed
+over, and so is what a put has not finished. What cannot be listed is an error and never left out.
 
 A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
 arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
@@ -19,6 +21,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +38,6 @@ from obstore.exceptions import (
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
-from mlife_assets.adapters.local_files import listed_files, listed_folders, read_file
 from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
@@ -65,6 +67,10 @@ CHECKUP = "checkup"
 """The first segment of what a look at a store leaves (`store_checkup`)."""
 CONFLICT_TRIES, CONFLICT_PAUSE_SECONDS = 8, 0.05
 """How often a conditional put is made again while another of the same key is on its way; the pause doubles."""
+_STAGED = re.compile(r"[^#]*#[0-9]+")
+"""A file that obstore has not linked into place yet."""
+_NO_KEY = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
+"""Control characters, and bytes that are not UTF-8."""
 
 
 class ObstoreObjectStore:
@@ -295,3 +301,90 @@ def _disk_fault(path: str, error: Exception) -> MlifeError:
     if isinstance(error, _REFUSED):
         return PermanentError(f"access to {path} was refused: {reason}; grant read and write on the store")
     return disk_error(path, error) or TransientError(f"the object store failed on {path}: {reason}; try again")
+
+
+def listed_files(root: Path, prefix: str) -> list[str]:
+    """Return the keys of all files below the folder `prefix` of `root`, sorted; none where there is no such folder.
+
+    Raises:
+        NotFoundError: `root` is gone.
+        ValueError: `prefix`, or a name below it, is no key.
+        OSError: a folder cannot be read, or a link leads back to a folder that it lies in.
+    """
+    _require_folder(root)
+    found, waiting = list[str](), [_plain(prefix)]
+    while waiting:
+        folder = waiting.pop()
+        for entry in _entries(root, folder):
+            key = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir():
+                _require_way_out(root, key, entry)
+                waiting.append(key)
+            elif entry.is_file() and not _STAGED.fullmatch(entry.name):
+                found.append(_key(key))
+    return sorted(found)
+
+
+def read_file(root: Path, key: str) -> bytes:
+    """Return the bytes of the file `key` of `root`.
+
+    Raises:
+        FileNotFoundError: there is no such file, or it is a folder.
+        ValueError: `key` is none.
+        OSError: it cannot be read, or no put has finished it.
+    """
+    plain = _plain(key)
+    if not plain or _STAGED.fullmatch(plain.rpartition("/")[2]):
+        raise OSError(f"{key!r} is not the name of a whole file")
+    try:
+        with open(f"{root}/{plain}", "rb", buffering=0) as file:
+            return file.read()
+    except IsADirectoryError as error:
+        raise FileNotFoundError(*error.args) from error
+
+
+def listed_folders(root: Path, prefix: str) -> list[str]:
+    """Return the names of the folders directly below `prefix` of `root`, sorted; raises as `listed_files`."""
+    _require_folder(root)
+    return sorted(_key(entry.name) for entry in _entries(root, _plain(prefix)) if entry.is_dir())
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise NotFoundError(f"folder {root} of the object store is gone; restore it")
+
+
+def _plain(prefix: str) -> str:
+    """Return a prefix without slashes around it."""
+    plain = prefix.removeprefix("/").removesuffix("/")
+    if plain and not {"", ".", ".."}.isdisjoint(plain.split("/")):
+        raise ValueError("a segment is empty or leads elsewhere")
+    return _key(plain)
+
+
+def _key(name: str) -> str:
+    if _NO_KEY.search(name):
+        raise ValueError(f"{name!r} is no name that a key can have; rename or remove it")
+    return name
+
+
+def _entries(root: Path, folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies in a folder; nothing where it is gone, or a file."""
+    try:
+        with os.scandir(f"{root}/{folder}") as entries:  # a `Path` takes longer than its listing
+            yield from entries
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        if not (root / folder).is_file():
+            raise
+
+
+def _require_way_out(root: Path, key: str, entry: os.DirEntry[str]) -> None:
+    """Raise OSError when a link leads to a folder that it lies in, which would be listed for ever."""
+    if entry.is_symlink():
+        for folder in (root / key).parents:
+            if folder.samefile(entry.path):
+                raise OSError(f"the link {key} leads to a folder that it lies in; remove it")
+            if folder == root:
+                return
