@@ -2,7 +2,7 @@
 
 Belongs here: copying a ledger into a file while others write, wherever it is; looking into a file without opening it
 as the ledger. Does not belong here: the ledger (`send_ledger`), what else is in a backup (`backups`), putting a file in
-the place of a ledger (`ledger_places`).
+the place of a ledger (`restored_backups`).
 """
 
 from __future__ import annotations

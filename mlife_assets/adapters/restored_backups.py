@@ -1,32 +1,56 @@
 """Backups put back with care.
 
-Belongs here: what of a backup goes where, in which order, and what must not be replaced. Does not belong here: making
-and reading one (`backups`), replacing a ledger (`ledger_places`), what tells one home from another (`home_files`),
-bringing a restored ledger up to date (`ledger_catch_up`).
+Belongs here: what of a backup goes where, in which order, and what must not be replaced; replacing the ledger. Does not
+belong here: making and reading one (`backups`), how rows are carried (`send_ledger.rows`), what tells one home from
+another (`home_files`), bringing a restored ledger up to date (`ledger_catch_up`).
 
 Concept: restoring deletes nothing: a ledger or key that it replaces is moved aside, everything else is only added. The
-ledger goes where that of the home is, in a file or in a database, from wherever it was.
+ledger goes where that of the home is, in a file or in a database, from wherever it was. A file is written last, after
+the rest of a home was put back. In a database all is one transaction, under the lock of writers and open until the rest
+was put back: what it refuses is found before anything changed, and a crash on the way leaves the ledger that was there.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
+import sqlalchemy as sa
 
 from mlife_assets.adapters.backups import HEADS, KEYS, LAKE, PRIVATE_KEYS, Backup
 from mlife_assets.adapters.home_files import put_home_files, require_same_world
 from mlife_assets.adapters.lake_copy import fill_up, missing_in
-from mlife_assets.adapters.ledger_file import LEDGER_FILE
-from mlife_assets.adapters.ledger_places import LedgerInDatabase, LedgerInFile, move_aside, next_aside
-from mlife_assets.adapters.private_files import write_private
-from mlife_assets.core.errors import ContentConflictError
+from mlife_assets.adapters.ledger_file import (
+    LEDGER_FILE,
+    ledger_as_it_is,
+    ledger_facts,
+    rows_of_file,
+    write_ledger_file,
+)
+from mlife_assets.adapters.log_heads import FolderHeadStore
+from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
+from mlife_assets.adapters.private_files import private_folder, write_private
+from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
+from mlife_assets.adapters.send_ledger.rows import holds_rows, known_beyond, replace_rows
+from mlife_assets.adapters.send_ledger.schema import log_heads, write
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 
 RESTORED = "restored.json"
 """Says in a private folder that its home was put back: days since the backup may have been sent by one that is gone."""
+SIDECARS = ("-wal", "-shm")
+REPLACED = "replaced"
+_ON_THE_WAY = "restoring-"
+_REFUSED = (sa.exc.DataError, sa.exc.IntegrityError)
+"""What PostgreSQL says of a value that it does not take."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +136,156 @@ def restore_backup(
     if lake is not None:
         fill_up(lake, backup.folder / LAKE, backup.lake, missing)
     return Restored(moved, len(missing), puts_ledger)
+
+
+@dataclass(frozen=True)
+class LedgerInFile:
+    """The ledger of a home on SQLite, in its private folder."""
+
+    private: Path
+
+    def known_beyond(self, source: Path) -> list[str]:
+        """Return of which tables the ledger knows more than a backup's; ContentConflictError: it cannot be read."""
+        path = self.private / LEDGER_FILE
+        if not path.exists() or path.stat().st_size == 0:
+            return []
+        try:
+            ledger_facts(path)
+            with ledger_as_it_is(path) as present, ledger_as_it_is(source) as backup:
+                return known_beyond(present, backup)
+        except (IntegrityError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
+            raise ContentConflictError(
+                f"{path} is there and cannot be read ({type(error).__name__}); restore with --replace to move it aside"
+            ) from error
+
+    @contextmanager
+    def replaced_by(self, source: Path, aside: Path) -> Iterator[tuple[Path, ...]]:
+        """Move the file aside, with what SQLite has beside it; at the end put that of a backup in its place.
+
+        Yields:
+            What was moved.
+        """
+        path = self.private / LEDGER_FILE
+        there = [one for one in (path, *(path.with_name(LEDGER_FILE + end) for end in SIDECARS)) if one.exists()]
+        yield move_aside(there, self.private, aside)
+        write_private(path, source.read_bytes())
+
+
+@dataclass(frozen=True)
+class LedgerInDatabase:
+    """The ledger of a home on PostgreSQL.
+
+    Attributes:
+        address: of the database.
+        private: the private folder of the home, where copies are made on the way.
+        heads: folder of the backup's heads; a ledger that begins with another one is another home's.
+    """
+
+    address: str = field(repr=False)
+    private: Path
+    heads: Path
+
+    def known_beyond(self, source: Path) -> list[str]:
+        """Return of which tables the ledger knows more than a backup's; asking makes nothing.
+
+        Raises:
+            ContentConflictError: the ledger is another home's.
+            PermanentError, TransientError: the database cannot be reached or read.
+        """
+        if not holds_tables(self.address, LEDGER_SCHEMA):
+            return []
+        engine = open_schema(self.address, LEDGER_SCHEMA)
+        try:
+            with engine.connect() as connection:
+                if revision_of(connection) is None:
+                    return []
+                self._require_ours(connection)
+                with ledger_as_it_is(source) as backup:
+                    return known_beyond(connection, backup)
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def replaced_by(self, source: Path, aside: Path) -> Iterator[tuple[Path, ...]]:
+        """Write the rows that are there aside as a file and put those of a backup in their place; commit at the end.
+
+        Yields:
+            What was written aside.
+
+        Raises:
+            ContentConflictError: the ledger is another home's.
+            IntegrityError: the file holds something that cannot be put there.
+            PermanentError, TransientError: the database cannot be reached or written.
+        """
+        ledger = SqlLedger(open_schema(self.address, LEDGER_SCHEMA))
+        try:
+            with write(ledger.engine) as connection, self._folder_on_the_way() as folder:
+                self._require_ours(connection)
+                before = folder / LEDGER_FILE
+                if holds_rows(connection):
+                    write_ledger_file(connection, before)
+                _put_rows(source, connection, folder / "backup.sqlite")
+                moved = move_aside([before] if before.exists() else [], folder, aside)
+                os.sync()  # before the database forgets them
+                yield moved
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def _folder_on_the_way(self) -> Iterator[Path]:
+        """Make a folder for copies, and remove it at the end; what a killed restore left of its own is removed, too."""
+        private_folder(self.private)
+        for left in self.private.glob(f"{_ON_THE_WAY}*"):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=_ON_THE_WAY, dir=self.private) as folder:
+            yield Path(folder)
+
+    def _require_ours(self, connection: sa.Connection) -> None:
+        """Raise ContentConflictError where the first head differs from the backup's; release 0.1.0 kept none there."""
+        try:
+            first = FolderHeadStore(self.heads).get(0)
+        except NotFoundError:
+            return
+        if not sa.inspect(connection).has_table(log_heads.name):
+            return
+        body = connection.execute(sa.select(log_heads.c.body).where(log_heads.c.sequence == 0)).scalar()
+        if body is not None and str(body).encode() != first:
+            raise ContentConflictError(
+                "the ledger in the database of MLIFE_DATABASE is another home's than the backup's; name a database of "
+                "its own in MLIFE_DATABASE"
+            )
+
+
+LedgerPlace = LedgerInFile | LedgerInDatabase
+
+
+def next_aside(private: Path) -> Path:
+    """Return the folder for what is replaced now; an earlier restore's is never touched."""
+    number = 1
+    while (private / f"{REPLACED}-{number}").exists():
+        number += 1
+    return private / f"{REPLACED}-{number}"
+
+
+def move_aside(paths: Sequence[Path], root: Path, aside: Path) -> tuple[Path, ...]:
+    """Move files from below `root` into a folder, which is made for the first of them, and return where they are."""
+    moved = tuple(aside / path.relative_to(root).as_posix().replace("/", "-") for path in paths)
+    for path, target in zip(paths, moved, strict=True):
+        private_folder(aside)
+        path.rename(target)
+    return moved
+
+
+def _put_rows(source: Path, connection: sa.Connection, copy: Path) -> None:
+    try:
+        with rows_of_file(source, copy) as rows:
+            replace_rows(rows, connection)
+    except (ValueError, sa.exc.StatementError) as error:
+        fault = getattr(error, "orig", error)
+        # Anything else, such as a time-out, is no fault of the file.
+        if not isinstance(fault, (ValueError, sqlite3.Error)) and not isinstance(error, _REFUSED):
+            raise
+        words = str(fault).partition("\n")[0]
+        raise IntegrityError(
+            f"{source} holds what cannot be put into the database ({words}); use another backup"
+        ) from error

@@ -1,6 +1,6 @@
 """A backup of either kind put where a home has its ledger, in a file or in a database; over nothing newer, and whole.
 
-Exercises `mlife_assets.adapters.ledger_places`, too. What concerns files alone is in `test_backups.py`.
+Exercises `mlife_assets.adapters.restored_backups`, too. What concerns files alone is in `test_backups.py`.
 """
 
 from __future__ import annotations
