@@ -1,13 +1,14 @@
 """Asking a home in SQL: the marts, the event log as it is stored, tables of the lake.
 
-Belongs here: one connection that sees them under the names that Athena has for them, running a text. Does not belong
-here: the questions (`query_library`), which tables there are (`recruiting.sql_tables`).
+Belongs here: one connection that sees them under the names that Athena has for them, running a text, the library of
+questions below `mlife_assets/sql`. Does not belong here: which tables there are (`recruiting.sql_tables`).
 
 Concept: the warehouse is opened for reading, a text is one statement that reads, and before it runs the connection is
 closed to everything but the files of log and tables (`_close`). Log and lake are views over their Parquet files. A view
 is made where the text names it: to make all of them would list three years of files for a question about one mart.
-DuckDB skips the days of the log that a condition on `dt` rules out. Whoever reads the warehouse keeps dbt out of it, so
-a question ends before dbt gives up waiting.
+DuckDB skips the days of the log that a condition on `dt` rules out. A reader of the warehouse
+keeps dbt out of it, so a question ends before dbt gives up waiting. A file of the library is written once, in the words
+that DuckDB and Athena (Trino) share; its head says the question and each column.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,6 +27,7 @@ from mlife_assets.adapters.duckdb_bucket import open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.sql_types import duckdb_type
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES
@@ -56,6 +59,8 @@ MOST_SECONDS = 10
 MOST_ROWS = 1_000
 """How many rows of an answer are kept where nobody says how many."""
 _MEMORY, _DISK = "2GB", "4GB"
+FOLDER = Path(__file__).resolve().parents[1] / "sql"
+_COLUMN = re.compile(r"-- (?P<name>[a-z][a-z0-9_]*) {2,}(?P<meaning>\S.*)")
 
 
 @dataclass(frozen=True)
@@ -234,3 +239,44 @@ def _deadline(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A file of the library.
+
+    Attributes:
+        name: of the file, without its suffix.
+        question: what it answers, in one sentence.
+        columns: column -> what it holds, with its unit, in the order of the answer.
+        text: all of the file.
+    """
+
+    name: str
+    question: str
+    columns: dict[str, str]
+    text: str
+
+
+def query_names() -> list[str]:
+    """Return the names of the library, in order."""
+    return sorted(path.stem for path in FOLDER.glob("*.sql"))
+
+
+def read_query(name: str) -> Query:
+    """Return a query. Raises NotFoundError where there is none of that name; names those that there are."""
+    known = query_names()
+    if name not in known:
+        raise NotFoundError(f"there is no query {quoted(name)}; use one of {', '.join(known)}")
+    text = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    question, *rest = text.splitlines()
+    columns: dict[str, str] = {}
+    for line in rest:
+        if not line.startswith("--"):
+            break
+        if (match := _COLUMN.fullmatch(line)) is not None:
+            columns[match["name"]] = match["meaning"]
+        elif columns:
+            last = next(reversed(columns))
+            columns[last] += " " + line.removeprefix("--").strip()
+    return Query(name, question.removeprefix("-- "), columns, text)

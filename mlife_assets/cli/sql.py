@@ -1,6 +1,6 @@
 """`mlife sql`: asks a home in SQL.
 
-Belongs here: choosing a question, printing the answer. Does not belong here: the questions (`adapters.query_library`),
+Belongs here: choosing a question, printing the answer. Does not belong here: the questions (`mlife_assets/sql`),
 running them (`adapters.sql_session`).
 
 Concept: a question of the library has a name; anything else is asked in one's own words. Nothing that is asked changes
@@ -51,7 +51,7 @@ def sql(
 
     Exit codes: 0 done, 1 failed, or there is no such question or table.
     """
-    from mlife_assets.adapters.query_library import query_names, read_query
+    from mlife_assets.adapters.sql_session import query_names, read_query
 
     if query is not None and (name is not None or shows_text):
         raise typer.BadParameter("name a question or ask with --query, not both")

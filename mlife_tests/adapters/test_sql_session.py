@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from mlife_assets.adapters import sql_session
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.sql_session import MOST_SECONDS, SqlSession
+from mlife_assets.adapters.sql_session import MOST_SECONDS, SqlSession, query_names, read_query
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
@@ -22,6 +23,15 @@ from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
 PROFILES = Path(__file__).resolve().parents[2] / "dbt_project" / "profiles.yml"
 NOON = datetime(2026, 4, 4, 12, tzinfo=UTC)
+TEXT = """-- How many?
+--
+-- day      the day,
+--          in UTC
+-- jobs     jobs, a count
+
+-- not of the head: 1
+select 1
+"""
 
 
 class Lake(ObstoreObjectStore):
@@ -246,3 +256,22 @@ def test_a_lake_in_a_bucket_is_asked_alike(tmp_path: Path, s3_place: Bucket) -> 
     for url in (f"{s3_place.url}/secret.txt", f"{s3_place.endpoint}/x", "/etc/passwd"):
         with pytest.raises(InvalidInputError, match="Permission"):
             session.ask(f"select * from read_text('{url}')")
+
+
+def test_a_head_says_the_question_and_each_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jobs.sql").write_text(TEXT)
+    monkeypatch.setattr(sql_session, "FOLDER", tmp_path)
+    query = read_query("jobs")
+    assert (query.name, query.question, query.text) == ("jobs", "How many?", TEXT)
+    assert query.columns == {"day": "the day, in UTC", "jobs": "jobs, a count"}
+
+
+def test_the_missions_questions_are_there() -> None:
+    asked = {"conversion", "engagement", "fill_rate", "lift", "map_over_time", "messages", "opt_outs", "revenue"}
+    assert {*asked, "freshness"} == set(query_names())
+
+
+@pytest.mark.parametrize("name", ["jobs", "../secret", ""])
+def test_an_unknown_name_is_refused_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(NotFoundError, match="use one of conversion, engagement"):
+        read_query(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from mlife_assets.adapters.query_library import query_names, read_query
+from mlife_assets.adapters.sql_session import query_names, read_query
 
 
 @pytest.fixture

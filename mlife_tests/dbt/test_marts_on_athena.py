@@ -21,7 +21,7 @@ from infra.gate.bi_template import TEMPLATE
 from infra.gate.yaml_tags import read
 from mlife_assets.adapters.aws.athena_marts import DATABASE, FOLDER, AthenaMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.query_library import query_names, read_query
+from mlife_assets.adapters.sql_session import query_names, read_query
 from mlife_assets.components.metrics.marts_on_athena import PUBLISHED
 from mlife_assets.core.sql_types import duckdb_type, hive_type
 

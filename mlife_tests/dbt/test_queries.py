@@ -13,8 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.query_library import query_names, read_query
-from mlife_assets.adapters.sql_session import SqlSession
+from mlife_assets.adapters.sql_session import SqlSession, query_names, read_query
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
