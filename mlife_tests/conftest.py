@@ -6,6 +6,7 @@ world that `defs` and `e2e` look at. Does not belong here: other data, which liv
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import itertools
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -63,6 +64,17 @@ def pytest_configure(config: pytest.Config) -> None:
         Path(__file__).parent / "permitted.toml",
     )
     config.pluginmanager.register(record, "cpu-by-file")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Let the garbage collector pass by modules and items, now and later: millions of objects, a second a pass."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

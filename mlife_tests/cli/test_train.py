@@ -61,6 +61,15 @@ def train(run, folder: Path, out: Path, *more: str):
     return run("train", "--examples", str(folder / "rows.parquet"), *spec, "--out", str(out), *more)
 
 
+@pytest.fixture
+def trained(run, folder) -> Path:
+    """The output of a training, made once."""
+    out = folder / "trained"
+    if not out.exists():
+        assert train(run, folder, out).exit_code == 0
+    return out
+
+
 def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path):
     result = train(run, folder, tmp_path / "out", "--trials", "2")
     assert result.exit_code == 0, result.stderr
@@ -85,12 +94,10 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     assert len(found["search"]["trials"]) == 2
 
 
-def test_the_same_command_again_writes_the_same_bytes(run, folder, tmp_path):
-    for name in ("one", "two"):
-        assert train(run, folder, tmp_path / name).exit_code == 0
+def test_the_same_command_again_writes_the_same_bytes(run, folder, trained, tmp_path):
+    assert train(run, folder, tmp_path / "again").exit_code == 0
     one, two = (
-        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
-        for name in ("one", "two")
+        {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")} for out in (trained, tmp_path / "again")
     )
     assert one == two
 
@@ -107,8 +114,8 @@ def test_a_folder_of_an_earlier_training_holds_nothing_of_it_and_another_one_los
     assert (tmp_path / "out" / "plots" / "shap.png").exists()
 
 
-def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run, folder, tmp_path):
-    train(run, folder, tmp_path / "first")
+def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run, folder, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "first")
     result = train(run, folder, tmp_path / "second", "--champion", str(tmp_path / "first"), "--json")
     found = orjson.loads(result.stdout)
     assert found["outcome"] == "refused"
@@ -120,15 +127,6 @@ def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run
     assert "was changed" in broken.stderr
     absent = train(run, folder, tmp_path / "third", "--champion", str(tmp_path / "nowhere"))
     assert "holds no trained model" in absent.stderr
-
-
-@pytest.fixture
-def trained(run, folder) -> Path:
-    """The output of a training, made once."""
-    out = folder / "trained"
-    if not out.exists():
-        assert train(run, folder, out).exit_code == 0
-    return out
 
 
 @pytest.mark.parametrize(

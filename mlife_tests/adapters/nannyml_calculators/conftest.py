@@ -59,28 +59,34 @@ def explained():
 
 
 @pytest.fixture(scope="session")
-def explained_reference(pairs_world, world, policy, explained) -> MonitoringReference:
-    plain = build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_explained",
-        as_of=pairs_world.START + pairs_world.timedelta(days=30),
-        sample=pairs_world.pa.concat_tables([explained(world.day(offset), 1_500) for offset in range(14)]),
-        pair_rows=pairs_world.pair_rows(),
-        examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=200),
-    )
-    return plain.with_thresholds(learn_thresholds(plain, policy))
+def explained_reference(pairs_world, world, policy, explained, made_once) -> MonitoringReference:
+    def learned(_: Path) -> MonitoringReference:
+        plain = build_reference(
+            columns=PAIR_COLUMNS,
+            ids=("user_id", "job_id"),
+            model_version="mdl_explained",
+            as_of=pairs_world.START + pairs_world.timedelta(days=30),
+            sample=pairs_world.pa.concat_tables([explained(world.day(offset), 1_500) for offset in range(14)]),
+            pair_rows=pairs_world.pair_rows(),
+            examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=200),
+        )
+        return plain.with_thresholds(learn_thresholds(plain, policy))
+
+    return made_once("explained_reference", learned).result
 
 
 @pytest.fixture(scope="session")
-def reference(pairs_world, world, policy) -> MonitoringReference:
-    plain = build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_test",
-        as_of=pairs_world.START + pairs_world.timedelta(days=30),
-        sample=world.sample(),
-        pair_rows=pairs_world.pair_rows(),
-        examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=1_000),
-    )
-    return with_learned_thresholds(plain, policy)
+def reference(pairs_world, world, policy, made_once) -> MonitoringReference:
+    def learned(_: Path) -> MonitoringReference:
+        plain = build_reference(
+            columns=PAIR_COLUMNS,
+            ids=("user_id", "job_id"),
+            model_version="mdl_test",
+            as_of=pairs_world.START + pairs_world.timedelta(days=30),
+            sample=world.sample(),
+            pair_rows=pairs_world.pair_rows(),
+            examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=1_000),
+        )
+        return with_learned_thresholds(plain, policy)
+
+    return made_once("pairs_reference", learned).result

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -216,12 +217,23 @@ def replayed() -> Callable[..., Replayed]:
 
 
 @pytest.fixture(scope="session")
-def changed(replayed) -> Replayed:
+def changed(replayed, made_once) -> Replayed:
     """A replay of an abrupt change of concept on day 80."""
-    return replayed(make_rows(change_on=80))
+    return made_once("changed_replay", lambda _: replayed(make_rows(change_on=80))).result
 
 
 @pytest.fixture(scope="session")
-def calm(replayed) -> Replayed:
+def kept_calm(replayed, made_once) -> tuple[Replayed, dict[str, bytes]]:
+    """A replay without drift, and what its store holds."""
+
+    def made(_: Path) -> tuple[Replayed, dict[str, bytes]]:
+        store = MemoryStore()
+        return replayed(make_rows(), store=store), store.objects
+
+    return made_once("calm_replay", made).result
+
+
+@pytest.fixture(scope="session")
+def calm(kept_calm) -> Replayed:
     """A replay without drift."""
-    return replayed(make_rows())
+    return kept_calm[0]

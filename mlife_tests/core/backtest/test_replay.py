@@ -139,11 +139,12 @@ def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(repla
     assert ("estimator.LogisticRegression.C", "1.0") in setting_rows(found)
 
 
-def test_other_inputs_do_not_meet_in_one_store(replayed, rows, model, store):
-    replayed(rows(), store=store)
+def test_other_inputs_do_not_meet_in_one_store(replayed, rows, model, store, kept_calm):
+    store.objects.update(kept_calm[1])
     changed = model()
     changed = replace(changed, retrain=replace(changed.retrain, maximum_model_age_days=20))
     other = replayed(rows(), model=changed, store=store)
+    assert kept_calm[1]
     assert other.resumed_steps == 0
     assert other.result.policy("governed").trainings > 2
 
