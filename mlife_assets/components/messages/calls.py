@@ -43,7 +43,7 @@ from mlife_assets.recruiting.messaging.audience import with_consent
 from mlife_assets.recruiting.messaging.cohorts import held_out_mask
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.recruiting.reason_words import absence_words, reason_words
-from mlife_assets.recruiting.recruiter_call_list import (
+from mlife_assets.recruiting.recruiter_call_list.call_list import (
     CallCandidate,
     CalledJob,
     CallList,
