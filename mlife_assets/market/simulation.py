@@ -25,12 +25,11 @@ from mlife_assets.market.browsing import EXPORT_US, Impressions, browse
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.history import recruiter_texts
 from mlife_assets.market.injections import active
-from mlife_assets.market.mails import READING_US, MailItems, delivered_mails
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, ID_TYPE, Outcomes, joined, outcomes, rank_within
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
 from mlife_assets.market.state import MarketState, continued_config, first_state, load_state, save_state
-from mlife_assets.market.texts import Texts, delivered_texts, no_texts
+from mlife_assets.market.texts import READING_US, MailItems, Texts, delivered_mails, delivered_texts, no_texts
 from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, new_postings, withdrawals
 from mlife_assets.market.world import MarketConfig, Stream, generator
 
