@@ -3,13 +3,12 @@
 Belongs here: the names that other layers use. Does not belong here: protected attributes themselves, which only the
 restricted audit table holds (`core.ports.AuditAttributes`).
 
-Concept: measures are computed per user without any attribute (`measures`), compared between groups (`ratios`), and
+Concept: measures are computed per user without any attribute (`audit`), compared between groups (`audit`), and
 judged as a whole (`audit`).
 """
 
-from mlife_assets.core.training.fairness.audit import audit_fairness, fairness_condition
+from mlife_assets.core.training.fairness.audit import UserOutcomes, audit_fairness, fairness_condition, user_outcomes
 from mlife_assets.core.training.fairness.categories import ATTRIBUTE_WORDS, ETHNICITIES, SEXES, UNKNOWN
-from mlife_assets.core.training.fairness.measures import UserOutcomes, user_outcomes
 from mlife_assets.core.training.fairness.plots import plot_impact_ratios
 from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
 
