@@ -8,9 +8,16 @@ judged as a whole (`audit`).
 """
 
 from mlife_assets.core.training.fairness.audit import UserOutcomes, audit_fairness, fairness_condition, user_outcomes
-from mlife_assets.core.training.fairness.categories import ATTRIBUTE_WORDS, ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.core.training.fairness.plots import plot_impact_ratios
-from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
+from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTE_WORDS,
+    ETHNICITIES,
+    SEXES,
+    UNKNOWN,
+    FairnessAudit,
+    ImpactRow,
+    ImpactTable,
+)
 
 __all__ = [
     "ATTRIBUTE_WORDS",

@@ -36,8 +36,8 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.row_keys import IdColumn, encode_ids, encoded_tie_keys
 from mlife_assets.core.statistics import resampled_means
-from mlife_assets.core.training.fairness.categories import ATTRIBUTES, UNKNOWN, intersection
 from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTES,
     HIGH_ENOUGH,
     NO_RATIO,
     NOT_SETTLED,
@@ -45,9 +45,11 @@ from mlife_assets.core.training.fairness.results import (
     REFERENCE,
     SUPPRESSED,
     TOO_SMALL,
+    UNKNOWN,
     FairnessAudit,
     ImpactRow,
     ImpactTable,
+    intersection,
 )
 from mlife_assets.core.training.gate_examples import Condition
 
@@ -78,8 +80,8 @@ def audit_fairness(
     Args:
         model_version: who is audited.
         outcomes: what it does to n users.
-        sex: one of `categories.SEXES` or `unknown` for each user, shape (n,).
-        race_ethnicity: one of `categories.ETHNICITIES` or `unknown` for each user, shape (n,).
+        sex: one of `results.SEXES` or `unknown` for each user, shape (n,).
+        race_ethnicity: one of `results.ETHNICITIES` or `unknown` for each user, shape (n,).
         policy: minimum ratio, minimum share of a judged group, error, resamples and seed.
 
     Raises:

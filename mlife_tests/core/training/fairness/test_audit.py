@@ -28,8 +28,16 @@ from mlife_assets.core.training.fairness.audit import (
     share_ratio_interval,
     user_outcomes,
 )
-from mlife_assets.core.training.fairness.categories import ATTRIBUTES, ETHNICITIES, SEXES, UNKNOWN, intersection
-from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
+from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTES,
+    ETHNICITIES,
+    SEXES,
+    UNKNOWN,
+    FairnessAudit,
+    ImpactRow,
+    ImpactTable,
+    intersection,
+)
 
 POLICY = PromotionPolicy(bootstrap_resamples=300)
 # Applicants and selected by category, in the form of the example of 6 RCNY 5-301.
