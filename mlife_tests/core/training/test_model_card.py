@@ -27,7 +27,8 @@ from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.explain import plot_importance
-from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
+from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import (
     Contender,
     GateExamples,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import Comparison, Condition
 from mlife_assets.core.training.reliability import Calibration
 

@@ -19,7 +19,7 @@ from mlife_assets.core.pages.charts.intervals import Difference, forest, ratio_s
 from mlife_assets.core.pages.charts.reliability import Point, reliability_plot
 from mlife_assets.core.pages.charts.scales import MISSING, format_value
 from mlife_assets.core.statistics import wilson_interval
-from mlife_assets.core.training.fairness import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
+from mlife_assets.core.training.fairness.results import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.model_card.facts import CardMetric, ModelCard
 from mlife_assets.core.training.model_card.limits import cohort_words, derived_limits
