@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mlife_assets.core.pages import Link, Markup, page, render
-from mlife_assets.core.pages.charts.intervals import Difference, forest, ratio_strip
-from mlife_assets.core.pages.charts.reliability import Point, reliability_plot
+from mlife_assets.core.pages.charts.intervals import Difference, Point, forest, ratio_strip, reliability_plot
 from mlife_assets.core.pages.charts.scales import MISSING, format_value
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.fairness.results import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
