@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policy_bounds import require_bounded
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
 RECIPES = ("plain", "recent", "linear", "recent_linear")
 """How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
+
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -292,3 +295,22 @@ def policy_version(policy: object) -> str:
     """Return a short content hash of a policy dataclass instance."""
     text = json.dumps(asdict(policy), sort_keys=True)  # type: ignore[call-overload]
     return "pol_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class ExampleFilePolicy:
+    """Limits on a file of examples, which somebody else may have made, and on the SQL of its spec.
+
+    `maximum_bytes` bounds what an archive unpacks to and what the examples take in memory. Text packs 5 to 20 times
+    smaller; beyond `maximum_ratio`, which counts from `ratio_from_bytes` on, an archive is made to fill a disk.
+    """
+
+    maximum_bytes: int = 4 * GIB
+    maximum_ratio: int = 200
+    ratio_from_bytes: int = GIB // 16
+    memory_bytes: int = 4 * GIB
+    seconds: int = 600
+
+    def __post_init__(self) -> None:
+        require_bounded(self, maximum_bytes=(1, 2**44), maximum_ratio=(2, 1032), ratio_from_bytes=(0, 2**40))
+        require_bounded(self, memory_bytes=(GIB // 16, 2**44), seconds=(1, 86_400))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.example_file_policy import ExampleFilePolicy
 from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import ExampleFilePolicy
 
 
 @pytest.mark.parametrize(
