@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest import History, Replayed, prepare_history, replay
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
@@ -24,7 +23,7 @@ from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 
 FIRST = date(2025, 1, 1)
 TODAY = date(2026, 1, 1)
