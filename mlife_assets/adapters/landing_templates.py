@@ -18,7 +18,7 @@ from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.landed_names import NAME_LENGTH_MAXIMUM
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.recruiting.events import EVENT_TYPES
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlife_assets.core.landing_policy import LandingPolicy
-from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import (
+    BacktestPolicy,
+    LandingPolicy,
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+)
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
