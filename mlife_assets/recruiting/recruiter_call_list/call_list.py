@@ -24,7 +24,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.pages import Link, page, render
 from mlife_assets.core.pages.markup import writable
-from mlife_assets.recruiting.call_policy import CallPolicy
+from mlife_assets.recruiting.policies import CallPolicy
 
 NO_CALL_CONSENT, OPTED_OUT, HOLDOUT, SAME_PERSON = "no_call_consent", "opted_out", "holdout", "same_person"
 LOW_SCORE, NO_JOB, JOB_CAPACITY, CALL_CAPACITY = "low_score", "no_job", "job_capacity", "call_capacity"

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from mlife_assets.recruiting.call_policy import CallPolicy
+from mlife_assets.recruiting.policies import CallPolicy
 from mlife_assets.recruiting.recruiter_call_list.call_list import CallCandidate, CalledJob, CallList, build_call_list
 
 JOBS = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.call_policy import CallPolicy
+from mlife_assets.recruiting.policies import CallPolicy
 from mlife_assets.recruiting.recruiter_call_list import call_list as rules
 from mlife_assets.recruiting.recruiter_call_list.call_list import (
     COLUMNS,
