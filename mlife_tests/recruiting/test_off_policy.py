@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.recruiting.exploration import explore
+from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.off_policy.decisions import (
     LoggedDecisions,
