@@ -222,6 +222,14 @@ def changed(replayed, made_once) -> Replayed:
 
 
 @pytest.fixture(scope="session")
+def on_holdout(replayed, made_once) -> Replayed:
+    """The same where the gate judges one model on a holdout."""
+    model = make_model()
+    judged = replace(model, backtest=replace(model.backtest, gate_is_prequential=False))
+    return made_once("holdout_replay", lambda _: replayed(make_rows(change_on=80), judged)).result
+
+
+@pytest.fixture(scope="session")
 def kept_calm(replayed, made_once) -> tuple[Replayed, dict[str, bytes]]:
     """A replay without drift, and what its store holds."""
 
