@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from dagster._utils.warnings import suppress_dagster_warnings
 
+from mlife_assets import defs as declared
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.json_logs import log_as_json
 from mlife_assets.components.acts.jobs import ACT_JOBS
@@ -39,9 +40,12 @@ from mlife_assets.components.model_parts import ModelParts, build_model_parts
 from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform_model import PlatformModel
+from mlife_assets.components.running.driver import LOCATION
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.training_set import least_history_days
+from mlife_assets.garbage import rare_collections
+from mlife_assets.home_settings import PROJECT_ROOT
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 
@@ -184,6 +188,7 @@ def build_location(
 
 
 @dg.definitions
+@rare_collections()
 def defs() -> dg.Definitions:
     """Return the definitions of the environment that this process runs in.
 
@@ -214,7 +219,8 @@ def _load_instances() -> dg.Definitions:
     from dagster.components.core.snapshot import get_package_entry_snap
     from dagster_shared.serdes.objects.package_entry import json_for_all_components
 
-    tree = dg.ComponentTree.for_project(DEFS_FOLDER)
+    # `for_project` would find the same in pyproject.toml, which it reads three times.
+    tree = dg.ComponentTree(defs_module=declared, project_root=PROJECT_ROOT, code_location_name=LOCATION)
     offered = discover_package_objects(["dagster", "mlife_assets.components"])
     listed = json_for_all_components([get_package_entry_snap(key, thing) for key, thing in offered.items()])
     return dg.Definitions.merge(

@@ -38,6 +38,7 @@ from mlife_assets.cli.status import status
 from mlife_assets.cli.tables import tables_app
 from mlife_assets.cli.trace import trace
 from mlife_assets.cli.train import train
+from mlife_assets.garbage import rare_collections
 
 app = typer.Typer(
     cls=MlifeGroup,
@@ -85,7 +86,8 @@ def main() -> None:
     """Run the `mlife` command; never returns."""
     if sys.argv[1:2] in (["serve"], ["status"]):
         _keep_arrow_from_pandas()
-    app(prog_name="mlife")
+    with rare_collections():
+        app(prog_name="mlife")
 
 
 def _keep_arrow_from_pandas() -> None:

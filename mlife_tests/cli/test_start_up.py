@@ -59,13 +59,12 @@ def imported(said: str) -> set[str]:
 )
 def test_nothing_heavy_is_imported_before_it_is_used(
     lived_home,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     program: str,
     arguments: list[str],
     banned: tuple[str, ...],
 ) -> None:
-    monkeypatch.setenv("MLIFE_HOME", str(tmp_path if SERVED in program else lived_home.path))
+    monkeypatch.setenv("MLIFE_HOME", str(lived_home.path))
     ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2_000:]
     assert "mlife_assets" in imported(ran.stderr)

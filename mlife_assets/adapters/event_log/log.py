@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from threading import Lock
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -47,9 +49,10 @@ from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.ports import Append, ObjectStore, Rows
 from mlife_assets.core.windows import days_between
-from mlife_assets.recruiting.events import EVENT_TYPES, EventType
+from mlife_assets.recruiting.events import EVENT_TYPES, TIMESTAMP, EventType
 
 ORDER = ("observed_at", "event_id")
+EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 LISTED_BY_DAY_MAXIMUM = 31
 MICROSECONDS_PER_HOUR = 3_600_000_000
 OBSERVED_AT_LIMIT = 253_402_300_800_000_000
@@ -146,7 +149,7 @@ class ParquetEventLog:
         tables = [found[0] if len(found) == 1 else _merge(found) for _, found in sorted(hours.items())]
         if not tables:
             schema = _event_type(event_type).schema
-            return pa.schema([schema.field(name) for name in columns or schema.names]).empty_table()
+            return pa.Table.from_batches([], pa.schema([schema.field(name) for name in columns or schema.names]))
         return _first_of_each(pa.concat_tables(tables))
 
     def files(self, event_type: str, *, start: date | None = None, end: date | None = None) -> tuple[LogFile, ...]:
@@ -323,7 +326,18 @@ class RememberedEvents:
                 parts[file] = rows
         if parts.keys() != known.keys() or event_type not in self._rows:
             self._parts[event_type] = parts
-            self._rows[event_type] = tuple(log.in_order(event_type, parts).to_pylist())
+            self._rows[event_type] = tuple(_python_rows(log.in_order(event_type, parts)))
+
+
+def _python_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return what `to_pylist` does. That imports pandas for a time, which takes longer than all else of a start."""
+    columns = [
+        [None if at is None else EPOCH + timedelta(microseconds=at) for at in column.cast(pa.int64()).to_pylist()]
+        if column.type == TIMESTAMP
+        else column.to_pylist()
+        for column in table.columns
+    ]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _days_by_type(keys: Iterable[str]) -> dict[str, set[date]]:

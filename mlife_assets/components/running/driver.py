@@ -7,10 +7,8 @@ Concept: the demo goes through the same jobs, checks and sensors that `dagster d
 with the daemon, a `run_key` runs once: a key that has a run, successful or not, never runs again.
 """
 
-import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +20,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.core.errors import PermanentError
+from mlife_assets.garbage import rare_collections
 
 SENSOR_ROUNDS_MAXIMUM = 10
 DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
@@ -29,7 +28,6 @@ SAME_START_SECONDS = 5.0
 """A process's start is read from the machine's clock, which may be set meanwhile."""
 LOCATION = "mlife"
 """The name of the code location in `workspace.yaml`."""
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _REPOSITORY = RemoteRepositoryOrigin(
     code_location_origin=RegisteredCodeLocationOrigin(location_name=LOCATION), repository_name=SINGLETON_REPOSITORY_NAME
 )
@@ -143,7 +141,7 @@ class LifecycleDriver:
         tags: Mapping[str, str],
         run_config: Mapping[str, object] | None = None,
     ) -> JobRun:
-        with _rare_collections():
+        with rare_collections():
             result = self._definitions.resolve_job_def(job_name).execute_in_process(
                 instance=self._instance,
                 partition_key=partition_key,
@@ -185,17 +183,6 @@ def _show_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     shown = instance.get_run_by_id(run.run_id) or run
     origin = RemoteJobOrigin(repository_origin=_REPOSITORY, job_name=run.job_name)
     instance.run_storage.replace_job_origin(shown, origin)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python look for garbage seventy times less often: each look goes through the 700,000 objects of libraries."""
-    usual = gc.get_threshold()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _fail_orphans(instance: dg.DagsterInstance) -> None:

@@ -16,13 +16,13 @@ from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, da
 from mlife_assets.components.running.driver import (
     DRIVER_TAG,
     LOCATION,
-    OBJECTS_BETWEEN_COLLECTIONS,
     SENSOR_ROUNDS_MAXIMUM,
     STARTED_TAG,
     JobRun,
     LifecycleDriver,
 )
 from mlife_assets.core.errors import NotFoundError, PermanentError
+from mlife_assets.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 DAY = date(2026, 4, 10)
 PID = str(os.getpid())

@@ -1,0 +1,243 @@
+"""Leakage: what makes an evaluation look better than the model is.
+
+Belongs here: features and label times that betray the outcome, rows that training and gate share. Does not belong here:
+maturity and time order (`gate_examples`), which columns there are (`core.examples`).
+
+Concept: a feature that nearly decides the outcome by itself was recorded after it. A label time that does so was taken
+from the outcome: the newest days then hold those rows alone whose outcome came early. And where rows of the gate repeat
+rows of the training set more often than training rows repeat each other, somebody copied them. All are
+conditions of the gate: they refuse, and say which column or how many rows. What a step learned from that has no label
+yet is examined by the outcome of that step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.statistics import wilson_interval
+from mlife_assets.core.training.gate_examples import Condition
+
+SEPARATION_MAXIMUM = 0.98
+"""Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
+ROWS_EXAMINED = 100_000
+REPEATS_TOLERANCE = 0.1
+"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
+Fingerprints: TypeAlias = npt.NDArray[np.uint64]
+_POSITIVE = np.uint64(0x9E3779B97F4A7C15)
+"""Bits that a positive outcome flips."""
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well one feature alone predicts the outcome.
+
+    Attributes:
+        feature: its name.
+        area: area under the ROC curve, .5 to 1, whichever direction is better; a missing value is a value of its own.
+    """
+
+    feature: str
+    area: float
+
+
+def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> list[Separation]:
+    """Return how well each feature alone predicts the outcome, the best first.
+
+    A category is scored by the share of positives among its other rows; a missing number is tried below and above all
+    others. The order of rows does not matter.
+
+    Args:
+        matrix: float64 of shape (n, features).
+        outcome: bool (n,), both classes.
+        spec: names and which of them are categories.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if not 0 < outcome.sum() < len(outcome):
+        raise NotEnoughEvidenceError(f"{int(outcome.sum())} positives in {len(outcome)} rows; both classes are needed")
+    found = []
+    for place, name in enumerate(spec.names):
+        values = matrix[:, place]
+        if name in spec.categorical:
+            found.append(Separation(name, _area_of_category(values, outcome)))
+            continue
+        low, high = (np.nan_to_num(values, nan=end, posinf=np.inf, neginf=-np.inf) for end in (-np.inf, np.inf))
+        area = max(max(a, 1 - a) for a in (_area(low, outcome), _area(high, outcome)))
+        found.append(Separation(name, area))
+    return sorted(found, key=lambda one: (-one.area, one.feature))
+
+
+def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return which of n rows are examined, ascending: of very many evenly spaced ones, of each class its own."""
+    if len(outcome) <= ROWS_EXAMINED:
+        return np.arange(len(outcome))
+    classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
+    return np.sort(np.concatenate(classes))
+
+
+def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
+    """Return the condition that no feature predicts the outcome by itself; arguments as of `separations`.
+
+    Of very many rows `examined_rows` are looked at, since the area does not depend on the mix of classes.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if len(matrix) > ROWS_EXAMINED:
+        kept = examined_rows(outcome)
+        matrix, outcome = matrix[kept], outcome[kept]
+    best = separations(matrix, outcome, spec)[0]
+    name = "no_feature_tells_the_outcome"
+    if best.area > SEPARATION_MAXIMUM:
+        text = (
+            f"The feature {best.feature} predicts the outcome by itself (area under the ROC curve {best.area:.3f}, at "
+            f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"No feature predicts the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
+    )
+
+
+def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | None = None) -> Condition:
+    """Return the condition that how long an outcome takes does not give it away.
+
+    A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
+    the day of the conversion as label time, the days before a cut hold conversions only.
+
+    Args:
+        examples: n rows whose outcome is known, both classes.
+        roles: what the columns are.
+        step: whose outcome; None for the label.
+    """
+    label = step or roles.label
+    label_time = roles.step_times[label]
+    shown, known = (examples[name].to_numpy().astype("datetime64[D]") for name in (roles.time, label_time))
+    outcome = np.asarray(examples[label].to_numpy(zero_copy_only=False), dtype=bool)
+    area = _area((known - shown).astype(np.float64), outcome)
+    area, name = max(area, 1 - area), "label_time_does_not_tell_the_outcome"
+    if area > SEPARATION_MAXIMUM:
+        text = (
+            f"How long {label_time} comes after {roles.time} predicts {label} alone (area under the ROC "
+            f"curve {area:.3f}, at most {SEPARATION_MAXIMUM:g}); set it to the end of the window, whatever happened."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"How long {label_time} comes after {roles.time} does not predict {label} ({area:.3f})."
+    )
+
+
+def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: npt.NDArray[np.bool_]) -> Condition:
+    """Return the condition that gate rows do not repeat training rows more often than is natural.
+
+    A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
+    training set: the share of its later rows that repeat an earlier one, or the other way round. How often rows repeat
+    depends on how many there are to repeat, so gate rows are held against each part alone.
+
+    Args:
+        known: of n training rows whose outcome is known, `with_outcome`.
+        asked: of the rows that the gate judges, `with_outcome`.
+        is_later: which training rows are the later ones, bool (n,).
+    """
+    condition = "gate_rows_are_not_training_rows"
+    if len(asked) == 0:
+        return Condition(condition, False, "Copies were not looked for: the gate has no rows; wait for mature ones.")
+    parts = {"earlier": known[~is_later], "later": known[is_later]}
+    against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
+    found = wilson_interval(repeated, len(asked))
+    share = f"{repeated:,} of {len(asked):,} gate rows ({found.estimate:.2%})"
+    expected, usual = 0.0, "the training set has one part only"
+    for name, other in (("later", "earlier"), ("earlier", "later")):
+        if len(parts[name]) and len(parts[other]):
+            natural = _repeats(parts[name], parts[other])
+            upper = wilson_interval(natural, len(parts[name])).upper
+            if upper > expected:
+                usual = f"{natural:,} of {len(parts[name]):,} {name} training rows repeat one of the {other}"
+                expected = upper
+    if found.lower > expected * (1.0 + REPEATS_TOLERANCE):
+        text = f"{share} repeat one of the {against} training rows in every column, while {usual}; remove the copies."
+        return Condition(condition, False, text)
+    text = f"{share} repeat one of the {against} training rows in every column, as is natural here: {usual}."
+    return Condition(condition, True, text)
+
+
+def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Fingerprints:
+    """Return a hash of 64 bits of entity, item and every feature of n rows, (n,).
+
+    Among millions of rows, two that differ hardly ever share one.
+    """
+    import pandas as pd
+
+    matrix = examples_matrix(rows, spec)
+    matrix += 0.0  # -0.0 is 0.0
+    matrix[np.isnan(matrix)] = np.nan
+    frame = pd.DataFrame(matrix)
+    for name in (roles.entity, roles.item):
+        if name is not None:
+            frame[name] = _hashed_text(rows[name])
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+
+
+def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Fingerprints:
+    """Return fingerprints of n rows that also tell their outcomes apart, bool (n,)."""
+    return np.where(outcome, prints ^ _POSITIVE, prints)
+
+
+def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
+    """Return a hash of each value as text; each that occurs is hashed once."""
+    import pandas as pd
+
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    words = np.array(coded.dictionary.to_pylist(), dtype=object)
+    hashes = pd.util.hash_array(words, categorize=False) if len(words) else np.zeros(0, dtype=np.uint64)
+    places = coded.indices.fill_null(len(words)).to_numpy()  # nothing is no word
+    return np.asarray(np.append(hashes, np.uint64(0))[places], dtype=np.uint64)
+
+
+def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area when each category is scored by its share of positives among its other rows.
+
+    No row sees itself, so a category of one row says nothing. Of two rows of one category neither may reveal the other:
+    leaving out oneself alone would rank the negative first, so such pairs count half. Below .5 the shares say nothing.
+    """
+    _, category = np.unique(np.where(np.isnan(codes), -1.0, codes), return_inverse=True)
+    rows = np.bincount(category)
+    positives = np.bincount(category, weights=outcome)
+    prior = float(outcome.sum()) / len(outcome)
+    shares = (positives[category] - outcome + prior) / rows[category]
+    pairs = float(outcome.sum()) * float(len(outcome) - outcome.sum())
+    return max(_area(shares, outcome) + float(np.sum(positives * (rows - positives))) / 2 / pairs, 0.5)
+
+
+def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Return at most `most` of the places, evenly spaced."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+
+
+def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
+    """Return how many rows occur among others."""
+    import pandas as pd
+
+    return int(pd.Series(rows).isin(others).sum())
+
+
+def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve with ties counted half (Mann-Whitney)."""
+    _, rank = np.unique(values, return_inverse=True)
+    rows = np.bincount(rank)
+    positives = np.bincount(rank, weights=outcome, minlength=len(rows))
+    negatives = rows - positives
+    below = np.cumsum(negatives) - negatives
+    wins = float(np.sum(positives * (below + negatives / 2)))
+    return wins / (float(np.sum(positives)) * float(np.sum(negatives)))

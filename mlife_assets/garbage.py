@@ -1,0 +1,27 @@
+"""When Python looks for garbage: rarely, and not once more when a process ends.
+
+Belongs here: settings of Python's collector. Does not belong here: what holds memory (whoever made it frees it).
+
+Concept: each look goes through the 700,000 objects of libraries and finds next to nothing. Half of a start went there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let Python look seventy times less often within, and not at all when the process ends and all memory goes."""
+    atexit.register(gc.freeze)
+    usual = gc.get_threshold()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
