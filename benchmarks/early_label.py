@@ -54,7 +54,7 @@ from mlife_assets.core.training.drifting import with_half_life
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.market.true_map import expected_maps
+from mlife_assets.market.truth import expected_maps
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features

@@ -47,7 +47,7 @@ from mlife_assets.core.training.gate import (
     decide_promotion,
     on_examples,
 )
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.reliability import Calibration
 
 USERS_WITH_POSITIVES = 840

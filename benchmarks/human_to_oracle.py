@@ -5,7 +5,7 @@ Run: python benchmarks/human_to_oracle.py [--seeds 5] [--users 10000] [--history
 Each seed is a market of its own. Its history is landed and transformed by the real jobs, the first challenger is
 trained and gated by the real retraining job, and what it learned is ranked on days too young to be learned from. The
 *oracle cohort* is what only a simulator knows: all candidates of all users, each relevant with its true probability of
-an application if it were shown first (`market.true_map`).
+an application if it were shown first (`market.truth`).
 
 Beside the rule and the model stands the simple rule that was fitted on the model's rows, a logistic regression on a
 handful of columns. Two rows say what bounds the share: a model of the same kind that is fitted to the true
@@ -47,8 +47,7 @@ from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
-from mlife_assets.market.true_map import expected_maps, pair_probabilities
-from mlife_assets.market.truth import MarketTruth, read_truth
+from mlife_assets.market.truth import MarketTruth, expected_maps, pair_probabilities, read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies

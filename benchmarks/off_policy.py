@@ -36,15 +36,10 @@ from mlife_assets.market.vacancies import Vacancies, first_postings, job_ids, ne
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
-from mlife_assets.recruiting.exploration import explore
+from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.off_policy import (
-    LoggedDecisions,
-    OffPolicyValue,
-    estimate_value,
-    greedy_probabilities,
-    logged_decisions,
-)
+from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
+from mlife_assets.recruiting.off_policy.estimates import OffPolicyValue, estimate_value
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 USERS, JOBS, METROS, DAYS, CANDIDATES = 4_000, 240, 6, 8, 15

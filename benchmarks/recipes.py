@@ -53,7 +53,6 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import log_probability, scorer_of
 from mlife_assets.core.study import Study
-from mlife_assets.core.training.base_fit import fit_linear_base
 from mlife_assets.core.training.boosting import boost
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
@@ -63,7 +62,7 @@ from mlife_assets.core.training.formulations import (
     tuning_features,
 )
 from mlife_assets.core.training.known_examples import as_known
-from mlife_assets.core.training.recipes import fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.recipes import fit_linear_base, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
     every_row,
     known_outcome,

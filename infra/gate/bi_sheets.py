@@ -21,7 +21,7 @@ import yaml
 
 from infra.gate.environments import INFRA
 from mlife_assets.adapters.sql_session import read_query
-from mlife_assets.core.sql_types import duckdb_type
+from mlife_assets.core.event_columns import duckdb_type
 from mlife_assets.recruiting.policies import LabelPolicy
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 

@@ -15,7 +15,7 @@ from mlife_assets.adapters.owners_file import OwnersFile, State
 from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.recruiting.ports import AuditGroups
 
 SETTING = "MLIFE_AUDIT_TABLE"

@@ -21,8 +21,8 @@ import duckdb
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.example_file_policy import ExampleFilePolicy
 from mlife_assets.core.examples import HUMAN_COLUMN
+from mlife_assets.core.policies import ExampleFilePolicy
 from mlife_assets.core.study import Study
 
 READ_CSV = "read_csv($path, nullstr=['', 'NA'])"

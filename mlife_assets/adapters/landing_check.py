@@ -28,7 +28,7 @@ from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.landed_names import hidden_reason, name_fault
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason, rejected_file
 from mlife_assets.core.windows import add_days, day_start
 

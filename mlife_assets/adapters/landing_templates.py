@@ -1,7 +1,7 @@
 """Files for who delivers data: schema, empty Parquet and examples of each landed event type.
 
-Belongs here: writing them, reading what columns mean. Does not belong here: what they say (`recruiting.landed_schema`,
-`recruiting.landed_examples`).
+Belongs here: writing them, reading what columns mean. Does not belong here: what they say
+(`recruiting.landed_examples`).
 
 Concept: what a column means is said once, where dbt has it, in the `.yml` of the staging model of its event type. No
 file is overwritten: all names are looked at before the first is written.
@@ -18,7 +18,7 @@ from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.landed_names import NAME_LENGTH_MAXIMUM
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -117,8 +117,7 @@ def _files(
     import orjson
 
     from mlife_assets.adapters.parquet_bytes import encode_table
-    from mlife_assets.recruiting.landed_examples import example_rows
-    from mlife_assets.recruiting.landed_schema import landed_schema
+    from mlife_assets.recruiting.landed_examples import example_rows, landed_schema
 
     kind = EVENT_TYPES[event_type].landed
     rows = example_rows(kind, EXAMPLE_DAY)

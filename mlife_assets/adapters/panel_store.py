@@ -24,7 +24,7 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.core.ports import EventLog, ObjectStore
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.panel import Panel, parse_panel, require_candidates
+from mlife_assets.recruiting.panel.ballots import Panel, parse_panel, require_candidates
 
 PANELS = "panels"
 WRITER = "panel"

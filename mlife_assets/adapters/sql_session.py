@@ -26,9 +26,9 @@ import pyarrow as pa
 from mlife_assets.adapters.duckdb_bucket import open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.event_columns import duckdb_type
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.sql_types import duckdb_type
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES
 

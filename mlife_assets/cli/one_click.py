@@ -68,7 +68,7 @@ def one_click_app(platform: Platform) -> Starlette:
     from mlife_assets.recruiting.application import Channel
     from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token
     from mlife_assets.recruiting.messaging.keywords import STOP
-    from mlife_assets.serving.one_click import create_one_click_app
+    from mlife_assets.serving.one_click.app import create_one_click_app
 
     key = platform.mail_key
 

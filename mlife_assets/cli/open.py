@@ -113,7 +113,7 @@ def site_config(settings: Settings) -> uvicorn.Config:
     """Return how the site of a home is served."""
     from mlife_assets.cli.home_pages import HomePages
     from mlife_assets.serving.connections import server_config
-    from mlife_assets.serving.site import create_site
+    from mlife_assets.serving.site.app import create_site
     from mlife_assets.settings import RUNBOOKS_FOLDER
 
     site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.ui_url, mark=site_mark(settings))
@@ -124,7 +124,7 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
     """Return how the site of a project's models is served: their overview and their cards."""
     from mlife_assets.cli.project_pages import ProjectPages
     from mlife_assets.serving.connections import server_config
-    from mlife_assets.serving.site import create_site
+    from mlife_assets.serving.site.app import create_site
 
     site = create_site(ProjectPages(settings), ui_url=settings.ui_url, mark=site_mark(settings), served=())
     return server_config(site)
@@ -139,7 +139,7 @@ def _is_served(port: int, mark: str) -> bool:
     """Return whether the site with this mark answers at a port."""
     import http.client
 
-    from mlife_assets.serving.site import MARK
+    from mlife_assets.serving.site.app import MARK
 
     asked = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
     try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mlife_assets.adapters.panel_store import RecordedPanel
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.recruiting.panel import Panel
+    from mlife_assets.recruiting.panel.ballots import Panel
 
 panel_app = typer.Typer(no_args_is_help=True, help="Let recruiters rank candidates: the human baseline of the gate.")
 
@@ -56,7 +56,7 @@ def template(
 
     Exit codes: 0 written, 1 failed.
     """
-    from mlife_assets.recruiting.panel import panel_template, template_bytes
+    from mlife_assets.recruiting.panel.ballots import panel_template, template_bytes
 
     platform = open_platform(settings_of(home))
     user_features, job_features = _features(platform, day)
@@ -186,7 +186,7 @@ def _features(platform: Platform, day: date) -> tuple[pa.Table, pa.Table]:
 
 def _agreement(panel: Panel, platform: Platform) -> tuple[dict[str, Any] | None, str]:
     """Return the agreement as plain values and in words, None when there is nothing to compare."""
-    from mlife_assets.recruiting.panel import panel_agreement
+    from mlife_assets.recruiting.panel.baseline import panel_agreement
 
     try:
         agreement = panel_agreement([panel], platform.model.promotion)

@@ -257,7 +257,9 @@ def _file_stem(name: str, taken: Container[str]) -> str:
 def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str:
     import pyarrow.compute as pc
 
-    from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
+    from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+    from mlife_assets.core.training.model_card.facts import CardWindow
+    from mlife_assets.core.training.model_card.page import render_model_card
 
     days = model.gate[declared.roles.time]
     first, last = pc.min(days).as_py(), pc.max(days).as_py()

@@ -1,11 +1,13 @@
 """The parts of an event schema: columns, their ranges, event types and their versions.
 
-Belongs here: what can be said of a column, and how a type differs from its earlier versions. Does not belong here:
-which events exist (`recruiting.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
+Belongs here: what can be said of a column, its type in DuckDB and in a catalogue of Hive's kind, which Athena reads,
+and how a type differs from its earlier versions. Does not belong here: which events exist (`recruiting.events`),
+validating rows (`core.validation`), reading files (`adapters.event_log`).
 
-Concept: a schema is data. The same declaration gives the Arrow schema of the log and the rules of validation. A
-nullable column or an enum value that is added makes a new version, and files of older ones are read as they are. Any
-other change makes a new version with an `Upcaster`. A column keeps its type for ever: what changes gets a new name.
+Concept: a schema is data. The same declaration gives the Arrow schema of the log, the rules of validation and the type
+in each engine, so that no engine reads a file as something else. A nullable column or an enum value that is added makes
+a new version, and files of older ones are read as they are. Any other change makes a new version with an `Upcaster`. A
+column keeps its type for ever: what changes gets a new name.
 """
 
 from __future__ import annotations
@@ -28,6 +30,16 @@ NOTE_LENGTH = 2_000
 """Characters of what is written in sentences; the longest that is composed here has 1,530."""
 BODY_LENGTH = 400_000
 """Characters of what is sent: a mail has two parts of at most 100,000 bytes, each of which JSON may write as two."""
+
+_NAMES = {
+    pa.string(): ("varchar", "string"),
+    pa.int64(): ("bigint", "bigint"),
+    pa.float64(): ("double", "double"),
+    pa.bool_(): ("boolean", "boolean"),
+    pa.date32(): ("date", "date"),
+    pa.timestamp("us", tz="UTC"): ("timestamp with time zone", "timestamp"),
+}
+"""Arrow's type -> its name in DuckDB, and in Hive. Hive's timestamps have no zone: ours are all in UTC."""
 
 
 @dataclass(frozen=True)
@@ -202,3 +214,21 @@ def moment(name: str, *, nullable: bool = False) -> Column:
 def added(since: int, column: Column) -> Column:
     """Return `column` as a later version adds it: null in all rows of earlier ones."""
     return replace(column, nullable=True, since=since)
+
+
+def duckdb_type(arrow: pa.DataType) -> str:
+    """Return what DuckDB calls a type."""
+    if pa.types.is_list(arrow):
+        return duckdb_type(arrow.value_type) + "[]"
+    if pa.types.is_struct(arrow):
+        return f"struct({', '.join(f'{one.name} {duckdb_type(one.type)}' for one in arrow)})"
+    return _NAMES[arrow][0]
+
+
+def hive_type(arrow: pa.DataType) -> str:
+    """Return what a catalogue of Hive's kind calls a type."""
+    if pa.types.is_list(arrow):
+        return f"array<{hive_type(arrow.value_type)}>"
+    if pa.types.is_struct(arrow):
+        return f"struct<{','.join(f'{one.name}:{hive_type(one.type)}' for one in arrow)}>"
+    return _NAMES[arrow][1]

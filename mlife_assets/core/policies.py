@@ -15,10 +15,15 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policy_bounds import require_bounded
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
 RECIPES = ("plain", "recent", "linear", "recent_linear")
 """How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
+
+GIB = 2**30
+
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -292,3 +297,102 @@ def policy_version(policy: object) -> str:
     """Return a short content hash of a policy dataclass instance."""
     text = json.dumps(asdict(policy), sort_keys=True)  # type: ignore[call-overload]
     return "pol_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class ExampleFilePolicy:
+    """Limits on a file of examples, which somebody else may have made, and on the SQL of its spec.
+
+    `maximum_bytes` bounds what an archive unpacks to and what the examples take in memory. Text packs 5 to 20 times
+    smaller; beyond `maximum_ratio`, which counts from `ratio_from_bytes` on, an archive is made to fill a disk.
+    """
+
+    maximum_bytes: int = 4 * GIB
+    maximum_ratio: int = 200
+    ratio_from_bytes: int = GIB // 16
+    memory_bytes: int = 4 * GIB
+    seconds: int = 600
+
+    def __post_init__(self) -> None:
+        require_bounded(self, maximum_bytes=(1, 2**44), maximum_ratio=(2, 1032), ratio_from_bytes=(0, 2**40))
+        require_bounded(self, memory_bytes=(GIB // 16, 2**44), seconds=(1, 86_400))
+
+
+@dataclass(frozen=True)
+class BacktestPolicy:
+    """How a history is replayed, and what counts as worse.
+
+    `margin_average_precision` and `margin_log_loss` (nats per row) are how much worse than the best a policy may be and
+    still be as good, by the lower bound of the interval of the difference. A refused challenger confirms the champion
+    where it gains no more than the first, by the upper bound, and is not shown to gain more than the second.
+
+    `warmup_days` pass before the first champion, more where it could not be trained or watched yet. The naive rival
+    retrains every `naive_retrain_days`; the other when drift alarmed in `alarms_needed` of the last `alarms_window`
+    windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds the rows that
+    monitoring samples.
+
+    With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
+    the history's first, by a model of what was mature when the fold began. A refit that the gate promotes serves,
+    fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
+    has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
+    `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost
+    half of the naive rival's fits. Without it the gate judges one model on a holdout, and that model serves. A holdout
+    takes at most `gate_rows_share_maximum` of the mature rows.
+
+    Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
+    """
+
+    margin_average_precision: float = 0.01
+    margin_log_loss: float = 0.01
+    warmup_days: int = 60
+    naive_retrain_days: int = 7
+    alarms_needed: int = 2
+    alarms_window: int = 5
+    window_days_minimum: int = 1
+    gate_rows_share_maximum: float = 0.5
+    gate_is_prequential: bool = True
+    gate_fold_days: int = 14
+    model_age_share_maximum: float = 0.5
+    bootstrap_block_days: int = 7
+    bootstrap_resamples: int = 1_000
+    one_sided_alpha: float = 0.025
+    seed: int = 17
+
+    def __post_init__(self) -> None:
+        require_bounded(self, margin_average_precision=(0, 0.5), margin_log_loss=(0, 1))
+        require_bounded(self, warmup_days=(10, 3650), naive_retrain_days=(1, 366))
+        require_bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
+        require_bounded(self, gate_fold_days=(1, 366), model_age_share_maximum=(0.01, 100))
+        require_bounded(
+            self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)
+        )
+        require_bounded(self, bootstrap_resamples=(200, 1e6), seed=(0, 2**31 - 1))
+        if self.alarms_needed > self.alarms_window:
+            raise InvalidInputError("BacktestPolicy.alarms_needed exceeds alarms_window; lower it")
+
+
+@dataclass(frozen=True)
+class LandingPolicy:
+    """Limits on landing files; a file beyond them is refused and the rest of landing goes on.
+
+    A day of 10,000 users is a file of 2 MB with 30,000 rows. Of `maximum_files` of a type and day the rest is refused:
+    each is compared with all others. `maximum_rows`, `maximum_values` (cells and elements of
+    lists) and `maximum_decoded_bytes` bound what a small file may expand to, so that reading and judging it stays below
+    2 GB. `worker_memory_bytes` is what the decoding process may take beyond its libraries. A file may cost
+    `decoding_cpu_seconds`, and `decoding_seconds` of waiting, which is more because a machine may be busy.
+    """
+
+    maximum_files: int = 1_000
+    maximum_file_bytes: int = 128 * MIB
+    maximum_rows: int = 1_000_000
+    maximum_values: int = 32_000_000
+    maximum_decoded_bytes: int = 256 * MIB
+    worker_memory_bytes: int = 1024 * MIB
+    decoding_cpu_seconds: int = 30
+    decoding_seconds: int = 120
+
+    def __post_init__(self) -> None:
+        require_bounded(self, maximum_files=(1, 100_000))
+        require_bounded(self, maximum_file_bytes=(1024, 2**31 - 1), maximum_rows=(1, 1e8), maximum_values=(1, 2e9))
+        require_bounded(self, maximum_decoded_bytes=(1024, 2**31 - 1), worker_memory_bytes=(128 * MIB, 2**36))
+        require_bounded(self, decoding_cpu_seconds=(1, 3600), decoding_seconds=(1, 7200))

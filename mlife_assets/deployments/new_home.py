@@ -20,7 +20,7 @@ from mlife_assets.adapters.owners_table import USER_ID
 from mlife_assets.adapters.people_file import ADDRESS, NUMBER
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
 from mlife_assets.recruiting.mail.letterhead_file import EXAMPLE

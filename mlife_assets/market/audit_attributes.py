@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.row_keys import splitmix64, stable_hashes
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population

@@ -1,10 +1,13 @@
-"""The private directory of phone numbers: outside the lake, in a private file.
+"""The private directories of phone numbers and mail addresses: outside the lake, in private files.
 
-Belongs here: drawing fictional numbers and the embedded `core.ports.ContactBook`. Does not belong here: anything that
-is logged or exported; a number leaves this module only into the hands of a gateway.
+Belongs here: drawing fictional numbers and addresses, and the embedded books of them. Does not belong here: anything
+that is logged or exported; a number or an address leaves this module only into the hands of a gateway.
 
 Concept: every number is 555-0100 to 555-0199 under a real area code of the person's time zone: set aside for fiction,
 valid in form, unique. There are 100 per area code; a world with more people than numbers has people without one.
+
+An address follows from seed and account by hash. No random number is drawn, so the rest of the world is the same with
+and without addresses. Domains are set aside for examples. Some people have no address, some mistyped it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.ids import digest, unit_interval
 from mlife_assets.market.catalogue import area_codes, load_catalogue
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population
@@ -26,6 +30,10 @@ from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
 
 NUMBERS_PER_AREA_CODE = 100
 CONTACTS_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("phone_number", pa.string())])
+
+WITHOUT_SHARE, MISTYPED_SHARE = 0.06, 0.003
+DOMAINS = ("home.example", "inbox.example", "post.example")
+MAIL_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("mail_address", pa.string())])
 
 
 def _numbers_of(codes: tuple[str, ...]) -> list[str]:
@@ -71,14 +79,7 @@ class ParquetContactBook:
 
     @cached_property
     def _numbers(self) -> dict[str, str | None]:
-        if not self._path.exists():
-            raise NotFoundError(f"there is no contact book {self._path.name}; write contact_book_bytes to it")
-        try:
-            table = pq.read_table(self._path, columns=CONTACTS_SCHEMA.names, partitioning=None)
-        except (pa.ArrowException, OSError) as error:
-            raise InvalidInputError(f"contact book {self._path.name} cannot be read; write it again") from error
-        users, numbers = (table[name].to_pylist() for name in CONTACTS_SCHEMA.names)
-        return dict(zip(users, numbers, strict=True))
+        return _read_book("contact", self._path, CONTACTS_SCHEMA)
 
     @cached_property
     def _accounts(self) -> dict[str, list[str]]:
@@ -91,3 +92,51 @@ class ParquetContactBook:
     def accounts_with(self, phone_number: str) -> list[str]:
         """Return the user ids whose number is this one, in E.164, sorted. Raises when the book cannot be read."""
         return self._accounts.get(phone_number, [])
+
+
+def mail_address(seed: int, user_id: str) -> str | None:
+    """Return the address that somebody typed when they signed up, None when they left it out."""
+    draw = unit_interval(seed, "mail_address", user_id)
+    if draw < WITHOUT_SHARE:
+        return None
+    domain = DOMAINS[int(unit_interval(seed, "mail_domain", user_id) * len(DOMAINS))]
+    at = " at " if draw < WITHOUT_SHARE + MISTYPED_SHARE else "@"
+    return f"p{digest((seed, 'mail_name', user_id), 12)}{at}{domain}"
+
+
+def mail_book_bytes(config: MarketConfig) -> bytes:
+    """Return the mail book of a world as Parquet; the same world gives the same bytes. For a private file only."""
+    user_ids = draw_population(config, load_catalogue()).user_ids.tolist()
+    addresses = [mail_address(config.seed, user_id) for user_id in user_ids]
+    return parquet_bytes(pa.table([pa.array(user_ids), pa.array(addresses, pa.string())], schema=MAIL_SCHEMA))
+
+
+class ParquetMailBook:
+    """The mail addresses of accounts, on a Parquet file.
+
+    Args:
+        path: the file, of `mail_book_bytes`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file; it is read when the first address is asked for."""
+        self._path = path
+
+    @cached_property
+    def _addresses(self) -> dict[str, str | None]:
+        return _read_book("mail", self._path, MAIL_SCHEMA)
+
+    def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> address as it was typed, None without one. Raises when the book cannot be read."""
+        return {user_id: self._addresses.get(user_id) for user_id in user_ids}
+
+
+def _read_book(kind: str, path: Path, schema: pa.Schema) -> dict[str, str | None]:
+    if not path.exists():
+        raise NotFoundError(f"there is no {kind} book {path.name}; write {kind}_book_bytes to it")
+    try:
+        table = pq.read_table(path, columns=schema.names, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInputError(f"{kind} book {path.name} cannot be read; write it again") from error
+    users, values = (table[name].to_pylist() for name in schema.names)
+    return dict(zip(users, values, strict=True))

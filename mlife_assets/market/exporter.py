@@ -1,7 +1,7 @@
 """The exporter: a day's record as tables of the event contract, and tables as landing files.
 
 Belongs here: columns, ids and bytes of landing files. Does not belong here: what happened (`simulation`), what an
-exporter gets wrong (`faults`), where files go (`source`).
+exporter gets wrong (`source`), where files go (`source`).
 
 Concept: one file per event type and day, written at 23:30 UTC, in a fixed order with fixed writer options, so the same
 day gives the same bytes. Ids are derived from what they name. A type without rows has no file that day.
@@ -20,11 +20,10 @@ from mlife_assets.core.ids import digest, event_id
 from mlife_assets.market.browsing import EXPORT_US, Impressions
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.history import EXPLORE_SLICE, RULE_SLICE, wordings
-from mlife_assets.market.mails import asks_for_mails, message_of
 from mlife_assets.market.outcomes import HIRE, KINDS, Outcomes
 from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
-from mlife_assets.market.texts import Texts
+from mlife_assets.market.texts import Texts, asks_for_mails, message_of
 from mlife_assets.market.vacancies import CLOSE_REASONS, Vacancies, employer_names, job_ids
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.events import ENVELOPE, EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS, TIMESTAMP

@@ -1,44 +1,59 @@
-"""One day of the market: postings, traffic, texts, responses, hires, closings.
+"""One day of the market: postings, traffic, texts, responses, hires, closings; and its state between two days.
 
-Belongs here: the order of events within a day and the bookkeeping of state. Does not belong here: the draws themselves
-(`browsing`, `behaviour`, `vacancies`, `history`), files (`source`), faults of the exporter (`faults`).
+Belongs here: the order of events within a day, the bookkeeping of state, writing and reading it. Does not belong here:
+the draws themselves (`browsing`, `behaviour`, `vacancies`, `history`), files and faults of the exporter (`source`).
 
 Concept: a closed loop. `advance` takes the texts that were delivered during the day and returns what an observer could
 have recorded by 23:30 UTC; answers that come later wait in the queue of the state. Texts tire people, hires fill jobs.
+
+The state is everything that the next day needs and the seed does not give: one `npz` file without pickle, replaced in
+one step, so a crash leaves the state of a whole day. It names the world that it belongs to.
 """
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import apply_delay_us, mood_of_day, respond, text_click_delay_us
 from mlife_assets.market.browsing import EXPORT_US, Impressions, browse
-from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.market.catalogue import Catalogue, load_catalogue
 from mlife_assets.market.history import recruiter_texts
 from mlife_assets.market.injections import active
-from mlife_assets.market.mails import READING_US, MailItems, delivered_mails
-from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, ID_TYPE, Outcomes, joined, outcomes, rank_within
+from mlife_assets.market.outcomes import (
+    APPLY,
+    CLICK,
+    HIRE,
+    ID_TYPE,
+    Outcomes,
+    joined,
+    no_outcomes,
+    outcomes,
+    rank_within,
+)
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
-from mlife_assets.market.state import MarketState, continued_config, first_state, load_state, save_state
-from mlife_assets.market.texts import Texts, delivered_texts, no_texts
-from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, new_postings, withdrawals
-from mlife_assets.market.world import MarketConfig, Stream, generator
+from mlife_assets.market.texts import READING_US, MailItems, Texts, delivered_mails, delivered_texts, no_texts
+from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, first_postings, new_postings, withdrawals
+from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, Stream, generator
 
 FILLED, EXPIRED, WITHDRAWN = 0, 1, 2
 PAIR = 2**32
 REMEMBERED_DAYS = 28
 HIRE_SHAPE = 1.5
 HIRE_SHAPE_MEAN = 0.9027
+
+STATE_FILE = "market_state.npz"
 
 
 class Market:
@@ -298,3 +313,98 @@ class Market:
         days = np.concatenate([self.state.text_day, np.full(int(texts.is_delivered.sum()), today)])
         is_recent = days > today - REMEMBERED_DAYS
         self.state = MarketState(day, jobs, queue, outbox, applied, person[is_recent], days[is_recent], has_revoked)
+
+
+@dataclass(frozen=True)
+class MarketState:
+    """What the market remembers at the end of a day.
+
+    Attributes:
+        day: the last simulated day.
+        vacancies: all postings so far.
+        queue: outcomes that have not happened yet.
+        outbox: outcomes that happened and wait for their export.
+        applied: (person, job) pairs that applied, as person * 2**32 + job, ascending.
+        text_person, text_day: delivered texts of the last 28 days; days since 1970.
+        has_revoked: people who took their consent back, bool (people,).
+    """
+
+    day: date
+    vacancies: Vacancies
+    queue: Outcomes
+    outbox: Outcomes
+    applied: np.ndarray
+    text_person: np.ndarray
+    text_day: np.ndarray
+    has_revoked: np.ndarray
+
+
+def first_state(config: MarketConfig, catalogue: Catalogue) -> MarketState:
+    """Return the state before the first day."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return MarketState(
+        day=add_days(config.start_date, -1),
+        vacancies=first_postings(config, catalogue),
+        queue=no_outcomes(),
+        outbox=no_outcomes(),
+        applied=nothing,
+        text_person=nothing,
+        text_day=nothing,
+        has_revoked=np.zeros(config.users + config.dormant_users, dtype=bool),
+    )
+
+
+def _arrays(prefix: str, table: Vacancies | Outcomes) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{field.name}": getattr(table, field.name) for field in fields(table)}
+
+
+def save_state(state: MarketState, config: MarketConfig, folder: Path) -> None:
+    """Write the state file of `folder` in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = _arrays("vacancies", state.vacancies) | _arrays("queue", state.queue) | _arrays("outbox", state.outbox)
+    arrays |= {name: getattr(state, name) for name in ("applied", "text_person", "text_day", "has_revoked")}
+    arrays |= {"day": np.array(state.day.isoformat()), "fingerprint": np.array(config.fingerprint)}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    partial = folder / f"{STATE_FILE}.partial"
+    with partial.open("wb") as file:
+        file.write(buffer.getvalue())
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / STATE_FILE)
+
+
+def continued_config(config: MarketConfig, folder: Path) -> MarketConfig:
+    """Return the world in which `folder` goes on: `config`, but as release 0.1.0 had it where its state is of then."""
+    path = folder / STATE_FILE
+    if path.exists():
+        released = replace(config, calibration=RELEASED_CALIBRATION)
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["fingerprint"]) == released.fingerprint:
+                return released
+    return config
+
+
+def load_state(config: MarketConfig, folder: Path) -> MarketState | None:
+    """Return the saved state, None when there is none. Raises UpstreamMismatchError when it is of another world."""
+    path = folder / STATE_FILE
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if str(arrays["fingerprint"]) != config.fingerprint:
+        raise UpstreamMismatchError(
+            f"{STATE_FILE} belongs to market {arrays['fingerprint']}, the configuration is {config.fingerprint}; "
+            "use another home folder or delete this one"
+        )
+    tables = {
+        prefix: {field.name: arrays[f"{prefix}.{field.name}"] for field in fields(kind)}
+        for prefix, kind in (("vacancies", Vacancies), ("queue", Outcomes), ("outbox", Outcomes))
+    }
+    return MarketState(
+        day=date.fromisoformat(str(arrays["day"])),
+        vacancies=Vacancies(**tables["vacancies"]),
+        queue=Outcomes(**tables["queue"]),
+        outbox=Outcomes(**tables["outbox"]),
+        **{name: arrays[name] for name in ("applied", "text_person", "text_day", "has_revoked")},
+    )

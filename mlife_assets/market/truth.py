@@ -1,17 +1,21 @@
 """The truth behind the market: what only a simulator knows. No asset may read it.
 
-Belongs here: writing the hidden parameters day by day, reading them back, the oracle's probability. Does not belong
-here: what people are like (`population`) or how they respond (`behaviour`).
+Belongs here: writing the hidden parameters day by day, reading them back, the oracle's probability, how well rankings
+do on it. Does not belong here: what people are like (`population`) or how they respond (`behaviour`).
 
 Concept: a store of its own. `parameters/dt=D/parameters.json` holds what moved on day D and which injections were felt;
 `people/dt=D/people.parquet` the true tastes whenever they changed; `jobs/dt=D/jobs.parquet` the hidden side of new
 postings. The oracle ranks with the very formula that people follow.
+
+Expected MAP is the ceiling: what people applied to also depends on what a site displayed to them, so no ranking of all
+candidates can be the ceiling of a MAP on realised applications. Here every candidate is relevant with its true
+probability of an application if it were shown first, and the ranking by these probabilities is the ceiling.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +26,7 @@ import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import Mood, Response, mood_of_day, respond
 from mlife_assets.market.parquet_bytes import parquet_bytes
@@ -35,6 +40,10 @@ PERSON_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "reser
 WEIGHT_COLUMNS = ("pay_weight", "distance_weight")
 """Not there in a world whose people weigh alike, as all worlds of release 0.1.0."""
 JOB_COLUMNS = ("group", "seniority", "shift", "latitude", "longitude", "pay", "posted_us", "seen", "appeal")
+
+DRAWS = 10
+"""Draws of relevance that a value is averaged over, so that little of it is the luck of a draw."""
+ORACLE = "oracle"
 
 
 @dataclass(frozen=True)
@@ -203,3 +212,33 @@ def oracle_apply_probability(
     """Return the true probability of an organic application given that the job is shown first, float64 (n,)."""
     response = true_response(truth, user_ids, job_ids, is_text=False)
     return response.click * response.apply
+
+
+def pair_probabilities(truth: MarketTruth, pairs: pa.Table) -> np.ndarray:
+    """Return the true probability of an application to each of n pairs if it is shown first, float64 (n,)."""
+    return oracle_apply_probability(truth, pairs["user_id"].to_pylist(), pairs["job_id"].to_pylist())
+
+
+def expected_maps(
+    pairs: pa.Table, probability: np.ndarray, scores: Mapping[str, np.ndarray], *, depth: int, seed: int
+) -> dict[str, float]:
+    """Return the expected MAP@`depth` of each ranking, of the oracle and of a random order.
+
+    Args:
+        pairs: candidates of one day, with `user_id` and `job_id`; n rows.
+        probability: true, of shape (n,).
+        scores: by name, higher first, each of shape (n,).
+        depth: k of MAP@k.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    users, jobs = (np.array(pairs[name].to_pylist(), dtype=object) for name in ("user_id", "job_id"))
+    ranked = {**scores, ORACLE: probability}
+    found: dict[str, list[float]] = {name: [] for name in (*ranked, "random")}
+    for _ in range(DRAWS):
+        rows = prepare_ranking_rows(users, jobs, rng.random(len(probability)) < probability, seed)
+        for name, values in ranked.items():
+            result = rank_rows(rows, values, depth)
+            found[name].append(result.mean)
+        found["random"].append(result.random_mean)
+    return {name: float(np.mean(values)) for name, values in found.items()}

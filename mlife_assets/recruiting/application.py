@@ -16,8 +16,8 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.names import require_name
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 from mlife_assets.core.quoting import quoted
-from mlife_assets.recruiting.call_policy import CallPolicy
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.policies import CallPolicy
 from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS
 
 ITEMS_MAXIMUM = 10

@@ -1,13 +1,19 @@
-"""A few plausible rows of each landed event type, for who delivers files.
+"""What we hand to the people who deliver files: JSON Schema and a few plausible rows of each landed event type.
 
-Belongs here: made-up values by column. Does not belong here: the market, which is simulated at length (`market`).
+Belongs here: what of a contract JSON Schema can say, in its words; made-up values by column. Does not belong here: the
+contract (`events`), judging rows (`core.validation`), what columns mean: their descriptions are an argument; the
+market, which is simulated at length (`market`).
 
-Concept: rows follow from the contract, so that a type that is added has examples, too; a column whose name says more
-than its type has values of its own. Ids fit between types: a click is of the impression of the same number.
+Concept: both follow from the same columns as validation does, so they cannot say otherwise, and a type that is added
+has them, too. The schema is about one row, with times and days as ISO 8601 text; what holds between rows and columns is
+said in its description. The type that a column has in a file of Parquet is in `x-arrow-type`. In examples a column
+whose name says more than its type has values of its own. Ids fit between types: a click is of the impression of the
+same number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -49,6 +55,19 @@ _EXPORTED_AFTER = timedelta(hours=23, minutes=30)
 _FIRST_AFTER = timedelta(hours=9, minutes=12)
 _LATER = {"expires_at": timedelta(days=30), "signed_up_at": timedelta(days=-40)}
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RULES = (
+    "Landing takes such rows as Parquet. occurred_at is not later than observed_at, and observed_at not later than the "
+    "end of the day of the folder, in UTC. An event_id is delivered once. Columns that are not named here are dropped."
+)
+UNITS = {"usd_per_hour": "US dollars per hour", "usd_per_apply": "US dollars per apply"}
+"""Last words of a column's name, and the unit that they say."""
+
+_DAY = r"^\d{4}-\d\d-\d\d$"
+_TIME = r"^(19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+_LINE = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$"
+_LINES = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
+
 
 def example_rows(kind: EventType, day: date) -> pa.Table:
     """Return rows of the schema of `kind` that an export of `day` could hold, all of them valid."""
@@ -85,3 +104,56 @@ def _number(column: Column, place: int) -> float:
     """Return a number within the bounds."""
     low = column.minimum or 0
     return low if column.maximum is None or low + place > column.maximum else low + place
+
+
+def landed_schema(kind: EventType, title: str, descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the JSON Schema of one row of a landed event type.
+
+    Args:
+        kind: the contract that a file can meet (`EventType.landed`).
+        title: what a row is.
+        descriptions: what each column means.
+    """
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:mlife:landing:{kind.name}:{kind.version}",
+        "title": title,
+        "description": RULES,
+        "type": "object",
+        "properties": {column.name: _property(column, descriptions[column.name]) for column in kind.all_columns},
+        "required": kind.missing(()),
+    }
+
+
+def _property(column: Column, description: str) -> dict[str, Any]:
+    found = _values(column, column.type)
+    if column.allowed is not None:
+        found = {"type": "string", "enum": list(column.allowed)}
+    if column.nullable:
+        found["type"] = [found["type"], "null"]
+        if "enum" in found:
+            found["enum"].append(None)
+    unit = next((unit for words, unit in UNITS.items() if column.name.endswith(f"_{words}")), None)
+    with_unit = {} if unit is None else {"x-unit": unit}
+    return {"description": description, **found, **with_unit, "x-arrow-type": str(column.type)}
+
+
+def _values(column: Column, kind: pa.DataType) -> dict[str, Any]:
+    """Return the rules for values of a type."""
+    types = pa.types
+    if types.is_list(kind):
+        size = {} if column.list_size is None else {"minItems": column.list_size, "maxItems": column.list_size}
+        return {"type": "array", "items": _values(column, kind.value_type), **size}
+    if types.is_timestamp(kind):
+        return {"type": "string", "format": "date-time", "pattern": _TIME}
+    if types.is_date(kind):
+        return {"type": "string", "format": "date", "pattern": _DAY}
+    if types.is_boolean(kind):
+        return {"type": "boolean"}
+    if types.is_integer(kind) or types.is_floating(kind):
+        bounds = {"minimum": column.minimum, "maximum": column.maximum}
+        given = {name: limit for name, limit in bounds.items() if limit is not None}
+        return {"type": "integer" if types.is_integer(kind) else "number", **given}
+    least = {"minLength": 1} if column.is_identifier else {}
+    longest = {"type": "string", **least, "maxLength": column.text_length}
+    return longest if types.is_list(column.type) else {**longest, "pattern": _LINES if column.has_lines else _LINE}

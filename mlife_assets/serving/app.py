@@ -1,8 +1,8 @@
 """The prediction endpoint as an ASGI application.
 
-Belongs here: routes and status codes. Does not belong here: who may ask (`serving.access`), reading bodies
-(`serving.bodies`), decoding rows (`serving.requests`), features and scores (`core.scoring`), where the champion comes
-from (the provider) and configuration (no environment is read).
+Belongs here: routes and status codes. Does not belong here: who may ask (`serving.access`), reading bodies and decoding
+rows (`serving.requests`), features and scores (`core.scoring`), where the champion comes from (the provider) and
+configuration (no environment is read).
 
 Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
 promotion or a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it
@@ -31,8 +31,15 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFound
 from mlife_assets.core.quoting import cut
 from mlife_assets.core.scoring.prediction_details import ExplainableScorer, first_step_probabilities
 from mlife_assets.serving.access import Access
-from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError
-from mlife_assets.serving.requests import RequestLimits, RowError, parse_rows, rows_matrix
+from mlife_assets.serving.requests import (
+    BodyReader,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    RequestLimits,
+    RowError,
+    parse_rows,
+    rows_matrix,
+)
 
 ScorerProvider = Callable[[], ExplainableScorer]
 _LOGGER = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.rejected_rows import STORED_REJECTED_SCHEMA, RejectedFolder
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.validation import FileFault, Reason
 from mlife_assets.recruiting.events import EVENT_TYPES

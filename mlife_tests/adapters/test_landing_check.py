@@ -15,7 +15,7 @@ from mlife_assets.adapters.given_files import GivenFile
 from mlife_assets.adapters.landing_check import CheckedFile, check_files
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 DAY, NEXT = date(2026, 6, 1), date(2026, 6, 2)

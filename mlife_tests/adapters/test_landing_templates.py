@@ -14,7 +14,7 @@ from mlife_assets.adapters.landing_templates import EXAMPLE_DAY, Kind, meanings,
 from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.landed_names import hidden_reason, name_fault
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import validate
 from mlife_assets.core.windows import day_start

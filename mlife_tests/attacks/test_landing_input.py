@@ -20,7 +20,7 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import prediction_id
 from mlife_assets.recruiting.policies import Policies

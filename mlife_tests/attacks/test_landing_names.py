@@ -20,7 +20,7 @@ from mlife_assets.components.events import landing as events
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -14,7 +14,7 @@ import pytest
 
 from mlife_assets.adapters.example_files import read_examples
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.example_file_policy import ExampleFilePolicy
+from mlife_assets.core.policies import ExampleFilePolicy
 from mlife_assets.core.study import Study
 
 ROWS = pa.table(

@@ -20,7 +20,7 @@ from mlife_assets.adapters import cage
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows

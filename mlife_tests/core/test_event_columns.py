@@ -1,4 +1,7 @@
-"""Versions of an event type: which contract rows of an older one are read and judged by."""
+"""Versions of an event type: which contract rows of an older one are read and judged by.
+
+One declaration of a column gives its type in each engine, nested ones too.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from mlife_assets.core.event_columns import (
     EventType,
     Upcaster,
     added,
+    duckdb_type,
+    hive_type,
     identifier,
     note,
     text,
 )
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 FIRST = (text("user_id"), text("surface"), text("state_code", nullable=True))
 SECOND = (*FIRST, added(2, text("device")))
@@ -25,6 +31,8 @@ KIND = EventType(
     "seen", "market", FOURTH, version=4, upcasters=(Upcaster(2, SECOND, "* exclude (surface), surface as place"),)
 )
 ENVELOPE = ("event_id", "occurred_at", "observed_at")
+
+ITEM = pa.struct([("position", pa.int64()), ("job_id", pa.string())])
 
 
 def test_an_added_column_may_be_null_and_knows_its_version() -> None:
@@ -87,3 +95,26 @@ def test_the_landed_contract_is_the_newest_without_nested_values() -> None:
     newest = EventType("thing", "market", (*plain, nested), 2, (Upcaster.adding(1, plain, parts="[]"),))
     assert newest.landed == newest.contract(1)
     assert newest.contract(1).landed == newest.contract(1)
+
+
+@pytest.mark.parametrize(
+    ("arrow", "in_duckdb", "in_hive"),
+    [
+        (pa.list_(pa.float64()), "double[]", "array<double>"),
+        (
+            pa.list_(ITEM),
+            "struct(position bigint, job_id varchar)[]",
+            "array<struct<position:bigint,job_id:string>>",
+        ),
+        (pa.timestamp("us", tz="UTC"), "timestamp with time zone", "timestamp"),
+        (pa.date32(), "date", "date"),
+    ],
+)
+def test_a_type_has_a_name_in_each_engine(arrow: pa.DataType, in_duckdb: str, in_hive: str) -> None:
+    assert (duckdb_type(arrow), hive_type(arrow)) == (in_duckdb, in_hive)
+
+
+def test_every_column_of_the_log_has_a_name_in_both() -> None:
+    types = [field.type for kind in EVENT_TYPES.values() for field in kind.schema]
+    assert all(duckdb_type(one) and hive_type(one) for one in types)
+    assert len(types) > 100

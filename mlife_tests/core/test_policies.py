@@ -1,4 +1,4 @@
-"""Bounds, defaults and hashes of policies."""
+"""Bounds, defaults and hashes of policies; what may be chosen about a replay; limits of landing and example files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy, policy_version
+from mlife_assets.core.policies import (
+    BacktestPolicy,
+    ExampleFilePolicy,
+    LandingPolicy,
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+    policy_version,
+)
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
 
@@ -82,3 +91,61 @@ def test_the_version_follows_the_content() -> None:
 def test_every_policy_of_a_deployment_has_a_version() -> None:
     names = [field.name for field in fields(Policies) if field.name != "decided"]
     assert len({policy_version(getattr(Policies(), name)) for name in names}) == len(names)
+
+
+def test_what_was_fixed_before_anything_was_compared() -> None:
+    """Changing one of these after a comparison was seen would be choosing the result."""
+    policy = BacktestPolicy()
+    assert policy.margin_average_precision == 0.01
+    assert (policy.naive_retrain_days, policy.alarms_needed, policy.alarms_window) == (7, 2, 5)
+    assert (policy.bootstrap_block_days, policy.one_sided_alpha) == (7, 0.025)
+    assert policy.gate_is_prequential
+    assert policy.gate_fold_days == 2 * policy.naive_retrain_days == 14
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("margin_average_precision", -0.01),
+        ("warmup_days", 5),
+        ("naive_retrain_days", 0),
+        ("alarms_window", 61),
+        ("window_days_minimum", 0),
+        ("gate_rows_share_maximum", 0.9),
+        ("gate_fold_days", 0),
+        ("model_age_share_maximum", 0),
+        ("bootstrap_block_days", 0),
+        ("bootstrap_resamples", 100),
+        ("one_sided_alpha", 0.5),
+        ("seed", -1),
+    ],
+)
+def test_bounds_are_kept(name: str, value: float) -> None:
+    with pytest.raises(InvalidInputError, match=f"BacktestPolicy.{name} is {value}"):
+        BacktestPolicy(**{name: value})
+
+
+def test_more_alarms_than_windows_cannot_be_asked_for() -> None:
+    with pytest.raises(InvalidInputError, match="alarms_needed exceeds alarms_window"):
+        BacktestPolicy(alarms_needed=4, alarms_window=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: LandingPolicy(maximum_rows=0), "LandingPolicy.maximum_rows is 0"),
+        (lambda: LandingPolicy(worker_memory_bytes=1), "LandingPolicy.worker_memory_bytes is 1"),
+        (lambda: LandingPolicy(decoding_cpu_seconds=0), "decoding_cpu_seconds is 0"),
+        (lambda: ExampleFilePolicy(seconds=0), "ExampleFilePolicy.seconds is 0"),
+        (lambda: ExampleFilePolicy(maximum_ratio=5_000), "maximum_ratio is 5000"),
+    ],
+)
+def test_a_limit_out_of_bounds_is_refused_by_name(make: object, named: str) -> None:
+    with pytest.raises(InvalidInputError, match=named):
+        make()  # type: ignore[operator]
+
+
+def test_reading_and_judging_a_file_stays_below_two_gigabytes() -> None:
+    policy = LandingPolicy()
+    assert policy.maximum_file_bytes + 3 * policy.maximum_decoded_bytes < 2 * 2**30
+    assert policy.worker_memory_bytes + policy.maximum_file_bytes < 2 * 2**30

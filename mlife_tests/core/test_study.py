@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policies import BacktestPolicy
 from mlife_assets.core.study import KEYS, Study
 from mlife_assets.core.training.ready_estimators import READY
 

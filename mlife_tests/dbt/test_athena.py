@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from mlife_assets.adapters.sql_session import query_names, read_query
-from mlife_assets.core.sql_types import duckdb_type
+from mlife_assets.core.event_columns import duckdb_type
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 

@@ -23,7 +23,7 @@ from mlife_assets.adapters.aws.athena_marts import DATABASE, FOLDER, AthenaMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.sql_session import query_names, read_query
 from mlife_assets.components.metrics.marts_on_athena import PUBLISHED
-from mlife_assets.core.sql_types import duckdb_type, hive_type
+from mlife_assets.core.event_columns import duckdb_type, hive_type
 
 pytestmark = pytest.mark.aws
 REGION = "eu-west-1"

@@ -22,8 +22,8 @@ from mlife_assets.components.model.fairness import (
 )
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
-from mlife_assets.core.training.fairness import ETHNICITIES, SEXES, FairnessAudit, fairness_condition
-from mlife_assets.core.training.fairness.audit import CONDITION
+from mlife_assets.core.training.fairness.audit import CONDITION, fairness_condition
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, FairnessAudit
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days
 

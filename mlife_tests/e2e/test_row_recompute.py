@@ -15,7 +15,7 @@ from mlife_assets.components.monitoring.inputs import sampled_pairs
 from mlife_assets.components.shown.runbooks import ROW_RECOMPUTE_MISMATCH
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.overnight import CHANGED_METHOD
-from mlife_assets.recruiting.recompute import METHOD
+from mlife_assets.recruiting.recompute.compare import METHOD
 
 NEXT_USER = """
     update marts.user_features as mart set {column} = other.{column}

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, integer, text
-from mlife_assets.core.sql_types import duckdb_type
+from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, duckdb_type, integer, text
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 FOLDER = Path(__file__).parent

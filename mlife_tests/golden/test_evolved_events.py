@@ -33,7 +33,7 @@ from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.rejected_rows import RejectedFolder
 from mlife_assets.core.errors import NewerVersionError
 from mlife_assets.core.event_columns import EventType
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 CAGE = DecodingCage(LandingPolicy())

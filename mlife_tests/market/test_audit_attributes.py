@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.market.audit_attributes import (
     ETHNICITY_LEANING,
     ETHNICITY_SHARES,

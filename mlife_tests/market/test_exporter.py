@@ -15,12 +15,12 @@ import pytest
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.exporter import World, event_table, honest_tables, landing_key
 from mlife_assets.market.injections import Injection
-from mlife_assets.market.mails import asks_for_mails
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.records import DayRecord
 from mlife_assets.market.simulation import Market
+from mlife_assets.market.texts import asks_for_mails
 from mlife_assets.market.vacancies import CLOSE_REASONS, job_ids
 from mlife_assets.market.world import tiny_config
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS

@@ -1,4 +1,7 @@
-"""The truth: apart, complete, and the best ranking there is."""
+"""The truth: apart, complete, and the best ranking there is.
+
+Expected MAP: the oracle is the ceiling, a constant gets the random value, and luck of a draw is averaged away.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,8 +22,10 @@ from mlife_assets.market.outcomes import APPLY
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.truth import (
+    ORACLE,
     PERSON_COLUMNS,
     WEIGHT_COLUMNS,
+    expected_maps,
     oracle_apply_probability,
     read_truth,
     true_response,
@@ -29,6 +35,8 @@ from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, tiny_c
 
 DRIFT = add_days(tiny_config().start_date, 3)
 CONFIG = tiny_config(injections=(Injection("hidden_taste", DRIFT, size=1.5), Injection("pay_in_cents", DRIFT)))
+
+USERS, JOBS = 400, 20
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +121,36 @@ def test_the_oracle_beats_the_recruiters_who_beat_chance(mid_world) -> None:
     reciprocal = {name: np.mean(1 / (np.array(values) + 1)) for name, values in ranks.items()}
     assert reciprocal["oracle"] > reciprocal["human"] + 0.08
     assert reciprocal["human"] > 0.25
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pa.Table:
+    users = [f"usr_{user:04d}" for user in range(USERS) for _ in range(JOBS)]
+    return pa.table({"user_id": users, "job_id": [f"job_{job:04d}" for _ in range(USERS) for job in range(JOBS)]})
+
+
+@pytest.fixture(scope="module")
+def probability() -> np.ndarray:
+    return 0.02 + 0.3 * np.random.default_rng(3).random(USERS * JOBS) ** 4
+
+
+def test_no_ranking_beats_the_true_probabilities(pairs: pa.Table, probability: np.ndarray) -> None:
+    rng = np.random.default_rng(4)
+    noisy = {f"noise {size}": probability + size * rng.normal(size=len(probability)) for size in (0.05, 0.2)}
+    found = expected_maps(pairs, probability, noisy, depth=10, seed=1)
+    assert found[ORACLE] > found["noise 0.05"] > found["noise 0.2"] > found["random"]
+
+
+def test_a_constant_gets_the_random_value_and_the_oracles_own_score_its_own(
+    pairs: pa.Table, probability: np.ndarray
+) -> None:
+    scores = {"constant": np.ones(len(probability)), "same order": np.log(probability)}
+    found = expected_maps(pairs, probability, scores, depth=10, seed=1)
+    assert found["constant"] == pytest.approx(found["random"], abs=0.01)
+    assert found["same order"] == found[ORACLE]
+
+
+def test_another_seed_changes_little(pairs: pa.Table, probability: np.ndarray) -> None:
+    first, second = (expected_maps(pairs, probability, {}, depth=10, seed=seed) for seed in (1, 2))
+    assert first[ORACLE] != second[ORACLE]
+    assert first[ORACLE] == pytest.approx(second[ORACLE], abs=0.01)

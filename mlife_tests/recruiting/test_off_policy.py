@@ -14,16 +14,20 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.recruiting.exploration import explore
+from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.off_policy import estimate_difference, estimate_value
 from mlife_assets.recruiting.off_policy.decisions import (
     LoggedDecisions,
     greedy_probabilities,
     logged_decisions,
 )
-from mlife_assets.recruiting.off_policy.estimates import MINIMUM_REWARDED_USERS
-from mlife_assets.recruiting.off_policy.weighting import Estimate, WeightedDecisions
+from mlife_assets.recruiting.off_policy.estimates import (
+    MINIMUM_REWARDED_USERS,
+    Estimate,
+    WeightedDecisions,
+    estimate_difference,
+    estimate_value,
+)
 
 POLICY = PromotionPolicy()
 DAY = date(2026, 6, 2)

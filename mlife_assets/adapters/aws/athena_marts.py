@@ -28,7 +28,7 @@ from mlife_assets.adapters.aws.clients import aws_errors_explained, client
 from mlife_assets.adapters.s3_bucket import bucket_fault, open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.sql_types import hive_type
+from mlife_assets.core.event_columns import hive_type
 from mlife_assets.core.storage_places import Bucket
 
 DATABASE = "marts"

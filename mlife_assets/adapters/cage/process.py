@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import TransientError
 from mlife_assets.core.event_columns import Column
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.validation import FileFault, Reason
 
 WORKER = Path(__file__).with_name("worker.py")

@@ -1,6 +1,6 @@
 """The applications of a deployment on the dashboard.
 
-Belongs here: reading what each came to. Does not belong here: figures (`recruiting.dashboard.application_figures`).
+Belongs here: reading what each came to. Does not belong here: figures (`recruiting.dashboard.figures`).
 """
 
 from collections import Counter
@@ -10,8 +10,8 @@ from typing import Any
 
 from mlife_assets.components.messages.calls import CALL_PLANNED
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.recruiting.dashboard.application_figures import application_figures
 from mlife_assets.recruiting.dashboard.data import ApplicationFigures
+from mlife_assets.recruiting.dashboard.figures import application_figures
 
 
 def applications(platform: Platform, readout: Sequence[dict[str, Any]], as_of: date) -> tuple[ApplicationFigures, ...]:

@@ -22,7 +22,7 @@ from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
 from mlife_assets.recruiting.features import feature_matrix
-from mlife_assets.recruiting.panel import HumanBaseline, human_baseline
+from mlife_assets.recruiting.panel.baseline import HumanBaseline, human_baseline
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 ORGANIC_EXPOSURE = "impression"

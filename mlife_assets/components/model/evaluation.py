@@ -32,7 +32,7 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.gate import Contender, GateExamples
 from mlife_assets.core.training.judgement import Human
-from mlife_assets.recruiting.panel import HumanBaseline, panel_agreement
+from mlife_assets.recruiting.panel.baseline import HumanBaseline, panel_agreement
 
 GROUP = "model"
 

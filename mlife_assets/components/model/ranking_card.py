@@ -14,9 +14,11 @@ from mlife_assets.components.model.judging import GateWindow
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.places import card_key, nav
-from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
-from mlife_assets.core.training.model_card import CardSubject, CardWindow, describe_model, render_model_card
+from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+from mlife_assets.core.training.model_card.facts import CardWindow
+from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration
 
 

@@ -35,8 +35,7 @@ from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.moved_plot import plot_moved
-from mlife_assets.core.monitoring.plots import plot_findings
+from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import MonitoringReport, undecided, without_model
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES

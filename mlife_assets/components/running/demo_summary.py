@@ -39,8 +39,7 @@ from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_day
-from mlife_assets.market.true_map import ORACLE, expected_maps, pair_probabilities
-from mlife_assets.market.truth import read_truth
+from mlife_assets.market.truth import ORACLE, expected_maps, pair_probabilities, read_truth
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.cohort import gate_examples

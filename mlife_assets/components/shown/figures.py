@@ -20,7 +20,7 @@ from mlife_assets.core.glances import Bar, Estimate, bars, columns, forest
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
-from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days

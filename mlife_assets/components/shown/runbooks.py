@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.recruiting.recompute import METHOD as RECOMPUTE
+from mlife_assets.recruiting.recompute.compare import METHOD as RECOMPUTE
 
 FOLDER = "docs/runbooks"
 DATA_QUALITY_FAULT = f"{FOLDER}/data_quality_fault.md"

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.policies import BacktestPolicy
 from mlife_assets.core.statistics import Interval, day_multiplicities, expanded_percentile_interval
 
 Array = npt.NDArray[np.float64]

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
-from mlife_assets.core.monitoring.drift_start import start_of_open_drift
 from mlife_assets.core.monitoring.importance import dismissed_alarms
+from mlife_assets.core.monitoring.opening import start_of_open_drift
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import (
     ALARM_NOT_CONFIRMED,

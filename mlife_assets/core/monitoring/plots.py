@@ -1,17 +1,30 @@
 """Small pictures of monitoring, as PNG bytes for metadata and the dashboard.
 
-Belongs here: drawing reports and decisions. Does not belong here: computing anything, writing files.
+Belongs here: drawing reports and decisions, and what a report says moved. Does not belong here: computing anything
+(`drift`, `latent`, `quality`), writing files, performance over time (`performance_plot`).
 
-Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the same input.
+Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the same input. A distance says that a column
+moved, two histograms on one axis say how. Both are shares of their own rows, so a day is compared with a reference of
+many days, and each column has a panel of its own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlife_assets.core.monitoring.reference import MonitoringReference, numbers
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import KINDS, RetrainDecision
 from mlife_assets.core.pictures import palette_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ALARM, QUIET, LINE = "#c0392b", "#7f8c9b", "#2c3e50"
 UNIMPORTANT = "#eab5ae"
@@ -21,6 +34,14 @@ BARS_MAXIMUM = 26
 TICKS_MAXIMUM = 12
 DECISIONS_SHOWN = 120
 """Days; more are narrower than a pixel is worth, and each takes its time to draw."""
+
+PANELS_MAXIMUM, PANELS_ACROSS = 18, 3
+BINS, FEW_VALUES, CATEGORIES_MAXIMUM = 24, 12, 8
+TAIL_PERCENT = 0.5
+LABEL_CHARACTERS = 16
+BEFORE = "#b9c2cc"
+
+Array = npt.NDArray[np.float64]
 
 
 def plot_findings(report: MonitoringReport) -> bytes:
@@ -80,3 +101,83 @@ def _alarm_colour(decision: RetrainDecision, kind: str) -> str:
     if kind in decision.alarms:
         return ALARM
     return UNIMPORTANT if kind in decision.unimportant_alarms else "#eef1f4"
+
+
+def plot_moved(report: MonitoringReport, reference: MonitoringReference, pairs: pa.Table) -> bytes | None:
+    """Return a PNG with a histogram of the reference and one of the day for every column that moved.
+
+    Columns are those of the report's alarms, in its order, that both the reference and `pairs`, the sample of the day,
+    hold; None when there is none.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    there = {*reference.sample.column_names} & {*pairs.column_names}
+    moved = [name for name in report.moved_columns if name in there]
+    if not moved:
+        return None
+    shown = moved[:PANELS_MAXIMUM]
+    across = min(len(shown), PANELS_ACROSS)
+    rows = -(-len(shown) // across)
+    figure = Figure(figsize=(max(5.2, 2.6 * across), 0.5 + 1.8 * rows), dpi=90, layout="constrained")
+    panels = figure.subplots(rows, across, squeeze=False).ravel()
+    for panel, name in zip(panels, shown, strict=False):
+        if pa.types.is_string(reference.sample[name].type):
+            panel.set_xlabel("% of pairs", fontsize=6)
+            _draw_categories(panel, reference.sample[name], pairs[name].cast(pa.string()))
+        else:
+            panel.set_ylabel("% of pairs", fontsize=6)
+            _draw_numbers(panel, numbers(reference.sample, name), numbers(pairs, name))
+        panel.set_title(name, fontsize=8, loc="left")
+        panel.tick_params(labelsize=6)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(shown) :]:
+        panel.set_axis_off()
+    first, last = reference.days[0], reference.days[-1]
+    more = f"; {len(moved) - len(shown)} more columns moved" if len(moved) > len(shown) else ""
+    keys = [
+        Patch(color=BEFORE, label=f"reference, {first} to {last}"),
+        Patch(facecolor="none", edgecolor=ALARM, label=f"{report.as_of_date}{more}"),
+    ]
+    figure.legend(handles=keys, fontsize=8, ncols=2, loc="outside upper left", frameon=False)
+    return palette_png(figure)
+
+
+def _draw_numbers(axes: Axes, before: Array, after: Array) -> None:
+    before, after = (side[np.isfinite(side)] for side in (before, after))
+    both = np.concatenate([before, after])
+    if not len(both):
+        axes.text(0.5, 0.5, "no values", ha="center", va="center", fontsize=7, color=QUIET, transform=axes.transAxes)
+        return
+    values = np.unique(both)
+    if len(values) <= FEW_VALUES:
+        middles = (values[1:] + values[:-1]) / 2
+        margin = float(np.diff(values).min()) / 2 if len(values) > 1 else 0.5
+        edges = np.concatenate([[values[0] - margin], middles, [values[-1] + margin]])
+    else:
+        low, high = np.percentile(both, [TAIL_PERCENT, 100 - TAIL_PERCENT])
+        edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    for side, look in ((before, {"color": BEFORE, "histtype": "stepfilled"}), (after, _OUTLINE)):
+        held = np.clip(side, edges[0], edges[-1])  # what lies farther out is counted at the edge
+        axes.hist(held, bins=edges.tolist(), weights=np.full(len(held), 100 / max(len(held), 1)), **look)
+
+
+_OUTLINE: dict[str, Any] = {"color": ALARM, "histtype": "step", "linewidth": 1.2}
+
+
+def _draw_categories(axes: Axes, before: pa.ChunkedArray, after: pa.ChunkedArray) -> None:
+    sides = [_percentages(before), _percentages(after)]
+    change = {name: abs(sides[1].get(name, 0.0) - sides[0].get(name, 0.0)) for name in {*sides[0], *sides[1]}}
+    shown = sorted(change, key=lambda name: (-change[name], name))[:CATEGORIES_MAXIMUM][::-1]
+    places = range(len(shown))
+    axes.barh(places, [sides[0].get(name, 0.0) for name in shown], color=BEFORE, height=0.8)
+    axes.barh(
+        places, [sides[1].get(name, 0.0) for name in shown], facecolor="none", edgecolor=ALARM, height=0.8, linewidth=1
+    )
+    short = [name if len(name) <= LABEL_CHARACTERS else name[: LABEL_CHARACTERS - 1] + "…" for name in shown]
+    axes.set_yticks(places, [name.replace("$", r"\$") for name in short])
+
+
+def _percentages(column: pa.ChunkedArray) -> dict[str, float]:
+    counts = Counter("missing" if value is None else value for value in column.to_pylist())
+    return {name: 100 * count / max(len(column), 1) for name, count in counts.items()}

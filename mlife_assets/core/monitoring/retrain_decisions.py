@@ -1,7 +1,7 @@
 """A day's decision about retraining, as it is recorded.
 
 Belongs here: the record, its codes, the kinds of drift. Does not belong here: how it is made (`governor`), what follows
-from decisions of many days (`opening`, `drift_start`).
+from decisions of many days (`opening`).
 """
 
 from __future__ import annotations

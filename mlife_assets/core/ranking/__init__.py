@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from mlife_assets.core.ranking.expectation import (
-    random_ndcg_expectation,
-    random_ranking_expectation,
-    random_recall_expectation,
-)
 from mlife_assets.core.ranking.metrics import (
     RankingResult,
     mean_average_precision,
+    random_ndcg_expectation,
+    random_ranking_expectation,
+    random_recall_expectation,
     rank_rows,
 )
 from mlife_assets.core.ranking.rows import RankingRows, prepare_ranking_rows

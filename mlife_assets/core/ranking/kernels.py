@@ -7,7 +7,7 @@ Concept: each kernel is a plain function, so this module loads without numba. `c
 time it is called; numba keeps the machine code beside this file, or in its cache folder, for the next process. One
 thread and no reordering of floating-point sums: the same input gives the same bits.
 
-A row has up to three numbers (`groups.RowGroups`): its place in the input, its staged place, and its arranged place,
+A row has up to three numbers (`rows.RowGroups`): its place in the input, its staged place, and its arranged place,
 where each group is contiguous. `arrangement[q]` is the staged place of the arranged row q; it is empty where both are
 the same.
 """

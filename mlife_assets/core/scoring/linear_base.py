@@ -1,7 +1,7 @@
 """The base of a step: what each number adds to the log-odds, below the trees that learn what it leaves over.
 
 Belongs here: its curves, its scores and contributions, its JSON. Does not belong here: fitting one
-(`core.training.base_fit`), the trees (`scorer`).
+(`core.training.recipes`), the trees (`scorer`).
 
 Concept: a curve per number, straight between a few knots and flat beyond its ends, with a mean of 0 over the rows that
 it was learned from. A missing value adds nothing. Columns are summed one by one: a product of matrices rounds a row

@@ -2,7 +2,7 @@
 
 Belongs here: the test of label times against outcomes, and its words. Does not belong here: which labels are mature
 (`training_set`), who shows the warning, the gate's refusal of a label time that decides the outcome by itself
-(`leakage`).
+(`required`).
 
 Concept: where "cancelled" is known on the day and "stayed" at the end of the window, the young mature rows are all
 cancellations, and every policy learns a lie from them. So the share of positives among rows that were known after k

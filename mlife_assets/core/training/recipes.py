@@ -1,29 +1,241 @@
 """Recipes: what a step learns most from, and on what its trees stand.
 
-Belongs here: the recipes, weights by age, one fit by a recipe. Does not belong here: which recipe is better on the
-validation window (`formulations`, `fit`), the base (`base_fit`), the trees (`boosting`).
+Belongs here: the recipes, weights by age, fitting the base, one fit by a recipe. Does not belong here: which recipe is
+better on the validation window (`formulations`, `fit`), using a base (`core.scoring.linear_base`), the trees
+(`boosting`).
 
 Concept: two choices, so four recipes. *Recent* rows count more: the weight of a row halves with every half-life, so a
 model follows a world that moves and forgets what it was. A *base* of straight pieces under the trees learns a change
 from few rows, as its slopes are few; the trees learn what it leaves over.
+
+A base is a ridge logistic regression, found by Newton steps under signs. A number is capped at outer quantiles and cut
+at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the policy
+wants is a sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS, whose bits
+depend on its threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.policies import RECIPES, TrainingPolicy
+from mlife_assets.core.scoring.estimators import LARGEST
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.scoring.linear_base import LinearBase
-from mlife_assets.core.training.base_fit import fit_linear_base
-from mlife_assets.core.training.boosting import Objective, Progress, Rows, boost, predict_raw, weighted
+from mlife_assets.core.scoring.linear_base import BaseCurve, LinearBase
+from mlife_assets.core.training.boosting import (
+    Objective,
+    Progress,
+    Rows,
+    boost,
+    monotone_constraints,
+    predict_raw,
+    weighted,
+)
+
+CAPS = (0.01, 0.99)
+"""Quantiles beyond which a number counts as the quantile: one odd value bends no line."""
+NEWTON_STEPS = 50
+TOLERANCE = 1e-5
+HALVINGS = 20
+CURVATURE_ROWS = 20_000
+"""Rows that say how the likelihood curves. They decide how many steps it takes, not where they end."""
+SWEEPS = 200
+WEIGHT_MINIMUM = 1e-6
+"""Of the rows that know a number, in rows: what was last known very many half-lives ago weighs nothing, at last 0."""
+LOG_ODDS_MAXIMUM = 30.0
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """Standardised pieces of numbers.
+
+    Attributes:
+        standing: float64 (pieces, n), each of weighted mean 0 and spread 1.
+        name: column of each piece.
+        start: value at which each begins.
+        stop: value at which it ends.
+        mean: weighted mean of its capped values.
+        spread: weighted standard deviation of them.
+        sign: of its slope where the policy wants one, else 0.
+    """
+
+    standing: Array
+    name: tuple[str, ...]
+    start: Array
+    stop: Array
+    mean: Array
+    spread: Array
+    sign: npt.NDArray[np.int64]
+
+
+def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> LinearBase:
+    """Return the base of rows, on top of the log-odds that they start from, if any.
+
+    Maximises the weighted likelihood minus half of `policy.base_penalty` times the squares of the slopes of
+    standardised pieces.
+
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
+    """
+    weight = np.ones(len(rows.outcome)) if rows.weight is None else rows.weight
+    start = np.zeros(len(rows.outcome)) if rows.start is None else rows.start
+    pieces = _pieces(rows.matrix, weight, spec, policy)
+    intercept, slopes = _climbed(pieces, rows.outcome.astype(np.float64), weight, start, policy.base_penalty)
+    curves = []
+    for name in dict.fromkeys(pieces.name):
+        own = [place for place, one in enumerate(pieces.name) if one == name]
+        knots = [float(pieces.start[own[0]]), *(float(pieces.stop[place]) for place in own)]
+        added = [
+            sum(
+                float(slopes[place])
+                * (min(max(knot, pieces.start[place]), pieces.stop[place]) - float(pieces.mean[place]))
+                / float(pieces.spread[place])
+                for place in own
+            )
+            for knot in knots
+        ]
+        curves.append(BaseCurve(name, tuple(knots), tuple(float(one) for one in added)))
+    return LinearBase(intercept, tuple(curves))
+
+
+def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy) -> _Pieces:
+    """Return the pieces of every number that varies, in rows that weigh anything."""
+    signs = monotone_constraints(spec, policy)
+    names, starts, stops, means, spreads, directions = list[str](), [], [], [], [], []
+    standing = np.empty((len(spec.model_names) * (policy.base_pieces), len(matrix)))
+    for place, name in enumerate(spec.model_names):
+        values = matrix[:, place]
+        known = ~np.isnan(values)
+        knots = _knots(values[known], policy.base_pieces)
+        total = float(np.sum(weight[known]))
+        if name in spec.categorical or len(knots) < 2 or total < WEIGHT_MINIMUM:
+            continue
+        for start, stop in pairwise(knots):
+            capped = np.clip(values, start, stop)
+            mean = float(np.sum(weight[known] * capped[known])) / total
+            away = np.where(known, capped - mean, 0.0)
+            spread = float(np.sqrt(np.sum(weight * away**2) / total)) or 1.0
+            np.divide(away, spread, out=standing[len(names)])
+            names.append(name)
+            starts.append(start)
+            stops.append(stop)
+            means.append(mean)
+            spreads.append(spread)
+            directions.append(signs[place])
+    return _Pieces(
+        standing[: len(names)],
+        tuple(names),
+        np.array(starts),
+        np.array(stops),
+        np.array(means),
+        np.array(spreads),
+        np.array(directions, dtype=np.int64),
+    )
+
+
+def _knots(values: Array, pieces: int) -> list[float]:
+    """Return where a number's pieces begin and end: outer quantiles and those between; fewer where values repeat."""
+    finite = values[np.abs(values) <= LARGEST]
+    if not len(finite):
+        return []
+    inner = [place / pieces for place in range(1, pieces)]
+    knots = np.unique(np.quantile(finite, [CAPS[0], *inner, CAPS[1]]))
+    if len(knots) < 2:
+        knots = np.unique([finite.min(), finite.max()])
+    return [float(knot) for knot in knots]
+
+
+def _climbed(pieces: _Pieces, outcome: Array, weight: Array, start: Array, penalty: float) -> tuple[float, Array]:
+    """Return intercept and slopes at the maximum: Newton steps whose curvature is that of evenly spaced rows."""
+    standing, count = pieces.standing, len(outcome)
+    stride = -(-count // CURVATURE_ROWS)
+    few = np.ascontiguousarray(standing[:, ::stride])
+    slopes = np.zeros(len(standing))
+    rate = float(np.sum(weight * outcome)) / float(np.sum(weight))
+    level = float(np.log(rate / (1 - rate)) - np.sum(weight * start) / np.sum(weight))
+    log_odds, product = start + level, np.empty(count)
+    likelihood = _likelihood(log_odds, outcome, weight)
+    for _ in range(NEWTON_STEPS):
+        expected = _probability(log_odds)
+        error = weight * (outcome - expected)
+        uphill = np.array([np.add.reduce(np.multiply(one, error, out=product)) for one in standing]) - penalty * slopes
+        bend = (weight * expected * (1 - expected))[::stride] * (count / few.shape[1])
+        move_level, moves = _move(few, bend, float(np.sum(error)), uphill, slopes, pieces.sign, penalty)
+        change = np.full(count, move_level)
+        for place in np.flatnonzero(moves):
+            change += np.multiply(standing[place], moves[place], out=product)
+        worth = likelihood - 0.5 * penalty * float(np.sum(slopes**2))
+        for _ in range(HALVINGS):
+            found = _likelihood(log_odds + change, outcome, weight)
+            if found - 0.5 * penalty * float(np.sum((slopes + moves) ** 2)) >= worth:
+                break
+            move_level, moves, change = move_level / 2, moves / 2, change / 2
+        else:
+            break
+        level, slopes, log_odds, likelihood = level + move_level, slopes + moves, log_odds + change, found
+        if max(abs(move_level), float(np.max(np.abs(moves), initial=0.0))) < TOLERANCE:
+            break
+    return level, slopes
+
+
+def _move(
+    few: Array,
+    bend: Array,
+    uphill_level: float,
+    uphill: Array,
+    slopes: Array,
+    sign: npt.NDArray[np.int64],
+    penalty: float,
+) -> tuple[float, Array]:
+    """Return the step to the top of the parabola that fits here, slopes keeping their signs; by cyclic descent."""
+    across = np.add.reduce(few * bend, axis=1)
+    curvature = np.zeros((len(few), len(few)))
+    for number in range(len(few)):  # half of it: the other half is the same
+        curvature[number, number:] = np.einsum("pn,n->p", few[number:], few[number] * bend)
+    curvature += np.triu(curvature, 1).T
+    curvature[np.diag_indices(len(few))] += penalty
+    total = float(np.sum(bend))
+    if total <= 0.0:
+        return 0.0, np.zeros(len(few))
+    # The level is moved along with the slopes, so it leaves the problem.
+    curvature = curvature - across[:, None] * across[None, :] / total
+    left = uphill - across * (uphill_level / total)
+    diagonal, start, signs, moved = np.diag(curvature).tolist(), slopes.tolist(), sign.tolist(), [0.0] * len(few)
+    open_places = [place for place, bent in enumerate(diagonal) if bent > 0.0]
+    change = np.empty_like(left)
+    for _ in range(SWEEPS):
+        largest = 0.0
+        for place in open_places:  # Python's own numbers: an element of an array takes several times as long
+            wanted = start[place] + moved[place] + left.item(place) / diagonal[place]
+            if signs[place] * wanted < 0:
+                wanted = 0.0
+            step = wanted - start[place] - moved[place]
+            if step:
+                moved[place] += step
+                np.multiply(curvature[place], step, out=change)
+                np.subtract(left, change, out=left)
+                largest = max(largest, abs(step))
+        if largest < TOLERANCE / 100:
+            break
+    moves = np.array(moved)
+    return (uphill_level - float(np.sum(across * moves))) / total, moves
+
+
+def _probability(log_odds: Array) -> Array:
+    found: Array = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -LOG_ODDS_MAXIMUM, LOG_ODDS_MAXIMUM)))
+    return found
+
+
+def _likelihood(log_odds: Array, outcome: Array, weight: Array) -> float:
+    return float(-np.sum(weight * np.logaddexp(0.0, np.where(outcome > 0, -log_odds, log_odds))))
 
 
 @dataclass(frozen=True)

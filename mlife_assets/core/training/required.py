@@ -1,38 +1,57 @@
 """What is required of a challenger besides ranking better: the one list, for every gate.
 
-Belongs here: which conditions there are, and in which order. Does not belong here: the conditions themselves
-(`leakage`, `parity`), what one model alone requires, such as an audit of fairness (`components`).
+Belongs here: which conditions there are, in which order, and those about leakage and parity. Does not belong here:
+maturity and time order (`gate_examples`), which columns there are (`core.examples`), scoring (`core.scoring.scorer`),
+the endpoint (`serving`), which is tested against the batch where it lives, what one model alone requires, such as an
+audit of fairness (`components`).
 
 Concept: each condition is about what was learned from, or about one model and rows that it has not seen. A holdout
 judges one model and asks for both; a recipe that is judged by folds asks for the second part in every fold.
+
+Leakage makes an evaluation look better than the model is. A feature that nearly decides the outcome by itself was
+recorded after it. A label time that does so was taken from the outcome: the newest days then hold those rows alone
+whose outcome came early. And where rows of the gate repeat rows of the training set more often than training rows
+repeat each other, somebody copied them. All are conditions of the gate: they refuse, and say which column or how many
+rows. What a step learned from that has no label yet is examined by the outcome of that step.
+
+Parity: a row gets the same bits alone, in a batch, in another order, and after a reload. Training, batch and endpoint
+are judged by one number only if the number does not depend on who asks. Equality is of bits, not within a tolerance: a
+difference in the last bit shows that two code paths exist.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
+from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.leakage import (
-    copied_rows_condition,
-    examined_rows,
-    feature_condition,
-    fingerprints,
-    label_time_condition,
-    with_outcome,
-)
-from mlife_assets.core.training.parity import parity_condition
 from mlife_assets.core.training.training_set import TrainingSet
+
+NAME = "scoring_parity"
+ROWS_COMPARED = 5_000
+"""Rows that are scored in every other way than in one batch with all: a second code path shows in any few of them."""
+
+SEPARATION_MAXIMUM = 0.98
+"""Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
+ROWS_EXAMINED = 100_000
+REPEATS_TOLERANCE = 0.1
+"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
+Fingerprints: TypeAlias = npt.NDArray[np.uint64]
+_POSITIVE = np.uint64(0x9E3779B97F4A7C15)
+"""Bits that a positive outcome flips."""
 
 
 def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condition, ...]:
@@ -137,3 +156,301 @@ def parity_of(
         reloaded=scorer_of(reloaded, threads=threads),
         in_batch=scores,
     )
+
+
+class RowScorer(Protocol):
+    """What parity needs of a scorer: any object that scores a matrix."""
+
+    def score(self, features: np.ndarray, /) -> Scores:
+        """Score n rows: raw score and calibrated probability, both of shape (n,)."""
+
+
+def parity_condition(
+    scorer: RowScorer,
+    matrix: np.ndarray,
+    rows: int,
+    seed: int,
+    *,
+    reloaded: RowScorer,
+    in_batch: Scores | None = None,
+) -> Condition:
+    """Return the condition that `scorer` gives a row the same bits in every way of asking.
+
+    All rows are scored at once. A seeded sample of them is scored in a shuffled order and by `reloaded`, a part of it
+    one by one. The sentence of an unmet condition names the first row that differs, by how much, and where.
+
+    Args:
+        scorer: the challenger's, as it was trained or loaded.
+        matrix: features, shape (n, features).
+        rows: rows that are scored alone; all when fewer are compared.
+        seed: of the samples and of the shuffled order.
+        reloaded: a second scorer of the same artifact, read back from its files.
+        in_batch: what the model said of all rows where they were judged; None to score them here.
+    """
+    count = len(matrix)
+    if count == 0 or rows < 1:
+        return Condition(NAME, False, f"Parity was not checked: {count} rows, {rows} to score alone; pass one or more.")
+    generator = np.random.default_rng(seed)
+    compared = np.sort(generator.choice(count, size=min(ROWS_COMPARED, count), replace=False))
+    sample = np.sort(generator.choice(len(compared), size=min(rows, len(compared)), replace=False))
+    order, everything = generator.permutation(len(compared)), np.arange(len(compared))
+    batch = _values(scorer.score(matrix) if in_batch is None else in_batch)
+    if batch.shape != (count, 2):
+        return Condition(NAME, False, f"{count} rows got {len(batch)} scores; a scorer gives each row one.")
+    batch, matrix = batch[compared], matrix[compared]
+    alone = np.concatenate([_values(scorer.score(matrix[row : row + 1])) for row in sample])
+    ways = (
+        ("alone", sample, alone),
+        ("in another order", order, _values(scorer.score(matrix[order]))),
+        ("after a reload", everything, _values(reloaded.score(matrix))),
+    )
+    for way, asked, found in ways:
+        fault = _difference(way, asked, found, batch, compared)
+        if fault is not None:
+            return Condition(NAME, False, fault)
+    which = f"{count:,} rows" if len(compared) == count else f"{len(compared):,} of {count:,} rows"
+    text = (
+        f"{which} score the same bits in a batch, in another order and after a reload, "
+        f"{len(sample):,} of them also alone."
+    )
+    return Condition(NAME, True, text)
+
+
+def _values(scores: Scores) -> np.ndarray:
+    """Raw score and probability side by side, float64 of shape (n, 2)."""
+    return np.stack(
+        [np.asarray(scores.raw, dtype=np.float64), np.asarray(scores.probability, dtype=np.float64)], axis=1
+    )
+
+
+def _difference(way: str, asked: np.ndarray, found: np.ndarray, batch: np.ndarray, compared: np.ndarray) -> str | None:
+    """Compare the scores `found` of the rows `asked` with those of the batch; None when all bits agree.
+
+    `compared` says which rows of the caller the batch holds.
+    """
+    if found.shape != (len(asked), 2):
+        return f"{len(asked):,} rows scored {way} got {len(found):,} scores; a scorer gives each row one."
+    expected = np.ascontiguousarray(batch[asked])
+    differs = np.any(np.ascontiguousarray(found).view(np.uint64) != expected.view(np.uint64), axis=1)
+    if not np.any(differs):
+        return None
+    position = int(np.flatnonzero(differs)[np.argmin(asked[differs])])
+    with np.errstate(invalid="ignore"):
+        largest = float(np.max(np.abs(found[differs] - expected[differs])))
+    return (
+        f"Row {int(compared[asked[position]])} scores {_shown(found[position])} {way} and "
+        f"{_shown(expected[position])} in a batch; {int(differs.sum()):,} of {len(asked):,} rows differ, "
+        f"by up to {largest:.3g}; find the second code path."
+    )
+
+
+def _shown(pair: np.ndarray) -> str:
+    return f"{float(pair[0])!r} (probability {float(pair[1])!r})"
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well one feature alone predicts the outcome.
+
+    Attributes:
+        feature: its name.
+        area: area under the ROC curve, .5 to 1, whichever direction is better; a missing value is a value of its own.
+    """
+
+    feature: str
+    area: float
+
+
+def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> list[Separation]:
+    """Return how well each feature alone predicts the outcome, the best first.
+
+    A category is scored by the share of positives among its other rows; a missing number is tried below and above all
+    others. The order of rows does not matter.
+
+    Args:
+        matrix: float64 of shape (n, features).
+        outcome: bool (n,), both classes.
+        spec: names and which of them are categories.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if not 0 < outcome.sum() < len(outcome):
+        raise NotEnoughEvidenceError(f"{int(outcome.sum())} positives in {len(outcome)} rows; both classes are needed")
+    found = []
+    for place, name in enumerate(spec.names):
+        values = matrix[:, place]
+        if name in spec.categorical:
+            found.append(Separation(name, _area_of_category(values, outcome)))
+            continue
+        low, high = (np.nan_to_num(values, nan=end, posinf=np.inf, neginf=-np.inf) for end in (-np.inf, np.inf))
+        area = max(max(a, 1 - a) for a in (_area(low, outcome), _area(high, outcome)))
+        found.append(Separation(name, area))
+    return sorted(found, key=lambda one: (-one.area, one.feature))
+
+
+def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return which of n rows are examined, ascending: of very many evenly spaced ones, of each class its own."""
+    if len(outcome) <= ROWS_EXAMINED:
+        return np.arange(len(outcome))
+    classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
+    return np.sort(np.concatenate(classes))
+
+
+def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
+    """Return the condition that no feature predicts the outcome by itself; arguments as of `separations`.
+
+    Of very many rows `examined_rows` are looked at, since the area does not depend on the mix of classes.
+
+    Raises:
+        NotEnoughEvidenceError: only one class.
+    """
+    if len(matrix) > ROWS_EXAMINED:
+        kept = examined_rows(outcome)
+        matrix, outcome = matrix[kept], outcome[kept]
+    best = separations(matrix, outcome, spec)[0]
+    name = "no_feature_tells_the_outcome"
+    if best.area > SEPARATION_MAXIMUM:
+        text = (
+            f"The feature {best.feature} predicts the outcome by itself (area under the ROC curve {best.area:.3f}, at "
+            f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"No feature predicts the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
+    )
+
+
+def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | None = None) -> Condition:
+    """Return the condition that how long an outcome takes does not give it away.
+
+    A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
+    the day of the conversion as label time, the days before a cut hold conversions only.
+
+    Args:
+        examples: n rows whose outcome is known, both classes.
+        roles: what the columns are.
+        step: whose outcome; None for the label.
+    """
+    label = step or roles.label
+    label_time = roles.step_times[label]
+    shown, known = (examples[name].to_numpy().astype("datetime64[D]") for name in (roles.time, label_time))
+    outcome = np.asarray(examples[label].to_numpy(zero_copy_only=False), dtype=bool)
+    area = _area((known - shown).astype(np.float64), outcome)
+    area, name = max(area, 1 - area), "label_time_does_not_tell_the_outcome"
+    if area > SEPARATION_MAXIMUM:
+        text = (
+            f"How long {label_time} comes after {roles.time} predicts {label} alone (area under the ROC "
+            f"curve {area:.3f}, at most {SEPARATION_MAXIMUM:g}); set it to the end of the window, whatever happened."
+        )
+        return Condition(name, False, text)
+    return Condition(
+        name, True, f"How long {label_time} comes after {roles.time} does not predict {label} ({area:.3f})."
+    )
+
+
+def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: npt.NDArray[np.bool_]) -> Condition:
+    """Return the condition that gate rows do not repeat training rows more often than is natural.
+
+    A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
+    training set: the share of its later rows that repeat an earlier one, or the other way round. How often rows repeat
+    depends on how many there are to repeat, so gate rows are held against each part alone.
+
+    Args:
+        known: of n training rows whose outcome is known, `with_outcome`.
+        asked: of the rows that the gate judges, `with_outcome`.
+        is_later: which training rows are the later ones, bool (n,).
+    """
+    condition = "gate_rows_are_not_training_rows"
+    if len(asked) == 0:
+        return Condition(condition, False, "Copies were not looked for: the gate has no rows; wait for mature ones.")
+    parts = {"earlier": known[~is_later], "later": known[is_later]}
+    against, repeated = max(((name, _repeats(asked, part)) for name, part in parts.items()), key=lambda one: one[1])
+    found = wilson_interval(repeated, len(asked))
+    share = f"{repeated:,} of {len(asked):,} gate rows ({found.estimate:.2%})"
+    expected, usual = 0.0, "the training set has one part only"
+    for name, other in (("later", "earlier"), ("earlier", "later")):
+        if len(parts[name]) and len(parts[other]):
+            natural = _repeats(parts[name], parts[other])
+            upper = wilson_interval(natural, len(parts[name])).upper
+            if upper > expected:
+                usual = f"{natural:,} of {len(parts[name]):,} {name} training rows repeat one of the {other}"
+                expected = upper
+    if found.lower > expected * (1.0 + REPEATS_TOLERANCE):
+        text = f"{share} repeat one of the {against} training rows in every column, while {usual}; remove the copies."
+        return Condition(condition, False, text)
+    text = f"{share} repeat one of the {against} training rows in every column, as is natural here: {usual}."
+    return Condition(condition, True, text)
+
+
+def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Fingerprints:
+    """Return a hash of 64 bits of entity, item and every feature of n rows, (n,).
+
+    Among millions of rows, two that differ hardly ever share one.
+    """
+    import pandas as pd
+
+    matrix = examples_matrix(rows, spec)
+    matrix += 0.0  # -0.0 is 0.0
+    matrix[np.isnan(matrix)] = np.nan
+    frame = pd.DataFrame(matrix)
+    for name in (roles.entity, roles.item):
+        if name is not None:
+            frame[name] = _hashed_text(rows[name])
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+
+
+def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Fingerprints:
+    """Return fingerprints of n rows that also tell their outcomes apart, bool (n,)."""
+    return np.where(outcome, prints ^ _POSITIVE, prints)
+
+
+def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
+    """Return a hash of each value as text; each that occurs is hashed once."""
+    import pandas as pd
+
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    words = np.array(coded.dictionary.to_pylist(), dtype=object)
+    hashes = pd.util.hash_array(words, categorize=False) if len(words) else np.zeros(0, dtype=np.uint64)
+    places = coded.indices.fill_null(len(words)).to_numpy()  # nothing is no word
+    return np.asarray(np.append(hashes, np.uint64(0))[places], dtype=np.uint64)
+
+
+def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area when each category is scored by its share of positives among its other rows.
+
+    No row sees itself, so a category of one row says nothing. Of two rows of one category neither may reveal the other:
+    leaving out oneself alone would rank the negative first, so such pairs count half. Below .5 the shares say nothing.
+    """
+    _, category = np.unique(np.where(np.isnan(codes), -1.0, codes), return_inverse=True)
+    rows = np.bincount(category)
+    positives = np.bincount(category, weights=outcome)
+    prior = float(outcome.sum()) / len(outcome)
+    shares = (positives[category] - outcome + prior) / rows[category]
+    pairs = float(outcome.sum()) * float(len(outcome) - outcome.sum())
+    return max(_area(shares, outcome) + float(np.sum(positives * (rows - positives))) / 2 / pairs, 0.5)
+
+
+def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Return at most `most` of the places, evenly spaced."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+
+
+def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
+    """Return how many rows occur among others."""
+    import pandas as pd
+
+    return int(pd.Series(rows).isin(others).sum())
+
+
+def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve with ties counted half (Mann-Whitney)."""
+    _, rank = np.unique(values, return_inverse=True)
+    rows = np.bincount(rank)
+    positives = np.bincount(rank, weights=outcome, minlength=len(rows))
+    negatives = rows - positives
+    below = np.cumsum(negatives) - negatives
+    wins = float(np.sum(positives * (below + negatives / 2)))
+    return wins / (float(np.sum(positives)) * float(np.sum(negatives)))

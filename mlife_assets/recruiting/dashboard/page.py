@@ -1,32 +1,58 @@
-"""The whole page.
+"""The whole page: its headline, its charts and what the template is given.
 
-Belongs here: what the template is given. Does not belong here: the layout (`core/pages/templates/dashboard.html`),
-words (`headline`, `overview`), charts.
+Belongs here: wording the state of model, drift and texting; the choice of series, forms and words of each chart. Does
+not belong here: the layout (`core/pages/templates/dashboard.html`), geometry (`core.pages.charts`), figures
+(`figures`), the history (`overview`).
 
 Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. The same
-data gives the same bytes.
+data gives the same bytes. The headline is one sentence of three clauses: how the model compares with recruiters, what
+drifts and why it lasts, what texting earned over not texting. Each has a line below with its numbers, intervals and
+days. What is not shown is said to be not shown; a difference whose interval holds zero is never called a gain.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.pages import page, reading_script, render
-from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
+from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
+from mlife_assets.core.pages import Markup, join, page, reading_script, render
+from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_span, format_value
 from mlife_assets.core.pages.charts.signs import GLYPHS, MARKER_NAMES
-from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Marker, Series, finite
 from mlife_assets.core.statistics import Interval
-from mlife_assets.recruiting.dashboard.charts import detectors, drift_panels, model_charts, production_charts
-from mlife_assets.recruiting.dashboard.data import DashboardData, Suppression, lifecycle_markers
-from mlife_assets.recruiting.dashboard.headline import headline
-from mlife_assets.recruiting.dashboard.overview import OUTCOMES, lanes, verdict_runs
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    DriftSeries,
+    DriftValue,
+    ModelVersion,
+    Ranking,
+    ReportDigest,
+    Suppression,
+    Texting,
+    lifecycle_markers,
+)
+from mlife_assets.recruiting.dashboard.overview import KINDS, OUTCOMES, lanes, verdict_runs
 
 SHORT = 12
 COLUMNS_SHOWN = 8
 REASONS_NAMED = 3
 CHANNELS = {"sms": "text", "email": "mail", "call": "call"}
 STATUSES = {"ok": "ok", "alarm": "alarm", "not_enough_evidence": "not enough evidence"}
+
+UNDECIDED = "not_enough_evidence"
+"""Status of a monitoring report that neither alarms nor says that all is well."""
+ALIKE_SHARE = 0.02
+"""Share of the recruiters' MAP within which the model ranks about as well."""
+
+PANELS_MAXIMUM = 3
+RECENT_DAYS = 7
+_KIND_ORDER = tuple(KINDS)
 
 
 @dataclass(frozen=True)
@@ -120,3 +146,334 @@ def _points(lift: Interval | None) -> tuple[str, str]:
     if lift is None:
         return MISSING, ""
     return f"{100 * lift.estimate:+.1f} points", f"{100 * lift.lower:+.1f} to {100 * lift.upper:+.1f}"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The sentence, and per clause a title with its evidence."""
+
+    sentence: str
+    evidence: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Clause:
+    words: str
+    evidence: str
+
+
+def headline(data: DashboardData) -> Headline:
+    """Return what a reader of ten seconds should know."""
+    clauses = {"Ranking": _ranking(data.ranking), "Drift": _drift(data), "Texting": _texting(data.texting)}
+    sentence = "; ".join(clause.words for clause in clauses.values()) + "."
+    evidence = tuple((title, clause.evidence) for title, clause in clauses.items() if clause.evidence)
+    return Headline(sentence[0].upper() + sentence[1:], evidence)
+
+
+def alarmed_since(decisions: Sequence[Decision]) -> date | None:
+    """Return the first day of the alarms that last until the newest decision; None when that day has none.
+
+    A blocked day neither begins nor ends them: its data says nothing.
+    """
+    since = None
+    for decision in sorted(decisions, key=lambda one: one.day, reverse=True):
+        if any(code.endswith(ALARM_SUFFIX) for code in decision.codes):
+            since = decision.day
+        elif decision.verdict != "block":
+            break
+    return since
+
+
+def _ranking(ranking: Ranking | None) -> _Clause:
+    if ranking is None:
+        return _Clause("no day is mature enough yet to say how well the model ranks", "")
+    simple = "" if ranking.simple is None else f" and {ranking.simple:.3f} of the simple rule"
+    evidence = (
+        f"MAP@10 {ranking.model:.3f} against {ranking.human:.3f} of the recruiters' rule{simple}, mean of "
+        f"{ranking.days} mature days from {format_day(ranking.first_day)} to {format_day(ranking.last_day)}."
+    )
+    if ranking.gain is not None:
+        evidence += f" The mean difference of a day is {ranking.gain.lower:+.3f} to {ranking.gain.upper:+.3f}."
+    return _Clause(f"the model {_ranks(ranking)} the recruiters' rule", evidence)
+
+
+def _ranks(ranking: Ranking) -> str:
+    difference, alike = ranking.model - ranking.human, ALIKE_SHARE * ranking.human
+    if abs(difference) <= alike:
+        return "ranks jobs about as well as"
+    if difference < 0:
+        return "ranks jobs worse than"
+    if ranking.gain is None or ranking.gain.lower <= 0:
+        return "is not shown to rank jobs better than"
+    size = f"{100 * difference / ranking.human:.0f} % " if ranking.human else ""
+    return f"ranks jobs {size}better than"
+
+
+def _drift(data: DashboardData) -> _Clause:
+    if not data.decisions:
+        return _Clause("nothing was decided yet", "")
+    newest = max(data.decisions, key=lambda decision: decision.day)
+    if newest.verdict == "block":
+        is_unknown = QUALITY_UNKNOWN in newest.codes
+        words = (
+            "the day is blocked because its data could not be judged" if is_unknown else "faulty data blocks the day"
+        )
+        return _Clause(words, f"{format_day(newest.day)}: {newest.sentences[0]}")
+    since = alarmed_since(data.decisions)
+    if since is None:
+        return _Clause(_quiet(data.reports, newest), f"{format_day(newest.day)}: {newest.sentences[0]}")
+    drift = f"drift since {format_day(since)}"
+    today = f"{format_day(newest.day)}: {' '.join(newest.sentences[:2])}"
+    tried = [one for one in data.models if one.registered_on >= since and one.outcome != "pending"]
+    if not tried:
+        return _Clause(f"{drift} is not answered yet", today)
+    last = max(tried, key=lambda one: (one.registered_on, one.model_version))
+    if last.outcome == "promoted":
+        return _Clause(f"{drift} outlasts the new model of {format_day(last.registered_on)}", today)
+    refused = [one for one in tried if one.outcome != "promoted"]
+    return _Clause(f"{drift} lasts because {_refusal(refused)}", f"{_why(last)} {today}")
+
+
+def _quiet(reports: Sequence[ReportDigest], newest: Decision) -> str:
+    kinds = [one.name.removesuffix("_report").replace("_", " ") for one in reports if one.status == UNDECIDED]
+    if not kinds:
+        return "nothing that matters drifts"
+    drift = "drift that matters" if any(code.endswith(UNIMPORTANT_SUFFIX) for code in newest.codes) else "drift"
+    listed = ", ".join(kinds[:-1]) + " and " * (len(kinds) > 1) + kinds[-1]
+    return f"no {drift} is shown; {listed} could not be judged"
+
+
+def _refusal(refused: Sequence[ModelVersion]) -> str:
+    days = " and ".join(format_day(day) for day in sorted({one.registered_on for one in refused}))
+    models = "the model" if len(refused) == 1 else "the models"
+    if any(one.outcome == "refused" for one in refused):
+        return f"the gate refused {models} trained on {days}"
+    return f"there was not enough evidence for {models} trained on {days}"
+
+
+def _why(version: ModelVersion) -> str:
+    reason = version.sentences[0] if version.sentences else "No reason was recorded."
+    return (
+        f"The gate on {format_day(version.registered_on)}: {reason} The champion stays, and the alarms last, because "
+        "they compare today with what it was trained on."
+    )
+
+
+def _texting(found: Texting | None) -> _Clause:
+    if found is None:
+        return _Clause("it is not known yet what texting is worth", "")
+    low, high = found.lift.lower, found.lift.upper
+    bounds = f"{_signed(low)} to {_signed(high)}"
+    span = format_span(found.first_day, found.last_day)
+    evidence = (
+        f"{span}: {format_value(found.treated_rate, 'share')} of {found.treated_users:,} people who may be "
+        f"texted applied to a job, {format_value(found.holdout_rate, 'share')} of {found.holdout_users:,} who never "
+        f"are: a difference of {_signed(found.lift.estimate)} points ({bounds})."
+    )
+    cost = f" It took {found.texts:,} texts and {found.opt_outs:,} opt-outs."
+    if low > 0 or high < 0:
+        verb = "more" if low > 0 else "fewer"
+        size, ends = abs(found.lift.estimate), sorted((abs(low), abs(high)))
+        words = (
+            f"texting gets {100 * size:.1f} points {verb} people to apply than not texting "
+            f"({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+        )
+    else:
+        words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
+    if found.earned_usd is not None and found.texts:
+        earned = found.earned_usd
+        words += f", and {_money(earned, found.texts)}"
+        evidence += f" Bids for all their applies, less those for as many of the others: {_range(earned)}."
+        if earned.lower > 0:
+            cost += f" It pays while a text costs less than {_range(_divided(earned, found.texts), cents=True)}."
+    return _Clause(words, evidence + cost)
+
+
+def _money(earned: Interval, texts: int) -> str:
+    if earned.lower > 0:
+        return f"its {texts:,} texts earned {_usd(earned.estimate, cents=False)} in bids {_bounds(earned)}"
+    if earned.upper < 0:
+        loss = Interval(-earned.estimate, -earned.upper, -earned.lower, earned.level, earned.n)
+        return f"cost {_usd(loss.estimate, cents=False)} in bids {_bounds(loss)}"
+    return f"is not shown to earn anything {_bounds(earned, ' in bids')}"
+
+
+def _bounds(interval: Interval, unit: str = "") -> str:
+    return f"({_usd(interval.lower, cents=False)} to {_usd(interval.upper, cents=False)}{unit})"
+
+
+def _divided(interval: Interval, by: int) -> Interval:
+    return Interval(interval.estimate / by, interval.lower / by, interval.upper / by, interval.level, interval.n)
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _range(interval: Interval, *, cents: bool = False) -> str:
+    low, middle, high = (_usd(v, cents=cents) for v in (interval.lower, interval.estimate, interval.upper))
+    return f"{middle} ({low} to {high})"
+
+
+def _usd(value: float, *, cents: bool) -> str:
+    sign = "-" if value < 0 else ""
+    return f"{sign}${abs(value):,.{2 if cents else 0}f}"
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A row of the table of detectors: its values in units of its limit, and when it alarmed."""
+
+    name: str
+    kind: str
+    newest: str
+    highest: str
+    alarms: str
+
+
+def model_charts(data: DashboardData, markers: Sequence[Marker]) -> Markup:
+    """Return ranking quality and realised against estimated AUC of applies and clicks."""
+    model, marks = data.model, tuple(markers)
+    optional = (
+        Series("model that it replaced", model.map_replaced, "main", "dashed"),
+        Series("simple rule", model.map_simple, "accent", "dashed"),
+    )
+    ranking = Chart(
+        "Ranking quality, MAP@10",
+        (
+            Series("model", model.map_realised),
+            Series("recruiters' rule", model.map_human, "rival", "dashed"),
+            *(one for one in optional if one.values),
+            Series("random order", model.map_random, "muted"),
+        ),
+        "score",
+        data.span,
+        subtitle=model.map_cohort,
+        markers=marks,
+    )
+    aucs = (
+        ("applies", model.auc_estimated, model.auc_realised, "realised below the estimate: a sign of concept drift"),
+        ("clicks", model.click_auc_estimated, model.click_auc_realised, "known days before applies are"),
+    )
+    charts = [
+        Chart(
+            f"AUC of {name}",
+            (Series("estimated (CBPE)", estimated, "accent", "dashed"), Series("realised", realised)),
+            "score",
+            data.span,
+            subtitle=words,
+            markers=marks,
+            from_zero=False,
+        )
+        for name, estimated, realised, words in aucs
+    ]
+    return join(*map(render_chart, (ranking, *charts)))
+
+
+def drift_panels(data: DashboardData, markers: Sequence[Marker]) -> Markup:
+    """Return three detectors that alarmed within a week: of each kind the farthest over its limit, then the next."""
+    since = add_days(data.as_of_date, 1 - RECENT_DAYS)
+    recent = [drift for drift in data.model.drift if any(v.is_alarm and v.day >= since for v in drift.values)]
+    worst = sorted(recent, key=lambda drift: (-_highest(drift, since), drift.name))
+    first_of_kind = {drift.kind: drift for drift in reversed(worst)}.values()
+    shown = [*(d for d in worst if d in first_of_kind), *(d for d in worst if d not in first_of_kind)][:PANELS_MAXIMUM]
+    marks = tuple(marker for marker in markers if marker.kind in ("retrain", "block"))
+    return join(*(render_chart(_drift_chart(data, drift, marks)) for drift in shown))
+
+
+def detectors(data: DashboardData) -> list[Detector]:
+    """Return every detector with its newest and highest value, those that alarmed on most days first."""
+    ordered = sorted(data.model.drift, key=lambda d: (-len(_alarms(d)), _KIND_ORDER.index(d.kind), d.name))
+    return [_detector(drift) for drift in ordered]
+
+
+def _detector(drift: DriftSeries) -> Detector:
+    values = sorted(drift.values, key=lambda value: value.day)
+    alarms = _alarms(drift)
+    span = format_span(min(alarms), max(alarms)) if alarms else ""
+    return Detector(
+        drift.name,
+        KINDS[drift.kind],
+        _ratio_words(values[-1]) if values else MISSING,
+        f"{_highest(drift, date.min):.2f}",
+        f"{len(alarms)} of {len(values)} days, {span}" if alarms else "none",
+    )
+
+
+def _alarms(drift: DriftSeries) -> list[date]:
+    return sorted(value.day for value in drift.values if value.is_alarm)
+
+
+def _ratio(value: DriftValue) -> float | None:
+    statistic, threshold = finite(value.statistic), finite(value.threshold)
+    return None if statistic is None or not threshold else statistic / threshold
+
+
+def _ratio_words(value: DriftValue) -> str:
+    ratio = _ratio(value)
+    return MISSING if ratio is None else f"{ratio:.2f}"
+
+
+def _highest(drift: DriftSeries, since: date) -> float:
+    return max((ratio for v in drift.values if v.day >= since and (ratio := _ratio(v)) is not None), default=0.0)
+
+
+def _drift_chart(data: DashboardData, drift: DriftSeries, markers: tuple[Marker, ...]) -> Chart:
+    inside = [v for v in drift.values if data.first_date <= v.day <= data.as_of_date]
+    alarms = frozenset(v.day for v in inside if v.is_alarm)
+    return Chart(
+        drift.name,
+        (
+            Series("statistic", tuple(DailyValue(v.day, v.statistic) for v in inside), alarms=alarms),
+            Series("limit", tuple(DailyValue(v.day, v.threshold) for v in inside), "threshold", "dashed"),
+        ),
+        "score",
+        data.span,
+        subtitle=f"{KINDS[drift.kind]}: the worst column in units of its limit",
+        markers=markers,
+        from_zero=False,
+    )
+
+
+def production_charts(data: DashboardData) -> Markup:
+    """Return what the texts did: volume, clicks, causal effect, money, vacancies, opt-outs."""
+    p = data.production
+    charts = (
+        Chart(
+            "Texts per day",
+            (Series("sent", p.sent, "muted", "bar"), Series("delivered", p.delivered, "main", "bar")),
+            "count",
+            data.span,
+        ),
+        Chart(
+            "Click-through rate",
+            (Series("clicks per delivered text", p.click_through_rate),),
+            "share",
+            data.span,
+            subtitle="by day of the text",
+        ),
+        Chart(
+            "People with an apply, texted or not",
+            (
+                Series("may be texted", p.apply_rate_treated, "main", "whisker"),
+                Series("holdout, never texted", p.apply_rate_holdout, "rival", "whisker"),
+            ),
+            "share",
+            data.span,
+            subtitle="by week, any cause, 95 % intervals",
+        ),
+        Chart(
+            "Bids of applies after texts",
+            (Series("by day of the text", p.revenue_usd, "main", "bar"),),
+            "usd",
+            data.span,
+        ),
+        Chart("Openings filled", (Series("of all posted so far", p.fill_rate),), "share", data.span),
+        Chart(
+            "Opt-outs per day",
+            (Series("people who want no more texts", p.opt_outs, "rival", "bar"),),
+            "count",
+            data.span,
+        ),
+    )
+    return join(*(render_chart(chart) for chart in charts))

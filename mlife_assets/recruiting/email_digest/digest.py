@@ -1,29 +1,178 @@
-"""The digest: a few jobs for one person as a mail.
+"""The digest: a few jobs for one person as a mail, and the mails of one day.
 
-Belongs here: subject, preview, text, what the template is given. Does not belong here: which jobs are for whom, which
-may be offered (`offers`), headers (`mail.mime`).
+Belongs here: which jobs a mail may offer, subject, preview, text, what the template is given. Does not belong here:
+choosing jobs (`messaging.plan`), the rules (`messaging.job_wordings`, `messaging.employer_review`), headers
+(`mail.mime`).
 
 Concept: one person's jobs in, one mail out, best job first; the same jobs give the same bytes. The mail loads nothing
-and runs nothing: nobody can see from afar that it was opened. HTML and text say the same.
+and runs nothing: nobody can see from afar that it was opened. HTML and text say the same. The rules are those of texts:
+a mail has room for a longer title, but for no trick that a text would refuse.
+
+Everything that a mail says is in `DigestWriter`, so the same message is written again to the letter at any time, which
+is how a stored plan is held against its proofs before it is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import render
-from mlife_assets.recruiting.email_digest.offers import Offer
+from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.link_tokens import item_token
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
-from mlife_assets.recruiting.reason_words import miles_words
+from mlife_assets.recruiting.messaging.job_wordings import UNWRITABLE, RefusedJob, refusal
+from mlife_assets.recruiting.messaging.segments import to_gsm7
+from mlife_assets.recruiting.messaging.templates import pay_words
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.reason_words import SAID, miles_words, reason_words
 
 JOBS_MAXIMUM = 10
 TITLE_LONGEST, SUBJECT_TITLE_LONGEST, PREVIEW_LONGEST = 90, 60, 110
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a mail says of a job to everybody: title, pay as written, employer and place, which may be empty."""
+
+    job_id: str
+    title: str
+    pay: str
+    employer_name: str = ""
+    place: str = ""
+
+
+def offer_jobs(
+    jobs: pa.Table, policy: MessagingPolicy, *, withheld_employers: Mapping[str, str] | None = None
+) -> tuple[dict[str, Offer], tuple[RefusedJob, ...]]:
+    """Return the offer of every job that may be in a mail, and the jobs that may not, ordered by job.
+
+    Args:
+        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        policy: the brand and the refused phrases.
+        withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.
+    """
+    offers: dict[str, Offer] = {}
+    refused: list[RefusedJob] = []
+    withheld = withheld_employers or {}
+    for job in jobs.sort_by("job_id").to_pylist():
+        found = refusal(job, policy, withheld)
+        if found is not None:
+            refused.append(RefusedJob(job["job_id"], *found))
+            continue
+        try:
+            offers[job["job_id"]] = _offer(job)
+        except InvalidInputError as error:
+            refused.append(RefusedJob(job["job_id"], UNWRITABLE, str(error)))
+    return offers, tuple(refused)
+
+
+def _offer(job: Mapping[str, object]) -> Offer:
+    title, employer_name, place = (
+        " ".join(str(job.get(name) or "").split()) for name in ("title", "employer_name", "metro_name")
+    )
+    if not title:
+        raise InvalidInputError("title is empty; a mail needs it")
+    for words in (title, employer_name):
+        to_gsm7(words)  # what no text can say is no job title: emoji, other scripts
+    pay = job["pay_usd_per_hour"]
+    return Offer(
+        str(job["job_id"]), title, pay_words(float(pay) if isinstance(pay, int | float) else 0.0), employer_name, place
+    )
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """What is known of a person and a job.
+
+    Attributes:
+        features: name -> value; those that `reason_words.SAID` names may be said, `distance_km` is.
+        contributions: what each adds to the score, which orders the reasons; empty: the order of `SAID`.
+    """
+
+    features: Mapping[str, object]
+    contributions: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def distance_km(self) -> float | None:
+        """Return the distance, None when it is unknown."""
+        value = self.features.get("distance_km")
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True)
+class DigestWriter:
+    """Writes the mails of an application on one day.
+
+    Attributes:
+        application, as_of: whose mails, on which day.
+        letterhead: who sends.
+        offers: job id -> what is said to everybody (`offer_jobs`); a job that is not in it is in no mail.
+        pairs: (user id, job id) -> facts; a pair without has neither distance nor reasons.
+        link_key, mail_key: of links and of unsubscribe tokens.
+    """
+
+    application: str
+    as_of: date
+    letterhead: Letterhead
+    offers: Mapping[str, Offer]
+    pairs: Mapping[tuple[str, str], PairFacts]
+    link_key: bytes = field(repr=False)
+    mail_key: bytes = field(repr=False)
+
+    def __call__(self, message_id: str, user_id: str, job_ids: Sequence[str]) -> str:
+        """Return the body of a message about jobs, best first.
+
+        Raises:
+            InvalidInputError: a job that may not be offered, none, or more than a mail holds.
+        """
+        refused = [job_id for job_id in job_ids if job_id not in self.offers]
+        if refused:
+            raise InvalidInputError(f"{message_id} offers {refused[0]}, which may be in no mail; plan it again")
+        mail = render_digest(
+            [self._job(user_id, job_id) for job_id in job_ids],
+            message_id=message_id,
+            user_id=user_id,
+            application=self.application,
+            as_of=self.as_of,
+            letterhead=self.letterhead,
+            link_key=self.link_key,
+            mail_key=self.mail_key,
+        )
+        return mail.canonical()
+
+    def _job(self, user_id: str, job_id: str) -> DigestJob:
+        facts = self.pairs.get((user_id, job_id))
+        if facts is None:
+            return DigestJob(self.offers[job_id])
+        return DigestJob(self.offers[job_id], facts.distance_km, reason_words(facts.contributions, facts.features))
+
+
+def pair_facts(pairs: Sequence[tuple[str, str]], users: pa.Table, jobs: pa.Table) -> dict[tuple[str, str], PairFacts]:
+    """Return what may be said of pairs of user and job id. They have no contributions, so `SAID` orders reasons.
+
+    Args:
+        pairs: whose facts; each account and each job has a row.
+        users, jobs: `user_features` and `job_features` of one day.
+    """
+    if not pairs:
+        return {}
+    sides = []
+    for table, name, ids in zip((users, jobs), ("user_id", "job_id"), zip(*pairs, strict=True), strict=True):
+        sides.append(table.take(pc.index_in(pa.array(ids, pa.string()), value_set=table[name].combine_chunks())))
+    joined, others = sides
+    for name in (one for one in others.column_names if one not in joined.column_names):
+        joined = joined.append_column(name, others[name])
+    said = pair_features(joined)
+    rows = said.select([name for name in SAID if name in said.column_names]).to_pylist()
+    return {pair: PairFacts(row) for pair, row in zip(pairs, rows, strict=True)}
 
 
 @dataclass(frozen=True)

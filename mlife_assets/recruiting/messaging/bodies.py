@@ -102,14 +102,14 @@ def text_bodies(offered: OfferedJobs) -> Bodies:
 
 
 def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, withheld: Mapping[str, str]) -> Offers:
-    from mlife_assets.recruiting.email_digest import offer_jobs
+    from mlife_assets.recruiting.email_digest.digest import offer_jobs
 
     del stamps
     return offer_jobs(jobs, application.policy, withheld_employers=withheld)
 
 
 def _mail_bodies(offered: OfferedJobs) -> Bodies:
-    from mlife_assets.recruiting.email_digest import DigestWriter, pair_facts
+    from mlife_assets.recruiting.email_digest.digest import DigestWriter, pair_facts
 
     def bodies(messages: Sequence[Message]) -> list[str]:
         pairs = [(message.user_id, job_id) for message in messages for job_id in message.job_ids]

@@ -1,7 +1,7 @@
 """Logged decisions of exploring users, and what a target policy would have chosen in their place.
 
 Belongs here: inputs of off-policy estimates, built from the candidate rows of a decision. Does not belong here: the
-estimates (`off_policy.estimates`), the draw itself (`recruiting.exploration`), reading events.
+estimates (`off_policy.estimates`), the draw itself (`messaging.audience`), reading events.
 
 Concept: a decision is one (user, day). Its candidate rows are complete: the probabilities that the draw logged, and
 those of the target, both sum to 1. Exactly one row was sent; only its outcome is known. A candidate below the quality

@@ -1,7 +1,7 @@
 """The raw events that a few users and jobs are derived from.
 
 Belongs here: which events and columns are needed, what was known as of a day, the latest row and the counts per id.
-Does not belong here: features (`features`), reading (`components`).
+Does not belong here: features (`compare`), reading (`components`).
 
 Concept: this is the second derivation of the same facts, so it shares nothing with the first: no SQL, no mart, no
 window function, only rows of the log and the rule that a day knows what was observed before its midnight.

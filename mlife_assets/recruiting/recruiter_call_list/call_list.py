@@ -1,15 +1,20 @@
 """The call list: one frozen answer to who is called today about which job, by whom, and who is not and why.
 
-Belongs here: choosing and dealing out. Does not belong here: scores, consent and arms, which are inputs, and what the
-list looks like (`documents`).
+Belongs here: choosing and dealing out, the list as a file for spreadsheets and as a page. Does not belong here: scores,
+consent and arms, which are inputs.
 
 Concept: nothing is sent, so nothing is retried: a list of a day is made and read. Everybody with candidates gets one
 verdict. Numbers are not on it; who calls finds them where they are kept. Nothing about a person is on it but why the
 job suits them and how long they were away: there is no field for more.
+
+File and page say the same. Employers write titles, and a spreadsheet takes a cell that begins with `=` for a formula,
+so such a cell gets an apostrophe.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +22,40 @@ from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
-from mlife_assets.recruiting.call_policy import CallPolicy
+from mlife_assets.core.pages import Link, page, render
+from mlife_assets.core.pages.markup import writable
+from mlife_assets.recruiting.policies import CallPolicy
 
 NO_CALL_CONSENT, OPTED_OUT, HOLDOUT, SAME_PERSON = "no_call_consent", "opted_out", "holdout", "same_person"
 LOW_SCORE, NO_JOB, JOB_CAPACITY, CALL_CAPACITY = "low_score", "no_job", "job_capacity", "call_capacity"
 CALLED_RECENTLY = "called_recently"
+
+COLUMNS = (
+    "as_of_date",
+    "recruiter",
+    "position",
+    "user_id",
+    "job_id",
+    "title",
+    "pay",
+    "employer_name",
+    "place",
+    "why",
+    "absence",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NO_REASON = "among their best matches"
+LEFT_OUT_WORDS = {
+    NO_CALL_CONSENT: "did not agree to be called",
+    OPTED_OUT: "asked not to be contacted",
+    HOLDOUT: "in a holdout, which hears nothing",
+    SAME_PERSON: "another account of somebody who is called",
+    CALLED_RECENTLY: "was on a list not long ago",
+    LOW_SCORE: "no job that is likely enough",
+    NO_JOB: "no job that may be spoken of",
+    JOB_CAPACITY: "enough people are called about their jobs",
+    CALL_CAPACITY: "no time left to call",
+}
 
 
 @dataclass(frozen=True)
@@ -192,3 +226,40 @@ def _dealt(
         for place, recruiter in enumerate(recruiters)
         for position, one in enumerate(called[place :: len(recruiters)], 1)
     )
+
+
+def call_list_csv(calls: CallList) -> bytes:
+    """Return the list as CSV (UTF-8 with a mark, by which spreadsheets know it), columns `COLUMNS`."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for row in calls.rows:
+        job = row.job
+        facts = (row.user_id, job.job_id, job.title, job.pay, job.employer_name, job.place, _why(row), row.absence)
+        words = [_cell(value) for value in (row.recruiter, *facts)]
+        writer.writerow([calls.as_of_date.isoformat(), words[0], row.position, *words[1:]])
+    return file.getvalue().encode("utf-8-sig")
+
+
+def call_list_page(calls: CallList, *, nav: Sequence[Link] = ()) -> str:
+    """Return the list as one self-contained page; `nav` leads to others."""
+    day = f"{calls.as_of_date:%A, %B}\u00a0{calls.as_of_date.day}"
+    body = render(
+        "call_list.html",
+        package="mlife_assets.recruiting.recruiter_call_list",
+        day=day,
+        total=len(calls.rows),
+        lists=[(name, [(row, _why(row)) for row in calls.rows if row.recruiter == name]) for name in calls.recruiters],
+        left_out=[(LEFT_OUT_WORDS[reason], f"{count:,}") for reason, count in calls.left_out_counts.items()],
+        left_out_total=len(calls.left_out),
+    )
+    return page(f"Calls for {day}", body, nav=nav)
+
+
+def _why(row: CallRow) -> str:
+    return ", ".join(row.why) or _NO_REASON
+
+
+def _cell(value: str) -> str:
+    value = " ".join(writable(value).split())
+    return f"'{value}" if value.startswith(_FORMULA) else value

@@ -26,9 +26,8 @@ from mlife_assets.core.errors import InvalidInputError, TransientError
 from mlife_assets.core.pages import page, render
 from mlife_assets.recruiting.mail.mime import ONE_CLICK
 from mlife_assets.recruiting.mail.unsubscribe import LinkUse, Unsubscription, use_of_link
-from mlife_assets.serving.bodies import BodyReader, BodyTooLargeError, BodyTooSlowError, BusyError
 from mlife_assets.serving.page_headers import PageHeaders
-from mlife_assets.serving.requests import RequestLimits
+from mlife_assets.serving.requests import BodyReader, BodyTooLargeError, BodyTooSlowError, BusyError, RequestLimits
 
 _LOGGER = logging.getLogger(__name__)
 LIMITS = RequestLimits(

@@ -1,17 +1,26 @@
 """The site as an ASGI application: every page for people at one address.
 
-Belongs here: addresses, status codes, headers. Does not belong here: what pages say (`core`, `serving.site`), where
-they are read from (`SiteContents`), who starts the site (`cli.open`).
+Belongs here: addresses, status codes, headers; what the pages of messages say; runbooks from Markdown to HTML. Does not
+belong here: what other pages say (`core`), where they are read from (`SiteContents`), following a message
+(`adapters.message_trace`), what a runbook says (`docs/runbooks`), who starts the site (`cli.open`).
 
 Concept: the site only shows. It answers GET, on this machine, to whoever calls it by a name of this machine, and reads
 what it shows anew on each request. An address that names nothing says where to go instead.
+
+The trace of a message shows the facts that `mlife trace` prints. Each hop names the event that proves it and both of
+its times. Runbooks stay as they are read in the repository. A link to another runbook becomes a link between pages; a
+link to a file that is not served would be dead, so its words stay and the link goes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -34,13 +43,20 @@ from mlife_assets.core.pages.places import (
     served_nav,
     with_served_links,
 )
+from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.quoting import cut
+from mlife_assets.core.training.explain import plot_waterfall
+from mlife_assets.recruiting.features import PAIR_WORDS
+from mlife_assets.recruiting.mail.shown import body_line, mail_of
+from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 from mlife_assets.recruiting.places import CALLS, MESSAGES, SERVED
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.page_headers import PageHeaders
 from mlife_assets.serving.site.contents import SiteContents
-from mlife_assets.serving.site.messages import messages_body, planned_day, trace_body
-from mlife_assets.serving.site.runbooks import read_runbooks
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 MARK = "x-mlife-site"
 """A header of every answer, by which the site of a home is known: `mlife open` finds one that runs already."""
@@ -60,6 +76,24 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of Prometheus's text format."""
 LISTED = 60
 """Call lists that are listed, the newest first."""
+
+FIRST = "drift_alert"
+"""The runbook that leads to the others."""
+_TITLE = re.compile(r"^# (?:Runbook: )?(.+)$", re.MULTILINE)
+_WHEN = re.compile(r"^(?:\*\*You are here because\*\*\s+|## When\n+)(.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?P<name>\w+)\.md(?P<anchor>#[\w-]+)?")
+
+NEWEST, CONVERTED, RANKED = 20, 10, 5
+FARTHEST = tuple(reversed(CONVERSIONS.values()))
+SHOWN_APART = {"body", "reasons"}
+STAGES = {
+    "raw events": "What was known",
+    "model": "The model",
+    "prediction": "The score",
+    "plan": "The plan",
+    "send": "The send",
+    "conversion": "What came of it",
+}
 
 
 def create_site(
@@ -264,3 +298,178 @@ class _Site:
 def _application_of(key: str) -> str:
     """Return the application of a call list by its key."""
     return key.split("/")[1]
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """A runbook: its name in addresses, its title, when to open it (HTML, maybe empty), and all of it as HTML."""
+
+    name: str
+    title: str
+    when: Markup
+    body: Markup
+
+
+def read_runbooks(sources: Mapping[str, str]) -> dict[str, Runbook]:
+    """Return all runbooks by name, the one that leads to the others first, then by title."""
+    found = [_runbook(name, source, sources) for name, source in sources.items()]
+    return {one.name: one for one in sorted(found, key=lambda one: (one.name != FIRST, one.title.lower()))}
+
+
+def _runbook(name: str, source: str, sources: Mapping[str, str]) -> Runbook:
+    title, when = _TITLE.search(source), _WHEN.search(source)
+    return Runbook(
+        name=name,
+        title=_capital(title.group(1)) if title else name,
+        when=_html(_capital(when.group(1)), sources, is_inline=True) if when else Markup(""),
+        body=_html(source, sources),
+    )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _html(source: str, sources: Mapping[str, str], *, is_inline: bool = False) -> Markup:
+    parser = _parser()
+    tokens = parser.parseInline(source) if is_inline else parser.parse(source)
+    for token in tokens:
+        if token.children:
+            token.children = list(_linked(token.children, sources))
+    return Markup(parser.renderer.render(tokens, parser.options, {}))
+
+
+def _linked(tokens: list[Token], sources: Mapping[str, str]) -> Iterator[Token]:
+    """Yield the tokens with links between runbooks made links between pages, and without links to other files."""
+    is_dropped = False
+    for token in tokens:
+        if token.type == "link_open":
+            target = str(token.attrs["href"])
+            known = _LINK.fullmatch(target)
+            is_served = known is not None and known["name"] in sources
+            is_dropped = not is_served and not target.startswith(("https://", "http://", "#"))
+            if known is not None and is_served:
+                token.attrs["href"] = known["name"] + (known["anchor"] or "")
+        if token.type not in ("link_open", "link_close") or not is_dropped:
+            yield token
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for name, rule in (("fence", _fence), ("table_open", _table_open), ("table_close", _table_close)):
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+def _fence(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
+    """A command may be wider than the page, so its box scrolls, by keyboard too."""
+    return str(element("pre", element("code", tokens[place].content), tabindex="0")) + "\n"
+
+
+def _table_open(*_: Any) -> str:
+    return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="data">\n'
+
+
+def _table_close(*_: Any) -> str:
+    return "</table></div>\n"
+
+
+def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:
+    """Return the content of the page that finds a message; `note` says why there is none."""
+    farthest = sorted((line for line in lines if line.outcome in FARTHEST), key=_how_far)
+    return render(
+        "messages.html",
+        package="mlife_assets.serving.site",
+        note=note,
+        lists=[
+            ("Led to something", "an application or a hire, or else a click", farthest[:CONVERTED]),
+            ("Newest", "the last that were planned", list(lines[:NEWEST])),
+        ],
+        body_line=body_line,
+    )
+
+
+def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | None) -> Markup:
+    """Return the content of the page of one message.
+
+    Args:
+        found: the trace.
+        cards: model version -> link to its card, where there is one.
+        plan_href: link to the plan in the Dagster UI.
+    """
+    prediction = next((hop for hop in found.hops if hop.event_type == "prediction"), None)
+    stages = dict.fromkeys(hop.stage for hop in found.hops)
+    outcome, is_converted = _outcome(found)
+    body = str(_planned(found).details["body"])
+    return render(
+        "trace.html",
+        package="mlife_assets.serving.site",
+        message_id=found.message_id,
+        outcome=outcome,
+        is_converted=is_converted,
+        text=body_line(body),
+        mail=mail_of(body),
+        stages=[
+            (name, STAGES.get(name, name.capitalize()), [_hop(hop, cards) for hop in found.hops if hop.stage == name])
+            for name in stages
+        ],
+        prediction_id=None if prediction is None else prediction.details["prediction_id"],
+        reasons=found.reasons,
+        waterfall=None if found.parts is None else data_uri(plot_waterfall(found.parts, PAIR_WORDS)),
+        features=[(name, f"{value:.4g}") for name, value in found.features.items()],
+        ranked=found.alternatives[:RANKED],
+        ranked_in_all=len(found.alternatives),
+        plan_href=plan_href,
+    )
+
+
+def planned_day(found: MessageTrace) -> str:
+    """Return the day that planned a message, which is the partition of its plan."""
+    return f"{_planned(found).observed_at:%Y-%m-%d}"
+
+
+def _planned(found: MessageTrace) -> Hop:
+    return next(hop for hop in found.hops if hop.event_type == "message_planned")
+
+
+def _how_far(line: MessageLine) -> tuple[int, int]:
+    return FARTHEST.index(line.outcome), -line.as_of_date.toordinal()
+
+
+def _hop(hop: Hop, cards: Mapping[str, str]) -> dict[str, Any]:
+    facts = [
+        {"name": name.replace("_", " "), "lines": _lines(value), "href": cards.get(str(value))}
+        for name, value in hop.details.items()
+        if value is not None and name not in SHOWN_APART
+    ]
+    return {
+        "event_type": hop.event_type,
+        "event_id": hop.event_id,
+        "occurred": _moment(hop.occurred_at),
+        "observed": _moment(hop.observed_at),
+        "facts": facts,
+    }
+
+
+def _lines(value: Any) -> list[str]:
+    """Return a fact as lines of text."""
+    if isinstance(value, list | tuple):
+        return [str(one) for one in value]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    return [f"{value:.6g}" if isinstance(value, float) else str(value)]
+
+
+def _outcome(found: MessageTrace) -> tuple[str, bool]:
+    """Return the farthest thing that happened, and whether it is a conversion."""
+    last = found.hops[-1]
+    if last.stage == "conversion":
+        return CONVERSIONS[last.event_type], True
+    return str(last.details.get("status") or last.event_type.replace("_", " ")), False
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}Z"

@@ -17,7 +17,7 @@ import pytest
 
 from mlife_assets.adapters.cage import Decoded, DecodingCage, process
 from mlife_assets.core.event_columns import Column, integer, text
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.validation import FileFault, Reason
 
 COLUMNS = (text("name"), integer("size"))
@@ -147,7 +147,7 @@ import sys, time
 import pyarrow as pa, pyarrow.parquet as pq
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.core.event_columns import text
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 cage = DecodingCage(LandingPolicy())
 cage.decode(b"x", (text("name"),))
 print("ready", flush=True)

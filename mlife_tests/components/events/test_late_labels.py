@@ -18,7 +18,7 @@ from mlife_assets.components.events import landing
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.landing_policy import LandingPolicy
+from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows

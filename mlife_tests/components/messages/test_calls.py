@@ -26,12 +26,11 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
-from mlife_assets.recruiting.call_policy import CallPolicy
 from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL
 from mlife_assets.recruiting.places import call_list_key
-from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.policies import CallPolicy, Policies
 from mlife_assets.recruiting.ports import Inbound
-from mlife_assets.recruiting.recruiter_call_list import CallList, build_call_list
+from mlife_assets.recruiting.recruiter_call_list.call_list import CallList, build_call_list
 
 NAME = "calls"
 FEW = CallPolicy(recruiters=("Ann", "Bob"), calls_per_recruiter=7, minimum_days_between_calls=1)

@@ -13,8 +13,7 @@ import pytest
 from mlife_assets.components.metrics.applications import applications
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
-from mlife_assets.recruiting.call_policy import CallPolicy
-from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.policies import CallPolicy, Policies
 
 
 def calls(policies: Policies) -> Application:

@@ -21,7 +21,7 @@ from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts, speaking
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 WINDOW = 7

@@ -18,7 +18,7 @@ from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.folds import fold_starts
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores

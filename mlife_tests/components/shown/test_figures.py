@@ -25,8 +25,7 @@ from mlife_assets.components.shown.figures import (
 )
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
-from mlife_assets.core.training.fairness import FairnessAudit
-from mlife_assets.core.training.fairness.results import ImpactRow, ImpactTable
+from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.recruiting.messaging.states import SendState

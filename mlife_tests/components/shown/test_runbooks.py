@@ -11,7 +11,7 @@ import pytest
 from mlife_assets.components.shown import runbooks
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.recruiting.recompute import METHOD
+from mlife_assets.recruiting.recompute.compare import METHOD
 
 DAY = date(2026, 6, 2)
 MONITORING = {"no_quality_fault", "no_column_drifted", "no_joint_drift", "outcomes_are_as_expected"}

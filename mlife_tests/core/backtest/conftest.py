@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest import History, Replayed, prepare_history, replay
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
@@ -24,7 +23,7 @@ from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 
 FIRST = date(2025, 1, 1)
 TODAY = date(2026, 1, 1)
@@ -220,6 +219,14 @@ def replayed() -> Callable[..., Replayed]:
 def changed(replayed, made_once) -> Replayed:
     """A replay of an abrupt change of concept on day 80."""
     return made_once("changed_replay", lambda _: replayed(make_rows(change_on=80))).result
+
+
+@pytest.fixture(scope="session")
+def on_holdout(replayed, made_once) -> Replayed:
+    """The same where the gate judges one model on a holdout."""
+    model = make_model()
+    judged = replace(model, backtest=replace(model.backtest, gate_is_prequential=False))
+    return made_once("holdout_replay", lambda _: replayed(make_rows(change_on=80), judged)).result
 
 
 @pytest.fixture(scope="session")

@@ -50,10 +50,8 @@ def test_every_alarm_installs_what_has_learned_from_everything_and_watches_it_by
     )
 
 
-def test_every_alarm_with_a_holdout_installs_the_twin(replayed, rows, model):
-    plain = model()
-    kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
-    policy = kept.contestants["every_alarm"]
+def test_every_alarm_with_a_holdout_installs_the_twin(on_holdout):
+    policy = on_holdout.contestants["every_alarm"]
     _, *later = policy.reigns
     assert later
     assert all(reign.fit.as_of == holdout_window(policy.history, reign.since, None).first_day for reign in later)

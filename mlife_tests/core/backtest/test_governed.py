@@ -346,10 +346,8 @@ def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_is_to_serve(change
     assert len(set(mornings)) == len(mornings)
 
 
-def test_a_holdout_serves_what_was_judged(replayed, rows, model):
-    plain = model()
-    kept = replayed(rows(change_on=80), replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False)))
-    governed = kept.contestants["governed"]
+def test_a_holdout_serves_what_was_judged(on_holdout):
+    governed = on_holdout.contestants["governed"]
     promoted = next(one for one in governed.decisions if one.action == "promoted")
     assert governed.champion is governed.fits[-1]
     assert governed.champion.as_of < promoted.day

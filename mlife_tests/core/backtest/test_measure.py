@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.backtest.measure import Ranking, log_loss, measure
-from mlife_assets.core.backtest_policy import BacktestPolicy
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.policies import BacktestPolicy
+from mlife_assets.core.training.gate.comparing import average_precision
 
 POLICY = BacktestPolicy(bootstrap_resamples=400)
 

@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.core.backtest.contestants import NAMES
-from mlife_assets.core.backtest.page.document import render_backtest
-from mlife_assets.core.backtest.page.drawings import differences, is_alarmed, lanes, signs_used
-from mlife_assets.core.backtest.page.tables import decision_rows, policy_rows
+from mlife_assets.core.backtest.page import (
+    decision_rows,
+    differences,
+    is_alarmed,
+    lanes,
+    policy_rows,
+    render_backtest,
+    signs_used,
+)
 
 COMPARED = ("The challenger is not inferior to the champion", "The challenger beats the champion")
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.backtest.contestants import CONSTANT, FIRST, NAMES, ONE_FOR_ALL
-from mlife_assets.core.backtest.page.tables import setting_rows
+from mlife_assets.core.backtest.page import setting_rows
 from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.training.ready_estimators import logistic_regression

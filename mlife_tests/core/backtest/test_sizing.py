@@ -9,8 +9,7 @@ import pytest
 
 from mlife_assets.core.backtest.history import split_windows
 from mlife_assets.core.backtest.sizing import DERIVED, WINDOWS_MINIMUM, sized
-from mlife_assets.core.backtest_policy import BacktestPolicy
-from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy
+from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy
 
 FIRST = np.datetime64("2025-01-01")
 WARMUP, WINDOW, MATURE, GATE, NEW = DERIVED

@@ -1,4 +1,7 @@
-"""What opens the gate is fixed by the decisions on record, before a challenger is seen."""
+"""What opens the gate is fixed by the decisions on record, before a challenger is seen.
+
+When a drift began: the first alarm of the run that was confirmed.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.monitoring.opening import Opening, drift_openings, opening
+from mlife_assets.core.monitoring.opening import (
+    Opening,
+    days_of_normality,
+    drift_openings,
+    drift_start,
+    first_normal_outcome,
+    opening,
+)
 from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD, NEW_LABELS, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 
 DAY = date(2026, 6, 15)
 CONCEPT, DATA = "concept_drift_confirmed", "data_drift_confirmed"
+
+TODAY = date(2026, 6, 20)
+POLICY = RetrainPolicy(alarm_days_needed=2, alarm_days_window=3, drift_open_days=20)
+SAID = {
+    ".": ("wait", ("quiet",)),
+    "a": ("wait", ("concept_alarm",)),
+    "c": ("retrain", ("concept_alarm", "concept_drift_confirmed")),
+}
 
 
 def decided(days_ago: int, *codes: str, verdict: str = "wait", model: str = "mdl_a") -> RetrainDecision:
@@ -76,3 +94,54 @@ def test_the_gate_is_open_on_the_days_that_openings_span(confirmed: set[int]) ->
     open_days = [ago for ago in range(300, -1, -1) if opening(decisions, DAY - timedelta(days=ago), policy)]
     begins = [ago for ago in open_days if ago + 1 not in open_days]
     assert [one.day for one in drift_openings(decisions, policy)] == [DAY - timedelta(days=ago) for ago in begins]
+
+
+def history(days: str) -> list[RetrainDecision]:
+    """Return one decision per letter, the last of them of DAY: quiet, an alarm, or a confirmed drift."""
+    first = TODAY - timedelta(days=len(days) - 1)
+    return [
+        RetrainDecision(first + timedelta(days=place), *SAID[letter], ("Said.",), "mdl_x")
+        for place, letter in enumerate(days)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "back"),
+    [
+        ("", None),
+        ("....", None),
+        ("..a.", None),
+        ("..ac", 1),
+        (".a.c", 2),
+        ("a..c", 3),
+        ("a...c", 0),
+        ("a.a.c...", 7),
+        ("ac......a", 8),
+        ("ac.......................", None),
+        ("ac..................", 19),
+        ("ac...................", 20),
+        ("ac....................", None),
+    ],
+)
+def test_the_run_that_was_confirmed_begins_with_its_first_alarm(days: str, back: int | None) -> None:
+    expected = None if back is None else TODAY - timedelta(days=back)
+    assert drift_start(history(days), TODAY, POLICY) == expected
+    assert drift_start(history(days)[::-1], TODAY, POLICY) == expected
+
+
+def test_later_days_do_not_count() -> None:
+    assert drift_start(history("..ac"), TODAY - timedelta(days=1), POLICY) is None
+
+
+@pytest.mark.parametrize(("back", "days"), [(None, 14), (30, 14), (13, 14), (9, 10), (2, 8)])
+def test_normality_is_as_old_as_the_drift_but_no_younger_than_a_reference(back: int | None, days: int) -> None:
+    began = None if back is None else TODAY - timedelta(days=back)
+    assert days_of_normality(began, TODAY, 14) == days
+    assert days_of_normality(began, TODAY, 8) == 8
+
+
+@pytest.mark.parametrize(("back", "first"), [(None, 27), (30, 27), (27, 27), (12, 12), (6, 6), (1, 6), (-3, 6)])
+def test_normal_outcomes_are_those_of_the_drift_and_of_a_week_at_least(back: int | None, first: int) -> None:
+    began = None if back is None else TODAY - timedelta(days=back)
+    found = first_normal_outcome(began, TODAY - timedelta(days=27), TODAY)
+    assert found == TODAY - timedelta(days=first)

@@ -1,16 +1,31 @@
+"""Before and after: every column that moved has a panel, with shares of the reference and of the day."""
+
 from __future__ import annotations
 
 import io
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from PIL import Image
 
-from mlife_assets.core.monitoring.plots import DECISIONS_SHOWN, plot_decisions, plot_findings
-from mlife_assets.core.monitoring.reports import Finding, conclude
+from mlife_assets.core.monitoring import plots as module
+from mlife_assets.core.monitoring.plots import (
+    DECISIONS_SHOWN,
+    PANELS_MAXIMUM,
+    plot_decisions,
+    plot_findings,
+    plot_moved,
+)
+from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 
 DAY = date(2026, 6, 2)
+
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def picture(data: bytes) -> np.ndarray:
@@ -76,3 +91,86 @@ def test_an_alarm_that_does_not_count_is_pale() -> None:
     counted, dismissed = drawn_with("data_alarm"), drawn_with("data_alarm_unimportant")
     assert pale(counted) < 100 < pale(dismissed)
     assert red(dismissed) < red(counted)
+
+
+def report(*moved: str, kind: str = "data") -> MonitoringReport:
+    findings = [Finding(kind, name, "kolmogorov_smirnov", 0.5, 0.1, True, "moved") for name in moved]
+    return conclude(
+        "r", as_of=date(2026, 4, 10), model_version="m", sample_rows=200, findings=findings, ok="", alarm="x"
+    )
+
+
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the axes of what is drawn."""
+    seen: list[Any] = []
+
+    def keep(figure: Any) -> bytes:
+        seen.extend(one for one in figure.axes if one.axison)
+        return PNG
+
+    monkeypatch.setattr(module, "palette_png", keep)
+    return seen
+
+
+def test_a_picture_is_small_and_the_same_bytes_again(reference: MonitoringReference, world: Any) -> None:
+    names = [name for name in reference.sample.column_names if name not in {"as_of_date", "user_id", "job_id"}]
+    picture = plot_moved(report(*names), reference, world.day(30))
+    assert picture is not None
+    assert picture.startswith(PNG)
+    assert len(picture) <= 40_000
+    assert plot_moved(report(*names), reference, world.day(30)) == picture
+
+
+def test_nothing_that_moved_is_no_picture(reference: MonitoringReference, world: Any) -> None:
+    day = world.day(30)
+    assert plot_moved(report(), reference, day) is None
+    assert plot_moved(report("calibration_level"), reference, day) is None
+    assert plot_moved(report("distance_km"), reference, day.drop_columns(["distance_km"])) is None
+
+
+def test_both_sides_are_shares_of_their_own_rows(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    day = world.day(30)
+    shifted = day.set_column(
+        day.column_names.index("distance_km"), "distance_km", pa.array(day["distance_km"].to_numpy() + 10_000.0)
+    )
+    plot_moved(report("distance_km"), reference, shifted)
+    (panel,) = axes
+    assert panel.get_title(loc="left") == "distance_km"
+    before, after = (patch.get_path().vertices for patch in panel.patches)
+    edges = panel.get_xlim()
+    middle = sum(edges) / 2
+    assert before[:, 1].max() == pytest.approx(100, abs=15)  # all of the reference at the left end
+    assert before[before[:, 1] > 0][:, 0].max() < middle < after[after[:, 1] > 0][:, 0].min()
+
+
+def test_a_new_category_stands_first_with_nothing_before(
+    reference: MonitoringReference, world: Any, axes: list[Any]
+) -> None:
+    day = world.day(30, new_city=0.3)
+    plot_moved(report("metro_code"), reference, day)
+    (panel,) = axes
+    bars = panel.patches
+    before, after = bars[: len(bars) // 2], bars[len(bars) // 2 :]
+    new = set(day["metro_code"].to_pylist()) - set(reference.sample["metro_code"].to_pylist())
+    assert panel.get_yticklabels()[-1].get_text() in new
+    assert before[-1].get_width() == 0
+    share = np.mean([value in new for value in day["metro_code"].to_pylist()])
+    assert after[-1].get_width() == pytest.approx(100 * share)
+
+
+def test_columns_beyond_the_space_are_counted(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    names = [name for name in reference.sample.column_names if name not in {"as_of_date", "user_id", "job_id"}]
+    plot_moved(report(*names), reference, world.day(30))
+    assert len(axes) == PANELS_MAXIMUM < len(names)
+    legend = axes[0].figure.legends[0]
+    assert f"{len(names) - PANELS_MAXIMUM} more columns moved" in legend.get_texts()[1].get_text()
+
+
+def test_a_column_without_values_has_an_empty_side(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    day = world.day(30)
+    gone = day.set_column(day.column_names.index("distance_km"), "distance_km", pa.nulls(day.num_rows, pa.float64()))
+    plot_moved(report("distance_km"), reference, gone)
+    before, after = (patch.get_path().vertices[:, 1].max() for patch in axes[0].patches)
+    assert before > 0
+    assert after == 0

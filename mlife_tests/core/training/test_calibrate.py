@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.calibrate import BLOCK_MINIMUM, _pooled, fit_calibrator
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.reliability import calibration
 
 

@@ -19,7 +19,7 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
 from mlife_assets.core.training import example_training
 from mlife_assets.core.training.example_training import TrainedModel, gate_start, validated_by_share
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.reliability import calibration
 
 FIRST, TODAY = date(2026, 1, 1), date(2026, 6, 1)

@@ -3,7 +3,7 @@
 Each part of `mlife_assets.core.training.model_card` is looked at through the page that it makes:
 `mlife_assets.core.training.model_card.facts`, `mlife_assets.core.training.model_card.limits`,
 `mlife_assets.core.training.model_card.describe`,
-`mlife_assets.core.training.model_card.sections`, `mlife_assets.core.training.model_card.judgement`,
+`mlife_assets.core.training.model_card.page`, `mlife_assets.core.training.model_card.page`,
 `mlife_assets.core.training.model_card.page`.
 """
 
@@ -27,7 +27,8 @@ from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.explain import plot_importance
-from mlife_assets.core.training.fairness import FairnessAudit, audit_fairness, user_outcomes
+from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import (
     Contender,
     GateExamples,
@@ -35,15 +36,10 @@ from mlife_assets.core.training.gate import (
     decide_promotion,
     on_examples,
 )
-from mlife_assets.core.training.model_card import (
-    CardMetric,
-    CardSubject,
-    CardWindow,
-    ModelCard,
-    describe_model,
-    render_model_card,
-)
+from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard
 from mlife_assets.core.training.model_card.limits import derived_limits
+from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration, calibration
 from mlife_assets.recruiting.policies import LabelPolicy
 

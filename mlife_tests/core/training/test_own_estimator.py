@@ -32,7 +32,8 @@ from mlife_assets.core.training.boosting import Rows
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.manifest_facts import fitted_words
-from mlife_assets.core.training.model_card import CardSubject, describe_model, render_model_card
+from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features

@@ -24,7 +24,7 @@ from mlife_assets.core.training import prequential, required
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, PromotionDecision
-from mlife_assets.core.training.gate.average_precision import average_precision
+from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     Served,

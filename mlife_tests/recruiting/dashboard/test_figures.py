@@ -1,7 +1,11 @@
-"""What is not mature is pending and never a number; totals take mature days alone; arms are compared as a whole."""
+"""What is not mature is pending and never a number; totals take mature days alone; arms are compared as a whole.
+
+What each application came to: sums of its own days, shares of mature ones, the difference of its arms.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,8 +13,11 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.statistics import wilson_interval
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.dashboard.data import Ranking
 from mlife_assets.recruiting.dashboard.figures import (
+    application_figures,
     arm,
     maturing,
     paired_gain,
@@ -19,11 +26,15 @@ from mlife_assets.recruiting.dashboard.figures import (
     texting,
     tiles,
 )
-from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 FIRST = date(2026, 6, 1)
 AS_OF = date(2026, 6, 14)
 LABEL = LabelPolicy(apply_window_days=7, click_window_days=2)
+
+READ_ON = date(2026, 6, 20)
+TEXTS = job_of_the_day(Policies())
+MAILS = replace(TEXTS, name="mails", title="Mails", channel=Channel.EMAIL)
 
 
 def kpi(day: date, **changes: Any) -> dict[str, Any]:
@@ -160,3 +171,59 @@ def test_the_head_shows_differences_as_points_and_their_tone() -> None:
     assert "points" in first.detail
     assert "%" not in first.detail
     assert (second.value, second.detail) == (0.4, "recruiters 0.300, mean of 1 mature days")
+
+
+def day(days_ago: int, application: str = "mails", **counts: Any) -> dict[str, Any]:
+    values = {"messages_delivered": 100, "messages_clicked": 10, "messages_applied": 2, "revenue_usd": 5.0}
+    return {"application": application, "kpi_date": READ_ON - timedelta(days=days_ago), **values, **counts}
+
+
+def arms(experiment: str, treated: int, holdout: int, start: date = date(2026, 6, 2)) -> list[dict[str, Any]]:
+    return [
+        {"experiment": experiment, "arm": arm, "period_kind": kind, "period_start_date": start,
+         "users_with_apply": applied, "eligible_users": 1_000}
+        for arm, applied in (("treated", treated), ("holdout", holdout))
+        for kind in ("total", "week")
+    ]  # fmt: skip
+
+
+def test_only_its_own_days_count_and_shares_take_mature_ones() -> None:
+    rows = [
+        day(10),
+        day(9),
+        day(4, messages_clicked=40),
+        day(0, messages_clicked=0),
+        day(10, "job_of_the_day", messages_delivered=7),
+    ]
+    found = application_figures(MAILS, rows, [], LABEL, READ_ON)
+    assert (found.title, found.channel, found.reached) == ("Mails", "email", 400)
+    assert found.clicked == pytest.approx(60 / 300)
+    assert found.applied == pytest.approx(4 / 200)
+    assert found.earned_usd == 10.0
+    assert found.pending_until is None
+    assert found.lift is None
+
+
+def test_before_the_first_day_is_mature_nothing_is_zero_but_pending() -> None:
+    found = application_figures(MAILS, [day(3)], [], LABEL, READ_ON)
+    assert (found.applied, found.earned_usd) == (None, None)
+    assert found.clicked == pytest.approx(0.1)
+    assert found.pending_until == READ_ON - timedelta(days=3) + timedelta(days=8)
+    nothing = application_figures(MAILS, [], [], LABEL, READ_ON)
+    assert (nothing.reached, nothing.clicked, nothing.pending_until) == (0, None, None)
+    assert application_figures(MAILS, [day(-1)], [], LABEL, READ_ON).reached == 0, "a day after the page's"
+
+
+def test_calls_are_people_on_lists() -> None:
+    calls = replace(TEXTS, name="calls", channel=Channel.CALL)
+    assert application_figures(calls, [], [], LABEL, READ_ON, called=75).reached == 75
+
+
+def test_the_difference_is_that_of_its_own_arms_over_the_whole_time() -> None:
+    readout = [*arms("mails", 60, 40), *arms("job_of_the_day", 10, 90)]
+    lift = application_figures(MAILS, [], readout, LABEL, READ_ON).lift
+    assert lift is not None
+    assert lift.estimate == pytest.approx(0.02)
+    assert lift.lower < 0.02 < lift.upper
+    assert application_figures(MAILS, [], readout[:2], LABEL, READ_ON).lift is None, "one arm"
+    assert application_figures(MAILS, [], arms("mails", 1, 1, READ_ON), LABEL, READ_ON).lift is None, "its first day"

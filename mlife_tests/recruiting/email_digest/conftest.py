@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from mlife_assets.recruiting.email_digest import DigestJob, Offer, render_digest
+from mlife_assets.recruiting.email_digest.digest import DigestJob, Offer, render_digest
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 

@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.email_digest.digest import DigestWriter, Offer, PairFacts, offer_jobs
 from mlife_assets.recruiting.link_tokens import item_token, link_token
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
+from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 MESSAGE = "msg_" + "a" * 24
+
+USER, KEY = "usr_0000001", b"m" * 32
 
 
 class Page(HTMLParser):
@@ -132,3 +139,113 @@ def test_in_a_browser_it_holds_at_any_width(look, rendered, width, scheme):
     assert seen.problems == []
     assert seen.requests == []
     assert seen.faults == []
+
+
+@pytest.fixture
+def writer() -> DigestWriter:
+    return DigestWriter(
+        "email_digest",
+        date(2026, 6, 1),
+        Letterhead(),
+        {"j1": Offer("j1", "Cook", "$18/hr", "Diner", "Chicago, IL"), "j2": Offer("j2", "Baker", "$19/hr")},
+        {
+            (USER, "j1"): PairFacts(
+                {"distance_km": 5.0, "same_shift": 1.0, "user_age": 50.0}, {"same_shift": 0.1, "distance_km": 0.4}
+            ),
+            ("usr_0000002", "j2"): PairFacts({"distance_km": 9.0, "same_occupation_group": 1.0}),
+        },
+        b"l" * 32,
+        KEY,
+    )
+
+
+def test_each_reader_gets_their_own_distance_and_reasons(writer):
+    text = read_mail_body(writer(MESSAGE, USER, ["j1", "j2"])).text
+    assert (
+        "1. Cook\n   $18/hr, Diner, Chicago, IL, about 3 miles away\n   Why: close to you, the shift you work.\n"
+        in text
+    )
+    assert "2. Baker\n   $19/hr\n   https://" in text
+    other = read_mail_body(writer(MESSAGE, "usr_0000002", ["j2"])).text
+    assert "about 6 miles away\n   Why: the kind of work you do, close to you.\n" in other
+    assert "50" not in text
+
+
+def test_a_message_is_written_again_to_the_letter_and_may_be_sent(writer):
+    body = writer(MESSAGE, USER, ["j1", "j2"])
+    assert writer(MESSAGE, USER, ["j1", "j2"]) == body
+    assert writer(MESSAGE, USER, ["j2", "j1"]) != body
+    sent = Stationery(Letterhead(), KEY).envelope(
+        message_id=MESSAGE,
+        user_id=USER,
+        address="a@b.example",
+        body=body,
+        now=datetime(2026, 6, 1, tzinfo=UTC),
+    )
+    assert b"List-Unsubscribe-Post" in sent.mime
+
+
+def test_a_job_that_may_not_be_offered_is_in_no_mail(writer):
+    with pytest.raises(InvalidInputError, match="j9"):
+        writer(MESSAGE, USER, ["j1", "j9"])
+
+
+def test_keys_are_in_no_representation(writer):
+    assert "mmmm" not in repr(writer)
+    assert "llll" not in repr(writer)
+
+
+def table(*rows: tuple[str, str, str]) -> pa.Table:
+    names = ("job_id", "title", "employer_name")
+    whole = [dict(zip(names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(
+        [
+            row
+            | {
+                "employer_id": f"e_{row['job_id']}",
+                "metro_name": "Chicago, IL",
+                "pay_usd_per_hour": 18.5,
+                "openings": 1,
+            }
+            for row in whole
+        ]
+    )
+
+
+def test_the_rules_of_texts_hold_for_mails():
+    rows = table(
+        ("j1", "Line  Cook", "Blue Diner"),
+        ("j2", "Cook", "evil.example"),
+        ("j3", "Reply YES", "Diner"),
+        ("j4", "Nurse \U0001f600", "Clinic"),
+        ("j5", "Baker", "Newcomer"),
+        ("j6", "C\u043e\u043ek", "Diner"),
+        ("j7", "Cook, gift card", "Diner"),
+        ("j8", " ", "Diner"),
+    )
+    offers, refused = offer_jobs(rows, MessagingPolicy(), withheld_employers={"e_j5": "employer_in_review"})
+    assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
+    assert [(job.job_id, job.reason) for job in refused] == [
+        ("j2", "web_address"),
+        ("j3", "call_to_action"),
+        ("j4", "unwritable"),
+        ("j5", "employer_in_review"),
+        ("j6", "look_alike_letters"),
+        ("j7", "refused_phrase"),
+        ("j8", "unwritable"),
+    ]
+
+
+def test_accents_stay_and_what_is_unknown_is_empty():
+    rows = table(("j1", "Pâtissier", "Café Ünal")).drop_columns(["metro_name", "employer_id"])
+    offers, refused = offer_jobs(rows, MessagingPolicy())
+    assert offers["j1"] == Offer("j1", "Pâtissier", "$18.50/hr", "Café Ünal", "")
+    assert refused == ()
+
+
+def test_a_job_without_pay_is_not_offered():
+    rows = table(("j1", "Cook", "Diner")).drop_columns("pay_usd_per_hour")
+    rows = rows.append_column("pay_usd_per_hour", pa.array([None], pa.float64()))
+    offers, (refused,) = offer_jobs(rows, MessagingPolicy())
+    assert offers == {}
+    assert "pay_usd_per_hour" in refused.why

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlife_assets.recruiting.panel import PANEL_COLUMNS
+from mlife_assets.recruiting.panel.ballots import PANEL_COLUMNS
 
 DAY = "2026-06-02"
 Ranking = tuple[str, str, Sequence[str]]

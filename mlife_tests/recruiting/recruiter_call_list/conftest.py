@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from mlife_assets.recruiting.recruiter_call_list import CallCandidate, CalledJob, CallList, CallPolicy, build_call_list
+from mlife_assets.recruiting.policies import CallPolicy
+from mlife_assets.recruiting.recruiter_call_list.call_list import CallCandidate, CalledJob, CallList, build_call_list
 
 JOBS = {
     "job_1": CalledJob("job_1", "Forklift Operator", "$21.50/hr", "Lakeside Logistics", "Chicago, IL", openings=2),

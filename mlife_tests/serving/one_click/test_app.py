@@ -12,8 +12,7 @@ import requests
 
 from mlife_assets.core.errors import TransientError
 from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token, unsubscribe_token
-from mlife_assets.serving.one_click import create_one_click_app
-from mlife_assets.serving.one_click.app import LIMITS
+from mlife_assets.serving.one_click.app import LIMITS, create_one_click_app
 
 KEY = b"k" * 32
 TOKEN = unsubscribe_token("usr_0000001", "email_digest", KEY)

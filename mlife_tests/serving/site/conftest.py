@@ -17,7 +17,7 @@ from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key, nav
 from mlife_assets.core.scoring.reasons import ScoreParts
 from mlife_assets.recruiting.message_trace import Hop, MessageLine, MessageTrace
 from mlife_assets.recruiting.places import call_list_key
-from mlife_assets.serving.site import create_site
+from mlife_assets.serving.site.app import create_site
 
 DAY = date(2026, 6, 10)
 AT = datetime(2026, 6, 10, 18, 5, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """What arrived: how much of it, whether all types came, what was refused at the door, what came twice.
 
-Belongs here: rules on counts of events and pairs. Does not belong here: values of columns (`sampled_rows`).
+Belongs here: rules on counts of events and pairs. Does not belong here: values of columns (`report`).
 
 Concept: a count is held against the usual days of the same count. Labels may be late:
 when none land this is reported and does not alarm, because waiting for them is the business of maturity.

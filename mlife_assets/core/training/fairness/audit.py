@@ -1,7 +1,7 @@
 """The audit: impact ratios of every measure by every attribute, and what follows for the gate.
 
-Belongs here: which groups are judged, at which level, and the sentence about it. Does not belong here: measures
-(`measures`), intervals (`ratios`), where attributes come from.
+Belongs here: measures per user, intervals of a ratio of two groups, which groups are judged, at which level, and the
+sentence about it. Does not belong here: where attributes come from, results (`results`).
 
 Concept: the form is that of Local Law 144 (6 RCNY 5-301): a group's rate over that of the group with the highest rate.
 A ratio is judged by its interval, so neither a small group's chance nor a point estimate refuses a model. The
@@ -9,25 +9,35 @@ reference is picked from the data, therefore the error is divided among all orde
 whichever pair is picked: the chance that any group with a true ratio at or above the minimum is called low is at most
 `fairness_one_sided_alpha` in the whole audit. No other error of the gate enters: a smaller one would call fewer groups
 low, and a gate that is tightened would loosen fairness.
+
+Measures know no group: a user's score is that of their best candidate, since who is selected is offered one item.
+Exposure is what a ranking gives to items: the first rank counts 1, rank r counts 1 / log2(1 + r) (Singh & Joachims, KDD
+2018, with the discount of Jarvelin & Kekalainen's DCG). What an item is worth, the caller says. Valued is relative to
+the user's own candidates, so a group whose candidates are all worth little is not counted as treated worse by the
+ranking.
+
+Intervals: both bounds have the same error, given as `alpha` for each, because an audit reads one bound at a time. The
+level is free: an audit of many groups needs bounds far out in the tails, where the log interval of Katz fails (a group
+of which nobody is selected has no upper bound) and a bootstrap percentile would need tens of thousands of resamples.
+Hence the score interval for shares and a bootstrap standard error for means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp, inf, log, sqrt
+from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
+from mlife_assets.core.row_keys import IdColumn, encode_ids, encoded_tie_keys
 from mlife_assets.core.statistics import resampled_means
-from mlife_assets.core.training.fairness.categories import ATTRIBUTES, UNKNOWN, intersection
-from mlife_assets.core.training.fairness.measures import Array, UserOutcomes
-from mlife_assets.core.training.fairness.ratios import (
-    RatioInterval,
-    mean_ratio_interval,
-    share_ratio_interval,
-)
 from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTES,
     HIGH_ENOUGH,
     NO_RATIO,
     NOT_SETTLED,
@@ -35,9 +45,11 @@ from mlife_assets.core.training.fairness.results import (
     REFERENCE,
     SUPPRESSED,
     TOO_SMALL,
+    UNKNOWN,
     FairnessAudit,
     ImpactRow,
     ImpactTable,
+    intersection,
 )
 from mlife_assets.core.training.gate_examples import Condition
 
@@ -49,6 +61,11 @@ SMALLEST_SHOWN_GROUP = 10
 """Users below which not even the count of a group is shown, because it might point at a person (see `results`)."""
 CONDITION = "impact_ratios_not_proven_low"
 NAMED_MAXIMUM = 3
+
+_LARGEST_LOG_RATIO = 30.0
+_BISECTIONS = 80
+
+Array = npt.NDArray[np.float64]
 
 
 def audit_fairness(
@@ -63,8 +80,8 @@ def audit_fairness(
     Args:
         model_version: who is audited.
         outcomes: what it does to n users.
-        sex: one of `categories.SEXES` or `unknown` for each user, shape (n,).
-        race_ethnicity: one of `categories.ETHNICITIES` or `unknown` for each user, shape (n,).
+        sex: one of `results.SEXES` or `unknown` for each user, shape (n,).
+        race_ethnicity: one of `results.ETHNICITIES` or `unknown` for each user, shape (n,).
         policy: minimum ratio, minimum share of a judged group, error, resamples and seed.
 
     Raises:
@@ -201,3 +218,175 @@ def _named(found: list[tuple[ImpactTable, ImpactRow]]) -> str:
     ]
     rest = len(found) - len(parts)
     return "; ".join(parts) + (f" and {rest} more" if rest > 0 else "")
+
+
+@dataclass(frozen=True)
+class RatioInterval:
+    """A ratio with its bounds, each of which errs with probability `alpha`."""
+
+    ratio: float
+    lower: float
+    upper: float
+    alpha: float
+
+
+def share_ratio_interval(
+    successes: int, trials: int, reference_successes: int, reference_trials: int, alpha: float
+) -> RatioInterval:
+    """Return the score interval of share / reference share (Koopman, Biometrics 1984).
+
+    All ratios that a score test does not reject, in which both shares are the likeliest ones that have that ratio. It
+    has an upper bound when there is no success, and holds its level for small groups.
+
+    Raises:
+        InvalidInputError: counts are negative or exceed their trials, or `alpha` is not in (0, .5).
+        NotEnoughEvidenceError: a group is empty, or the reference has no success (the ratio is undefined).
+    """
+    for count, total, what in ((successes, trials, "group"), (reference_successes, reference_trials, "reference")):
+        if total < 1:
+            raise NotEnoughEvidenceError(f"0 users in the {what}, at least 1 needed for a ratio")
+        if not 0 <= count <= total:
+            raise InvalidInputError(f"{what} has {count} successes of {total}; pass 0 to {total}")
+    if reference_successes == 0:
+        raise NotEnoughEvidenceError("0 successes in the reference, at least 1 needed for a ratio")
+    limit = _quantile(alpha)
+    counts = (successes, trials, reference_successes, reference_trials)
+    ratio = (successes / trials) / (reference_successes / reference_trials)
+    lower = 0.0 if successes == 0 else _where_score_is(limit, -_LARGEST_LOG_RATIO, log(ratio), counts)
+    start = -_LARGEST_LOG_RATIO if successes == 0 else log(ratio)
+    return RatioInterval(ratio, lower, _where_score_is(-limit, start, _LARGEST_LOG_RATIO, counts), alpha)
+
+
+def _quantile(alpha: float) -> float:
+    if not 0 < alpha < 0.5:
+        raise InvalidInputError(f"alpha is {alpha}; use a value in (0, .5)")
+    return -NormalDist().inv_cdf(alpha)
+
+
+def _where_score_is(limit: float, low: float, high: float, counts: tuple[int, int, int, int]) -> float:
+    """Return the ratio at which the score, which falls as the ratio grows, crosses `limit`; searched by bisection."""
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _score(exp(middle), *counts) > limit:
+            low = middle
+        else:
+            high = middle
+    return exp((low + high) / 2)
+
+
+def _score(ratio: float, x: int, n: int, x_reference: int, n_reference: int) -> float:
+    """Return how many standard errors the shares lie above `ratio`, given the likeliest shares of that ratio."""
+    a = (n + n_reference) * ratio
+    b = (n + x_reference) * ratio + x + n_reference
+    root = (b - sqrt(max(b * b - 4 * a * (x + x_reference), 0.0))) / (2 * a)
+    reference = min(root, 1.0)
+    share = min(ratio * reference, 1.0)
+    variance = share * (1 - share) / n + ratio * ratio * reference * (1 - reference) / n_reference
+    difference = x / n - ratio * x_reference / n_reference
+    if variance <= 0:
+        return 0.0 if difference == 0 else inf if difference > 0 else -inf
+    return difference / sqrt(variance)
+
+
+def mean_ratio_interval(
+    mean: float, means: Array, reference_mean: float, reference_means: Array, alpha: float
+) -> RatioInterval:
+    """Return the interval of mean / reference mean: the ratio, and normal bounds with its bootstrap standard error.
+
+    Args:
+        mean: of the group.
+        means: of bootstrap samples of the group's users, shape (resamples,).
+        reference_mean: of the reference.
+        reference_means: of bootstrap samples of the reference's users, drawn independently, shape (resamples,).
+        alpha: error of each bound.
+
+    Raises:
+        NotEnoughEvidenceError: the reference's mean is zero (the ratio is undefined).
+    """
+    limit = _quantile(alpha)
+    if reference_mean <= 0 or not np.all(reference_means > 0):
+        raise NotEnoughEvidenceError("the reference's mean is not above zero in every resample; there is no ratio")
+    ratio = mean / reference_mean
+    error = float(np.std(means / reference_means, ddof=1))
+    return RatioInterval(ratio, max(0.0, ratio - limit * error), ratio + limit * error, alpha)
+
+
+@dataclass(frozen=True, eq=False)
+class UserOutcomes:
+    """What a model does to each of n users.
+
+    Attributes:
+        user_ids: ascending, shape (n,).
+        is_selected: whether the user is among the best `budget`, bool (n,).
+        is_above_median: whether the user's score is above the median of all users, bool (n,).
+        valued_exposure: share of the exposure of the user's first `depth` items that goes to items worth at least the
+            median of the user's candidates, in [0, 1]; NaN where all candidates are worth the same, so that no
+            ranking could matter; shape (n,).
+    """
+
+    user_ids: np.ndarray
+    is_selected: np.ndarray
+    is_above_median: np.ndarray
+    valued_exposure: Array
+
+
+def user_outcomes(
+    user_ids: IdColumn, item_ids: IdColumn, scores: np.ndarray, worth: np.ndarray, *, budget: int, depth: int, seed: int
+) -> UserOutcomes:
+    """Return what `scores` do to each user of m (user, item) rows; the order of rows changes nothing.
+
+    Args:
+        user_ids: shape (m,).
+        item_ids: shape (m,), each (user, item) once.
+        scores: higher is better, finite, shape (m,).
+        worth: of the item, in any unit, finite, shape (m,).
+        budget: users that are selected, those with the highest best score; ties by a seeded hash.
+        depth: ranks of a user that count as exposure.
+        seed: of the hash that orders ties.
+
+    Raises:
+        InvalidInputError: columns differ in length, a score or worth is not finite (names the row), `budget` is below 0
+            or `depth` below 1.
+    """
+    users, items = encode_ids(user_ids, "user_ids"), encode_ids(item_ids, "item_ids")
+    columns = {"item_ids": items.codes, "score": scores, "worth": worth}
+    for name, column in columns.items():
+        if len(column) != len(users.codes):
+            raise InvalidInputError(f"{len(column)} values of {name} for {len(users.codes)} rows; pass one per row")
+    if budget < 0 or depth < 1:
+        raise InvalidInputError(f"budget is {budget} and depth {depth}; use 0 or more and 1 or more")
+    score, value = _finite(scores, "score"), _finite(worth, "worth")
+    keys = encoded_tie_keys(users, items, seed)
+    order = np.lexsort((keys, -score, users.codes))
+    owner = users.codes[order]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    best, best_key = score[order][starts], keys[order][starts]
+    is_selected = np.zeros(len(starts), dtype=bool)
+    is_selected[np.lexsort((best_key, -best))[:budget]] = True
+    middle = float(np.median(best)) if len(best) else 0.0
+    exposure = _valued_exposure(owner, starts, value[order], depth)
+    return UserOutcomes(users.ids, is_selected, best > middle, exposure)
+
+
+def _finite(values: np.ndarray, name: str) -> Array:
+    numbers = np.asarray(values, dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        raise InvalidInputError(f"{name} is {numbers[wrong[0]]} in row {int(wrong[0])}; pass finite numbers")
+    return numbers
+
+
+def _valued_exposure(owner: np.ndarray, starts: np.ndarray, worth: Array, depth: int) -> Array:
+    """Return the share per user of rows in the order (user, rank); `starts` is the first row of each user."""
+    if len(owner) == 0:
+        return np.zeros(0)
+    sizes = np.diff(starts, append=len(owner))
+    ordered = worth[np.lexsort((worth, owner))]
+    lowest, highest = ordered[starts], ordered[starts + sizes - 1]
+    median = (ordered[starts + (sizes - 1) // 2] + ordered[starts + sizes // 2]) / 2
+    place = np.arange(len(owner)) - np.repeat(starts, sizes)
+    weight = np.where(place < depth, 1.0 / np.log2(place + 2.0), 0.0)
+    is_valued = worth >= np.repeat(median, sizes)
+    gained = np.add.reduceat(np.where(is_valued, weight, 0.0), starts)
+    share: Array = gained / np.add.reduceat(weight, starts)
+    return np.where(highest > lowest, share, np.nan)

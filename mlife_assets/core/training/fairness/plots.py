@@ -8,8 +8,14 @@ Concept: red is what refuses a model (the whole interval below the line), grey w
 from __future__ import annotations
 
 from mlife_assets.core.pictures import palette_png
-from mlife_assets.core.training.fairness.categories import ATTRIBUTES
-from mlife_assets.core.training.fairness.results import HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW, REFERENCE, FairnessAudit
+from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTES,
+    HIGH_ENOUGH,
+    NOT_SETTLED,
+    PROVEN_LOW,
+    REFERENCE,
+    FairnessAudit,
+)
 
 COLOURS = {HIGH_ENOUGH: "#3566a8", NOT_SETTLED: "#9aa4af", PROVEN_LOW: "#c0392b", REFERENCE: "#dfe4ea"}
 WORDS = {

@@ -1,10 +1,14 @@
 """What an audit found: a row per category, a table per measure and attribute, and all of them.
 
-Belongs here: results and their form as rows and as a report. Does not belong here: computing them (`audit`).
+Belongs here: categories and how two of them are joined, results and their form as rows and as a report. Does not belong
+here: computing them (`audit`), who is in which category.
 
-Concept: a result holds aggregates only. A category of so few people that its numbers might point at a person is named
-without numbers from the start, so nothing has to be hidden later. Totals are shown, so where one category alone is
-suppressed and nobody is unknown, its count is what the others leave: the audit is for a restricted circle of readers.
+Concept: the categories are those that New York City's Local Law 144 asks for (6 RCNY 5-301), which are the ones that
+companies report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
+
+A result holds aggregates only. A category of so few people that its numbers might point at a person is named without
+numbers from the start, so nothing has to be hidden later. Totals are shown, so where one category alone is suppressed
+and nobody is unknown, its count is what the others leave: the audit is for a restricted circle of readers.
 """
 
 from __future__ import annotations
@@ -13,12 +17,35 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.training.fairness.categories import ATTRIBUTE_WORDS, UNKNOWN
 
 REFERENCE, HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW = "reference", "at_least_minimum", "not_settled", "proven_low"
 TOO_SMALL, SUPPRESSED, NO_RATIO = "too_small", "suppressed", "no_ratio"
 COMPARED = (HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW)
+
+UNKNOWN = "unknown"
+SEXES = ("Female", "Male")
+ETHNICITIES = (
+    "Hispanic or Latino",
+    "White",
+    "Black or African American",
+    "Native Hawaiian or Pacific Islander",
+    "Asian",
+    "Native American or Alaska Native",
+    "Two or More Races",
+)
+ATTRIBUTES = ("sex", "race_ethnicity", "sex_and_race_ethnicity")
+"""What an audit is made by, in order; the last is the intersection."""
+ATTRIBUTE_WORDS = {
+    "sex": "sex",
+    "race_ethnicity": "race or ethnicity",
+    "sex_and_race_ethnicity": "sex and race or ethnicity",
+}
+
+Labels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +91,7 @@ class ImpactTable:
 
     Attributes:
         measure: `selection`, `scoring` or `exposure`.
-        attribute: one of `categories.ATTRIBUTES`.
+        attribute: one of `ATTRIBUTES`.
         rows: categories by name.
         unknown_users: users whose category is not known; in no row.
         left_out_users: users without a value of the measure (all candidates worth the same); in no row.
@@ -167,3 +194,11 @@ class FairnessAudit:
             return cls(**{**report, "tables": tables})
         except (KeyError, TypeError) as error:
             raise InvalidInputError(f"the report is no fairness audit ({error}); materialize fairness_audit") from error
+
+
+def intersection(first: Labels, second: Labels) -> Labels:
+    """Return the category of both, shape (n,), for example `Female, Asian`; `unknown` where either is."""
+    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    both = np.array([f"{one}, {other}" for one, other in pairs], dtype=object)
+    both[(first == UNKNOWN) | (second == UNKNOWN)] = UNKNOWN
+    return both

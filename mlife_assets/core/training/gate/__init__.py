@@ -1,7 +1,6 @@
 """The promotion gate: may a challenger replace the champion? Pure, and closed by default.
 
-`decide` holds the decision, `comparing` what it compares, `verdict` its result and conditions, `sentences` its words,
-`average_precision` the objective without an item.
+`decide` holds the decision and its words, `comparing` what it compares, `verdict` its result and conditions.
 Inputs and the conditions that make a comparison valid are in `core.training.gate_examples`.
 """
 

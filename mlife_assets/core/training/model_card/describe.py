@@ -16,7 +16,7 @@ from typing import Any
 
 from mlife_assets.core.policies import PromotionPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.manifest_facts import (
     EARLY_LABEL,

@@ -1,7 +1,7 @@
 """What a model card says: frozen records, each optional part None when it was not measured.
 
 Belongs here: the input of `page.render_model_card`. Does not belong here: where it comes from (`describe`), how it
-looks (`page`, `sections`, `plots`), what follows from it (`limits`).
+looks (`page`, `explain`), what follows from it (`limits`).
 
 Concept: a part that is missing is said to be missing. A card that is silent about fairness or about people reads as if
 all were well.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mlife_assets.core.training.fairness import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import Comparison, Condition
 from mlife_assets.core.training.reliability import Calibration
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 
-from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
 from mlife_assets.recruiting.messaging.opt_outs.english import (
     REFUSALS,
     REMOVALS,
@@ -20,7 +19,7 @@ from mlife_assets.recruiting.messaging.opt_outs.english import (
     is_stop_about_something_else,
 )
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
-from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, normal, raw_words
+from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, is_within_one_edit, normal, raw_words
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, pattern, word_set
 
 _RULES: Rules = {

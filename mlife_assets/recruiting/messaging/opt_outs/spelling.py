@@ -5,7 +5,8 @@ here: what the words amount to (`decision`).
 
 Concept: people write to a machine in a hurry. So spelling is repaired before grammar is read: one slip in a word that
 matters, a letter held down, digits for letters, letters with spaces between them. A slip is repaired only towards a
-word that matters, and never away from a word that exists. Punctuation stays as tokens of its own, so that a rule does
+word that matters, and never away from a word that exists. A slip is one edit by optimal string alignment: a letter too
+many, missing, wrong, or two neighbours swapped. Punctuation stays as tokens of its own, so that a rule does
 not reach from one sentence into the next.
 """
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import re
 
-from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
 from mlife_assets.recruiting.messaging.look_alikes import fold
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import word_set
 
@@ -210,3 +210,17 @@ def normal(body: str) -> str:
     for pattern, plain in _PAIRS:
         text = re.sub(pattern, plain, text)
     return f" {' '.join(word for word in text.split() if word not in EMPTY)} "
+
+
+def is_within_one_edit(word: str, target: str) -> bool:
+    """Return whether `word` is `target` or one insertion, deletion, substitution or swap of neighbours away."""
+    if word == target:
+        return True
+    if abs(len(word) - len(target)) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))
+    if len(word) == len(target):
+        is_swap = word[at : at + 2] == target[at : at + 2][::-1] and word[at + 2 :] == target[at + 2 :]
+        return is_swap or word[at + 1 :] == target[at + 1 :]
+    longer, shorter = (word, target) if len(word) > len(target) else (target, word)
+    return longer[at + 1 :] == shorter[at:]

@@ -1,4 +1,8 @@
-"""The audit: Local Law 144's form, judged by interval, closed when nothing is known."""
+"""The audit: Local Law 144's form, judged by interval, closed when nothing is known.
+
+Intervals of ratios: against statsmodels, in the corners, and their error where it matters. Measures of each user:
+hand-worked cases, ties, and independence of the order of rows.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,32 @@ from statistics import NormalDist
 import numpy as np
 import orjson
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.training.fairness.audit import CONDITION, MEASURES, audit_fairness, fairness_condition
-from mlife_assets.core.training.fairness.categories import ATTRIBUTES, ETHNICITIES, SEXES, UNKNOWN, intersection
-from mlife_assets.core.training.fairness.measures import UserOutcomes
-from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
+from mlife_assets.core.statistics import resampled_means
+from mlife_assets.core.training.fairness.audit import (
+    CONDITION,
+    MEASURES,
+    UserOutcomes,
+    audit_fairness,
+    fairness_condition,
+    mean_ratio_interval,
+    share_ratio_interval,
+    user_outcomes,
+)
+from mlife_assets.core.training.fairness.results import (
+    ATTRIBUTES,
+    ETHNICITIES,
+    SEXES,
+    UNKNOWN,
+    FairnessAudit,
+    ImpactRow,
+    ImpactTable,
+    intersection,
+)
 
 POLICY = PromotionPolicy(bootstrap_resamples=300)
 # Applicants and selected by category, in the form of the example of 6 RCNY 5-301.
@@ -27,6 +50,11 @@ EXAMPLE = {
     "Native American or Alaska Native": (41, 18),
     "Two or More Races": (213, 96),
 }
+
+USERS = np.array(["ann", "ann", "ann", "ann", "bob", "bob", "cat"], dtype=object)
+ITEMS = np.array(["a", "b", "c", "d", "a", "b", "a"], dtype=object)
+SCORES = np.array([0.4, 0.9, 0.1, 0.3, 0.6, 0.2, 0.5])
+WORTH = np.array([20.0, 30.0, 40.0, 10.0, 15.0, 15.0, 50.0])
 
 
 def labels(values: list[str]) -> np.ndarray:
@@ -316,3 +344,169 @@ def test_random_groups_are_refused_no_more_often_than_stated() -> None:
         point += any((row.ratio or 1.0) < 0.8 for _, row in audit.compared)
     assert refused == 0
     assert point > 10
+
+
+@pytest.mark.parametrize("alpha", [0.025, 1e-3, 3e-5])
+@pytest.mark.parametrize(
+    "counts", [(30, 100, 50, 120), (0, 500, 100, 400), (5, 40, 20, 60), (90, 100, 95, 100), (300, 3470, 1227, 3586)]
+)
+def test_shares_agree_with_statsmodels(counts: tuple[int, int, int, int], alpha: float) -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    expected = confint_proportions_2indep(*counts, method="score", compare="ratio", alpha=2 * alpha, correction=False)
+    found = share_ratio_interval(*counts, alpha)
+    assert (found.lower, found.upper) == pytest.approx(expected, abs=1e-9)
+    assert found.ratio == pytest.approx(counts[0] * counts[3] / counts[1] / counts[2])
+
+
+def test_a_group_of_which_nobody_is_selected_has_an_upper_bound() -> None:
+    """The log interval has none, so it could never refuse the worst case."""
+    found = share_ratio_interval(0, 200, 80, 200, 1e-4)
+    assert found.lower == 0.0
+    assert found.upper < 0.3
+
+
+def test_all_selected_in_both_groups_is_a_ratio_of_one() -> None:
+    found = share_ratio_interval(50, 50, 80, 80, 0.01)
+    assert found.ratio == 1.0
+    assert 0.85 < found.lower < 1.0 < found.upper < 1.1
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.025, 1e-3, 1e-5]))
+def test_bounds_enclose_the_ratio_and_turn_with_the_groups(
+    n: int, m: int, share: float, other: float, alpha: float
+) -> None:
+    x, y = round(share * n), round(other * m)
+    assume(x > 0 and y > 0)
+    one, back = share_ratio_interval(x, n, y, m, alpha), share_ratio_interval(y, m, x, n, alpha)
+    assert one.lower <= one.ratio * (1 + 1e-9)
+    assert one.ratio <= one.upper * (1 + 1e-9)
+    assert one.lower == pytest.approx(1 / back.upper, rel=1e-6)
+    assert one.upper == pytest.approx(1 / back.lower, rel=1e-6)
+
+
+def test_the_upper_bound_errs_as_often_as_it_says() -> None:
+    """A true ratio of exactly 0.8, the hardest case of the four-fifths rule, over 2,000 worlds."""
+    rng, alpha, worlds = np.random.default_rng(3), 0.025, 2_000
+    own, best = rng.binomial(150, 0.8 * 0.35, worlds), rng.binomial(1_200, 0.35, worlds)
+    low = sum(
+        share_ratio_interval(int(x), 150, int(y), 1_200, alpha).upper < 0.8 for x, y in zip(own, best, strict=True)
+    )
+    assert abs(low / worlds - alpha) < 4 * np.sqrt(alpha / worlds)
+
+
+@pytest.mark.parametrize(
+    ("counts", "error", "told"),
+    [
+        ((1, 0, 1, 2), NotEnoughEvidenceError, "0 users in the group"),
+        ((1, 2, 0, 2), NotEnoughEvidenceError, "0 successes in the reference"),
+        ((3, 2, 1, 2), InvalidInputError, "group has 3 successes of 2"),
+        ((1, 2, -1, 2), InvalidInputError, "reference has -1 successes"),
+    ],
+)
+def test_impossible_counts_are_refused(counts: tuple[int, int, int, int], error: type, told: str) -> None:
+    with pytest.raises(error, match=told):
+        share_ratio_interval(*counts, 0.025)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, -1.0, float("nan")])
+def test_an_impossible_error_is_refused(alpha: float) -> None:
+    with pytest.raises(InvalidInputError, match="alpha"):
+        share_ratio_interval(1, 2, 1, 2, alpha)
+
+
+def test_the_interval_of_means_agrees_with_the_delta_method() -> None:
+    rng = np.random.default_rng(2)
+    one, best = rng.beta(2, 3, 400), rng.beta(3, 3, 900)
+    means = resampled_means(one, 8_000, 1), resampled_means(best, 8_000, 2)
+    found = mean_ratio_interval(one.mean(), means[0], best.mean(), means[1], 0.025)
+    ratio = one.mean() / best.mean()
+    error = ratio * np.hypot(one.std() / 20 / one.mean(), best.std() / 30 / best.mean())
+    assert found.ratio == pytest.approx(ratio)
+    assert (found.lower, found.upper) == pytest.approx((ratio - 1.96 * error, ratio + 1.96 * error), abs=0.004)
+
+
+def test_means_without_a_ratio_are_refused() -> None:
+    with pytest.raises(NotEnoughEvidenceError, match="above zero"):
+        mean_ratio_interval(0.1, np.array([0.1, 0.2]), 0.1, np.array([0.0, 0.2]), 0.025)
+
+
+def measured(budget: int = 1, depth: int = 3, **changed: np.ndarray) -> UserOutcomes:
+    columns = {"user_ids": USERS, "item_ids": ITEMS, "scores": SCORES, "worth": WORTH} | changed
+    return user_outcomes(**columns, budget=budget, depth=depth, seed=1)
+
+
+def test_the_best_candidate_decides_who_is_selected() -> None:
+    assert measured().user_ids.tolist() == ["ann", "bob", "cat"]
+    assert measured(0).is_selected.tolist() == [False, False, False]
+    assert measured(1).is_selected.tolist() == [True, False, False]
+    assert measured(2).is_selected.tolist() == [True, True, False]
+    assert measured(9).is_selected.tolist() == [True, True, True]
+
+
+def test_scoring_is_above_the_median_of_users_not_of_rows() -> None:
+    assert measured().is_above_median.tolist() == [True, False, False]
+
+
+def test_exposure_is_discounted_by_rank_and_relative_to_the_users_own_candidates() -> None:
+    """Ann ranks b (30), a (20), d (10): of her median 25, b alone is worth more. Bob and Cat have no choice."""
+    discount = 1 / np.log2([2.0, 3.0, 4.0])
+    found = measured().valued_exposure
+    assert found[0] == pytest.approx(discount[0] / discount.sum())
+    assert np.isnan(found[1:]).all()
+    assert measured(depth=1).valued_exposure[0] == 1.0
+
+
+def test_what_is_worth_the_median_is_valued() -> None:
+    found = user_outcomes(
+        ["u"] * 3, ["a", "b", "c"], np.arange(3.0), np.array([9.0, 12.0, 15.0]), budget=1, depth=3, seed=1
+    )
+    discount = 1 / np.log2([2.0, 3.0, 4.0])
+    assert found.valued_exposure[0] == pytest.approx((discount[0] + discount[1]) / discount.sum())
+
+
+def test_a_constant_score_selects_at_random_and_shows_no_preference() -> None:
+    users = np.repeat(np.arange(400), 10)
+    items = np.tile(np.arange(10), 400)
+    worth = items.astype(float)
+    found = user_outcomes(users, items, np.zeros(4_000), worth, budget=200, depth=3, seed=7)
+    assert found.is_selected.sum() == 200
+    assert abs(found.is_selected[:200].sum() - 100) < 40, "ties go by hash, not by id"
+    assert not found.is_above_median.any()
+    assert found.valued_exposure.mean() == pytest.approx(0.5, abs=0.05)
+
+
+@given(st.permutations(range(len(USERS))), st.integers(0, 4), st.integers(1, 5))
+def test_the_order_of_rows_changes_nothing(order: list[int], budget: int, depth: int) -> None:
+    place = np.array(order)
+    one = measured(budget, depth)
+    columns = {"user_ids": USERS, "item_ids": ITEMS, "scores": SCORES, "worth": WORTH}
+    other = measured(budget, depth, **{name: column[place] for name, column in columns.items()})
+    for name in ("user_ids", "is_selected", "is_above_median"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert np.array_equal(one.valued_exposure, other.valued_exposure, equal_nan=True)
+
+
+def test_no_rows_are_no_users() -> None:
+    empty = user_outcomes([], [], np.zeros(0), np.zeros(0), budget=1, depth=1, seed=1)
+    assert len(empty.user_ids) == len(empty.valued_exposure) == len(empty.is_selected) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"scores": np.append(SCORES[:-1], np.nan)}, "score is nan in row 6"),
+        ({"worth": np.append(np.inf, WORTH[1:])}, "worth is inf in row 0"),
+        ({"worth": WORTH[1:]}, "6 values of worth for 7 rows"),
+        ({"item_ids": ITEMS[1:]}, "6 values of item_ids"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(changed: dict[str, np.ndarray], told: str) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        measured(**changed)
+
+
+@pytest.mark.parametrize(("budget", "depth"), [(-1, 1), (1, 0)])
+def test_limits_that_make_no_sense_are_refused(budget: int, depth: int) -> None:
+    with pytest.raises(InvalidInputError, match="budget is"):
+        measured(budget, depth)

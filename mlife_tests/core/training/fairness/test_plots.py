@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.training.fairness import UserOutcomes, audit_fairness, plot_impact_ratios
-from mlife_assets.core.training.fairness.categories import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.audit import UserOutcomes, audit_fairness
+from mlife_assets.core.training.fairness.plots import plot_impact_ratios
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 
 PNG = b"\x89PNG\r\n\x1a\n"
 POLICY = PromotionPolicy(bootstrap_resamples=200)

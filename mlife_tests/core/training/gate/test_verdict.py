@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval
-from mlife_assets.core.training.gate.sentences import remark_on_alpha, remarks_on_what_is_not_required, sentences_of
+from mlife_assets.core.training.gate.decide import remark_on_alpha, remarks_on_what_is_not_required, sentences_of
 from mlife_assets.core.training.gate.verdict import (
     COMPARED_PREFIXES,
     Comparison,

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.statistics import day_multiplicities
-from mlife_assets.core.training.gate.average_precision import (
+from mlife_assets.core.training.gate.comparing import (
     average_precision,
     day_counts,
     weighted_average_precision,

@@ -13,6 +13,7 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.scoring.reasons import global_importance, score_parts
 from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training import explain as module
 from mlife_assets.core.training.explain import (
     for_pages,
     plot_beeswarm,
@@ -21,7 +22,6 @@ from mlife_assets.core.training.explain import (
     plot_importance,
     plot_waterfall,
 )
-from mlife_assets.core.training.explain import plots as module
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix
 

@@ -12,12 +12,11 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.market.mail_addresses import mail_address
-from mlife_assets.market.mails import asks_for_mails, delivered_mails
+from mlife_assets.market.contacts import mail_address
 from mlife_assets.market.outcomes import APPLY, CLICK
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.source import exported_day
-from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
+from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION, asks_for_mails, delivered_mails
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, tiny_config
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.call_policy import CallPolicy
+from mlife_assets.recruiting.policies import CallPolicy
 
 
 @pytest.mark.parametrize(

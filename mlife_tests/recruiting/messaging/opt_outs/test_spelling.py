@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.recruiting.messaging.edit_distance import is_within_one_edit
+from mlife_assets.recruiting.messaging.opt_outs.spelling import is_within_one_edit
 
 
 def neighbours(word: str) -> set[str]:

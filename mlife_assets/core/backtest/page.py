@@ -1,0 +1,415 @@
+"""The page of a replay: one self-contained HTML document.
+
+Belongs here: what the template is given; series and words of each chart, lanes of decisions, differences with
+intervals; figures, policies side by side, decisions and settings in words. Does not belong here: the layout
+(`core/pages/templates/backtest.html`), the charts themselves (`core.pages.charts`).
+
+Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. Everything
+shares one time axis that begins with the replay. Quality is drawn by period, what was done by day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlife_assets.core.backtest.contestants import Decision
+from mlife_assets.core.backtest.recommendation import WORDS
+from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult
+from mlife_assets.core.pages import Link, Markup, join, page, reading_script, render
+from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.intervals import Difference, forest
+from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
+from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
+from mlife_assets.core.pages.charts.signs import GLYPHS
+from mlife_assets.core.pages.charts.values import Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
+from mlife_assets.core.statistics import Interval
+
+DECISIONS_SHOWN = 60
+_FITS = {
+    True: "Governed fits one model for each fold that its gate judges, and one to serve; every_alarm one without the "
+    "newest rows, to know what is normal, and one to serve.",
+    False: "Governed and every_alarm serve models that were fitted without the newest rows, so that these say what is "
+    "normal.",
+}
+DESCRIPTIONS = {
+    "governed": "the governor decides, the gate judges",
+    "frozen": "the first champion for ever",
+    "naive": "a new model by the calendar, no gate",
+    "every_alarm": "a new model whenever drift alarms, no gate",
+    "constant": "one probability for everybody, no model",
+}
+
+LOOKS: dict[str, tuple[Role, Form]] = {
+    "governed": ("main", "line"),
+    "frozen": ("muted", "line"),
+    "naive": ("rival", "dashed"),
+    "every_alarm": ("accent", "dashed"),
+    "constant": ("muted", "dashed"),
+}
+SIGNS: dict[str, tuple[str, str]] = {
+    "installed": (GLYPHS["retrain"], "installed without a gate"),
+    "promoted": (GLYPHS["promoted"], "promoted by the gate"),
+    "refused": (GLYPHS["refused"], "refused by the gate"),
+    "block": (GLYPHS["block"], "blocked by data quality"),
+    "failed": ("M-4 -4L4 4M4 -4L-4 4", "could not be trained or judged"),
+}
+WIDTH, HEIGHT = 560.0, 220.0
+_MARKERS: dict[str, MarkerKind] = {"promoted": "promoted", "refused": "refused", "block": "block"}
+
+
+def render_backtest(result: BacktestResult, cost: Cost, nav: Sequence[Link] = ()) -> str:
+    """Return the page of a replay as one self-contained HTML document; `nav` links to other pages."""
+    summary, decisions = decision_rows(result)
+    body = render(
+        "backtest.html",
+        result=result,
+        span=span_words(result),
+        tiles=tiles(result),
+        columns=POLICY_COLUMNS,
+        policies=policy_rows(result, cost),
+        note=policies_note(result),
+        differences=differences(result),
+        lanes=lanes(result),
+        signs=signs_used(result),
+        quality=quality_charts(result),
+        work=work_charts(result),
+        summary=summary,
+        decisions=decisions,
+        settings=setting_rows(result),
+    )
+    title = f"{result.title}: replay of {result.start_day} to {result.last_day}"
+    return page(title, body, nav=nav, script=reading_script(), is_wide=True)
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    """One policy of the table: each cell a value and, below it, its interval."""
+
+    name: str
+    description: str
+    cells: tuple[tuple[str, str], ...]
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """One decision of governed: the sentences that say most, and the rest."""
+
+    decision: Decision
+    reason: str
+    more: tuple[str, ...]
+
+
+POLICY_COLUMNS = (
+    "Policy",
+    ">Average precision",
+    ">Governed minus it",
+    ">Within periods",
+    ">Log loss",
+    ">Trainings",
+    ">Fits",
+    ">Refused",
+    ">Installed",
+    ">Rows fitted",
+    ">Seconds fitting",
+)
+
+
+def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
+    """Return label, value and detail of the figures that a reader looks for first."""
+    governed, naive = result.policy("governed"), result.policy("naive")
+    versus = result.differences
+    return (
+        (
+            "Governed, average precision",
+            f"{governed.score.average_precision.estimate:.3f}",
+            _bounds(governed.score.average_precision),
+        ),
+        ("Governed minus frozen", f"{versus['frozen'].estimate:+.3f}", _range(versus["frozen"])),
+        ("Governed minus naive", f"{versus['naive'].estimate:+.3f}", _range(versus["naive"])),
+        (
+            "Promotions of governed",
+            f"{governed.installations:,}",
+            f"of {governed.trainings:,} trainings; naive {naive.installations:,} of {naive.trainings:,}",
+        ),
+        ("Rows served", format_value(result.rows, "count"), f"{result.positives / result.rows:.1%} positive"),
+    )
+
+
+def span_words(result: BacktestResult) -> str:
+    """Return which days were replayed."""
+    span = f"{format_day(result.start_day, year=True)} to {format_day(result.last_day, year=True)}"
+    warm = (result.start_day - result.first_day).days
+    return (
+        f"Replay of {span}, after {warm} days ({format_day(result.first_day, year=True)} on) for the first champion, "
+        "which was installed ungated."
+    )
+
+
+def policy_rows(result: BacktestResult, cost: Cost) -> list[PolicyRow]:
+    """Return the policies side by side."""
+    return [_policy_row(result, cost, one) for one in result.policies]
+
+
+def _policy_row(result: BacktestResult, cost: Cost, one: PolicyResult) -> PolicyRow:
+    found, versus = one.score.average_precision, result.differences.get(one.name)
+    cells = (
+        (f"{found.estimate:.4f}", _bounds(found)),
+        (MISSING, "") if versus is None else (f"{versus.estimate:+.4f}", _range(versus)),
+        (f"{one.score.within_periods.estimate:.4f}", _bounds(one.score.within_periods)),
+        (f"{one.score.log_loss:.4f}", ""),
+        *((f"{count:,}", "") for count in (one.trainings, one.fits, one.refusals, one.installations, one.fitted_rows)),
+        (f"{cost.fit_seconds[one.name]:,.1f}", ""),
+    )
+    return PolicyRow(one.name, DESCRIPTIONS[one.name], cells, one.name == result.recommendation.policy)
+
+
+def policies_note(result: BacktestResult) -> str:
+    """Return what the columns of the policies mean."""
+    backtest = result.settings["backtest"]
+    return (
+        f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
+        f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
+        "Trainings are decisions to train; fits are the models that they took, each charged once to every policy that "
+        f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}"
+    )
+
+
+def decision_rows(result: BacktestResult) -> tuple[str, list[DecisionRow]]:
+    """Return a summary of what governed decided, and what it did and why, the newest first.
+
+    Decisions to wait are counted by their first reason.
+    """
+    one = result.policy("governed")
+    acted = [decision for decision in one.decisions if decision.action != "wait"]
+    waited = len(one.decisions) - len(acted)
+    counts: dict[str, int] = {}
+    for decision in one.decisions:
+        if decision.action == "wait":
+            counts[decision.codes[0]] = counts.get(decision.codes[0], 0) + 1
+    why = ", ".join(f"{code.replace('_', ' ')} {count}" for code, count in sorted(counts.items()))
+    summary = f"{waited:,} of {len(one.decisions):,} decisions were to wait" + (f" ({why})." if why else ".")
+    shown = acted[-DECISIONS_SHOWN:][::-1]
+    if len(shown) < len(acted):
+        summary += f" The newest {len(shown)} of {len(acted)} others are shown; result.json has them all."
+    return summary, [DecisionRow(one, _reason(one, one.sentences[0]), one.sentences[1:]) for one in shown]
+
+
+def setting_rows(result: BacktestResult) -> list[tuple[str, str]]:
+    """Return every setting as it was fixed before the replay."""
+    return [
+        (f"{policy}.{name}", _plain(value))
+        for policy, fields in result.settings.items()
+        for name, value in fields.items()
+    ]
+
+
+def _reason(decision: Decision, first: str) -> str:
+    """Return the sentences that say most: the governor's reason, then the gate's verdict where there was one.
+
+    That a promotion met all conditions says little, so its comparison with the champion is given too.
+    """
+    prefixes = ("Promoted", "Refused", "Not enough evidence")
+    verdict = next((s for s in decision.sentences if s.startswith(prefixes)), None)
+    cause = decision.sentences[1] if decision.sentences[0].startswith("Retraining is due") else first
+    if verdict is None:
+        return cause
+    versus = ("The challenger is not inferior to the champion", "The challenger beats the champion")
+    compared = [s for s in decision.sentences if decision.action == "promoted" and s.startswith(versus)]
+    return " ".join((cause, verdict, *compared[:1]))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or MISSING
+    return str(value)
+
+
+def _bounds(found: Interval) -> str:
+    return f"{found.lower:.3f} to {found.upper:.3f}"
+
+
+def _range(found: Interval) -> str:
+    return f"{found.lower:+.4f} to {found.upper:+.4f}"
+
+
+def quality_charts(result: BacktestResult) -> Markup:
+    """Return average precision, its cumulated shortfall from the best policy, log loss and the base rate by period."""
+    span = (result.start_day, result.last_day)
+    days = (result.periods[0].last_day - result.periods[0].first_day).days + 1
+    markers = tuple(
+        Marker(one.day, _MARKERS[one.action], one.model_version)
+        for one in result.policy("governed").decisions
+        if one.action in _MARKERS
+    )
+    charts = (
+        Chart(
+            "Average precision",
+            _lines(result, lambda period, name: period.average_precision[name]),
+            "score",
+            span,
+            width=WIDTH,
+            height=HEIGHT,
+            subtitle=f"of the rows of {days} days each, by the model that served; markers are those of governed",
+            markers=markers,
+            from_zero=False,
+        ),
+        Chart(
+            "Regret, cumulated",
+            _regret(result),
+            "score",
+            span,
+            width=WIDTH,
+            height=HEIGHT,
+            subtitle=f"average precision lost against {WORDS[_best(result)]}, the best within periods; each period "
+            "counts by its positives",
+            markers=markers,
+            from_zero=True,
+        ),
+        Chart(
+            "Log loss",
+            _lines(result, lambda period, name: period.log_loss[name]),
+            "score",
+            span,
+            width=WIDTH,
+            height=HEIGHT,
+            subtitle="of the probabilities that were served; lower is better",
+            markers=markers,
+            from_zero=False,
+        ),
+        Chart(
+            "How often it happens",
+            (Series("share of positive rows", _points(result, lambda p: p.positives / p.rows if p.rows else None)),),
+            "share",
+            span,
+            width=WIDTH,
+            height=HEIGHT,
+            subtitle="a level that moves changes average precision for every policy alike",
+        ),
+    )
+    return join(*(render_chart(chart) for chart in charts))
+
+
+def work_charts(result: BacktestResult) -> Markup:
+    """Return trainings cumulated by policy, and how labels matured."""
+    span = (result.start_day, result.last_day)
+    trainings = Chart(
+        "Trainings, cumulated",
+        tuple(Series(name, _points(result, _trained_by(result.policy(name))), *LOOKS[name]) for name in LOOKS),
+        "count",
+        span,
+        width=WIDTH,
+        height=HEIGHT,
+        subtitle="decisions to train, the first champion included",
+    )
+    labels = Chart(
+        "Labels",
+        (
+            Series("rows served", _points(result, lambda p: float(p.rows)), "muted", "bar"),
+            Series("labels that matured", _points(result, lambda p: float(p.matured)), "main"),
+            Series("served, label not yet mature", _points(result, lambda p: float(p.pending)), "rival", "dashed"),
+        ),
+        "count",
+        span,
+        width=WIDTH,
+        height=HEIGHT,
+        subtitle="only what has matured may train, judge or alarm",
+    )
+    return join(render_chart(trainings), render_chart(labels))
+
+
+def lanes(result: BacktestResult) -> Markup:
+    """Return one lane per policy with a sign for everything that it did, and ticks where its windows alarmed."""
+    return render_lanes([_lane(one) for one in result.policies], (result.start_day, result.last_day))
+
+
+def _lane(one: PolicyResult) -> Lane:
+    return Lane(
+        one.name,
+        _done(one),
+        runs=tuple(
+            Run(d.day, d.day, "tick", f"{format_day(d.day, year=True)}: drift alarmed")
+            for d in one.decisions
+            if is_alarmed(d.codes)
+        ),
+        signs=tuple(
+            Sign(
+                d.day,
+                d.action,
+                SIGNS[d.action][0],
+                f"{format_day(d.day, year=True)}: {d.action}\n{d.sentences[0]}",
+            )
+            for d in one.decisions
+            if d.action in SIGNS
+        ),
+    )
+
+
+def signs_used(result: BacktestResult) -> list[tuple[str, str, str]]:
+    """Return kind, shape and words of the signs on the lanes."""
+    used = {decision.action for one in result.policies for decision in one.decisions}
+    return [(action, sign, words) for action, (sign, words) in SIGNS.items() if action in used]
+
+
+def differences(result: BacktestResult) -> Markup:
+    """Return average precision of governed minus that of each other, with intervals and the margin."""
+    rows = [
+        Difference(name, found.estimate, found.lower, found.upper, -result.margin)
+        for name, found in result.differences.items()
+    ]
+    spoken = "; ".join(f"{name} {found.estimate:+.4f}" for name, found in result.differences.items())
+    return forest(rows, f"Governed minus: {spoken}")
+
+
+def is_alarmed(codes: Sequence[str]) -> bool:
+    """Return whether a governor's codes hold an alarm of drift."""
+    return any(code.endswith(("_alarm", "_alarm_unimportant")) for code in codes)
+
+
+def _done(one: PolicyResult) -> str:
+    parts = [f"{one.trainings} trained"]
+    if one.refusals:
+        parts.append(f"{one.refusals} refused")
+    parts.append(f"{one.installations} installed")
+    return ", ".join(parts)
+
+
+def _lines(result: BacktestResult, value: Callable[[Period, str], float | None]) -> tuple[Series, ...]:
+    def of(name: str) -> Callable[[Period], float | None]:
+        return lambda period: value(period, name)
+
+    return tuple(Series(name, _points(result, of(name)), *LOOKS[name]) for name in LOOKS)
+
+
+def _points(result: BacktestResult, value: Callable[[Period], float | None]) -> tuple[DailyValue, ...]:
+    return tuple(DailyValue(period.first_day, value(period)) for period in result.periods)
+
+
+def _trained_by(one: PolicyResult) -> Callable[[Period], float]:
+    days = sorted(d.day for d in one.decisions if d.challenger_version is not None)
+    return lambda period: float(sum(day <= period.last_day for day in days))
+
+
+def _best(result: BacktestResult) -> str:
+    return max(result.policies, key=lambda one: one.score.within_periods.estimate).name
+
+
+def _regret(result: BacktestResult) -> tuple[Series, ...]:
+    best, lost = _best(result), {one.name: [0.0] for one in result.policies}
+    for period in result.periods:
+        ours = period.average_precision[best]
+        for name, sums in lost.items():
+            other = period.average_precision[name]
+            weight = period.positives / max(1, result.positives)
+            gap = 0.0 if ours is None or other is None else (ours - other) * weight
+            sums.append(sums[-1] + gap)
+    return tuple(
+        Series(
+            name,
+            tuple(DailyValue(p.first_day, value) for p, value in zip(result.periods, lost[name][1:], strict=True)),
+            *LOOKS[name],
+        )
+        for name in LOOKS
+    )
