@@ -41,6 +41,7 @@ from mlife_assets.adapters.log_heads.head import read_head, sign_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer, key_id
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
+from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.cli import app
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -97,7 +98,7 @@ def text(platform: Platform, day: date) -> None:
     ledger.approve(CAMPAIGN, day, now=now)
     ledger.lease(CAMPAIGN, day, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
     assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=day) is None
-    ledger.transition(message, "accepted", now=now, provider_message_id=f"con_{day}")
+    ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{day}")], now=now)
     platform.outbox.publish()
 
 

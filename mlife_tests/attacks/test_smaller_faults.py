@@ -23,7 +23,7 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import digest
@@ -121,7 +121,7 @@ def ambiguous(tmp_path: Path) -> Any:
     ledger.lease(JOB_OF_THE_DAY, DAY, worker="w", limit=40, now=NOW, until=NOW + timedelta(minutes=5))
     for row in rows:
         assert ledger.begin_submit(row.message_id, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
-        ledger.transition(row.message_id, "ambiguous", now=NOW)
+        ledger.transition_many([Transition(row.message_id, "ambiguous")], now=NOW)
     yield gateway, ledger
     ledger.close()
     gateway.close()

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
+from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -185,8 +186,8 @@ def _send(platform: Platform) -> None:
     ledger.approve(CAMPAIGN, DAY, now=now)
     ledger.lease(CAMPAIGN, DAY, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
     assert ledger.begin_submit(MESSAGE, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=DAY) is None
-    ledger.transition(MESSAGE, "accepted", now=now, provider_message_id="con_1")
-    ledger.transition(MESSAGE, "delivered", now=run_time(DAY) + timedelta(hours=3))
+    ledger.transition_many([Transition(MESSAGE, "accepted", provider_message_id="con_1")], now=now)
+    ledger.transition_many([Transition(MESSAGE, "delivered")], now=run_time(DAY) + timedelta(hours=3))
     platform.outbox.publish()
     cause = {"user_id": "u1", "job_id": "j1", "source": "message", "exposure_id": MESSAGE}
     export = day_start(DAY) + timedelta(hours=23, minutes=30)

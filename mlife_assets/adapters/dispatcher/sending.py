@@ -152,11 +152,12 @@ class Dispatcher:
         self._verify(rows)
         contacts = self._register([row.user_id for row in rows])
         recipients = self._read_recipients(rows)
-        for row in rows:
-            self._hearing.keep_up(after_seconds=self._policy.inbound_read_seconds)
-            self._send_one(row, contacts[row.user_id], recipients.get(row.user_id), worker, bucket, run)
-            if run.is_stopped:
-                return
+        with self._ledger.on_one_connection():
+            for row in rows:
+                self._hearing.keep_up(after_seconds=self._policy.inbound_read_seconds)
+                self._send_one(row, contacts[row.user_id], recipients.get(row.user_id), worker, bucket, run)
+                if run.is_stopped:
+                    return
 
     def _register(self, user_ids: Sequence[str]) -> Mapping[str, Contact]:
         return self._people.register(user_ids, now=self._clock.now(), channel=self._gateway.channel)

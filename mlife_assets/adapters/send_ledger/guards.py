@@ -88,7 +88,7 @@ class Guards(People):
     def suppress_send(self, message_id: str, *, now: datetime, reason: str) -> int:
         """Suppress one waiting row, not its user. Returns 1, or 0 when it no longer waits."""
         is_waiting = sa.and_(sends.c.message_id == message_id, sends.c.state.in_(sorted(BEFORE_SUBMITTING)))
-        with write(self.engine) as connection:
+        with self._write() as connection:
             return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
 
     def has_approved(self, campaign: str, as_of_date: date) -> bool:

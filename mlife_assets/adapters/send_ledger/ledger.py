@@ -23,7 +23,7 @@ from mlife_assets.adapters.send_ledger.guards import Guards
 from mlife_assets.adapters.send_ledger.moves import LogEntry
 from mlife_assets.adapters.send_ledger.people import BATCH
 from mlife_assets.adapters.send_ledger.restoring import Restoring
-from mlife_assets.adapters.send_ledger.schema import Instant, sends, write
+from mlife_assets.adapters.send_ledger.schema import Instant, sends
 from mlife_assets.adapters.send_ledger.statements import (
     FACTS_OF,
     LOG_SUBMIT,
@@ -67,7 +67,7 @@ class SqlLedger(Guards, Approvals, Restoring):
         ordered = sorted(rows, key=lambda row: row.message_id)
         if not ordered:
             return 0
-        with write(self.engine) as connection:
+        with self._write() as connection:
             days = sorted({row.as_of_date for row in ordered})
             known = connection.execute(
                 sa.select(sends.c.message_id, sends.c.user_id, sends.c.campaign, sends.c.as_of_date).where(
@@ -110,7 +110,7 @@ class SqlLedger(Guards, Approvals, Restoring):
         is_ours = sa.and_(
             sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state == SendState.PLANNED
         )
-        with write(self.engine) as connection:
+        with self._write() as connection:
             is_listed = is_suppressed(sends.c.user_id, sends.c.channel, sa.literal(now, Instant))
             self._move(connection, sa.and_(is_ours, is_listed), SendState.SUPPRESSED, now, OPTED_OUT)
             return self._move(connection, is_ours, SendState.APPROVED, now)
@@ -133,7 +133,7 @@ class SqlLedger(Guards, Approvals, Restoring):
         ours = sa.select(*ROW_COLUMNS).where(sends.c.campaign == campaign, sends.c.as_of_date == as_of_date)
         ours = ours.order_by(sends.c.message_id)
         is_lapsed = sa.and_(sends.c.state == SendState.LEASED, sends.c.lease_until <= now)
-        with write(self.engine) as connection:
+        with self._write() as connection:
             lapsed = connection.execute(ours.where(is_lapsed).limit(limit)).all()
             room = limit - len(lapsed)
             if texts_per_day is not None:
@@ -181,24 +181,12 @@ class SqlLedger(Guards, Approvals, Restoring):
             "own_gap_start": add_days(day, -policy.minimum_days_between_messages),
             "all_gap_start": add_days(day, -contact.minimum_days_between_messages),
         }
-        with write(self.engine) as connection:
+        with self._write() as connection:
             if connection.execute(SUBMIT, values).rowcount == 1:
                 connection.execute(LOG_SUBMIT, {"message": message_id})
                 return None
             reason = connection.execute(WHY_NOT, values).scalar()
         return str(reason) if reason else NOT_LEASED
-
-    def transition(
-        self,
-        message_id: str,
-        to_state: str,
-        *,
-        now: datetime,
-        provider_message_id: str | None = None,
-        detail: str | None = None,
-    ) -> None:
-        """Move one row along an allowed edge and commit. Raises PermanentError on a forbidden edge."""
-        self.transition_many([Transition(message_id, to_state, provider_message_id, detail)], now=now)
 
     def transition_many(self, moves: Sequence[Transition], *, now: datetime) -> None:
         """Move rows in order, all or none.
@@ -210,7 +198,7 @@ class SqlLedger(Guards, Approvals, Restoring):
         if not moves:
             return
         ids = sorted({move.message_id for move in moves})
-        with write(self.engine) as connection:
+        with self._write() as connection:
             rows: dict[str, dict[str, Any]] = {}
             for start in range(0, len(ids), BATCH):
                 found = connection.execute(FACTS_OF, {"messages": ids[start : start + BATCH]})
@@ -251,7 +239,7 @@ class SqlLedger(Guards, Approvals, Restoring):
         Rows in `submitting` become ambiguous: the call may have been made. Rows still leased can be leased again.
         """
         is_left = sa.or_(sends.c.lease_worker == worker, sends.c.lease_until <= now, sends.c.lease_until.is_(None))
-        with write(self.engine) as connection:
+        with self._write() as connection:
             connection.execute(
                 sa.update(sends).where(is_left, sends.c.state == SendState.LEASED).values(lease_until=now)
             )

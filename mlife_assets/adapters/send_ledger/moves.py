@@ -8,15 +8,25 @@ Concept: a move and its entry in `send_transitions` are one transaction.
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.migrations import upgrade
-from mlife_assets.adapters.send_ledger.schema import checkpoint, close_engine, open_engine, send_transitions, sends
+from mlife_assets.adapters.send_ledger.schema import (
+    checkpoint,
+    close_engine,
+    open_engine,
+    send_transitions,
+    sends,
+    write,
+    writer,
+)
 from mlife_assets.recruiting.messaging.states import SendState
 
 _APPEND = sa.insert(send_transitions)
@@ -31,12 +41,28 @@ class Moves:
     def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
         """Open the ledger; its tables are created when missing and moved on when an earlier release made them."""
         self.engine = open_engine(url, survives_power_cut=survives_power_cut)
+        self._of_thread = threading.local()
         self._close_once = weakref.finalize(self, close_engine, self.engine)
         upgrade(self.engine)
 
     def close(self) -> None:
         """Move everything into the one file of a SQLite ledger and close all connections; done at exit, too."""
         self._close_once()
+
+    @contextmanager
+    def on_one_connection(self) -> Iterator[None]:
+        """Let the moves of this thread share a connection inside: opening one takes a third of a move's time.
+
+        Each is still a transaction of its own.
+        """
+        with writer(self.engine) as self._of_thread.writer:
+            try:
+                yield
+            finally:
+                self._of_thread.writer = None
+
+    def _write(self) -> AbstractContextManager[sa.Connection]:
+        return write(self.engine, getattr(self._of_thread, "writer", None))
 
     def checkpoint(self) -> None:
         """Move everything into the one file of a SQLite ledger, so that a plain copy of it is whole."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -250,14 +250,22 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def write(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a write transaction; no other write transaction runs at the same time. Commits unless an error leaves it."""
+def writer(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a connection for `write`."""
     with engine.connect() as connection:
-        connection = connection.execution_options(**{_WRITE: True})
-        with connection.begin():
-            if engine.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-            yield connection
+        yield connection.execution_options(**{_WRITE: True})
+
+
+@contextmanager
+def write(engine: sa.Engine, on: sa.Connection | None = None) -> Iterator[sa.Connection]:
+    """Open a write transaction, `on` a connection of `writer` where one is open. Commits unless an error leaves it.
+
+    No other write transaction runs at the same time.
+    """
+    with nullcontext(on) if on is not None else writer(engine) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        yield connection
 
 
 def checkpoint(engine: sa.Engine) -> None:

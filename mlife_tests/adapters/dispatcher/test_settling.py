@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS, collect_receipts, find_forgotten, reconcile
+from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.ids import message_id
@@ -61,7 +62,7 @@ def ambiguous(ledger: Any, users: Sequence[str], day: date = DAY) -> list[str]:
     ledger.lease(JOB_OF_THE_DAY, day, worker="w", limit=len(ids), now=now, until=now + timedelta(minutes=5))
     for key in ids:
         assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, contact=CONTACT, day=day) is None
-        ledger.transition(key, "ambiguous", now=now)
+        ledger.transition_many([Transition(key, "ambiguous")], now=now)
     return sorted(ids)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
@@ -23,8 +24,8 @@ def test_the_outbox_becomes_events_of_exact_schemas_with_ids_that_repeat(ledger)
     ledger.approve("c", DAY, now=NOW)
     ledger.suppress("b", now=NOW, reason="inbound_stop")
     for state in ("leased", "submitting", "throttled", "approved", "leased", "submitting", "ambiguous", "accepted"):
-        ledger.transition(key, state, now=NOW)
-    ledger.transition(key, "delivered", now=NOW + timedelta(hours=1))
+        ledger.transition_many([Transition(key, state)], now=NOW)
+    ledger.transition_many([Transition(key, "delivered")], now=NOW + timedelta(hours=1))
     events = transition_events(ledger.transitions(), providers={"sms": "console"})
     assert events["message_submitted"]["attempt"].to_pylist() == [1, 2]
     assert events["message_status"]["status"].to_pylist() == ["throttled", "ambiguous", "accepted", "delivered"]

@@ -76,8 +76,8 @@ def test_the_way_of_a_delivered_text_and_its_outbox(ledger):
     assert (leased.state, leased.user_id, leased.body) == ("leased", "a", "hi")
     assert lease(ledger, worker="w2") == []
     assert submit(ledger, leased.message_id) is None
-    ledger.transition(leased.message_id, "accepted", now=NOW, provider_message_id="p1")
-    ledger.transition(leased.message_id, "delivered", now=LATER)
+    ledger.transition_many([Transition(leased.message_id, "accepted", provider_message_id="p1")], now=NOW)
+    ledger.transition_many([Transition(leased.message_id, "delivered")], now=LATER)
     (final,) = ledger.rows(campaign="c", as_of_date=DAY, state="delivered")
     assert (final.attempts, final.provider_message_id, final.updated_at) == (1, "p1", LATER)
     log = ledger.transitions()
@@ -96,11 +96,11 @@ def test_only_allowed_edges_can_be_walked(ledger, walk):
     key, state = message_id("walker", "walk", day), "planned"
     for step in walk:
         if step in EDGES[state]:
-            ledger.transition(key, step, now=NOW)
+            ledger.transition_many([Transition(key, step)], now=NOW)
             state = step
         else:
             with pytest.raises(PermanentError):
-                ledger.transition(key, step, now=NOW)
+                ledger.transition_many([Transition(key, step)], now=NOW)
     assert state_of(ledger, key) == state
 
 
@@ -111,7 +111,24 @@ def test_a_batch_is_all_or_nothing(ledger):
         ledger.transition_many([Transition(first, "leased"), Transition(second, "delivered")], now=NOW)
     assert {r.state for r in ledger.rows()} == {"approved"}
     with pytest.raises(NotFoundError):
-        ledger.transition("msg_none", "approved", now=NOW)
+        ledger.transition_many([Transition("msg_none", "approved")], now=NOW)
+
+
+def test_moves_on_one_connection_are_each_committed_alone(ledger):
+    ready(ledger, row("a"), row("b"))
+    first, second = (leased.message_id for leased in lease(ledger))
+    with ledger.on_one_connection():
+        assert submit(ledger, first) is None
+        assert state_of(ledger, first) == "submitting", "another connection sees it before the provider is called"
+        with pytest.raises(PermanentError):
+            ledger.transition_many([Transition(first, "accepted"), Transition(second, "delivered")], now=NOW)
+        assert {r.message_id: r.state for r in ledger.rows()} == {first: "submitting", second: "leased"}
+        ledger.pause(actor="ops", reason="wait", now=NOW)
+        assert submit(ledger, second) == "paused", "what another connection committed counts at once"
+        ledger.transition_many([Transition(first, "accepted")], now=NOW)
+    assert {r.message_id: r.state for r in ledger.rows()} == {first: "accepted", second: "leased"}
+    ledger.resume(actor="ops", reason="go on", now=NOW)
+    assert submit(ledger, second) is None, "a connection is opened again"
 
 
 def test_leases_are_ordered_limited_and_run_out(ledger):
@@ -146,7 +163,7 @@ def test_stop_suppresses_waiting_rows_leased_ones_too_and_blocks_submission(ledg
 def test_a_row_approved_despite_the_list_is_still_refused_at_submission(ledger):
     ledger.suppress("a", now=NOW, reason="manual")
     ledger.plan([row("a")], now=NOW)
-    ledger.transition(row("a").message_id, "approved", now=NOW)
+    ledger.transition_many([Transition(row("a").message_id, "approved")], now=NOW)
     lease(ledger)
     assert submit(ledger, row("a").message_id) == "opted_out"
     assert state_of(ledger, row("a").message_id) == "leased"
@@ -175,7 +192,7 @@ def test_caps_are_kept_at_submission_across_campaigns(ledger, days_ago, reason):
         day = DAY - timedelta(days=days)
         ready(ledger, row("a", "other", day))
         lease(ledger, campaign="other", day=day)
-        ledger.transition(message_id("a", "other", day), "submitting", now=NOW)
+        ledger.transition_many([Transition(message_id("a", "other", day), "submitting")], now=NOW)
     ready(ledger, row("a"))
     lease(ledger)
     key = row("a").message_id
@@ -194,7 +211,7 @@ def test_the_caps_of_an_application_count_it_alone(ledger, days_ago, reason, cam
         day = DAY - timedelta(days=days)
         ready(ledger, row("a", campaign, day))
         lease(ledger, campaign=campaign, day=day)
-        ledger.transition(message_id("a", campaign, day), "submitting", now=NOW)
+        ledger.transition_many([Transition(message_id("a", campaign, day), "submitting")], now=NOW)
     ready(ledger, row("a"))
     lease(ledger)
     free = ContactPolicy(maximum_messages_per_7_days=70, minimum_days_between_messages=0)
@@ -288,13 +305,15 @@ def test_awaited_are_accepted_and_ambiguous_sends_since_a_day(ledger):
     for one in (old, ambiguous, accepted, delivered):
         lease(ledger, day=one.as_of_date)
         submit(ledger, one.message_id, day=one.as_of_date)
-    ledger.transition(ambiguous.message_id, "ambiguous", now=NOW)
+    ledger.transition_many([Transition(ambiguous.message_id, "ambiguous")], now=NOW)
     for one in (old, accepted, delivered):
-        ledger.transition(one.message_id, "accepted", now=NOW, provider_message_id=f"p_{one.user_id}")
-    ledger.transition(delivered.message_id, "delivered", now=NOW)
+        ledger.transition_many(
+            [Transition(one.message_id, "accepted", provider_message_id=f"p_{one.user_id}")], now=NOW
+        )
+    ledger.transition_many([Transition(delivered.message_id, "delivered")], now=NOW)
     assert ledger.awaited(DAY) == {ambiguous.message_id: DAY, accepted.message_id: DAY}
     assert ledger.awaited(DAY - timedelta(days=1))[old.message_id] == DAY - timedelta(days=1)
-    ledger.transition(ambiguous.message_id, "unknown", now=NOW)
+    ledger.transition_many([Transition(ambiguous.message_id, "unknown")], now=NOW)
     found = {
         one.message_id: (state, one.as_of_date)
         for one, state in ((old, "accepted"), (ambiguous, "unknown"), (accepted, "accepted"))

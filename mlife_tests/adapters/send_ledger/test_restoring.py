@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from mlife_assets.adapters.send_ledger import Move, RestoredSend
+from mlife_assets.adapters.send_ledger import Move, RestoredSend, Transition
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.ports import LedgerRow
 
@@ -33,7 +33,7 @@ def test_a_send_is_added_with_its_moves_and_once(ledger):
 def test_a_send_that_waits_moves_on_and_one_that_is_further_stays(ledger):
     ledger.plan([LedgerRow("m1", "a", "j", "c", DAY, "hi", "planned", 0, None, NOW)], now=NOW)
     assert ledger.restore_sends([SEND]) == 1
-    ledger.transition("m1", "delivered", now=NOW)
+    ledger.transition_many([Transition("m1", "delivered")], now=NOW)
     assert ledger.restore_sends([replace(SEND, moves=(SUBMITTED,))]) == 0
     assert ledger.rows()[0].state == "delivered"
     assert ledger.submitted(DAY, DAY) == {"m1": 1}

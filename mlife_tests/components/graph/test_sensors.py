@@ -15,6 +15,7 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.components.graph import keys, sensors
 from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import alert
@@ -519,8 +520,9 @@ class Texts:
             accepted = self.gateway.send(
                 OutboundMessage(row.message_id, row.user_id, "+12125550142", "hi"), now=self.now
             )
-            platform.ledger.transition(
-                row.message_id, SendState.ACCEPTED, now=self.now, provider_message_id=accepted.provider_message_id
+            platform.ledger.transition_many(
+                [Transition(row.message_id, SendState.ACCEPTED, provider_message_id=accepted.provider_message_id)],
+                now=self.now,
             )
 
     def row(self, number: int) -> LedgerRow:
