@@ -162,11 +162,11 @@ def _classifier(
             chunk_number=1,
             cv_folds_num=drift.CLASSIFIER_FOLDS,
             hyperparameters=dict(drift.CLASSIFIER_SETTINGS),
-        ).fit(frame(reference, drift.by_item(reference, part, policy, most), names))
+        ).fit(frame(reference, part.take(drift.by_item(reference, part, policy, most)), names))
 
     def auc(day: pa.Table) -> float:
         with quiet_nannyml():
-            result = classifier.calculate(frame(reference, drift.by_item(reference, day, policy), names))
+            result = classifier.calculate(frame(reference, day.take(drift.by_item(reference, day, policy)), names))
             return float(result.filter(period="analysis").to_df().iloc[0][("domain_classifier_auroc", "value")])
 
     return auc

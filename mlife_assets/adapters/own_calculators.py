@@ -62,7 +62,10 @@ class OwnEngine:
                 rows = lightgbm.Dataset(
                     matrix[train], is_today[train], categorical_feature=list(range(len(words))), params=parameters
                 )
-                booster = lightgbm.train(parameters, rows, num_boost_round=settings["n_estimators"])
+                # kept as it was trained: else LightGBM writes it as text and reads it again
+                booster = lightgbm.train(
+                    parameters, rows, num_boost_round=settings["n_estimators"], keep_training_booster=True
+                )
                 scores.append(booster.predict(matrix[test], num_threads=1))
                 truth.append(is_today[test])
             return float(roc_auc_score(np.concatenate(truth), np.concatenate(scores)))

@@ -132,10 +132,11 @@ def fit_joint(engine: Engine, reference: MonitoringReference, sample: pa.Table, 
     fitted = {}
     for block, names in blocks(reference):
         rows = rows_of(sample, reference, block)
-        usual = frame(reference, by_item(reference, rows, policy, reference_rows(reference, block, policy)), names)
+        whole = frame(reference, rows, names)
+        usual = _part(whole, by_item(reference, rows, policy, reference_rows(reference, block, policy)))
         fitted[block] = (
             engine.classifier(usual, folds=CLASSIFIER_FOLDS, settings=CLASSIFIER_SETTINGS),
-            fit_reconstruction(engine, reference, rows, names),
+            engine.reconstruction(whole, variance_share=PCA_VARIANCE_SHARE),
         )
     return fitted
 
@@ -153,10 +154,11 @@ def joint(
     for block, names in blocks(reference):
         classifier, reconstruction = fitted[block]
         rows = rows_of(pairs, reference, block)
-        today = frame(reference, by_item(reference, rows, policy), names)
+        whole = frame(reference, rows, names)
+        today = _part(whole, by_item(reference, rows, policy))
         values = {
             latent.DOMAIN_CLASSIFIER: classifier(today),
-            latent.RECONSTRUCTION: reconstruction.error(frame(reference, rows, names)),
+            latent.RECONSTRUCTION: reconstruction.error(whole),
         }
         is_over = any(
             (method, block) in limits and value > limits[method, block].upper for method, value in values.items()
@@ -170,7 +172,7 @@ def _moved(
     reference: MonitoringReference, block: str, today: pd.DataFrame, policy: MonitoringPolicy
 ) -> tuple[str, ...]:
     rows = rows_of(reference.sample, reference, block)
-    usual = frame(reference, by_item(reference, rows, policy), list(today.columns))
+    usual = _part(frame(reference, rows, list(today.columns)), by_item(reference, rows, policy))
     return most_moved(usual, today, CLASSIFIER_SETTINGS, policy.seed)
 
 
@@ -229,8 +231,9 @@ def item_hashes(reference: MonitoringReference, sample: pa.Table) -> npt.NDArray
 
 def by_item(
     reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy, most: int | None = None
-) -> pa.Table:
-    """Return at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of other items.
+) -> npt.NDArray[np.int64]:
+    """Return the places of at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of
+    other items.
 
     NannyML's folds are unshuffled blocks of each class, so every fold holds the same items on both sides and the
     classifier never sees an item that it is judged on. A tenth is left out so that every block can be filled.
@@ -239,7 +242,11 @@ def by_item(
     size = max(1, int(0.9 * rows) // CLASSIFIER_FOLDS)
     order = np.random.default_rng(policy.seed).permutation(sample.num_rows)
     block = item_hashes(reference, sample)[order] % np.uint64(CLASSIFIER_FOLDS)
-    return sample.take(pa.array(np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])))
+    return np.concatenate([order[block == fold][:size] for fold in range(CLASSIFIER_FOLDS)])
+
+
+def _part(rows: pd.DataFrame, places: npt.NDArray[np.int64]) -> pd.DataFrame:
+    return rows.take(places).reset_index(drop=True)
 
 
 def _need_rows(pairs: pa.Table) -> None:

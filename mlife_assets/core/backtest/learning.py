@@ -21,8 +21,9 @@ from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
+from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.drifting import with_half_life
-from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.fit import evenly, fit_model, importance_of
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 
 
@@ -61,6 +62,7 @@ class Learner:
         self._checkpoints = checkpoints
         self._timings = timings
         self._fits: dict[str, Fit] = {}
+        self._importances: dict[str, dict[str, float]] = {}
 
     def fit(self, as_of: date, half_life_days: float | None = None) -> Fit:
         """Return the model of everything mature on the morning of `as_of`, by a half-life of its own if one is given.
@@ -78,6 +80,19 @@ class Learner:
             last, label_last = (date.fromisoformat(record[name]) for name in ("last_day", "label_last_day"))
             self._fits[step] = Fit(artifact, as_of, record["rows"], last, label_last, half_life_days)
         return self._fits[step]
+
+    def importance(self, fit: Fit) -> dict[str, float]:
+        """Return mean |SHAP| of the raw score per feature; few of the models that are fitted are asked for it."""
+
+        def measured() -> dict[str, float]:
+            if "importance" in fit.artifact.manifest:  # the fit of an earlier release, that was remembered
+                return dict(fit.artifact.manifest["importance"])
+            learned = examples_matrix(self.training_set(fit.as_of).examples, fit.artifact.feature_spec)
+            return importance_of(fit.artifact, evenly(learned), self._history.model.training)
+
+        if fit.step not in self._importances:
+            self._importances[fit.step] = self._checkpoints.remember(f"importance|{fit.step}", measured)
+        return self._importances[fit.step]
 
     def seconds(self, fit: Fit) -> float:
         """Return how long a fit took when it was computed."""
@@ -98,7 +113,13 @@ class Learner:
         policy = self._history.training_policy(training.trained_to[label])
         if half_life_days is not None:
             policy = with_half_life(policy, half_life_days)
-        artifact = fit_model(training, policy, estimator=model.estimator, simple_columns=model.simple_columns)
+        artifact = fit_model(
+            training,
+            policy,
+            estimator=model.estimator,
+            simple_columns=model.simple_columns,
+            with_importance=False,
+        )
         return {
             "files": {name: _text(name, data) for name, data in artifact.files().items()},
             "model_version": artifact.model_version,
@@ -123,7 +144,6 @@ def _data(name: str, text: str) -> bytes:
 
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:
     """Return the scores of rows by place; labels are not looked at."""
-    from mlife_assets.core.scoring.feature_spec import examples_matrix
     from mlife_assets.core.scoring.scorer import scorer_of
 
     scorer = scorer_of(artifact, threads=history.model.training.threads)

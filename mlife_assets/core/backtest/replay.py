@@ -105,7 +105,7 @@ def replay(
     """
     checkpoints = Checkpoints(store, history.content_hash)
     learner = Learner(history, checkpoints, Timings(store, history.content_hash, stopwatch))
-    watcher = Watcher(history, detectors, checkpoints)
+    watcher = Watcher(history, learner, detectors, checkpoints)
     start = first_champion(history, learner, watcher)
     judge = Judge(history, learner, checkpoints)
     contestants = {name: kind(history, learner, judge, watcher) for name, kind in CONTESTANTS.items()}

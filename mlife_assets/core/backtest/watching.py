@@ -23,7 +23,7 @@ import pyarrow as pa
 from mlife_assets.core.backtest.checkpoints import Checkpoints
 from mlife_assets.core.backtest.history import History, Window
 from mlife_assets.core.backtest.judging import Judged
-from mlife_assets.core.backtest.learning import Fit
+from mlife_assets.core.backtest.learning import Fit, Learner
 from mlife_assets.core.backtest.sizing import WINDOWS_MINIMUM
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
@@ -109,13 +109,14 @@ def _values(sample: pa.Table, name: str) -> int:
 class Watcher:
     """Builds references and reports of a history, each at most once per replay."""
 
-    def __init__(self, history: History, detectors: Detectors, checkpoints: Checkpoints) -> None:
-        """Keep the history, the detectors and where results are remembered."""
-        self._history = history
+    def __init__(self, history: History, learner: Learner, detectors: Detectors, checkpoints: Checkpoints) -> None:
+        """Keep the history, who fits, the detectors and where results are remembered."""
+        self._history, self._learner = history, learner
         self._detectors = detectors
         self._checkpoints = checkpoints
         self._references: dict[tuple[str, str, date], MonitoringReference] = {}
         self._scored_by: dict[tuple[str, str], Judged] = {}
+        self._samples: dict[tuple[str, date], pa.Table] = {}
 
     def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
         """Return what normal looks like to `serving` as of a day.
@@ -176,7 +177,7 @@ class Watcher:
     def _columns(self, serving: Fit) -> MonitoringColumns:
         spec, roles = serving.artifact.feature_spec, self._history.model.roles
         numeric = tuple(name for name in spec.model_names if name not in spec.categorical)
-        importance = serving.artifact.manifest["importance"]
+        importance = self._learner.importance(serving)
         ranked = sorted(numeric, key=lambda name: (-importance[name], name))
         return MonitoringColumns(
             numeric=numeric,
@@ -192,6 +193,12 @@ class Watcher:
 
     def _sample(self, serving: Fit, window: Window) -> pa.Table:
         """Return the sampled rows of a window: day, ids, what the model sees, and its SHAP values."""
+        key = (serving.artifact.model_version, window.closed_on)
+        if key not in self._samples:
+            self._samples[key] = self._sampled(serving, window)
+        return self._samples[key]
+
+    def _sampled(self, serving: Fit, window: Window) -> pa.Table:
         policy = self._history.model.monitoring
         places = np.arange(window.start, window.stop)
         ids = self._ids(places)
@@ -242,7 +249,7 @@ class Watcher:
     def _reported(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
         policy, as_of = self._history.model.monitoring, window.closed_on
         rows = self._sample(serving, window)
-        importance = serving.artifact.manifest["importance"]
+        importance = self._learner.importance(serving)
         outcomes = self._outcomes(serving, reference, as_of)
         is_enough = has_enough_positives(outcomes, policy) and has_enough_positives(reference.examples, policy)
         return Reports(

@@ -262,8 +262,9 @@ def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> p
 def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """Return a numeric column as float64, shape (n,), NaN for null."""
     column = table[name].cast(pa.float64())
-    filled: npt.NDArray[np.float64] = pc.fill_null(column, float("nan")).to_numpy().astype(np.float64)
-    return filled
+    filled = pc.fill_null(column, float("nan")) if column.null_count else column
+    found: npt.NDArray[np.float64] = filled.to_numpy().astype(np.float64)
+    return found
 
 
 def check_examples(examples: pa.Table, as_of: date) -> None:

@@ -51,12 +51,13 @@ def fit_model(
     cores: int = 1,
     estimator: MakeEstimator | None = None,
     simple_columns: Sequence[str] = (),
+    with_importance: bool = True,
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
     Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes what takes
     LightGBM's place: an estimator or a pipeline of scikit-learn. `simple_columns` are those of the simple rule
-    beside the model (`simple_rule`).
+    beside the model (`simple_rule`). Without its importances a manifest is made sooner; `importance_of` gives them.
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
@@ -71,7 +72,7 @@ def fit_model(
     chosen = found.chosen
     spec = fit_feature_spec(training.examples, training.roles)
     unexpanded = examples_matrix(training.examples, spec)
-    matrix, few = spec.expanded(unexpanded), _evenly(unexpanded)
+    matrix, few = spec.expanded(unexpanded), evenly(unexpanded)
     del unexpanded  # as large as all rows
     final = (
         _final_boosting(training, policy, chosen, spec, matrix, progress)
@@ -103,7 +104,7 @@ def fit_model(
         "recipes_refused": found.recipes_refused,
         "rows_by_step": {one.step: rows for one, rows in fitted},
         **({EARLY_LABEL: early.facts_of(chosen.name, training)} if early.facts else {}),
-        "importance": _importance(artifact, few, policy),
+        **({"importance": importance_of(artifact, few, policy)} if with_importance else {}),
         SIMPLE_RULE: rule.to_record(),
     }
     return ModelArtifact(artifact.stages, spec, training.data_hash, json.loads(json.dumps(facts)))
@@ -152,11 +153,12 @@ def _final_estimator(
     return final
 
 
-def _evenly(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def evenly(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the rows that importances are measured on, of a matrix of all rows that a model learned from."""
     return matrix[np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)]
 
 
-def _importance(artifact: ModelArtifact, sample: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
+def importance_of(artifact: ModelArtifact, sample: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
     """Return mean |SHAP| of the raw score per feature, on a sample of training rows."""
     scorer = scorer_of(artifact, threads=policy.threads)
     contributions = np.abs(scorer.contributions(sample)[:, :-1])

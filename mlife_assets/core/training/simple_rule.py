@@ -110,17 +110,18 @@ def fit_simple_rule(
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
         raise NotEnoughEvidenceError(f"a rule has {positives} positives in {len(outcome)} rows; both classes needed")
-    if columns:
-        return _fitted(matrix, learned, outcome, tuple(columns), _places(columns, spec))[0]
-    numeric = tuple(name for name in spec.model_names if name not in spec.categorical)
+    numeric = tuple(columns) or tuple(name for name in spec.model_names if name not in spec.categorical)
     if not numeric:
         return SimpleRule((), (), (), float(np.log(positives / (len(outcome) - positives))))
-    rule, per_deviation = _fitted(matrix, learned, outcome, numeric, _places(numeric, spec))
-    if len(numeric) <= COLUMNS_MAXIMUM:
-        return rule
-    heaviest = np.sort(np.argsort(-np.abs(per_deviation), kind="stable")[:COLUMNS_MAXIMUM])
-    chosen = tuple(numeric[place] for place in heaviest)
-    return _fitted(matrix, learned, outcome, chosen, _places(chosen, spec))[0]
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):  # finding the libraries whose threads it limits takes milliseconds
+        rule, per_deviation = _fitted(matrix, learned, outcome, numeric, _places(numeric, spec))
+        if columns or len(numeric) <= COLUMNS_MAXIMUM:
+            return rule
+        heaviest = np.sort(np.argsort(-np.abs(per_deviation), kind="stable")[:COLUMNS_MAXIMUM])
+        chosen = tuple(numeric[place] for place in heaviest)
+        return _fitted(matrix, learned, outcome, chosen, _places(chosen, spec))[0]
 
 
 def _places(columns: Sequence[str], spec: FeatureSpec) -> list[int]:
@@ -138,12 +139,9 @@ def _fitted(
     places: list[int],
 ) -> tuple[SimpleRule, Array]:
     """Return the rule of these columns, and its weights per standard deviation."""
-    from threadpoolctl import threadpool_limits
-
     pipeline = logistic_regression()
-    with threadpool_limits(limits=1):
-        seen = np.stack([matrix[rows, place] for place in places]).T  # by column: BLAS sums otherwise in another order
-        pipeline.fit(usable(seen), outcome.astype(np.int64))
+    seen = np.stack([matrix[rows, place] for place in places]).T  # by column: BLAS sums otherwise in another order
+    pipeline.fit(usable(seen), outcome.astype(np.int64))
     filling, scaling, regression = (step for _, step in pipeline.steps)
     per_deviation = np.asarray(regression.coef_[0], dtype=np.float64)
     weights = per_deviation / scaling.scale_

@@ -11,6 +11,7 @@ import pytest
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.learning import Learner, score
+from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.ready_estimators import logistic_regression
 
 DAY = date(2025, 3, 1)
@@ -52,6 +53,23 @@ def test_a_half_life_of_its_own_makes_another_model_of_the_same_day(history, row
     again = learner(built).fit(DAY, 3.5)
     assert again.artifact.model_version == young.artifact.model_version
     assert len(store.objects) == written
+
+
+def test_importances_are_those_that_a_fit_describes_and_are_measured_once(history, rows, learner, store):
+    built = history(rows())
+    one = learner(built)
+    fit = one.fit(DAY)
+    assert "importance" not in fit.artifact.manifest
+    described = fit_model(one.training_set(DAY), built.training_policy(fit.last_day))
+    assert described.model_version == fit.artifact.model_version
+    assert one.importance(fit) == described.manifest["importance"]
+    written = len(store.objects)
+    again = learner(built)
+    assert again.importance(again.fit(DAY)) == one.importance(fit)
+    assert len(store.objects) == written
+    earlier = replace(fit, artifact=replace(fit.artifact, manifest={"importance": {"strength": 2.0}}))
+    store.objects.clear()
+    assert learner(built).importance(earlier) == {"strength": 2.0}, "a fit of an earlier release says them itself"
 
 
 def test_scores_do_not_look_at_labels(history, rows, learner):

@@ -27,7 +27,7 @@ def watched(history, rows, store, detectors):
         checkpoints = Checkpoints(store, built.content_hash)
         learner = Learner(built, checkpoints, Timings(store, built.content_hash, float))
         numbers = detectors()
-        return built, learner, Watcher(built, numbers, checkpoints), numbers
+        return built, learner, Watcher(built, learner, numbers, checkpoints), numbers
 
     return build
 
@@ -176,7 +176,7 @@ def test_missing_values_are_a_fault_of_quality(watched, rows, history, store, de
     built = history(table.set_column(table.column_names.index("strength"), "strength", [strength]))
     checkpoints = Checkpoints(store, built.content_hash)
     learner = Learner(built, checkpoints, Timings(store, built.content_hash, float))
-    watcher = Watcher(built, detectors(), checkpoints)
+    watcher = Watcher(built, learner, detectors(), checkpoints)
     serving, reference = learner.fit(DAY), reference_of(learner, watcher)
     report = watcher.reports(serving, reference, window_closing(built, date(2025, 3, 8))).quality
     assert report.status == "alarm"

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +37,9 @@ from mlife_assets.core.statistics import (
 )
 from mlife_assets.core.training.gate.verdict import ALONE, EVIDENCE_PREFIX, SIMPLE, Comparison
 from mlife_assets.core.training.gate_examples import Condition, GateExamples
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 MINIMUM_DAY_BLOCKS = 14
 """Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
@@ -244,12 +249,22 @@ def weighted_average_precision(counts: DayCounts, multiplicities: np.ndarray) ->
     if thresholds == 0:
         return result
     step = max(1, _CELLS_PER_CHUNK // thresholds)
-    for begin in range(0, len(multiplicities), step):
-        # Sums of whole numbers are exact in float64; einsum keeps off the threads of BLAS, which stall on a busy core.
-        weights = np.ascontiguousarray(multiplicities[begin : begin + step])
-        rows = np.einsum("td,bd->tb", counts.rows, weights)
-        positives = np.einsum("td,bd->tb", counts.positives, weights)
-        gained = np.diff(positives, axis=0, prepend=0.0)
-        total = np.sum(gained * positives / np.maximum(rows, 1.0), axis=0)
-        result[begin : begin + step] = total / np.maximum(positives[-1], 1.0)
+    # Sums of whole numbers are exact in float64, in any order. The threads of BLAS would stall on a busy core.
+    with _blas().limit(limits=1):
+        for begin in range(0, len(multiplicities), step):
+            weights = multiplicities[begin : begin + step].T
+            rows, positives = counts.rows @ weights, counts.positives @ weights
+            gained = positives.copy()
+            gained[1:] -= positives[:-1]
+            gained *= positives
+            gained /= np.maximum(rows, 1.0, out=rows)
+            result[begin : begin + step] = np.sum(gained, axis=0) / np.maximum(positives[-1], 1.0)
     return result
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Find the library that multiplies matrices; looking for it takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
