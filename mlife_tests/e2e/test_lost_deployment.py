@@ -100,7 +100,7 @@ def twin(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("place", ["folder", "servers"])
+@pytest.mark.parametrize("place", ["folder", "bucket", "database", "both"])
 def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     lived: Any,
     lived_world: ModuleType,
@@ -112,17 +112,18 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     place: str,
 ) -> None:
     """Wherever it is put back: a backup of files may go to servers."""
+    in_bucket, in_database = place in ("bucket", "both"), place in ("database", "both")
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
     world = (home.folder / WORLD_FILE).read_bytes()
     back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
-    places = {"folder": {}, "servers": {**s3_settings, "database": postgres_url}}[place]
-    if place == "servers":
+    places = {**(s3_settings if in_bucket else {}), **({"database": postgres_url} if in_database else {})}
+    if in_database:
         monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
     restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **places)
-    assert (home.folder / "lake").exists() == (place == "folder")
-    assert (home.settings.private_folder / "ledger.sqlite").exists() == (place == "folder")
+    assert (home.folder / "lake").exists() != in_bucket
+    assert (home.settings.private_folder / "ledger.sqlite").exists() != in_database
     assert (home.folder / WORLD_FILE).read_bytes() == world
     left = next_day(restored, lived_world.DAYS + 1)
     assert left.result == twin.result
