@@ -25,6 +25,7 @@ import pytest
 
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
+from mlife_assets.components.features.dbt_runner import build
 from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import Policies
@@ -323,6 +324,16 @@ def write_world(lake: Path, rows: dict[str, Rows], *, until: date | None = None)
     return World(kept, lake)
 
 
+def build_days(target: Path, lake: Path, *selection: str, first: date, last: date) -> None:
+    """Build a selection of some days in this process, as a day does."""
+    target.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLIFE_WAREHOUSE_PATH", str(target / "warehouse.duckdb"))
+        patch.setenv("MLIFE_LAKE_ROOT", str(lake))
+        patch.setenv("DBT_INDIRECT_SELECTION", "cautious")  # no test of dbt that reads what was not selected
+        list(build(PROJECT, selection, {"start_date": str(first), "end_date": str(last)}, target / "dbt"))
+
+
 def run_dbt(
     target: Path, lake: Path, command: str, *arguments: str, first: date | None = None, last: date | None = None
 ) -> str:
@@ -424,25 +435,24 @@ def full(world: World, warehouse: Callable[..., Built]) -> Built:
 def daily(rows: dict[str, Rows], warehouse: Callable[..., Built]) -> Built:
     """The log as it was on day 10, built over a range; then days 11 and 12 one by one as their data arrive."""
 
-    def build(target: Path) -> str:
-        select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
-        output = ""
+    def grown(target: Path) -> str:
         for first, last in ((1, 10), (11, 11), (12, 12)):
             write_world(target / "growing_lake", rows, until=day(last))
-            output += run_dbt(target, target / "growing_lake", "build", *select, first=day(first), last=day(last))
-        return output
+            build_days(target, target / "growing_lake", "tag:features", first=day(first), last=day(last))
+        return ""
 
-    return warehouse("daily", build)
+    return warehouse("daily", grown)
 
 
 @pytest.fixture(scope="session")
 def dbt_built() -> Callable[..., Built]:
     """Return what builds a selection of some days into a folder."""
 
-    def build(target: Path, lake: Path, *select: str, first: date, last: date) -> Built:
-        return built(target, run_dbt(target, lake, "build", *select, first=first, last=last))
+    def made(target: Path, lake: Path, *selection: str, first: date, last: date) -> Built:
+        build_days(target, lake, *selection, first=first, last=last)
+        return built(target, "")
 
-    return build
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -462,10 +472,10 @@ def empty(warehouse: Callable[..., Built]) -> Built:
     """A lake without a single file."""
     arguments = ["--exclude-resource-type", "unit_test", "test"]
 
-    def build(target: Path) -> str:
+    def nothing(target: Path) -> str:
         return run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2))
 
-    return warehouse("empty", build)
+    return warehouse("empty", nothing)
 
 
 def _loaded(name: str) -> ModuleType:

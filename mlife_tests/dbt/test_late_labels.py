@@ -44,7 +44,7 @@ def _parted(rows: dict[str, Rows], known: date) -> tuple[dict[str, Rows], dict[s
 
 
 def test_late_rows_move_the_labels_that_their_sql_makes_otherwise_without_them(
-    rows: dict[str, Rows], tmp_path: Path, day_of: Callable[[int], date], dbt_run: Callable[..., str]
+    rows: dict[str, Rows], tmp_path: Path, day_of: Callable[[int], date], dbt_built: Any, dbt_run: Callable[..., str]
 ) -> None:
     log = ParquetEventLog(ObstoreObjectStore.local(tmp_path / "lake"))
 
@@ -58,10 +58,9 @@ def test_late_rows_move_the_labels_that_their_sql_makes_otherwise_without_them(
     reported = late_labels(log, [file for file in files if file is not None], LabelPolicy())
 
     target, days = tmp_path / "target", {"first": day_of(1), "last": day_of(LAST)}
-    chosen = ("--exclude-resource-type", "test", "unit_test", "--select", "+int_exposures_labelled")
-    dbt_run(target, tmp_path / "lake", "build", *chosen, **days)
+    dbt_built(target, tmp_path / "lake", "+int_exposures_labelled", **days)
     dbt_run(target, tmp_path / "lake", "compile", "--select", "int_exposures_labelled", **days)
-    (compiled,) = target.rglob("compiled/**/int_exposures_labelled.sql")
+    (compiled,) = (target / "target").rglob("compiled/**/int_exposures_labelled.sql")
     labels = f"select exposure_id, exposure_date, true, is_clicked, is_applied from ({compiled.read_text()})"
     with duckdb.connect(str(target / "warehouse.duckdb")) as warehouse:
         warehouse.execute("set TimeZone = 'UTC'")

@@ -231,16 +231,15 @@ def test_an_application_is_early_if_it_came_and_was_known_in_the_window_of_click
 
 
 def test_marts_of_a_release_without_early_labels_have_them_from_the_next_day_on(
-    rows, tmp_path, day_of, dbt_run, lake_of
+    rows, tmp_path, day_of, dbt_built, lake_of
 ) -> None:
     marts, target, lake = ("click_examples", "labelled_examples"), tmp_path / "target", tmp_path / "lake"
-    select = ["--select", "tag:features", "--exclude-resource-type", "unit_test"]
     lake_of(lake, rows, until=day_of(13))
-    dbt_run(target, lake, "build", *select, first=day_of(1), last=day_of(11))
+    dbt_built(target, lake, "tag:features", first=day_of(1), last=day_of(11))
     with duckdb.connect(str(target / "warehouse.duckdb")) as connection:
         for mart in marts:
             connection.execute(f"alter table marts.{mart} drop column is_applied_early")
-    dbt_run(target, lake, "build", *select, first=day_of(12), last=day_of(13))
+    dbt_built(target, lake, "tag:features", first=day_of(12), last=day_of(13))
     with duckdb.connect(str(target / "warehouse.duckdb"), read_only=True) as connection:
         for mart in marts:
             (_, old, old_known, old_clicks), (_, new, new_known, new_clicks) = connection.execute(
@@ -381,9 +380,8 @@ def test_exposures_built_day_by_day_equal_a_rebuild_after_later_data_arrived(ful
 
 def test_a_skipped_day_leaves_no_gap_in_the_exposures(full, world, tmp_path, day_of: DayOf, dbt_built) -> None:
     """Somebody builds one day in the UI, and the days before it never were."""
-    select = ("--select", "+exposures", "--resource-type", "model")
     for day in (day_of(5), day_of(9)):
-        one = dbt_built(tmp_path, world.lake, *select, first=day, last=day)
+        one = dbt_built(tmp_path, world.lake, "+exposures", first=day, last=day)
     found = known_by(one.warehouse.read("exposures"), day_of(9))
     assert ipc_bytes(found) == ipc_bytes(known_by(full.warehouse.read("exposures"), day_of(9)))
 
