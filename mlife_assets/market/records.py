@@ -1,7 +1,7 @@
 """What one simulated day leaves behind, before any exporter touches it.
 
 Belongs here: the frozen record of a day. Does not belong here: how it came about (`simulation`), how it is written
-(`exporter`).
+(`source`).
 
 Concept: the record is what an honest observer knows at 23:30 UTC, in row numbers and microseconds.
 """
