@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.trees import Trees
+from mlife_assets.core.scoring.scorer import Trees
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -40,10 +40,10 @@ def test_rows_of_another_width_are_refused(artifact: ModelArtifact) -> None:
 
 
 def test_a_scorer_that_is_gone_frees_its_trees(artifact: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlife_assets.core.scoring import trees
+    from mlife_assets.core.scoring import scorer
 
     freed: list[object] = []
-    library = trees._library()
+    library = scorer._library()
     monkeypatch.setattr(library, "LGBM_BoosterFree", freed.append)
     one = Trees(artifact.stages[0].model_text)
     del one
