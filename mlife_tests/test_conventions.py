@@ -26,7 +26,6 @@ UNTESTED = {
     "core/ports.py": "protocols; each is tested by its adapters",
     "recruiting/ports.py": "protocols; each is tested by its adapters",
     "core/head_ports.py": "protocols; each is tested by its adapters",
-    "serving/site/contents.py": "a protocol; tested by what reads a home (cli/test_open.py) and by the site",
 }
 ENVIRONMENT_READERS = {
     "home_settings.py": "the reader",

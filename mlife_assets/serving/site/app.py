@@ -1,11 +1,12 @@
 """The site as an ASGI application: every page for people at one address.
 
-Belongs here: addresses, status codes, headers; what the pages of messages say; runbooks from Markdown to HTML. Does not
-belong here: what other pages say (`core`), where they are read from (`SiteContents`), following a message
-(`adapters.message_trace`), what a runbook says (`docs/runbooks`), who starts the site (`cli.open`).
+Belongs here: what a site asks of a deployment; addresses, status codes, headers; what the pages of messages say;
+runbooks from Markdown to HTML. Does not belong here: what other pages say (`core`), reading a home (`cli.home_pages`),
+following a message (`adapters.message_trace`), what a runbook says (`docs/runbooks`), who starts the site (`cli.open`).
 
 Concept: the site only shows. It answers GET, on this machine, to whoever calls it by a name of this machine, and reads
-what it shows anew on each request. An address that names nothing says where to go instead.
+what it shows anew on each request, so a page is never older than the home. An address that names nothing says where to
+go instead.
 
 The trace of a message shows the facts that `mlife trace` prints. Each hop names the event that proves it and both of
 its times. Runbooks stay as they are read in the repository. A link to another runbook becomes a link between pages; a
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -52,7 +53,6 @@ from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine,
 from mlife_assets.recruiting.places import CALLS, MESSAGES, SERVED
 from mlife_assets.serving.access import Access
 from mlife_assets.serving.page_headers import PageHeaders
-from mlife_assets.serving.site.contents import SiteContents
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -473,3 +473,43 @@ def _outcome(found: MessageTrace) -> tuple[str, bool]:
 
 def _moment(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}Z"
+
+
+class SiteContents(Protocol):
+    """The pages and facts of one deployment."""
+
+    def dashboard(self) -> str | None:
+        """Return the dashboard; None before it was built."""
+        ...
+
+    def backtest(self) -> str | None:
+        """Return the page of the team's backtest; None before it was built."""
+        ...
+
+    def card(self, model_version: str) -> str | None:
+        """Return the card of a model version; None when there is no such version, or no card of it."""
+        ...
+
+    def runbooks(self) -> Mapping[str, str]:
+        """Return the runbooks in Markdown, by name."""
+        ...
+
+    def messages(self) -> Sequence[MessageLine]:
+        """Return the messages of the last days, the newest first. Raises NotFoundError when no day ran."""
+        ...
+
+    def call_lists(self) -> Sequence[str]:
+        """Return the keys of the pages of call lists (`places.call_list_key`), the newest first."""
+        ...
+
+    def call_list(self, key: str) -> bytes | None:
+        """Return a call list by its key, as page or as file; None when there is none."""
+        ...
+
+    def metrics(self) -> str:
+        """Return where the deployment stands as the text that Prometheus reads. Raises NotFoundError before any day."""
+        ...
+
+    def trace(self, message_id: str) -> MessageTrace:
+        """Follow one message. Raises NotFoundError, or IntegrityError when the log does not hold."""
+        ...
