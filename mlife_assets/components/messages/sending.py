@@ -21,8 +21,7 @@ from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of, renderer_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
-from mlife_assets.recruiting.messaging.items import with_items
-from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.plan import MessagePlan, with_items
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_suppressed", "message_plan_exposed"

@@ -1,7 +1,7 @@
 """The message plan: one frozen answer to who is sent what today by one application, who is not and why.
 
-Belongs here: refusing inputs that do not fit together, composing eligibility, wording and assignment. Does not belong
-here: approval (`approve`) and sending.
+Belongs here: refusing inputs that do not fit together, composing eligibility, wording and assignment, which further
+jobs a message offers. Does not belong here: approval (`approve`) and sending.
 
 Concept: planning decides and has no effect. The same inputs give the same plan, whatever their row order. Every user
 gets exactly one verdict: a planned text or a reason. Users who take part in the experiment are listed with their arm,
@@ -11,11 +11,16 @@ Assignment: everyone's best job would be the same few jobs. Users, jobs and the 
 over integer micro-dollars so that it is the same everywhere, maximises expected value with at most one text a user, a
 cap per job and a total budget. Exploration picks are reserved before it, by hash, so their propensities stay what was
 logged.
+
+Items: the first is the job that was assigned or drawn, so propensity and slice are about it. The others are the
+person's next best jobs that still have room, dealt out in rounds: nobody's fifth job takes the room of somebody's
+second.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -33,7 +38,6 @@ from mlife_assets.recruiting.ids import message_id, plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
 from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility, require_columns
-from mlife_assets.recruiting.messaging.items import further_rows, item_lists
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
@@ -409,3 +413,59 @@ def assign(users: np.ndarray, jobs: np.ndarray, values: np.ndarray, capacity: np
     if status != network.OPTIMAL:
         raise PermanentError(f"min-cost flow ended with {status} on {m} candidates; check capacities and values")
     return worth[np.flatnonzero(network.flows(arcs[:m]))]
+
+
+def further_rows(
+    users: np.ndarray, jobs: np.ndarray, values: np.ndarray, chosen: np.ndarray, capacity: np.ndarray, *, items: int
+) -> list[list[int]]:
+    """Return for each chosen row the rows of its message, the chosen one first, at most `items`.
+
+    Args:
+        users, jobs: int arrays of shape (m,): user and job index of each candidate, ordered by user, then job.
+        values: int64 array of shape (m,): worth of each candidate; what is worth nothing is not offered.
+        chosen: int array: one row per user who gets a message, ascending.
+        capacity: int array: how many messages may offer each job, those of `chosen` not counted yet.
+        items: of one message.
+    """
+    left = capacity.copy()
+    np.subtract.at(left, jobs[chosen], 1)
+    messages = [[int(row)] for row in chosen]
+    if items == 1:
+        return messages
+    of_user: defaultdict[int, list[int]] = defaultdict(list)
+    wanted, taken = set(users[chosen].tolist()), set(chosen.tolist())
+    for row in np.lexsort((np.arange(len(users)), -values)).tolist():
+        if users[row] in wanted and row not in taken and values[row] > 0:
+            of_user[int(users[row])].append(row)
+    for _ in range(items - 1):
+        for message in messages:
+            waiting = of_user[int(users[message[0]])]
+            place = next((place for place, row in enumerate(waiting) if left[jobs[row]] > 0), None)
+            if place is not None:
+                row = waiting.pop(place)
+                left[jobs[row]] -= 1
+                message.append(row)
+    return messages
+
+
+def item_lists(job_ids: Iterable[Sequence[str]], prediction_ids: Iterable[Sequence[str | None]]) -> pa.Array:
+    """Return the items of each message from its jobs and their predictions, in order."""
+    return pa.array(
+        [
+            [
+                {"position": place, "job_id": job, "prediction_id": prediction}
+                for place, (job, prediction) in enumerate(zip(jobs, predictions, strict=True), start=1)
+            ]
+            for jobs, predictions in zip(job_ids, prediction_ids, strict=True)
+        ],
+        ITEMS,
+    )
+
+
+def with_items(planned: pa.Table) -> pa.Table:
+    """Return a stored plan with channel and items; those of earlier releases were texts about one job."""
+    if "items" in planned.column_names:
+        return planned
+    items = item_lists(*([[one] for one in planned[name].to_pylist()] for name in ("job_id", "prediction_id")))
+    texts = pa.array(["sms"] * planned.num_rows, pa.string())
+    return planned.append_column("channel", texts).append_column("items", items)
