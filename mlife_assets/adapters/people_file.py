@@ -15,7 +15,7 @@ from mlife_assets.adapters.owners_file import OwnersFile, State
 from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
 from mlife_assets.core.errors import NotGivenError
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number, normalise
+from mlife_assets.recruiting.messaging.people import accounts_by_number, normalise
 
 SETTING = "MLIFE_CONTACTS"
 NUMBER, ADDRESS = "phone_number", "mail_address"

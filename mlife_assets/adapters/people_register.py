@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 from mlife_assets.core.errors import GateClosedError, MlifeError, NotGivenError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.messaging.people import stranger_id
-from mlife_assets.recruiting.messaging.phone_numbers import normalise
+from mlife_assets.recruiting.messaging.people import normalise, stranger_id
 from mlife_assets.recruiting.ports import AddressBook, ContactBook
 
 if TYPE_CHECKING:

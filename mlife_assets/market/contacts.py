@@ -26,7 +26,7 @@ from mlife_assets.market.catalogue import area_codes, load_catalogue
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import draw_population
 from mlife_assets.market.world import MarketConfig, Stream, generator
-from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
+from mlife_assets.recruiting.messaging.people import accounts_by_number
 
 NUMBERS_PER_AREA_CODE = 100
 CONTACTS_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("phone_number", pa.string())])

@@ -14,7 +14,7 @@ from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.applications import job_of_the_day
-from mlife_assets.recruiting.messaging.phone_numbers import accounts_by_number
+from mlife_assets.recruiting.messaging.people import accounts_by_number
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow

@@ -1,22 +1,29 @@
-"""People: which accounts belong to one.
+"""People: which accounts belong to one, by the number that they share.
 
-Belongs here: joining accounts that share a number. Does not belong here: normalising numbers (`phone_numbers`), storing
-people (`adapters.send_ledger`).
+Belongs here: joining accounts that share a number, one spelling for each number. Does not belong here: storing people
+(`adapters.send_ledger`), where numbers are kept (a contact book).
 
 Concept: a person's id is the user id of their first account, for ever: it depends on no number and no key, so neither a
 changed number nor a rotated key moves anyone to another arm. A number leads to the person who had it first and is never
 forgotten; who turns up with it later is that person, too. So people are joined and never parted: a number that somebody
 new was given may silence them, but a STOP is not lost.
+
+A number is compared only in E.164, whatever a form or an export made of it. Possible is enough: numbers set aside for
+fiction are possible, though nobody has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlife_assets.core.ids import digest
 
 _STRANGER = "stranger_"
+
+REGION = "US"
+"""Where a number without a country code is dialled."""
 
 
 def stranger_id(inbound_id: str) -> str:
@@ -99,3 +106,28 @@ def join_people(accounts: Mapping[str, str], numbers: Mapping[str, str], seen: M
             if numbers.get(number) != person
         },
     )
+
+
+@lru_cache(maxsize=131_072)
+def normalise(number: str, region: str = REGION) -> str | None:
+    """Return a number in E.164, without extension, None when nothing can be sent to it."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None  # a number without its area code, too: it reaches nobody from outside
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def accounts_by_number(numbers: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """Return E.164 number -> the accounts that have it, sorted, of user id -> number as it is written."""
+    found: dict[str, list[str]] = {}
+    for user_id in sorted(numbers):
+        written = numbers[user_id]
+        number = None if written is None else normalise(written)
+        if number is not None:
+            found.setdefault(number, []).append(user_id)
+    return found
