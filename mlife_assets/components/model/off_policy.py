@@ -35,7 +35,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import last_mature_exposure_day
-from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
+from mlife_assets.recruiting.off_policy.decisions import explored_candidates, greedy_decisions, logged_features
 from mlife_assets.recruiting.off_policy.estimates import estimate_difference, estimate_value
 
 GROUP = "model"

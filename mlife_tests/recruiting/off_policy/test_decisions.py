@@ -11,7 +11,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
-from mlife_assets.recruiting.off_policy.candidates import explored_candidates, greedy_decisions, logged_features
+from mlife_assets.recruiting.off_policy.decisions import explored_candidates, greedy_decisions, logged_features
 
 DAY = date(2026, 6, 1)
 SPEC = FeatureSpec(("distance_km", "shift"), (("shift", ("day", "night")),))
