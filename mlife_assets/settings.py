@@ -25,9 +25,8 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFound
 from mlife_assets.core.storage_places import require_database_url
 from mlife_assets.deployment_settings import WORLD_FILE, begun_with, holds_market
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
-from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
-from mlife_assets.recruiting.mail.letterhead_file import read_letterhead, require_own_letterhead
+from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
+from mlife_assets.recruiting.mail.letterhead import Letterhead, read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies, job_promotion_policy
 

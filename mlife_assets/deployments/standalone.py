@@ -47,7 +47,7 @@ from mlife_assets.deployments.record import Deployment, Home
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.mail.letterhead_file import SETTING as LETTERHEAD
+from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.ports import AddressBook, MessageGateway
 from mlife_assets.settings import Settings
 

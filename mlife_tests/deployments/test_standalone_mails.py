@@ -22,7 +22,7 @@ from mlife_assets.core.errors import InvalidInputError, MlifeError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.new_home import begin_home
-from mlife_assets.recruiting.mail.letterhead_file import EXAMPLE
+from mlife_assets.recruiting.mail.letterhead import EXAMPLE
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
