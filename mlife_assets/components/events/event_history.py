@@ -23,7 +23,7 @@ from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.event_log.reading import read_at_once
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.recompute.source import SOURCE_COLUMNS
+from mlife_assets.recruiting.recompute.compare import SOURCE_COLUMNS
 
 FILES_AT_ONCE, SMALL_FILE_ROWS = 32, 10_000
 BLOCK_DAYS = 28

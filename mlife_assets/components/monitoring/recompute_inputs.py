@@ -31,13 +31,15 @@ from mlife_assets.recruiting.features import DERIVED_FEATURES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.recompute.compare import (
     Mismatch,
+    SourceEvents,
     compare_rows,
+    deciding_consents,
+    first_of_each,
     job_features,
     pair_rows,
     recompute_findings,
     user_features,
 )
-from mlife_assets.recruiting.recompute.source import SourceEvents, deciding_consents, first_of_each
 
 SHOWN_DAYS, BROWSED_DAYS = 28, 7
 DELIVERY_DAYS = 4

@@ -26,8 +26,13 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.recompute.compare import job_features, pair_rows, user_features
-from mlife_assets.recruiting.recompute.source import SOURCE_COLUMNS, SourceEvents
+from mlife_assets.recruiting.recompute.compare import (
+    SOURCE_COLUMNS,
+    SourceEvents,
+    job_features,
+    pair_rows,
+    user_features,
+)
 
 DAY = date(2026, 9, 1)
 EVE = add_days(DAY, -1)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.recompute.source import SOURCE_COLUMNS, SourceEvents
+from mlife_assets.recruiting.recompute.compare import SOURCE_COLUMNS, SourceEvents
 
 DAY = date(2026, 6, 10)
 ZERO = [float(k) / 10 for k in range(8)]

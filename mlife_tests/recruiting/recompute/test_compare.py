@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.events import EMBEDDING_SIZE
 from mlife_assets.recruiting.features import DERIVED_FEATURES
-from mlife_assets.recruiting.recompute import source
+from mlife_assets.recruiting.recompute import compare
 from mlife_assets.recruiting.recompute.compare import (
     METHOD,
     ROW,
@@ -244,7 +244,7 @@ def test_a_job_is_listed_while_it_is_neither_closed_nor_expired(log) -> None:
 def test_a_source_without_a_type_or_a_column_is_refused(log) -> None:
     tables = dict(log().source().tables)
     with pytest.raises(InvalidInputError, match="the source's click lacks column job_id"):
-        source.SourceEvents(tables | {"click": tables["click"].drop_columns(["job_id"])})
+        compare.SourceEvents(tables | {"click": tables["click"].drop_columns(["job_id"])})
     del tables["hire"]
     with pytest.raises(InvalidInputError, match="lacks events of type hire"):
-        source.SourceEvents(tables)
+        compare.SourceEvents(tables)

@@ -29,8 +29,7 @@ from mlife_assets.recruiting.events import EVENT_TYPES, LABEL_EVENT_TYPES, OWN_E
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.overnight import changed_shares, overnight_findings
 from mlife_assets.recruiting.policies import CandidatePolicy
-from mlife_assets.recruiting.recompute.compare import job_features, user_features
-from mlife_assets.recruiting.recompute.source import SOURCE_COLUMNS, SourceEvents
+from mlife_assets.recruiting.recompute.compare import SOURCE_COLUMNS, SourceEvents, job_features, user_features
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 SAMPLE_ROWS = 600
