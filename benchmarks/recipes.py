@@ -50,7 +50,7 @@ from mlife_assets.adapters.example_files import read_examples
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec, seen_matrix
 from mlife_assets.core.scoring.scorer import log_probability, scorer_of
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.boosting import boost
@@ -59,19 +59,20 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (
     require_both_classes,
     tune_step,
-    tuning_features,
+    tuning_spec,
 )
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.recipes import fit_linear_base, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
+    Part,
     every_row,
     known_outcome,
     reached_before,
     rows_to_tune_on,
     steps_of,
+    thinned,
 )
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
-from mlife_assets.core.training.tuning_rows import thinned
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.features import JOB_EXAMPLES
@@ -203,14 +204,16 @@ def walked(walk: Walk, names: Sequence[str]) -> Iterator[Week]:
 
 def _prepared(training: TrainingSet, policy: TrainingPolicy) -> dict[str, Any]:
     """Return what recipes share: rows to tune on, and all rows in the bins of the final fit."""
-    spec, matrix = tuning_features(training)
     final = fit_feature_spec(training.examples, training.roles)
-    every = final.expanded(examples_matrix(training.examples, final))
     return {
-        "tuning": rows_to_tune_on(training, matrix, spec, policy),
+        "tuning": rows_to_tune_on(training, tuning_spec(training), policy),
         "spec": final,
-        "part": thinned(every_row(training, every), np.ones(len(every), dtype=bool), final, policy),
+        "part": _every_part(training, final, policy),
     }
+
+
+def _every_part(training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy) -> Part:
+    return thinned(every_row(training, spec), np.ones(training.examples.num_rows, dtype=bool), spec, policy)
 
 
 def _fitted(formulation: str, training: TrainingSet, policy: TrainingPolicy, prepared: Mapping[str, Any]) -> Any:
@@ -226,7 +229,7 @@ def _fitted(formulation: str, training: TrainingSet, policy: TrainingPolicy, pre
 
 def _raw(fitted: Mapping[str, Any], rows: pa.Table) -> Score:
     spec = fitted["spec"]
-    matrix = spec.expanded(examples_matrix(rows, spec))
+    matrix = seen_matrix(rows, spec)
     return {step: one.raw(matrix, fitted["policy"]) for step, one in fitted["steps"].items()}
 
 
@@ -235,10 +238,9 @@ def _moved(
 ) -> Score:
     """Return the frozen model's log-odds of a week, moved by what recent rows say."""
     spec, aged = frozen["spec"], recipe_of("recent")
-    matrix = spec.expanded(examples_matrix(training.examples, spec))
-    later = spec.expanded(examples_matrix(week, spec))
+    later = seen_matrix(week, spec)
     start, known = _raw(frozen, week), _raw(frozen, training.examples)
-    part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
+    part = _every_part(training, spec, policy)
     found: Score = {}
     for step in start:
         reached = reached_before(formulation, training, step)

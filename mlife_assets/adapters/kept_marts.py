@@ -11,6 +11,7 @@ its own reads again. A run sees a row as it was when it read it first.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
@@ -85,9 +86,16 @@ class KeptMarts:
         return made
 
     def rest(self) -> None:
-        """Give pages back that were read. They come again, from the system's cache, when a table is read further."""
+        """Give memory back: that which was freed, and pages that were read.
+
+        Pages come again, from the system's cache, when a table is read further.
+        """
         for view in self._views:
             view.madvise(mmap.MADV_DONTNEED)
+        pa.default_memory_pool().release_unused()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what was freed beside what was not
+        if trim is not None:
+            trim(0)
 
     def forget(self) -> None:
         """Free what was read. Whoever holds a table of it may go on reading that."""

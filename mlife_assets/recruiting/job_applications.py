@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
+from mlife_assets.core.training.known_examples import where
 from mlife_assets.recruiting.candidates import Candidates, find_candidates
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.features import JOB_EXAMPLES, PAIR_WORDS, pair_features
@@ -92,4 +93,4 @@ def unexploited(examples: pa.Table) -> pa.Table:
     A text that the champion chose was chosen because its score was high, so its outcomes fall short of the score even
     when nothing changed.
     """
-    return examples.filter(pc.field("slice").isin(UNBIASED_SLICES))
+    return where(examples, pc.is_in(examples["slice"], value_set=pa.array(UNBIASED_SLICES)))

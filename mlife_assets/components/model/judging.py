@@ -195,7 +195,7 @@ def _by_folds(
     return judge(
         gate,
         side_of_folds(platform, version, window.folds, gate, parts),
-        None if champion is None else side_of_folds(platform, champion, window.served, gate),
+        None if champion is None else side_of_folds(platform, champion, window.served, gate, parts),
         human,
         model,
         as_of=day,

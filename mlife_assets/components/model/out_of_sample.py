@@ -95,10 +95,10 @@ def side_of_folds(
     version: str,
     folds: Sequence[Fold],
     gate: GateRows,
-    parts: Sequence[fold_scores.ScoredPart] | None = None,
+    known: Sequence[fold_scores.ScoredPart] = (),
 ) -> Side:
     """Return the probabilities of the gate's rows, each row by the registered model of its fold."""
-    return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer, parts)
+    return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer, known)
 
 
 def scored_exposures(

@@ -262,7 +262,10 @@ class ModelPlatform(HomeKeys, ABC):
 
 
 def in_run(platform: P, run_id: str) -> P:
-    """Return a view as one run sees it: what it reads of marts it reads once, until another run asks."""
+    """Return a view as one run sees it: what it reads of marts it reads once, until another run asks.
+
+    A step begins by asking, so that is when memory is given back that the steps before it had.
+    """
     whole = vars(platform).get(WHOLE, platform)
     runs: dict[tuple[str, str], P] = vars(whole).setdefault(IN_RUNS, {})
     key = (run_id, platform.model_name)
@@ -271,6 +274,7 @@ def in_run(platform: P, run_id: str) -> P:
             vars(runs.pop(other))["warehouse"].forget()
         runs[key] = copy(platform)
         vars(runs[key]).update({WHOLE: whole, "warehouse": KeptMarts(platform.warehouse, platform.settings.home)})
+    vars(runs[key])["warehouse"].rest()
     return runs[key]
 
 

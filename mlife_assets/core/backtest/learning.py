@@ -23,7 +23,7 @@ from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.drifting import with_half_life
-from mlife_assets.core.training.fit import evenly, fit_model, importance_of
+from mlife_assets.core.training.fit import fit_model, importance_of
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 
 
@@ -87,8 +87,8 @@ class Learner:
         def measured() -> dict[str, float]:
             if "importance" in fit.artifact.manifest:  # the fit of an earlier release, that was remembered
                 return dict(fit.artifact.manifest["importance"])
-            learned = examples_matrix(self.training_set(fit.as_of).examples, fit.artifact.feature_spec)
-            return importance_of(fit.artifact, evenly(learned), self._history.model.training)
+            learned = self.training_set(fit.as_of).examples
+            return importance_of(fit.artifact, learned, self._history.model.training)
 
         if fit.step not in self._importances:
             self._importances[fit.step] = self._checkpoints.remember(f"importance|{fit.step}", measured)

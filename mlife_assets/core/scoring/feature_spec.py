@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,15 +86,26 @@ class FeatureSpec:
         """
         if not self.rates:
             return matrix
-        places = {name: place for place, name in enumerate(self.names)}
         seen = np.empty((len(matrix), len(self.model_names)))
         seen[:, : len(self.names)] = matrix
+        self.write_rates(seen)
+        return seen
+
+    def write_rates(self, seen: Array) -> None:
+        """Write the rates into what a model sees, (n, model_names), beside the columns of the matrix."""
+        places = {name: place for place, name in enumerate(self.names)}
         for place, rate in enumerate(self.rates, len(self.names)):
-            counts = [matrix[:, places[name]] for name in (rate.successes, rate.trials)]
+            counts = [seen[:, places[name]] for name in (rate.successes, rate.trials)]
             is_known = np.isfinite(counts[0]) & np.isfinite(counts[1])
             successes, trials = (np.maximum(np.where(is_known, count, 0.0), 0.0) for count in counts)
             seen[:, place] = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
-        return seen
+
+    def only(self, names: Collection[str]) -> FeatureSpec:
+        """Return the spec of those of its columns and rates that are named, with the counts of the rates."""
+        rates = tuple(rate for rate in self.rates if rate.name in names)
+        wanted = {*names, *(count for rate in rates for count in (rate.successes, rate.trials))}
+        vocabularies = tuple(one for one in self.vocabularies if one[0] in wanted)
+        return FeatureSpec(tuple(name for name in self.names if name in wanted), vocabularies, rates)
 
     def to_json(self) -> str:
         """Return the spec as canonical JSON; floats survive to the bit."""
@@ -170,14 +181,40 @@ def examples_matrix(examples: pa.Table, spec: FeatureSpec, constants: Mapping[st
         if constants is not None and name in constants:
             values = vocabularies[name]
             matrix[:, place] = values.index(constants[name]) if constants[name] in values else np.nan
-        elif name in vocabularies:
-            codes = pc.index_in(
-                _column(examples, name).cast(pa.string()), value_set=pa.array(vocabularies[name], pa.string())
-            )
-            matrix[:, place] = codes.cast(pa.float64()).fill_null(float("nan")).to_numpy()
         else:
-            matrix[:, place] = _numbers(examples, name)
+            matrix[:, place] = feature_values(examples, name, spec)
     return matrix
+
+
+def seen_matrix(examples: pa.Table, spec: FeatureSpec, rows: npt.NDArray[np.bool_] | None = None) -> Array:
+    """Return what a model sees of the m rows of a mask, all by default: float64 of shape (m, model_names).
+
+    It is `spec.expanded` of `examples_matrix`, and other rows take no memory.
+
+    Raises:
+        InvalidInputError: a column is missing.
+    """
+    count = examples.num_rows if rows is None else int(np.count_nonzero(rows))
+    seen = np.empty((count, len(spec.model_names)))
+    for place, name in enumerate(spec.names):
+        values = feature_values(examples, name, spec)
+        seen[:, place] = values if rows is None else values[rows]
+    spec.write_rates(seen)
+    return seen
+
+
+def feature_values(examples: pa.Table, name: str, spec: FeatureSpec) -> Array:
+    """Return a column of n rows as a matrix has it, the code of a category or a number: float64 (n,).
+
+    Raises:
+        InvalidInputError: it is missing.
+    """
+    vocabularies = dict(spec.vocabularies)
+    if name not in vocabularies:
+        return _numbers(examples, name)
+    codes = pc.index_in(_column(examples, name).cast(pa.string()), value_set=pa.array(vocabularies[name], pa.string()))
+    values: Array = codes.cast(pa.float64()).fill_null(float("nan")).to_numpy()
+    return values
 
 
 def unseen_values(spec: FeatureSpec, constants: Mapping[str, str]) -> list[str]:

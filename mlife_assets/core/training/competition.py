@@ -28,7 +28,7 @@ from mlife_assets.core.training.formulations import (
     require_both_classes,
     tune_estimator,
     tune_step,
-    tuning_features,
+    tuning_spec,
 )
 from mlife_assets.core.training.own_estimator import refused_recipes
 from mlife_assets.core.training.recipes import PLAIN, Recipe, recipe_of
@@ -125,8 +125,7 @@ def _refused_by_estimator(names: Sequence[str]) -> dict[str, str]:
 
 def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None) -> Tune:
     """Return what tunes LightGBM; features, thinning and bins are made once."""
-    spec, matrix = tuning_features(training)
-    rows = rows_to_tune_on(training, matrix, spec, policy)
+    rows = rows_to_tune_on(training, tuning_spec(training), policy)
     return lambda name, recipe, step, objective: tune_step(
         name, step, objective, recipe, training, rows, policy, progress
     )
@@ -134,9 +133,9 @@ def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | 
 
 def _tuning_of(training: TrainingSet, policy: TrainingPolicy, estimator: MakeEstimator) -> Tune:
     """Return what tunes an estimator of one's own."""
-    matrix = tuning_features(training)[1]
+    spec = tuning_spec(training)
     return lambda name, recipe, step, objective: tune_estimator(
-        name, step, objective, recipe, training, matrix, policy, estimator
+        name, step, objective, recipe, training, spec, policy, estimator
     )
 
 

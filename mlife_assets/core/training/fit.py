@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from mlife_assets.core.boosting_fields import fields_that_count, require_no_boosting
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
-from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec, seen_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.boosting import Progress, model_text, weighted
 from mlife_assets.core.training.calibrate import fit_calibrator
@@ -34,9 +34,8 @@ from mlife_assets.core.training.manifest_facts import AT_LIMIT, EARLY_LABEL, OWN
 from mlife_assets.core.training.own_estimator import fit_estimator, made
 from mlife_assets.core.training.recipes import fit_step, weighted_by_age
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
-from mlife_assets.core.training.step_rows import every_row, rows_of
+from mlife_assets.core.training.step_rows import every_row, rows_of, thinned
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.training.tuning_rows import thinned
 
 IMPORTANCE_ROWS = 2_000
 FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, EarlyLabel], tuple[ModelStage, int]]
@@ -71,13 +70,10 @@ def fit_model(
     found = compete(training, policy, progress, cores=cores, estimator=estimator)
     chosen = found.chosen
     spec = fit_feature_spec(training.examples, training.roles)
-    unexpanded = examples_matrix(training.examples, spec)
-    matrix, few = spec.expanded(unexpanded), evenly(unexpanded)
-    del unexpanded  # as large as all rows
     final = (
-        _final_boosting(training, policy, chosen, spec, matrix, progress)
+        _final_boosting(training, policy, chosen, spec, progress)
         if estimator is None
-        else _final_estimator(training, policy, chosen, matrix, estimator)
+        else _final_estimator(training, policy, chosen, spec, estimator)
     )
 
     early = early_label(training, policy)
@@ -94,7 +90,8 @@ def fit_model(
     stages = [one for one, _ in fitted]
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     outcome, known = early.taught("binary", training, training.roles.label)
-    rule = fit_simple_rule(matrix, outcome, spec, simple_columns, among=known)
+    ruled = spec.only(simple_columns) if simple_columns else spec
+    rule = fit_simple_rule(seen_matrix(training.examples, ruled, known), outcome[known], ruled, simple_columns)
     facts = {
         **_manifest(training, policy, chosen, stages),
         **_method(policy, chosen, estimator),
@@ -104,7 +101,7 @@ def fit_model(
         "recipes_refused": found.recipes_refused,
         "rows_by_step": {one.step: rows for one, rows in fitted},
         **({EARLY_LABEL: early.facts_of(chosen.name, training)} if early.facts else {}),
-        **({"importance": importance_of(artifact, few, policy)} if with_importance else {}),
+        **({"importance": importance_of(artifact, training.examples, policy)} if with_importance else {}),
         SIMPLE_RULE: rule.to_record(),
     }
     return ModelArtifact(artifact.stages, spec, training.data_hash, json.loads(json.dumps(facts)))
@@ -115,11 +112,10 @@ def _final_boosting(
     policy: TrainingPolicy,
     chosen: Formulation,
     spec: FeatureSpec,
-    matrix: npt.NDArray[np.float64],
     progress: Progress | None,
 ) -> FinalStep:
     """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
-    part = thinned(every_row(training, matrix), np.ones(len(matrix), dtype=bool), spec, policy)
+    part = thinned(every_row(training, spec), np.ones(training.examples.num_rows, dtype=bool), spec, policy)
 
     def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
         outcome, reached = early.taught(chosen.name, training, step.step)
@@ -136,14 +132,14 @@ def _final_estimator(
     training: TrainingSet,
     policy: TrainingPolicy,
     chosen: Formulation,
-    matrix: npt.NDArray[np.float64],
+    spec: FeatureSpec,
     estimator: MakeEstimator,
 ) -> FinalStep:
     """Return what fits a step on everything by an estimator of one's own."""
 
     def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
         outcome, reached = early.taught(chosen.name, training, step.step)
-        rows = rows_of(training, matrix, outcome, reached)
+        rows = rows_of(training, spec, outcome, reached)
         if (weight := early.weight_of(step.step, training)) is not None:
             rows = weighted(rows, weight[reached])
         rows = weighted_by_age(rows, chosen.recipe, policy)
@@ -153,14 +149,12 @@ def _final_estimator(
     return final
 
 
-def evenly(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the rows that importances are measured on, of a matrix of all rows that a model learned from."""
-    return matrix[np.linspace(0, len(matrix) - 1, min(IMPORTANCE_ROWS, len(matrix))).astype(np.int64)]
-
-
-def importance_of(artifact: ModelArtifact, sample: npt.NDArray[np.float64], policy: TrainingPolicy) -> dict[str, float]:
-    """Return mean |SHAP| of the raw score per feature, on a sample of training rows."""
-    scorer = scorer_of(artifact, threads=policy.threads)
+def importance_of(artifact: ModelArtifact, learned: pa.Table, policy: TrainingPolicy) -> dict[str, float]:
+    """Return mean |SHAP| of the raw score per feature, on evenly spaced rows of those that a model learned from."""
+    scorer, count = scorer_of(artifact, threads=policy.threads), learned.num_rows
+    places = np.linspace(0, count - 1, min(IMPORTANCE_ROWS, count)).astype(np.int64)
+    few = learned.select(list(scorer.feature_names)).take(pa.array(places))
+    sample = examples_matrix(few, scorer.feature_spec)
     contributions = np.abs(scorer.contributions(sample)[:, :-1])
     means = np.sum(contributions, axis=0) / len(sample)
     return {name: float(value) for name, value in zip(scorer.model_names, means, strict=True)}

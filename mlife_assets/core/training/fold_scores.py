@@ -74,19 +74,27 @@ def side_of_folds(
     gate: GateRows,
     roles: ExampleSpec,
     scorers: Scorers,
-    parts: Sequence[ScoredPart] | None = None,
+    known: Sequence[ScoredPart] = (),
 ) -> Side:
     """Return the probabilities of the gate's rows, each row by the model of its fold.
 
-    `parts` are the exposures as `scored_parts` returns them, where they were scored before.
+    `known` is what models said of exposures before: none is asked about a row again.
 
     Raises:
         InvalidInputError: a row is older than all folds, or was learned from.
     """
     days, exposed = ranked_days(gate), gate.exposures[roles.time].to_numpy().astype("datetime64[D]")
     probability = np.empty(len(exposed))
-    for part in parts or scored_parts(folds, gate.exposures, exposed, {}, scorers):
-        probability[part.places] = part.scores.probability
+    for fold, places in rows_by_fold(folds, exposed):
+        said, is_said = np.empty(len(exposed)), np.zeros(len(exposed), dtype=np.bool_)
+        for part in known:
+            if part.fold.model_version == fold.model_version:
+                said[part.places], is_said[part.places] = part.scores.probability, True
+        if len(left := places[~is_said[places]]):
+            scorer = scorers(fold.model_version)
+            matrix = examples_matrix(at_places(gate.exposures, left), scorer.feature_spec)
+            said[left] = scorer.score(matrix).probability
+        probability[places] = said[places]
     ranking = probability
     if gate.ranked is not gate.exposures:
         ranking = by_fold(folds, gate.ranked, days, gate.constants, scorers)

@@ -23,12 +23,13 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.estimators import MakeEstimator
-from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec, seen_matrix
 from mlife_assets.core.training.boosting import Objective, Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.own_estimator import fit_estimator
 from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
+    TuningRows,
     from_validation_on,
     known_outcome,
     learning_rows,
@@ -37,7 +38,6 @@ from mlife_assets.core.training.step_rows import (
     steps_of,
 )
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.training.tuning_rows import TuningRows
 
 Array = npt.NDArray[np.float64]
 
@@ -101,8 +101,8 @@ def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tup
     return names
 
 
-def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
-    """Return the spec that the rows to fit a step on alone decide, and what a model sees of all rows, (n, model_names).
+def tuning_spec(training: TrainingSet) -> FeatureSpec:
+    """Return the spec that the rows to fit a step on alone decide.
 
     Categories that come up later and the level of rates in the validation window are news there, as they are in life.
 
@@ -111,8 +111,7 @@ def tuning_features(training: TrainingSet) -> tuple[FeatureSpec, Array]:
     """
     is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
     fitted = [name for name in training.roles.fitted if name in training.examples.column_names]
-    spec = fit_feature_spec(training.examples.select(fitted).filter(pa.array(is_fit)), training.roles)
-    return spec, spec.expanded(examples_matrix(training.examples, spec))
+    return fit_feature_spec(training.examples.select(fitted).filter(pa.array(is_fit)), training.roles)
 
 
 def require_both_classes(name: str, training: TrainingSet) -> None:
@@ -136,7 +135,6 @@ def require_both_classes(name: str, training: TrainingSet) -> None:
 def tune(
     name: str,
     training: TrainingSet,
-    matrix: Array,
     spec: FeatureSpec,
     policy: TrainingPolicy,
     progress: Progress | None = None,
@@ -146,8 +144,7 @@ def tune(
     Args:
         name: of the formulation.
         training: rows and their split.
-        matrix: what a model sees of all rows, as of `tuning_features`.
-        spec: of that matrix.
+        spec: of the features, as of `tuning_spec`.
         policy: how to fit.
         progress: called with (trees so far, trees at most).
 
@@ -155,7 +152,7 @@ def tune(
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     require_both_classes(name, training)
-    rows, recipe = rows_to_tune_on(training, matrix, spec, policy), recipe_of(policy.recipes[0])
+    rows, recipe = rows_to_tune_on(training, spec, policy), recipe_of(policy.recipes[0])
     steps = [
         tune_step(name, step, objective, recipe, training, rows, policy, progress)
         for step, objective in steps_of(name, training)
@@ -187,7 +184,7 @@ def tune_step(
         validation=watched,
         progress=progress,
     )
-    raw, trees = fitted.raw(rows.matrix[held_out], policy), int(fitted.booster.best_iteration)
+    raw, trees = fitted.raw(rows.held_out, policy), int(fitted.booster.best_iteration)
     return TunedStep(step, objective, trees, raw, validating[held_out], (outcome & validating)[held_out])
 
 
@@ -197,14 +194,15 @@ def tune_estimator(
     objective: Objective,
     recipe: Recipe,
     training: TrainingSet,
-    matrix: Array,
+    spec: FeatureSpec,
     policy: TrainingPolicy,
     make: MakeEstimator,
 ) -> TunedStep:
     """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    rows = learning_rows(training, matrix, step, reached & training.fitting(step))
-    raw = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed).raw(matrix[held_out])
+    rows = learning_rows(training, spec, step, reached & training.fitting(step))
+    own = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed)
+    raw = own.raw(seen_matrix(training.examples, spec, held_out))
     validating = reached & training.validating(step)
     outcome = known_outcome(training, step) & validating
     return TunedStep(step, objective, 0, raw, validating[held_out], outcome[held_out])

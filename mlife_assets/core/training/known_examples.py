@@ -218,14 +218,16 @@ def count(mask: pa.ChunkedArray) -> int:
 
 
 def where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """Return the rows of a mask; where they are all, or a few runs such as whole days, they are not copied."""
+    """Return the rows of a mask: as they lie where they are a few runs, such as whole days, else those of the first."""
     if count(mask) == rows.num_rows:
         return rows
-    edges = np.flatnonzero(np.diff(np.asarray(mask, dtype=np.int8), prepend=0, append=0))
-    if len(edges) > 2 * RUNS_MAXIMUM:
-        return rows.filter(mask)
-    runs = [rows.slice(start, end - start) for start, end in edges.reshape(-1, 2).tolist()]
-    return pa.concat_tables([rows.slice(0, 0), *runs])
+    runs = np.flatnonzero(np.diff(np.asarray(mask, dtype=np.int8), prepend=0, append=0)).reshape(-1, 2)
+    few = runs if len(runs) <= RUNS_MAXIMUM else runs[:1]
+    parts = [rows.slice(start, end - start) for start, end in few.tolist()]
+    if len(runs) > len(few):
+        rest = int(few[0, 1])
+        parts.append(rows.slice(rest).filter(mask.slice(rest)))
+    return pa.concat_tables([rows.slice(0, 0), *parts])
 
 
 def _with(rows: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:

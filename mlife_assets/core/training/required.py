@@ -32,9 +32,10 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
+from mlife_assets.core.monitoring.sampling import hash_ids
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, feature_values
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.gate import Condition
@@ -52,6 +53,8 @@ REPEATS_TOLERANCE = 0.1
 Fingerprints: TypeAlias = npt.NDArray[np.uint64]
 _POSITIVE = np.uint64(0x9E3779B97F4A7C15)
 """Bits that a positive outcome flips."""
+_NOBODY = np.uint64(0xD1B54A32D192ED03)
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condition, ...]:
@@ -388,16 +391,15 @@ def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Finge
 
     Among millions of rows, two that differ hardly ever share one.
     """
-    import pandas as pd
-
-    matrix = examples_matrix(rows, spec)
-    matrix += 0.0  # -0.0 is 0.0
-    matrix[np.isnan(matrix)] = np.nan
-    frame = pd.DataFrame(matrix)
-    for name in (roles.entity, roles.item):
-        if name is not None:
-            frame[name] = _hashed_text(rows[name])
-    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+    prints = np.zeros(rows.num_rows, dtype=np.uint64)
+    for name in spec.names:
+        values = feature_values(rows, name, spec) + 0.0  # -0.0 is 0.0
+        values[np.isnan(values)] = np.nan
+        _mix(prints, values.view(np.uint64))
+    for role in (roles.entity, roles.item):
+        if role is not None:
+            _mix(prints, _hashed_text(rows[role]))
+    return prints
 
 
 def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Fingerprints:
@@ -407,13 +409,18 @@ def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Finger
 
 def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
     """Return a hash of each value as text; each that occurs is hashed once."""
-    import pandas as pd
-
     coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    words = np.array(coded.dictionary.to_pylist(), dtype=object)
-    hashes = pd.util.hash_array(words, categorize=False) if len(words) else np.zeros(0, dtype=np.uint64)
-    places = coded.indices.fill_null(len(words)).to_numpy()  # nothing is no word
-    return np.asarray(np.append(hashes, np.uint64(0))[places], dtype=np.uint64)
+    hashes = hash_ids(coded.dictionary, "id")
+    places = coded.indices.fill_null(len(hashes)).to_numpy()  # nothing is no word
+    return np.asarray(np.append(hashes, _NOBODY)[places], dtype=np.uint64)
+
+
+def _mix(prints: Fingerprints, values: Fingerprints) -> None:
+    """Mix the bits of n values into as many fingerprints, in place."""
+    prints ^= values
+    for multiplier in _MULTIPLIERS:
+        prints *= multiplier
+        prints ^= prints >> np.uint64(31)
 
 
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
@@ -440,9 +447,11 @@ def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
 
 def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
     """Return how many rows occur among others."""
-    import pandas as pd
-
-    return int(pd.Series(rows).isin(others).sum())
+    if len(others) == 0:
+        return 0
+    rows, others = np.sort(rows), np.sort(others)
+    places = np.minimum(np.searchsorted(others, rows), len(others) - 1)
+    return int(np.count_nonzero(others[places] == rows))
 
 
 def _area(values: Array, outcome: npt.NDArray[np.bool_]) -> float:

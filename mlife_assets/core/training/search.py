@@ -22,7 +22,7 @@ from mlife_assets.core.training.formulations import (
     available_formulations,
     require_both_classes,
     tune,
-    tuning_features,
+    tuning_spec,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -98,7 +98,7 @@ def search(
     if policy.search_trials < 1:
         raise InvalidInputError("TrainingPolicy.search_trials is 0, which turns the search off; set it to 1 or more")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec, matrix = tuning_features(training)
+    spec = tuning_spec(training)
     formulation = _searched_formulation(training, policy)
     study = optuna.create_study(
         storage=storage,
@@ -120,7 +120,7 @@ def search(
             "feature_fraction": trial.suggest_float("feature_fraction", *FEATURE_FRACTION),
             "l2_penalty": trial.suggest_float("l2_penalty", *L2_PENALTY, log=True),
         }
-        tuned = tune(formulation, training, matrix, spec, with_parameters(policy, parameters))
+        tuned = tune(formulation, training, spec, with_parameters(policy, parameters))
         study.tell(trial, tuned.log_loss)
         done = _finished(study)
         if progress is not None:

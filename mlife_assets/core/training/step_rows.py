@@ -1,49 +1,188 @@
 """Step rows: what a step of a formulation is learned from and validated on.
 
-Belongs here: which steps a formulation has, which rows reached one, what is known of them. Does not belong here: the
-split in time (`training_set`), tuning (`formulations`), thinning (`tuning_rows`).
+Belongs here: which steps a formulation has, which rows reached one, what is known of them; thinning them, and cutting
+their bins once. Does not belong here: the split in time (`training_set`), tuning (`formulations`).
 
 Concept: a step that is known sooner than the label has rows without a label, so every step asks for its own rows, and
-what is not known of a row is never asked for.
+what is not known of a row is never asked for. Formulations and recipes that are about all rows share bins, which are
+those of the rows to fit on: the validation window is news to them.
+
+Thinning: what can be learned is bounded by the rarer class; beyond some thousand rows more negatives cost time and say
+little. Of each run of k negatives in canonical order, which starts with the day, one is drawn and counts k times, so
+every stretch of days keeps its share and probabilities stay what they are. Weighted negatives are no weighted classes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.boosting import Objective, Rows
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, seen_matrix
+from mlife_assets.core.training.boosting import Objective, Rows, binned, weighted
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.core.training.tuning_rows import TuningRows, tuning_rows
 
+Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
 
 
-def learning_rows(training: TrainingSet, matrix: Array, step: str, rows: npt.NDArray[np.bool_]) -> Rows:
+@dataclass(frozen=True, eq=False)
+class AllRows:
+    """All n rows in canonical order; what a model sees is made of those that are asked for.
+
+    Attributes:
+        outcome: the first thing that may happen to each, bool (n,).
+        entity: code of whom each is about, int64 (n,).
+        seen: returns what a model sees of the m rows of a mask, float64 (m, model_names).
+        day: of exposure, in days of one count, int64 (n,).
+    """
+
+    outcome: Mask
+    entity: npt.NDArray[np.int64]
+    seen: Callable[[Mask], Array]
+    day: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of all rows.
+
+    Attributes:
+        of_all: which of them, bool (n,).
+        rows: those, in bins.
+    """
+
+    of_all: Mask
+    rows: Rows
+
+    def is_mostly(self, reached: Mask) -> bool:
+        """Return whether at least half of the rows are of a mask, bool (n,), so that their bins serve those as well."""
+        return 2 * int(np.count_nonzero(reached[self.of_all])) >= int(np.count_nonzero(self.of_all))
+
+    def about(
+        self, outcome: Mask, reached: Mask, weight: Array | None = None, *, shares_bins: bool | None = None
+    ) -> Rows:
+        """Return the rows that a step is about, with its outcome; arguments are of all rows, bool and float64 (n,).
+
+        Where they are few they get bins of their own: these are cut soon, and those of others say little of them.
+        `shares_bins` says what is to be done where the caller knows.
+        """
+        shares = self.is_mostly(reached) if shares_bins is None else shares_bins
+        rows = replace(self.rows, outcome=outcome[self.of_all], bins=self.rows.bins if shares else None)
+        if weight is not None:
+            rows = weighted(rows, weight[self.of_all])
+        inside = reached[self.of_all]
+        return rows if inside.all() else rows.where(inside)
+
+
+@dataclass(frozen=True, eq=False)
+class TuningRows:
+    """What is tuned on.
+
+    Attributes:
+        spec: of the features.
+        held_out: what a model sees of all v rows of the validation window, float64 (v, model_names).
+        fit: rows to learn from.
+        watched: rows of the validation window that say when to stop, in the bins of `fit`.
+    """
+
+    spec: FeatureSpec
+    held_out: Array
+    fit: Part
+    watched: Part
+
+    def about(self, outcome: Mask, fitting: Mask, validating: Mask) -> tuple[Rows, Rows]:
+        """Return the rows that a step learns from and those that say when to stop, both in the same bins."""
+        shares = self.fit.is_mostly(fitting)
+        learned = self.fit.about(outcome, fitting, shares_bins=shares)
+        return learned, self.watched.about(outcome, validating, shares_bins=shares)
+
+
+def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolicy, *, like: Part | None = None) -> Part:
+    """Return rows of a mask, thinned where nothing happened, in bins of their own or in those of another part.
+
+    Args:
+        rows: all of them.
+        among: the mask, bool (n,).
+        spec: of the features.
+        policy: how many stay.
+        like: whose bins to take.
+
+    Raises:
+        InvalidInputError: the policy constrains a feature that does not exist.
+    """
+    weight = np.zeros(len(among))
+    weight[among] = thinned_weights(rows.outcome[among], policy)
+    is_kept = weight > 0
+    kept = Rows(
+        rows.seen(is_kept),
+        rows.outcome[is_kept],
+        rows.entity[is_kept],
+        day=None if rows.day is None else rows.day[is_kept],
+        weight=weight[is_kept] if (weight > 1).any() else None,
+    )
+    return Part(is_kept, binned(kept, spec, policy, like=None if like is None else like.rows))
+
+
+def tuning_rows(
+    rows: AllRows, is_fit: Mask, is_validation: Mask, spec: FeatureSpec, policy: TrainingPolicy
+) -> TuningRows:
+    """Return what is tuned on; see `thinned`."""
+    fit = thinned(rows, is_fit, spec, policy)
+    return TuningRows(spec, rows.seen(is_validation), fit, thinned(rows, is_validation, spec, policy, like=fit))
+
+
+def thinned_weights(outcome: Mask, policy: TrainingPolicy) -> Array:
+    """Return how many rows each of n rows stands for, float64 (n,); 0 where it is left out.
+
+    A run is as long as `policy.negatives_per_kept`, or shorter where fewer than `policy.negatives_minimum` would stay.
+    Positives stand for themselves; the weights of negatives sum to their number.
+
+    Args:
+        outcome: whether anything happened to each row, in canonical order, bool (n,).
+        policy: how long runs are, and the seed of the draw.
+    """
+    weights = np.ones(len(outcome))
+    negatives = np.flatnonzero(~outcome)
+    run = min(policy.negatives_per_kept, len(negatives) // policy.negatives_minimum)
+    if run < 2:
+        return weights
+    starts = np.arange(0, len(negatives), run)
+    lengths = np.minimum(run, len(negatives) - starts)
+    drawn = starts + np.random.default_rng(policy.seed).integers(0, lengths)
+    weights[negatives] = 0.0
+    weights[negatives[drawn]] = lengths
+    return weights
+
+
+def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mask) -> Rows:
     """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
     outcome = np.zeros(len(rows), dtype=np.bool_)
     outcome[rows] = training.outcome(step, rows)
-    return rows_of(training, matrix, outcome, rows)
+    return rows_of(training, spec, outcome, rows)
 
 
-def rows_of(training: TrainingSet, matrix: Array, outcome: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Rows:
-    """Return the rows of a mask; matrix, outcome and mask are of all n rows."""
-    return Rows(matrix[rows], outcome[rows], training.entity_codes[rows], day=_days(training)[rows])
+def rows_of(training: TrainingSet, spec: FeatureSpec, outcome: Mask, rows: Mask) -> Rows:
+    """Return the rows of a mask; outcome and mask are of all n rows."""
+    seen = seen_matrix(training.examples, spec, rows)
+    return Rows(seen, outcome[rows], training.entity_codes[rows], day=_days(training)[rows])
 
 
-def every_row(training: TrainingSet, matrix: Array) -> Rows:
+def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
     """Return all rows, with whether the first step happened to each; where that is not known, it counts as if it did.
 
     So a row that is thinned is one of which it is known that nothing happened.
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
-    return Rows(matrix, happened, training.entity_codes, day=_days(training))
+    return AllRows(happened, training.entity_codes, partial(seen_matrix, training.examples, spec), _days(training))
 
 
-def known_outcome(training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
+def known_outcome(training: TrainingSet, step: str) -> Mask:
     """Return whether each row reached a step, bool (n,); False where that is not known."""
     outcome, known = np.zeros(training.examples.num_rows, dtype=np.bool_), training.known(step)
     outcome[known] = training.outcome(step, known)
@@ -57,7 +196,7 @@ def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], .
     return ((training.roles.label, "lambdarank" if name == "lambdarank" else "binary"),)
 
 
-def reached_before(name: str, training: TrainingSet, step: str) -> npt.NDArray[np.bool_]:
+def reached_before(name: str, training: TrainingSet, step: str) -> Mask:
     """Return the rows that a step is learned from, bool (n,).
 
     It is known of them, and in a funnel they reached the step before.
@@ -73,20 +212,20 @@ def step_before(name: str, training: TrainingSet, step: str) -> str | None:
     return steps[place - 1] if place > 0 else None
 
 
-def from_validation_on(training: TrainingSet) -> npt.NDArray[np.bool_]:
+def from_validation_on(training: TrainingSet) -> Mask:
     """Return the rows of validation, of whichever step, bool (n,)."""
     masks = [training.validating(step) for step in training.roles.steps]
     return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
-def rows_to_tune_on(training: TrainingSet, matrix: Array, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
+def rows_to_tune_on(training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
     """Return what all formulations are tuned on: the rows of whichever step.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
     is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
-    return tuning_rows(every_row(training, matrix), is_fit, from_validation_on(training), spec, policy)
+    return tuning_rows(every_row(training, spec), is_fit, from_validation_on(training), spec, policy)
 
 
 def _days(training: TrainingSet) -> npt.NDArray[np.int64]:

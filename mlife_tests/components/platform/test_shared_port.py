@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -43,7 +44,9 @@ def test_a_run_keeps_rows_of_its_own_until_another_asks(tmp_path: Path) -> None:
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     one = in_run(platform, "one")
     churn = in_run(platform.of_model("churn_risk"), "one")
-    assert in_run(platform, "one") is one
+    with patch.object(one.warehouse, "rest") as rest:
+        assert in_run(platform, "one") is one
+    rest.assert_called_once_with()
     assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
     assert one.event_log is platform.event_log is churn.event_log
     assert one.warehouse is not platform.warehouse

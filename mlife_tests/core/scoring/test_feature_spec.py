@@ -22,6 +22,7 @@ from mlife_assets.core.scoring.feature_spec import (
     feature_hashes,
     fit_feature_spec,
     fit_rate,
+    seen_matrix,
     unseen_values,
 )
 
@@ -183,6 +184,20 @@ def test_a_spec_is_fitted_on_the_rows() -> None:
     assert matrix[:, 2].tolist() == pytest.approx([1, 2, np.nan, 1, 0, 1], nan_ok=True)
     assert matrix[:, 3].tolist() == pytest.approx([1, np.nan, np.nan, 0, 1, 1], nan_ok=True)
     assert matrix[:, 0].tolist() == pytest.approx([1, 0, np.nan, 3, 2, 0], nan_ok=True)
+
+
+def test_what_a_model_sees_of_some_rows_is_that_of_all_of_them() -> None:
+    expected = SPEC.expanded(examples_matrix(examples(), SPEC))
+    mask = np.array([True, False, True, True, False, True])
+    assert seen_matrix(examples(), SPEC).tobytes() == expected.tobytes()
+    assert seen_matrix(examples(), SPEC, mask).tobytes() == expected[mask].tobytes()
+
+
+def test_a_part_of_a_spec_has_what_its_rates_count() -> None:
+    part = SPEC.only(["click_rate"])
+    assert part == FeatureSpec(("clicks", "shown"), (), (RATE,))
+    assert np.array_equal(seen_matrix(examples(), part)[:, -1], seen_matrix(examples(), SPEC)[:, -1])
+    assert SPEC.only(["city", "none"]) == FeatureSpec(("city",), SPEC.vocabularies)
 
 
 def test_texts_of_any_arrow_type_have_the_same_codes() -> None:

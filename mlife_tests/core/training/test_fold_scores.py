@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from mlife_assets.core.training.fold_scores import (
     anchor_side,
     first_unlearned_day,
     itself,
+    scored_parts,
     side_of_folds,
     simple_of_folds,
 )
@@ -122,6 +123,26 @@ def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(
     for row, fold in enumerate((folds[1], folds[0], folds[2], folds[0])):
         assert side.probability[row] == scorers(fold.model_version).score(matrix[row : row + 1]).probability[0]
     assert side.ranking is side.probability
+
+
+def test_a_model_is_not_asked_again_about_a_row(tiny_models: ModuleType, folds: list[Fold], scorers: Any) -> None:
+    gate = gate_rows([WEEKS[0], WEEKS[1], add_days(WEEKS[1], 1), DAY], tiny_models)
+    days = gate.exposures[MODEL.roles.time].to_numpy().astype("datetime64[D]")
+    expected = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers).probability
+    known = list(scored_parts(folds[:2], gate.exposures.slice(0, 2), days[:2], {}, scorers))
+    asked = list[int]()
+
+    def scorer(version: str) -> Any:
+        def score(matrix: np.ndarray) -> Any:
+            asked.append(len(matrix))
+            return scorers(version).score(matrix)
+
+        return SimpleNamespace(feature_spec=scorers(version).feature_spec, score=score)
+
+    ranked = replace(gate, exposures=gate.exposures.slice(0))
+    found = side_of_folds("mdl_x", folds, ranked, MODEL.roles, scorer, known).probability
+    assert found.tobytes() == expected.tobytes()
+    assert asked[:2] == [1, 1], "the second row of the second fold, and that of the third"
 
 
 def test_what_is_ranked_and_what_was_shown_are_scored_apart(

@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec, seen_matrix
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (
@@ -19,7 +19,7 @@ from mlife_assets.core.training.formulations import (
     choose,
     require_both_classes,
     tune,
-    tuning_features,
+    tuning_spec,
 )
 from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
@@ -41,9 +41,8 @@ def halves(training: TrainingSet) -> np.ndarray:
     return np.unique(codes, return_inverse=True)[1] % 2
 
 
-def seen(training: TrainingSet) -> tuple[FeatureSpec, np.ndarray]:
-    spec = fit_feature_spec(training.examples, training.roles)
-    return spec, spec.expanded(examples_matrix(training.examples, spec))
+def spec_of(training: TrainingSet) -> FeatureSpec:
+    return fit_feature_spec(training.examples, training.roles)
 
 
 def without_item(training: TrainingSet) -> TrainingSet:
@@ -159,14 +158,14 @@ def test_rows_of_one_entity_share_a_code(training_set: TrainingSet, kind: str) -
     if kind == "integer":
         training = with_column(training, "user_id", np.array([int(name[1:]) for name in names]))
     everybody = np.ones(len(names), dtype=bool)
-    codes = learning_rows(training, np.zeros((len(names), 1)), "is_clicked", everybody).entity
+    codes = learning_rows(training, spec_of(training), "is_clicked", everybody).entity
     assert codes.dtype == np.int64
     assert len(set(zip(names, codes.tolist(), strict=True))) == len(set(names)) == len(set(codes.tolist()))
 
 
 def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_set: TrainingSet) -> None:
-    spec, matrix = seen(training_set)
-    tuned = [tune(name, training_set, matrix, spec, POLICY) for name in ("funnel", "binary", "lambdarank")]
+    spec = spec_of(training_set)
+    tuned = [tune(name, training_set, spec, POLICY) for name in ("funnel", "binary", "lambdarank")]
     rows = int(training_set.is_validation.sum())
     users = training_set.examples["user_id"].filter(pa.array(training_set.is_validation))
     outcome = training_set.outcome("is_applied", training_set.is_validation)
@@ -193,8 +192,8 @@ def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_se
 
 @pytest.mark.parametrize("name", ["funnel", "binary", "lambdarank"])
 def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_set: TrainingSet, name: str) -> None:
-    spec, matrix = seen(training_set)
-    found = tune(name, training_set, matrix, spec, POLICY)
+    spec = spec_of(training_set)
+    found = tune(name, training_set, spec, POLICY)
     half, judged_rows = halves(training_set), validating(training_set)
     outcome = found.steps[-1].outcome[judged_rows]
     probability = np.ones(len(outcome))
@@ -213,22 +212,24 @@ def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_
 
 def test_entities_stay_whole_and_every_formulation_has_them_in_one_order(training_set: TrainingSet) -> None:
     """A formulation held against itself under another name gains nothing, in whatever way rows are grouped."""
-    spec, matrix = seen(training_set)
-    first, again = (tune("binary", training_set, matrix, spec, POLICY) for _ in range(2))
+    spec = spec_of(training_set)
+    first, again = (tune("binary", training_set, spec, POLICY) for _ in range(2))
     assert first.log_likelihood.tobytes() == again.log_likelihood.tobytes()
     assert choose([first, again]) is first
     alone = with_column(training_set, "user_id", np.arange(training_set.examples.num_rows))
-    by_row = tune("binary", alone, matrix, spec, POLICY)
+    by_row = tune("binary", alone, spec, POLICY)
     assert by_row.log_likelihood.shape == (by_row.rows,)
     assert by_row.steps[0].raw.tobytes() == first.steps[0].raw.tobytes()
 
 
 def test_the_second_step_learns_from_those_who_reached_it_only(training_set: TrainingSet) -> None:
-    spec, matrix = seen(training_set)
-    clicked = training_set.outcome("is_clicked")
-    other = matrix.copy()
-    other[~clicked] = np.random.default_rng(1).permutation(other[~clicked])
-    trees = [tune("funnel", training_set, one, spec, POLICY).steps for one in (matrix, other)]
+    spec, clicked = spec_of(training_set), training_set.outcome("is_clicked")
+    places = np.arange(len(clicked))
+    places[~clicked] = np.random.default_rng(1).permutation(places[~clicked])
+    other = training_set
+    for name in spec.names:
+        other = with_column(other, name, training_set.examples[name].combine_chunks().take(pa.array(places)))
+    trees = [tune("funnel", one, spec, POLICY).steps for one in (training_set, other)]
     reached = trees[0][1].is_reached
     assert trees[0][1].raw[reached].tobytes() == trees[1][1].raw[reached].tobytes()
     assert trees[0][0].raw[reached].tobytes() != trees[1][0].raw[reached].tobytes()
@@ -236,7 +237,7 @@ def test_the_second_step_learns_from_those_who_reached_it_only(training_set: Tra
 
 def test_neither_gap_nor_validation_outcomes_reach_the_trees(training_set: TrainingSet) -> None:
     """With a fixed number of trees, validation scores are those of the rows before the gap alone."""
-    spec, matrix = seen(training_set)
+    spec = spec_of(training_set)
     policy = replace(POLICY, trees_maximum=1)
     for step, name, place in (("is_applied", "binary", 0), ("is_clicked", "funnel", 0), ("is_applied", "funnel", 1)):
         later = training_set.known(step) & ~training_set.fitting(step)
@@ -244,16 +245,14 @@ def test_neither_gap_nor_validation_outcomes_reach_the_trees(training_set: Train
         other[later] = np.random.default_rng(1).permutation(other[later])
         changed = with_column(training_set, step, other)
         assert (other != told(training_set, step)).any()
-        raws = [tune(name, one, matrix, spec, policy).steps[place].raw for one in (training_set, changed)]
+        raws = [tune(name, one, spec, policy).steps[place].raw for one in (training_set, changed)]
         assert raws[0].tobytes() == raws[1].tobytes()
 
 
 def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) -> None:
-    spec, matrix = seen(training_set)
+    spec = spec_of(training_set)
     for name in ("funnel", "binary"):
-        with_item, without = (
-            tune(name, one, matrix, spec, POLICY) for one in (training_set, without_item(training_set))
-        )
+        with_item, without = (tune(name, one, spec, POLICY) for one in (training_set, without_item(training_set)))
         assert with_item.log_loss == without.log_loss
 
 
@@ -263,10 +262,10 @@ def test_a_half_without_positives_is_refused(training_set: TrainingSet) -> None:
     inside = np.flatnonzero(training_set.is_validation)
     outcome[inside[halves(training_set) == 0]] = False
     training = with_column(training_set, "is_applied", outcome)
-    spec, matrix = seen(training)
+    spec = spec_of(training)
     require_both_classes("binary", training)
     with pytest.raises(NotEnoughEvidenceError):
-        tune("binary", training, matrix, spec, POLICY)
+        tune("binary", training, spec, POLICY)
 
 
 @pytest.mark.parametrize(("part", "mask"), [("fitting", "fitting"), ("validation", "validating")])
@@ -278,10 +277,10 @@ def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
     clicked = np.where(inside, value, training_set.outcome("is_clicked"))
     training = with_column(training_set, "is_clicked", clicked)
     rows = int(inside.sum())
-    spec, matrix = seen(training)
+    spec = spec_of(training)
     words = f"is_clicked has {rows if value else 0} positives in {rows} {part} rows; both classes are needed"
     for refused in (
-        lambda: tune("funnel", training, matrix, spec, POLICY),
+        lambda: tune("funnel", training, spec, POLICY),
         lambda: require_both_classes("funnel", training),
     ):
         with pytest.raises(NotEnoughEvidenceError, match=words):
@@ -290,10 +289,10 @@ def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
 
 
 def test_all_clicked_means_no_funnel_but_a_binary_model(one_class_clicks: TrainingSet) -> None:
-    spec, matrix = seen(one_class_clicks)
+    spec = spec_of(one_class_clicks)
     with pytest.raises(NotEnoughEvidenceError, match="is_clicked"):
-        tune("funnel", one_class_clicks, matrix, spec, POLICY)
-    assert tune("binary", one_class_clicks, matrix, spec, POLICY).steps[0].trees >= 1
+        tune("funnel", one_class_clicks, spec, POLICY)
+    assert tune("binary", one_class_clicks, spec, POLICY).steps[0].trees >= 1
 
 
 def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(training_set: TrainingSet) -> None:
@@ -302,8 +301,9 @@ def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(tra
     metro = np.where(held_out, "m_new", np.array(training_set.examples["metro_code"].to_pylist()))
     clicks = np.where(held_out, 7.0, training_set.examples["job_clicks_7d"].to_numpy().astype(float))
     changed = with_column(with_column(training_set, "metro_code", metro), "job_clicks_7d", clicks)
-    spec, matrix = tuning_features(changed)
-    assert spec == tuning_features(training_set)[0]
+    spec = tuning_spec(changed)
+    assert spec == tuning_spec(training_set)
+    matrix = seen_matrix(changed.examples, spec)
     assert np.isnan(matrix[held_out, spec.model_names.index("metro_code")]).all()
     assert np.isfinite(matrix[training_set.is_fit, spec.model_names.index("metro_code")]).all()
     assert matrix.shape == (changed.examples.num_rows, len(spec.model_names))

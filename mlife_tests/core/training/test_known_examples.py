@@ -309,9 +309,14 @@ def test_rows_come_in_order_of_day_and_id(pairs: list[tuple[int, str]]) -> None:
             in_order(again, "day", "id")
 
 
-@pytest.mark.parametrize("run", [1, 3, 5_000])
-def test_rows_of_a_mask_are_the_same_in_few_runs_and_in_many(run: int) -> None:
+@pytest.mark.parametrize("first", [0, 7_000])
+@pytest.mark.parametrize("run", [1, 3, 5_000, 40_000])
+def test_rows_of_a_mask_are_the_same_in_few_runs_and_in_many(run: int, first: int) -> None:
     mask = np.random.default_rng(run).random(20_000 // run + 1).repeat(run)[:20_000] < 0.5
+    mask[:first] = True
     rows = pa.table({"x": np.arange(20_000)})
     found = where(rows, pa.chunked_array([pa.array(mask)]))
     assert found.equals(rows.filter(pa.array(mask)))
+    if first:
+        one = next(chunk for chunk in found["x"].chunks if len(chunk))
+        assert one.buffers()[1].address == rows["x"].chunk(0).buffers()[1].address, "whole days are not copied"

@@ -15,7 +15,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training import search as search_module
-from mlife_assets.core.training.formulations import tune, tuning_features
+from mlife_assets.core.training.formulations import tune, tuning_spec
 from mlife_assets.core.training.search import (
     FEATURE_FRACTION,
     L2_PENALTY,
@@ -76,8 +76,7 @@ def longer(training_set: TrainingSet) -> Search:
 def test_trial_0_is_the_policy_as_it_is_and_the_rest_stays_in_bounds(training_set: TrainingSet, longer: Search) -> None:
     own = {name: getattr(LONGER, name) for name in BOUNDS}
     assert longer.trials[0].parameters == own
-    spec, matrix = tuning_features(training_set)
-    tuned = tune("binary", training_set, matrix, spec, LONGER)
+    tuned = tune("binary", training_set, tuning_spec(training_set), LONGER)
     assert longer.trials[0].log_loss == tuned.log_loss
     assert [trial.number for trial in longer.trials] == list(range(LONGER.search_trials))
     assert len({tuple(sorted(trial.parameters.items())) for trial in longer.trials}) == LONGER.search_trials

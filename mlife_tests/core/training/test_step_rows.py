@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.core.training.formulations import tuning_features
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.training.formulations import tuning_spec
 from mlife_assets.core.training.step_rows import (
     every_row,
     from_validation_on,
@@ -28,23 +29,25 @@ def test_an_outcome_that_is_not_known_counts_as_none(training_set: TrainingSet) 
 
 
 def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_set: TrainingSet) -> None:
-    matrix = np.arange(float(training_set.examples.num_rows))[:, None]
-    found = every_row(training_set, matrix)
+    spec = tuning_spec(training_set)
+    matrix = spec.expanded(examples_matrix(training_set.examples, spec))
+    found = every_row(training_set, spec)
     first = training_set.roles.steps[0]
     assert np.array_equal(found.outcome, known_outcome(training_set, first) | ~training_set.known(first))
     assert np.array_equal(
         found.day, training_set.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     )
-    mask = training_set.known(LABEL) & (matrix[:, 0] % 3 == 0)
-    some = learning_rows(training_set, matrix, LABEL, mask)
-    assert np.array_equal(some.matrix, matrix[mask])
+    mask = training_set.known(LABEL) & (np.arange(len(matrix)) % 3 == 0)
+    some = learning_rows(training_set, spec, LABEL, mask)
+    assert some.matrix.tobytes() == found.seen(mask).tobytes() == matrix[mask].tobytes()
     assert np.array_equal(some.day, found.day[mask])
     assert np.array_equal(some.outcome, training_set.outcome(LABEL, mask))
 
 
 def test_what_is_tuned_on_are_the_rows_of_whichever_step(training_set: TrainingSet) -> None:
-    spec, matrix = tuning_features(training_set)
-    found = rows_to_tune_on(training_set, matrix, spec, TrainingPolicy())
+    spec = tuning_spec(training_set)
+    found = rows_to_tune_on(training_set, spec, TrainingPolicy())
+    assert np.array_equal(found.held_out, every_row(training_set, spec).seen(from_validation_on(training_set)), True)
     fitting = np.logical_or.reduce([training_set.fitting(step) for step in training_set.roles.steps])
     assert np.array_equal(found.fit.of_all, fitting)
     assert np.array_equal(found.watched.of_all, from_validation_on(training_set))

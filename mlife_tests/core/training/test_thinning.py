@@ -10,7 +10,7 @@ import pytest
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.training.boosting import Rows, boost, predict_raw
-from mlife_assets.core.training.thinning import thinned_weights
+from mlife_assets.core.training.step_rows import thinned_weights
 
 POLICY = TrainingPolicy(negatives_per_kept=3, negatives_minimum=1_000)
 
