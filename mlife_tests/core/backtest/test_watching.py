@@ -169,6 +169,15 @@ def test_a_first_champion_of_few_rows_is_not_accused_of_what_its_fit_got_wrong(w
     assert statuses.count("alarm") <= 1
 
 
+def test_rows_of_a_window_are_explained_by_the_model_that_is_watched(watched):
+    _, learner, watcher, _ = watched()
+    twin = learner.fit(HOLDOUT)
+    one, other = reference_of(learner, watcher), watcher.reference(twin, Judged.by_one(twin, HOLDOUT), DAY)
+    assert one.columns.contribution == other.columns.contribution != ()
+    assert one.sample["strength"].equals(other.sample["strength"])
+    assert not any(one.sample[name].equals(other.sample[name]) for name in one.columns.contribution)
+
+
 def test_missing_values_are_a_fault_of_quality(watched, rows, history, store, detectors):
     table = rows()
     day = table["day"].to_numpy().astype("datetime64[D]")
