@@ -18,7 +18,7 @@ from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.doctor import doctor
-from mlife_assets.cli.exits import EXIT_CODES, MlifeGroup
+from mlife_assets.cli.exits import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
 from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.init import init
@@ -43,8 +43,9 @@ from mlife_assets.garbage import rare_collections
 app = typer.Typer(
     cls=MlifeGroup,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
@@ -52,18 +53,21 @@ for command in (demo, init, day, status, doctor, trace, sql, dev, serve, train, 
     app.command()(command)
 app.command("open")(open_pages)
 landing_app.command()(replay)
-app.add_typer(landing_app, name="landing")
-app.add_typer(log_app, name="log")
-app.add_typer(tables_app, name="tables")
-app.add_typer(models_app, name="models")
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)
 messages_app.command("one-click")(one_click)
-app.add_typer(messages_app, name="messages")
-app.add_typer(plan_app, name="plan")
-app.add_typer(panel_app, name="panel")
-app.add_typer(keys_app, name="keys")
-app.add_typer(backup_app, name="backup")
+for group, name in (
+    (landing_app, "landing"),
+    (log_app, "log"),
+    (tables_app, "tables"),
+    (models_app, "models"),
+    (messages_app, "messages"),
+    (plan_app, "plan"),
+    (panel_app, "panel"),
+    (keys_app, "keys"),
+    (backup_app, "backup"),
+):
+    app.add_typer(group, name=name, cls=Commands)
 app.add_typer(infra_app, name="infra")
 
 

@@ -44,11 +44,22 @@ MEANINGS = {
     ExitCode.BLOCKED: "the governor blocked the day, so nothing was scored or sent",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
 }
-EXIT_CODES = "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meaning in MEANINGS.items())])
-"""For the end of a help text, where an empty line makes a new line."""
+EXIT_CODES = "\b\n" + "\n".join(["Exit codes:", *(f"{code:<3}  {meaning}" for code, meaning in MEANINGS.items())])
+"""For the end of a help text, where `\\b` keeps the lines of a paragraph."""
+HELP_WIDTH = 120
 
 
-class MlifeGroup(TyperGroup):
+class Commands(TyperGroup):
+    """A group of commands, whose help says of each what it does in a whole sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=1_000)) for name, one in found if one is not None])
+
+
+class MlifeGroup(Commands):
     """A group of commands that prints errors on purpose in one sentence, on stderr."""
 
     def invoke(self, ctx: Any) -> Any:

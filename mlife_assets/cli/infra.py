@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from mlife_assets.cli.exits import Commands
 from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import answer_console, print_json, progress
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlife_assets.core.delivery.stack_inputs import InfraFiles
 
 
-class AwsGroup(TyperGroup):
+class AwsGroup(Commands):
     """A group of commands in which what AWS refuses is an error on purpose."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_WIDTH = 160
 SECONDS_BETWEEN_LINES = 10.0
@@ -27,12 +29,16 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def answer_console() -> Console:
     """Return the console of stdout; wide when it is no terminal, so that ids are not cut."""
+    from rich.console import Console
+
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
 
 def side_console() -> Console:
     """Return the console of stderr."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, markup=False)
 
 
@@ -171,6 +177,7 @@ def _shown(pace: Pace, console: Console, *, waits: bool = False) -> Iterator[Non
             yield
         return
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task
+    from rich.table import Column
     from rich.text import Text
 
     class Words(ProgressColumn):
@@ -182,7 +189,8 @@ def _shown(pace: Pace, console: Console, *, waits: bool = False) -> Iterator[Non
             task.completed = pace.share
             return super().render(task) if pace.steps else Text("")
 
-    with Progress(SpinnerColumn(), Bar(), Words(), console=console, transient=True) as bar:
+    words = Words(table_column=Column(no_wrap=True))  # where there is little room, the bar is shorter
+    with Progress(SpinnerColumn(), Bar(), words, console=console, transient=True) as bar:
         bar.add_task("", total=1.0)
         yield
 

@@ -129,6 +129,16 @@ def test_a_bar_can_be_drawn_on_the_console_that_is_printed_on(monkeypatch):
     assert "a row" in answer.file.getvalue()
 
 
+def test_a_bar_is_one_line_in_a_narrow_terminal(monkeypatch):
+    answer = Console(file=io.StringIO(), force_terminal=True, width=60)
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    with progress("replaying, days", 2, answer) as advance:
+        advance()
+        advance()
+    drawn = re.sub(r"\x1b\[[\d;?]*\w", "", answer.file.getvalue())
+    assert re.search(r"replaying, days: 2 of 2, 0 s, about 5 s left *$", drawn, re.MULTILINE), drawn
+
+
 def test_the_answer_is_wide_and_plain_where_no_person_looks(capsys):
     console = answer_console()
     console.print("[red]as it is[/red]")

@@ -19,7 +19,7 @@ from mlife_assets.cli.serve import champion_providers, serving_versions
 LEARNS = ("lightgbm", "matplotlib", "nannyml", "numba", "ortools", "scipy", "shap", "sklearn", "statsmodels")
 BUILDS = ("agate", "dagster_dbt", "dbt", "duckdb", "mashumaro", "networkx", "sqlglot")
 READS = ("numpy", "pandas", "pyarrow", "sqlalchemy", "alembic")
-SHOWS = ("cryptography", "jinja2", "phonenumbers", "pydantic", "yaml")
+SHOWS = ("cryptography", "jinja2", "phonenumbers", "pydantic", "pydantic_settings", "rich", "yaml")
 ALL = (*LEARNS, *BUILDS, *READS, *SHOWS, "dagster", "starlette", "mlife_assets.market", "mlife_assets.adapters")
 
 LOOK = "import atexit, sys; atexit.register(lambda: print('\\n' + ' '.join(sys.modules), file=sys.stderr))\n"
