@@ -32,9 +32,8 @@ from mlife_assets.adapters.mailboxes import (
     SmtpMailbox,
     SmtpServer,
 )
-from mlife_assets.adapters.mailboxes.journal import has_entries
-from mlife_assets.adapters.mailboxes.relay_checkup import SETTING as RELAY
-from mlife_assets.adapters.mailboxes.relay_checkup import look_at_relay
+from mlife_assets.adapters.mailboxes.smtp import SETTING as RELAY
+from mlife_assets.adapters.mailboxes.smtp import has_entries, look_at_relay
 from mlife_assets.adapters.people_file import SETTING as CONTACTS
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.private_files import private_file, private_folder

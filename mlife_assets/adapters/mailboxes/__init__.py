@@ -1,8 +1,7 @@
 """Mailboxes: gateways of the channel `email`."""
 
 from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
-from mlife_assets.adapters.mailboxes.journal import SendJournal
 from mlife_assets.adapters.mailboxes.returned_folder import ReturnedFolder
-from mlife_assets.adapters.mailboxes.smtp import SmtpMailbox, SmtpServer
+from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox, SmtpServer
 
 __all__ = ["FolderMailbox", "MailFaults", "ReturnedFolder", "SendJournal", "SmtpMailbox", "SmtpServer"]

@@ -1,6 +1,6 @@
 """The address of a relay: which mail server takes our mails, and how it is spoken to.
 
-Belongs here: what `MLIFE_MAIL_RELAY` may say. Does not belong here: connections (`mailboxes.smtp_session`), the
+Belongs here: what `MLIFE_MAIL_RELAY` may say. Does not belong here: connections (`mailboxes.smtp`), the
 environment (`deployment_settings`).
 
 Concept: the scheme says how the way is secured, so that no address is in the clear by leaving something out. An address
