@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlife_assets.adapters.owners_file import OwnersFile, State
-from mlife_assets.adapters.owners_table import USER_ID, owners_table, row_of
+from mlife_assets.adapters.owners_table import USER_ID, OwnersFile, State, owners_table, row_of
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN

@@ -1,10 +1,15 @@
 """A table about people that the owner of a deployment keeps: Parquet or CSV.
 
-Belongs here: judging what every such table must have. Does not belong here: where it lies (`owners_file`), what its
-columns mean (`people_file`, `audit_file`).
+Belongs here: judging what every such table must have; its bytes, whether they were changed, who else may read them.
+Does not belong here: what its columns mean (`people_file`, `audit_file`), what an address may say
+(`deployment_settings`).
 
 Concept: the table is somebody's record about real people, so it is read and never written, and no error repeats a value
 of it: it names column and row. What a library raises may hold a whole row, so it is not chained to what is raised here.
+
+A reader remembers the state of what it read, and gets bytes only where that is another now: time and size of a file,
+the ETag of an object, which one request compares and hands over. What is gone or cannot be read is an error, also where
+it was read before: an old book would text people who have left it.
 """
 
 from __future__ import annotations
@@ -12,14 +17,26 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import obstore
 import pyarrow as pa
 import pyarrow.parquet
+from obstore.exceptions import BaseError, NotModifiedError
+from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 
-from mlife_assets.adapters.owners_file import OwnersFile
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.adapters.s3_bucket import FEW_RETRIES, bucket_fault, is_bucket_missing, is_object_denied, open_bucket
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, PermanentError
+from mlife_assets.core.storage_places import Bucket
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+    from obstore.store import S3Store
 
 USER_ID = "user_id"
+State = tuple[int, int] | str | None
 
 
 def owners_table(file: OwnersFile, data: bytes, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
@@ -134,3 +151,90 @@ def _require_once(file: OwnersFile, names: Sequence[str], known: Sequence[str]) 
     """Raise InvalidInputError where a column that is read is there twice."""
     if twice := [name for name in known if names.count(name) > 1]:
         raise InvalidInputError(f"{file.setting}: {file.name} has the column {twice[0]} twice; keep one of them")
+
+
+class OwnersFile:
+    """A file, or an object: a `Bucket` whose prefix is the whole key.
+
+    Args:
+        place: where it is.
+        setting: the variable that says so.
+    """
+
+    def __init__(self, place: Path | Bucket, setting: str) -> None:
+        """Remember the place; nothing is read yet."""
+        self.setting = setting
+        self._place = place
+        self._store: S3Store | None = None
+
+    @property
+    def name(self) -> str:
+        """Return how errors name it."""
+        return self._place.url if isinstance(self._place, Bucket) else self._place.name
+
+    def changed(self, seen: State) -> tuple[State, bytes] | None:
+        """Return its state and its bytes; None where the state is the one that was seen.
+
+        Raises:
+            NotFoundError: it is not there.
+            InvalidInputError: others can read the file, or nobody can.
+            PermanentError: the key may not read the object, or the bucket is not there.
+            TransientError: the bucket does not answer.
+        """
+        place = self._place
+        return self._of_object(place, seen) if isinstance(place, Bucket) else self._of_file(place, seen)
+
+    def unreadable(self, kind: str) -> InvalidInputError:
+        """Return the error of something that is no table."""
+        return InvalidInputError(
+            f"{self.setting}: {self.name} cannot be read ({kind}); write it as Parquet, or as CSV with a header and "
+            "the ending .csv"
+        )
+
+    def _of_file(self, path: Path, seen: State) -> tuple[State, bytes] | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            found = None
+        except OSError as error:  # it names the file, and nothing in it
+            raise InvalidInputError(
+                f"{self.setting}: {path.name} cannot be looked at ({error.strerror}); grant read"
+            ) from error
+        if found is None:
+            raise NotFoundError(f"{self.setting}: there is no file {path}; write it there, or correct the setting")
+        if (state := (found.st_mtime_ns, found.st_size)) == seen:
+            return None
+        if found.st_mode & 0o077:
+            raise InvalidInputError(f"{self.setting}: others can read or write {path.name}; run `chmod 600` on it")
+        try:
+            return state, path.read_bytes()
+        except OSError as error:
+            kind = type(error).__name__
+        raise self.unreadable(kind)
+
+    def _of_object(self, place: Bucket, seen: State) -> tuple[State, bytes] | None:
+        options: GetOptions = {"if_none_match": seen} if isinstance(seen, str) else {}
+        if self._store is None:
+            self._store = open_bucket(replace(place, prefix=""), retries=FEW_RETRIES)
+        try:
+            found = obstore.get(self._store, place.prefix, options=options)
+            return found.meta["e_tag"], bytes(found.bytes())
+        except NotModifiedError:
+            return None
+        except (BaseError, OSError) as error:
+            fault = self._fault(error)
+        raise fault
+
+    def _fault(self, error: Exception) -> MlifeError:
+        """Return what the bucket's failure means to people; its own words, which may repeat a token, do not go on."""
+        if is_bucket_missing(error):
+            return PermanentError(f"{self.setting}: there is no bucket of {self.name}; make it, or correct the setting")
+        if isinstance(error, ObstoreNotFoundError | FileNotFoundError):
+            return NotFoundError(f"{self.setting}: there is no object {self.name}; upload it, or correct the setting")
+        if is_object_denied(error):
+            return PermanentError(
+                f"{self.setting}: {self.name} may not be read; grant s3:GetObject on it, s3:ListBucket on its bucket "
+                "and kms:Decrypt on its key"
+            )
+        fault = bucket_fault(self.name, error)
+        return type(fault)(f"{self.setting}: {self.name} cannot be read: {fault}")

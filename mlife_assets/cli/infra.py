@@ -223,8 +223,7 @@ def smoke(
         said = _checked(inside, json.loads(places or "{}"))
         print_json({inside: said}) if as_json else answer_console().print(f"ok: {inside}: {said}", soft_wrap=True)
         return
-    from mlife_assets.adapters.delivery.smoke import CHECKS
-    from mlife_assets.adapters.delivery.smoke_places import places_of
+    from mlife_assets.adapters.delivery.smoke import CHECKS, places_of
 
     files = _files(infra)
     tasks = _tasks(files, environment)
@@ -246,8 +245,7 @@ def smoke(
 def _checked(name: str, places: dict[str, Any]) -> str:
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.delivery.aws import clients
-    from mlife_assets.adapters.delivery.smoke import CHECKS, Inside
-    from mlife_assets.adapters.delivery.smoke_places import handed_over
+    from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, handed_over
     from mlife_assets.components.graph.model_jobs import LARGE_TASK
     from mlife_assets.core.errors import InvalidInputError
 

@@ -1,7 +1,8 @@
 """What proves a deployed environment, each check as a task inside it.
 
-Belongs here: the checks, in the order in which they are shown. Does not belong here: where things are (`smoke_places`),
-starting checks (`adapters.delivery.run_tasks`), launching a Dagster run (`components.running.launched_job`).
+Belongs here: the checks, in the order in which they are shown, and where in an environment the things are that they
+ask. Does not belong here: starting checks (`adapters.delivery.run_tasks`), launching a Dagster run
+(`components.running.launched_job`).
 
 Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes
 that are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing
@@ -10,8 +11,8 @@ but its good name. A denial must be an explicit one, of the bucket: a role that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from http.client import HTTPSConnection
 from typing import Any
@@ -19,8 +20,8 @@ from typing import Any
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
-from mlife_assets.adapters.delivery.smoke_places import SmokePlaces
 from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 
@@ -258,3 +259,57 @@ def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
     if code != wanted or (code == "AccessDenied" and DENIED_BY_A_STATEMENT not in said):
         raise IntegrityError(f"{what} is answered with {said or 'success'} and not with {wanted} by a statement")
     return f"{what} is refused"
+
+
+@dataclass(frozen=True)
+class SmokePlaces:
+    """Where things are in one environment.
+
+    Attributes:
+        ui: name of the UI.
+        log_in: where the UI sends who has not logged in.
+        event_log: the log's bucket.
+        log_heads: the witness's bucket.
+        people: the bucket of contact book and audit table.
+        people_key: ARN of its key.
+        workgroup: of Athena.
+        alerts: ARN of the topic.
+        runs_days: whether days run by themselves there; where they do not, nothing new is asked for.
+    """
+
+    environment: str
+    region: str
+    ui: str
+    log_in: str
+    event_log: str
+    log_heads: str
+    people: str
+    people_key: str
+    workgroup: str
+    alerts: str
+    runs_days: bool
+
+
+def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
+    """Return where things are, by the files and by what the stacks wrote into Parameter Store."""
+    ssm, given = of("ssm"), files.parameters[environment]
+    region, account = files.accounts["region"], account_of(files, environment, "environment")
+    return SmokePlaces(
+        environment=environment,
+        region=region,
+        ui=given["DomainName"],
+        log_in=given["OidcAuthorizationEndpoint"],
+        event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
+        log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
+        people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],
+        people_key=ssm.get_parameter(Name="/mlife/people/key-arn")["Parameter"]["Value"],
+        workgroup=ssm.get_parameter(Name="/mlife/catalog/workgroup")["Parameter"]["Value"],
+        alerts=f"arn:aws:sns:{region}:{account}:mlife-alerts",
+        runs_days=str(given["DaysRunByThemselves"]).lower() == "true",
+    )
+
+
+def handed_over(places: Mapping[str, Any]) -> SmokePlaces:
+    """Return places as another process wrote them; a newer release may name more, where an older image runs again."""
+    known = {field.name for field in fields(SmokePlaces)}
+    return SmokePlaces(**{name: value for name, value in places.items() if name in known})

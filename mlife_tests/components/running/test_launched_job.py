@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlife_assets.adapters.delivery.smoke_places import SmokePlaces
+from mlife_assets.adapters.delivery.smoke import SmokePlaces
 from mlife_assets.cli import infra
 from mlife_assets.components.graph.model_jobs import LARGE_TASK
 from mlife_assets.components.running import launched_job
