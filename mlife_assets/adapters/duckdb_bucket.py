@@ -1,6 +1,6 @@
 """Letting a DuckDB connection read a lake in a bucket.
 
-Belongs here: loading the extension (`duckdb_extension`), setting the key. Does not belong here: whose connection it is
+Belongs here: finding and loading the extension, setting the key. Does not belong here: whose connection it is
 (`dbt_bucket`, `sql_session`), which files are read.
 
 Concept: the key goes from settings to the connection, limited to the lake's prefix, and nowhere else.
@@ -9,10 +9,12 @@ Concept: the key goes from settings to the connection, limited to the lake's pre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlife_assets.adapters.duckdb_extension import extension_path
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.storage_places import Credentials
 
 if TYPE_CHECKING:
@@ -67,3 +69,20 @@ def _options(place: str, key: Credentials, environment: Mapping[str, str]) -> st
 
 def _escaped(value: str) -> str:
     return value.replace("'", "''")
+
+
+def extension_path() -> Path:
+    """Return the extension of the running DuckDB. Raises MissingExtraError or InvalidInputError."""
+    try:
+        import duckdb
+        import duckdb_extension_httpfs
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from error
+    folder = Path(str(duckdb_extension_httpfs.__file__)).parent / "extensions"
+    path = folder / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
+    if not path.exists():
+        there = ", ".join(sorted(one.name.removeprefix("v") for one in folder.glob("v*")))
+        raise InvalidInputError(
+            f"duckdb is {duckdb.__version__}, duckdb-extension-httpfs is for {there}; install the same version of both"
+        )
+    return path

@@ -1,7 +1,7 @@
 """Clients of AWS by the role of the task, and what AWS refuses, as errors that say what to do.
 
-Belongs here: making a client, the key that a role gives for a while, what codes mean. Does not belong here: what is
-asked of a service (a module each), S3's own answers (`s3_bucket`).
+Belongs here: making a client, the key that a role gives for a while, reading a secret, what codes mean. Does not belong
+here: what is asked of other services (a module each), S3's own answers (`s3_bucket`).
 
 Concept: nobody hands a key over, so there is none to leak: botocore asks the task for the key of its role, and again
 before that ends. The words of an answer never go on; its code and the call say enough.
@@ -123,3 +123,16 @@ def _session() -> Any:
     except ModuleNotFoundError as missing:
         raise missing_extra(missing) or missing from missing
     return boto3.Session()
+
+
+def read_secret(name: str, region: str, *, setting: str) -> str:
+    """Return a secret's text; `setting` is what names it.
+
+    Raises:
+        NotFoundError, PermanentError, TransientError: it is not there, or may not be read; names the setting.
+    """
+    with aws_errors_explained(setting, "secretsmanager:GetSecretValue"):
+        answer = client("secretsmanager", region).get_secret_value(SecretId=name)
+    if not (text := answer.get("SecretString")):
+        raise PermanentError(f"{setting}: the secret holds no text; name the one that the stacks made")
+    return str(text)

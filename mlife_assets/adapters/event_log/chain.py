@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from threading import Lock
 
 from mlife_assets.adapters.event_log.additions import last_number
-from mlife_assets.adapters.event_log.hours import last_of_hours, listed_in_hour
 from mlife_assets.adapters.event_log.layout import CHAIN, content_hash, hour_of_key, manifest_key
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
@@ -26,6 +25,8 @@ from mlife_assets.adapters.event_log.manifests import (
     decode_manifest,
     encode_manifest,
     is_authentic,
+    last_of_hours,
+    listed_in_hour,
 )
 from mlife_assets.adapters.event_log.reading import READERS, read_at_once, readers_of
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError, TransientError

@@ -1,7 +1,7 @@
 """The bytes of manifests: of the chain, and of the hours of release 0.1.0.
 
-Belongs here: the only bytes that stand for a manifest, and reading them back. Does not belong here: adding one
-(`chain`), what is missing or extra (`verification`).
+Belongs here: the only bytes that stand for a manifest, and reading them back; finding those of hours, which nothing
+writes any more. Does not belong here: adding one (`chain`), what is missing or extra (`verification`).
 
 Concept: a manifest lists data files with their hashes and carries the hash of the manifest that was written before it,
 whatever their hours. It hashes itself, so that a damaged one is named and not its successor, and carries a keyed hash
@@ -12,13 +12,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_key, manifest_key
+from mlife_assets.adapters.event_log.layout import (
+    MANIFESTS,
+    content_hash,
+    hour_manifest_key,
+    manifest_key,
+    parse_hour_manifest_key,
+)
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.ports import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -161,3 +169,25 @@ def _keyed(own_hash: str, key: bytes) -> str:
 
 def _line(content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
+    """Return the last manifest of each hour of release 0.1.0. Raises `IntegrityError` when one is damaged."""
+    last: dict[str, str] = {}
+    for key in store.list(MANIFESTS):
+        place = parse_hour_manifest_key(key)
+        if place is not None:
+            last[place[0]] = key
+    links = []
+    for key in last.values():
+        data = store.get(key)
+        decode_hour_manifest(key, data)
+        links.append(Link(key, content_hash(data)))
+    return tuple(links)
+
+
+def listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
+    """Yield what the manifests of an hour list. Raises `IntegrityError` when one is damaged."""
+    for key in store.list(f"{MANIFESTS}/{hour}"):
+        if parse_hour_manifest_key(key) is not None:
+            yield from decode_hour_manifest(key, store.get(key)).entries

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.aws import clients
+from mlife_assets.adapters.aws.clients import read_secret
 from mlife_assets.core.errors import MlifeError, NotFoundError, PermanentError, TransientError
 
 pytestmark = pytest.mark.aws
+REGION = "eu-west-1"
 
 
 def refused(code: str, status: int = 400) -> Exception:
@@ -65,3 +67,19 @@ def test_without_a_role_nothing_is_guessed(aws: Any, monkeypatch: pytest.MonkeyP
     clients._session.cache_clear()
     with pytest.raises(PermanentError, match=r"the task has no role, .*start it with the role"):
         clients.role_key()
+
+
+def test_a_secret_is_read_by_name_or_arn(aws: Any) -> None:
+    made = aws.client("secretsmanager").create_secret(Name="mlife/number-hash-key", SecretString="abc")
+    for name in ("mlife/number-hash-key", made["ARN"]):
+        assert read_secret(name, REGION, setting="MLIFE_NUMBER_HASH_KEY") == "abc"
+
+
+def test_one_that_is_missing_elsewhere_or_no_text_is_named(aws: Any) -> None:
+    aws.client("secretsmanager").create_secret(Name="bytes", SecretBinary=b"abc")
+    with pytest.raises(NotFoundError, match=r"MLIFE_X: there is no such thing here .*correct it, or AWS_REGION"):
+        read_secret("none", REGION, setting="MLIFE_X")
+    with pytest.raises(NotFoundError, match="MLIFE_X"):
+        read_secret("bytes", "us-east-1", setting="MLIFE_X")
+    with pytest.raises(PermanentError, match="MLIFE_X: the secret holds no text; name the one"):
+        read_secret("bytes", REGION, setting="MLIFE_X")

@@ -13,9 +13,15 @@ import pytest
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
 from mlife_assets.adapters.event_log.chain import Chain
-from mlife_assets.adapters.event_log.hours import last_of_hours
 from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
-from mlife_assets.adapters.event_log.manifests import Entry, Link, Manifest, decode_manifest, encode_manifest
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    Link,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+    last_of_hours,
+)
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from mlife_assets.adapters.duckdb_extension import extension_path
+from mlife_assets.adapters.duckdb_bucket import extension_path
 from mlife_assets.core.errors import InvalidInputError, MissingExtraError
 
 
