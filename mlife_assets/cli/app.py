@@ -23,8 +23,7 @@ from mlife_assets.cli.inbox import employers, inbox, review, vet
 from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.init import init
 from mlife_assets.cli.keys import keys_app
-from mlife_assets.cli.landing import landing_app
-from mlife_assets.cli.landing_replay import replay
+from mlife_assets.cli.landing import landing_app, replay
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
