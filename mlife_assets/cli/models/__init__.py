@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from mlife_assets.cli.models.inspection import diff, show
-from mlife_assets.cli.models.overview import history, list_models
-from mlife_assets.cli.models.service import promote, rollback
-from mlife_assets.cli.models.travel import export_version, import_version
+from mlife_assets.cli.models.inspection import diff, history, list_models, show
+from mlife_assets.cli.models.service import export_version, import_version, promote, rollback
 
 models_app = typer.Typer(no_args_is_help=True, help="List, show, compare and move models; promote one or roll back.")
 models_app.command("list")(list_models)

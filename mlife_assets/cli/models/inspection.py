@@ -1,9 +1,11 @@
-"""`mlife models show` and `mlife models diff`.
+"""`mlife models list`, `history`, `show` and `diff`.
 
-Belongs here: everything on record about one version, and what differs between two. Does not belong here: finding the
-differences (`core.training.model_diff`), changing who serves (`service`).
+Belongs here: all versions at a glance, all changes and verdicts in time, everything on record about one version, and
+what differs between two. Does not belong here: finding the differences (`core.training.model_diff`), changing who
+serves (`service`).
 
-Concept: an artifact is verified before a word of it is printed, so what is shown is what would serve.
+Concept: an artifact is verified before a word of it is printed, so what is shown is what would serve. Refusals are
+listed like promotions: they explain why a newer version does not serve.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.models.records import card_place, reference_fault, registration, reigns
 from mlife_assets.cli.options import AsJson, Home, Model, open_model
 from mlife_assets.cli.output import answer_console, moment, print_json
 from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
+from mlife_assets.core.errors import IntegrityError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.training.model_diff import ModelDiff
 
 FEATURES_SHOWN = 20
@@ -190,3 +193,116 @@ def _print_pairs(console: Console, pairs: list[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         console.print(f"  {name:<{width}}  {value}", soft_wrap=True)
+
+
+def list_models(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List all registered models, oldest first, and mark the champion.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    platform = open_model(home, model)
+    champion = platform.registry.champion()
+    judged = {row["model_version"]: row for row in verdicts(platform)}
+    names = ("as_of_date", "training_start_date", "training_end_date", "examples", "positives", "training_data_hash")
+    rows = [
+        {
+            "model_version": row["model_version"],
+            **{name: row[name] for name in names},
+            "registered_at": row["observed_at"],
+            "gate": judged[row["model_version"]]["outcome"] if row["model_version"] in judged else None,
+            "is_champion": row["model_version"] == champion,
+        }
+        for row in platform.registry.versions()
+    ]
+    if as_json:
+        print_json({"champion": champion, "models": rows})
+        return
+    from rich.table import Table
+
+    table = Table("", "model_version", "as of", "trained on", "examples", "positives", "gate", box=None)
+    for row in rows:
+        table.add_row(
+            "*" if row["is_champion"] else "",
+            row["model_version"],
+            str(row["as_of_date"]),
+            f"{row['training_start_date']} to {row['training_end_date']}",
+            f"{row['examples']:,}",
+            f"{row['positives']:,}",
+            outcome_words(judged.get(row["model_version"])),
+        )
+    console = answer_console()
+    console.print(table)
+    console.print("* champion" if champion else "No model was promoted yet.")
+
+
+def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Show which model served when, who decided that and why, and every verdict of the gate.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    platform = open_model(home, model)
+    changes = [asdict(reign) for reign in platform.registry.history()]
+    judged = verdicts(platform)
+    if as_json:
+        print_json({"champion": platform.registry.champion(), "changes": changes, "verdicts": judged})
+        return
+    entries: list[tuple[Any, int, str, list[str]]] = []
+    for row in judged:
+        title = f"gate: {outcome_words(row)}  {row['model_version']}"
+        entries.append((row["decided_at"], 0, title, row["sentences"]))
+    for change in changes:
+        title = f"{change['kind'].replace('_', ' ')}  {change['model_version']}"
+        if change["previous_version"]:
+            title += f"  (before: {change['previous_version']})"
+        entries.append((change["since"], 1, title, [f"by {change['actor']}: {change['reason']}"]))
+    console = answer_console()
+    for at, place, title, lines in sorted(entries, key=lambda entry: entry[:3]):
+        console.print(f"{moment(at)}  {title}", style="bold" if place else "", soft_wrap=True)
+        for line in lines:
+            console.print(f"    {line}", soft_wrap=True)
+    if not entries:
+        console.print("No model was judged or promoted yet.")
+
+
+def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
+    """Return when a version served: since, until (None while it serves), how, by whom, why; oldest first."""
+    history = platform.registry.history()
+    ends = [*(reign.since for reign in history[1:]), None][: len(history)]
+    return [
+        asdict(reign) | {"until": until}
+        for reign, until in zip(history, ends, strict=True)
+        if reign.model_version == model_version
+    ]
+
+
+def registration(platform: ModelPlatform, model_version: str) -> dict[str, Any]:
+    """Return the registration of a registered version."""
+    return next(row for row in platform.registry.versions() if row["model_version"] == model_version)
+
+
+def card_place(platform: ModelPlatform, model_version: str) -> str | None:
+    """Return where the card of a version lies, as a path or an address; None when there is none."""
+    key = platform.registry.card_key(model_version)
+    if not platform.lake.exists(key):
+        return None
+    return f"{platform.settings.lake_name}/{key}"
+
+
+def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:
+    """Return why monitoring cannot read what normal looks like to a version, and the remedy; None where it can.
+
+    With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
+    """
+    from mlife_assets.components.monitoring.inputs import reference_source
+    from mlife_assets.core.monitoring.reference import is_readable
+
+    try:
+        found = reference_source(platform, model_version)
+    except IntegrityError as error:
+        return str(error)
+    if found is not None and is_readable(found[2]):
+        return None
+    if imports(platform, model_version) if found is None else found[0] is not platform.model_tables:
+        return "export it again where it served, with a reference that this mlife reads, and import that"
+    day = registration(platform, model_version)["as_of_date"] if found is None else found[1]
+    return f"materialize {platform.reference} for {day} before"
