@@ -122,7 +122,7 @@ def site_config(settings: Settings) -> uvicorn.Config:
 
 def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
     """Return how the site of a project's models is served: their overview and their cards."""
-    from mlife_assets.cli.project_pages import ProjectPages
+    from mlife_assets.cli.project_status import ProjectPages
     from mlife_assets.serving.connections import server_config
     from mlife_assets.serving.site.app import create_site
 

@@ -87,7 +87,7 @@ def status(
 def _gauges(home: Path | None) -> str:
     """Return the gauges of a home, of the job board or of a project. Raises NotFoundError when nothing has run."""
     from mlife_assets.cli.home_pages import HomePages
-    from mlife_assets.cli.project_pages import ProjectPages
+    from mlife_assets.cli.project_status import ProjectPages
     from mlife_assets.settings import RUNBOOKS_FOLDER
 
     project = project_settings(home)
