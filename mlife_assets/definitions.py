@@ -23,16 +23,14 @@ from mlife_assets.components.application import Application
 from mlife_assets.components.events import event_catalog
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
-from mlife_assets.components.graph.alert_delivery import alert_delivery_job
 from mlife_assets.components.graph.application_graph import ApplicationGraph
-from mlife_assets.components.graph.due_days import build_due_days_sensor
+from mlife_assets.components.graph.due_days import build_due_days_sensor, build_next_day_sensor, last_partition
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.next_partition import build_next_day_sensor, last_partition
 from mlife_assets.components.graph.partitions import DAILY, with_days
 from mlife_assets.components.graph.pruning import pruning_job
 from mlife_assets.components.graph.schedules import build_schedules
-from mlife_assets.components.graph.sensors import SENSORS
+from mlife_assets.components.graph.sensors import SENSORS, alert_delivery_job
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.metrics import marts_on_athena

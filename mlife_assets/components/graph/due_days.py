@@ -1,20 +1,29 @@
-"""The sensor that runs days when their time has come, where nobody asks for them.
+"""Which day can run next: where nobody asks for days a sensor runs them, elsewhere the UI offers the next one.
 
-Belongs here: finding out how far a home has come, asking for the run that is due. Does not belong here: the decision
-(`core.due_days`), when a file of a day that ran is late (`sensors`).
+Belongs here: finding out how far a home has come, asking for the run that is due; where the partitions of a code
+location end, and the sensor that moves that end. Does not belong here: the decision (`core.due_days`), when a file of a
+day that ran is late (`sensors`), what partitions are (`partitions`).
 
 Concept: a schedule asks for the day of a tick, and a tick that was missed is gone. This looks at the clock and at what
 has landed, so whatever was missed is asked for, oldest first, and nothing while another run is on its way. It takes the
 place of the daily schedule where time is real.
+
+The embedded world has a clock of its own, so there "Latest" is the next day that can run and not today's date. The end
+is fixed when the code location is loaded. When a day has run, by whatever process, or the machine's date has changed,
+the sensor asks the server that holds the location to load it again; the UI and the daemon follow that server. Where
+time is real, partitions follow the machine's clock, or the one in a file by which somebody tries days out.
 """
 
+import logging
+import threading
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlife_assets.components.graph.alerts import INTERVAL_SECONDS
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.graph.jobs import DAILY_JOB, history_job
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import attempts_of, next_request
@@ -23,14 +32,19 @@ from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.present import newest_day, next_day
 from mlife_assets.core.due_days import DueWork, Progress, due_work
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.errors import MlifeError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
+
+if TYPE_CHECKING:
+    from dagster._core.remote_origin import CodeLocationOrigin
 
 NAME = "due_days_sensor"
 RETRY_WAIT_MINUTES = (10, 60)
 DAILY_EVENT_TYPES = frozenset({"impression", "click", "apply", "user_snapshot"})
 """What each day of history has a file of, an empty one if nothing happened."""
 JOBS = {"history": history_job.name, "first_model": RETRAINING_JOB, "day": DAILY_JOB}
+RELOAD_SECONDS = 10
+_LOGGER = logging.getLogger(__name__)
 
 
 def build_due_days_sensor(
@@ -44,7 +58,7 @@ def build_due_days_sensor(
     @dg.sensor(
         name=NAME,
         jobs=[job for job in jobs if job.name in JOBS.values()],
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=RELOAD_SECONDS,
         default_status=status,
         description="Runs each day whose time has come and whose files were delivered, oldest first, one at a time.",
     )
@@ -121,3 +135,63 @@ def _is_tried(instance: dg.DagsterInstance, day: date, platform: Platform) -> bo
     runs = attempts_of(instance, cause, platform.clock.now())
     is_given_up = len(runs) > len(RETRY_WAIT_MINUTES) and all(run.state == "failed" for run in runs)
     return is_given_up or any(run.state == "succeeded" for run in runs)
+
+
+def last_partition(platform: Platform) -> date | None:
+    """Return the last day that has a partition, None where partitions follow the machine's clock.
+
+    Until a model serves that is the last day of history, which history_job lands and retraining_job trains on; from
+    then on it is the next day that can run.
+    """
+    settings = platform.settings
+    if not platform.is_simulated and settings.clock_file is not None:
+        return platform.clock_day
+    if settings.environment == "prod" or not platform.is_simulated:
+        return None
+    history_end = add_days(settings.first_lived_date, -1)
+    lake = settings.lake_place
+    if isinstance(lake, Path) and not (lake / "events").is_dir():  # asking the registry would make the folder
+        return history_end
+    try:
+        return history_end if platform.registry.champion() is None else next_day(platform)
+    except MlifeError as error:  # people need the UI most when the log is damaged
+        _LOGGER.warning("Which day comes next cannot be read, so partitions follow the machine's clock: %s", error)
+        return None
+
+
+def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorDefinition:
+    """Return the sensor of a code location whose partitions end with `loaded`, counted from the day `loaded_on`."""
+    is_asked = threading.Lock()
+    """Held while this process waits to be replaced, so that a slow reload is asked for once."""
+
+    @dg.sensor(
+        minimum_interval_seconds=RELOAD_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Loads the code location again when a day has run, so that the last partition is the next day.",
+    )
+    def next_day_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
+        last = last_partition(platform)
+        if last is None:
+            return dg.SkipReason("partitions follow the machine's clock, or which day comes next cannot be read")
+        if last == loaded and SystemClock().now().date() == loaded_on:
+            return dg.SkipReason(f"{last} can run next, and it is the last partition")
+        origin = context.code_location_origin
+        if origin is None:
+            return dg.SkipReason(f"{last} can run next; no server holds this code location, so nothing is reloaded")
+        if is_asked.acquire(blocking=False):  # this very process is replaced, so the answer to the daemon goes first
+            threading.Timer(1, _reload, (origin, context.instance.code_server_reload_timeout, is_asked)).start()
+        return dg.SkipReason(f"{last} can run next; the code location is loaded again")
+
+    return next_day_sensor
+
+
+def _reload(origin: "CodeLocationOrigin", timeout_seconds: int, is_asked: threading.Lock) -> None:
+    """Ask the server of a code location to load it again; a later tick tries again what failed."""
+    from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
+
+    if isinstance(origin, GrpcServerCodeLocationOrigin):
+        try:
+            origin.create_client().reload_code(timeout=timeout_seconds)
+        except Exception:
+            _LOGGER.exception("The code location could not be loaded again; reload it in the UI (Deployment)")
+            is_asked.release()

@@ -1,11 +1,12 @@
 """Sensors: what runs because something happened.
 
-Belongs here: looking, and translating what a pure function decides into run requests. Does not belong here: decisions,
-and effects: a sensor is evaluated at least once, so it never sends.
+Belongs here: looking, and translating what a pure function decides into run requests; the job that sends alerts. Does
+not belong here: decisions, keeping and sending alerts (`alerts`), and effects: a sensor is evaluated at least once, so
+it never sends.
 
 Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
 asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
-waits before the next.
+waits before the next. The failure of the job that sends alerts is no alert: that would ask for the next run.
 """
 
 from datetime import date, datetime, timedelta
@@ -20,22 +21,65 @@ from mlife_assets.components.events.landed_files import (
     from_cursor,
     ingested_files,
 )
-from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
-from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert
+from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
 from mlife_assets.components.graph.run_requests import next_request
 from mlife_assets.components.metrics.dashboard_age import is_something_running, newest_change
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.runbooks import runbook_of_job
+from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days, day_start
 
+ALERT_JOB = "alert_delivery_job"
+ALERT_RETRY_WAIT_MINUTES = (1, 10, 60, 360)
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
+
+
+@dg.op(description="Sends alerts that were not sent yet.")
+@says_why
+def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+    """Send what is unsent as one message and say what it was."""
+    for sent in deliver_alerts(platform):
+        context.log.info("sent the alert %s", sent.name)
+
+
+@dg.job(
+    name=ALERT_JOB,
+    executor_def=dg.in_process_executor,
+    description="Sends alerts to the webhook of the settings.",
+)
+def alert_delivery_job() -> None:
+    """Send alerts."""
+    send_alerts()
+
+
+@dg.sensor(
+    job=alert_delivery_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends alerts that were kept and not sent yet.",
+)
+def alert_delivery_sensor(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run while there are unsent alerts and somebody to tell."""
+    names = undelivered(platform)
+    if not names:
+        return dg.SkipReason("Every alert was sent.")
+    if platform.alert_channel is None:
+        return dg.SkipReason(f"{len(names)} alerts are kept and sent to nobody; set MLIFE_ALERT_WEBHOOK.")
+    now = platform.clock.now()
+    cause = f"alerts-{now.date().isoformat()}-{digest(names, 12)}"
+    request = next_request(context.instance, cause, None, now=now, retry_wait_minutes=ALERT_RETRY_WAIT_MINUTES)
+    if request is None:
+        return dg.SkipReason(f"{len(names)} alerts are being sent, or sending waits or was given up; see the runs.")
+    return dg.SensorResult(run_requests=[request])
 
 
 @dg.sensor(

@@ -17,11 +17,11 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.components.graph import keys, sensors
-from mlife_assets.components.graph.alert_delivery import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.graph.alerts import alert
 from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
+from mlife_assets.components.graph.sensors import ALERT_JOB, alert_delivery_sensor
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
