@@ -9,8 +9,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlife_assets.components.declared_attributes import attributes_model, instance_of
-from mlife_assets.components.instance_scaffolds import ApplicationScaffolder
+from mlife_assets.components.declared_attributes import ApplicationScaffolder, attributes_model, instance_of
 from mlife_assets.recruiting.instances import DeclaredApplication, declared_application
 from mlife_assets.settings import Settings
 

@@ -13,8 +13,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from mlife_assets.adapters.instance_files import named_function
-from mlife_assets.components.declared_attributes import attributes_model, instance_of
-from mlife_assets.components.instance_scaffolds import PlatformModelScaffolder
+from mlife_assets.components.declared_attributes import PlatformModelScaffolder, attributes_model, instance_of
 from mlife_assets.recruiting.instances import MODEL_POLICIES, DeclaredModel, declared_model
 from mlife_assets.settings import Settings
 

@@ -1,9 +1,12 @@
 """The Dagster instance of a deployment.
 
-Belongs here: where the instance is, its settings file, starting `dagster dev` on it. Does not belong here: what runs
-on it.
+Belongs here: where the instance is, its settings file, how its SQLite files are opened, starting `dagster dev` on it.
+Does not belong here: what runs on it, its records in a database (`run_database`).
 
-Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows.
+Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows. A run
+writes hundreds of events. For each, Dagster makes an engine, which compiles every statement anew, and closes the file,
+so that SQLite moves its log into it, which waits for the disk four times. Here a file stays open while it is used: an
+event costs one statement and one wait. Files and rows are the same, and other processes read and write them meanwhile.
 """
 
 from __future__ import annotations
@@ -11,15 +14,21 @@ from __future__ import annotations
 import runpy
 import sys
 import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import sqlalchemy as sa
 import yaml
 from dagster._core.instance import InstanceRef
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 
 from mlife_assets.adapters import json_logs
-from mlife_assets.components.running import run_history
 
 if TYPE_CHECKING:
     from mlife_assets.settings import Settings
@@ -31,6 +40,8 @@ JSON_LOGS = {
         "dagster_handler_config": {"handlers": {"json": {"class": f"{json_logs.__name__}.JsonHandler"}}},
     }
 }
+OPEN_FILES = 4
+"""Of events: the index of all runs, the run at hand and few others; a file is closed when others were used since."""
 
 
 def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool = False) -> dg.DagsterInstance:
@@ -46,7 +57,7 @@ def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool =
     """
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    settings, overrides = SETTINGS_FILE.read_text(encoding="utf-8"), run_history.settings(folder)
+    settings, overrides = SETTINGS_FILE.read_text(encoding="utf-8"), history_settings(folder)
     if is_in_database:
         from mlife_assets.components.running import run_database
 
@@ -71,3 +82,77 @@ def run_dagster_dev(settings: Settings, workspace: Path, host: str, port: int) -
     warnings.filterwarnings("ignore", message=r"Function `dev_command` is superseded")  # `mlife dev` was asked for
     sys.argv = ["dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port), *form]
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+
+
+def history_settings(folder: Path) -> Mapping[str, Any]:
+    """Return what the instance in `folder` is made with beside its settings file; files lie where Dagster puts them."""
+    kept = {"run_storage": (Runs, "history"), "event_log_storage": (Events, "history/runs")}
+    return {
+        name: {"module": one.__module__, "class": one.__name__, "config": {"base_dir": str(folder / place)}}
+        for name, (one, place) in kept.items()
+    }
+
+
+class Runs(SqliteRunStorage):
+    """`SqliteRunStorage` that keeps its file open."""
+
+    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
+        """Open the file of `conn_string`."""
+        self._engine = _engine(conn_string)
+        super().__init__(conn_string, inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Runs:
+        """Return the storage that settings describe."""
+        return cls.from_local(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Give a connection inside a transaction."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the file."""
+        super().dispose()
+        self._engine.dispose()
+
+
+class Events(SqliteEventLogStorage):
+    """`SqliteEventLogStorage` that keeps the files it uses open."""
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        """Keep files below `base_dir`; the index is made when it is missing."""
+        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Events:
+        """Return the storage that settings describe."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        with self._db_lock:
+            if shard not in self._engines:
+                while len(self._engines) >= OPEN_FILES:
+                    self._engines.popitem(last=False)[1].dispose()
+                self._engines[shard] = _engine(self.conn_string_for_shard(shard))
+                self._initdb(self._engines[shard])
+            self._engines.move_to_end(shard)
+            with self._engines[shard].begin() as connection:
+                yield connection
+
+    def dispose(self) -> None:
+        """Close all files."""
+        super().dispose()
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    with engine.connect() as connection:
+        connection.exec_driver_sql("pragma journal_mode = wal")  # Dagster's mode; tables are made in it, too
+    return engine
