@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.components.model.anchor import anchor_version
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import (
     anchor_side,
@@ -34,9 +33,11 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
+from mlife_assets.core.model_events import PROMOTION_KIND
+from mlife_assets.core.reigns import anchor_of
 from mlife_assets.core.training.fold_scores import ScoredPart, at_places, simple_of_folds
 from mlife_assets.core.training.folds import Fold, in_common, speaking
-from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.gate import NON_INFERIORITY, Condition
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
@@ -224,3 +225,12 @@ def _judged_fold(marts: TrainingMarts, part: ScoredPart, fitted_on: date, exposu
     artifact, scored = marts.platform.registry.load(fold.model_version), (part.matrix, part.scores)
     conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model, scored)
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)
+
+
+def anchor_version(platform: ModelPlatform, day: date) -> str | None:
+    """Return the version that won last, or served first, as of the run of partition `day`; None without a champion."""
+    now = platform.run_time(day)
+    verdicts = [row for row in platform.model_events("promotion_decided", end=day) if row["observed_at"] <= now]
+    kinds = {row["model_version"]: row[PROMOTION_KIND] for row in verdicts if row["outcome"] == "promoted"}
+    not_inferior = {version for version, kind in kinds.items() if kind == NON_INFERIORITY}
+    return anchor_of(platform.registry.history(now), not_inferior)

@@ -1,7 +1,7 @@
 """What only pairs of a person and a job can be asked: whether they are what raw events give.
 
 Belongs here: putting these questions together. Does not belong here: each of them (`overnight_inputs`,
-`recompute_inputs`), the rules of every model (`quality_inputs`).
+`recompute_inputs`), the rules of every model (`reports`).
 """
 
 from datetime import date

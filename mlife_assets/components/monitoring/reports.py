@@ -1,17 +1,24 @@
 """Monitoring: what the day looks like to the champion, and what to do about it.
 
-Belongs here: the assets of the group `monitoring` and their checks. Does not belong here: statistics
-(`adapters.nannyml_calculators`), limits, words and the governor (`core.monitoring`).
+Belongs here: the assets of the group `monitoring`, what the rules of quality look at, the window that concept drift is
+judged on. Does not belong here: statistics (`adapters.nannyml_calculators`), rules (`core.monitoring.quality`), limits,
+words and the governor (`core.monitoring`).
 
 Concept: every report is written every day, faults included; none of them stops a run. What would act on a bad day reads
 the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the sensor.
+Whatever is wrong with a day ends as a fault in its report and not as an exception without one, so a mart that lacks a
+column, or repeats a key, is a finding like any other. The models that scored the reference's outcomes score later ones,
+in the same shares: the fit that serves errs in another way, and on few rows the difference is larger than many a drift.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.ownership import OWNERS
@@ -19,26 +26,38 @@ from mlife_assets.components.graph.partitions import DAILY, only_day
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
+    DaySample,
     explained_pairs,
     known_reference,
+    landed_counts,
+    landed_history,
+    sampled_examples,
+    sampled_pairs,
 )
-from mlife_assets.components.monitoring.outcome_windows import outcome_performance, outcome_window
 from mlife_assets.components.monitoring.performance_history import (
     performance_picture,
     performance_values,
     write_performance,
 )
-from mlife_assets.components.monitoring.quality_inputs import judge_quality
-from mlife_assets.components.monitoring.special import Special
+from mlife_assets.components.monitoring.special import Findings, Special
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, wide_table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
+from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
+from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.monitoring.reports import MonitoringReport, undecided, without_model
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, undecided, without_model
 from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
+from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.training.fold_scores import first_unlearned_day
+from mlife_assets.core.validation import WHOLE_FILE
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "monitoring"
 _COMMON: dict[str, Any] = {
@@ -46,6 +65,7 @@ _COMMON: dict[str, Any] = {
     "owners": OWNERS[GROUP],
     "tags": {"layer": "monitoring"},
 }
+LANDED_HISTORY_DAYS = 14
 
 
 def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.Table, why: str) -> MonitoringReport:
@@ -235,3 +255,98 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         )
 
     return [data_quality_report, data_drift_report, latent_drift_report, concept_drift_report]
+
+
+def outcome_window(
+    platform: ModelPlatform, reference: MonitoringReference, day: date, outcome: str
+) -> tuple[pa.Table, LateFeedback | None]:
+    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
+
+    No step of who scores has learned from its days: the clicks' step of a funnel learned from days after the newest of
+    the reference's labels, and on those a model would look better than it is.
+    """
+    maturity_days = platform.model.outcomes[outcome].maturity_days
+    last = last_mature_exposure_day(day, maturity_days)
+    asked = reference.scored_by.get(outcome) or {reference.model_version: 1}
+    unlearned = max(first_unlearned_day(platform.registry.load(version)) for version in asked)
+    first = max(add_days(last, 1 - concept.WINDOW_DAYS), unlearned)
+    known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
+    if known is not None:  # a sample is spent on no other days
+        first = max(first, add_days(known, 1))
+    late = late_within(platform.late_feedback_days(add_days(first, -1), add_days(day, -1)), first, day)
+    if late:
+        again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
+        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, platform.feedback)
+    scored = sampled_examples(platform, asked, first, last, outcome=outcome)
+    return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
+
+
+def outcome_performance(
+    reference: MonitoringReference, window: pa.Table, outcome: str, policy: MonitoringPolicy
+) -> Sequence[Statistic]:
+    """Return estimated and realised performance; none without enough outcomes, or where the reference has none."""
+    from mlife_assets.adapters.nannyml_calculators import performance_statistics
+
+    if not has_enough_positives(window, policy) or not positives_of(reference.scored(outcome)):
+        return ()
+    return performance_statistics(reference, window, outcome=outcome)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedDay:
+    """The verdict on a day and the sampled pairs it was given on, none where the marts could not be joined."""
+
+    report: MonitoringReport
+    pairs: pa.Table
+
+
+def judge_quality(
+    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
+) -> JudgedDay:
+    """Return the quality report of a day against the reference of its champion, with further `findings`."""
+    sample, further = _sample(platform, day, reference, findings)
+    report = data_quality_report(
+        as_of=day,
+        reference=reference,
+        pairs=sample.pairs,
+        pair_rows=sample.population_rows,
+        policy=platform.model.monitoring,
+        landed=landed_counts(platform, day),
+        landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
+        refused=refused_rows(platform, day),
+        duplicate_pairs=sample.duplicate_pairs,
+        own_types=platform.own_types,
+        label_types=platform.label_types,
+        further=further,
+    )
+    return JudgedDay(report, sample.pairs)
+
+
+def _sample(
+    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
+) -> tuple[DaySample, list[Finding]]:
+    try:
+        sample = sampled_pairs(platform, day)
+        return sample, [] if findings is None else findings(platform, day, sample.pairs)
+    except InvalidInputError as error:
+        broken = schema_fault("", f"The features of {day} are not what was agreed: {error}.")
+        return DaySample(reference.sample.slice(0, 0), 0, 0), [broken]
+
+
+def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:
+    """Return what the ingest of a partition refused, by type and reason, each with its first example."""
+    refused = []
+    for entry in platform.ingest_report(day)["types"]:
+        for reason, count in entry["rejected"].items():
+            example = next((one for one in entry["examples"] if one["reason"] == reason), None)
+            refused.append(
+                Refusal(
+                    event_type=entry["event_type"],
+                    reason=reason,
+                    rows=count,
+                    first_row=example["row"] if example else WHOLE_FILE,
+                    field=example["field"] if example else None,
+                    detail=example["detail"] if example else "",
+                )
+            )
+    return refused

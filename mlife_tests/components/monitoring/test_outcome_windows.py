@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.components.monitoring import outcome_windows
+from mlife_assets.components.monitoring import reports
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
@@ -45,7 +45,7 @@ def unlearned(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
     """Return the first day that each model did not learn from, to be changed; at first none learned from any."""
     held: dict[str, date] = {}
     monkeypatch.setattr(ModelRegistry, "load", lambda _, version: version)
-    monkeypatch.setattr(outcome_windows, "first_unlearned_day", lambda version: held.get(version, date(2026, 6, 1)))
+    monkeypatch.setattr(reports, "first_unlearned_day", lambda version: held.get(version, date(2026, 6, 1)))
     return held
 
 
@@ -67,9 +67,9 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
         asked.append((start, end, outcome))
         return scored(date(2026, 6, 20))
 
-    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    monkeypatch.setattr(reports, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    window, late = outcome_windows.outcome_window(platform, reference(scored(*known)), DAY, LABEL)
+    window, late = reports.outcome_window(platform, reference(scored(*known)), DAY, LABEL)
     assert late is None
     assert asked == [(first, date(2026, 6, 22), LABEL)]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
@@ -94,10 +94,10 @@ def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
         found.append(who)
         return scored(date(2026, 6, 20))
 
-    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    monkeypatch.setattr(reports, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
-    outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    reports.outcome_window(platform, known, DAY, LABEL)
     assert found == [asked]
 
 
@@ -112,12 +112,12 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
         asked.append((start, end))
         return scored(date(2026, 6, 20))
 
-    monkeypatch.setattr(outcome_windows, "sampled_examples", sampled)
+    monkeypatch.setattr(reports, "sampled_examples", sampled)
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     by_itself = reference(scored(date(2026, 6, 14)))
     by_folds = replace(by_itself, scored_by={LABEL: {"fold_1": 3, "fold_2": 1}})
     for known in (by_itself, by_folds):
-        outcome_windows.outcome_window(platform, known, DAY, LABEL)
+        reports.outcome_window(platform, known, DAY, LABEL)
     assert [start for start, _ in asked] == [date(2026, 6, 22), date(2026, 6, 20)], "who scores, not who serves"
 
 
@@ -133,10 +133,10 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
         return frozenset({date(2026, 6, late)})
 
     monkeypatch.setattr(Platform, "late_feedback_days", late_days)
-    monkeypatch.setattr(outcome_windows, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
+    monkeypatch.setattr(reports, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
     platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = reference(scored(date(2026, 6, 16)))
-    window, days = outcome_windows.outcome_window(platform, known, DAY, LABEL)
+    window, days = reports.outcome_window(platform, known, DAY, LABEL)
     assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
     again = date(2026, 6, late) + timedelta(days=16)
     why = LateFeedback(frozenset({date(2026, 6, late)}), again, "clicks")
@@ -147,9 +147,9 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
 def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
     window = scored(*[date(2026, 6, 20)] * 30, positives=10)
     policy = MonitoringPolicy(minimum_mature_positives=10)
-    assert outcome_windows.outcome_performance(reference(scored(date(2026, 6, 10))), window, LABEL, policy) == ()
+    assert reports.outcome_performance(reference(scored(date(2026, 6, 10))), window, LABEL, policy) == ()
     known = reference(scored(*[date(2026, 6, 10)] * 30, positives=10))
-    assert {one.method for one in outcome_windows.outcome_performance(known, window, LABEL, policy)} == {
+    assert {one.method for one in reports.outcome_performance(known, window, LABEL, policy)} == {
         "estimated",
         "realised",
     }
