@@ -75,6 +75,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
@@ -296,21 +297,22 @@ def training_set(job_pairs: ModuleType) -> TrainingSet:
 
 
 @pytest.fixture(scope="session")
-def artifact(training_set: TrainingSet, job_pairs: ModuleType) -> ModelArtifact:
+def artifact(training_set: TrainingSet, job_pairs: ModuleType, made_once: Callable[..., Any]) -> ModelArtifact:
     """Return a model of it."""
     from mlife_assets.core.training.fit import fit_model
 
-    return fit_model(training_set, job_pairs.POLICY)
+    return made_once("artifact", lambda _: fit_model(training_set, job_pairs.POLICY)).result
 
 
 @pytest.fixture(scope="session")
-def based_artifact(training_set: TrainingSet, job_pairs: ModuleType) -> ModelArtifact:
+def based_artifact(training_set: TrainingSet, job_pairs: ModuleType, made_once: Callable[..., Any]) -> ModelArtifact:
     """Return a model of it whose trees stand on a linear base, learned from what is recent most."""
     from dataclasses import replace
 
     from mlife_assets.core.training.fit import fit_model
 
-    return fit_model(training_set, replace(job_pairs.POLICY, recipes=("recent_linear",)))
+    policy = replace(job_pairs.POLICY, recipes=("recent_linear",))
+    return made_once("based_artifact", lambda _: fit_model(training_set, policy)).result
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ so that the libraries are imported once.
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -106,11 +107,10 @@ def write_runs(home: Path, answer: Path) -> None:
     answer.write_text(json.dumps([[run.run_id, run.status.value] for run in found]))
 
 
-def outcome(home: Path, step: str) -> dict[str, object]:
-    """Return how the killed process and the restarts ended, and the runs after each."""
+def outcome(prepared: Path, home: Path, step: str) -> dict[str, object]:
+    """Return how the killed process and the restarts ended in a copy of a home, and the runs after each."""
+    shutil.copytree(prepared, home)
     os.environ[HOME_VARIABLE] = str(home)
-    if forked(lambda: prepare(home)) != 0:
-        raise SystemExit("the home could not be prepared")
     ends, runs = [], []
     for killed_at in (step, *[None] * RESTARTS):
         ends.append(forked(lambda step=killed_at: live(home, step)))
@@ -121,5 +121,7 @@ def outcome(home: Path, step: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    if forked(lambda: prepare(folder / "prepared")) != 0:
+        raise SystemExit("the home could not be prepared")
     for name in STEPS:
-        print(json.dumps(outcome(folder / name.lower(), name)), flush=True)
+        print(json.dumps(outcome(folder / "prepared", folder / name.lower(), name)), flush=True)
