@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+DIRTY = "-dirty"
+"""Ends the name of a commit from which files differ."""
 SEEDS = (20_260_403, 20_260_404, 20_260_405, 20_260_406, 20_260_407)
 DRIFT_DAY, KNOWN_DAY, DAYS = 2, 6, 12
 WORK, RESULT = ROOT / "var" / "demos", ROOT / "benchmarks" / "results" / "demos.json"
@@ -111,7 +113,7 @@ def broken_promises(summary: Mapping[str, Any]) -> list[str]:
 
 def checked_out() -> str:
     """Return the commit that is checked out, marked when files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "describe", "--always", f"--dirty={DIRTY}", "--abbrev=40", "--exclude=*"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 

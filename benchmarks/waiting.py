@@ -6,7 +6,8 @@ Each row is a process by the same interpreter and on a copy of the same home, on
 this one: CPU seconds (user and system, of its children too), wall seconds, and the largest resident set. Short rows
 run five times, and the median counts. The home is a market of the default size after one day, lived by REV. The demo
 is each commit's own, `serve` has the wall seconds of its first request less those of its second. Run it alone on a
-machine: about 70 CPU-minutes. Rows are kept below var/waiting by commit, so a run that was stopped goes on.
+machine: about 70 CPU-minutes. Rows are kept below var/waiting by commit, so a run that was stopped goes on; those of
+files that differ from the commit are measured again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from demos import ROOT, checked_out
+from demos import DIRTY, ROOT, checked_out
 
 WORK, RESULT = ROOT / "var" / "waiting", ROOT / "benchmarks" / "results" / "waiting.json"
 REPEATS = 5
@@ -226,7 +227,7 @@ def measured_rows(chosen: Sequence[str], before: str) -> tuple[dict[str, dict[st
     for name in chosen:
         for side, checkout in checkouts.items():
             kept = WORK / commits[side] / f"{name}.json"
-            if not kept.is_file():
+            if not kept.is_file() or commits[side].endswith(DIRTY):
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(json.dumps(measures[name](checkout)))
             measured.setdefault(name, {})[side] = json.loads(kept.read_text())

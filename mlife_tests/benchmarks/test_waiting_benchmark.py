@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,30 @@ def test_a_missed_goal_is_told_by_the_exit_code(bench: ModuleType, tmp_path: Pat
         assert bench.main() == code
     assert json.loads(path.read_text())["rows"]["status"]["ratio"] == 0.375
     assert "goal 1 MISSED" in capsys.readouterr().out
+
+
+def test_rows_of_a_commit_are_kept_and_those_of_files_that_differ_are_measured_again(
+    bench: ModuleType, tmp_path: Path, monkeypatch
+) -> None:
+    command = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(command, cwd=bench.ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    home = tmp_path / f"home-{commit}"
+    home.mkdir()
+    (home / "summary.json").touch()
+    (tmp_path / f"checkout-{commit}").mkdir()
+    measured: list[Path] = []
+
+    def status(checkout: Path) -> dict[str, float]:
+        measured.append(checkout)
+        return {"cpu_seconds": len(measured)}
+
+    monkeypatch.setattr(bench, "WORK", tmp_path)
+    monkeypatch.setattr(bench, "rows", lambda _: {"status": status})
+    for present, seconds in ((commit[::-1], 2), (commit[::-1], 2), (f"{commit}-dirty", 3), (f"{commit}-dirty", 4)):
+        monkeypatch.setattr(bench, "checked_out", lambda present=present: present)
+        rows, commits = bench.measured_rows(["status"], "HEAD")
+        assert rows["status"] == {"before": {"cpu_seconds": 1}, "after": {"cpu_seconds": seconds}}
+        assert commits == {"before": commit, "after": present}
 
 
 def test_the_backtest_has_the_flights_of_a_few_carriers(bench: ModuleType, tmp_path: Path) -> None:
