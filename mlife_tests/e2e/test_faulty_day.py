@@ -10,20 +10,26 @@ from mlife_assets.components.monitoring.inputs import SAMPLE_TABLE
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 
 
+@pytest.fixture(scope="module")
+def unchanged(lived, tmp_path_factory):
+    """Return a copy of the lived home for what leaves it as it was."""
+    return lived.home.copy_to(tmp_path_factory.mktemp("faulty_day") / "home")
+
+
 def files(home) -> list[str]:
     """Return what the lake holds."""
     return sorted(str(path) for path in home.settings.lake_place.rglob("*"))
 
 
-def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_world) -> None:
-    day = copied.day(lived_world.FAULT_DAY)
-    versions = copied.platform.registry.versions()
-    with copied.driver() as driver:
+def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(unchanged, lived_world) -> None:
+    day = unchanged.day(lived_world.FAULT_DAY)
+    versions = unchanged.platform.registry.versions()
+    with unchanged.driver() as driver:
         run = driver.run_day("retraining_job", day)
     assert not run.is_success
     assert run.failed_steps == ("model__training_set_training_set_comes_from_a_sound_day",)
-    assert copied.platform.registry.versions() == versions
-    assert copied.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
+    assert unchanged.platform.registry.versions() == versions
+    assert unchanged.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -37,22 +43,22 @@ def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(copied, lived_w
     ],
 )
 def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
-    copied, lived_world, monkeypatch, asset, node
+    unchanged, lived_world, monkeypatch, asset, node
 ) -> None:
     """A blocking check gates only its own run. Somebody who materializes the next asset by hand meets another gate."""
     monkeypatch.setattr(planning, "require_present_day", lambda platform, day: None)
-    day = copied.day(lived_world.FAULT_DAY)
-    before = files(copied)
-    result = copied.run_assets(day, asset, raise_on_error=False)
+    day = unchanged.day(lived_world.FAULT_DAY)
+    before = files(unchanged)
+    result = unchanged.run_assets(day, asset, raise_on_error=False)
     failure = result.failure_data_for_node(node)
     assert f"data quality of {day} is not sound" in failure.user_failure_data.description
-    assert files(copied) == before
+    assert files(unchanged) == before
 
 
-def test_a_range_of_decisions_is_refused(copied, lived_world) -> None:
+def test_a_range_of_decisions_is_refused(unchanged, lived_world) -> None:
     """Backfilling what decides would decide days in one breath; raw events and features are what a range is for."""
-    with copied.driver() as driver:
-        run = driver.run_range("retraining_job", copied.day(1), copied.day(2))
+    with unchanged.driver() as driver:
+        run = driver.run_range("retraining_job", unchanged.day(1), unchanged.day(2))
     assert not run.is_success
     assert "decides for one day" in run.errors[0]
 
