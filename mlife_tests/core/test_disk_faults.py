@@ -55,24 +55,21 @@ def test_a_full_disk_may_pass(error: Exception) -> None:
     assert "free some" in str(told)
 
 
-@pytest.mark.parametrize("error", READ_ONLY)
-def test_a_read_only_disk_stays_so(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        *((error, "the/ledger could not be written: the file system is read-only") for error in READ_ONLY),
+        *((error, "access to the/ledger was refused") for error in REFUSED),
+        (
+            sqlite3.OperationalError("unable to open database file"),
+            "the/ledger could not be opened: the file system is read-only, or the user",
+        ),
+    ],
+)
+def test_a_disk_that_is_read_only_or_refuses_stays_so(error: Exception, says: str) -> None:
     told = disk_error("the/ledger", error)
     assert isinstance(told, PermanentError)
-    assert "the/ledger could not be written: the file system is read-only" in str(told)
-
-
-@pytest.mark.parametrize("error", REFUSED)
-def test_a_refused_access_stays_so(error: Exception) -> None:
-    told = disk_error("the/ledger", error)
-    assert isinstance(told, PermanentError)
-    assert "access to the/ledger was refused" in str(told)
-
-
-def test_a_database_that_cannot_be_opened_names_both_causes() -> None:
-    told = disk_error("the/ledger", sqlite3.OperationalError("unable to open database file"))
-    assert isinstance(told, PermanentError)
-    assert "the/ledger could not be opened: the file system is read-only, or the user" in str(told)
+    assert says in str(told)
 
 
 @pytest.mark.parametrize("error", OTHER)

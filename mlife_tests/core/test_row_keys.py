@@ -72,9 +72,11 @@ def test_a_dictionary_may_hold_its_names_in_any_way(
     [
         pa.array(["a", None]).dictionary_encode(),
         pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None], pa.string())),
+        ["a", None],
     ],
+    ids=["encoded", "dictionary", "list"],
 )
-def test_a_missing_id_in_a_dictionary_names_its_row(column: pa.Array) -> None:
+def test_a_missing_id_names_its_row(column: pa.Array | list[str | None]) -> None:
     with pytest.raises(InvalidInputError, match="user_ids is missing in row 1"):
         encode_ids(column, "user_ids")
 
@@ -119,11 +121,6 @@ def test_no_rows_are_no_codes() -> None:
 def test_what_is_not_a_column_of_ids_is_refused_by_name(column: object) -> None:
     with pytest.raises(InvalidInputError, match="job_id"):
         encode_ids(column, "job_id")  # type: ignore[arg-type]
-
-
-def test_a_missing_id_names_its_row() -> None:
-    with pytest.raises(InvalidInputError, match="user_ids is missing in row 1"):
-        encode_ids(["a", None], "user_ids")
 
 
 def test_days_are_counted_from_1970_and_a_missing_day_is_refused() -> None:

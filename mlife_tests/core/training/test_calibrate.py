@@ -172,24 +172,25 @@ def test_a_run_of_one_class_at_an_end_is_no_certainty(run: int) -> None:
         assert min(near.sum(), (~near).sum()) >= BLOCK_MINIMUM
 
 
-def test_scores_apart_by_a_rounding_are_one_knot() -> None:
-    """The mean of 51 times this score is one bit higher than the score: where the next block stands already."""
-    score = 0.9179862439359936
-    higher = float(np.nextafter(score, 1))
-    counts = ((score, 51, 25), (higher, 256, 160), (3.0, 256, 220))
-    raw = np.concatenate([np.full(rows, score) for score, rows, _ in counts])
-    outcome = np.concatenate([np.arange(rows) < positives for _, rows, positives in counts])
-    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    assert found.raw[1:-1] == (higher, 3.0)
+HIGHER = float(np.nextafter(0.9179862439359936, 1))
 
 
-def test_blocks_whose_rates_differ_by_a_rounding_are_one_knot() -> None:
-    """74 of 340, and 44 and 30 of 170 each, which the regression pools to a rate that is one bit higher."""
-    counts = ((0.0, 340, 74), (1.0, 170, 44), (2.0, 170, 30), (5.0, 300, 200))
+@pytest.mark.parametrize(
+    ("counts", "knots"),
+    [
+        # The mean of 51 times the first score is one bit higher than it: where the next block stands already.
+        (((0.9179862439359936, 51, 25), (HIGHER, 256, 160), (3.0, 256, 220)), (HIGHER, 3.0)),
+        # 74 of 340, and 44 and 30 of 170 each, which the regression pools to a rate that is one bit higher.
+        (((0.0, 340, 74), (1.0, 170, 44), (2.0, 170, 30), (5.0, 300, 200)), (0.0, 5.0)),
+    ],
+    ids=["scores", "rates_of_blocks"],
+)
+def test_what_differs_by_a_rounding_is_one_knot(
+    counts: tuple[tuple[float, int, int], ...], knots: tuple[float, ...]
+) -> None:
     raw = np.concatenate([np.full(rows, score) for score, rows, _ in counts])
     outcome = np.concatenate([np.arange(rows) < positives for _, rows, positives in counts])
-    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    assert found.raw[1:-1] == (0.0, 5.0)
+    assert fit_calibrator(raw, outcome, isotonic_minimum_positives=1).raw[1:-1] == knots
 
 
 def test_blocks_are_pooled_until_each_has_enough_of_both_classes() -> None:

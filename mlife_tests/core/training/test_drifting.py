@@ -48,11 +48,10 @@ def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> 
     assert policy_as_of(POLICY, decisions, add_days(BEGAN, 3), RETRAIN) is POLICY
 
 
-def test_a_policy_that_weighs_no_row_by_age_stays_as_it_is() -> None:
-    plain = replace(POLICY, recipes=("plain", "linear"))
-    assert policy_as_of(plain, DRIFT, add_days(BEGAN, 3), RETRAIN) is plain
-
-
-def test_a_half_life_that_is_shorter_already_is_kept() -> None:
-    short = replace(POLICY, half_life_days=2.0)
-    assert policy_as_of(short, DRIFT, add_days(BEGAN, 3), RETRAIN) is short
+@pytest.mark.parametrize(
+    "policy",
+    [replace(POLICY, recipes=("plain", "linear")), replace(POLICY, half_life_days=2.0)],
+    ids=["plain", "short"],
+)
+def test_a_policy_that_weighs_no_row_by_age_or_by_a_shorter_half_life_is_kept(policy: TrainingPolicy) -> None:
+    assert policy_as_of(policy, DRIFT, add_days(BEGAN, 3), RETRAIN) is policy

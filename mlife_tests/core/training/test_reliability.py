@@ -157,15 +157,18 @@ def test_a_gain_in_log_loss_is_the_difference_of_two_log_losses_and_turns_its_si
     assert gain.n == 500
 
 
-def test_the_interval_of_a_gain_covers_when_rows_of_a_user_depend_on_each_other() -> None:
+@pytest.mark.parametrize(
+    ("gain_of", "users", "forecast"), [(log_loss_gain, 60, 0.6), (level_gain, 100, 0.7)], ids=["log_loss", "level"]
+)
+def test_the_interval_of_a_gain_covers_when_rows_of_a_user_depend_on_each_other(
+    gain_of: Callable[..., Interval], users: int, forecast: float
+) -> None:
     """True gain 0 by symmetry: two forecasts that err by as much in opposite directions, users with one fate."""
     covered = 0
     for seed in range(200):
-        rng = np.random.default_rng(seed)
-        fate = np.repeat(rng.random(60) < 0.5, 10)
-        forecast = np.full(600, 0.6)
-        users = np.repeat(np.arange(60), 10).astype(str)
-        gain = log_loss_gain(forecast, 1 - forecast, fate, cluster_ids=users)
+        fate = np.repeat(np.random.default_rng(seed).random(users) < 0.5, 10)
+        high = np.full(10 * users, forecast)
+        gain = gain_of(high, 1 - high, fate, cluster_ids=np.repeat(np.arange(users), 10).astype(str))
         covered += gain.lower <= 0 <= gain.upper
     assert 182 <= covered <= 198, "95 % within Monte Carlo error"
 
@@ -205,19 +208,6 @@ def test_a_level_gain_is_the_difference_of_two_intercepts_and_turns_its_sign_wit
     below = level_gain(expit(odds - 0.3), higher, happened, cluster_ids=users)
     assert below.estimate == pytest.approx(0.5, abs=0.15)
     assert below.upper - below.lower > 3 * (gain.upper - gain.lower), "sides that err in opposite directions do not"
-
-
-def test_the_interval_of_a_level_gain_covers_when_rows_of_a_user_depend_on_each_other() -> None:
-    """Two forecasts that err by as much to both sides: no gain, and what a user does decides ten rows at once."""
-    covered = 0
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        fate = np.repeat(rng.random(100) < 0.5, 10)
-        users = np.repeat(np.arange(100), 10).astype(str)
-        high, low = np.full(1_000, 0.7), np.full(1_000, 0.3)
-        gain = level_gain(high, low, fate, cluster_ids=users)
-        covered += gain.lower <= 0 <= gain.upper
-    assert 182 <= covered <= 198, "95 % within Monte Carlo error"
 
 
 def test_levels_that_are_off_by_as_much_in_opposite_directions_are_not_told_apart() -> None:
