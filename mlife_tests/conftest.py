@@ -393,6 +393,18 @@ def _loaded(name: str, path: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def sending_home() -> ModuleType:
+    """Return the module `sending_home`."""
+    return _loaded("mlife_sending_home", "attacks/sending_home.py")
+
+
+@pytest.fixture(scope="session")
+def pairs_world() -> ModuleType:
+    """Return the module `pairs_world`."""
+    return _loaded("mlife_pairs_world", "core/monitoring/pairs_world.py")
+
+
+@pytest.fixture(scope="session")
 def lived_world() -> ModuleType:
     """Return the module `lived_world`."""
     return _loaded("mlife_lived_world", "lived_world.py")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,18 +10,6 @@ from typing import Any
 import pytest
 
 from mlife_assets.components.messages import planning
-
-
-@pytest.fixture(scope="session")
-def sending_home() -> ModuleType:
-    """Return the module `sending_home` (loaded by path: tests are no package)."""
-    name = "mlife_sending_home"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("sending_home.py"))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ The acts themselves are tested in `components/acts/test_acts.py`, the job in
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,17 +24,12 @@ WHO = ("--actor", "ann", "--reason", "read all of it")
 
 
 @pytest.fixture
-def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def waiting(sending_home: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a home whose plan waits for a person; no model serves in it, so no prediction is logged."""
-    name, path = "mlife_sending_home", Path(__file__).parent.parent / "attacks" / "sending_home.py"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    module = sys.modules[name]
     monkeypatch.setattr(planning, "log_predictions", lambda *_, **__: 0)
-    home = module.SendingHome(tmp_path / "waiting", policy=replace(module.POLICY, auto_approve_within_limits=False))
-    home.prepare(module.DAY)
+    policy = replace(sending_home.POLICY, auto_approve_within_limits=False)
+    home = sending_home.SendingHome(tmp_path / "waiting", policy=policy)
+    home.prepare(sending_home.DAY)
     home.plan()
     home.platform.outbox.publish()
     yield home

@@ -38,4 +38,4 @@ def _fixtures(folder: str) -> ModuleType:
 
 _CLI, _ATTACKS = _fixtures("cli"), _fixtures("attacks")
 lived_home, home = _CLI.lived_home, _CLI.home
-sending_home, open_home = _ATTACKS.sending_home, _ATTACKS.open_home
+open_home = _ATTACKS.open_home

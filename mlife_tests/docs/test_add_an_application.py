@@ -34,7 +34,7 @@ def loaded(folder: str, name: str) -> ModuleType:
 
 third = loaded("docs", "test_add_a_model")
 _ATTACKS = loaded("attacks", "conftest")
-sending_home, open_home = _ATTACKS.sending_home, _ATTACKS.open_home
+open_home = _ATTACKS.open_home
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +15,6 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 CONTRIBUTING = ("distance_km", "log_pay_ratio", "taste_match", "job_age_days")
-
-
-@pytest.fixture(scope="session")
-def pairs_world() -> ModuleType:
-    path = Path(__file__).parents[2] / "core" / "monitoring" / "pairs_world.py"
-    spec = importlib.util.spec_from_file_location("mlife_pairs_world", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,11 @@
-"""The synthetic pairs world, loaded by path: tests are no package."""
+"""The reference that monitoring is tested against, of the synthetic pairs world."""
 
 from __future__ import annotations
-
-import importlib.util
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
-
-
-@pytest.fixture(scope="session")
-def pairs_world() -> ModuleType:
-    path = Path(__file__).parent / "pairs_world.py"
-    spec = importlib.util.spec_from_file_location("mlife_pairs_world", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
