@@ -1,7 +1,7 @@
 """The same users on two days: what does not change overnight must not change for many.
 
 Belongs here: rules that compare the users of a day with those of the last sound day. Does not belong here: the values
-of a day by themselves (`quality.report`), what is read (`components`).
+of a day by themselves (`monitoring.quality`), what is read (`components`).
 
 Concept: an exporter that joins by the wrong key gives every user somebody else's home, and no single column looks
 strange. But a home, an occupation or a wage changes for few people a night, so the share of users for whom it did is
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality.shares import KIND
+from mlife_assets.core.monitoring.quality import KIND
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.events import EMBEDDING_SIZE

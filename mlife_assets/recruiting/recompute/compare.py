@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality.shares import KIND
+from mlife_assets.core.monitoring.quality import KIND
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, EVENT_TYPES

@@ -7,9 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality.arrivals import Refusal
-from mlife_assets.core.monitoring.quality.report import data_quality_report
-from mlife_assets.core.monitoring.quality.shares import schema_fault, share_finding
+from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault, share_finding
 from mlife_assets.core.policies import MonitoringPolicy
 
 HISTORY = {"impression": [900, 1_000, 1_100], "user_snapshot": [10_000] * 3}

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality import arrivals
-from mlife_assets.core.monitoring.quality.arrivals import Refusal
+from mlife_assets.core.monitoring import quality
+from mlife_assets.core.monitoring.quality import Refusal
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason
 
@@ -22,7 +22,7 @@ HISTORY = {
 }
 LANDED = {"impression": 6_000, "click": 600, "hire": 0, "user_snapshot": 10_050}
 POLICY = MonitoringPolicy()
-freshness = partial(arrivals.freshness, own_types=("message_status",), label_types=("click", "apply", "hire"))
+freshness = partial(quality.freshness, own_types=("message_status",), label_types=("click", "apply", "hire"))
 
 
 def alarms(findings) -> set[tuple[str, str]]:
@@ -36,7 +36,7 @@ def refused(rows: int, reason: Reason = Reason.OUT_OF_RANGE, **changes) -> Refus
 
 @pytest.mark.parametrize(("rows", "is_alarm"), [(20_000, True), (31_000, False), (61_000, False), (200_000, True)])
 def test_half_or_twice_the_usual_pairs_are_a_fault(reference, rows: int, is_alarm: bool) -> None:
-    (finding,) = arrivals.volume(reference, rows)
+    (finding,) = quality.volume(reference, rows)
     assert finding.is_alarm == is_alarm
     assert f"{rows:,} candidate pairs" in finding.sentence
 
@@ -63,13 +63,13 @@ def test_labels_may_be_late(label: str) -> None:
 
 
 def test_one_repeated_pair_is_a_fault_and_few_repeated_events_are_not() -> None:
-    assert not arrivals.duplicate_pairs(0, 61_000).is_alarm
-    assert arrivals.duplicate_pairs(1, 61_000).is_alarm
+    assert not quality.repeated_pairs(0, 61_000).is_alarm
+    assert quality.repeated_pairs(1, 61_000).is_alarm
     repeated = [refused(5, Reason.DUPLICATE_EVENT_ID), refused(400, Reason.OUT_OF_RANGE)]
-    few = arrivals.duplicate_events(repeated, {"user_snapshot": 10_000}, POLICY)
+    few = quality.duplicate_events(repeated, {"user_snapshot": 10_000}, POLICY)
     assert (few.is_alarm, few.sentence) == (False, "5 of 10,005 events repeat another.")
     many = [refused(60, Reason.DUPLICATE_EVENT_ID), refused(60, Reason.DUPLICATE_EVENT_ID, event_type="click")]
-    assert arrivals.duplicate_events(many, {"user_snapshot": 10_000}, POLICY).is_alarm
+    assert quality.duplicate_events(many, {"user_snapshot": 10_000}, POLICY).is_alarm
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_one_repeated_pair_is_a_fault_and_few_repeated_events_are_not() -> None:
     [(0, 10_000, False), (100, 10_000, False), (102, 10_000, True), (4, 20, False), (5, 20, True), (3, 0, True)],
 )
 def test_refused_rows_are_a_fault_when_they_are_many(rows: int, landed: int, is_alarm: bool) -> None:
-    (finding,) = arrivals.refusals([refused(rows)], {"user_snapshot": landed}, {}, POLICY)
+    (finding,) = quality.refusals([refused(rows)], {"user_snapshot": landed}, {}, POLICY)
     assert (finding.method, finding.is_alarm) == ("rejected_share", is_alarm)
     if rows:
         assert "most for out_of_range in latitude: between -90 and 90" in finding.sentence
 
 
 def schema_of(refusal: Refusal, landed: dict[str, int], history=HISTORY):
-    (finding,) = [one for one in arrivals.refusals([refusal], landed, history, POLICY) if one.method == "schema"]
+    (finding,) = [one for one in quality.refusals([refusal], landed, history, POLICY) if one.method == "schema"]
     return finding
 
 
@@ -122,7 +122,7 @@ def test_a_stray_file_beside_good_ones_is_reported_and_a_lost_type_is_a_fault(
 
 def test_duplicates_are_not_counted_as_refused() -> None:
     twice = refused(5_000, Reason.DUPLICATE_EVENT_ID)
-    (finding,) = arrivals.refusals([twice], {"user_snapshot": 5_000}, HISTORY, POLICY)
+    (finding,) = quality.refusals([twice], {"user_snapshot": 5_000}, HISTORY, POLICY)
     assert (finding.is_alarm, finding.statistic) == (False, 0.0)
 
 

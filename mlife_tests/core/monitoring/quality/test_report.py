@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.monitoring.quality.report import sampled_row_findings
+from mlife_assets.core.monitoring.quality import sampled_row_findings
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
