@@ -27,8 +27,7 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, Outcomes, joined
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
-from mlife_assets.market.records import DayRecord
-from mlife_assets.market.simulation import Market
+from mlife_assets.market.simulation import DayRecord, Market
 from mlife_assets.market.source import World, exported_tables, honest_tables
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs

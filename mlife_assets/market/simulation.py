@@ -1,6 +1,7 @@
 """One day of the market: postings, traffic, texts, responses, hires, closings; and its state between two days.
 
-Belongs here: the order of events within a day, the bookkeeping of state, writing and reading it. Does not belong here:
+Belongs here: the order of events within a day, the record of a day as an honest observer knows it at 23:30 UTC, in row
+numbers and microseconds, the bookkeeping of state, writing and reading it. Does not belong here:
 the draws themselves (`browsing`, `behaviour`, `vacancies`, `history`), files and faults of the exporter (`source`).
 
 Concept: a closed loop. `advance` takes the texts that were delivered during the day and returns what an observer could
@@ -42,7 +43,6 @@ from mlife_assets.market.outcomes import (
     rank_within,
 )
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
-from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
 from mlife_assets.market.texts import READING_US, MailItems, Texts, delivered_mails, delivered_texts, no_texts
 from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, first_postings, new_postings, withdrawals
 from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, Stream, generator
@@ -408,3 +408,38 @@ def load_state(config: MarketConfig, folder: Path) -> MarketState | None:
         outbox=Outcomes(**tables["outbox"]),
         **{name: arrays[name] for name in ("applied", "text_person", "text_day", "has_revoked")},
     )
+
+
+@dataclass(frozen=True)
+class Closings:
+    """Postings that ended: rows, moments (microseconds), positions in `CLOSE_REASONS`."""
+
+    job: np.ndarray
+    moment_us: np.ndarray
+    reason: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConsentChanges:
+    """Consent given or taken back: person rows, moments (microseconds), flag, whether while signing up."""
+
+    person: np.ndarray
+    moment_us: np.ndarray
+    is_granted: np.ndarray
+    is_signup: np.ndarray
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """What an honest observer has recorded by the end of a day; texts are those of the recruiters' tool."""
+
+    day: date
+    vacancies: Vacancies
+    posted: np.ndarray
+    closings: Closings
+    members: np.ndarray
+    consents: ConsentChanges
+    impressions: Impressions
+    impression_ids: np.ndarray
+    texts: Texts
+    outcomes: Outcomes

@@ -34,8 +34,7 @@ from mlife_assets.market.injections import active
 from mlife_assets.market.outcomes import CLICK, HIRE, KINDS, Outcomes, outcomes
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import Population, epoch_us, published_taste, touched_rows
-from mlife_assets.market.records import Closings, ConsentChanges, DayRecord
-from mlife_assets.market.simulation import Market
+from mlife_assets.market.simulation import Closings, ConsentChanges, DayRecord, Market
 from mlife_assets.market.texts import Texts, asks_for_mails, message_of
 from mlife_assets.market.truth import write_truth
 from mlife_assets.market.vacancies import CLOSE_REASONS, Vacancies, employer_names, job_ids

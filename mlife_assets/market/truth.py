@@ -31,7 +31,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import Mood, Response, mood_of_day, respond
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import Population, epoch_us
-from mlife_assets.market.records import DayRecord
+from mlife_assets.market.simulation import DayRecord
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import Calibration, MarketConfig
 from mlife_assets.recruiting.events import EMBEDDING_SIZE

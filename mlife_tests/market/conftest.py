@@ -13,8 +13,7 @@ import pytest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.records import DayRecord
-from mlife_assets.market.simulation import Market
+from mlife_assets.market.simulation import DayRecord, Market
 from mlife_assets.market.source import EmbeddedEventSource, exported_day
 from mlife_assets.market.texts import DELIVERED_SCHEMA
 from mlife_assets.market.world import MarketConfig, tiny_config

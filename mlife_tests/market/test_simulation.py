@@ -13,8 +13,7 @@ from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.browsing import EXPORT_US
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
-from mlife_assets.market.records import DayRecord
-from mlife_assets.market.simulation import FILLED, Market, load_state
+from mlife_assets.market.simulation import FILLED, DayRecord, Market, load_state
 from mlife_assets.market.texts import DELIVERED_SCHEMA
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import MarketConfig, tiny_config

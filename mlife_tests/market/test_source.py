@@ -20,8 +20,7 @@ from mlife_assets.market.injections import FAULTS, Injection
 from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import epoch_us
-from mlife_assets.market.records import DayRecord
-from mlife_assets.market.simulation import STATE_FILE, Market
+from mlife_assets.market.simulation import STATE_FILE, DayRecord, Market
 from mlife_assets.market.source import World, event_table, honest_tables, landing_key
 from mlife_assets.market.texts import DELIVERED_SCHEMA, asks_for_mails
 from mlife_assets.market.vacancies import CLOSE_REASONS, job_ids
