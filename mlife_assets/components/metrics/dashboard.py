@@ -29,7 +29,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.components.shown.verdicts import verdicts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.importance import importance_of
+from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav

@@ -14,7 +14,7 @@ from mlife_assets.components.shown.metadata import percent, sentences
 from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.importance import importance_of
+from mlife_assets.core.monitoring.governor import importance_of
 
 GROUP = "monitoring"
 

@@ -1,25 +1,27 @@
 """The retrain governor: one verdict a day, with its reasons.
 
-Belongs here: the decision. Does not belong here: how alarms arise (the reports), launching a run (a sensor), and
-whether the challenger may serve (`training.gate`).
+Belongs here: the decision, and dismissing alarms about what the champion hardly looks at. Does not belong here: how
+alarms arise (the reports), measuring shares of importance (`training.explain`), launching a run (a sensor), and whether
+the challenger may serve (`training.gate`).
 
 Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due whenever enough new labels have matured
 to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
-when what moved carries a share of the champion's importance, and drift counts when the same kind did so on n of the
-last m days and the champion is the one it was measured against. What is dear is a promotion: while cooldown or budget
-allow none, none is prepared. After a promotion in a young drift the next fit follows sooner. Single flight, the budget
-of fits and evidence have a say, too. A quality fault blocks, always. Unknown means no: a missing or undecided quality
-report blocks as a failed one does, and an alarm whose importance is not known is not dismissed.
+when what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses
+is no reason to replace it; concept drift is about outcomes and matters whatever changed. Drift counts when the same
+kind did so on n of the last m days and the champion is the one it was measured against. What is dear is a promotion:
+while cooldown or budget allow none, none is prepared. After a promotion in a young drift the next fit follows sooner.
+Single flight, the budget of fits and evidence have a say, too. A quality fault blocks, always. Unknown means no: a
+missing or undecided quality report blocks as a failed one does, and an alarm whose importance is not known is not
+dismissed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
-from mlife_assets.core.monitoring.importance import dismissed_alarms
 from mlife_assets.core.monitoring.opening import start_of_open_drift
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import (
@@ -49,6 +51,9 @@ from mlife_assets.core.windows import add_days
 
 BUDGET_DAYS, YEAR_DAYS = 30, 365
 NO_FIT_FOR_LABELS = "No fit is due for new labels either"
+
+WEIGHED_KINDS = ("data", "latent")
+COLUMNS_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -273,3 +278,39 @@ def _quiet(alarmed: Sequence[str], dismissed: Collection[str], policy: RetrainPo
         f"{' and '.join(alarmed).capitalize()} drift alarmed today; "
         f"it counts once it alarms on {policy.alarm_days_needed} of {policy.alarm_days_window} days.",
     )
+
+
+def importance_of(report: MonitoringReport) -> float | None:
+    """Return the share of the champion's importance that the alarms of a report carry; None when one is not known.
+
+    Alarms of data drift are columns, whose shares add up; those of latent drift are blocks of columns that overlap, of
+    which the largest counts.
+    """
+    shares = [finding.importance_share for finding in report.alarms]
+    known = [share for share in shares if share is not None]
+    if not known or len(known) < len(shares):
+        return None
+    if any(finding.moved_columns for finding in report.alarms):
+        return max(known)
+    return min(1.0, sum({f.column: f.importance_share or 0.0 for f in report.alarms}.values()))
+
+
+def dismissed_alarms(alarming: Mapping[str, MonitoringReport], minimum_share: float) -> Iterator[tuple[str, str]]:
+    """Yield the kinds whose alarm does not count, each with the sentence that says why.
+
+    Args:
+        alarming: kind -> report that alarms.
+        minimum_share: of the champion's importance that what moved has to carry.
+    """
+    for kind in WEIGHED_KINDS:
+        report = alarming.get(kind)
+        share = None if report is None else importance_of(report)
+        if report is None or share is None or share >= minimum_share:
+            continue
+        names = report.moved_columns
+        more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
+        yield (
+            kind,
+            f"{kind.capitalize()} drift of {', '.join(names[:COLUMNS_NAMED])}{more} does not count: what moved carries "
+            f"{share:.1%} of the model's importance ({minimum_share:.1%} needed).",
+        )
