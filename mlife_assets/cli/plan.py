@@ -152,7 +152,7 @@ def _row(standing: PlanStanding) -> dict[str, Any]:
 
 
 def _print(standing: PlanStanding) -> None:
-    from mlife_assets.recruiting.mail.shown import body_line
+    from mlife_assets.recruiting.mail.body import body_line
     from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
     console, plan = answer_console(), standing.plan

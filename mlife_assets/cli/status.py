@@ -127,7 +127,7 @@ def _print_standing(console: Console, standing: Standing) -> None:
 
 
 def _print_sending(console: Console, standing: Standing) -> None:
-    from mlife_assets.recruiting.mail.shown import body_line
+    from mlife_assets.recruiting.mail.body import body_line
 
     switch = standing.switch
     why = f" by {switch['actor']} at {moment(switch['at'])}: {switch['reason']}" if switch else ""

@@ -11,7 +11,7 @@ from typing import Any
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.links import message_links, page_link
 from mlife_assets.components.shown.metadata import table
-from mlife_assets.recruiting.mail.shown import body_line
+from mlife_assets.recruiting.mail.body import body_line
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.places import MESSAGES

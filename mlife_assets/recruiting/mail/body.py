@@ -1,10 +1,10 @@
 """The body of a mail: subject, plain text and HTML as one string.
 
-Belongs here: the canonical form that plans, ledger and digests hold. Does not belong here: what a mail says
-(`email_digest`), headers (`mime`).
+Belongs here: the canonical form that plans, ledger and digests hold; whether a body is a mail, one line of it. Does not
+belong here: what a mail says (`email_digest`), headers (`mime`), pages and terminals.
 
 Concept: whatever a channel sends is one string, so that approval binds all of it. For a mail it is JSON with sorted
-keys and no spaces: the same mail is the same bytes.
+keys and no spaces: the same mail is the same bytes. It begins as no text can: the words of a text begin with the brand.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ HTML_MAXIMUM_BYTES = 100_000
 """Gmail shows the first 102 kB of a mail and hides the rest, the way to unsubscribe with it."""
 SUBJECT_MAXIMUM = 150
 _PARTS = ("html", "subject", "text")
+
+_MAIL_BEGINS = '{"html":"'
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,19 @@ def read_mail_body(body: str) -> MailBody:
     if mail.canonical() != body:
         raise InvalidInputError("the body is a mail in another form; write it with MailBody.canonical")
     return mail
+
+
+def mail_of(body: str) -> MailBody | None:
+    """Return the mail that a body is, None when it is a text."""
+    if not body.startswith(_MAIL_BEGINS):
+        return None
+    try:
+        return read_mail_body(body)
+    except InvalidInputError:
+        return None
+
+
+def body_line(body: str) -> str:
+    """Return a body in one line: a text as it is, a mail by its subject."""
+    mail = mail_of(body)
+    return body if mail is None else f"Mail: {mail.subject}"

@@ -48,7 +48,7 @@ from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.quoting import cut
 from mlife_assets.core.training.explain import plot_waterfall
 from mlife_assets.recruiting.features import PAIR_WORDS
-from mlife_assets.recruiting.mail.shown import body_line, mail_of
+from mlife_assets.recruiting.mail.body import body_line, mail_of
 from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 from mlife_assets.recruiting.places import CALLS, MESSAGES, SERVED
 from mlife_assets.serving.access import Access

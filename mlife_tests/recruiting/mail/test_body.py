@@ -5,7 +5,9 @@ import json
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read_mail_body
+from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, body_line, mail_of, read_mail_body
+
+MAIL = MailBody("5 jobs", "a", "<p>b</p>")
 
 
 def test_a_mail_is_one_string_and_the_same_bytes():
@@ -43,3 +45,14 @@ def test_what_cannot_be_sent_is_refused(parts, words):
 def test_another_string_is_no_mail(body):
     with pytest.raises(InvalidInputError):
         read_mail_body(body)
+
+
+def test_a_mail_is_shown_by_its_subject():
+    assert mail_of(MAIL.canonical()) == MAIL
+    assert body_line(MAIL.canonical()) == "Mail: 5 jobs"
+
+
+@pytest.mark.parametrize("body", ["Northstar Jobs: Cook. Reply STOP", "", "{", '{"html":"x"}', MAIL.canonical()[:-1]])
+def test_everything_else_is_shown_as_it_is(body):
+    assert mail_of(body) is None
+    assert body_line(body) == body
