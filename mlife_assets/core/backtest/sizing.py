@@ -1,7 +1,7 @@
 """Sizes that follow the history: how long the warm-up, how large a window, how many positives a statement needs.
 
 Belongs here: what is derived where the spec states nothing, and its words. Does not belong here: the policies and their
-bounds (`core.policies`, `core.policies`), windows themselves (`history`).
+bounds (`core.policies`), windows themselves (`history`).
 
 Concept: defaults are those of a deployment with thousands of rows a day. A history of 18,000 rows would be half over
 before eight of its windows have closed. So what nobody stated follows from how long the history is, how many rows a day

@@ -9,7 +9,7 @@ What is drawn with what:
 - In the metadata of the Dagster UI, which shows no HTML, a key figure is a glance (`core.glances`: SVG so short that
   the UI shows it at once), and a picture is a PNG by matplotlib behind a link, inline in Markdown (the `plots`
   modules beside what they draw).
-- SHAP values are drawn by shap as people know them (`mlife_assets.core.training.explain`), on a page, too: as PNG.
+- SHAP values are drawn by shap as people know them (`core.training.explain`), on a page, too: as PNG.
 - A command's terminal output is drawn by rich (`cli`).
 
 `style.css` is all style there is and `reading.js` all script; a page is complete without the script.

@@ -1,7 +1,7 @@
 """Fitting while a drift is open: young rows count more, the more so the younger the drift.
 
 Belongs here: the training policy of a day on which a concept drift is open. Does not belong here: when one is
-(`monitoring.opening`), when it began (`monitoring.opening`), what a weight does (`recipes`).
+confirmed and when it began (`monitoring.opening`), what a weight does (`recipes`).
 
 Concept: days after the first alarm, the rows of the new world are a few days among months. At the usual half-life they
 weigh little, and the model that is to answer the drift hardly knows it. Half of a drift's age lets what came after it
