@@ -21,7 +21,7 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
-from mlife_assets.recruiting.messaging.cohorts import arm_of
+from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
@@ -118,7 +118,8 @@ def test_a_rotation_moves_nobody_to_another_arm_and_keeps_every_stop(home: Calla
     assert home().people.rehash(now=NOW) == len(NUMBERS)
     after = {user: contact.person_id for user, contact in home().people.register(BOOK, now=NOW).items()}
     assert after == before
-    assert [arm_of(p, salt="s", share=0.1) for p in after.values()] == [arm_of(u, salt="s", share=0.1) for u in BOOK]
+    arms = [[is_holdout(one, salt="s", share=0.1) for one in people] for people in (after.values(), BOOK)]
+    assert arms[0] == arms[1]
     assert world.ledger.suppressed_people(at=NOW) == ("u007",)
     with world.ledger.engine.connect() as connection:
         found = set(connection.exec_driver_sql("SELECT number_hash FROM numbers").scalars())

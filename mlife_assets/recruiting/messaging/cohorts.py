@@ -47,11 +47,6 @@ def holdout_mask(user_ids: Sequence[str], *, salt: str, share: float) -> np.ndar
     return np.fromiter((is_holdout(u, salt=salt, share=share) for u in user_ids), dtype=bool, count=len(user_ids))
 
 
-def arm_of(user_id: str, *, salt: str, share: float) -> str:
-    """Return `holdout` or `treated`."""
-    return HOLDOUT if is_holdout(user_id, salt=salt, share=share) else TREATED
-
-
 def panel_of(user_id: str, *, salt: str) -> str:
     """Return the hashed panel of a user: one of four of equal size, independent of the arm."""
     return PANELS[int(unit_interval(salt, "panel", user_id) * len(PANELS))]

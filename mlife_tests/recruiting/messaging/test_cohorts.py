@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mlife_assets.recruiting.messaging.cohorts import arm_of, audience_of, cohort_name, holdout_mask, panel_of
+from mlife_assets.recruiting.messaging.cohorts import audience_of, cohort_name, holdout_mask, is_holdout, panel_of
 
 USERS = [f"u{i}" for i in range(20_000)]
 
@@ -23,7 +23,7 @@ FROZEN = [1, 6, 31, 76, 89, 124, 146, 186, 228, 330, 345, 372, 376, 387]
 
 def test_the_arm_is_frozen_across_releases():
     assert holdout_mask(USERS[:400], salt="2026-holdout", share=0.05).nonzero()[0].tolist() == FROZEN
-    assert arm_of(USERS[FROZEN[0]], salt="2026-holdout", share=0.05) == "holdout"
+    assert is_holdout(USERS[FROZEN[0]], salt="2026-holdout", share=0.05)
 
 
 def test_another_process_assigns_the_same_arms():
