@@ -37,7 +37,8 @@ from pathlib import Path
 import numpy as np
 
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.training.gate import (
     Comparison,

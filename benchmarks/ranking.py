@@ -32,7 +32,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mlife_assets.core.ranking import RankingResult, prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import RankingResult, rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 
 DEPTH = 10
 MEAN_CANDIDATES = 10

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, respond

@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import Mood, Response, mood_of_day, respond
 from mlife_assets.market.parquet_bytes import parquet_bytes

@@ -35,7 +35,8 @@ from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_day

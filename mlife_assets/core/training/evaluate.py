@@ -17,7 +17,8 @@ import numpy as np
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import IdColumn, encode_days
 from mlife_assets.core.statistics import Interval, paired_bootstrap_interval
 from mlife_assets.core.training.reliability import Calibration, ReliabilityBin, calibration

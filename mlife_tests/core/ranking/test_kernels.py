@@ -14,7 +14,8 @@ from mlife_assets.core.ranking import kernels
 
 FIRST_USE = """
 import sys, numpy as np
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 assert "numba" not in sys.modules, "numba was imported before it was needed"
 rows = prepare_ranking_rows([3, 1, 3, 1], [1, 1, 2, 2], np.array([1, 0, 0, 1]), 1)
 print(rank_rows(rows, np.array([1.0, 2, 3, 4]), 10).average_precision.tolist())

@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.ranking import (
+from mlife_assets.core.ranking.metrics import (
     RankingResult,
     mean_average_precision,
-    prepare_ranking_rows,
     random_ndcg_expectation,
     random_ranking_expectation,
     random_recall_expectation,
     rank_rows,
-    tie_keys,
 )
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
+from mlife_assets.core.row_keys import tie_keys
 
 ARRAYS = (
     "average_precision",

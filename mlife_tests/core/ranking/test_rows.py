@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows, tie_keys
 from mlife_assets.core.ranking import rows as under_test
-from mlife_assets.core.ranking.rows import RowGroups, group_rows
-from mlife_assets.core.row_keys import read_ids
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import RowGroups, group_rows, prepare_ranking_rows
+from mlife_assets.core.row_keys import read_ids, tie_keys
 
 
 def test_rows_carry_the_tie_keys_of_their_user_and_item(random_rows: Callable) -> None:

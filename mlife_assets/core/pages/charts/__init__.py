@@ -1,4 +1,4 @@
-"""Charts of all pages as inline SVG: over days (`days`), differences with intervals (`intervals`), what was said
+"""Charts of all pages as inline SVG: over days (`days`), differences with intervals and what was said
 against what happened (`intervals`), what was done when (`lanes`). `values` is what they draw, `scales` their axes.
 
 Markup names roles (`c-main`, `m-retrain`) and the style sheet gives each a colour per scheme. Nothing is said by colour

@@ -26,7 +26,8 @@ import numpy as np
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.ranking import prepare_ranking_rows, rank_rows
+from mlife_assets.core.ranking.metrics import rank_rows
+from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import encode_days, encode_ids
 from mlife_assets.core.statistics import (
     day_multiplicities,
