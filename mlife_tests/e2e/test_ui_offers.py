@@ -117,14 +117,17 @@ def test_every_check_runs_alone_on_the_newest_partition(ui) -> None:
 
 
 @pytest.mark.proof
-def test_every_mart_is_made_alone_and_a_test_of_it_runs_alone(ui, home) -> None:
-    marts = [offer for offer in ui.offers() if is_of_dbt(offer) and not offer.key[1].startswith("stg_")]
+def test_every_mart_is_made_alone_and_every_test_of_dbt_runs_alone(ui, home) -> None:
+    of_dbt = [offer for offer in ui.offers() if is_of_dbt(offer)]
+    marts = [offer for offer in of_dbt if not offer.key[1].startswith("stg_")]
     assert len(marts) > 10
     for offer in marts:
         if offer.key not in CLICKED:
             clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest_day(home)))
             assert clicked.is_success, (offer.key, clicked)
-            run_alone(ui, [(offer, check) for check in offer.checks[:1]])
+    tests = [(offer, check) for offer in of_dbt for check in offer.checks]
+    assert len(tests) > 20
+    run_alone(ui, tests)
 
 
 def test_a_check_runs_alone_on_a_chosen_partition_and_says_why_it_stops_a_day(ui, home, lived_world) -> None:
