@@ -224,6 +224,7 @@ def _judged_fold(marts: TrainingMarts, part: ScoredPart, fitted_on: date, exposu
     fold, rows = part.fold, at_places(exposures, part.places)
     artifact, scored = marts.platform.registry.load(fold.model_version), (part.matrix, part.scores)
     conditions = fold_conditions(artifact, marts.training_set(fitted_on), rows, marts.platform.model, scored)
+    marts.rest()  # copies are looked for among all that it learned from
     return JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), conditions)
 
 

@@ -63,9 +63,13 @@ class TrainingMarts:
             self.sets[known_on] = build_training_set(
                 rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
             )
-            if isinstance(self.platform.warehouse, KeptMarts):
-                self.platform.warehouse.rest()  # its hash has read all columns, and a fit needs the memory
+            self.rest()  # its hash has read all columns, and a fit needs the memory
         return self.sets[known_on]
+
+    def rest(self) -> None:
+        """Give the memory back that reading took; rows are there to be read further."""
+        if isinstance(self.platform.warehouse, KeptMarts):
+            self.platform.warehouse.rest()
 
 
 def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date) -> pa.Table:

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -109,8 +112,7 @@ def boost(
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
-    import lightgbm
-
+    lightgbm = _lightgbm()
     parameters = _parameters(spec, policy) | {
         "objective": objective,
         "metric": "binary_logloss" if objective == "binary" else "map",
@@ -156,8 +158,7 @@ def boost(
 
 def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, like: Rows | None = None) -> Rows:
     """Return rows with their bins, cut from themselves, or as those of `like` are."""
-    import lightgbm
-
+    lightgbm = _lightgbm()
     data = lightgbm.Dataset(
         rows.matrix,
         label=rows.outcome.astype(np.float64),
@@ -167,6 +168,17 @@ def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, like: Rows 
         **_columns(spec),
     )
     return replace(rows, bins=Bins(data.construct(), np.arange(len(rows.outcome))))
+
+
+@cache
+def _lightgbm() -> Any:
+    """Return LightGBM, imported in a thread, whose frames hold nothing.
+
+    matplotlib comes with it, and a parser of matplotlib's keeps errors: with them whatever the frames hold that called
+    it, such as all rows of a first fit.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(import_module, "lightgbm").result()
 
 
 def _parameters(spec: FeatureSpec, policy: TrainingPolicy) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class TunedStep:
         step: name of the outcome.
         objective: how it was learned.
         trees: number of trees at which validation was best.
-        raw: raw scores of all v rows from validation's start on, float64 (v,).
+        raw: raw scores of the v rows from validation's start on, float64 (v,); NaN may be what nobody asks about:
+            neither reached nor with a label.
         is_reached: those of them that reached the step before and whose outcome of this one is known, bool (v,).
         outcome: whether rows reached this step, bool (v,); False where that is not known.
     """
@@ -184,7 +185,10 @@ def tune_step(
         validation=watched,
         progress=progress,
     )
-    raw, trees = fitted.raw(rows.held_out, policy), int(fitted.booster.best_iteration)
+    asked = (validating | training.is_validation)[held_out]
+    raw = np.full(len(asked), np.nan)
+    raw[asked] = fitted.raw(rows.held_out if asked.all() else rows.held_out[asked], policy)
+    trees = int(fitted.booster.best_iteration)
     return TunedStep(step, objective, trees, raw, validating[held_out], (outcome & validating)[held_out])
 
 

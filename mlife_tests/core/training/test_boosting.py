@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -212,3 +214,23 @@ def test_a_stopped_model_scores_with_its_best_trees_only() -> None:
     assert best < 200
     exact = boost(rows, SPEC, POLICY, objective="binary", trees=best)
     assert predict_raw(stopped, rows.matrix, POLICY).tobytes() == predict_raw(exact, rows.matrix, POLICY).tobytes()
+
+
+def test_what_is_held_while_lightgbm_is_imported_is_freed_without_a_look_for_garbage() -> None:
+    """Its import parses, and the parser keeps errors with the frames that they passed."""
+    code = """
+import gc, weakref
+import numpy as np
+from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.training.boosting import Rows, binned
+
+def first_fit():
+    held = np.zeros((500, 1))
+    binned(Rows(held, held[:, 0] > 0, np.zeros(500, dtype=np.int64)), FeatureSpec(("a",), ()), TrainingPolicy())
+    return weakref.ref(held)
+
+gc.disable()
+raise SystemExit(0 if first_fit()() is None else "the rows of the first fit are held")
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
