@@ -30,8 +30,7 @@ from mlife_assets.adapters.delivered_tables import delivered_table
 from mlife_assets.adapters.ingest_report import Outcome, type_report
 from mlife_assets.adapters.table_marts import with_terms
 from mlife_assets.components.graph.model_graph import ModelGraph, Require
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, checked_days, days_to_land
+from mlife_assets.components.graph.partitions import checked_days, days_to_land
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.table_platform import ingest_report_of
@@ -122,11 +121,8 @@ def _asset(graph: ModelGraph, own: OwnRows, name: str, upstream: dg.AssetKey) ->
     @dg.asset(
         key=graph.mart(name),
         ins={"delivered": dg.AssetIn(key=upstream)},
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        owners=OWNERS[GROUP],
         kinds={"parquet"},
-        tags={"layer": "features"},
+        **graph.daily(GROUP, "features"),
         description=DESCRIPTIONS[name],
     )
     @says_why

@@ -16,8 +16,12 @@ import dagster as dg
 
 from mlife_assets.components.events.late_labels import late_labels
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, days, days_to_land
+from mlife_assets.components.graph.partitions import (
+    checked_days,
+    daily_asset,
+    days,
+    days_to_land,
+)
 from mlife_assets.components.platform.landed_days import require_due, require_previous
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -33,13 +37,9 @@ GROUP = "events"
 
 @dg.asset(
     key=keys.MARKET_EVENTS,
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
     kinds={"parquet"},
-    tags={"layer": "raw"},
     description="Events that exporters delivered the day before, validated and appended to the event log.",
+    **daily_asset(GROUP, "raw"),
 )
 @says_why
 def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -150,13 +150,9 @@ def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[s
 @dg.asset(
     key=keys.REJECTED_EVENTS,
     deps=[keys.MARKET_EVENTS],
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
     kinds={"parquet"},
-    tags={"layer": "raw"},
     description="Rows and files that were refused, by reason, kept below `rejected/` until they are replayed.",
+    **daily_asset(GROUP, "raw"),
 )
 @says_why
 def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:

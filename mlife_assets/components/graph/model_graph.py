@@ -10,10 +10,11 @@ another begin with its own, and stand in a group of that name.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN
+from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN, daily_asset
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
@@ -57,6 +58,10 @@ class ModelGraph:
     def group(self, group: str) -> str:
         """Return the group that what belongs to `group` stands in."""
         return group if self.is_first else self.model.name
+
+    def daily(self, group: str, layer: str) -> dict[str, Any]:
+        """Return what a daily asset of the model is declared with."""
+        return daily_asset(group, layer, self.group(group), self.backfill_policy)
 
     def named(self, name: str) -> str:
         """Return the name of a job or a sensor of the model."""

@@ -1,7 +1,7 @@
 """Partitions and what a run covers.
 
-Belongs here: the daily partitions and how an asset reads its range. Does not belong here: date arithmetic
-(`core.windows`).
+Belongs here: the daily partitions, what every daily asset is declared with, and how an asset reads its range. Does not
+belong here: date arithmetic (`core.windows`).
 
 Concept: partition D is the UTC day during which it runs. History is one run over a range, so every partitioned asset
 takes a range; assets that decide something take exactly one day. Assets are declared with `DAILY`, in whose place a
@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between
@@ -25,6 +26,19 @@ RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+def daily_asset(
+    group: str, layer: str, stands_in: str | None = None, policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
+) -> dict[str, Any]:
+    """Return what every daily asset is declared with; `stands_in` is the group that the UI shows, if another."""
+    return {
+        "group_name": stands_in or group,
+        "partitions_def": DAILY,
+        "backfill_policy": policy,
+        "owners": OWNERS[group],
+        "tags": {"layer": layer},
+    }
 
 
 def with_days(assets: Iterable[Any], *, first: date, last: date | None, today: date) -> list[Any]:

@@ -11,8 +11,7 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.application_graph import GROUP, ApplicationGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import checked_days, daily_asset, only_day
 from mlife_assets.components.messages.calls import build_call_assets, build_call_checks
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata
 from mlife_assets.components.messages.planning import is_planned_on, no_plan, plan_day, plan_metadata
@@ -35,13 +34,9 @@ def _plan_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=graph.plan,
         deps=graph.scores,
-        group_name=graph.group,
-        partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
-        owners=OWNERS[GROUP],
         kinds={"parquet"},
-        tags={"layer": "decision"},
         description="Who is to be texted which job today, who is not and why. Decides; sends nothing.",
+        **daily_asset(GROUP, "decision", graph.group),
     )
     @says_why
     def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -58,13 +53,9 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=graph.deliveries,
         deps=[graph.plan],
-        group_name=graph.group,
-        partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
-        owners=OWNERS[GROUP],
         kinds={"sql"},
-        tags={"layer": "effect"},
         description="Texts handed to the gateway through the ledger, each at most once, after approval and re-checks.",
+        **daily_asset(GROUP, "effect", graph.group),
     )
     @says_why
     def message_deliveries(
@@ -88,13 +79,9 @@ def _inbound_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=graph.inbound,
         deps=[graph.deliveries],
-        group_name=graph.group,
-        partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
-        owners=OWNERS[GROUP],
         kinds={"sql"},
-        tags={"layer": "raw"},
         description="Receipts and replies of the evening; STOP suppresses at once, ambiguous sends are reconciled.",
+        **daily_asset(GROUP, "raw", graph.group),
     )
     @says_why
     def inbound_messages(

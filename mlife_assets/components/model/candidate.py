@@ -7,13 +7,10 @@ Concept: a challenger is a function of the marts, the policy and the newest sear
 gives the same version.
 """
 
-from typing import Any
-
 import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.training_inputs import day_training_set, known_by
@@ -26,11 +23,6 @@ from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.manifest_facts import early_label_words, fitted_words, trained_to_words
 
 GROUP = "model"
-_COMMON: dict[str, Any] = {
-    "partitions_def": DAILY,
-    "owners": OWNERS[GROUP],
-    "tags": {"layer": "model"},
-}
 
 
 def ranked_importance(importance: dict[str, float]) -> dict[str, float]:
@@ -46,9 +38,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=graph.learned_examples,
         kinds={"duckdb"},
         description="Mature examples that a challenger of this day may learn from, split in time, without faulty days.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def training_set(
@@ -82,9 +72,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[graph.key("model", "training_set"), graph.key("model", "hyperparameters")],
         kinds=graph.kinds,
         description="A challenger: models with their calibrators and feature spec, registered by content.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def candidate_model(

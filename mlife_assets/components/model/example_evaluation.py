@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
@@ -62,11 +61,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         ],
         kinds={"numpy"},
         description="Challenger against champion and the rule in use on the same mature examples: average precision.",
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
-        tags={"layer": "model"},
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def evaluation(

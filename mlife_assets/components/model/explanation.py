@@ -13,8 +13,7 @@ import dagster as dg
 import numpy as np
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
@@ -50,11 +49,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[graph.key("model", "candidate_model"), *graph.tables],
         kinds={"shap"},
         description="Why the challenger scores as it does: SHAP values over a sample of candidate pairs.",
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
-        tags={"layer": "model"},
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def explanation(

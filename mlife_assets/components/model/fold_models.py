@@ -20,8 +20,7 @@ import dagster as dg
 
 from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
@@ -136,11 +135,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
         kinds=graph.kinds,
         description="The challenger's recipe as of the start of each fold: models that have not seen what they judge.",
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
-        tags={"layer": "model"},
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def fold_models(

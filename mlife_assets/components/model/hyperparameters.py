@@ -17,8 +17,7 @@ from pydantic import Field
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.search_storage import open_search_storage
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -75,13 +74,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "hyperparameters"),
         deps=graph.learned_examples,
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
         kinds=graph.kinds,
-        tags={"layer": "model"},
         description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def hyperparameters(

@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.model_registry import STEP
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
@@ -104,11 +103,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         deps=[graph.key("model", "evaluation")],
         kinds=graph.kinds,
         description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
-        tags={"layer": "model"},
+        **graph.daily(GROUP, "model"),
     )
     @says_why
     def champion_model(

@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.training_inputs import (
     day_training_set,
     is_by_folds,
@@ -216,11 +215,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         ],
         kinds={"parquet"},
         description="The governor's verdict: retrain, wait or block, with its reasons. Drives the drift sensor.",
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
-        tags={"layer": "decision"},
+        **graph.daily(GROUP, "decision"),
     )
     @says_why
     def retrain_decision(

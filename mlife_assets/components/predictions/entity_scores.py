@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, checked_days, only_day
+from mlife_assets.components.graph.partitions import checked_days, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -119,13 +118,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key(GROUP, "scores"),
         deps=[*graph.tables, graph.key("monitoring", "data_quality_report"), graph.key("model", "champion_model")],
-        group_name=graph.group(GROUP),
-        partitions_def=DAILY,
-        backfill_policy=graph.backfill_policy,
-        owners=OWNERS[GROUP],
         kinds=graph.kinds,
-        tags={"layer": "scores"},
         description="How likely the outcome is for each entity today, by the champion of that moment.",
+        **graph.daily(GROUP, "scores"),
     )
     @says_why
     def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.MaterializeResult:

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import daily_asset, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
 from mlife_assets.components.platform.resources import Platform
@@ -34,13 +33,9 @@ WITH_SCORES = ("user_id", "job_id", "candidate_set_hash", "bid_usd_per_apply")
 @dg.asset(
     key=keys.CANDIDATE_PAIRS,
     deps=[keys.USER_FEATURES, keys.JOB_FEATURES, keys.DATA_QUALITY_REPORT],
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
     kinds={"parquet"},
-    tags={"layer": "features"},
     description="One row per (user, job) that is considered today: near, open, fitting, at most 30 a user.",
+    **daily_asset(GROUP, "features"),
 )
 @says_why
 def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -64,13 +59,9 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
 @dg.asset(
     key=keys.USER_JOB_SCORES,
     deps=[keys.CANDIDATE_PAIRS, keys.CHAMPION_MODEL],
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
     kinds={"lightgbm"},
-    tags={"layer": "scores"},
     description="P(apply | texted) and P(click | texted) of every candidate pair, the same for all applications.",
+    **daily_asset(GROUP, "scores"),
 )
 @says_why
 def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
