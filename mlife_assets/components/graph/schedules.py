@@ -1,16 +1,40 @@
 """Schedules: what runs by the clock.
 
-Belongs here: cron lines and the partition each tick asks for. Does not belong here: reactions to events (`sensors`).
+Belongs here: cron lines and the partition each tick asks for; the job that removes old working tables. Does not belong
+here: reactions to events (`sensors`), which tables are old (`adapters.pruned_tables`).
 
 Concept: schedules run where the world moves by itself. The embedded world moves only when a day is asked for, so there
-they are off by default.
+they are off by default. Old tables are removed with the key of the deployment, which needs the right to delete them
+only if somebody turns the job on.
 """
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.adapters.pruned_tables import prune
 from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle_backtest_job, metrics_job
-from mlife_assets.components.graph.pruning import pruning_job
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.windows import RUN_HOUR_UTC
+
+
+@dg.op(description="Removes tables of pairs and scores that no later day reads; nothing of the event log.")
+@says_why
+def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+    """Remove what is older than the policy says, and say what it was."""
+    policy = platform.policies.retention
+    for keys in prune(platform.lake, policy, SystemClock().now().date()).values():
+        said = "removed what is over %d days older than its newest: %d tables from %s to %s"
+        context.log.info(said, policy.table_days, len(keys), keys[0], keys[-1])
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Removes pairs and scores of days long past; each can be made again by materializing its day.",
+)
+def pruning_job() -> None:
+    """Prune."""
+    prune_tables()
 
 
 def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True) -> list[dg.ScheduleDefinition]:

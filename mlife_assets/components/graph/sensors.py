@@ -7,26 +7,33 @@ it never sends.
 Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
 asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
 waits before the next. The failure of the job that sends alerts is no alert: that would ask for the next run.
+
+A sensor ticks for ever, so it must not look at every day that ever ran. Files come late by hours or days, so a tick
+looks at the newest days; at the older ones it looks once an hour, or when the cursor was lost or cannot be read. The
+cursor says of newest and of older days up to which one every file was ingested, which are still open, and what the
+ingested files were. While those files are the same, the ingest reports of open and new days alone are read; otherwise
+those of all, once. A file of an older day is seen later, by an hour at most.
+
+A dashboard shows what was there when its run started, so whatever was recorded after that is new. A command's changes
+count when it has ended: the demo and `mlife day` build the dashboard themselves.
 """
 
-from datetime import date, datetime, timedelta
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
-from mlife_assets.components.events.landed_files import (
-    OLDER_LOOKED_AT_EVERY,
-    RECENT_DAYS,
-    LandedCursor,
-    from_cursor,
-    ingested_files,
-)
+from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
-from mlife_assets.components.graph.run_requests import next_request
-from mlife_assets.components.metrics.dashboard_age import is_something_running, newest_change
+from mlife_assets.components.graph.run_requests import ABANDONED_AFTER, next_request
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running.driver import DRIVER_TAG, is_driven
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.ids import digest
@@ -39,6 +46,91 @@ INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
 """A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
+RECENT_DAYS = 31
+"""Days that every tick looks at: an exporter that was down, or sends a month again, is seen at once."""
+OLDER_LOOKED_AT_EVERY = timedelta(hours=1)
+"""What comes later than that was waited for longer than an hour."""
+Landed = Mapping[date, Sequence[str]]
+"""Partition day -> the keys of its landed files."""
+CHANGES = (keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES)
+"""What the dashboard shows more of: days, champions, sends, replies."""
+RECORDS_SEEN = 20
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass(frozen=True)
+class IngestedFiles:
+    """Days until `until`, but for `open_days`, were ingested when their files had this digest."""
+
+    until: date
+    open_days: frozenset[date]
+    files: str
+
+    def days_to_look_up(self, landed: Landed) -> list[date]:
+        """Return the days whose files may not be ingested, oldest first."""
+        settled = {day for day in landed if day <= self.until and day not in self.open_days}
+        is_same = _digest(landed, settled) == self.files
+        return sorted(day for day in landed if not is_same or day not in settled)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `_from_record` reads."""
+        open_days = sorted(day.isoformat() for day in self.open_days)
+        return {"files": self.files, "open": open_days, "until": self.until.isoformat()}
+
+
+NOTHING = IngestedFiles(date.min, frozenset(), "")
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class LandedCursor:
+    """What is known of the newest days, and of the older ones since they were looked at."""
+
+    recent: IngestedFiles = NOTHING
+    older: IngestedFiles = NOTHING
+    older_looked_at: datetime = NEVER
+
+    def is_older_due(self, now: datetime) -> bool:
+        """Return whether the older days are to be looked at; also where the clock was put back."""
+        return not timedelta(0) <= now - self.older_looked_at < OLDER_LOOKED_AT_EVERY
+
+    def to_text(self) -> str:
+        """Return the text that `from_cursor` reads."""
+        at = self.older_looked_at.isoformat()
+        return json.dumps({"at": at, "older": self.older.to_record(), "recent": self.recent.to_record()})
+
+
+def ingested_files(landed: Landed, open_days: Collection[date]) -> IngestedFiles:
+    """Return that all days of `landed` but `open_days` were ingested as they are."""
+    settled = {day for day in landed if day not in open_days}
+    return IngestedFiles(
+        max(landed, default=date.min), frozenset(landed).intersection(open_days), _digest(landed, settled)
+    )
+
+
+def from_cursor(text: str | None) -> LandedCursor:
+    """Return what a cursor says; that nothing is known where there is none, or one of another form."""
+    try:
+        record = json.loads(text or "{}")
+        at = datetime.fromisoformat(record["at"]).astimezone(UTC)
+        return LandedCursor(_from_record(record["recent"]), _from_record(record["older"]), at)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return LandedCursor()
+
+
+def _from_record(record: Mapping[str, Any]) -> IngestedFiles:
+    days = [date.fromisoformat(day) for day in (record["until"], *record["open"])]
+    return IngestedFiles(days[0], frozenset(days[1:]), str(record["files"]))
+
+
+def _digest(landed: Landed, days: Collection[date]) -> str:
+    return digest([key for day in sorted(days) for key in sorted(landed[day])])
 
 
 @dg.op(description="Sends alerts that were not sent yet.")
@@ -233,3 +325,46 @@ SENSORS = [
     run_failure_alert_sensor,
     alert_delivery_sensor,
 ]
+
+
+def newest_change(instance: dg.DagsterInstance) -> str | None:
+    """Return what names the newest change that the dashboard does not show; None when it shows everything."""
+    since = _shown_until(instance)
+    found = [record for key in CHANGES if (record := _newest_new(instance, key, since)) is not None]
+    newest = max(found, key=lambda record: record.storage_id, default=None)
+    return None if newest is None else f"{newest.partition_key or 'now'}-{newest.storage_id}"
+
+
+def _newest_new(instance: dg.DagsterInstance, key: dg.AssetKey, since: float | None) -> dg.EventLogRecord | None:
+    """Return the newest record of an asset that the dashboard does not show and that no command has under way.
+
+    Nearly always the newest record says it, so those before it are read only where that is under way.
+    """
+    # Of a time, Dagster's SQLite reads all records there are; the newest it finds by their number.
+    for limit in (1, RECORDS_SEEN):
+        for record in instance.fetch_materializations(key, limit=limit).records:
+            if since is not None and record.timestamp <= since:
+                return None
+            if not _is_under_way(instance, record):
+                return record
+    return None
+
+
+def is_something_running(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Return whether a run is on its way; one that was abandoned, or whose command was killed, is not."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, created_after=now - ABANDONED_AFTER))
+    return any(DRIVER_TAG not in run.tags or is_driven(run) for run in unfinished)
+
+
+def _shown_until(instance: dg.DagsterInstance) -> float | None:
+    """Return when the run that built the dashboard started; None before the first."""
+    built = instance.fetch_materializations(keys.DASHBOARD, limit=1).records
+    if not built:
+        return None
+    run = instance.get_run_record_by_id(built[0].run_id)
+    return built[0].timestamp if run is None or run.start_time is None else run.start_time
+
+
+def _is_under_way(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
+    run = instance.get_run_by_id(record.run_id)
+    return run is not None and is_driven(run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
@@ -24,8 +24,7 @@ from obstore.store import MemoryStore
 
 from mlife_assets.adapters import owners_table
 from mlife_assets.adapters.delivery import smoke
-from mlife_assets.adapters.delivery.infra_files import read_infra
-from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, handed_over, log_in_of, places_of
+from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, log_in_of
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 pytestmark = pytest.mark.aws
@@ -45,7 +44,6 @@ AT = SmokePlaces(
     alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
     runs_days=True,
 )
-PEOPLE_KEY = "arn:aws:kms:us-east-1:111111111111:key/people"
 
 
 @pytest.fixture(autouse=True)
@@ -354,32 +352,3 @@ def test_an_emulator_that_enforces_nothing_does_not_pass(account: Callable[[str]
 
 def test_each_check_says_what_is_true_when_it_is_green() -> None:
     assert all(check.__doc__ and check.__name__ == name for name, check in CHECKS.items())
-
-
-@pytest.mark.aws
-def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
-    of = account("700000009998")
-    of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
-    of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
-    of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=PEOPLE_KEY, Type="String")
-    of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
-    files = read_infra(repository / "infra")
-    found, given = places_of(files, "prod", of), files.parameters["prod"]
-    assert (found.event_log, found.people, found.people_key, found.workgroup) == (
-        "log",
-        "people",
-        PEOPLE_KEY,
-        "mlife",
-    )
-    assert found.runs_days is (given["DaysRunByThemselves"] == "true")
-    assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
-    region, accounts = files.accounts["region"], files.accounts["accounts"]
-    assert found.log_heads == f"mlife-log-heads-prod-{accounts['witness']}"
-    assert found.alerts == f"arn:aws:sns:{region}:{accounts['prod']}:mlife-alerts"
-
-
-def test_an_older_image_takes_what_a_newer_release_hands_over() -> None:
-    places = SmokePlaces(
-        "dev", "us-east-1", "ui", "log-in", "log", "heads", "people", PEOPLE_KEY, "mlife", "alerts", True
-    )
-    assert handed_over({**asdict(places), "of_tomorrow": 1}) == places
