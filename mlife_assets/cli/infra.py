@@ -269,7 +269,7 @@ def _label() -> str:
 
 
 def _files(folder: Path) -> InfraFiles:
-    from mlife_assets.adapters.delivery.infra_files import read_infra
+    from mlife_assets.adapters.delivery.stacks import read_infra
 
     return read_infra(folder)
 

@@ -1,7 +1,8 @@
 """Change sets of one account: made and shown, executed as they were shown, and what has drifted since.
 
-Belongs here: calls of CloudFormation. Does not belong here: which stacks there are (`core.delivery.stack_inputs`), how
-a change reads (`core.delivery.changes`).
+Belongs here: calls of CloudFormation, reading the folder `infra/` of a checkout. Does not belong here: which stacks
+there are (`core.delivery.stack_inputs`), how a change reads (`core.delivery.changes`), judging `infra/`
+(`python -m infra.gate`).
 
 Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
 update has overtaken, and values of Parameter Store that have changed since the plan are found here, since it reads them
@@ -13,7 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, require_account, waited
@@ -25,8 +29,8 @@ from mlife_assets.core.delivery.changes import (
     made_from,
     to_be_made,
 )
-from mlife_assets.core.delivery.stack_inputs import StackInputs
-from mlife_assets.core.errors import NotFoundError, PermanentError, UpstreamMismatchError
+from mlife_assets.core.delivery.stack_inputs import ENVIRONMENTS, InfraFiles, StackInputs
+from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError, UpstreamMismatchError
 
 IMAGE = "/mlife/dagster/image"
 IMAGE_STACK = "mlife-dagster"
@@ -274,3 +278,38 @@ def _drift(said: Mapping[str, Any]) -> Change:
     )
     what = {"MODIFIED": "changed", "DELETED": "removed"}[said["StackResourceDriftStatus"]]
     return Change(what, said["LogicalResourceId"], said["ResourceType"], differences)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml ships no types
+    """A safe loader that reads `!Ref` and its kind as nothing, and a date as text."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+
+
+def read_infra(folder: Path) -> InfraFiles:
+    """Return the files of a folder. Raises NotFoundError and InvalidInputError naming what is not there or no YAML."""
+    if not (folder / "stacks.yaml").is_file():
+        raise NotFoundError(f"{folder} holds no stacks.yaml; name the folder `infra` of a checkout with --infra")
+    templates = {path.stem: path for path in sorted((folder / "templates").glob("*.yaml"))}
+    trees = {name: _tree(path) for name, path in templates.items()}
+    return InfraFiles(
+        stacks=_tree(folder / "stacks.yaml"),
+        accounts=_tree(folder / "parameters" / "accounts.yaml"),
+        parameters={name: _tree(folder / "parameters" / f"{name}.yaml")["parameters"] for name in ENVIRONMENTS},
+        templates={name: path.read_text(encoding="utf-8") for name, path in templates.items()},
+        declared={name: tree.get("Parameters", {}) for name, tree in trees.items()},
+        resources={name: {key: one["Type"] for key, one in tree["Resources"].items()} for name, tree in trees.items()},
+    )
+
+
+def _tree(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  it is a safe loader
+    except (OSError, yaml.YAMLError) as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+    if not isinstance(tree, dict):
+        raise InvalidInputError(f"{path} is no mapping")
+    return tree

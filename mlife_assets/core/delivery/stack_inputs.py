@@ -1,7 +1,7 @@
 """Which stacks an environment has, in which account, and what each is given.
 
 Belongs here: stacks.yaml and the parameters beside it -> one record per stack, in order. Does not belong here: reading
-files (`adapters.delivery.infra_files`), what a change set does (`core.delivery.changes`).
+files (`adapters.delivery.stacks`), what a change set does (`core.delivery.changes`).
 
 Concept: the gate renders with the same values that reach AWS, since both take them from here.
 """

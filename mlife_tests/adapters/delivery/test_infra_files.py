@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlife_assets.adapters.delivery.infra_files import read_infra
+from mlife_assets.adapters.delivery.stacks import read_infra
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 
