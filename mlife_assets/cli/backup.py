@@ -82,8 +82,7 @@ def restore(
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.backups import read_backup
-    from mlife_assets.components.platform.deployment_backup import put_back
-    from mlife_assets.components.platform.ledger_recovery import require_intact_log
+    from mlife_assets.components.platform.deployment_backup import put_back, require_intact_log
     from mlife_assets.components.platform.resources import Platform
 
     settings = settings_of(home)
@@ -132,7 +131,7 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """
-    from mlife_assets.components.platform.ledger_recovery import require_intact_log
+    from mlife_assets.components.platform.deployment_backup import require_intact_log
 
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
@@ -144,7 +143,7 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _caught_up(platform: Platform) -> CaughtUp:
-    from mlife_assets.components.platform.ledger_recovery import bring_forward
+    from mlife_assets.components.platform.deployment_backup import bring_forward
     from mlife_assets.components.shown.present import operator_time
 
     with progress("reading the event log"):

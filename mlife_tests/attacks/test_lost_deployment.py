@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.backups import read_backup
-from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.core.errors import GateClosedError
 
 DAY = date(2026, 6, 2)

@@ -20,7 +20,7 @@ import pytest
 
 from mlife_assets.adapters.backups import create_backup, read_backup
 from mlife_assets.adapters.restored_backups import restore_backup
-from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.components.platform.deployment_backup import bring_forward, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import GateClosedError, IntegrityError, ProviderThrottledError
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING

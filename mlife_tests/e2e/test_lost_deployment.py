@@ -21,8 +21,7 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.rows import last_number
 from mlife_assets.adapters.send_ledger.schema import metadata
-from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.ledger_recovery import bring_forward, require_intact_log
+from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.lost_warehouse import rebuild_features

@@ -15,7 +15,7 @@ from mlife_assets.components.acts.acts import (
     switch_sending,
 )
 from mlife_assets.components.messages.sending import require_known_ledger
-from mlife_assets.components.platform.ledger_recovery import bring_forward
+from mlife_assets.components.platform.deployment_backup import bring_forward
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError

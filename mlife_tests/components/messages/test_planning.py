@@ -132,7 +132,7 @@ def test_who_agreed_to_texts_alone_gets_no_mail_and_the_other_way_round(home, se
 
 
 def test_a_lost_ledger_gets_the_sends_of_every_application_back(home) -> None:
-    from mlife_assets.components.platform.ledger_recovery import bring_forward
+    from mlife_assets.components.platform.deployment_backup import bring_forward
 
     for application in ("", "mails"):
         home.plan(application=application)
