@@ -1,4 +1,4 @@
-"""The definitions as a deployment loads them, for tests that only look."""
+"""The definitions as a deployment loads them, for tests that only look, and the platform of a new home."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.definitions import build_definitions
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_definitions(Settings(home=tmp_path_factory.mktemp("no_home")))
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    """The platform of a new home in the embedded world."""
+    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -9,8 +8,6 @@ import pyarrow as pa
 from mlife_assets.components.graph.schedules import build_schedules, pruning_job
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.windows import RUN_HOUR_UTC
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 OLD, NEWEST = date(2026, 1, 1), date(2026, 6, 10)
 
@@ -37,8 +34,7 @@ def test_schedules_run_in_utc_and_the_day_comes_before_its_metrics() -> None:
     assert named["hourly_catalog_schedule"].cron_schedule == "5 * * * *"
 
 
-def test_a_run_removes_what_is_old_and_says_so(tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_a_run_removes_what_is_old_and_says_so(platform: Platform) -> None:
     for day in (OLD, NEWEST):
         platform.tables.write("candidate_pairs", day, pa.table({"user_id": ["u1"]}))
     with dg.DagsterInstance.ephemeral() as instance:

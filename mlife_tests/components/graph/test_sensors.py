@@ -7,7 +7,6 @@ import logging
 import os
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -32,9 +31,7 @@ from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
-from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
-from mlife_assets.settings import Settings
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
@@ -114,9 +111,8 @@ def decide(
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
+def platform(platform: Platform) -> Platform:
     """A platform whose machine clock stands still until a test moves it."""
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     vars(platform)["clock"] = SimulatedClock(datetime.now(UTC))
     return platform
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -14,19 +13,12 @@ from mlife_assets.components.model.fairness import audit_folds, day_fairness_con
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
 MONDAYS = (date(2026, 6, 8), date(2026, 6, 22))
 FOLDS = tuple(Fold(one, f"mdl_{one}", add_days(one, -8)) for one in MONDAYS)
 QUARANTINED = (date(2026, 6, 8), date(2026, 6, 15), date(2026, 6, 22))
 """The days that the gate of `DAY` ranks and a fold speaks for: of the first Monday for two of them."""
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 def quarantine(monkeypatch: pytest.MonkeyPatch, faulty: Iterable[date], folds: tuple[Fold, ...] = FOLDS) -> None:

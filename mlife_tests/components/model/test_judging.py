@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +25,6 @@ from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 WINDOW = 7
 DAY = date(2026, 6, 2)
@@ -279,11 +276,6 @@ def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -
     window, judged = returns.judge(last_day)
     assert window == before[0]
     assert judged.decision == before[1].decision
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 def record(platform: Platform, event_type: str, at: datetime, **said: object) -> None:

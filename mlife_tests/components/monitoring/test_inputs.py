@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -30,16 +29,9 @@ from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sizes import sizes_of
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix
-from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 def ingested(platform: Platform, day: date, **accepted: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -16,9 +15,7 @@ from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
 SCHEMA = pa.schema(
@@ -58,7 +55,7 @@ def reference(examples: pa.Table) -> MonitoringReference:
     [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
 )
 def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
 ) -> None:
     """Late feedback can leave a reference without one example; the day then needs a report all the same."""
     asked = []
@@ -68,7 +65,6 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
         return scored(date(2026, 6, 20))
 
     monkeypatch.setattr(reports, "sampled_examples", sampled)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     window, late = reports.outcome_window(platform, reference(scored(*known)), DAY, LABEL)
     assert late is None
     assert asked == [(first, date(2026, 6, 22), LABEL)]
@@ -85,7 +81,7 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     ],
 )
 def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
 ) -> None:
     """References of 0.1.0 name nobody: the model that serves scored them."""
     found = []
@@ -95,14 +91,13 @@ def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
         return scored(date(2026, 6, 20))
 
     monkeypatch.setattr(reports, "sampled_examples", sampled)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
     reports.outcome_window(platform, known, DAY, LABEL)
     assert found == [asked]
 
 
 def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
 ) -> None:
     """Labels of the reference end 5 days before the clicks that the model learned: it would look better than it is."""
     asked = []
@@ -113,7 +108,6 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
         return scored(date(2026, 6, 20))
 
     monkeypatch.setattr(reports, "sampled_examples", sampled)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     by_itself = reference(scored(date(2026, 6, 14)))
     by_folds = replace(by_itself, scored_by={LABEL: {"fold_1": 3, "fold_2": 1}})
     for known in (by_itself, by_folds):
@@ -123,7 +117,7 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
 
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
 def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
 ) -> None:
     """Once the days that were left of it were: few outcomes on some weekdays, which alarmed in one market of twenty."""
     asked = []
@@ -134,7 +128,6 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
 
     monkeypatch.setattr(Platform, "late_feedback_days", late_days)
     monkeypatch.setattr(reports, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     known = reference(scored(date(2026, 6, 16)))
     window, days = reports.outcome_window(platform, known, DAY, LABEL)
     assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]

@@ -5,7 +5,6 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from PIL import Image
 
 from mlife_assets.components.metrics import map_history
@@ -17,16 +16,9 @@ from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 METRICS = ("roc_auc", "average_precision")
-
-
-@pytest.fixture
-def platform(tmp_path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 def written(platform: Platform, day: date, realised: float | None, *, clicks: bool = True) -> None:

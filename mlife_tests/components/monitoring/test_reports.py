@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -16,7 +15,6 @@ from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
 SCHEMA = pa.schema(
@@ -45,14 +43,13 @@ def reports() -> dict[str, dg.AssetsDefinition]:
 
 
 def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_see(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The columns of the reference count, and not those that mlife would watch today."""
     columns = MonitoringColumns(unalarmed=("openings",))
     known = MonitoringReference("m", DAY, columns, ("user_id",), pa.table({}), scored(), {}, ())
     monkeypatch.setattr(monitoring, "known_reference", lambda *_: known)
     monkeypatch.setattr(MonitoringReference, "why_incomparable", lambda *_: None)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     platform.tables.write(monitoring.SAMPLE_TABLE, DAY, pa.table({"user_id": ["u"]}))
     platform.tables.write_report(INGEST_REPORT, DAY, {"types": []})
     seen = []

@@ -114,9 +114,8 @@ def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
     assert is_retraining(instance, but_for={"dec_today"})
 
 
-def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
+def test_the_last_of_several_decisions_of_a_day_counts(platform: Platform) -> None:
     """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     first, second = date(2026, 6, 2), date(2026, 6, 3)
     recorded = []
     for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
@@ -135,8 +134,7 @@ def test_the_last_of_several_decisions_of_a_day_counts(tmp_path) -> None:
     assert decisions_since(platform, second) == {"c"}
 
 
-def test_recorded_decisions_open_the_gate_and_later_ones_do_not(tmp_path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: Platform) -> None:
     first = date(2026, 6, 2)
     for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
         day = add_days(first, number)
@@ -226,8 +224,7 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
     assert champion_facts(platform, date(2026, 6, 30), [], False).lacking == lacking
 
 
-def test_fits_are_what_was_asked_for_and_what_was_registered(tmp_path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_fits_are_what_was_asked_for_and_what_was_registered(platform: Platform) -> None:
     day = date(2026, 6, 20)
     for number, (made, known) in enumerate(((3, 3), (9, 9), (20, 21))):
         at = run_time(date(2026, 6, known))
@@ -246,9 +243,8 @@ def test_fits_are_what_was_asked_for_and_what_was_registered(tmp_path) -> None:
     assert facts.promotion_dates == ()
 
 
-def test_decisions_of_models_are_apart(tmp_path) -> None:
+def test_decisions_of_models_are_apart(platform: Platform) -> None:
     """Both wait for the same reason on the same day: two events, each seen by its own model."""
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
     day = date(2026, 6, 2)
     decision = RetrainDecision(day, "wait", ("quiet",), ("Nothing moved.",), None)
     views = [platform, platform.of_model("churn_risk")]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,19 +8,11 @@ import pytest
 
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
 EVE = add_days(DAY, -1)
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
 
 
 def row(event_type: str, at: datetime, **known: Any) -> pa.Table:

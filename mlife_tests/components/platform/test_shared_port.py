@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.shared_port import shared_port
-from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 PORTS = [
     name
@@ -23,15 +20,13 @@ PORTS = [
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_a_port_of_a_view_is_that_of_the_platform_whoever_asks_first(name: str, tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_a_port_of_a_view_is_that_of_the_platform_whoever_asks_first(name: str, platform: Platform) -> None:
     view = platform.of_model("churn_risk")
     assert getattr(view.of_model("flights"), name) is getattr(platform, name) is getattr(view, name)
     assert isinstance(platform.of_model("late"), Platform)
 
 
-def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_what_is_of_one_model_is_not_shared(platform: Platform) -> None:
     first = platform.registry
     view = platform.of_model("churn_risk")
     assert (platform.registry, platform.model_name) == (first, "job_applications")
@@ -40,8 +35,7 @@ def test_what_is_of_one_model_is_not_shared(tmp_path: Path) -> None:
     assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)
 
 
-def test_a_run_keeps_rows_of_its_own_until_another_asks(tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+def test_a_run_keeps_rows_of_its_own_until_another_asks(platform: Platform) -> None:
     one = in_run(platform, "one")
     churn = in_run(platform.of_model("churn_risk"), "one")
     with patch.object(one.warehouse, "rest") as rest:
