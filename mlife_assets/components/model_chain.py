@@ -19,7 +19,7 @@ from mlife_assets.components.model import (
     promotion,
     verdict_check,
 )
-from mlife_assets.components.monitoring import report_checks, reports, retrain_decision
+from mlife_assets.components.monitoring import reports, retrain_decision
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import entity_scores
 
@@ -44,7 +44,7 @@ def entity_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 def chain_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     """Return the checks that every model has."""
-    return [check for module in (candidate, report_checks, verdict_check) for check in module.build_checks(graph)]
+    return [check for module in (candidate, reports, verdict_check) for check in module.build_checks(graph)]
 
 
 def entity_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:

@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.application_graph import GROUP, ApplicationGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import checked_days, daily_asset, only_day
 from mlife_assets.components.messages.delivery import require_present_day
 from mlife_assets.components.messages.employers import withheld_on
 from mlife_assets.components.messages.planning import audience_sentence, is_planned_on, no_plan, of_audience_on
@@ -226,13 +225,9 @@ def build_call_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.calls,
         deps=graph.scores,
-        group_name=graph.group,
-        partitions_def=DAILY,
-        backfill_policy=RANGE_IN_ONE_RUN,
-        owners=OWNERS[GROUP],
         kinds={"csv"},
-        tags={"layer": "decision"},
         description="Whom recruiters call today about which job, with reasons in words. Calls nobody.",
+        **daily_asset(GROUP, "decision", graph.group),
     )
     @says_why
     def call_list(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:

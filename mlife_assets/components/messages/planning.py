@@ -5,7 +5,8 @@ Belongs here: gathering what a plan is made from, keeping it, what the UI shows 
 
 Concept: a plan is decided by pure code from scores that are the same for everybody; what is the application's own
 (audience, consent to its channel, exploration, caps) is applied here. The log holds the decision before anybody can
-act on it.
+act on it. People who approve a plan are shown some of it, and what was kept out: a trick that the rules caught today
+will be worded otherwise tomorrow.
 """
 
 import calendar
@@ -18,7 +19,6 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.messages.delivery import require_present_day
 from mlife_assets.components.messages.employers import withheld_on
-from mlife_assets.components.messages.preview import preview
 from mlife_assets.components.messages.sending import (
     EXPOSED_TABLE,
     PLAN_REPORT,
@@ -36,17 +36,21 @@ from mlife_assets.components.predictions import entity_scores
 from mlife_assets.components.predictions.decision_log import log_predictions
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.shown.figures import plan_figures
+from mlife_assets.components.shown.links import message_links, page_link
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.application import Application
+from mlife_assets.recruiting.mail.body import body_line
 from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.events import plan_events
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+from mlife_assets.recruiting.places import MESSAGES
 
 RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+SAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -226,3 +230,24 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
     people = platform.ledger.people_of(user_ids)
     person_ids = pa.array([people[user_id] for user_id in user_ids], pa.string())
     return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
+
+
+def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
+    """Return the metadata `messages`, `sample_texts`, `refused_jobs` (counts, an example) and `refused_job_list`."""
+    samples: dict[str, tuple[str, str]] = {}
+    for row in plan.planned.select(["job_id", "message_id", "body"]).to_pylist():
+        if len(samples) == SAMPLES:
+            break
+        samples.setdefault(row["job_id"], (row["message_id"], body_line(row["body"])))
+    examples = {job.reason: job for job in reversed(plan.refused_jobs)}
+    counts = refusal_counts(plan.refused_jobs)
+    return {
+        "messages": page_link(platform, MESSAGES),
+        "sample_texts": message_links(platform, samples.values()),
+        "refused_jobs": table(
+            [{"reason": reason, "jobs": n, "example": examples[reason].why} for reason, n in counts.items()]
+        ),
+        "refused_job_list": table(
+            [{"job_id": job.job_id, "reason": job.reason, "why": job.why} for job in plan.refused_jobs]
+        ),
+    }

@@ -1,25 +1,26 @@
 """The evaluation: challenger against champion and human, the gate's verdict, the model card.
 
-Belongs here: gathering what the gate judges, and showing its verdict. Does not belong here: the verdict
-(`core.training.gate`), acting on it (`promotion`).
+Belongs here: gathering what the gate judges, showing its verdict, and the facts of the card of a model that ranks jobs.
+Does not belong here: the verdict (`core.training.gate`), acting on it (`promotion`), what every card has (`cards`).
 
 Concept: one run judges one challenger; a refusal is a result, not a failure: the run is green and the verdict is an
 event. The gate reads its window once per challenger.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 
 import dagster as dg
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
+from mlife_assets.components.graph.partitions import daily_asset, only_day
+from mlife_assets.components.model.cards import folds_of_window, limits_of
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.contenders import gate_day
-from mlife_assets.components.model.fairness import day_fairness_conditions
-from mlife_assets.components.model.judging import gate_window, judge_challenger
-from mlife_assets.components.model.ranking_card import write_card
+from mlife_assets.components.model.explanation import stored_pictures
+from mlife_assets.components.model.fairness import FAIRNESS_REPORT, day_fairness_conditions
+from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
 from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
@@ -27,11 +28,17 @@ from mlife_assets.components.shown.figures import verdict_figures, verdict_glanc
 from mlife_assets.components.shown.links import worded_link
 from mlife_assets.components.shown.metadata import sentences, table, wide_table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.pages.places import card_key, nav
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
-from mlife_assets.core.training.gate import Contender, GateExamples
+from mlife_assets.core.training.fairness.results import FairnessAudit
+from mlife_assets.core.training.gate import Contender, GateExamples, PromotionDecision
 from mlife_assets.core.training.judgement import Human
+from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+from mlife_assets.core.training.model_card.facts import CardWindow
+from mlife_assets.core.training.model_card.page import render_model_card
+from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.recruiting.panel.baseline import HumanBaseline, panel_agreement
 
 GROUP = "model"
@@ -83,11 +90,7 @@ def _rankings(
     ],
     kinds={"numpy"},
     description="Challenger against champion and human: who ranks what people were shown by what they applied to.",
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
-    tags={"layer": "model"},
+    **daily_asset(GROUP, "model"),
 )
 @says_why
 def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -132,3 +135,60 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 
 
 ASSETS = [evaluation]
+
+
+def write_card(
+    platform: Platform,
+    day: date,
+    version: str,
+    decision: PromotionDecision,
+    calibration: Calibration | None,
+    window: GateWindow,
+    gate_days: Sequence[date],
+) -> str:
+    """Write the card of the challenger of `day`; returns its key in the lake."""
+    policies = platform.policies
+    gate = CardWindow("gate", gate_days[0], gate_days[-1], f"ranked on {len(gate_days)} days, a week apart")
+    card = describe_model(
+        platform.registry.load(version),
+        _subject(platform),
+        as_of=day,
+        decision=decision,
+        calibration=calibration,
+        fairness=_audit(platform, day, version),
+        pictures=stored_pictures(platform, day, version),
+        windows=(gate, *folds_of_window(window)),
+        policies={"promotion": platform.model.promotion, "label": policies.label, "candidates": policies.candidates},
+    )
+    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
+
+
+def _subject(platform: Platform) -> CardSubject:
+    label = platform.policies.label
+    return CardSubject(
+        title="Who applies to which job",
+        purpose=(
+            "It ranks the open jobs near a person, to text one of them.",
+            "It must not decide who is hired, what a person is paid, or who may see a job at all.",
+        ),
+        outcome_name="a person who is shown a job applies to it",
+        data=(
+            ("an apply counts", f"within {label.apply_window_days} days of the exposure"),
+            ("a click counts", f"within {label.click_window_days} days"),
+            ("a hire counts", f"within {label.hire_window_days} days"),
+        ),
+        limits=limits_of(platform),
+        feature_words=platform.model.words,
+        measure_words={
+            "selection": "Selection: who would be written to",
+            "exposure": "Exposure: who is shown the well-paid",
+        },
+    )
+
+
+def _audit(platform: Platform, day: date, version: str) -> FairnessAudit | None:
+    try:
+        audit = FairnessAudit.from_report(platform.tables.read_report(FAIRNESS_REPORT, day))
+    except NotFoundError:
+        return None
+    return audit if audit.model_version == version else None

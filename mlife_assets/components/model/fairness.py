@@ -21,8 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, checked_days, only_day
+from mlife_assets.components.graph.partitions import checked_days, daily_asset, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
@@ -164,13 +163,9 @@ def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
 @dg.asset(
     key=keys.FAIRNESS_AUDIT,
     deps=[keys.CANDIDATE_MODEL, keys.FOLD_MODELS, keys.USER_FEATURES, keys.JOB_FEATURES],
-    group_name=GROUP,
-    partitions_def=DAILY,
-    backfill_policy=RANGE_IN_ONE_RUN,
-    owners=OWNERS[GROUP],
     kinds={"numpy"},
-    tags={"layer": "model"},
     description="Impact ratios of the challenger by sex, race or ethnicity and both: selection, scoring and exposure.",
+    **daily_asset(GROUP, "model"),
 )
 @says_why
 def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:

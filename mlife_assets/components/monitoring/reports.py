@@ -1,8 +1,8 @@
 """Monitoring: what the day looks like to the champion, and what to do about it.
 
-Belongs here: the assets of the group `monitoring`, what the rules of quality look at, the window that concept drift is
-judged on. Does not belong here: statistics (`adapters.nannyml_calculators`), rules (`core.monitoring.quality`), limits,
-words and the governor (`core.monitoring`).
+Belongs here: the assets of the group `monitoring`, a check on each report, what the rules of quality look at, the
+window that concept drift is judged on. Does not belong here: statistics (`adapters.nannyml_calculators`), rules
+(`core.monitoring.quality`), limits, words and the governor (`core.monitoring`).
 
 Concept: every report is written every day, faults included; none of them stops a run. What would act on a bad day reads
 the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the sensor.
@@ -14,15 +14,13 @@ in the same shares: the fit that serves errs in another way, and on few rows the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.graph.partitions import DAILY, only_day
+from mlife_assets.components.graph.partitions import checked_days, only_day
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
@@ -42,10 +40,13 @@ from mlife_assets.components.monitoring.performance_history import (
 from mlife_assets.components.monitoring.special import Findings, Special
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import report_figures, report_glance
-from mlife_assets.components.shown.metadata import percent, plot, wide_table
+from mlife_assets.components.shown.links import runbook_link
+from mlife_assets.components.shown.metadata import percent, plot, sentences, wide_table
+from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
 from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
@@ -60,11 +61,6 @@ from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 GROUP = "monitoring"
-_COMMON: dict[str, Any] = {
-    "partitions_def": DAILY,
-    "owners": OWNERS[GROUP],
-    "tags": {"layer": "monitoring"},
-}
 LANDED_HISTORY_DAYS = 14
 
 
@@ -124,9 +120,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         deps=[*graph.tables, graph.key("model", "monitoring_reference")],
         kinds={"numpy"},
         description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "monitoring"),
     )
     @says_why
     def data_quality_report(
@@ -147,9 +141,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
         kinds=badges(),
         description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "monitoring"),
     )
     @says_why
     def data_drift_report(
@@ -179,9 +171,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
         kinds=badges(),
         description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "monitoring"),
     )
     @says_why
     def latent_drift_report(
@@ -214,9 +204,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         deps=[*graph.examples, graph.key("model", "monitoring_reference")],
         kinds=badges(),
         description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
-        group_name=graph.group(GROUP),
-        backfill_policy=graph.backfill_policy,
-        **_COMMON,
+        **graph.daily(GROUP, "monitoring"),
     )
     @says_why
     def concept_drift_report(
@@ -350,3 +338,66 @@ def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:
                 )
             )
     return refused
+
+
+def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return what is checked of one model."""
+    return [
+        _report_check(
+            graph,
+            "data_quality_report",
+            "no_quality_fault",
+            quality.REPORT,
+            "Green when no data-quality rule is broken.",
+        ),
+        _report_check(
+            graph,
+            "data_drift_report",
+            "no_column_drifted",
+            drift.REPORT,
+            "Green when every column is within its limit.",
+        ),
+        _report_check(
+            graph,
+            "latent_drift_report",
+            "no_joint_drift",
+            latent.REPORT,
+            "Green when no joint detector sets the day apart.",
+        ),
+        _report_check(
+            graph,
+            "concept_drift_report",
+            "outcomes_are_as_expected",
+            concept.REPORT,
+            "Green when mature outcomes match what the champion expects.",
+        ),
+    ]
+
+
+def _report_check(
+    graph: ModelGraph, report: str, name: str, report_name: str, description: str
+) -> dg.AssetChecksDefinition:
+    """Return a non-blocking check that is green when the report does not alarm."""
+
+    @dg.asset_check(
+        asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."
+    )
+    @says_why
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
+        reports = [graph.view(platform).read_monitoring_report(report_name, day) for day in checked_days(context)]
+        alarms = [finding for report in reports for finding in report.alarms]
+        return dg.AssetCheckResult(
+            passed=not alarms,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(report.sentence for report in reports),
+            metadata={
+                "columns_that_moved": ", ".join(
+                    dict.fromkeys(name for report in reports for name in report.moved_columns)
+                ),
+                "importance_of_what_moved": percent(importance_of(reports[-1])) if alarms else "",
+                "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
+                "runbook": runbook_link(platform, runbook_of(report_name, reports)),
+            },
+        )
+
+    return check
