@@ -27,7 +27,6 @@ from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_event_ids, prediction_id
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
-TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
 RUN = run_time(DAY)

@@ -35,15 +35,6 @@ RELAYED = {
     "MLIFE_FIRST_DAY": "2026-01-05",
     "MLIFE_MAIL_RELAY": f"smtp://u:{SECRET}@127.0.0.1",
 }
-OWN_LETTERHEAD = """
-brand = "Elm Street Staffing"
-sender = "jobs@elmstreet.work"
-reply_to = "help@elmstreet.work"
-office_address = "1 Elm Street, Austin, TX 78701"
-domain = "elmstreet.work"
-link_base = "https://elmstreet.work/"
-unsubscribe_base = "https://elmstreet.work/unsubscribe/"
-"""
 
 
 @dataclass

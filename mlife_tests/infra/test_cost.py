@@ -6,7 +6,6 @@ Belongs here: COST.md, its model and its prices. Does not belong here: measuring
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,7 +18,6 @@ from infra.cost import PAGE, SIZES, Data, Run, Texts, given, month, page, to_be_
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from mlife_assets.core.errors import InvalidInputError
 
-Change = Callable[[dict[str, Any]], None]
 SIZED = {
     "IsMultiAz": "true",
     "DatabaseClass": "db.m7g.large",

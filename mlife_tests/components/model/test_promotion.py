@@ -16,7 +16,6 @@ from mlife_assets.components.model.promotion import WRITER, first_decided, recor
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
-TESTS = Path(__file__).resolve().parents[2]
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 MODEL = job_applications(Policies())
