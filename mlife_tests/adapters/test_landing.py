@@ -434,20 +434,8 @@ class CrashingStore:
             raise CrashError
         return self.inner.put_if_absent(key, data)
 
-    def replace(self, key: str, data: bytes) -> None:
-        self.inner.replace(key, data)
-
-    def get(self, key: str) -> bytes:
-        return self.inner.get(key)
-
-    def exists(self, key: str) -> bool:
-        return self.inner.exists(key)
-
-    def folders(self, prefix: str) -> list[str]:
-        return self.inner.folders(prefix)
-
-    def list(self, prefix: str) -> list[str]:
-        return self.inner.list(prefix)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
 
 
 def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> None:

@@ -99,17 +99,8 @@ class CrashingStore:
         with self._write():
             self.inner.replace(key, data)
 
-    def get(self, key: str) -> bytes:
-        return self.inner.get(key)
-
-    def exists(self, key: str) -> bool:
-        return self.inner.exists(key)
-
-    def folders(self, prefix: str) -> list[str]:
-        return self.inner.folders(prefix)
-
-    def list(self, prefix: str) -> list[str]:
-        return self.inner.list(prefix)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
 
 
 @dataclass(frozen=True)
