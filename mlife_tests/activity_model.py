@@ -91,14 +91,18 @@ def activity(policies: Policies) -> Model:
 
 
 def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
-    """Return a copy of a lived home in which the second model is declared and its marts are there."""
+    """Return a copy of a lived home in which the second model is declared and its marts are there.
+
+    It trains of fewer trees: what one model leaves of another does not depend on how well either fits.
+    """
     shutil.copytree(lived_home, folder)
+    training = replace(world.POLICIES.training, formulations=("binary",), trees_maximum=15)
     settings = world.open_home(folder).settings
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute(VIEWS)
     platform = Platform(
         settings=settings,
-        policies=world.POLICIES,
+        policies=replace(world.POLICIES, training=training),
         declared=(job_applications, activity),
         declared_applications=(job_of_the_day,),
         story=world.STORY,

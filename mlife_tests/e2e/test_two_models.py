@@ -120,7 +120,7 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
 ) -> None:
     """Scores, reports, decisions and texts of the first are the same bytes whether or not there is another."""
     home, day = served, served.day(lived_world.DAYS + 1)
-    alone = lived.home.copy_to(tmp_path / "alone")
+    alone = lived.home.copy_to(tmp_path / "alone", home.platform.policies)
     with alone.driver() as driver:
         driver.run_day("daily_lifecycle_job", day).require_success()
     assert traces(home.platform, FIRST) == traces(alone.platform, FIRST)
