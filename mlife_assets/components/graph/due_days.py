@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
+from mlife_assets.components.graph.alerts import INTERVAL_SECONDS
 from mlife_assets.components.graph.jobs import DAILY_JOB, history_job
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import attempts_of, next_request
@@ -58,7 +59,7 @@ def build_due_days_sensor(
     @dg.sensor(
         name=NAME,
         jobs=[job for job in jobs if job.name in JOBS.values()],
-        minimum_interval_seconds=RELOAD_SECONDS,
+        minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=status,
         description="Runs each day whose time has come and whose files were delivered, oldest first, one at a time.",
     )

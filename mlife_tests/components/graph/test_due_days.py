@@ -55,6 +55,11 @@ def tick(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Any:
         return sensor.evaluate_tick(context)
 
 
+def test_a_clock_and_a_lake_are_looked_at_less_often_than_whether_a_day_ran(definitions: dg.Definitions) -> None:
+    assert definitions.get_repository_def().get_sensor_def(NAME).minimum_interval_seconds == 30
+    assert sensor_of(None).minimum_interval_seconds == 10
+
+
 def test_history_is_asked_for_as_one_range_as_far_as_it_was_delivered(
     definitions: dg.Definitions, instance: Any
 ) -> None:
