@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_USUAL = gc.get_threshold()
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Let Python look seventy times less often within, and not at all when the process ends and all memory goes."""
+    atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
     usual = gc.get_threshold()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
@@ -25,3 +27,8 @@ def rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
+
+
+def collect_as_usual() -> None:
+    """Look as often as Python does by itself: for a process that has started and goes on for long."""
+    gc.set_threshold(*_USUAL)

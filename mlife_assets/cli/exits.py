@@ -55,8 +55,9 @@ class Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
         found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        shown = ((name, one) for name, one in found if one is not None and not one.hidden)
         with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=1_000)) for name, one in found if one is not None])
+            formatter.write_dl([(name, one.get_short_help_str(limit=1_000)) for name, one in shown])
 
 
 class MlifeGroup(Commands):

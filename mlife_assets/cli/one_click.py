@@ -20,6 +20,7 @@ from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.cli.serve import HOST, listening_socket
 from mlife_assets.core.errors import MlifeError
+from mlife_assets.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -58,6 +59,7 @@ def one_click(
             base = platform.letterhead.unsubscribe_base
             side_console().print(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C", soft_wrap=True)
         config = server_config(one_click_app(platform))
+        collect_as_usual()
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

@@ -24,6 +24,7 @@ from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.cli.project_home import project_settings
 from mlife_assets.cli.serve import HOST, listening_socket
 from mlife_assets.core.ids import digest
+from mlife_assets.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     import uvicorn
@@ -63,6 +64,7 @@ def open_pages(
     with listening_socket(HOST, wanted) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         _say(url, "stop with Ctrl-C", opens_browser=opens_browser, as_json=as_json)
+        collect_as_usual()
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 
@@ -155,6 +157,7 @@ def _is_served(port: int, mark: str) -> bool:
 def _in_a_thread(config: uvicorn.Config, listener: socket.socket) -> Iterator[None]:
     import uvicorn
 
+    collect_as_usual()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="pages", daemon=True)
     thread.start()

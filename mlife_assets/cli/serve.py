@@ -21,6 +21,7 @@ from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
 from mlife_assets.cli.output import print_json, side_console
 from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -76,6 +77,7 @@ def serve(
             side_console().print(f"Serving at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
 
         config = server_config(create_app(providers, token=token))
+        collect_as_usual()
         with suppress(KeyboardInterrupt):
             AnnouncedServer(config, announce).run(sockets=[listener])
 
