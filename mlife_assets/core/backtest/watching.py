@@ -45,6 +45,8 @@ RESIDUAL_COLUMNS = 8
 VALUES_MINIMUM = 30
 """Values of a column in each half of the reference: with fewer it is not watched."""
 EXPECTED_POSITIVES = 2.0
+SAMPLES_KEPT = 200
+"""At about a megabyte each; a reference reads those of at most 120 days."""
 """Times the positives that a statement needs: so many a window of outcomes expects before it is long enough."""
 
 
@@ -195,6 +197,8 @@ class Watcher:
         """Return the sampled rows of a window: day, ids, what the model sees, and its SHAP values."""
         key = (serving.artifact.model_version, window.closed_on)
         if key not in self._samples:
+            if len(self._samples) == SAMPLES_KEPT:
+                del self._samples[next(iter(self._samples))]
             self._samples[key] = self._sampled(serving, window)
         return self._samples[key]
 
