@@ -4,7 +4,7 @@ Belongs here: launching what a click launches, reading how it went. Does not bel
 
 Concept: the UI is a client of one GraphQL schema, so whatever its buttons do can be asked for without a browser or a
 server. A run that was launched is executed in this process when the answer is there, by Dagster's own launcher for
-tests, and its events are written as a driver writes them (`run_history`); all else is the instance of the home as
+tests, and its events are written as a driver writes them (`instance`); all else is the instance of the home as
 `dagster dev` opens it.
 """
 
@@ -28,8 +28,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.test.utils import execute_dagster_graphql
 
-from mlife_assets.components.running import run_history
-from mlife_assets.components.running.instance import open_instance
+from mlife_assets.components.running.instance import history_settings, open_instance
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 IN_THIS_PROCESS = {
@@ -184,7 +183,7 @@ def opened(home: Path) -> Iterator[Ui]:
     """Open the UI of a home, which the environment names, too."""
     open_instance(home).dispose()
     with ExitStack() as stack:
-        overrides = {**IN_THIS_PROCESS, **run_history.settings(home / "dagster")}
+        overrides = {**IN_THIS_PROCESS, **history_settings(home / "dagster")}
         ref = InstanceRef.from_dir(str(home / "dagster"), overrides=overrides)
         instance = stack.enter_context(dg.DagsterInstance.from_ref(ref))
         target = LoadableTargetOrigin(python_file=str(LOCATION), attribute="location")

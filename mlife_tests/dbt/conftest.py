@@ -324,13 +324,15 @@ def write_world(lake: Path, rows: dict[str, Rows], *, until: date | None = None)
     return World(kept, lake)
 
 
-def build_days(target: Path, lake: Path, *selection: str, first: date, last: date) -> None:
+def build_days(
+    target: Path, lake: Path, *selection: str, first: date, last: date, indirect_selection: str = "eager"
+) -> None:
     """Build a selection of some days in this process, as a day does."""
     target.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLIFE_WAREHOUSE_PATH", str(target / "warehouse.duckdb"))
         patch.setenv("MLIFE_LAKE_ROOT", str(lake))
-        patch.setenv("DBT_INDIRECT_SELECTION", "cautious")  # no test of dbt that reads what was not selected
+        patch.setenv("DBT_INDIRECT_SELECTION", indirect_selection)
         list(build(PROJECT, selection, {"start_date": str(first), "end_date": str(last)}, target / "dbt"))
 
 
@@ -449,7 +451,7 @@ def dbt_built() -> Callable[..., Built]:
     """Return what builds a selection of some days into a folder."""
 
     def made(target: Path, lake: Path, *selection: str, first: date, last: date) -> Built:
-        build_days(target, lake, *selection, first=first, last=last)
+        build_days(target, lake, *selection, first=first, last=last, indirect_selection="cautious")
         return built(target, "")
 
     return made

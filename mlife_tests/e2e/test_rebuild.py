@@ -116,7 +116,7 @@ def test_a_reference_of_another_version_of_mlife_names_the_remedy_and_is_built_a
     assert f"materialize the asset monitoring_reference for partition {promoted}, then this day again" in words
     assert copied.run_assets(promoted, keys.MONITORING_REFERENCE).success
     assert files_of(copied, promoted) == files, "the same to the byte, as of the day of the promotion"
-    assert copied.run_assets(day, *ON_INPUTS).success
+    assert copied.run_assets(day, *ON_INPUTS, keys.CONCEPT_DRIFT_REPORT).success
     assert reports_of(copied, day) == before
 
 

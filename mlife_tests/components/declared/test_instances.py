@@ -180,6 +180,12 @@ def test_dagster_and_the_command_line_have_the_same_graph(tmp_path: Path, monkey
     assert by_dagster.component_tree is None, "a server would import every package that offers components for it"
 
 
+def test_the_tree_is_the_one_that_dagster_finds_in_pyproject() -> None:
+    ours, theirs = definitions._load_instances().component_tree, dg.ComponentTree.for_project(definitions.DEFS_FOLDER)
+    for name in ("defs_module", "project_root", "code_location_name"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+
+
 def test_models_that_only_one_of_both_sees_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLIFE_HOME", str(tmp_path / "home"))
     instances = definitions._load_instances()
