@@ -19,6 +19,8 @@ from infra.gate.environments import Sources, rendered
 
 KEPT = ("NobodyDeletesOrShortens", "OnlyThePlacesOfTheLog")
 """Statements that the server enforces over plain HTTP; what it does with the others `docs/infra_emulators.md` says."""
+VOLUMES = 7
+"""Volumes of a server that one bucket takes."""
 
 
 def templates() -> dict[str, dict[str, Mapping[str, Any]]]:

@@ -131,11 +131,11 @@ def test_one_process_lists_the_chain_once_and_reads_no_manifest_to_append_new_fi
     class Counting(toolbox.CrashingStore):
         def get(self, key: str) -> bytes:
             reads["get"] += 1
-            return super().get(key)
+            return self.inner.get(key)
 
         def list(self, prefix: str) -> list[str]:
             reads["list"] += 1
-            return super().list(prefix)
+            return self.inner.list(prefix)
 
     reads = Counter[str]()
     store = toolbox.store()
