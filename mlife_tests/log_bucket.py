@@ -10,6 +10,7 @@ does without.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -47,9 +48,22 @@ def make_log_bucket(server: Any, name: str, properties: Mapping[str, Any], *stat
         ("ObjectLockConfiguration", "object-lock"),
         ("OwnershipControls", "ownershipControls"),
     ):
-        server.ask("PUT", place, {query: ""}, _xml(part, bucket[part]))
+        _set(server, place, query, _xml(part, bucket[part]))
     if statements:
-        server.ask("PUT", place, {"policy": ""}, policy(properties, name, *statements).encode())
+        _set(server, place, "policy", policy(properties, name, *statements).encode())
+
+
+def _set(server: Any, place: str, query: str, content: bytes) -> None:
+    """Set one part of a bucket; SeaweedFS may not know the bucket for a moment after the part before."""
+    for _ in range(50):
+        try:
+            server.ask("PUT", place, {query: ""}, content)
+            return
+        except OSError as error:
+            if "NoSuchBucket" not in str(error):
+                raise
+            time.sleep(0.1)
+    raise TimeoutError(f"{place} is not known to the server")
 
 
 def policy(properties: Mapping[str, Any], name: str, *statements: str) -> str:

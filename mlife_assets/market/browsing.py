@@ -128,8 +128,3 @@ def _without_repeats(views: Impressions, job_count: int) -> Impressions:
     return Impressions(
         person[order], views.job[kept][order], views.moment_us[kept][order], position[order], views.is_feed[kept][order]
     )
-
-
-def day_of(moment_us: np.ndarray) -> np.ndarray:
-    """Return the UTC day of moments as days since 1970."""
-    return moment_us // MICROSECONDS_PER_DAY

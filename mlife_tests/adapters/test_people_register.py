@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_file import OwnersContacts
@@ -33,11 +34,6 @@ class Book:
 
     def accounts_with(self, phone_number: str) -> Sequence[str]:
         return accounts_by_number(self.numbers or {}).get(phone_number, [])
-
-
-class StandingClock:
-    def now(self) -> datetime:
-        return NOW
 
 
 def register(ledger: SqlLedger, numbers: Mapping[str, str | None] | None, key: bytes = b"k" * 32) -> PeopleRegister:
@@ -126,7 +122,7 @@ def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_
     gateway = ConsoleGateway(tmp_path / "gateway.sqlite", seed=3, hash_key=b"k")
 
     def dispatch(book: Path | None) -> None:
-        clock = StandingClock()
+        clock = SimulatedClock(NOW)
         Dispatcher(
             ledger,
             gateway,

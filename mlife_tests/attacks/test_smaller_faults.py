@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -95,11 +96,6 @@ class Flaky:
         return [*self._gateway.receipts(until=until, since=since, of=of), *self.late]
 
 
-class Clock:
-    def now(self) -> datetime:
-        return NOW
-
-
 class Contacts:
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
         return dict.fromkeys(user_ids, "+12125550142")
@@ -135,7 +131,7 @@ def dispatcher(ledger: SqlLedger, gateway: Any) -> Dispatcher:
         job_of_the_day(Policies(messaging=POLICY)),
         ContactPolicy(holdout_share=0.0),
         recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-        clock=Clock(),
+        clock=SimulatedClock(NOW),
         sleep=lambda _: None,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
@@ -28,17 +29,11 @@ CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_
                      help_share=0, other_share=0)  # fmt: skip
 
 
-class WaitedClock:
+class WaitedClock(SimulatedClock):
     """Stands still but for what is waited for."""
 
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
     def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+        self.set(self.now() + timedelta(seconds=seconds))
 
 
 class Contacts:
@@ -74,7 +69,7 @@ class StoppedMidway:
 
 
 def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[str, str]]) -> StoppedMidway:
-    ledger, clock = SqlLedger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", survives_power_cut=False), WaitedClock()
+    ledger, clock = SqlLedger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", survives_power_cut=False), WaitedClock(NOW)
     provider = ConsoleGateway(tmp_path / "gateway.sqlite", seed=1, hash_key=b"k" * 32, faults=CALM)
     gateway = StoppedMidway(provider, tmp_path / "gateway.sqlite", replies)
     ledger.plan(

@@ -181,6 +181,7 @@ def _by_folds(
     parts = scored_exposures(platform, window.folds, gate)
     fitted_on = {fold.model_version: fold.first_day for fold in stored_folds(platform, day, version)}
     marts = training_marts(platform)
+    marts.rest()  # rows were scored, so their matrices are what is read from now on
     required = (
         *also_required,
         *recipe_conditions(

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
@@ -69,15 +70,9 @@ class Watched:
         return call
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
+class Clock(SimulatedClock):
     def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+        self.set(self.now() + timedelta(seconds=seconds))
 
 
 class Contacts:
@@ -86,7 +81,7 @@ class Contacts:
 
 
 def run(ledger: Any, gateway: Any, steps: Steps) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     dispatcher = Dispatcher(
         Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"),
         APPLICATION, CONTACT,
