@@ -19,7 +19,7 @@ import numpy as np
 from mlife_assets.core.windows import run_time
 from mlife_assets.market.behaviour import distance_km, freshness
 from mlife_assets.market.catalogue import Catalogue
-from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, epoch_us
+from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.vacancies import Vacancies
 from mlife_assets.market.world import MarketConfig, Stream, generator
 
