@@ -64,8 +64,8 @@ GOALS: Mapping[str, tuple[float, float | None]] = {
 }
 """Row -> at most so many seconds (CPU; wall for `serve` and `demo`), and megabytes.
 
-A retraining fits two models here. Their bins, trees and early stopping are 13 CPU seconds of the 46 to 49 that it took
-when this was written, on a busy machine: a floor as long as models keep their bytes. It missed its seconds.
+A retraining fits two models here. Their bins, trees and early stopping are about 13 CPU seconds of it: a floor as long
+as models keep their bytes.
 """
 BY_THE_CLOCK = ("serve", "demo")
 
