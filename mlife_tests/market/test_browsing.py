@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import distance_km
-from mlife_assets.market.browsing import EXPORT_US, FEED_SHARE, Impressions, browse, day_of, utc_offset_hours
+from mlife_assets.market.browsing import EXPORT_US, FEED_SHARE, Impressions, browse, utc_offset_hours
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
 from mlife_assets.market.vacancies import Vacancies, first_postings
@@ -210,11 +210,6 @@ def test_offsets_follow_daylight_saving(day: date, shift: float) -> None:
     assert offsets[zones.index("America/New_York")] == -5.0 + shift
     assert offsets[zones.index("America/Chicago")] == -6.0 + shift
     assert offsets[zones.index("America/Denver")] == -7.0 + shift
-
-
-def test_a_day_begins_at_midnight_utc() -> None:
-    moments = np.array([0, MICROSECONDS_PER_DAY - 1, MICROSECONDS_PER_DAY, epoch_us(date(2026, 6, 1))])
-    assert day_of(moments).tolist() == [0, 0, 1, (date(2026, 6, 1) - date(1970, 1, 1)).days]
 
 
 def test_how_often_somebody_comes_says_more_of_their_return_than_when_they_came_last(people, jobs) -> None:
