@@ -50,7 +50,7 @@ HELP_WIDTH = 120
 
 
 class Commands(TyperGroup):
-    """A group of commands, whose help says of each what it does in a whole sentence."""
+    """A group of commands; its help shows the whole first sentence of each."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""

@@ -262,9 +262,9 @@ class ModelPlatform(HomeKeys, ABC):
 
 
 def in_run(platform: P, run_id: str) -> P:
-    """Return a view as one run sees it: what it reads of marts it reads once, until another run asks.
+    """Return the platform as one run sees it: rows of marts are read once per run, and kept until another run asks.
 
-    A step begins by asking, so that is when memory is given back that the steps before it had.
+    Each step begins here, so the memory of the steps before it is given back here.
     """
     whole = vars(platform).get(WHOLE, platform)
     runs: dict[tuple[str, str], P] = vars(whole).setdefault(IN_RUNS, {})

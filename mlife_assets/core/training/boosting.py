@@ -172,10 +172,10 @@ def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, like: Rows 
 
 @cache
 def _lightgbm() -> Any:
-    """Return LightGBM, imported in a thread, whose frames hold nothing.
+    """Return LightGBM, imported in a thread of its own.
 
-    matplotlib comes with it, and a parser of matplotlib's keeps errors: with them whatever the frames hold that called
-    it, such as all rows of a first fit.
+    LightGBM imports matplotlib, whose parser keeps exceptions and with them the frames of its callers. Frames of a fit
+    hold all rows; those of a new thread hold nothing.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(import_module, "lightgbm").result()
