@@ -242,6 +242,8 @@ def _opened(server: SmtpServer) -> smtplib.SMTP:
     else:
         smtp = smtplib.SMTP(server.host, server.port, server.own_name, timeout=server.timeout_seconds)
     try:
+        if smtp.sock is not None:  # else each final dot waits for the other side's delayed ACK
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if server.security == STARTTLS:
             smtp.starttls(context=context)  # raises when the relay does not offer it
         smtp.ehlo_or_helo_if_needed()

@@ -6,6 +6,10 @@ handing it over (`adapters.mailboxes`), DKIM: the relay signs, as it alone has t
 Concept: the same mail is the same bytes. Message id and return path hold our own id and a keyed check, so a bounce
 leads to its message without a lookup and nobody can make one up. The way out in the headers (RFC 8058) is the one in
 the body, and a body whose way out is not that of its reader is refused.
+
+Strangers wrote a part of the subject, so words are encoded unless they are plain, nothing is decoded on the way out,
+and a mail that does not read back as what was approved is refused. A header that holds an address is not folded:
+no mail program looks for a token in a folded one.
 """
 
 from __future__ import annotations
@@ -14,18 +18,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.header import Header
-from email.headerregistry import Address
-from email.policy import SMTP, EmailPolicy
+from email import message_from_bytes
+from email.header import Header, decode_header, make_header
+from email.message import Message
 from email.quoprimime import body_encode
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.link_tokens import link_token
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.mail.body import read_mail_body
+from mlife_assets.recruiting.mail.body import MailBody, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import (
     LONGEST_TOKEN,
@@ -35,33 +39,23 @@ from mlife_assets.recruiting.mail.unsubscribe import (
 )
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
-_IN_ONE_LINE = {"List-Unsubscribe", "Message-ID"}
 _TOKEN = rf"[A-Za-z0-9_-]{{1,{LONGEST_TOKEN}}}"
 _MESSAGE_ID = r"[A-Za-z0-9_]{1,60}"
 _LOCAL_LONGEST = 64
-LINE = 78
+LINE, LINE_LONGEST = 78, 998
+_PRINTABLE = bytes(range(32, 127)) + b"\t"
+_PLAIN = re.compile(r"(?! )(?:(?!=\?)[ -~])+(?<! )")
 _HEADERS = (
     *("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post"),
     *("Feedback-ID", "Auto-Submitted", "Precedence", "MIME-Version"),
 )
-
-
-class _Wire(EmailPolicy):
-    """Folds no header that holds an address: tokens would become encoded words, which no mail program looks into.
-
-    A subject beyond ASCII is encoded by `email.header`: the folding of the policy loses spaces between encoded words.
-    """
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        if name in _IN_ONE_LINE or (name == "Subject" and value.isascii()):
-            return f"{name}: {value}{self.linesep}".encode("ascii")
-        if name == "Subject":
-            encoded = Header(str(value), "utf-8", maxlinelen=75, header_name=name).encode(linesep=self.linesep)
-            return f"{name}: {encoded}{self.linesep}".encode("ascii")
-        return super().fold_binary(name, value)
-
-
-_WIRE = _Wire(linesep=SMTP.linesep)
+_ALIKE = {
+    "List-Unsubscribe-Post": ONE_CLICK,
+    "Auto-Submitted": "auto-generated",
+    "Precedence": "bulk",
+    "MIME-Version": "1.0",
+}
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
 @dataclass(frozen=True)
@@ -72,11 +66,22 @@ class Envelope:
         return_path: where a bounce goes.
         recipient: the reader's address; never logged.
         mime: the message, lines ended by CRLF.
+
+    Raises:
+        InvalidInputError: its bytes are none that a mail server takes as they are.
     """
 
     return_path: str
     recipient: str = field(repr=False)
     mime: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        lines = self.mime.split(b"\r\n")
+        if lines[-1] or b"".join(lines).translate(None, _PRINTABLE) or max(map(len, lines)) > LINE_LONGEST:
+            raise InvalidInputError(
+                f"the mail has a line that is no ASCII, longer than {LINE_LONGEST}, or not ended by CR LF alone; "
+                "shorten the addresses of the letterhead, and plan it again"
+            )
 
 
 class Stationery:
@@ -126,7 +131,8 @@ class Stationery:
             now: for the date, aware.
 
         Raises:
-            InvalidInputError: the address is none, the body is no mail, or it has no way out for this account.
+            InvalidInputError: the address is none, the body is no mail, it has no way out for this account, or what
+                would arrive is not what was approved.
         """
         mail, letterhead = read_mail_body(body), self.letterhead
         recipient = normalise_address(address)
@@ -140,46 +146,82 @@ class Stationery:
             )
         token, wire_id = tokens.pop(), self.wire_id(message_id)
         day = now.astimezone(UTC)
-        own: dict[str, str | Address] = {
-            "To": Address(addr_spec=recipient),
-            "Subject": mail.subject,
+        own = {
+            "To": recipient,
             "Date": format_datetime(day.replace(microsecond=0)),
             "Message-ID": f"<{wire_id}>",
             "List-Unsubscribe": f"<{letterhead.unsubscribe_base}{token}>, "
             f"<mailto:{letterhead.unsubscribe_address}?subject=unsubscribe%20{token}>",
             "Feedback-ID": f"{says.application}:{day:%Y%m%d}:mail:{letterhead.domain}",
         }
-        headers = self._shared | {name: _folded(name, value) for name, value in own.items()}
+        headers = self._shared | {name: f"{name}: {value}\r\n".encode() for name, value in own.items()}
+        headers["Subject"] = f"Subject: {_words(mail.subject, 'Subject')}\r\n".encode()
         parts = (_part("plain", mail.text), _part("html", mail.html, b"MIME-Version: 1.0\r\n"))
         # The bytes of `email.message.EmailMessage`, which parses and folds 21 headers a mail.
         ends = b"\r\n--mlife_" + digest((message_id, body), 32).encode("ascii")
         head = (*(headers[name] for name in _HEADERS), b' boundary="', ends[4:], b'"\r\n', ends, b"\r\n")
         mime = b"".join((*head, (ends + b"\r\n").join(parts), ends, b"--\r\n"))
-        return Envelope(f"bounces+{wire_id}", recipient, mime)
+        envelope = Envelope(f"bounces+{wire_id}", recipient, mime)
+        if _as_read(message_from_bytes(mime)) != self._approved(own, mail):
+            raise InvalidInputError(f"the mail {message_id} does not read back as what was approved; plan it again")
+        return envelope
+
+    def _approved(self, own: dict[str, str], mail: MailBody) -> tuple[object, ...]:
+        """Return what was approved, in the form of `_as_read`."""
+        said = own | _ALIKE | {"Subject": mail.subject}
+        letterhead = self.letterhead
+        said.update((name, f"{letterhead.brand} <{address}>") for name, address in _senders(letterhead))
+        headers = [(name, said[name]) for name in _HEADERS]
+        return headers, [("text/plain", _lines(mail.text)), ("text/html", _lines(mail.html))]
 
     @cached_property
     def _shared(self) -> dict[str, bytes]:
         """The headers that all mails have alike."""
-        brand, sender, reply_to = self.letterhead.brand, self.letterhead.sender, self.letterhead.reply_to
-        alike: dict[str, str | Address] = {
-            "From": Address(brand, addr_spec=sender),
-            "Reply-To": Address(brand, addr_spec=reply_to),
-            "List-Unsubscribe-Post": ONE_CLICK,
-            "Auto-Submitted": "auto-generated",
-            "Precedence": "bulk",
-        }
-        folded = {name: _folded(name, value) for name, value in alike.items()}
-        return folded | {"MIME-Version": b"MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"}
+        said = dict(_ALIKE)
+        for name, address in _senders(self.letterhead):
+            said[name] = f"{_words(self.letterhead.brand, name, is_phrase=True)} <{address}>"
+        shared = {name: f"{name}: {value}\r\n".encode() for name, value in said.items()}
+        shared["MIME-Version"] += b"Content-Type: multipart/alternative;\r\n"
+        return shared
 
 
-def _folded(name: str, value: str | Address) -> bytes:
-    """Return a header as it goes over the wire. Raises ValueError on a value of several lines."""
-    return _WIRE.fold_binary(*_WIRE.header_store_parse(name, value))
+def _senders(letterhead: Letterhead) -> Iterator[tuple[str, str]]:
+    yield from (("From", letterhead.sender), ("Reply-To", letterhead.reply_to))
+
+
+def _words(words: str, name: str, *, is_phrase: bool = False) -> str:
+    """Return words as a header holds them: as they are if they are plain and in one line, encoded otherwise."""
+    if _PLAIN.fullmatch(words) and len(words) <= LINE_LONGEST // 4:
+        return f'"{quote(words)}"' if is_phrase and not _ATOMS.fullmatch(words) else words
+    return Header(words, "utf-8", maxlinelen=75, header_name=name).encode(linesep="\r\n")
+
+
+def _as_read(mail: Message) -> tuple[object, ...]:
+    """Return headers and parts of a mail as its reader's program takes them; `MIME-Version` ends the headers."""
+    headers = []
+    for name, value in mail.items():
+        written = str(value)
+        if name in ("From", "Reply-To"):
+            phrase, address = parseaddr(written.replace("\r\n", ""))
+            written = f"{_decoded(phrase)} <{address}>"
+        headers.append((name, _decoded(written) if name == "Subject" else written))
+    return headers[:-1], [
+        (part.get_content_type(), bytes(part.get_payload(decode=True) or b"").replace(b"\r\n", b"\n"))
+        for part in mail.walk()
+        if part is not mail
+    ]
+
+
+def _decoded(value: str) -> str:
+    return str(make_header(decode_header(value)))
+
+
+def _lines(text: str) -> bytes:
+    return b"\n".join(text.encode().splitlines()) + b"\n"
 
 
 def _part(subtype: str, text: str, further: bytes = b"") -> bytes:
     """Return one form of a mail, with its headers."""
-    lines = b"\n".join(text.encode().splitlines()) + b"\n"
-    content = body_encode(lines.decode("latin-1"), LINE).replace("\n", "\r\n").encode("ascii")
+    content = body_encode(_lines(text).decode("latin-1"), LINE).replace("\n", "\r\n").encode("ascii")
     kind = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n'
     return kind.encode("ascii") + further + b"\r\n" + content

@@ -8,8 +8,9 @@ reason that can be counted and says which field it found.
 
 Whoever posts a job writes part of our text. An address, a number, a call to do something or a word that the network
 reads as a command would be ours in the reader's eyes, so a job that has one gets no text. It is refused, never cleaned:
-what is left of a trick may still be one. Words are judged as they were written and as GSM-7 writes them, which drops
-some signs. Pay, hours, amounts, licences and numbers of vacancies are no phone numbers.
+what is left of a trick may still be one. Words are judged as they were written, as a mail program shows them (which
+decodes encoded words) and as GSM-7 writes them, which drops some signs. Pay, hours, amounts, licences and numbers of
+vacancies are no phone numbers.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
 
+from mlife_assets.core.encoded_words import shown
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
@@ -34,6 +37,7 @@ UNWRITABLE = "unwritable"
 _STRANGERS_WORDS = ("title", "employer_name")
 
 TOO_LONG = "too_long"
+ENCODED_WORD = "encoded_word"
 LOOK_ALIKE = "look_alike_letters"
 WEB_ADDRESS = "web_address"
 PHONE_NUMBER = "phone_number"
@@ -41,7 +45,10 @@ CALL_TO_ACTION = "call_to_action"
 COMMAND_WORD = "command_word"
 OWN_BRAND = "own_brand"
 REFUSED_PHRASE = "refused_phrase"
-RULES = (TOO_LONG, LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, CALL_TO_ACTION, COMMAND_WORD, OWN_BRAND, REFUSED_PHRASE)
+RULES = (
+    *(TOO_LONG, LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, CALL_TO_ACTION, COMMAND_WORD, OWN_BRAND, REFUSED_PHRASE),
+    ENCODED_WORD,
+)
 
 LONGEST = 300
 """Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
@@ -217,12 +224,12 @@ def _squeezed(text: str) -> str:
 
 
 def _as_read(text: str) -> tuple[str, ...]:
-    """Return the words as they were written, and as a text would hold them where that differs."""
-    try:
-        sent = to_gsm7(text)
-    except InvalidInputError:
-        return (text,)  # never sent: no text can be made of it
-    return (text,) if sent == text else (text, sent)
+    """Return the words as they were written, as a mail program shows them and as a text would hold them."""
+    read = [text, shown(text)]
+    for words in tuple(read):
+        with suppress(InvalidInputError):  # never sent: no text can be made of it
+            read.append(to_gsm7(words))
+    return tuple(dict.fromkeys(read))
 
 
 def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
@@ -241,6 +248,8 @@ def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
         yield OWN_BRAND
     if any(re.search(rf"\b{re.escape(phrase)}\b", folded) for phrase in phrases):
         yield REFUSED_PHRASE
+    if shown(text) != text:
+        yield ENCODED_WORD
 
 
 @lru_cache(maxsize=65_536)

@@ -11,7 +11,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Stationery, _Wire
+from mlife_assets.recruiting.mail.mime import Envelope, Stationery
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
 
 KEY = b"k" * 32
@@ -64,6 +64,29 @@ def test_a_long_subject_is_folded_in_words_of_75(stationery, token):
     assert max(map(len, words)) <= 75
 
 
+@pytest.mark.parametrize("subject", ["Cook =?utf-8?q?x=0D=0ABcc:_a@b.example?=", " spaced ", "=?", "x" * 150, "a?=b"])
+def test_a_subject_is_never_decoded_on_the_way_out(stationery, token, subject):
+    mail = MailBody(subject, f"{LEAVE}{token}", f"{LEAVE}{token}").canonical()
+    made = stationery.envelope(message_id=MESSAGE, user_id=USER, address="a@b.example", body=mail, now=MIDNIGHT)
+    assert read(made)["Subject"] == subject
+    assert read(made)["Bcc"] is None
+
+
+@pytest.mark.parametrize("line", [b"A: b\n", b"A: b\r", b"A: \x00", b"A: \xc3", b"x" * 999])
+def test_bytes_that_a_server_may_read_differently_are_no_mail(line):
+    Envelope("bounces@b.example", "a@b.example", b"A: b\r\n")
+    for mime in (line + b"\r\n", b"A: b"):
+        with pytest.raises(InvalidInputError, match="CR LF"):
+            Envelope("bounces@b.example", "a@b.example", mime)
+
+
+@pytest.mark.parametrize("written", ["Other", "x\r\nBcc: a@b.example", "x\r\n\r\nhttp://evil.example"])
+def test_a_mail_that_does_not_read_back_as_approved_is_refused(stationery, body, monkeypatch, written):
+    monkeypatch.setattr("mlife_assets.recruiting.mail.mime._words", lambda *_, **__: written)
+    with pytest.raises(InvalidInputError, match="does not read back"):
+        stationery.envelope(message_id=MESSAGE, user_id=USER, address="a@b.example", body=body, now=MIDNIGHT)
+
+
 def test_the_same_mail_is_the_same_bytes(stationery, body, envelope):
     again = stationery.envelope(message_id=MESSAGE, user_id=USER, address="Ann@home.example", body=body, now=MIDNIGHT)
     assert again.mime.replace(b"00:00:00", b"15:00:07") == envelope.mime
@@ -87,7 +110,9 @@ def test_the_bytes_are_those_of_the_standard_library(stationery, token, words):
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     message.set_boundary(known.get_boundary())
-    assert made.mime == message.as_bytes(policy=_Wire(linesep="\r\n"))
+    theirs = message.as_bytes(policy=policy.SMTP)
+    assert made.mime.partition(b"\r\nMIME-Version:")[2] == theirs.partition(b"\r\nMIME-Version:")[2]
+    assert known.items() == message.items()
 
 
 def test_ids_lead_back_and_nobody_else_can_make_them(stationery, envelope):

@@ -274,7 +274,7 @@ def test_any_text_gets_a_verdict_and_the_same_again(text):
 
 
 def test_rules_come_in_their_order():
-    found = broken("Reply STOP at evil.com or call 900-555-0199, Northstar Jobs prize \u0430")
+    found = broken("Reply STOP at evil.com or call 900-555-0199, Northstar Jobs prize \u0430 =?utf-8?q?x?=")
     assert list(found) == [rule for rule in rules.RULES if rule in found]
     assert set(found) == {*rules.RULES} - {rules.TOO_LONG}
 
