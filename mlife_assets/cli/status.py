@@ -137,6 +137,10 @@ def _print_sending(console: Console, standing: Standing) -> None:
     console.print(f"{'suppressed':<11}{_counts(standing.suppressed)}", soft_wrap=True)
     twice = "" if standing.duplicate_sends is None else f", {standing.duplicate_sends} sent twice"
     console.print(f"{'all days':<11}{_counts(standing.unsettled)} still open{twice}", soft_wrap=True)
+    if standing.unread_replies:
+        ages = ", ".join(f"{count:,} for {days} days" for days, count in Counter(standing.unread_replies).items())
+        says = f"{len(standing.unread_replies):,} unread, their senders paused: {ages}; `mlife messages inbox`"
+        console.print(f"{'inbox':<11}{says}", style="bold yellow", soft_wrap=True)
     for text in standing.last_texts:
         body = body_line(text["body"])
         body = body if len(body) <= BODY_WIDTH else body[: BODY_WIDTH - 3] + "..."
@@ -195,6 +199,7 @@ class Standing:
         sends: rows of the ledger of the newest day, by state.
         last_texts: newest texts that were handed to the provider, newest first.
         unsettled: rows of all days that are leased, submitting or ambiguous, by state.
+        unread_replies: for how many days each unclear reply has waited for a person, oldest first.
         duplicate_sends: texts that the provider accepted beyond the first of their message; None where it does not say.
         sample_message_id: a text worth tracing.
         alarms: of the newest day's reports, and of failed runs.
@@ -216,6 +221,7 @@ class Standing:
     sends: Mapping[str, int]
     last_texts: tuple[Mapping[str, Any], ...]
     unsettled: Mapping[str, int]
+    unread_replies: tuple[int, ...]
     duplicate_sends: int | None
     sample_message_id: str | None
     alarms: tuple[Alarm, ...]
@@ -228,7 +234,8 @@ def standing_of(platform: Platform) -> Standing:
     from mlife_assets.components.shown.sample_message import sample_message
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
-    record = platform.texts_record
+    record, present = platform.texts_record, operator_time(platform)
+    unread = (max(0, (present - one.received_at).days) for one in ledger.unclear_replies())
     decision = newest_event(platform, "retrain_decided")
     reigns = platform.registry.history()
     switches = ledger.switches().to_pylist()
@@ -244,7 +251,7 @@ def standing_of(platform: Platform) -> Standing:
     unsettled = {state: len(ledger.rows(state=state)) for state in ("leased", "submitting", "ambiguous")}
     return Standing(
         home=platform.settings.home,
-        present=operator_time(platform),
+        present=present,
         newest_day=newest,
         next_day=next_day(platform),
         verdict=decision["verdict"] if decision else None,
@@ -258,6 +265,7 @@ def standing_of(platform: Platform) -> Standing:
         sends=dict(sorted(sends.items())),
         last_texts=_last_texts(platform),
         unsettled={state: count for state, count in unsettled.items() if count},
+        unread_replies=tuple(unread),
         duplicate_sends=None if record is None else record.duplicate_sends(),
         sample_message_id=sample_message(platform, platform.settings.first_lived_date),
         alarms=(*_report_alarms(platform, newest), *_run_alarms(platform)),

@@ -25,11 +25,11 @@ class MessagingPolicy:
     times the user's best. In the draw a job of at most `exploration_new_job_days` days weighs 1 +
     `exploration_new_job_bonus`, any other 1: new jobs have no history to be ranked by.
 
-    A reply that is neither an opt-out nor an opt-in pauses its sender for `unclear_reply_pause_days`, the time of two
-    weekly looks at the inbox, unless somebody has read it before. Replies are read before every chunk of a dispatch
-    and at least every `inbound_read_seconds` within one. Jobs of an employer that was first seen fewer than
-    `first_seen_employer_days` ago, a weekend, wait for a review. `refused_phrases` are how prizes and payments are
-    promised by people who hire nobody; no job of ours needs them in a title.
+    A reply that is neither an opt-out nor an opt-in pauses its sender until somebody has read it, unless
+    `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before
+    every chunk of a dispatch and at least every `inbound_read_seconds` within one. Jobs of an employer that was first
+    seen fewer than `first_seen_employer_days` ago, a weekend, wait for a review. `refused_phrases` are how prizes and
+    payments are promised by people who hire nobody; no job of ours needs them in a title.
     """
 
     brand: str = "Northstar Jobs"

@@ -4,7 +4,9 @@ The lists of `opt_out_wordings.txt` and `harmless_replies.txt` were written befo
 one missed 242 of 399 and took 32 of 275. The held-out lists were written afterwards, each measured once before
 anything was changed for it: 23 of 249 missed and 5 of 190 taken; 45 of 240 and 9 of 195 (slang and indirect
 wordings); 1 of 159 and 2 of 136 (ordinary wordings). They hold regressions now, no longer an estimate. Another author,
-who had not seen rules or lists, wrote the last two: 2 of 160 missed and 0 of 110 taken, and nothing was changed for it.
+who had not seen rules or lists, wrote the next two: 2 of 160 missed and 0 of 110 taken, and nothing was changed for it.
+The last two were written for the second attack before its author had read the rules: 0 of 288 missed and 7 of 324
+taken at the first look, of which one ("Hi") was a fault of that day's change. Nothing was changed for the others.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ OPT_OUTS = (
     "second_held_out_opt_outs",
     "third_held_out_opt_outs",
     "another_author_opt_outs",
+    "unseen_opt_outs",
 )
 HARMLESS = (
     "harmless_replies",
@@ -30,6 +33,7 @@ HARMLESS = (
     "second_held_out_harmless",
     "third_held_out_harmless",
     "another_author_harmless",
+    "unseen_harmless",
 )
 
 
@@ -76,6 +80,55 @@ def test_the_wordings_of_the_attack(body: str) -> None:
     assert classify(body) == STOP
 
 
-@pytest.mark.parametrize("body", ["when does the job stop hiring", "I don't text and drive, call me", "no", "ok"])
+@pytest.mark.parametrize("body", ["when does the job stop hiring", "I don't text and drive, call me", "ok"])
 def test_what_is_no_clear_opt_out_waits_for_somebody_to_look(body: str) -> None:
+    assert classify(body) == OTHER
+
+
+@pytest.mark.parametrize("body", ["no", "No.", "nope", "NAH", "no no no", "Nope!!", "\u043d\u0456", "n\u00e3o"])
+def test_a_bare_no_is_an_opt_out_as_the_whole_reply(body: str) -> None:
+    assert classify(body) == STOP
+
+
+@pytest.mark.parametrize(
+    "body", ["no car", "nah I'm good on nights, days?", "nope, never done it", "Hi", "het", "no worries"]
+)
+def test_within_a_reply_it_is_none(body: str) -> None:
+    assert classify(body) == OTHER
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            "arr\u00eat",
+            "Arr\u00eatez !",
+            "me d\u00e9sabonner",
+            "stopp",
+            "Abmelden",
+            "h\u00f6r auf",
+            "parar",
+            "pare",
+            "basta",
+        ),
+        *("\u0441\u0442\u043e\u043f", "\u0421\u0422\u041e\u041f!!!", "\u9000\u8ba2", "\u505c\u6b62\u3002"),
+        *(
+            "\uc218\uc2e0\uac70\ubd80",
+            "\u062a\u0648\u0642\u0641",
+            "\u092c\u0902\u0926 \u0915\u0930\u094b",
+            "d\u1eebng l\u1ea1i",
+            "itigil",
+        ),
+    ],
+)
+def test_stop_words_of_other_languages_are_heard(body: str) -> None:
+    assert classify(body) == STOP
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["alto voltaje technician job?", "Alto Adige?", "baja por maternidad pagada?", "Baja tension, tengo experiencia"],
+)
+def test_a_spanish_word_that_names_something_is_no_opt_out(body: str) -> None:
+    """The table has the first alone; `baja` was taken the same way."""
     assert classify(body) == OTHER

@@ -14,7 +14,7 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 def receive(home, inbound_id="i1", user="u1"):
     at = run_time(home.newest_day)
-    effect = effect_of_reply("OTHER", at, MessagingPolicy())
+    effect = effect_of_reply("OTHER", MessagingPolicy())
     home.platform.ledger.record_inbound(inbound_id, user, "OTHER", received_at=at, now=at, effect=effect)
     return at
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -95,6 +96,17 @@ def test_unsettled_sends_are_counted(home):
     assert dict(standing.unsettled) == {"ambiguous": 1}
     assert dict(standing.sends) == {"ambiguous": 1}
     assert now < standing.present
+
+
+def test_unread_replies_are_shown_by_their_age(run, run_json, home):
+    ledger, present = home.platform.ledger, datetime.fromisoformat(run_json("status", "--home", home.path)["present"])
+    known = run_json("status", "--home", home.path)["unread_replies"]
+    for number, days in enumerate((16, 16, 3)):
+        at = present - timedelta(days=days, hours=1)
+        ledger.record_inbound(f"in_{number}", "u1", "OTHER", received_at=at, now=present)
+    assert run_json("status", "--home", home.path)["unread_replies"] == sorted([*known, 16, 16, 3], reverse=True)
+    shown = run("status", "--home", home.path).stdout
+    assert f"{len(known) + 3} unread, their senders paused: 2 for 16 days" in shown
 
 
 def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, lived_home):

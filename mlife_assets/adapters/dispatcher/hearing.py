@@ -74,7 +74,7 @@ class Hearing:
                 keyword,
                 received_at=inbound.received_at,
                 now=now,
-                effect=effect_of_reply(keyword, inbound.received_at, self._policy, channel),
+                effect=effect_of_reply(keyword, self._policy, channel),
                 channel=channel,
             ):
                 keywords[keyword] += 1

@@ -31,6 +31,7 @@ from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.application import EVERY_CHANNEL
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection, require_not_rejected
+from mlife_assets.recruiting.messaging.effects import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 
 REJECTED = tuple(field.name for field in fields(Rejection))
@@ -171,6 +172,7 @@ class Approvals:
             suppressions.c.person_id.in_(of_person),
             suppressions.c.channel.in_([EVERY_CHANNEL, stop.c.channel]),
             suppressions.c.until.is_(None),
+            suppressions.c.reason != UNCLEAR_REPLY,
         )
         query = sa.select(stop.c.user_id).where(
             stop.c.keyword.in_([STOP, STOP_ALL]), stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()

@@ -211,13 +211,13 @@ class Guards(People):
             channel: by which it came.
         """
         if effect is None:
-            effect = effect_of_reply(keyword, received_at, MessagingPolicy(), channel)
+            effect = effect_of_reply(keyword, MessagingPolicy(), channel)
         with write(self.engine) as connection:
             is_known = sa.select(inbound_texts.c.sequence).where(inbound_texts.c.inbound_id == inbound_id)
             if connection.execute(is_known).first() is not None:
                 return False
-            if effect.suppress is not None and (effect.until is None or effect.until > now):
-                self._suppress(connection, user_id, now, effect.suppress, effect.until, effect.channel)
+            if effect.suppress is not None:
+                self._suppress(connection, user_id, now, effect.suppress, None, effect.channel)
             for reason in effect.lifts:
                 last = self._last(connection, user_id, _MADE_BY[reason], channel)
                 if last is not None and last < received_at:
@@ -301,7 +301,7 @@ class Guards(People):
                     connection, f"{inbound_id}:{OPT_OUT}", row.user_id, STOP, row.received_at, now, row.channel
                 )
             if effect.suppress is not None:
-                self._suppress(connection, row.user_id, now, effect.suppress, effect.until, effect.channel)
+                self._suppress(connection, row.user_id, now, effect.suppress, None, effect.channel)
             unread = sa.select(inbound_texts.c.sequence).where(
                 inbound_texts.c.user_id.in_(accounts_of_person(row.user_id)),
                 inbound_texts.c.keyword == OTHER,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.moves import Moves
 from mlife_assets.adapters.send_ledger.schema import Instant, accounts, numbers, sends, suppressions, write
-from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_suppressed
+from mlife_assets.adapters.send_ledger.statements import LASTS, accounts_of_person, is_suppressed
 from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
 from mlife_assets.recruiting.messaging.people import Joined, join_people
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
@@ -241,7 +241,7 @@ class People(Moves):
             .distinct()
             .join(suppressions, suppressions.c.person_id == accounts.c.user_id)
             .where(suppressions.c.channel.in_([EVERY_CHANNEL, channel]))
-            .where(suppressions.c.at <= at, sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at))
+            .where(suppressions.c.at <= at, sa.or_(LASTS, suppressions.c.until > at))
             .order_by(accounts.c.person_id)
         )
         with self.engine.connect() as connection:

@@ -22,6 +22,7 @@ from mlife_assets.adapters.send_ledger.schema import (
     switches,
 )
 from mlife_assets.recruiting.application import EVERY_CHANNEL, EVERYTHING, Channel
+from mlife_assets.recruiting.messaging.effects import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
 from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
@@ -53,19 +54,21 @@ def accounts_of_person(user_id: sa.ColumnElement[str] | str) -> sa.Select[tuple[
     return sa.select(same.c.user_id).join(one, one.c.person_id == same.c.person_id).where(one.c.user_id == user_id)
 
 
+LASTS = sa.or_(suppressions.c.until.is_(None), suppressions.c.reason == UNCLEAR_REPLY)
+"""Suppressions without an end: a pause ends once its reply is read, also where an earlier release gave it an end."""
+
+
 def is_suppressed(
     user_id: sa.ColumnElement[str] | str, channel: sa.ColumnElement[str] | str, at: sa.ColumnElement[Any]
 ) -> sa.Exists:
-    """Return the condition that a suppression of the person holds in a channel at an instant: a pause ends, others do
-    not, and one of every channel holds in each.
-    """
+    """SQL condition: is this person suppressed on `channel` at `at`? One of every channel applies to each."""
     of_person = accounts_of_person(user_id)
     return (
         sa.select(suppressions.c.person_id)
         .where(
             suppressions.c.person_id.in_(of_person.correlate(sends)),
             sa.or_(suppressions.c.channel == EVERY_CHANNEL, suppressions.c.channel == channel),
-            sa.or_(suppressions.c.until.is_(None), suppressions.c.until > at),
+            sa.or_(LASTS, suppressions.c.until > at),
         )
         .correlate(sends)
         .exists()

@@ -4,14 +4,13 @@ Belongs here: which suppressions a keyword or a review makes and lifts. Does not
 the list of suppressions (`adapters.send_ledger`).
 
 Concept: silence is the safe side. STOP lasts, in the channel that it came by. A reply that is neither an opt-out nor an
-opt-in may still be one that we did not understand, so it pauses the person until somebody has read it or the days of
-the policy are over. Each reason is a suppression of its own: the end of a pause never lifts a STOP.
+opt-in may still be one that we did not understand, so it pauses the person until somebody has read it. Each reason is
+a suppression of its own: the end of a pause never lifts a STOP.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
@@ -32,18 +31,16 @@ class Effect:
 
     Attributes:
         suppress: the reason that is listed; None when nothing is.
-        until: when it ends; None is never.
         lifts: the reasons that end.
         channel: in which it is suppressed or lifted; empty: in every one.
     """
 
     suppress: str | None = None
-    until: datetime | None = None
     lifts: tuple[str, ...] = ()
     channel: str = EVERY_CHANNEL
 
 
-def effect_of_reply(keyword: str, received_at: datetime, policy: MessagingPolicy, channel: str = Channel.SMS) -> Effect:
+def effect_of_reply(keyword: str, policy: MessagingPolicy, channel: str = Channel.SMS) -> Effect:
     """Return what follows from a reply by a channel: STOP lasts, START lifts, OTHER pauses, HELP does nothing.
 
     All of them in that channel alone, but for STOP_ALL, which ends every one.
@@ -55,8 +52,7 @@ def effect_of_reply(keyword: str, received_at: datetime, policy: MessagingPolicy
     if keyword == START:
         return Effect(lifts=(INBOUND_STOP, UNCLEAR_REPLY), channel=channel)
     if keyword == OTHER and policy.unclear_reply_pause_days > 0:
-        until = received_at + timedelta(days=policy.unclear_reply_pause_days)
-        return Effect(suppress=UNCLEAR_REPLY, until=until, channel=channel)
+        return Effect(suppress=UNCLEAR_REPLY, channel=channel)
     return Effect()
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import Transition
+from mlife_assets.adapters.send_ledger.schema import suppressions
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
@@ -73,7 +75,7 @@ def test_inbound_texts_and_switches_become_events(ledger):
 
 def hear(ledger, inbound_id, keyword, user="u", minutes=0):
     at = RECEIVED_AT + timedelta(minutes=minutes)
-    effect = effect_of_reply(keyword, at, POLICY)
+    effect = effect_of_reply(keyword, POLICY)
     return ledger.record_inbound(inbound_id, user, keyword, received_at=at, now=at, effect=effect)
 
 
@@ -81,20 +83,28 @@ def is_suppressed(ledger, days=0.0, user="u"):
     return ledger.is_suppressed(user, at=RECEIVED_AT + timedelta(days=days))
 
 
-def test_an_unclear_reply_pauses_until_the_days_are_over(ledger):
+def test_an_unclear_reply_pauses_until_somebody_has_read_it(ledger):
     assert hear(ledger, "i1", "OTHER")
     assert not hear(ledger, "i1", "OTHER"), "reading it again does nothing"
-    assert is_suppressed(ledger, 13.9)
-    assert not is_suppressed(ledger, 14.0)
+    assert is_suppressed(ledger, 400.0)
+    assert ledger.suppressed_people(at=RECEIVED_AT + timedelta(days=400)) == ("u",)
     assert [reply.inbound_id for reply in ledger.unclear_replies()] == ["i1"]
 
 
-def test_an_old_unclear_reply_that_is_heard_late_pauses_nobody(ledger):
-    effect = effect_of_reply("OTHER", RECEIVED_AT - timedelta(days=20), POLICY)
-    ledger.record_inbound(
-        "i1", "u", "OTHER", received_at=RECEIVED_AT - timedelta(days=20), now=RECEIVED_AT, effect=effect
-    )
-    assert not is_suppressed(ledger)
+def test_a_pause_with_an_end_of_an_earlier_release_lasts_until_somebody_has_read_the_reply(ledger):
+    hear(ledger, "i1", "OTHER")
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(suppressions).values(until=RECEIVED_AT + timedelta(days=14)))
+    assert is_suppressed(ledger, 15.0)
+    ledger.review_reply("i1", "harmless", actor="ann", now=RECEIVED_AT + timedelta(days=15))
+    assert not is_suppressed(ledger, 15.0)
+
+
+def test_a_pause_is_no_list_of_a_stop_that_went_missing(ledger):
+    hear(ledger, "i1", "STOP")
+    hear(ledger, "i2", "OTHER", minutes=1)
+    ledger.lift("u", reason="inbound_stop")
+    assert ledger.unlisted_stops() == ["u"]
 
 
 def test_harmless_ends_the_pause_once_all_replies_are_read(ledger):

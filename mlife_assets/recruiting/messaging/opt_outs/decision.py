@@ -3,8 +3,9 @@
 Belongs here: running the rules of both languages, the short replies, the signs. Does not belong here: the rules
 (`english`, `spanish`), what follows from an opt-out (`effects`).
 
-Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven. A
-longer one is read by rules of grammar. A stop word that no rule explained away counts, wherever it stands.
+Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven, and
+with refusals of other languages. A longer one is read by rules of grammar. A stop word that no rule explained away
+counts, wherever it stands.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mlife_assets.recruiting.messaging.opt_outs.english import (
     THREATS,
     is_stop_about_something_else,
 )
+from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal_alone
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
 from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, is_within_one_edit, normal, raw_words
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, pattern, word_set
@@ -67,6 +69,8 @@ def opt_out_rule(body: str) -> str | None:
     own = without if raw_words(without) else own
     if _RUDE_SIGN in own or (not raw_words(own) and not _SIGNS.isdisjoint(own)):
         return "sign"
+    if is_refusal_alone(own):
+        return "refusal_alone"
     text = normal(own)
     tokens = [word for word in text.split() if word not in BREAKS]
     if not tokens:

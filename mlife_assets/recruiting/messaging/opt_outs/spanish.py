@@ -51,6 +51,9 @@ _ME_THING = words(
 )
 _ITS_END = r"(?= [.,?] | $|$| gracias | thanks | ya | no )"
 
+_ALONE = r"$|[.,]|ya |please |thanks |gracias |no |now |ahora |deje|me |mi |te "
+"""What follows a word that is an opt-out unless it names something: `alto voltaje`, `baja por maternidad`."""
+
 SPANISH: Rules = {
     "no_me_escriban": (
         rf" {_NO} {_LINK}{_TELL}(?! (?:[a-z0-9]+ ){{0,4}}?(?:antes|despues|hasta|durante|cuando|a las|entre|"
@@ -87,7 +90,7 @@ SPANISH: Rules = {
         r" (?:dej(?:en|e|a|ame|enme|eme|enos|ennos)|me dejan?|me dejen?|me deje)(?: [a-z]+){0,2}? (?:en paz|"
         r"tranquil[oa]s?|solo|sola|quieto)"
     ),
-    "alto": r"(?:^|[.,?]) (?:ya )?alto (?!dallas|y fuerte)",
+    "alto": rf"(?:^|[.,?]) (?:ya )?alto (?={_ALONE}|(?:a |con |de )?(?:los|las|estos|esto|sus|tantos|{_THING}) )",
     "stop_word": r" (?:basta|detengan?(?:se)?|deteng[a-z]+|detente|paren(?:le)?|parenle|parale|cesen) ",
     "parar": (
         r"(?:^|[.,?]) (?:quiero |necesito |hay que |deben |pueden )?(?:parar|pare|para ya|para de|ya para|ya "
@@ -106,7 +109,7 @@ SPANISH: Rules = {
     "baja": (
         r" (?:dar|darme|darse|deme|denme|dame|den|de|quiero|solicito|pido|doy|damos|dennos|dese|dar a)(?: me| "
         r"mi numero| este numero| a mi numero| la| de| mi)* (?:de )?baja(?! medica| california)|^ baja "
-        r"(?!california)"
+        rf"(?={_ALONE}|inmediata|definitiva|a mi|mi|este|(?:de|a) (?:la|esta|su|mi) )"
     ),
     "salir": (
         r" (?:quiero|quisiera|deseo|como|necesito) (?:[a-z]+ )?(?:salir|salirme) (?:de (?:la|esta|su|esto|"

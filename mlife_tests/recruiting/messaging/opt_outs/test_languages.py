@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal_alone
+
+
+@pytest.mark.parametrize("reply", ["no", " NO!! ", "Arrêtez !", "стоп", "退订。", "बंद करो", "dừng lại", "ні", "no no"])
+def test_signs_accents_and_repetition_change_nothing(reply: str) -> None:
+    assert is_refusal_alone(reply)
+
+
+@pytest.mark.parametrize("reply", ["", "...", "Hi", "het", "no car", "no yes", "стоп машина", "cto", "\U0001f600"])
+def test_anything_else_is_none(reply: str) -> None:
+    """Letters stay in their script: the Ukrainian no looks like `hi`."""
+    assert not is_refusal_alone(reply)
+
+
+def test_a_long_reply_is_not_read() -> None:
+    began = time.process_time()
+    assert not is_refusal_alone("no " * 500_000)
+    assert time.process_time() - began < 0.1
