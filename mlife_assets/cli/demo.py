@@ -216,9 +216,11 @@ def _model_lines(name: str, model: dict[str, Any]) -> list[str]:
 
 def _withheld_line(withheld: dict[str, Any]) -> str:
     reasons = [f"{count:,} {reason}" for reason, count in withheld["job_days"].items()]
+    labels = sum(withheld["labelled_job_days"].values())
     return (
         f"kept back: {sum(withheld['job_days'].values()):,} job-days by the rules on wording and employers "
-        f"({', '.join(reasons) or 'none'}); senders of {withheld['unclear_replies']:,} unclear replies paused"
+        f"({', '.join(reasons) or 'none'}), {labels:,} under a label instead of their title; senders of "
+        f"{withheld['unclear_replies']:,} unclear replies paused"
     )
 
 

@@ -106,23 +106,18 @@ def review(
 
 
 def employers(home: Home = None, as_json: AsJson = False) -> None:
-    """List the employers whose jobs nobody is texted about: new ones that wait, and refused ones.
+    """List the employers that nobody approved. Jobs of new ones are offered by labels, of refused ones not at all.
 
     Each with its name and the title of its newest job.
 
     Exit codes: 0 listed, 1 failed.
     """
-    from mlife_assets.components.messages.employers import first_seen, newest_jobs, withheld_on
+    from mlife_assets.adapters.employer_reviews import unapproved_employers
     from mlife_assets.components.shown.present import newest_day
 
     platform = open_platform(settings_of(home))
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
-    withheld, seen = withheld_on(platform, day), first_seen(platform, day)
-    jobs = newest_jobs(platform, day)
-    rows = [
-        {"employer_id": one, "reason": why, "first_seen": seen.get(one), **jobs.get(one, {})}
-        for one, why in withheld.items()
-    ]
+    rows = unapproved_employers(platform.event_log, day)
     if as_json:
         print_json({"employers": rows})
         return
@@ -131,32 +126,40 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
         words = "  ".join(one_line(str(row.get(name))) for name in ("employer_name", "newest_title"))
         line = f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}  {words}"
         console.print(line, soft_wrap=True)
-    console.print(f"{len(rows)} employers are withheld; `mlife messages vet ID --as approved|refused`")
+    console.print(f"{len(rows)} employers are not approved; `mlife messages vet ID... --as approved|refused`")
 
 
 def vet(
-    employer_id: Annotated[str, typer.Argument(metavar="ID", help="Which employer, as `employers` lists it.")],
+    employer_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Which employers, as `employers` lists them.")
+    ],
     reason: Reason,
     verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted about its jobs.")],
     actor: Actor = OPERATOR,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide about an employer, for plans made from now on; recorded as `employer_reviewed`.
+    """Decide about employers. A refusal holds for plans made from now on, an approval for those of the next day on.
+
+    Recorded as `employer_reviewed`.
 
     Exit codes: 0 recorded, 1 failed.
     """
-    from mlife_assets.components.messages.employers import review_employer
+    from mlife_assets.adapters.employer_reviews import review_employers
     from mlife_assets.components.shown.present import newest_day, operator_time
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
-    changed = review_employer(platform, employer_id, verdict.value, day=day, actor=actor, reason=reason, now=now)
+    changed = review_employers(
+        platform.event_log, employer_ids, verdict.value, day=day, actor=actor, reason=reason, now=now
+    )
     seal(platform)
     if as_json:
-        print_json({"employer_id": employer_id, "verdict": verdict.value, "is_changed": changed, "at": now})
+        rows = [{"employer_id": one, "is_changed": one in changed} for one in employer_ids]
+        print_json({"verdict": verdict.value, "at": now, "employers": rows})
         return
-    change = f"by {actor}: {reason}" if changed else "already; nothing was changed"
-    answer_console().print(f"{employer_id} is {verdict.value} {change}", markup=False)
+    for one in employer_ids:
+        change = f"by {actor}: {reason}" if one in changed else "already; nothing was changed"
+        answer_console().print(f"{one} is {verdict.value} {change}", markup=False)

@@ -26,10 +26,9 @@ class MessagingPolicy:
     `exploration_new_job_bonus`, any other 1: new jobs have no history to be ranked by.
 
     A reply that is neither an opt-out nor an opt-in pauses its sender until somebody has read it, unless
-    `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before
-    every chunk of a dispatch and at least every `inbound_read_seconds` within one. Jobs of an employer that was first
-    seen fewer than `first_seen_employer_days` ago, a weekend, wait for a review. `refused_phrases` are how prizes and
-    payments are promised by people who hire nobody; no job of ours needs them in a title.
+    `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before every chunk
+    of a dispatch and at least every `inbound_read_seconds` within one. `refused_phrases` are how prizes and payments
+    are promised by people who hire nobody; no job of ours needs them in a title.
     """
 
     brand: str = "Northstar Jobs"
@@ -53,7 +52,6 @@ class MessagingPolicy:
     assignment_salt: str = "2026-holdout"
     unclear_reply_pause_days: int = 14
     inbound_read_seconds: int = 2
-    first_seen_employer_days: int = 3
     refused_phrases: tuple[str, ...] = (
         "act now",
         "bitcoin",
@@ -72,9 +70,7 @@ class MessagingPolicy:
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))
         _bounded(self, exploration_floor_of_best=(0, 1), exploration_new_job_days=(0, 60))
         _bounded(self, exploration_new_job_bonus=(0, 20), ambiguous_close_hours=(0, 24 * 30))
-        _bounded(
-            self, unclear_reply_pause_days=(0, 365), inbound_read_seconds=(0, 60), first_seen_employer_days=(0, 60)
-        )
+        _bounded(self, unclear_reply_pause_days=(0, 365), inbound_read_seconds=(0, 60))
 
 
 @dataclass(frozen=True)

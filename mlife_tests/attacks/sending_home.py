@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
+from mlife_assets.adapters.employer_reviews import review_employers
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
@@ -27,9 +28,11 @@ from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.settings import Settings
+from mlife_tests.reviews import postings
 
 DAY = date(2026, 6, 2)
 POLICY = MessagingPolicy(
@@ -41,6 +44,9 @@ POLICY = MessagingPolicy(
 CONTACT = ContactPolicy(holdout_share=0.0, maximum_messages_per_7_days=7, minimum_days_between_messages=1)
 USERS, JOBS = 30, 6
 MARKET: Mapping[str, Any] = {"market_users": 200, "market_jobs": 20, "history_days": 45}
+
+EMPLOYER = "emp_00001"
+"""Whose jobs are offered; somebody approved it."""
 
 TRAITS: dict[str, object] = {
     "latitude": 30.27,
@@ -55,6 +61,8 @@ FACTS: dict[str, object] = {
     "job_latitude": 30.3,
     "job_longitude": -97.7,
     "job_occupation_group": "29",
+    "job_metro_code": "16980",
+    "employer_id": EMPLOYER,
     "job_shift": "night",
     "job_seniority": 1,
     **{f"text_{k}": 0.1 for k in range(1, 9)},
@@ -144,7 +152,6 @@ class SendingHome:
                 "job_id": [f"j{place}" for place in range(JOBS)],
                 "title": [f"Registered Nurse {place}" for place in range(JOBS)],
                 "employer_name": ["Mercy Hospital"] * JOBS,
-                "metro_name": ["Austin"] * JOBS,
                 "pay_usd_per_hour": [30.0 + place for place in range(JOBS)],
                 "openings": [100] * JOBS,
                 "job_age_days": [7] * JOBS,
@@ -156,6 +163,7 @@ class SendingHome:
             for name, table in (("user_features", users), ("job_features", jobs)):
                 connection.register("given", table)
                 connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS SELECT * FROM given")
+        self._post(jobs, day)
         pairs = [(user, f"j{(place + step) % JOBS}", step) for place, user in enumerate(reachable) for step in range(2)]
         scores = pa.table(
             {
@@ -173,10 +181,20 @@ class SendingHome:
         self.platform.write_monitoring_report(QUALITY_REPORT, day, sound)
         self.platform.tables.write_report(INGEST_REPORT, day, {"types": []})
 
-    def change_job(self, job_id: str, title: str) -> None:
-        """Change a title in the warehouse."""
+    def _post(self, jobs: pa.Table, day: date) -> None:
+        """Log the jobs and the review of their employer, once."""
+        log = self.platform.event_log
+        if log.read("job_posted").num_rows:
+            return
+        rows = jobs.select(["job_id", "title", "employer_id", "employer_name"]).to_pylist()
+        log.append("job_posted", postings(rows, observed=run_time(day) - timedelta(hours=20)), writer="test")
+        now = run_time(day) - timedelta(hours=18)
+        review_employers(log, [EMPLOYER], "approved", day=day, actor="ann", reason="called them", now=now)
+
+    def change_job(self, job_id: str, value: str, column: str = "title") -> None:
+        """Change a fact of a job in the warehouse."""
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
-            connection.execute("UPDATE marts.job_features SET title = ? WHERE job_id = ?", [title, job_id])
+            connection.execute(f"UPDATE marts.job_features SET {column} = ? WHERE job_id = ?", [value, job_id])
 
     def change_users(self, column: str, value: object, user_ids: Sequence[str]) -> None:
         """Change a feature of some people in the warehouse."""

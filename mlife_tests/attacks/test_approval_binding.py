@@ -23,6 +23,7 @@ from mlife_assets.recruiting.messaging.approve import approve
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_tests.reviews import everybody_approved
 
 DAY = date(2026, 6, 2)
 EVIL = "Your parcel: evil.example/pay"
@@ -97,7 +98,9 @@ def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, plann
     jobs = list(reversed(planned.planned["job_id"].to_pylist()))
     platform = home.platform
     facts = platform.warehouse.read("job_features", as_of=DAY)
-    worded, _ = word_jobs(facts, platform.policies.messaging, link_key=platform.link_key)
+    worded, _ = word_jobs(
+        facts, platform.policies.messaging, link_key=platform.link_key, reviews=everybody_approved(facts)
+    )
     keys = planned.planned["message_id"].to_pylist()
     bodies = [worded[job].body(key) for job, key in zip(jobs, keys, strict=True)]
     items = [[{"position": 1, "job_id": job, "prediction_id": None}] for job in jobs]

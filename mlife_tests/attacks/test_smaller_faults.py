@@ -36,6 +36,7 @@ from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPoli
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, Receipt
 from mlife_assets.settings import Settings
+from mlife_tests.reviews import everybody_approved
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
@@ -59,7 +60,8 @@ def body_of(home: Path, **changes: Any) -> tuple[str, str]:
     settings = Settings(home=home, **changes)
     platform = Platform(settings=settings, policies=settings.policies())
     job = {"job_id": "j1", "title": "Cook", "employer_name": "Inn", "pay_usd_per_hour": 20.0, "openings": 1}
-    worded, _ = word_jobs(pa.Table.from_pylist([job]), POLICY, link_key=platform.link_key)
+    table = pa.Table.from_pylist([job])
+    worded, _ = word_jobs(table, POLICY, link_key=platform.link_key, reviews=everybody_approved(table))
     key = message_id("usr_0000001", JOB_OF_THE_DAY, DAY)
     return key, worded["j1"].body(key)
 

@@ -1,21 +1,33 @@
-"""Rows 5 and 7: strangers' words under the brand, and a title that is too long to shorten."""
+"""Strangers' words under the brand: measured on lists, tricks, unreviewed employers, a title too long to shorten."""
 
 from __future__ import annotations
 
+import csv
+import io
 import time
-from datetime import UTC, date, datetime
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.employer_reviews import review_employers
+from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
+from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
 from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
 from mlife_assets.recruiting.messaging.templates import wording
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.recruiter_call_list.call_list import CalledJob, CallList, CallRow, call_list_csv
+from mlife_tests.reviews import everybody_approved, postings
 
+DATA = Path(__file__).parent / "data"
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
 POLICY = MessagingPolicy(exploration_share=0.0)
 KEY = b"k" * 32
@@ -29,7 +41,7 @@ TRICKS = {
 }
 
 
-def plan(titles: list[str], employer: str = "Blue Diner") -> MessagePlan:
+def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerReviews | None = None) -> MessagePlan:
     """Plan a day on which each of n users could be texted about one job of n."""
     count = range(len(titles))
     candidates = pa.Table.from_pylist(
@@ -54,16 +66,26 @@ def plan(titles: list[str], employer: str = "Blue Diner") -> MessagePlan:
         for i in count
     ]  # fmt: skip
     jobs = [
-        {"job_id": f"j{i}", "title": titles[i], "employer_name": employer, "pay_usd_per_hour": 18.5, "openings": 3}
+        {
+            "job_id": f"j{i}",
+            "title": titles[i],
+            "employer_name": employer,
+            "pay_usd_per_hour": 18.5,
+            "openings": 3,
+            "employer_id": "e",
+            "job_occupation_group": "35",
+            "job_metro_code": "16980",
+        }
         for i in count
     ]
     recent = pa.schema(
         [("user_id", pa.string()), ("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())]
     ).empty_table()
+    table = pa.Table.from_pylist(jobs)
     return build_plan(
         candidates,
         pa.Table.from_pylist(users),
-        pa.Table.from_pylist(jobs),
+        table,
         recent,
         (),
         application=job_of_the_day(Policies(messaging=POLICY)),
@@ -71,6 +93,7 @@ def plan(titles: list[str], employer: str = "Blue Diner") -> MessagePlan:
         as_of=DAY,
         now=NOW,
         stamps=Stamps(KEY),
+        reviews=everybody_approved(table) if reviews is None else reviews,
     )
 
 
@@ -97,3 +120,155 @@ def test_a_title_of_a_hundred_thousand_letters_takes_no_time() -> None:
     assert len(body) <= 160
     assert plan(["ab " * 33_333]).planned.num_rows == 0
     assert time.process_time() - began < 2.0
+
+
+def titles(name: str) -> list[str]:
+    """Return a list of titles; what is not ASCII is escaped in it."""
+    lines = (DATA / f"{name}.txt").read_text(encoding="ascii").splitlines()
+    return [line.encode().decode("unicode_escape") for line in lines if not line.startswith("#")]
+
+
+def kept_words(made: MessagePlan) -> set[str]:
+    """Return the jobs whose own words are in a text."""
+    labelled = {job.job_id for job in made.refused_jobs if job.label}
+    return set(made.planned["job_id"].to_pylist()) - labelled
+
+
+@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles"])
+def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name: str) -> None:
+    lures = titles(name)
+    assert len(lures) > 150
+    through = [lures[int(job[1:])] for job in sorted(kept_words(plan(lures)))]
+    assert len(through) <= 0.05 * len(lures), through
+
+
+@pytest.mark.parametrize("name", ["honest_titles", "second_honest_titles"])
+def test_at_most_two_percent_of_honest_titles_are_replaced_at_a_reviewed_employer(name: str) -> None:
+    honest = titles(name)
+    assert len(honest) > 240
+    kept = kept_words(plan(honest))
+    lost = [title for place, title in enumerate(honest) if f"j{place}" not in kept]
+    assert len(lost) <= 0.02 * len(honest), lost
+
+
+def test_no_word_of_an_unreviewed_employer_is_in_a_text() -> None:
+    made = plan([*titles("lure_titles"), *titles("honest_titles")], "Blue Diner", EmployerReviews())
+    assert made.planned.num_rows > 200, "honest jobs are offered, by labels"
+    said = {body.split(". ")[0] for body in made.planned["body"].to_pylist()}
+    assert said == {"Northstar Jobs: Food service job in Chicago, $18.50/hr"}
+    assert {job.reason for job in made.refused_jobs if job.label} == {"employer_in_review"}
+
+
+def test_an_occupation_that_is_listed_has_a_label_of_its_own() -> None:
+    codes = {"j0": "35-3023", "j1": "29-1141", "j2": "35-9999", "j3": "Call 900 555 0199"}
+    made = plan(["a"] * 4, reviews=EmployerReviews(occupation_codes=codes))
+    group = "Food service job"
+    assert [job.label for job in made.refused_jobs] == ["Counter Attendant", group, group, group]
+
+
+def test_a_name_that_was_changed_after_the_review_is_not_approved() -> None:
+    """Whoever was approved as a diner and calls itself something else is a stranger again."""
+    reviews = EmployerReviews(frozenset({("e", "Blue Diner")}))
+    assert kept_words(plan(["Line Cook"], "Blue Diner", reviews)) == {"j0"}
+    made = plan(["Line Cook"], "Payroll Alert Office", reviews)
+    assert made.planned["body"].to_pylist()[0].startswith("Northstar Jobs: Food service job in Chicago, ")
+
+
+@pytest.fixture
+def stranger(open_home, sending_home, monkeypatch):
+    """A home of a real world, in which an employer whom nobody reviewed posted j0 200 days ago."""
+    home = open_home()
+    monkeypatch.setitem(vars(home.platform), "deployment", replace(home.platform.deployment, is_simulated=False))
+    meets(home, sending_home.DAY)
+    return home
+
+
+def meets(home, day: date) -> None:
+    home.prepare(day)
+    home.change_job("j0", "emp_stranger", "employer_id")
+    home.change_job("j0", "Blue Hospital", "employer_name")
+    posted = {"job_id": "j0", "employer_id": "emp_stranger", "employer_name": "Blue Hospital", "title": "Nurse 0"}
+    home.platform.event_log.append(
+        "job_posted", postings([posted], observed=run_time(day) - timedelta(days=200)), writer="test"
+    )
+
+
+def decide(home, verdict: str, now: datetime) -> None:
+    known = {"day": now.date() + timedelta(days=1), "actor": "ann", "reason": "looked at them"}
+    review_employers(home.platform.event_log, ["emp_stranger"], verdict, now=now, **known)
+
+
+def said(home, day: date) -> set[str]:
+    """Return what texts of a day say of the stranger's job."""
+    planned = home.platform.application_tables.read("message_plan", day).to_pylist()
+    return {row["body"].split(". ")[0] for row in planned if row["job_id"] == "j0"}
+
+
+LABEL, OWN = (f"Northstar Jobs: Registered Nurse {words}, $30/hr" for words in ("in Chicago", "0 at Blue Hospital"))
+
+
+def test_time_approves_nobody_and_an_approval_after_the_plan_changes_no_text_of_it(stranger, sending_home) -> None:
+    day = sending_home.DAY
+    stranger.plan(day)
+    assert said(stranger, day) == {LABEL}
+    decide(stranger, "approved", run_time(day) + timedelta(minutes=30))
+    stranger.send(day)
+    assert len(stranger.requests()) == sending_home.USERS
+    meets(stranger, day + timedelta(days=1))
+    stranger.plan(day + timedelta(days=1))
+    assert said(stranger, day + timedelta(days=1)) == {OWN}
+
+
+def test_a_refusal_holds_for_the_plan_that_is_made_next(stranger, sending_home) -> None:
+    day = sending_home.DAY
+    decide(stranger, "approved", run_time(day) - timedelta(hours=2))
+    stranger.plan(day)
+    assert said(stranger, day) == {OWN}
+    decide(stranger, "refused", run_time(day) + timedelta(minutes=30))
+    stranger.plan(day)
+    assert said(stranger, day) == set()
+
+
+def test_a_simulated_market_reviews_its_employers_by_events(open_home, sending_home) -> None:
+    home = open_home()
+    meets(home, sending_home.DAY)
+    home.plan()
+    assert said(home, sending_home.DAY) == {OWN}
+    home.plan()
+    events = home.platform.event_log.read("employer_reviewed").to_pylist()
+    assert [(one["employer_id"], one["verdict"], one["actor"]) for one in events] == [
+        (sending_home.EMPLOYER, "approved", "ann"),
+        ("emp_stranger", "approved", "simulated_reviewer"),
+    ]
+
+
+FIRST = ("=", "+", "-", "@")
+SIGNS = [chr(n) for n in range(0x110000) if unicodedata.normalize("NFKC", chr(n))[:1] in FIRST]
+FORMULAS = [
+    *(f"{sign}1+1" for sign in [*SIGNS, "\u2212"]),
+    *(
+        f"Nurse{between}=1+1"
+        for between in (";", "; ", ";;", "|", "\t", "\n", "\r", ";\u00a0", ';"', ";'", ',"', '";"')
+    ),
+    *(f"Nurse;{sign}1+1" for sign in SIGNS),
+    '"=1+1',
+    "' =1+1",
+    "Nurse, =HYPERLINK(1;2)",
+    "Nurse;@SUM(1+1)*cmd|' /C calc'!A0",
+]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quotes", [csv.QUOTE_MINIMAL, csv.QUOTE_NONE])
+def test_no_spreadsheet_takes_strangers_words_for_a_formula(delimiter: str, quotes: Any) -> None:
+    """A spreadsheet splits a line where its locale says: at `;` where a comma is in numbers."""
+    rows = tuple(
+        CallRow("Ann", place, f"u{place}", CalledJob("j", words, "$18/hr", words, openings=1), ("near",), "")
+        for place, words in enumerate(FORMULAS, 1)
+    )
+    text = call_list_csv(CallList(DAY, ("Ann",), rows, {})).decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quotes) for cell in row]
+    assert len(SIGNS) > 10
+    assert sum("1+1" in cell for cell in cells) >= len(FORMULAS) - 1
+    plain = [unicodedata.normalize("NFKC", cell.strip(' "')).replace("\u2212", "-") for cell in cells]
+    assert [cell for cell in plain if cell.startswith(FIRST)] == []

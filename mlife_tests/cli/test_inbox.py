@@ -101,7 +101,7 @@ def test_a_new_employer_waits_until_somebody_decides(run, run_json, home):
         document = run_json(
             "messages", "vet", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path
         )
-        assert document["is_changed"] is changed
+        assert document["employers"] == [{"employer_id": "e_new", "is_changed": changed}]
     listed = run_json("messages", "employers", "--home", home.path)["employers"]
     assert "e_new" not in {one["employer_id"] for one in listed}
     assert len(home.events("employer_reviewed")) == 1

@@ -21,8 +21,13 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.application_graph import GROUP, ApplicationGraph
 from mlife_assets.components.graph.partitions import checked_days, daily_asset, only_day
 from mlife_assets.components.messages.delivery import require_present_day
-from mlife_assets.components.messages.employers import withheld_on
-from mlife_assets.components.messages.planning import audience_sentence, is_planned_on, no_plan, of_audience_on
+from mlife_assets.components.messages.planning import (
+    audience_sentence,
+    is_planned_on,
+    no_plan,
+    of_audience_on,
+    reviews_today,
+)
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
@@ -126,7 +131,11 @@ def _reachable(platform: Platform, day: date, now: datetime) -> _Reachable:
 
 
 def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, CalledJob]:
-    offers, _ = offer_jobs(jobs, platform.application.policy, withheld_employers=withheld_on(platform, day))
+    offers, _ = offer_jobs(
+        jobs,
+        platform.application.policy,
+        reviews=reviews_today(platform, day, jobs),
+    )
     openings = dict(zip(jobs["job_id"].to_pylist(), jobs["openings"].to_pylist(), strict=True))
     return {
         key: CalledJob(key, offer.title, offer.pay, offer.employer_name, offer.place, int(openings[key] or 0))

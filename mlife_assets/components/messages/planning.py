@@ -10,6 +10,8 @@ will be worded otherwise tomorrow.
 """
 
 import calendar
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.adapters.employer_reviews import review_simulated_employers, reviews_on
 from mlife_assets.components.messages.delivery import require_present_day
-from mlife_assets.components.messages.employers import withheld_on
 from mlife_assets.components.messages.sending import (
     EXPOSED_TABLE,
     PLAN_REPORT,
@@ -44,8 +46,9 @@ from mlife_assets.recruiting.mail.body import body_line
 from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.events import plan_events
-from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, refusal_counts
 from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
 from mlife_assets.recruiting.places import MESSAGES
 
@@ -103,13 +106,20 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
         as_of=day,
         now=now,
         stamps=platform.stamps,
-        withheld_employers=withheld_on(platform, day),
+        reviews=reviews_today(platform, day, jobs),
     )
     kept = approved_plan(platform, plan)
     logged = _log_and_store(platform, plan, candidates, now) if kept is None else 0
     note_plan(platform, kept or plan)
     explorers = int(pc.sum(candidates["is_exploration"]).as_py() or 0)
     return PlannedDay(kept or plan, kept is not None, logged, explorers)
+
+
+def reviews_today(platform: Platform, day: date, jobs: pa.Table) -> EmployerReviews:
+    """Return what reviews of employers come to for the jobs of a day; those of a simulated market are made first."""
+    if platform.deployment.is_simulated:
+        review_simulated_employers(platform.event_log, day)
+    return reviews_on(platform.event_log, day, jobs, until=platform.planning_time(day))
 
 
 def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
@@ -210,6 +220,7 @@ def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, 
             "policy_version": plan.policy_version,
             "campaign": plan.campaign,
             "refused_jobs": refusal_counts(plan.refused_jobs),
+            "labelled_jobs": refusal_counts(plan.refused_jobs, with_label=True),
         },
     )
     return logged
@@ -233,21 +244,27 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
 
 
 def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
-    """Return the metadata `messages`, `sample_texts`, `refused_jobs` (counts, an example) and `refused_job_list`."""
+    """Return the metadata `messages`, `sample_texts`, `refused_jobs`, `labelled_jobs` and their lists."""
     samples: dict[str, tuple[str, str]] = {}
     for row in plan.planned.select(["job_id", "message_id", "body"]).to_pylist():
         if len(samples) == SAMPLES:
             break
         samples.setdefault(row["job_id"], (row["message_id"], body_line(row["body"])))
-    examples = {job.reason: job for job in reversed(plan.refused_jobs)}
-    counts = refusal_counts(plan.refused_jobs)
     return {
         "messages": page_link(platform, MESSAGES),
         "sample_texts": message_links(platform, samples.values()),
-        "refused_jobs": table(
-            [{"reason": reason, "jobs": n, "example": examples[reason].why} for reason, n in counts.items()]
-        ),
-        "refused_job_list": table(
-            [{"job_id": job.job_id, "reason": job.reason, "why": job.why} for job in plan.refused_jobs]
+        **_refused("refused_job", [job for job in plan.refused_jobs if not job.label]),
+        **_refused("labelled_job", [job for job in plan.refused_jobs if job.label]),
+    }
+
+
+def _refused(name: str, jobs: Sequence[RefusedJob]) -> dict[str, Any]:
+    """Return counts by reason with an example, and the list, of jobs whose own words nobody reads."""
+    examples = {job.reason: job for job in reversed(jobs)}
+    counts = sorted(Counter(job.reason for job in jobs).items())
+    return {
+        f"{name}s": table([{"reason": reason, "jobs": n, "example": examples[reason].why} for reason, n in counts]),
+        f"{name}_list": table(
+            [{"job_id": job.job_id, "reason": job.reason, "why": job.why, "label": job.label} for job in jobs]
         ),
     }

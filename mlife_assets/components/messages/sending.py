@@ -13,6 +13,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from mlife_assets.adapters.employer_reviews import reviews_on
 from mlife_assets.adapters.inbound_mark import MARK_FILE
 from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
@@ -119,7 +120,8 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
     application, stamps = platform.application, platform.stamps
     columns = None if renderer_of(application).needs_people else ["user_id"]
     users = platform.warehouse.read("user_features", as_of=day, columns=columns)
-    offers, _ = offers_of(jobs, application, stamps)
+    reviews = reviews_on(platform.event_log, day, jobs, until=platform.planning_time(day))
+    offers, _ = offers_of(jobs, application, stamps, reviews)
     found += plan_differences(
         plan,
         _every_planned_row(platform, day),

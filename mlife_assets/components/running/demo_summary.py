@@ -178,12 +178,16 @@ def _messages(platform: Platform, first: date) -> dict[str, Any]:
 def _withheld(platform: Platform, first: date) -> dict[str, Any]:
     """Return what the rules on wording, employers and replies kept back: jobs by reason, and paused replies."""
     jobs: Counter[str] = Counter()
+    labelled: Counter[str] = Counter()
     for day in platform.tables.report_days(PLAN_REPORT):
         if day >= first:
-            jobs.update(platform.tables.read_report(PLAN_REPORT, day).get("refused_jobs", {}))
+            report = platform.tables.read_report(PLAN_REPORT, day)
+            jobs.update(report.get("refused_jobs", {}))
+            labelled.update(report.get("labelled_jobs", {}))
     replies = platform.event_log.read("inbound_message", start=first, columns=["keyword"])["keyword"]
     return {
         "job_days": dict(sorted(jobs.items())),
+        "labelled_job_days": dict(sorted(labelled.items())),
         "unclear_replies": int(pc.sum(pc.equal(replies, OTHER)).as_py() or 0),
     }
 

@@ -28,7 +28,8 @@ from mlife_assets.recruiting.link_tokens import item_token
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
-from mlife_assets.recruiting.messaging.job_wordings import UNWRITABLE, RefusedJob, refusal
+from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
+from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, said_of_jobs
 from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import pay_words
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -50,28 +51,16 @@ class Offer:
 
 
 def offer_jobs(
-    jobs: pa.Table, policy: MessagingPolicy, *, withheld_employers: Mapping[str, str] | None = None
+    jobs: pa.Table, policy: MessagingPolicy, *, reviews: EmployerReviews
 ) -> tuple[dict[str, Offer], tuple[RefusedJob, ...]]:
-    """Return the offer of every job that may be in a mail, and the jobs that may not, ordered by job.
+    """Return the offer of every job that may be in a mail, and the jobs whose own words were refused, ordered by job.
 
     Args:
-        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan.JOB_COLUMNS`; optional `employer_id`, `job_occupation_group` and `job_metro_code`.
         policy: the brand and the refused phrases.
-        withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.
+        reviews: whose words may be sent.
     """
-    offers: dict[str, Offer] = {}
-    refused: list[RefusedJob] = []
-    withheld = withheld_employers or {}
-    for job in jobs.sort_by("job_id").to_pylist():
-        found = refusal(job, policy, withheld)
-        if found is not None:
-            refused.append(RefusedJob(job["job_id"], *found))
-            continue
-        try:
-            offers[job["job_id"]] = _offer(job)
-        except InvalidInputError as error:
-            refused.append(RefusedJob(job["job_id"], UNWRITABLE, str(error)))
-    return offers, tuple(refused)
+    return said_of_jobs(jobs, policy, reviews, _offer)
 
 
 def _offer(job: Mapping[str, object]) -> Offer:

@@ -20,6 +20,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
 from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, word_jobs
 
 
@@ -36,7 +37,7 @@ Bodies: TypeAlias = Callable[[Sequence[Message]], list[str]]
 """Writes messages of one application on one day, one body each. Each of their jobs is among the offers."""
 
 Offers: TypeAlias = tuple[Mapping[str, Any], tuple[RefusedJob, ...]]
-"""What a channel says of each job that it may offer, and the jobs that it may not."""
+"""What a channel says of each job that it may offer, and the jobs whose own words it may not say."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ class OfferedJobs:
     stamps: Stamps
 
 
-def text_offers(jobs: pa.Table, application: Application, stamps: Stamps, withheld: Mapping[str, str]) -> Offers:
+def text_offers(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
     """Return the wordings of texts."""
     return word_jobs(
         jobs,
         application.policy,
         link_key=stamps.link_key,
         link_base=stamps.link_base,
-        withheld_employers=withheld,
+        reviews=reviews,
     )
 
 
@@ -101,11 +102,11 @@ def text_bodies(offered: OfferedJobs) -> Bodies:
     return bodies
 
 
-def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, withheld: Mapping[str, str]) -> Offers:
+def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
     from mlife_assets.recruiting.email_digest.digest import offer_jobs
 
     del stamps
-    return offer_jobs(jobs, application.policy, withheld_employers=withheld)
+    return offer_jobs(jobs, application.policy, reviews=reviews)
 
 
 def _mail_bodies(offered: OfferedJobs) -> Bodies:
@@ -131,7 +132,7 @@ def _mail_bodies(offered: OfferedJobs) -> Bodies:
 class Renderer:
     """How a channel speaks: of jobs to everybody, and to one person; whether it needs facts of people for that."""
 
-    offers: Callable[[pa.Table, Application, Stamps, Mapping[str, str]], Offers]
+    offers: Callable[[pa.Table, Application, Stamps, EmployerReviews], Offers]
     bodies: Callable[[OfferedJobs], Bodies]
     needs_people: bool = False
 
@@ -152,18 +153,16 @@ def renderer_of(application: Application) -> Renderer:
     return RENDERERS[application.channel]
 
 
-def offers_of(
-    jobs: pa.Table, application: Application, stamps: Stamps, withheld_employers: Mapping[str, str] | None = None
-) -> Offers:
-    """Return what an application says of each job that it may offer, and the jobs that it may not, ordered by job.
+def offers_of(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
+    """Return what an application says of each job that it may offer, and those whose own words it may not say.
 
     Args:
-        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan.JOB_COLUMNS`; optional `employer_id`, `job_occupation_group` and `job_metro_code`.
         application: whose channel and policy say what may be offered, and how.
         stamps: who sends.
-        withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.
+        reviews: whose words may be sent.
     """
-    return renderer_of(application).offers(jobs, application, stamps, withheld_employers or {})
+    return renderer_of(application).offers(jobs, application, stamps, reviews)
 
 
 def bodies_of(offered: OfferedJobs) -> Bodies:

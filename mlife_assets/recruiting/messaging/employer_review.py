@@ -1,19 +1,18 @@
-"""Employer review: whose jobs wait until somebody has looked at them.
+"""Employer review: whose words people may read.
 
-Belongs here: which employers wait, from when they were first seen and what was decided. Does not belong here: the words
-of a job (`job_wordings`), recording a decision (`messaging.events`).
+Belongs here: what reviews come to on a day. Does not belong here: the words of a job (`job_wordings`), recording a
+decision (`messaging.events`).
 
-Concept: rules catch known tricks, a person catches new ones. An employer that nobody has seen before waits for a
-decision or for the days of the policy; one that was refused waits for ever. The last decision counts.
+Concept: rules catch known tricks, a person catches new ones. Until somebody has approved an employer, its jobs are
+offered by labels of ours; time approves nobody. An approval covers the names that the employer had by then, so that
+nobody changes the name afterwards. The last decision counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-
-from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import datetime
 
 APPROVED = "approved"
 REFUSED = "refused"
@@ -23,22 +22,55 @@ EMPLOYER_IN_REVIEW = "employer_in_review"
 EMPLOYER_REFUSED = "employer_refused"
 
 
-def withheld_employers(
-    first_seen: Mapping[str, date], verdicts: Mapping[str, str], *, policy: MessagingPolicy, as_of: date
-) -> dict[str, str]:
-    """Return employer id -> why no job of theirs is texted on a day, ordered by id.
+@dataclass(frozen=True)
+class Decision:
+    """What somebody decided about an employer, and when."""
+
+    employer_id: str
+    verdict: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EmployerReviews:
+    """What reviews come to on a day.
+
+    Attributes:
+        approved: (employer id, name) whose words may be sent.
+        refused: employers whose jobs are offered to nobody.
+        occupation_codes: job id -> SOC code, of jobs that are offered by a label.
+    """
+
+    approved: Set[tuple[str, str]] = frozenset()
+    refused: Set[str] = frozenset()
+    occupation_codes: Mapping[str, str] = field(default_factory=dict)
+
+    def is_approved(self, job: Mapping[str, object]) -> bool:
+        """Return whether the words of a job's employer may be sent."""
+        return (str(job.get("employer_id")), str(job.get("employer_name"))) in self.approved
+
+
+def reviews_of(
+    first_named: Mapping[tuple[str, str], datetime], decisions: Iterable[Decision], *, until: datetime
+) -> EmployerReviews:
+    """Return what decisions come to.
 
     Args:
-        first_seen: day on which each employer's first job reached us.
-        verdicts: the last decision about employers that were reviewed, `approved` or `refused`.
-        policy: for how many days a new employer waits; 0 is not at all.
-        as_of: partition day.
+        first_named: (employer id, name) -> when a job first reached us under it.
+        decisions: in the order in which they were made. A refusal counts at once.
+        until: when words of the day are chosen; an approval that comes later holds from the next day on, so that a
+            plan is worded the same whenever it is looked at.
     """
-    withheld: dict[str, str] = {}
-    for employer_id in sorted({*first_seen, *verdicts}):
-        verdict, seen = verdicts.get(employer_id), first_seen.get(employer_id, as_of)
-        if verdict == REFUSED:
-            withheld[employer_id] = EMPLOYER_REFUSED
-        elif verdict != APPROVED and as_of < add_days(seen, policy.first_seen_employer_days):
-            withheld[employer_id] = EMPLOYER_IN_REVIEW
-    return withheld
+    last, in_time = dict[str, Decision](), dict[str, Decision]()
+    for decision in decisions:
+        last[decision.employer_id] = decision
+        if decision.at <= until:
+            in_time[decision.employer_id] = decision
+    approved = {
+        (employer, name)
+        for (employer, name), seen in first_named.items()
+        if employer in in_time and in_time[employer].verdict == APPROVED and seen <= in_time[employer].at
+    }
+    return EmployerReviews(
+        frozenset(approved), frozenset(one for one, decision in last.items() if decision.verdict == REFUSED)
+    )

@@ -4,7 +4,8 @@ Belongs here: the wording rules, and applying them and the employer review to jo
 (`employer_review`), the body (`templates`), who is texted (`plan`).
 
 Concept: a job without a wording cannot be planned, so a refusal cannot be forgotten further down. Every refusal has a
-reason that can be counted and says which field it found.
+reason that can be counted and says which field it found. Words that are no trick and that nobody vouches for, of an
+employer that nobody reviewed or of a title that names no job, give way to a label of ours.
 
 Whoever posts a job writes part of our text. An address, a number, a call to do something or a word that the network
 reads as a command would be ours in the reader's eyes, so a job that has one gets no text. It is refused, never cleaned:
@@ -17,10 +18,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -28,12 +30,22 @@ from mlife_assets.core.encoded_words import shown
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
-from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
+from mlife_assets.recruiting.messaging.employer_review import (
+    EMPLOYER_IN_REVIEW,
+    EMPLOYER_REFUSED,
+    EmployerReviews,
+)
+from mlife_assets.recruiting.messaging.job_labels import labelled
+from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters, readings
+from mlife_assets.recruiting.messaging.plain_titles import is_plain_title
 from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
+Said = TypeVar("Said")
+
 UNWRITABLE = "unwritable"
+NO_JOB_TITLE = "no_job_title"
 _STRANGERS_WORDS = ("title", "employer_name")
 
 TOO_LONG = "too_long"
@@ -63,7 +75,7 @@ _ADDRESS = re.compile(
     rf"|[a-z0-9]\s*[\[({{]\s*(?:dot|\.|punto)\s*[\])}}]\s*[a-z]"
     rf"|\b[a-z0-9-]+\s+(?:dot|punto)\s+(?:{_SPELLED_ENDINGS})\b"
     rf"|\b[a-z0-9-]{{2,}}(?:\s+\.\s*|\.\s+)(?:{_SPACED_ENDINGS})\b"
-    r"|\b(?:bit\s?ly|tinyurl|goo\s?gl)\b"
+    r"|\b(?:bit\s?ly|tinyurl|goo\s?gl)\b|(?<!\w)@[a-z0-9_]{3,}"
 )
 _DOTTED = re.compile(r"(?<![\w.])([a-z0-9-]*[a-z0-9](?:\.[a-z0-9-]+)*)\.([a-z]{2,24})(?![a-z])")
 _DOTTED_WORDS = re.compile(r"(?<![\w.-])(?:[a-z0-9]+\.js(?![\w.])|(?:(?:asp|vb|ado)\.net|[mb]\.ed)(?![\w./]))")
@@ -73,7 +85,7 @@ _ABBREVIATIONS = re.compile(
 )
 
 _MONEY_HOURS_YEARS = re.compile(
-    r"(?<!\d)\$\s?\d[\d,]*(?:\.\d+)?k?|"
+    r"(?<!\d)\$\s?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,5}|0(?=\.))(?:\.\d+)?k?(?![\d$])|"
     r"(?<![\d.-])\d{1,3}\.\d{2}(?:\s?-\s?\d{1,3}\.\d{2})?(?![\d.-]|\s\d)|"
     r"\b\d{1,2}:\d{2}\b|(?<![\d+(.-])(?:19|20)\d{2}(?![\d.(-])"
 )
@@ -85,13 +97,19 @@ _AMOUNTS_AND_VACANCIES = re.compile(
     rf"\s?(?:id|no|number)?[.:]?\s?#?\s?\d{{4,8}}{_NO_MORE_DIGITS}"
 )
 _DIGIT_RUN = re.compile(r"(?:\d[^a-z\d]*){7,}")
-_DIGIT_WORDS = (
-    "zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
-)
-_SPELLED_DIGITS = re.compile(rf"(?:\b(?:{_DIGIT_WORDS}|\d+)\b[\s().\-_,]*){{7,}}")
+_AMOUNTS_IN_A_ROW = re.compile(r"(?:\$\s?\d[\d,.]*[^a-z\d$]*){3,}")
+_DIGIT_OF_WORD = {
+    word: str(digit)
+    for words in (
+        "zero|one|two|three|four|five|six|seven|eight|nine",
+        "cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve",
+    )
+    for digit, word in enumerate(words.split("|"))
+} | {"oh": "0", "hundred": "00"}
+_DIGIT_WORD = re.compile(rf"\b(?:(double|triple)[\s-]+)?({'|'.join(_DIGIT_OF_WORD)}|\d(?!\d))\b")
 _VANITY = re.compile(r"\b1?[\s.-]?8(?:00|88|77|66|55|44|33)[\s.-][a-z0-9-]{4,}")
-_LETTER_DIGITS = re.compile(r"(?<![a-z])[oil\d]*\d[oil\d]*(?![a-z])")
-_AS_DIGITS = str.maketrans("oil", "011")
+_LETTER_DIGITS = re.compile(r"(?<![a-z])[oilsbz\d]*\d[oilsbz\d]*(?![a-z])")
+_AS_DIGITS = str.maketrans("oilsbz", "011582")
 _AS_LETTERS = str.maketrans("013457$@", "oieastsa")
 
 _US = r"(?:us|me|now|here|today|back|asap|immediately|our|your|this|the number|the link|free|toll)\b"
@@ -99,6 +117,7 @@ _ACTION = re.compile(
     rf"\breply(?:ing)?\b|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
     rf"|\b(?:text|txt|sms|msg|dm|message|whatsapp|e-?mail|contact)\s*:?\s*(?:{_US}|yes|no\b|y\b|to \w|at \w|[\d+\"'])"
     rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+*#(\"'])"
+    r"|\b(?:te?xt|sms|msg|send|snd)\b.{0,16}\b\d{5,6}\b"
     r"|(?<!\bon[ -])(?<!bound[ -])\bcall\s*[!.]*$"
     r"|\b(?:whatsapp|telegram|wechat|signal app)\b"
     r"|\b(?:click|tap|press|scan)\s+(?:here|the|this|below|link|to|on|1|your)\b"
@@ -112,23 +131,25 @@ _COMMANDS = re.compile(r"\b(?:stop|stopall|unsubscribe|unsub|unstop|optout|opt[\
 _COMMANDS_IN_CAPITALS = frozenset({"START", "HELP", "END", "QUIT", "CANCEL", "REVOKE", "YES", "INFO", "ALTO", "BAJA"})
 _CLAUSE_END = re.compile(r"[:;,.!?|()]+|\s-+\s")
 _NO_COMMAND = re.compile(
-    r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop[\s-](?:&|and|n)[\s-](?:shop|go)\b"
+    r"\b(?:truck|bus|rest|pit|one|tour|full|non)[\s-]stop\b|\bstop[\s-]loss\b|\bstop[\s-](?:&|and|n)[\s-](?:shop|go)\b"
 )
 
 
 @dataclass(frozen=True)
 class RefusedJob:
-    """A job that nobody is texted about.
+    """A job whose words nobody reads.
 
     Attributes:
         job_id: the job.
-        reason: one of `RULES`, a reason of `employer_review`, or `unwritable`.
+        reason: one of `RULES`, a reason of `employer_review`, `no_job_title` or `unwritable`.
         why: the field and what was found in it, for people.
+        label: what is said of the job instead; empty when it is offered to nobody.
     """
 
     job_id: str
     reason: str
     why: str
+    label: str = ""
 
 
 def word_jobs(
@@ -136,55 +157,84 @@ def word_jobs(
     policy: MessagingPolicy,
     *,
     link_key: bytes,
+    reviews: EmployerReviews,
     link_base: str = DEFAULT_BASE,
-    withheld_employers: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Wording], tuple[RefusedJob, ...]]:
-    """Return the wording of every job that has one, and those that have none, ordered by job.
+    """Return the wording of every job that has one, and the jobs whose own words were refused, ordered by job.
 
     Args:
-        jobs: `plan.JOB_COLUMNS`; optional `metro_name` and `employer_id`.
+        jobs: `plan.JOB_COLUMNS`; optional `employer_id`, `job_occupation_group` and `job_metro_code`.
         policy: the brand and the refused phrases.
         link_key: of the links' tokens.
-        link_base: what precedes them.
-        withheld_employers: employer id -> reason (`employer_review.withheld_employers`); their jobs are refused.
+        reviews: whose words may be sent.
+        link_base: what precedes the tokens.
     """
-    worded: dict[str, Wording] = {}
+
+    def worded(job: Mapping[str, Any]) -> Wording:
+        return wording(
+            brand=policy.brand,
+            title=job["title"] or "",
+            pay_usd_per_hour=job["pay_usd_per_hour"] or 0.0,
+            link_key=link_key,
+            employer_name=job["employer_name"],
+            metro_name=job.get("metro_name"),
+            link_base=link_base,
+        )
+
+    return said_of_jobs(jobs, policy, reviews, worded)
+
+
+def said_of_jobs(
+    jobs: pa.Table, policy: MessagingPolicy, reviews: EmployerReviews, say: Callable[[Mapping[str, Any]], Said]
+) -> tuple[dict[str, Said], tuple[RefusedJob, ...]]:
+    """Return what a channel says of each job that may be offered, and the jobs whose words were refused.
+
+    Args:
+        jobs: as `word_jobs` takes them.
+        policy: the brand and the refused phrases.
+        reviews: whose words may be sent.
+        say: makes what is said of a job with approved words; may raise InvalidInputError, which refuses the job.
+    """
+    said: dict[str, Said] = {}
     refused: list[RefusedJob] = []
-    withheld = withheld_employers or {}
     for job in jobs.sort_by("job_id").to_pylist():
-        found = refusal(job, policy, withheld)
+        words, found = _approved_words(job, policy, reviews)
+        if words is not None:
+            try:
+                said[job["job_id"]] = say(words)
+            except InvalidInputError as error:
+                found = RefusedJob(job["job_id"], UNWRITABLE, str(error))
         if found is not None:
-            refused.append(RefusedJob(job["job_id"], *found))
-            continue
-        try:
-            worded[job["job_id"]] = wording(
-                brand=policy.brand,
-                title=job["title"] or "",
-                pay_usd_per_hour=job["pay_usd_per_hour"] or 0.0,
-                link_key=link_key,
-                employer_name=job["employer_name"],
-                metro_name=job.get("metro_name"),
-                link_base=link_base,
-            )
-        except InvalidInputError as error:
-            refused.append(RefusedJob(job["job_id"], UNWRITABLE, str(error)))
-    return worded, tuple(refused)
+            refused.append(found)
+    return said, tuple(refused)
 
 
-def refusal(job: Mapping[str, object], policy: MessagingPolicy, withheld: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return why nobody is sent a job and the words for people, None when it may go out; whatever the channel."""
-    for field in _STRANGERS_WORDS:
-        text = str(job[field] or "")
+def _approved_words(
+    job: Mapping[str, Any], policy: MessagingPolicy, reviews: EmployerReviews
+) -> tuple[Mapping[str, Any] | None, RefusedJob | None]:
+    """Return a job with the words that people may read, None for no job; and what was refused of it."""
+    job_id, employer = str(job["job_id"]), job.get("employer_id")
+    for name in _STRANGERS_WORDS:
+        text = str(job[name] or "")
         rules = broken_rules(text, policy.brand, policy.refused_phrases)
         if rules:
-            return rules[0], f"{field} {quoted(text)} breaks {', '.join(rules)}"
-    reason = withheld.get(str(job.get("employer_id")))
-    return None if reason is None else (reason, f"employer {job.get('employer_id')} waits or was refused")
+            return None, RefusedJob(job_id, rules[0], f"{name} {quoted(text)} breaks {', '.join(rules)}")
+    if employer in reviews.refused:
+        return None, RefusedJob(job_id, EMPLOYER_REFUSED, f"employer {employer} was refused")
+    title = str(job["title"] or "")
+    if not reviews.is_approved(job):
+        reason, why = EMPLOYER_IN_REVIEW, f"nobody has approved employer {employer} under this name"
+    elif title.strip() and not is_plain_title(title):
+        reason, why = NO_JOB_TITLE, f"title {quoted(title)} says something else than a job"
+    else:
+        return job, None
+    words = labelled(job, reviews.occupation_codes.get(job_id))
+    return words, RefusedJob(job_id, reason, why, "" if words is None else str(words["title"]))
 
 
-def refusal_counts(refused: Iterable[RefusedJob]) -> dict[str, int]:
-    """Return how many jobs were refused, by reason, in the order of the reasons' names."""
-    return dict(sorted(Counter(job.reason for job in refused).items()))
+def refusal_counts(refused: Iterable[RefusedJob], *, with_label: bool = False) -> dict[str, int]:
+    """Return how many jobs were offered to nobody, or by a label, by reason, in the order of the reasons' names."""
+    return dict(sorted(Counter(job.reason for job in refused if bool(job.label) == with_label).items()))
 
 
 def _has_address(text: str) -> bool:
@@ -195,9 +245,12 @@ def _has_address(text: str) -> bool:
 
 
 def _has_phone_number(text: str) -> bool:
-    digits = _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), text)
+    digits = _DIGIT_WORD.sub(_spoken_digit, text)
+    digits = _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), digits)
+    if any(sum(c.isdigit() for c in row.group()) >= 7 for row in _AMOUNTS_IN_A_ROW.finditer(digits)):
+        return True
     rest = _MONEY_HOURS_YEARS.sub(" a ", _AMOUNTS_AND_VACANCIES.sub(" a ", digits))
-    if _DIGIT_RUN.search(rest) or _SPELLED_DIGITS.search(rest) or _VANITY.search(text):
+    if _DIGIT_RUN.search(rest) or _VANITY.search(text):
         return True
     if sum(c.isdigit() for c in digits) < 7:
         return False
@@ -205,6 +258,11 @@ def _has_phone_number(text: str) -> bool:
 
     matcher = phonenumbers.PhoneNumberMatcher(digits, "US", leniency=phonenumbers.Leniency.VALID)
     return next(iter(matcher), None) is not None
+
+
+def _spoken_digit(match: re.Match[str]) -> str:
+    times = {"double": 2, "triple": 3}.get(match.group(1) or "", 1)
+    return _DIGIT_OF_WORD.get(match.group(2), match.group(2)) * times
 
 
 def _has_command(original: str, text: str) -> bool:
@@ -233,23 +291,23 @@ def _as_read(text: str) -> tuple[str, ...]:
 
 
 def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
-    folded = " ".join(fold(text).split())
     if foreign_letters(text):
         yield LOOK_ALIKE
-    if _has_address(folded):
-        yield WEB_ADDRESS
-    if _has_phone_number(folded):
-        yield PHONE_NUMBER
-    if _ACTION.search(folded):
-        yield CALL_TO_ACTION
-    if _has_command(text, folded):
-        yield COMMAND_WORD
     if _squeezed(brand) in _squeezed(text):
         yield OWN_BRAND
-    if any(re.search(rf"\b{re.escape(phrase)}\b", folded) for phrase in phrases):
-        yield REFUSED_PHRASE
     if shown(text) != text:
         yield ENCODED_WORD
+    for read in readings(text):
+        if _has_address(read):
+            yield WEB_ADDRESS
+        if _has_phone_number(read):
+            yield PHONE_NUMBER
+        if _ACTION.search(read):
+            yield CALL_TO_ACTION
+        if _has_command(text, read):
+            yield COMMAND_WORD
+        if any(re.search(rf"\b{re.escape(phrase)}\b", read) for phrase in phrases):
+            yield REFUSED_PHRASE
 
 
 @lru_cache(maxsize=65_536)

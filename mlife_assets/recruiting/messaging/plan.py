@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -38,6 +38,7 @@ from mlife_assets.recruiting.ids import message_id, plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
 from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility, require_columns
+from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
@@ -100,7 +101,7 @@ class MessagePlan:
         suppressed: `SUPPRESSED_SCHEMA`, one row per user who is not texted.
         exposed: `EXPOSED_SCHEMA`, one row per user who could have been written to, with their arm. Where an application
             has a holdout of its own, people of the global one are not compared: they lack all other messages, too.
-        refused_jobs: jobs that nobody is texted about, with the reason; not part of what is approved.
+        refused_jobs: jobs whose own words nobody reads, with the reason; not part of what is approved.
         channel: by which it is sent.
     """
 
@@ -235,7 +236,7 @@ def build_plan(
     as_of: date,
     now: datetime,
     stamps: Stamps,
-    withheld_employers: Mapping[str, str] | None = None,
+    reviews: EmployerReviews,
 ) -> MessagePlan:
     """Plan a day's messages of one application.
 
@@ -245,7 +246,7 @@ def build_plan(
         users: one row per user: `user_id`, `person_id`, `is_consented` of the channel, `state_code`, `time_zone`;
             optional `tenure_days` and `days_since_last_click` name the cohort. Mails say what of their other facts
             speaks for a job.
-        jobs: one row per job with `JOB_COLUMNS`; optional `metro_name`, `employer_id`.
+        jobs: one row per job with `JOB_COLUMNS`; optional `employer_id`, `job_occupation_group`, `job_metro_code`.
         recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
         suppressed_people: person ids that must not be reached by its channel.
         application: which, with what it may do.
@@ -253,14 +254,14 @@ def build_plan(
         as_of: partition day.
         now: instant at which it would be sent.
         stamps: who sends.
-        withheld_employers: employer id -> why none of their jobs is offered; needs `jobs.employer_id`.
+        reviews: whose words may be sent; needs `jobs.employer_id`.
 
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
     check_candidates(candidates, users, jobs)
     policy = application.policy
-    offers, refused = offers_of(jobs, application, stamps, withheld_employers)
+    offers, refused = offers_of(jobs, application, stamps, reviews)
     sendable = candidates.filter(
         pc.and_(
             pc.is_in(candidates["job_id"], value_set=pa.array(list(offers), pa.string())),

@@ -7,14 +7,16 @@ Concept: nothing is sent, so nothing is retried: a list of a day is made and rea
 verdict. Numbers are not on it; who calls finds them where they are kept. Nothing about a person is on it but why the
 job suits them and how long they were away: there is no field for more.
 
-File and page say the same. Employers write titles, and a spreadsheet takes a cell that begins with `=` for a formula,
-so such a cell gets an apostrophe.
+File and page say the same. Employers write titles, and a spreadsheet takes a cell that begins with `=`, or its full
+width, for a formula; one whose locale splits lines at `;` sees cells within a cell. So each such beginning gets an
+apostrophe.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +45,8 @@ COLUMNS = (
     "why",
     "absence",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SIGNS = r"=+\-@\u2212\u207a-\u207c\u208a-\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+_FORMULA = re.compile(rf"""(^|[;,|])([\s"']*)(?=[{_SIGNS}])""")
 _NO_REASON = "among their best matches"
 LEFT_OUT_WORDS = {
     NO_CALL_CONSENT: "did not agree to be called",
@@ -261,5 +264,4 @@ def _why(row: CallRow) -> str:
 
 
 def _cell(value: str) -> str:
-    value = " ".join(writable(value).split())
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1\2'", " ".join(writable(value).split()))

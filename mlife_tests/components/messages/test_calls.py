@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.employer_reviews import review_employers
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.components.graph.application_graph import ApplicationGraph
@@ -23,6 +24,7 @@ from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_asset
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -190,8 +192,9 @@ def test_a_job_that_may_not_be_spoken_of_gives_way_to_the_next_best(home, sendin
     assert "j2" in {row["job_id"] for row in rows}, "of whom j1 suited best and j2 next"
 
 
-def test_an_employer_in_review_is_on_no_list(home, sending_home, monkeypatch) -> None:
-    monkeypatch.setattr(module, "withheld_on", lambda *_: {"None": "employer_in_review"})
+def test_a_refused_employer_is_on_no_list(home, sending_home) -> None:
+    decision = {"day": sending_home.DAY, "actor": "ann", "reason": "a trick", "now": run_time(sending_home.DAY)}
+    review_employers(home.platform.event_log, [sending_home.EMPLOYER], "refused", **decision)
     assert home.plan(application=NAME).metadata["dagster/row_count"] == 0
 
 

@@ -26,6 +26,7 @@ from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_tests.reviews import everybody_approved
 
 LONG = "Senior Warehouse Associate & Inventory Control Specialist (Second Shift, Overtime Available Every Weekend)"
 
@@ -269,13 +270,14 @@ def test_the_rules_of_texts_hold_for_mails():
         ("j7", "Cook, gift card", "Diner"),
         ("j8", " ", "Diner"),
     )
-    offers, refused = offer_jobs(rows, MessagingPolicy(), withheld_employers={"e_j5": "employer_in_review"})
+    reviews = replace(everybody_approved(rows), refused={"e_j5"})
+    offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=reviews)
     assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
     assert [(job.job_id, job.reason) for job in refused] == [
         ("j2", "web_address"),
         ("j3", "call_to_action"),
         ("j4", "unwritable"),
-        ("j5", "employer_in_review"),
+        ("j5", "employer_refused"),
         ("j6", "look_alike_letters"),
         ("j7", "refused_phrase"),
         ("j8", "unwritable"),
@@ -284,7 +286,7 @@ def test_the_rules_of_texts_hold_for_mails():
 
 def test_accents_stay_and_what_is_unknown_is_empty():
     rows = table(("j1", "Pâtissier", "Café Ünal")).drop_columns(["metro_name", "employer_id"])
-    offers, refused = offer_jobs(rows, MessagingPolicy())
+    offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=everybody_approved(rows))
     assert offers["j1"] == Offer("j1", "Pâtissier", "$18.50/hr", "Café Ünal", "")
     assert refused == ()
 
@@ -292,6 +294,6 @@ def test_accents_stay_and_what_is_unknown_is_empty():
 def test_a_job_without_pay_is_not_offered():
     rows = table(("j1", "Cook", "Diner")).drop_columns("pay_usd_per_hour")
     rows = rows.append_column("pay_usd_per_hour", pa.array([None], pa.float64()))
-    offers, (refused,) = offer_jobs(rows, MessagingPolicy())
+    offers, (refused,) = offer_jobs(rows, MessagingPolicy(), reviews=everybody_approved(rows))
     assert offers == {}
     assert "pay_usd_per_hour" in refused.why

@@ -14,6 +14,7 @@ from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.templates import Wording
 from mlife_assets.recruiting.policies import Policies
+from mlife_tests.reviews import everybody_approved
 
 KEY = b"k" * 32
 TEXTS = job_of_the_day(Policies())
@@ -43,7 +44,7 @@ def test_a_mail_says_of_each_job_what_suits_its_reader() -> None:
     titles = ["Registered Nurse", "Cook", "Act now"]
     jobs = pa.table({"job_id": ["j0", "j1", "j2"], "title": titles, "employer_name": ["Mercy", "Diner", "X"],
                      "pay_usd_per_hour": [30.0, 18.0, 20.0], "openings": [9, 1, 1], **job_facts(3)})  # fmt: skip
-    offers, refused = offers_of(jobs, mails, OFFERED.stamps)
+    offers, refused = offers_of(jobs, mails, OFFERED.stamps, everybody_approved(jobs))
     assert [one.job_id for one in refused] == ["j2"]
     offered = OfferedJobs(mails, DAY, people, jobs, offers, OFFERED.stamps)
     messages = [Message(f"msg_{place}", "u", ("j0", "j1")[: 2 - place]) for place in range(2)]

@@ -1,34 +1,40 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlife_assets.recruiting.messaging.employer_review import APPROVED, REFUSED, withheld_employers
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging.employer_review import APPROVED, REFUSED, Decision, reviews_of
 
-DAY = date(2026, 6, 10)
-POLICY = MessagingPolicy(first_seen_employer_days=3)
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SEEN = {("e", "Diner"): NOON - 3 * HOUR, ("e", "Diner Inc"): NOON + HOUR, ("new", "Inn"): NOON - 400 * 24 * HOUR}
 
 
 @pytest.mark.parametrize(
-    ("seen", "verdict", "reason"),
+    ("decisions", "approved", "refused"),
     [
-        (date(2026, 6, 9), None, "employer_in_review"),
-        (date(2026, 6, 8), None, "employer_in_review"),
-        (date(2026, 6, 7), None, None),
-        (date(2026, 6, 9), APPROVED, None),
-        (date(2026, 1, 1), REFUSED, "employer_refused"),
-        (date(2026, 6, 9), REFUSED, "employer_refused"),
+        ([], set(), set()),
+        ([(APPROVED, -1)], {"Diner"}, set()),
+        ([(APPROVED, 0)], {"Diner"}, set()),
+        ([(APPROVED, 1)], set(), set()),
+        ([(REFUSED, -1)], set(), {"e"}),
+        ([(REFUSED, 5)], set(), {"e"}),
+        ([(APPROVED, -2), (REFUSED, -1)], set(), {"e"}),
+        ([(REFUSED, -2), (APPROVED, -1)], {"Diner"}, set()),
+        ([(APPROVED, -4)], set(), set()),
     ],
 )
-def test_a_new_employer_waits_for_a_decision_or_for_the_days(seen, verdict, reason):
-    verdicts = {} if verdict is None else {"e": verdict}
-    assert withheld_employers({"e": seen}, verdicts, policy=POLICY, as_of=DAY).get("e") == reason
+def test_the_last_decision_counts_for_names_that_were_known_when_it_was_made(decisions, approved, refused):
+    made = [Decision("e", verdict, NOON + hours * HOUR) for verdict, hours in decisions]
+    found = reviews_of(SEEN, made, until=NOON)
+    assert found.approved == {("e", name) for name in approved}
+    assert found.refused == refused
 
 
-def test_a_policy_of_no_days_withholds_refused_employers_only():
-    policy = replace(POLICY, first_seen_employer_days=0)
-    found = withheld_employers({"a": DAY, "b": DAY}, {"b": REFUSED}, policy=policy, as_of=DAY)
-    assert found == {"b": "employer_refused"}
+def test_a_job_is_approved_by_employer_and_name():
+    found = reviews_of(SEEN, [Decision("e", APPROVED, NOON)], until=NOON)
+    assert found.is_approved({"employer_id": "e", "employer_name": "Diner"})
+    assert not found.is_approved({"employer_id": "e", "employer_name": "Diner Inc"})
+    assert not found.is_approved({"employer_id": "f", "employer_name": "Diner"})
+    assert not found.is_approved({})

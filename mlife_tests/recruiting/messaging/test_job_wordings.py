@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from mlife_assets.recruiting.messaging import job_wordings as rules
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, broken_rules, refusal_counts, word_jobs
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_tests.reviews import everybody_approved
 
 KEY = b"k" * 32
 
@@ -30,21 +33,21 @@ def test_each_job_has_a_wording_or_a_reason():
         ("j4", "Nurse \U0001f600", "Clinic"),
         ("j5", "Baker", "Newcomer"),
     )
-    worded, refused = word_jobs(
-        table, MessagingPolicy(), link_key=KEY, withheld_employers={"e_j5": "employer_in_review"}
-    )
+    reviews = replace(everybody_approved(table), refused={"e_j5"})
+    worded, refused = word_jobs(table, MessagingPolicy(), link_key=KEY, reviews=reviews)
     assert list(worded) == ["j1"]
     assert [(job.job_id, job.reason) for job in refused] == [
         ("j2", "web_address"),
         ("j3", "call_to_action"),
         ("j4", "unwritable"),
-        ("j5", "employer_in_review"),
+        ("j5", "employer_refused"),
     ]
     assert refused[0].why == "employer_name 'evil.example' breaks web_address"
 
 
 def test_what_is_quoted_is_short():
-    _, (refused,) = word_jobs(jobs(("j", "evil.com " * 30, "e")), MessagingPolicy(), link_key=KEY)
+    table = jobs(("j", "evil.com " * 30, "e"))
+    _, (refused,) = word_jobs(table, MessagingPolicy(), link_key=KEY, reviews=everybody_approved(table))
     assert len(refused.why) < 200
 
 
@@ -144,6 +147,20 @@ REFUSED = [
     "Job 5550199",
     "Cook 2,125,550,199",
     "Cook 212,555-0199",
+    "$2125550100 Cook",
+    "Cook $212 $555 $9199",
+    "Cook two one two double five 5 0199",
+    "Cook dos uno dos 5550199",
+    "Cook 2I2 5S5 OI99",
+    "Driver evil,com",
+    "Cook ev1l d0t c0m",
+    "Cook e v i l . c o m",
+    "Cook @evilcorp",
+    "Cook ann (at) yahoo com",
+    "txt EVIL 2 44221",
+    "S.T.O.P now",
+    "C a l l  n o w",
+    "cl1ck here",
 ]
 ALLOWED = [
     "Registered Nurse",
@@ -225,6 +242,12 @@ ALLOWED = [
     "Electrician $60,000-$75,000 per year",
     "T.G.I. Friday's\u00ae Server",
     "Caf\xe9 \u2122 Cook",
+    "Cook $18-$22/hr + $1,500 bonus",
+    "Stop Loss Analyst",
+    "One on One Aide",
+    "B2B Sales 5S",
+    "Driver,CO",
+    "Routes $900 - $1,100 weekly, 4 10s",
 ]
 
 

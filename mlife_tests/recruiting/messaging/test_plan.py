@@ -41,6 +41,7 @@ from mlife_assets.recruiting.messaging.plan import (
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
+from mlife_tests.reviews import everybody_approved
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -117,6 +118,7 @@ def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
         "stamps": Stamps(b"k" * 32),
     }
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
+    arguments.setdefault("reviews", everybody_approved(arguments["jobs"]))  # type: ignore[arg-type]
     return build_plan(**arguments)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,67 @@
+"""Plain titles: does a title name a job and nothing else?
+
+Belongs here: reading titles by the lists of words in `recruiting/data`. Does not belong here: tricks that a job is
+refused for (`job_wordings`), what is said instead (`job_labels`).
+
+Concept: a list of tricks is never complete, but a title is a noun phrase: it names a job, speaks to nobody and promises
+nothing. A title that does otherwise is doubted, and a doubt costs little: the job is offered by its label.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+from mlife_assets.recruiting.messaging.look_alikes import fold, readings
+
+_ENDINGS = re.compile(
+    r"[a-z]{2,}(?:[eo]r|ist|yst|ian|eer|m[ae]n|person|people|smith|wright|er[oa]|adora?|ante|ista|ant|tress)s?"
+)
+_FIELDS = re.compile(
+    r"\b(?:housekeeping|maintenance|janitorial|landscaping|lawn care|snow removal"
+    r"|customer (?:service|care)|data entry|openings"
+    r"|help ?desk|front desk|retail|food service|home health|production|assembly|deburr|dispatch|delivery|payroll"
+    r"|accounts (?:payable|receivable)|(?:event|hospital|hotel|lobby|mall) security|reception|nursing|hiring)\b"
+)
+"""What a title says in place of a job: `Sales - 2nd shift`."""
+
+_HANDLE = re.compile(
+    r"(?<![\w.])@(?=\w)|\$(?!doe\b)[a-z]\w+|\b[a-z]+\w*_\w+|\b[a-z]{4,}\w*#\d|\blive:|\b18\+"
+    r"|\b(?!\d+(?:hrs?|hours?|days?|week|months?|years?|shift)\b)"
+    r"(?:[a-z]{4,}\d\w*|\d+[a-z]{4,}\w*|[a-z]+\d+[a-z]{2,}\w*)\b"
+)
+_TRADES_IN_CAPITALS = re.compile(r"\b(?:IS|US|PIN|FB|DM|PM|TG)\b")
+"""In capitals `IS` is information systems."""
+
+
+def _lines(name: str) -> list[str]:
+    text = files("mlife_assets.recruiting").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@lru_cache(maxsize=2)
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word for line in _lines(name) for word in line.split())
+
+
+@lru_cache(maxsize=1)
+def _no_title() -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(_lines('no_title_words'))})(?!\w)")
+
+
+def _names_a_job(word: str) -> bool:
+    singular = word.removesuffix("s")
+    if _words("job_words") & {word, singular}:
+        return True
+    return not _words("no_job_words") & {word, singular} and _ENDINGS.fullmatch(word) is not None
+
+
+@lru_cache(maxsize=65_536)
+def is_plain_title(title: str) -> bool:
+    """Return whether a title names a job and does nothing else: it speaks to nobody and names no account."""
+    spoken = title if title.isupper() else _TRADES_IN_CAPITALS.sub(" ", title)
+    if any(_no_title().search(read) or _HANDLE.search(read) for read in readings(spoken)):
+        return False
+    folded = fold(title)
+    return _FIELDS.search(folded) is not None or any(map(_names_a_job, re.findall(r"[a-z]+", folded)))
