@@ -32,6 +32,7 @@ from mlife_assets.recruiting.messaging.job_wordings import broken_rules
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_tests.attacks.hostile_words import encoded_word, hostile_words
+from mlife_tests.reviews import everybody_approved
 
 PER_LETTERHEAD = 5
 KEY, USER = b"k" * 32, "usr_0000001"
@@ -160,7 +161,8 @@ def test_nor_does_a_letterhead(post: Post, brand: str) -> None:
 @pytest.mark.parametrize("field", ["title", "employer_name"])
 def test_the_rules_read_what_a_mail_program_shows(trick: str, field: str) -> None:
     job = {"job_id": "j", "title": "Cook", "employer_name": "Blue Diner", "pay_usd_per_hour": 21.0}
-    offers, refused = offer_jobs(pa.Table.from_pylist([job | {field: TITLES[trick]}]), MessagingPolicy())
+    table = pa.Table.from_pylist([job | {field: TITLES[trick]}])
+    offers, refused = offer_jobs(table, MessagingPolicy(), reviews=everybody_approved(table))
     assert offers == {}
     assert [one.job_id for one in refused] == ["j"]
     if trick == "hidden":
