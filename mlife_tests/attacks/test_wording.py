@@ -134,18 +134,18 @@ def kept_words(made: MessagePlan) -> set[str]:
     return set(made.planned["job_id"].to_pylist()) - labelled
 
 
-@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles"])
+@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles", "third_lure_titles"])
 def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name: str) -> None:
     lures = titles(name)
-    assert len(lures) > 150
+    assert len(lures) >= 100
     through = [lures[int(job[1:])] for job in sorted(kept_words(plan(lures)))]
     assert len(through) <= 0.05 * len(lures), through
 
 
-@pytest.mark.parametrize("name", ["honest_titles", "second_honest_titles"])
+@pytest.mark.parametrize("name", ["honest_titles", "second_honest_titles", "third_honest_titles"])
 def test_at_most_two_percent_of_honest_titles_are_replaced_at_a_reviewed_employer(name: str) -> None:
     honest = titles(name)
-    assert len(honest) > 240
+    assert len(honest) > 100
     kept = kept_words(plan(honest))
     lost = [title for place, title in enumerate(honest) if f"j{place}" not in kept]
     assert len(lost) <= 0.02 * len(honest), lost

@@ -97,7 +97,7 @@ _AMOUNTS_AND_VACANCIES = re.compile(
     rf"\s?(?:id|no|number)?[.:]?\s?#?\s?\d{{4,8}}{_NO_MORE_DIGITS}"
 )
 _DIGIT_RUN = re.compile(r"(?:\d[^a-z\d]*){7,}")
-_AMOUNTS_IN_A_ROW = re.compile(r"(?:\$\s?\d[\d,.]*[^a-z\d$]*){3,}")
+_AMOUNTS_IN_A_ROW = re.compile(r"(?:\$\s?\d[\d,.]*[^a-z\d$]*){3,}|(?:\d{1,2}:\d{2}\s+){2,}\d{1,2}:\d{2}")
 _DIGIT_OF_WORD = {
     word: str(digit)
     for words in (

@@ -31,6 +31,8 @@ _HANDLE = re.compile(
     r"|\b(?!\d+(?:hrs?|hours?|days?|week|months?|years?|shift)\b)"
     r"(?:[a-z]{4,}\d\w*|\d+[a-z]{4,}\w*|[a-z]+\d+[a-z]{2,}\w*)\b"
 )
+_CLAUSES = re.compile(r"[,;:()|\[\]]|\.\s|\s[-\u2013\u2014]\s")
+_WORD = re.compile(r"(?<![\w'.\u2019])[^\W\d_]+(?!\w)")
 _TRADES_IN_CAPITALS = re.compile(r"\b(?:IS|US|PIN|FB|DM|PM|TG)\b")
 """In capitals `IS` is information systems."""
 
@@ -40,7 +42,7 @@ def _lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _words(name: str) -> frozenset[str]:
     return frozenset(word for line in _lines(name) for word in line.split())
 
@@ -57,11 +59,30 @@ def _names_a_job(word: str) -> bool:
     return not _words("no_job_words") & {word, singular} and _ENDINGS.fullmatch(word) is not None
 
 
+def _is_written_as_a_title(title: str) -> bool:
+    """Return whether a title whose words are capital has small ones as titles have; others are of sentences or names.
+
+    `Line cook, day shift` has no capital word but the first, and `Security guard in Mesa` has small ones before a job.
+    """
+    if not any(word.istitle() for word in _WORD.findall(title)[1:]):
+        return True
+    for clause in _CLAUSES.split(title):
+        words = [(word, fold(word)) for word in _WORD.findall(clause)]
+        jobs = [place for place, (_, read) in enumerate(words) if _names_a_job(read)]
+        rest = words[max(jobs, default=-1) + 1 :]
+        small = [read for word, read in rest if word.islower() and len(word) > 2]
+        if not all(read in _words("small_words") for read in small):
+            return False
+    return True
+
+
 @lru_cache(maxsize=65_536)
 def is_plain_title(title: str) -> bool:
     """Return whether a title names a job and does nothing else: it speaks to nobody and names no account."""
     spoken = title if title.isupper() else _TRADES_IN_CAPITALS.sub(" ", title)
     if any(_no_title().search(read) or _HANDLE.search(read) for read in readings(spoken)):
+        return False
+    if not _is_written_as_a_title(title):
         return False
     folded = fold(title)
     return _FIELDS.search(folded) is not None or any(map(_names_a_job, re.findall(r"[a-z]+", folded)))
