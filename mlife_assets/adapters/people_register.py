@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -91,41 +92,56 @@ class PeopleRegister:
             people = self._ledger.register(self._hashes(addresses), now=now)
         return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
 
-    def account_behind(self, phone_number: str, inbound_id: str, *, now: datetime) -> str:
-        """Return the account of whoever a text came from.
+    def account_behind(self, address: str, inbound_id: str, *, now: datetime, channel: Channel = Channel.SMS) -> str:
+        """Return the account of whoever a text or a mail came from.
 
-        That is the person who has or had the number, by the ledger, else by the contact book. A number that neither
+        That is the person who has or had the address, by the ledger, else by the contact book. An address that neither
         knows is a stranger's, who is registered with it: whoever has it later is the same person, so a STOP holds.
 
         Args:
-            phone_number: as the provider writes it.
-            inbound_id: of the text; names a stranger.
+            address: the number as the provider writes it, or the address of a mail.
+            inbound_id: of the message; names a stranger.
             now: the present.
+            channel: by which it came.
 
         Raises:
-            GateClosedError: the ledger does not know the number, and the book was not named or cannot be read.
+            GateClosedError: the ledger does not know the address, and the book was not named or cannot be read.
         """
-        written = (phone_number, f"+{phone_number}")  # some providers leave the plus out
-        hashes = {number: keyed_hash(self._key, number) for one in written if (number := normalise(one)) is not None}
+        if channel is Channel.EMAIL:
+            written: Iterable[str] = dict.fromkeys((address, address.lower()))
+        else:  # some providers leave the plus out
+            written = [number for one in (address, f"+{address}") if (number := normalise(one)) is not None]
+        hashes = {one: keyed_hash(self._key, one) for one in written}
         for hashed in hashes.values():
-            if (known := self._ledger.account_with(hashed, Channel.SMS)) is not None:
+            if (known := self._ledger.account_with(hashed, channel)) is not None:
                 return known
-        for number, hashed in hashes.items():
-            if accounts := self._accounts_with(number):
+        for one, hashed in hashes.items():
+            if accounts := self._accounts_with(one, channel):
                 self._ledger.register(dict.fromkeys(accounts, hashed), now=now)
                 return accounts[0]
         stranger = stranger_id(inbound_id)
         self._ledger.register({stranger: next(iter(hashes.values()), None)}, now=now)
         return stranger
 
-    def _accounts_with(self, number: str) -> list[str]:
+    def _accounts_with(self, address: str, channel: Channel) -> list[str]:
+        if channel is Channel.EMAIL:
+            return self._mail_accounts.get(address.lower(), []) if channel in self._books else []
         try:
-            return list(self._contacts.accounts_with(number))
+            return list(self._contacts.accounts_with(address))
         except MlifeError as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001  its text may hold the number
             reason = f"the contact book could not be read ({type(error).__name__}); repair it"
         raise GateClosedError(f"nobody knows whose a text is that came in: {reason}, then read replies again")
+
+    @cached_property
+    def _mail_accounts(self) -> dict[str, list[str]]:
+        """Mail address in lower case -> accounts that the ledger knows."""
+        found: dict[str, list[str]] = {}
+        for user_id, address in self._known(Channel.EMAIL, self._ledger.user_ids()).items():
+            if address is not None:
+                found.setdefault(address.lower(), []).append(user_id)
+        return found
 
     def require_books(self) -> None:
         """Raise GateClosedError where the owner has named no book, or one cannot be read."""

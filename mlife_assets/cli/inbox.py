@@ -79,6 +79,9 @@ def review(
     inbound_id: Annotated[str, typer.Argument(metavar="ID", help="Which reply, as `inbox` lists it.")],
     reason: Reason,
     verdict: Annotated[ReplyVerdict, typer.Option("--as", help="harmless ends the pause, opt_out is a STOP.")],
+    user: Annotated[
+        str | None, typer.Option("--user", help="Whom a stranger's opt-out is of, if you know them as this user id.")
+    ] = None,
     actor: Actor = OPERATOR,
     home: Home = None,
     as_json: AsJson = False,
@@ -93,7 +96,7 @@ def review(
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     now = operator_time(platform)
-    user_id = platform.ledger.review_reply(inbound_id, verdict.value, actor=actor, now=now)
+    user_id = platform.ledger.review_reply(inbound_id, verdict.value, actor=actor, now=now, also_of=user)
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
     platform.event_log.append("reply_reviewed", event, writer=WRITER)
     platform.outbox.publish()

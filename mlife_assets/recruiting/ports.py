@@ -57,6 +57,7 @@ class Inbound:
         body: the words.
         received_at: when the provider had it.
         phone_number: that it came from, as the provider writes it; None where `user_id` says who wrote.
+        mail_address: the same of a mail. Anybody can write it, so it ends mails and never begins them again.
     """
 
     inbound_id: str
@@ -64,6 +65,7 @@ class Inbound:
     body: str = field(repr=False)
     received_at: datetime
     phone_number: str | None = field(default=None, repr=False)
+    mail_address: str | None = field(default=None, repr=False)
 
 
 class MessageGateway(Protocol):

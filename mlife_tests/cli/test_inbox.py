@@ -75,6 +75,20 @@ def test_an_opt_out_in_words_we_missed_is_a_stop_in_ledger_and_log(run_json, hom
     assert len({row["event_id"] for row in home.events("reply_reviewed")}) == 1
 
 
+def test_a_strangers_opt_out_is_also_of_whom_somebody_knows_them_as(run, run_json, home):
+    ledger, at = home.platform.ledger, run_time(home.newest_day)
+    ledger.register({"stranger_1": None, "u7": None}, now=at)
+    receive(home, "mail_1", "stranger_1")
+    said = ("messages", "review", "mail_1", "--as", "opt_out", "--user", "u7", "--reason", "x", "--home", home.path)
+    assert run_json(*said)["user_id"] == "stranger_1"
+    assert [ledger.is_suppressed(user, at=at + timedelta(days=900)) for user in ("u7", "stranger_1")] == [True, True]
+    stops = {row["user_id"] for row in home.events("inbound_message") if row["keyword"] == "STOP"}
+    assert stops >= {"u7", "stranger_1"}, "the log alone suffices to suppress"
+    receive(home, "i2", "u1")
+    refused = run("messages", "review", "i2", "--as", "opt_out", "--user", "u7", "--reason", "x", "--home", home.path)
+    assert (refused.exit_code, "leave the user out" in refused.stderr) == (1, True)
+
+
 def test_an_unknown_reply_is_an_error(run, home):
     result = run("messages", "review", "i9", "--as", "harmless", "--reason", "x", "--home", home.path)
     assert result.exit_code == 1

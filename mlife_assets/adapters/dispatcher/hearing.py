@@ -19,7 +19,8 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ports import Clock
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
-from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL, classify
+from mlife_assets.recruiting.messaging.keywords import OTHER, START, STOP, STOP_ALL, classify
+from mlife_assets.recruiting.messaging.people import is_stranger
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import Inbound, MessageGateway
 
@@ -67,7 +68,7 @@ class Hearing:
             except GateClosedError as error:
                 unknown = error
                 continue
-            keyword = classify(inbound.body)
+            keyword = self._keyword(inbound, user_id)
             if self._ledger.record_inbound(
                 inbound.inbound_id,
                 user_id,
@@ -83,10 +84,20 @@ class Hearing:
         self._read_at = now
         return InboundReport(keywords.total(), keywords[STOP] + keywords[STOP_ALL], tuple(sorted(keywords.items())))
 
+    def _keyword(self, inbound: Inbound, user_id: str) -> str:
+        """Return what is asked for. Of a mail that only its address says is theirs, START is left to a person, and so
+        is whatever a stranger writes: somebody may know under which address they get our mails.
+        """
+        keyword = classify(inbound.body)
+        if inbound.mail_address is not None and (keyword == START or is_stranger(user_id)):
+            return OTHER
+        return keyword
+
     def _sender(self, inbound: Inbound, now: datetime) -> str:
         if inbound.user_id is not None:
             return inbound.user_id
-        return self._people.account_behind(inbound.phone_number or "", inbound.inbound_id, now=now)
+        address, channel = inbound.mail_address or inbound.phone_number or "", self._gateway.channel
+        return self._people.account_behind(address, inbound.inbound_id, now=now, channel=channel)
 
     def keep_up(self, *, after_seconds: int) -> None:
         """Read new replies unless they were read less than so long ago.

@@ -21,6 +21,7 @@ from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, ReturnedMail, read_returned
+from mlife_assets.recruiting.messaging.keywords import is_opt_out
 from mlife_assets.recruiting.ports import Inbound, Receipt
 
 UNSUBSCRIBE_BODY = "unsubscribe"
@@ -67,7 +68,7 @@ class ReturnedFolder:
         Args:
             until: the present.
             since: leaves out what arrived before it.
-            user_of: message id -> account; mails of accounts that it does not know are left out.
+            user_of: message id -> account, None where it is not known; then a reply says from which address it came.
         """
         found = []
         for one in self._arrived(until):
@@ -76,9 +77,11 @@ class ReturnedFolder:
             user_id = one.mail.user_id
             if user_id is None and one.mail.message_id is not None:
                 user_id = user_of(one.mail.message_id)
+            body = one.mail.text if one.mail.kind is ReturnedKind.REPLY else UNSUBSCRIBE_BODY
             if user_id is not None:
-                body = one.mail.text if one.mail.kind is ReturnedKind.REPLY else UNSUBSCRIBE_BODY
                 found.append(Inbound(f"mail_{one.key}", user_id, body, one.at))
+            elif one.mail.sender is not None:
+                found.append(Inbound(f"mail_{one.key}", None, body, one.at, mail_address=one.mail.sender))
         return found
 
     def _arrived(self, until: datetime) -> list[_Arrived]:
@@ -109,4 +112,4 @@ class ReturnedFolder:
             raw = file.read(READ_BYTES)
         key = digest(("returned", hashlib.sha256(raw).hexdigest()))
         at = datetime.fromtimestamp(modified // 1_000_000_000, UTC).replace(microsecond=modified // 1_000 % 1_000_000)
-        return _Arrived(key, at, read_returned(raw, self._stationery))
+        return _Arrived(key, at, read_returned(raw, self._stationery, is_opt_out))

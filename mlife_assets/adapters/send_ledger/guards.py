@@ -29,6 +29,7 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.messaging.effects import (
+    HARMLESS,
     INBOUND_STOP,
     OPT_OUT,
     UNCLEAR_REPLY,
@@ -37,6 +38,7 @@ from mlife_assets.recruiting.messaging.effects import (
     effect_of_review,
 )
 from mlife_assets.recruiting.messaging.keywords import OTHER, STOP, STOP_ALL
+from mlife_assets.recruiting.messaging.people import is_stranger
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
@@ -273,13 +275,20 @@ class Guards(People):
         with self.engine.connect() as connection:
             return tuple(UnclearReply(**row._asdict()) for row in connection.execute(query))
 
-    def review_reply(self, inbound_id: str, verdict: str, *, actor: str, now: datetime) -> str:
+    def review_reply(
+        self, inbound_id: str, verdict: str, *, actor: str, now: datetime, also_of: str | None = None
+    ) -> str:
         """Record what somebody thought of an unclear reply, with its effect. Returns the user id it came from.
 
         The pause of a person with other unread replies stays. Giving the same verdict again changes nothing.
 
+        Args:
+            inbound_id, verdict: which reply, and what was thought of it.
+            actor, now: who thinks so, when.
+            also_of: an account that a stranger's opt-out is of, too: somebody whom we know under another address.
+
         Raises:
-            NotFoundError: no such reply.
+            NotFoundError: no such reply or account.
             InvalidInputError: another verdict was given, or the reply was clear.
         """
         effect_of_review(verdict)  # an unknown verdict is refused before anything is looked up
@@ -288,6 +297,8 @@ class Guards(People):
             row = connection.execute(sa.select(inbound_texts).where(this)).first()
             if row is None:
                 raise NotFoundError(f"there is no reply {inbound_id!r}; `mlife messages inbox` lists those that wait")
+            if also_of is not None:
+                self._stop_also(connection, row, also_of, verdict, now)
             if row.review == verdict:
                 return str(row.user_id)
             if row.keyword != OTHER or row.review is not None:
@@ -312,3 +323,15 @@ class Guards(People):
                 for reason in effect.lifts:
                     self._lift(connection, row.user_id, reason, effect.channel)
         return str(row.user_id)
+
+    def _stop_also(self, connection: sa.Connection, row: sa.Row[Any], of: str, verdict: str, now: datetime) -> None:
+        if verdict != OPT_OUT or row.review == HARMLESS or row.keyword != OTHER or not is_stranger(row.user_id):
+            raise InvalidInputError(
+                f"reply {row.inbound_id} is no stranger's opt-out and is of {row.user_id} alone; leave the user out"
+            )
+        if connection.execute(sa.select(accounts).where(accounts.c.user_id == of)).first() is None:
+            raise NotFoundError(f"there is no account {of!r}; pass the user id of somebody who gets our messages")
+        key = f"{row.inbound_id}:{OPT_OUT}:{of}"
+        if connection.execute(sa.select(inbound_texts).where(inbound_texts.c.inbound_id == key)).first() is None:
+            self._record(connection, key, of, STOP, row.received_at, now, row.channel)
+            self._suppress(connection, of, now, INBOUND_STOP, None, row.channel)

@@ -39,7 +39,8 @@ from mlife_assets.recruiting.mail.unsubscribe import (
 )
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
-_TOKEN = rf"[A-Za-z0-9_-]{{1,{LONGEST_TOKEN}}}"
+_TOKEN = rf"[A-Za-z0-9_-]{{26,{LONGEST_TOKEN}}}"
+"""No token is shorter: a tag of 16 bytes, and at least three of an account and an application."""
 _MESSAGE_ID = r"[A-Za-z0-9_]{1,60}"
 _LOCAL_LONGEST = 64
 LINE, LINE_LONGEST = 78, 998

@@ -3,28 +3,41 @@
 Belongs here: reading delivery reports (RFC 3464), complaints (RFC 5965), mails that unsubscribe, replies. Does not
 belong here: fetching them (`adapters.mailboxes`), what a reply means (`messaging.keywords`).
 
-Concept: anybody can write to these addresses. A mail counts only with an id or a token of ours, whose check only we can
-make; what has none is nobody's. Reports about reports and answers of machines are left alone.
+Concept: anybody can write to these addresses. A report or complaint counts only with an id or a token of ours, whose
+check only we can make. Whatever else a person writes is a reply: of whoever got the message that it answers, else of
+whoever has the address that it came from, which proves less. Subject, text and HTML are read, and an opt-out in one of
+them is enough. Answers of machines say nothing, unless they have the words of an opt-out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.header import decode_header, make_header
 from email.message import Message
 from enum import StrEnum
 
+from mlife_assets.core.encoded_words import shown
+from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.mail.own_words import html_lines, own_words
 
-READ_BYTES = 512 * 1024
-"""So much of a mail is read; reports say what they have to say at their beginning."""
-_FIELDS_LONGEST = 20_000
-_QUOTE_BEGINS = re.compile(
-    r"^(?:>|-{2,}\s*Original Message|_{10,}|From:\s|On\b.{0,200}\bwrote:|El\b.{0,200}\bescribi)", re.IGNORECASE
+READ_BYTES = 128 * 1024
+"""So much of a mail is read; reports and people say what they have to say at its beginning."""
+PARTS_MOST, BLOCKS_MOST = 200, 2_000
+_CONTENT_TYPE = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*", re.MULTILINE | re.IGNORECASE)
+_FIELDS_LONGEST, _HEADER_LONGEST = 20_000, 1_000
+_ANSWERS = "re|aw|fwd?|wg|sv|vs|antw|rv|res|enc|tr|odp|回复|答复|转发"
+_ANSWERING = re.compile(rf"(?:(?:{_ANSWERS})(?:\[\d+\])?\s*[:\uff1a]\s*)+", re.IGNORECASE)
+_AUTOMATIC = re.compile(
+    r"auto(?:[- ]?(?:reply|response|antwort|svar))?\s*:|autom[aá]ti\w*\s+(?:reply|response|antwort|svar)|"
+    r"(?:réponse|respuesta|resposta|risposta) autom[aá]ti\w*|out of (?:the )?office|abwesen|absence|"
+    r"fuera de la oficina|undeliver|delivery (?:status|failure)|failure notice|returned mail|mail delivery",
+    re.IGNORECASE,
 )
+_MACHINES = ("mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply", "bounce", "bounces")
+_BRACKETED = re.compile(r"<\s*([^<>\s]{3,254})\s*>\s*$")
 
 
 class ReturnedKind(StrEnum):
@@ -43,11 +56,12 @@ class ReturnedMail:
     """One mail that came back.
 
     Attributes:
-        kind: what it is; `nothing` is delayed mail, answers of machines, and what has no id or token of ours.
+        kind: what it is; `nothing` is delayed mail, and answers of machines.
         message_id: the message that it is about, None when it does not say.
-        user_id: the account that it is from, None when only the message says it.
+        user_id: the account that it is from, None when only the message or the address says it.
         status: the code of a report, as `5.1.1`.
         text: what a reply says, without what it quotes. Personal data: classify it, never store it.
+        sender: the address that a reply came from, None when it is none. Personal data, too, and anybody can write it.
     """
 
     kind: ReturnedKind
@@ -55,39 +69,86 @@ class ReturnedMail:
     user_id: str | None = None
     status: str = ""
     text: str = field(default="", repr=False)
+    sender: str | None = field(default=None, repr=False)
 
 
 _NOTHING = ReturnedMail(ReturnedKind.NOTHING)
 
 
-def read_returned(raw: bytes, stationery: Stationery) -> ReturnedMail:
-    """Return what a mail that came back says, whatever it is made of."""
+def read_returned(raw: bytes, stationery: Stationery, is_opt_out: Callable[[str], bool]) -> ReturnedMail:
+    """Return what a mail that came back says, whatever it is made of; `is_opt_out` knows the words of an opt-out."""
+    raw = raw[:READ_BYTES]
+    if _is_costly(raw):
+        return _reply_without_words(raw)
     try:
-        return _read(message_from_bytes(raw[:READ_BYTES]), stationery)
+        return _read(message_from_bytes(raw), stationery, is_opt_out)
     except (RecursionError, ValueError, LookupError, AttributeError, TypeError):  # built to break its reader
-        return _NOTHING
+        return _reply_without_words(raw)
 
 
-def _read(message: Message, stationery: Stationery) -> ReturnedMail:
+def _is_costly(raw: bytes) -> bool:
+    """Return whether a mail has more parts, blocks or parameters than anybody writes: each costs its reader time."""
+    if raw.count(b"\n--") > PARTS_MOST or raw.count(b"\n\n") + raw.count(b"\n\r\n") > BLOCKS_MOST:
+        return True
+    return any(len(found[0]) > _FIELDS_LONGEST // 10 for found in _CONTENT_TYPE.finditer(raw))
+
+
+def _reply_without_words(raw: bytes) -> ReturnedMail:
+    """Return an unreadable mail as a reply that somebody has to look at, if an address says whose it is."""
+    written = re.search(rb"^From:[^\r\n]{1,998}", raw, re.MULTILINE | re.IGNORECASE)
+    sender = None if written is None else _address(written[0][5:].decode("utf-8", errors="replace"))
+    return _NOTHING if sender is None else ReturnedMail(ReturnedKind.REPLY, sender=sender)
+
+
+def _read(message: Message, stationery: Stationery, is_opt_out: Callable[[str], bool]) -> ReturnedMail:
     kind = str(message.get_param("report-type", "")).lower() if message.get_content_type() == "multipart/report" else ""
     if kind == "delivery-status":
         return _delivery(message, stationery)
     if kind == "feedback-report":
         return _complaint(message, stationery)
-    subject = str(make_header(decode_header(_header(message, "Subject"))))
-    asked = stationery.unsubscription_in(subject)
-    if asked is not None:
-        return ReturnedMail(ReturnedKind.UNSUBSCRIBE, user_id=asked.user_id)
-    if _header(message, "Auto-Submitted").strip().lower() not in ("", "no"):
-        return _NOTHING
+    subject = shown(_header(message, "Subject"))
+    said = [words for text in _texts(message) if (words := own_words(text)[:_FIELDS_LONGEST])]
+    is_automatic = _is_automatic(message, subject)
+    for words in (subject, *(() if is_automatic else said)):
+        asked = stationery.unsubscription_in(words)
+        if asked is not None:
+            return ReturnedMail(ReturnedKind.UNSUBSCRIBE, user_id=asked.user_id)
+    sender = _address(_header(message, "From"))
     answered = next(
         stationery.message_ids_in(f"{_header(message, 'In-Reply-To')} {_header(message, 'References')}"), None
     )
-    text = _own_words(_text(message))
-    asked = stationery.unsubscription_in(text)
-    if asked is not None:
-        return ReturnedMail(ReturnedKind.UNSUBSCRIBE, user_id=asked.user_id)
-    return _NOTHING if answered is None else ReturnedMail(ReturnedKind.REPLY, answered, text=text or subject)
+    if (answered is None and sender is None) or _is_daemon(message, sender):
+        return _NOTHING
+    opt_out = next((words for words in (*said, _own_subject(subject)) if is_opt_out(words)), None)
+    if opt_out is None and is_automatic:
+        return _NOTHING
+    return ReturnedMail(ReturnedKind.REPLY, answered, text=opt_out or next(iter(said), subject), sender=sender)
+
+
+def _own_subject(subject: str) -> str:
+    """Return the words of a subject that its writer chose: none if it is that of a mail of ours, which names a pay."""
+    own = _ANSWERING.sub("", subject.strip(), count=1)
+    return "" if own != subject.strip() and "$" in own else own
+
+
+def _is_daemon(message: Message, sender: str | None) -> bool:
+    local = "" if sender is None else sender.partition("@")[0].lower()
+    return local in _MACHINES or _header(message, "Return-Path").strip() == "<>"
+
+
+def _is_automatic(message: Message, subject: str) -> bool:
+    """Return whether a machine answers or sends to many (RFC 3834, and what programs write instead)."""
+    if _header(message, "Auto-Submitted").partition(";")[0].strip().lower() not in ("", "no"):
+        return True
+    if _header(message, "Precedence").strip().lower() in {"bulk", "list", "junk", "auto_reply"}:
+        return True
+    marks = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id", "List-Unsubscribe")
+    return any(message.get(name) is not None for name in marks) or _AUTOMATIC.match(subject.strip()) is not None
+
+
+def _address(written: str) -> str | None:
+    found = _BRACKETED.search(written[:_HEADER_LONGEST])
+    return normalise_address(written[:_HEADER_LONGEST].strip() if found is None else found[1])
 
 
 def _delivery(message: Message, stationery: Stationery) -> ReturnedMail:
@@ -134,21 +195,25 @@ def _fields(message: Message) -> Iterator[str]:
             yield re.sub(r"\r?\n[ \t]+", " ", _decoded(part))[:_FIELDS_LONGEST]
 
 
-def _text(message: Message) -> str:
-    return next((_decoded(part) for part in message.walk() if part.get_content_type() == "text/plain"), "")
+def _texts(message: Message) -> Iterator[str]:
+    """Yield the texts of a mail as lines: what it says in itself, not what is attached to it."""
+    kind = message.get_content_type()
+    if message.is_multipart():
+        for part in message.get_payload() if kind != "message/rfc822" else ():
+            if isinstance(part, Message):
+                yield from _texts(part)
+    elif message.get_content_disposition() != "attachment":
+        if kind == "text/plain":
+            yield _decoded(message)
+        elif kind == "text/html":
+            yield html_lines(_decoded(message))
 
 
 def _decoded(part: Message) -> str:
     octets = part.get_payload(decode=True)
     if not isinstance(octets, bytes):
         return ""
-    return octets.decode(part.get_content_charset("utf-8"), errors="replace")
-
-
-def _own_words(text: str) -> str:
-    kept = []
-    for line in text.splitlines():
-        if _QUOTE_BEGINS.match(line.strip()):
-            break
-        kept.append(line)
-    return " ".join(" ".join(kept).split())[:_FIELDS_LONGEST]
+    try:
+        return octets.decode(part.get_content_charset("utf-8"), errors="replace")
+    except LookupError:  # nobody knows the charset, but an opt-out is mostly ASCII
+        return octets.decode("utf-8", errors="replace")

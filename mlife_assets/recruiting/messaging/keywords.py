@@ -26,6 +26,11 @@ _ALL_IN_ONE = frozenset({"stopall", "stopeverything"})
 _HELP_FIRST_WORDS = frozenset({"help", "info", "ayuda"})
 
 
+def is_opt_out(body: str) -> bool:
+    """Return whether `body` asks us to stop, in one channel or in all."""
+    return classify(body) in {STOP, STOP_ALL}
+
+
 def classify(body: str) -> str:
     """Return STOP, STOP_ALL, START, HELP or OTHER for what a person wrote.
 

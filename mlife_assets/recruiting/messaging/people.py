@@ -35,6 +35,11 @@ def stranger_id(inbound_id: str) -> str:
     return _STRANGER + digest(("stranger", inbound_id))
 
 
+def is_stranger(user_id: str) -> bool:
+    """Return whether an account stands for somebody whom nobody knows."""
+    return user_id.startswith(_STRANGER)
+
+
 @dataclass(frozen=True)
 class Joined:
     """What a look at the contact book changes.
@@ -82,7 +87,7 @@ def join_people(accounts: Mapping[str, str], numbers: Mapping[str, str], seen: M
         The changes; the person who registered first gives a joined person its id, but a stranger never does.
     """
     new = sorted(seen.keys() - accounts.keys())
-    in_order = sorted([*accounts, *new], key=lambda user_id: user_id.startswith(_STRANGER))
+    in_order = sorted([*accounts, *new], key=is_stranger)
     seniority = {user_id: place for place, user_id in enumerate(in_order)}
     union = _Union(seniority)
     owners = dict(numbers)

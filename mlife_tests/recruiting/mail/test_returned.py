@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, read_returned
+from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, ReturnedMail
+from mlife_assets.recruiting.mail.returned import read_returned as read_by_rules
+from mlife_assets.recruiting.messaging.keywords import is_opt_out
+
+
+def read_returned(raw: bytes, stationery) -> ReturnedMail:
+    return read_by_rules(raw, stationery, is_opt_out)
+
 
 MESSAGE, USER = "msg_" + "a" * 24, "usr_0000001"
 
@@ -124,9 +131,11 @@ def test_a_mail_with_our_token_unsubscribes(stationery, token, subject):
     assert (found.kind, found.user_id) == (ReturnedKind.UNSUBSCRIBE, USER)
 
 
-def test_a_token_of_nobody_does_nothing(stationery, token):
-    assert read_returned(plain(f"unsubscribe {token[:-3]}abc"), stationery).kind == "nothing"
-    assert read_returned(plain("unsubscribe usr_0000001"), stationery).kind == "nothing"
+def test_a_mail_with_a_token_of_nobody_is_of_whoever_has_its_address(stationery, token):
+    for subject in (f"unsubscribe {token[:-3]}abc", "unsubscribe usr_0000001"):
+        found = read_returned(plain(subject), stationery)
+        assert (found.kind, found.user_id, found.message_id) == (ReturnedKind.REPLY, None, None)
+        assert found.sender == "ann@home.example"
 
 
 def test_a_reply_is_what_its_writer_says_and_not_what_it_quotes(stationery, token):

@@ -1,0 +1,102 @@
+"""The words of a mail's writer: without what the mail quotes, and without the signature.
+
+Belongs here: quotes and signatures as mail programs of any language mark them, HTML as lines. Does not belong here: the
+parts of a mail (`returned`), what the words mean (`messaging.keywords`).
+
+Concept: people write above a quote, below it and between its lines, so lines that begin with `>` are left out wherever
+they stand. A quote without such signs has no end: after the line that introduces it, or a copied header, nothing is the
+writer's. HTML becomes the same lines, those of a block quotation with `>`. Everything takes time in proportion to the
+length: the writer may be hostile.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_LINES, _LINE = 4_000, 400
+_WROTE = (
+    "wrote|schrieb|écrit|escribi[oó]|escreveu|ha scritto|scrisse|schreef|skrev|napisał|napisal|написал|пише[тш]|"
+    r"yazd\u0131|kirjoitti|đã viết|さんは|写道|寫道|작성|كتب"
+)
+_INTRO = re.compile(rf"(?:(?:{_WROTE})\b.{{0,100}}|@[^@]{{1,100}})[:\uff1a]$", re.IGNORECASE)
+_COPIED = re.compile(
+    r"[\W_]*(?:from|von|de|da|van|fra|från|od|от|kimden|lähettäjä|发件人|寄件者|差出人|보낸 사람)[\W_]*?[:\uff1a]",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"[\W_]*[^\W\d_][^:\uff1a@]{0,30}[:\uff1a]")
+_RULE = re.compile(r"[-_=*~]{2,}(?:[^-_=*~].{0,60}[-_=*~]{2,})?")
+
+_OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
+"""The end of our mails (`email_digest`), which says how to unsubscribe. No words of a reply stand below it."""
+
+_MARKUP = re.compile(r"(<[^<>]*>)")
+_TAG = re.compile(r"<(/?)([a-z0-9]+)", re.IGNORECASE)
+_UNSEEN = frozenset({"style", "script", "head", "title"})
+_INLINE = (
+    "a abbr b big code em font i img input ins label mark o q s small span strong sub sup tt u wbr"  # all others break
+)
+
+
+def own_words(text: str) -> str:
+    """Return what the writer of a mail says in it, in one line."""
+    lines = [line.strip()[:_LINE] for line in text.split("\n", _LINES)[:_LINES]]
+    lines = [line for line in lines if line]
+    kept: list[str] = []
+    is_signature, place = False, 0
+    while place < len(lines):
+        line, after = lines[place], lines[place + 1 : place + 3]
+        intro = _length_of_intro(line, after)
+        if intro:
+            if not (lines[place + intro : place + intro + 1] or [""])[0].startswith(">"):
+                break
+            place += intro
+            continue
+        if line.startswith(">"):
+            is_signature = False
+        elif _begins_a_copy(line, after) or _OUR_END.match(line):
+            break
+        elif line == "--":
+            is_signature = bool(kept)
+        elif not is_signature:
+            kept.append(line)
+        place += 1
+    return " ".join(" ".join(kept).split())
+
+
+def _length_of_intro(line: str, after: list[str]) -> int:
+    """Return over how many lines a quote is introduced, 0 where it is not: `On Monday Ann <a@b.example> wrote:`."""
+    if line.startswith(">"):
+        return 0
+    if _INTRO.search(line) or (line[-1] in ":\uff1a" and after and after[0].startswith(">")):
+        return 1
+    is_wrapped = bool(after) and not after[0].startswith(">") and _INTRO.search(after[0]) is not None
+    return 2 if is_wrapped and re.search(r"[@<\d]", line) and len(after[0]) <= 80 else 0
+
+
+def _begins_a_copy(line: str, after: list[str]) -> bool:
+    """Return whether a header of the mail that is answered was copied from here on."""
+    if _RULE.fullmatch(line):
+        return bool(after) and _COPIED.match(after[0]) is not None
+    return _COPIED.match(line) is not None and ("@" in line or (bool(after) and _HEADER.match(after[0]) is not None))
+
+
+def html_lines(markup: str) -> str:
+    """Return the text of HTML in lines, those of a block quotation with `>` before them."""
+    lines, line = [], ""
+    quotes, unseen = 0, ""
+    for piece in [*_MARKUP.split(markup), "<br>"]:
+        tag = _TAG.match(piece) if piece.endswith(">") else None
+        if unseen:
+            if tag is not None and tag[1] and tag[2].lower() == unseen:
+                unseen = ""
+        elif tag is None:
+            line += "" if piece.startswith("<!") else html.unescape(piece)
+        elif (name := tag[2].lower()) in _UNSEEN and not tag[1]:
+            unseen = name
+        elif name not in _INLINE.split():
+            lines.append(("> " if quotes else "") + " ".join(line.split()))
+            line = ""
+            if name == "blockquote":
+                quotes = max(0, quotes + (-1 if tag[1] else 1))
+    return "\n".join(lines)

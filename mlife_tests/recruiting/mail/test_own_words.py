@@ -1,0 +1,84 @@
+"""What programs of many languages make of an answer, and what a hostile writer does."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mlife_assets.recruiting.mail.own_words import html_lines, own_words
+
+OURS = "> Northstar Jobs\n> Your best job this week\n> Unsubscribe: https://jobs.example/unsubscribe/abc\n"
+INTROS = (
+    "On Mon, Jun 1, 2026 at 3:00 PM Northstar Jobs <jobs@mail.jobs.example> wrote:",
+    "On Mon, Jun 1, 2026 at 3:00 PM Northstar Jobs <jobs@mail.jobs.example>\nwrote:",
+    "Am 01.06.2026 um 15:00 schrieb Northstar Jobs <jobs@mail.jobs.example>:",
+    "Am Mo., 1. Juni 2026 um 15:00 Uhr schrieb Northstar Jobs <\njobs@mail.jobs.example>:",
+    "Le 1 juin 2026 \u00e0 15:00, Northstar Jobs <jobs@mail.jobs.example> a \u00e9crit :",
+    "El 1 jun 2026, a las 15:00, Northstar Jobs escribi\u00f3:",
+    "\u041f\u043d, 1 \u0438\u044e\u043d. 2026 \u0433. Northstar Jobs <jobs@mail.jobs.example>:",
+    "2026\u5e746\u67081\u65e5 Northstar Jobs <jobs@mail.jobs.example>\uff1a",
+    "Northstar Jobs said at 15:00:",
+)
+COPIES = (
+    "-----Original Message-----\nFrom: Northstar Jobs <jobs@mail.jobs.example>\nSent: Monday\nSubject: Cook",
+    "-----Urspr\u00fcngliche Nachricht-----\nVon: Northstar Jobs\nGesendet: Montag\nBetreff: Cook",
+    "________________________________\nDe : Northstar Jobs <jobs@mail.jobs.example>\nEnvoy\u00e9 : lundi",
+    "*From:* Northstar Jobs <jobs@mail.jobs.example>\n*Sent:* Monday",
+)
+
+
+@pytest.mark.parametrize("intro", INTROS)
+def test_above_below_and_between_the_lines_of_a_quote(intro: str) -> None:
+    assert own_words(f"no\n\n{intro}\n\n{OURS}") == "no"
+    assert own_words(f"{intro}\n\n{OURS}\nno\n") == "no"
+    assert own_words(f"{intro}\n{OURS}no\n{OURS}") == "no"
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_quote_without_signs_has_no_end(copy: str) -> None:
+    assert own_words(f"no\n\n{copy}\n\nCook, $21\nUnsubscribe: one click") == "no"
+    assert own_words(f"no\n\n{INTROS[0]}\n\nCook, $21\nUnsubscribe: one click") == "no"
+
+
+def test_nothing_of_ours_is_read_where_no_program_said_that_it_is_quoted() -> None:
+    ours = "Your best job\nYou get this mail because you asked Northstar Jobs for jobs by mail.\nUnsubscribe: https://x"
+    assert own_words(f"great\n{ours}") == "great Your best job"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stop\n-- \nJoe\nreply STOP to end mails of Acme", "stop"),
+        ("--\nJoe", "Joe"),
+        (f"-- \nJoe\n{INTROS[0]}\n{OURS}stop", "Joe stop"),
+        ("thanks\n-- \nJoe\n" + INTROS[2] + "\n" + OURS + "\nstop", "thanks stop"),
+        ("---- STOP ----", "---- STOP ----"),
+        ("From: now on, stop", "From: now on, stop"),
+        ("She wrote: stop", "She wrote: stop"),
+        ("Reasons:\nnone, just stop", "Reasons: none, just stop"),
+        ("", ""),
+    ],
+)
+def test_signatures_go_and_whatever_only_looks_like_a_quote_stays(text: str, words: str) -> None:
+    assert own_words(text) == words
+
+
+def test_html_is_the_same_lines() -> None:
+    markup = (
+        "<html><head><title>Re</title><style>p{color:red}</style></head><body><!-- x --><div>St<b>o</b>p&nbsp;it</div>"
+        "<div class=gmail_quote>On Monday Ann &lt;a@b.example&gt; wrote:<br><blockquote><p>Unsubscribe</p></blockquote>"
+        "</div><p>please</p><script>stop()</script></body></html>"
+    )
+    assert own_words(html_lines(markup)) == "Stop it please"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<", "<b>x</b>", "<style>", "&amp;", "<blockquote>x", "> \n", "From: a\n", "On a wrote\n", "-- \n", "--" * 40],
+)
+def test_time_follows_length(piece: str) -> None:
+    began = time.process_time()
+    own_words(html_lines(piece * (128_000 // len(piece))))
+    own_words(piece * (128_000 // len(piece)))
+    assert time.process_time() - began < 0.25
