@@ -14,12 +14,13 @@ import binascii
 import re
 
 _WORD = re.compile(r"=\?([^?]*)\?([bq])\?([^?]*)(?:\?=|$)", re.IGNORECASE)
+_BETWEEN = re.compile(r"\?=\s+=\?")
 _HEX = re.compile(rb"=([0-9A-F]{2})", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
     """Return what a mail program may show for `text` in a header; `text` itself without encoded words."""
-    while len(decoded := _WORD.sub(_decoded, text)) < len(text):
+    while len(decoded := _WORD.sub(_decoded, _BETWEEN.sub("?==?", text))) < len(text):
         text = decoded
     return text
 

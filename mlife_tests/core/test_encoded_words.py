@@ -18,6 +18,7 @@ from mlife_assets.core.encoded_words import shown
         ("=?nonsense?q?a b_c?=", "a b c"),
         ("=?utf-8?q?=3D=3Futf-8=3Fq=3Fword=3F=3D?=", "word"),
         ("=?utf-8?b?Z?=", ""),
+        ("=?utf-8?q?ev?=  =?utf-8?q?il=2Ecom?= now", "evil.com now"),
         ("=?idna?q?=FF?=", "\ufffd"),
     ],
 )

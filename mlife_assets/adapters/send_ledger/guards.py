@@ -280,12 +280,8 @@ class Guards(People):
     ) -> str:
         """Record what somebody thought of an unclear reply, with its effect. Returns the user id it came from.
 
-        The pause of a person with other unread replies stays. Giving the same verdict again changes nothing.
-
-        Args:
-            inbound_id, verdict: which reply, and what was thought of it.
-            actor, now: who thinks so, when.
-            also_of: an account that a stranger's opt-out is of, too: somebody whom we know under another address.
+        The pause of a person with other unread replies stays. Giving the same verdict again changes nothing. An opt-out
+        of a stranger is `also_of` an account that we know under another address.
 
         Raises:
             NotFoundError: no such reply or account.

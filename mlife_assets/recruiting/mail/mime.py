@@ -29,7 +29,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest
 from mlife_assets.recruiting.link_tokens import link_token
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.mail.body import MailBody, read_mail_body
+from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import (
     LONGEST_TOKEN,
@@ -155,39 +155,32 @@ class Stationery:
             f"<mailto:{letterhead.unsubscribe_address}?subject=unsubscribe%20{token}>",
             "Feedback-ID": f"{says.application}:{day:%Y%m%d}:mail:{letterhead.domain}",
         }
-        headers = self._shared | {name: f"{name}: {value}\r\n".encode() for name, value in own.items()}
-        headers["Subject"] = f"Subject: {_words(mail.subject, 'Subject')}\r\n".encode()
+        headers = self._alike | {name: _header(name, value) for name, value in own.items()}
+        headers["Subject"] = _header("Subject", mail.subject, _words(mail.subject, "Subject"))
         parts = (_part("plain", mail.text), _part("html", mail.html, b"MIME-Version: 1.0\r\n"))
         # The bytes of `email.message.EmailMessage`, which parses and folds 21 headers a mail.
         ends = b"\r\n--mlife_" + digest((message_id, body), 32).encode("ascii")
-        head = (*(headers[name] for name in _HEADERS), b' boundary="', ends[4:], b'"\r\n', ends, b"\r\n")
+        kind = b'Content-Type: multipart/alternative;\r\n boundary="' + ends[4:] + b'"\r\n'
+        head = (*(headers[name][1] for name in _HEADERS), kind, ends, b"\r\n")
         mime = b"".join((*head, (ends + b"\r\n").join(parts), ends, b"--\r\n"))
         envelope = Envelope(f"bounces+{wire_id}", recipient, mime)
-        if _as_read(message_from_bytes(mime)) != self._approved(own, mail):
+        said = [("text/plain", _lines(mail.text)), ("text/html", _lines(mail.html))]
+        if _as_read(message_from_bytes(mime)) != ([(name, headers[name][0]) for name in _HEADERS], said):
             raise InvalidInputError(f"the mail {message_id} does not read back as what was approved; plan it again")
         return envelope
 
-    def _approved(self, own: dict[str, str], mail: MailBody) -> tuple[object, ...]:
-        """Return what was approved, in the form of `_as_read`."""
-        said = own | _ALIKE | {"Subject": mail.subject}
-        letterhead = self.letterhead
-        said.update((name, f"{letterhead.brand} <{address}>") for name, address in _senders(letterhead))
-        headers = [(name, said[name]) for name in _HEADERS]
-        return headers, [("text/plain", _lines(mail.text)), ("text/html", _lines(mail.html))]
-
     @cached_property
-    def _shared(self) -> dict[str, bytes]:
-        """The headers that all mails have alike."""
-        said = dict(_ALIKE)
-        for name, address in _senders(self.letterhead):
-            said[name] = f"{_words(self.letterhead.brand, name, is_phrase=True)} <{address}>"
-        shared = {name: f"{name}: {value}\r\n".encode() for name, value in said.items()}
-        shared["MIME-Version"] += b"Content-Type: multipart/alternative;\r\n"
-        return shared
+    def _alike(self) -> dict[str, tuple[str, bytes]]:
+        """The headers that all mails have alike, as they are read and as they are written."""
+        brand, alike = self.letterhead.brand, {name: _header(name, value) for name, value in _ALIKE.items()}
+        for name, address in (("From", self.letterhead.sender), ("Reply-To", self.letterhead.reply_to)):
+            written = f"{_words(brand, name, is_phrase=True)} <{address}>"
+            alike[name] = _header(name, f"{brand} <{address}>", written)
+        return alike
 
 
-def _senders(letterhead: Letterhead) -> Iterator[tuple[str, str]]:
-    yield from (("From", letterhead.sender), ("Reply-To", letterhead.reply_to))
+def _header(name: str, value: str, written: str | None = None) -> tuple[str, bytes]:
+    return value, f"{name}: {value if written is None else written}\r\n".encode()
 
 
 def _words(words: str, name: str, *, is_phrase: bool = False) -> str:

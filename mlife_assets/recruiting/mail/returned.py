@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -25,7 +26,7 @@ from mlife_assets.recruiting.mail.own_words import html_lines, own_words
 
 READ_BYTES = 128 * 1024
 """So much of a mail is read; reports and people say what they have to say at its beginning."""
-PARTS_MOST, BLOCKS_MOST = 200, 2_000
+LINES_MOST, BLOCKS_MOST, PARTS_MOST = 8_000, 2_000, 200
 _CONTENT_TYPE = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*", re.MULTILINE | re.IGNORECASE)
 _FIELDS_LONGEST, _HEADER_LONGEST = 20_000, 1_000
 _ANSWERS = "re|aw|fwd?|wg|sv|vs|antw|rv|res|enc|tr|odp|回复|答复|转发"
@@ -78,17 +79,16 @@ _NOTHING = ReturnedMail(ReturnedKind.NOTHING)
 def read_returned(raw: bytes, stationery: Stationery, is_opt_out: Callable[[str], bool]) -> ReturnedMail:
     """Return what a mail that came back says, whatever it is made of; `is_opt_out` knows the words of an opt-out."""
     raw = raw[:READ_BYTES]
-    if _is_costly(raw):
-        return _reply_without_words(raw)
-    try:
-        return _read(message_from_bytes(raw), stationery, is_opt_out)
-    except (RecursionError, ValueError, LookupError, AttributeError, TypeError):  # built to break its reader
-        return _reply_without_words(raw)
+    if not _is_costly(raw):
+        with suppress(RecursionError, ValueError, LookupError, AttributeError, TypeError):  # built to break its reader
+            return _read(message_from_bytes(raw), stationery, is_opt_out)
+    return _reply_without_words(raw)
 
 
 def _is_costly(raw: bytes) -> bool:
-    """Return whether a mail has more parts, blocks or parameters than anybody writes: each costs its reader time."""
-    if raw.count(b"\n--") > PARTS_MOST or raw.count(b"\n\n") + raw.count(b"\n\r\n") > BLOCKS_MOST:
+    """Return whether a mail has more lines, parts or parameters than anybody writes: each costs its reader time."""
+    blocks = raw.count(b"\n\n") + raw.count(b"\n\r\n")
+    if raw.count(b"\n") > LINES_MOST or raw.count(b"\n--") > PARTS_MOST or blocks > BLOCKS_MOST:
         return True
     return any(len(found[0]) > _FIELDS_LONGEST // 10 for found in _CONTENT_TYPE.finditer(raw))
 
@@ -117,7 +117,8 @@ def _read(message: Message, stationery: Stationery, is_opt_out: Callable[[str], 
     answered = next(
         stationery.message_ids_in(f"{_header(message, 'In-Reply-To')} {_header(message, 'References')}"), None
     )
-    if (answered is None and sender is None) or _is_daemon(message, sender):
+    is_daemon = (sender or "").partition("@")[0].lower() in _MACHINES or _header(message, "Return-Path").strip() == "<>"
+    if is_daemon or (answered is None and sender is None):
         return _NOTHING
     opt_out = next((words for words in (*said, _own_subject(subject)) if is_opt_out(words)), None)
     if opt_out is None and is_automatic:
@@ -129,11 +130,6 @@ def _own_subject(subject: str) -> str:
     """Return the words of a subject that its writer chose: none if it is that of a mail of ours, which names a pay."""
     own = _ANSWERING.sub("", subject.strip(), count=1)
     return "" if own != subject.strip() and "$" in own else own
-
-
-def _is_daemon(message: Message, sender: str | None) -> bool:
-    local = "" if sender is None else sender.partition("@")[0].lower()
-    return local in _MACHINES or _header(message, "Return-Path").strip() == "<>"
 
 
 def _is_automatic(message: Message, subject: str) -> bool:

@@ -4,7 +4,7 @@ Belongs here: what is an opt-out as the whole reply and says nothing within a lo
 (`english`, `spanish`), the order of layers (`decision`).
 
 Concept: whoever writes one word to a text that ends in "reply STOP" and means no, is heard. Within a sentence the same
-word is no opt-out: "no car", "halt sign maker".
+word is no opt-out: "no car", "halt sign maker". Phrases are listed without their spaces.
 """
 
 from __future__ import annotations
@@ -31,24 +31,9 @@ dừng ngừng huỷ hủy
 중지 그만 정지 거부 수신거부 해지 멈춰
 توقف قف إلغاء الغاء إيقاف كفى لغو
 बंद रोको रुको
+medésabonner désinscrivezmoi hörauf hörensieauf keinesmsmehr nãoqueromais nãoquero houop
+wypiszmnie tamana huwagna dừnglại отпишитеменя непишите बंदकरो
 """
-_PHRASES = (
-    "me désabonner",
-    "désinscrivez moi",
-    "hör auf",
-    "hören sie auf",
-    "keine sms mehr",
-    "não quero mais",
-    "não quero",
-    "hou op",
-    "wypisz mnie",
-    "tama na",
-    "huwag na",
-    "dừng lại",
-    "отпишите меня",
-    "не пишите",
-    "बंद करो",
-)
 
 
 def is_refusal_alone(reply: str) -> bool:
@@ -59,7 +44,7 @@ def is_refusal_alone(reply: str) -> bool:
 
 @cache
 def _refusals() -> frozenset[str]:
-    return frozenset(_bare(words).replace(" ", "") for words in (*_BARE_NO.split(), *_STOP.split(), *_PHRASES))
+    return frozenset(_bare(words) for words in (*_BARE_NO.split(), *_STOP.split()))
 
 
 def _bare(text: str) -> str:
