@@ -190,7 +190,7 @@ def look(
     store, log = open_log(bucket)
     with_heads = sealer(folder)
     records = Records(None, {}, TableStore(store), "ingest")
-    found = audit(store, log, with_heads.stores, with_heads.pins, records, key=MANIFEST_KEY)
+    found = audit(store, log, with_heads.stores, with_heads.pins, records, key_of=lambda _: MANIFEST_KEY)
     hashes = {key: entry.sha256 for key, entry in found.verification.entries.items()} | dict(found.verification.hashes)
     try:
         files = log.files("click")

@@ -3,10 +3,14 @@
 Belongs here: writing a backup, checking one. Does not belong here: how a ledger or a lake is copied (`ledger_file`,
 `lake_copy`), restoring one (`restored_backups`).
 
-Concept: a backup is a folder: the ledger as one file, wherever it is, the signed heads of the log, its lake, the keys,
+Concept: a backup is a folder: the ledger as one file, wherever it is, the signed heads of the log, its lake, keys,
 which world the home says that it holds, and a manifest with the hash of each, written last and read back before it
 counts. The order makes it fit together while others write: a log that is copied after ledger and heads is never older
 than they are, and a ledger that is older is brought up to date from it.
+
+Whoever holds a backup may change it, so the home signs the manifest with the key of its heads, and a backup counts only
+under a public key that its reader knows from elsewhere. Keys that sign the log are in none: a thief could go on with
+it. Names come from a closed list, no link is followed, and each file is held against its hash whenever it is read.
 
 The contact book is not in it: it is a copy of another system's directory and comes back from there. Neither are
 warehouse and Dagster's records, which are derived.
@@ -16,19 +20,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
 
-from mlife_assets.adapters.home_files import home_files
+from mlife_assets.adapters.home_files import HOME_FILES, LETTERHEAD, home_files
 from mlife_assets.adapters.ledger_file import LEDGER_FILE, copy_ledger, ledger_facts
+from mlife_assets.adapters.log_heads.signing import is_signed
+from mlife_assets.adapters.object_store import require_plain
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.quoting import quoted
 
 MANIFEST = "manifest.json"
 HEADS, KEYS = "heads", "keys"
@@ -36,6 +47,14 @@ LAKE = "lake"
 PRIVATE_KEYS = ".key"
 """Ends the names of keys that must fit the ledger."""
 NAMED_MAXIMUM = 3
+MANIFEST_BYTES_MAXIMUM = 512_000_000
+"""Some three million objects of a lake."""
+CONTEXT = b"mlife backup\n"
+"""Signed with every manifest, so that no other signature of the key can stand for one."""
+_ALONE = (LEDGER_FILE, *HOME_FILES, LETTERHEAD)
+_SIGNS_LOG = re.compile(rf"{KEYS}/log_.*\.key")
+"""Private keys that no backup holds."""
+_IN_FOLDERS = re.compile(rf"{HEADS}/[0-9]{{8}}\.json|{KEYS}/[a-z][a-z0-9_]*\.(key|pub)")
 
 
 @dataclass(frozen=True)
@@ -47,12 +66,23 @@ class Backup:
         created_at: when it was made.
         files: name -> SHA-256.
         rows: table of the ledger -> rows; empty where the ledger is not in it.
+        signed_by: the public key that it was checked with, in hex digits; None of one without a signature.
     """
 
     folder: Path
     created_at: datetime
     files: Mapping[str, str]
     rows: Mapping[str, int]
+    signed_by: str | None = None
+
+    def read(self, name: str) -> bytes:
+        """Return a file of it. Raises IntegrityError when that is no longer what was checked."""
+        data = b""
+        with suppress(FileNotFoundError), _opened(self.folder, name) as file:
+            data = file.read()
+        if hashlib.sha256(data).hexdigest() != self.files[name]:
+            raise IntegrityError(f"{name} in {self.folder} is not what was backed up; use another backup")
+        return data
 
     @property
     def has_ledger(self) -> bool:
@@ -72,6 +102,7 @@ def create_backup(
     to: Path,
     *,
     now: datetime,
+    signer: HeadSigner,
     home: Path | None = None,
     copy_lake: Callable[[Path], Mapping[str, str]] | None = None,
 ) -> Backup:
@@ -82,6 +113,7 @@ def create_backup(
         private: folder of the keys and the heads.
         to: the folder, on another disk.
         now: the present.
+        signer: signs the manifest.
         home: the folder with the files that say which world it holds, if there are any.
         copy_lake: copies the lake into a folder and returns hashes by key; None leaves it out.
 
@@ -93,61 +125,152 @@ def create_backup(
     if to.exists() and any(to.iterdir()):
         raise InvalidInputError(f"{to} is not empty; name a folder of its own for each backup")
     private_folder(to)
-    keys = _keys(private)
+    keys = {name: _sha256(path) for name, path in _files(private, KEYS).items() if name.endswith(PRIVATE_KEYS)}
     copy_ledger(ledger, to / LEDGER_FILE)
-    sources = {f"{HEADS}/{path.name}": path for path in _files(private / HEADS)}
-    sources |= home_files(home)
-    names = [LEDGER_FILE, *_copied(sources, to)]
+    names = [LEDGER_FILE, *_copied(_files(private, HEADS) | home_files(home), to)]
     copied = copy_lake(to / LAKE) if copy_lake is not None else {}
     # Keys last, since a head or a message of this moment may be signed by one that was just made.
-    names += _copied({f"{KEYS}/{path.name}": path for path in _files(private / KEYS)}, to)
+    names += _copied(_files(private, KEYS), to)
     if any(_sha256(to / name) != digest for name, digest in keys.items()):
         raise TransientError("a key was changed while the backup was made, so ledger and keys may not fit; try again")
-    manifest: dict[str, Any] = {
+    files = {name: _sha256(to / name) for name in names} | {f"{LAKE}/{key}": copied[key] for key in copied}
+    content: dict[str, Any] = {
         "created_at": now.isoformat(),
-        "files": {name: _sha256(to / name) for name in names} | {f"{LAKE}/{key}": copied[key] for key in copied},
+        "files": files,
+        "sizes": {name: (to / name).stat().st_size for name in files},
         **asdict(ledger_facts(to / LEDGER_FILE)),
     }
+    signature = {"key": signer.public_key.hex(), "signature": signer.sign(_signed(content)).hex()}
     os.sync()  # before it looks whole: nothing of the lake waited for the disk
-    write_private(to / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
-    return read_backup(to)
+    whole = orjson.dumps({**content, "signed": signature}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    write_private(to / MANIFEST, whole)
+    return read_backup(to, signed_by=signer.public_key)
 
 
-def read_backup(folder: Path) -> Backup:
+def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
     """Return a backup after reading every byte of it.
+
+    Args:
+        folder: where it is.
+        signed_by: the public key that it must be signed with; None takes one without a signature, of which nobody can
+            say who wrote it.
 
     Raises:
         NotFoundError: the folder holds none, or one that was cut off.
-        IntegrityError: a file is missing, was changed or is no sound ledger of a schema that this release knows.
+        InvalidInputError: it is signed and no key was given, or the other way round.
+        IntegrityError: somebody else signed it, it names a file that no backup has, a file is missing, was changed or
+            is a link, or the ledger is none of a schema that this release knows.
     """
-    try:
-        manifest = orjson.loads((folder / MANIFEST).read_bytes())
-        files, created_at = dict(manifest["files"]), datetime.fromisoformat(manifest["created_at"])
-    except FileNotFoundError as error:
-        raise NotFoundError(
-            f"{folder} holds no whole backup: its {MANIFEST}, which is written last, is not there; name a folder that "
-            "`mlife backup create` finished"
-        ) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"{folder / MANIFEST} cannot be read ({error}); use another backup") from error
-    wrong = [name for name, sha256 in sorted(files.items()) if _sha256(folder / name) != sha256]
+    content, created_at = _manifest(folder, signed_by)
+    files, sizes = content["files"], content.get("sizes", {})
+    for name in files:
+        _require_known(name, folder)
+    if LEDGER_FILE not in files and (signed_by is not None or not files):
+        raise IntegrityError(f"{folder} names no {LEDGER_FILE}, so it is no whole backup; use another backup")
+    wrong = [name for name, sha256 in sorted(files.items()) if not _is_whole(folder, name, sha256, sizes.get(name))]
     if wrong:
         more = f" and {len(wrong) - NAMED_MAXIMUM} more" if len(wrong) > NAMED_MAXIMUM else ""
         raise IntegrityError(
             f"{', '.join(wrong[:NAMED_MAXIMUM])}{more} in {folder} is not what was backed up; use another backup"
         )
-    rows = ledger_facts(folder / LEDGER_FILE).rows if LEDGER_FILE in files else {}
-    return Backup(folder, created_at, files, rows)
+    rows: Mapping[str, int] = {}
+    if LEDGER_FILE in files:
+        facts = asdict(ledger_facts(folder / LEDGER_FILE, is_copy=True))
+        if other := [name for name, value in facts.items() if content.get(name, value) != value]:
+            raise IntegrityError(f"{LEDGER_FILE} in {folder} has other {', '.join(other)} than its {MANIFEST} says")
+        rows = facts["rows"]
+    return Backup(folder, created_at, files, rows, None if signed_by is None else signed_by.hex())
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder, but for those that are just being written."""
-    return sorted(path for path in folder.glob("*") if path.is_file() and path.suffix != ".partial")
+def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], datetime]:
+    """Return what the manifest of a backup says and when it was made, after checking who signed it."""
+    try:
+        with _opened(folder, MANIFEST) as file:
+            if os.fstat(file.fileno()).st_size > MANIFEST_BYTES_MAXIMUM:
+                raise ValueError(f"it has more than {MANIFEST_BYTES_MAXIMUM:,} bytes")
+            content = orjson.loads(file.read())
+        signed = content.pop("signed", None)
+        if signed is not None:
+            key, signature = bytes.fromhex(signed["key"]), bytes.fromhex(signed["signature"])
+        created_at = datetime.fromisoformat(content["created_at"])
+        if not all(isinstance(one, str) for pair in content["files"].items() for one in pair):
+            raise ValueError("a hash is no text")
+        if not all(isinstance(size, int) for size in content.get("sizes", {}).values()):
+            raise ValueError("a size is no number")
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"{folder} holds no whole backup: its {MANIFEST}, which is written last, is not there; name a folder that "
+            "`mlife backup create` finished"
+        ) from error
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{folder / MANIFEST} cannot be read ({error}); use another backup") from error
+    if signed is None and signed_by is not None:
+        raise InvalidInputError(
+            f"{folder} is not signed. Either a release before 0.2.0 was finished made it, or somebody changed it: then "
+            "suppressions may be missing. If you know where it was since, restore it with --unsigned"
+        )
+    if signed is None:
+        return content, created_at
+    if signed_by is None:
+        raise InvalidInputError(f"{folder} is signed; say --signed-by with the key that `mlife backup create` printed")
+    if key != signed_by:
+        raise IntegrityError(
+            f"{folder} is signed with the key {quoted(signed['key'])} and not with {signed_by.hex()}: it is another "
+            "home's, from before a key was rotated, or forged. If you know the key from elsewhere, say --signed-by"
+        )
+    if not is_signed(_signed(content), signature, key):
+        raise IntegrityError(f"the signature of {folder / MANIFEST} does not fit what it says; use another backup")
+    return content, created_at
 
 
-def _keys(private: Path) -> dict[str, str | None]:
-    """Return the hashes of the keys that must fit the ledger, by name."""
-    return {f"{KEYS}/{path.name}": _sha256(path) for path in _files(private / KEYS) if path.suffix == PRIVATE_KEYS}
+def _signed(content: Mapping[str, Any]) -> bytes:
+    """Return what is signed of a manifest: its hash, which every signer takes."""
+    whole = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return CONTEXT + hashlib.sha256(whole).hexdigest().encode()
+
+
+def _require_known(name: str, folder: Path) -> None:
+    """Raise IntegrityError unless a backup may hold a file of this name."""
+    key = name.removeprefix(f"{LAKE}/")
+    with suppress(InvalidInputError):
+        if name in _ALONE or _IN_FOLDERS.fullmatch(name):
+            return
+        require_plain(key)
+        if key != name:
+            return
+    raise IntegrityError(f"{folder / MANIFEST} names {quoted(name)}, which no backup holds; use another backup")
+
+
+def _opened(folder: Path, name: str) -> BufferedReader:
+    """Open a plain file below a folder. Raises FileNotFoundError, and IntegrityError for anything else or a link."""
+    path = folder
+    for part in PurePosixPath(name).parts:
+        path /= part
+        if path.is_symlink():
+            raise IntegrityError(f"{path} is a link, which no backup holds; use another backup")
+    if path.exists() and not path.is_file():
+        raise IntegrityError(f"{path} is no plain file; use another backup")
+    try:
+        return path.open("rb")
+    except NotADirectoryError as error:
+        raise FileNotFoundError(path) from error
+
+
+def _is_whole(folder: Path, name: str, sha256: str, size: int | None) -> bool:
+    try:
+        with _opened(folder, name) as file:
+            # The size first: a file of terabytes need not be read to be refused.
+            if size is not None and os.fstat(file.fileno()).st_size != size:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+
+
+def _files(private: Path, folder: str) -> dict[str, Path]:
+    """Return the files of a private folder that a backup holds, by their names in it."""
+    found = {f"{folder}/{path.name}": path for path in sorted((private / folder).glob("*")) if path.is_file()}
+    return {name: path for name, path in found.items() if _IN_FOLDERS.fullmatch(name) and not _SIGNS_LOG.match(name)}
 
 
 def _copied(sources: Mapping[str, Path], to: Path) -> list[str]:

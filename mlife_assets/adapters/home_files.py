@@ -9,8 +9,7 @@ anything else. One that is there is newer, and stays.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import orjson
@@ -30,27 +29,27 @@ def home_files(home: Path | None) -> dict[str, Path]:
     return {name: home / name for name in names if (home / name).is_file()} if home is not None else {}
 
 
-def require_same_world(home: Path | None, folder: Path, files: Collection[str]) -> None:
+def require_same_world(home: Path | None, files: Collection[str], read: Callable[[str], bytes]) -> None:
     """Raise ContentConflictError where a home says that it holds something else than a backup that says what it holds.
 
     Args:
         home: into which the backup is restored.
-        folder: the backup.
         files: the names of what is in it.
+        read: returns a file of the backup.
     """
-    says = {name: _begun((folder / name).read_bytes()) for name in HOME_FILES if name in files}
+    says = {name: _begun(read(name)) for name in HOME_FILES if name in files}
     for name, path in home_files(home).items():
         if name in HOME_FILES and says and _begun(path.read_bytes()) != says.get(name):
             raise ContentConflictError(f"{path} is of another world than the backup's; restore into a home of its own")
 
 
-def put_home_files(home: Path | None, folder: Path, files: Collection[str]) -> None:
+def put_home_files(home: Path | None, files: Collection[str], read: Callable[[str], bytes]) -> None:
     """Copy the files of a backup into a home that has none of their names, each whole or not at all."""
     for name in (*HOME_FILES, LETTERHEAD):
         if home is not None and name in files and not (home / name).exists():
             home.mkdir(parents=True, exist_ok=True)
             partial = home / f"{name}.partial"
-            shutil.copyfile(folder / name, partial)
+            partial.write_bytes(read(name))
             partial.replace(home / name)
 
 

@@ -32,6 +32,10 @@ class Keys(Protocol):
         """Return the key `name`, 32 bytes."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Return whether the key `name` is there already; asking makes none."""
+        ...
+
     def rotate(self, name: str) -> None:
         """Replace the key `name` by a new one. Raises GateClosedError where it derives from something that stays."""
         ...
@@ -47,6 +51,10 @@ class SecretKeyring:
     def key(self, name: str) -> bytes:
         """Return the key `name`, 32 bytes."""
         return hmac.new(self._secret().encode(), f"mlife key|{name}".encode(), hashlib.sha256).digest()
+
+    def has(self, name: str) -> bool:  # noqa: ARG002
+        """Return True: every key derives from the secret."""
+        return True
 
     def rotate(self, name: str) -> None:
         """Refuse. Raises GateClosedError: the secret is for ever, since hashes of numbers are compared with it."""
@@ -84,6 +92,10 @@ class Keyring:
                 f"{path.name} does not hold a key of {KEY_BYTES} bytes in hex digits; restore it from a backup"
             )
         return key
+
+    def has(self, name: str) -> bool:
+        """Return whether the key `name` is there already, as each of the embedded world is."""
+        return self._seed is not None or (self._folder / f"{name}.key").exists()
 
     def rotate(self, name: str) -> None:
         """Replace the key `name` by a new random one.

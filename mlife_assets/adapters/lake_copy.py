@@ -97,14 +97,21 @@ def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
     return sorted(files.keys() - there)
 
 
-def fill_up(lake: ObjectStore, folder: Path, files: Mapping[str, str], missing: Collection[str]) -> None:
-    """Put the missing objects of the copy in `folder` into a lake and read each back; safe to repeat.
+def fill_up(
+    lake: ObjectStore, read: Callable[[str], bytes], files: Mapping[str, str], missing: Collection[str]
+) -> None:
+    """Put the missing objects of a copy into a lake and read each back; safe to repeat.
+
+    Args:
+        lake: that is filled up.
+        read: returns an object of the copy.
+        files: key -> SHA-256 of the copy's objects.
+        missing: what the lake lacks.
 
     Raises:
         IntegrityError: something does not read back as it was.
     """
-    copy = ObstoreObjectStore.local(folder)
-    _each(lambda key: _copied(key, copy, lake), missing)
+    _each(lambda key: str(lake.put_if_absent(key, read(key))), missing)
     for key, digest in _each(lambda key: content_hash(lake.get(key)), missing).items():
         if digest != files[key]:
             raise IntegrityError(f"{key} does not read back as it was written; check the disk or bucket of the lake")

@@ -7,16 +7,16 @@ the place of a ledger (`restored_backups`).
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.private_files import private_file, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
@@ -62,15 +62,14 @@ def write_ledger_file(source: sa.Connection, to: Path) -> None:
 
 
 @contextmanager
-def rows_of_file(path: Path, copy: Path) -> Iterator[sa.Connection]:
-    """Open a copy of a ledger file that is moved on to this release's schema; the file itself stays what it is.
+def rows_of_file(data: bytes, copy: Path) -> Iterator[sa.Connection]:
+    """Open a copy of a ledger file, of any released schema, that is moved on to this release's.
 
     Args:
-        path: the file, of any released schema.
+        data: what is in the file.
         copy: where the copy is made.
     """
-    with disk_errors_explained(copy):
-        shutil.copyfile(path, private_file(copy))
+    write_private(copy, data)
     ledger = SqlLedger(f"sqlite:///{copy}", survives_power_cut=False)
     try:
         with ledger.engine.connect() as connection:
@@ -80,9 +79,14 @@ def rows_of_file(path: Path, copy: Path) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def ledger_as_it_is(path: Path) -> Iterator[sa.Connection]:
-    """Open a ledger file of any released schema to look into it."""
-    engine = sa.create_engine(f"sqlite:///{path}")
+def ledger_as_it_is(path: Path, *, is_copy: bool = False) -> Iterator[sa.Connection]:
+    """Open a ledger file of any released schema to look into it.
+
+    Args:
+        path: the file.
+        is_copy: it is whole by itself, and SQLite must not play a log or journal into it that lies beside it.
+    """
+    engine = sa.create_engine("sqlite://", creator=lambda: _connect(path, is_copy=is_copy), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
             yield connection
@@ -90,10 +94,20 @@ def ledger_as_it_is(path: Path) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def ledger_facts(path: Path) -> LedgerFacts:
-    """Return what a ledger file holds. Raises IntegrityError when it is damaged or of an unknown schema."""
+def _connect(path: Path, *, is_copy: bool) -> sqlite3.Connection:
+    if not is_copy:
+        return sqlite3.connect(path)
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+
+
+def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
+    """Return what a ledger file holds; `is_copy` as in `ledger_as_it_is`.
+
+    Raises:
+        IntegrityError: it is damaged or of an unknown schema.
+    """
     try:
-        with closing(sqlite3.connect(path)) as connection:
+        with closing(_connect(path, is_copy=is_copy)) as connection:
             sound = [row[0] for row in connection.execute("PRAGMA integrity_check")]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             rows = {
@@ -106,6 +120,6 @@ def ledger_facts(path: Path) -> LedgerFacts:
         raise IntegrityError(f"{path} is no ledger ({error}); use another backup") from error
     if sound != ["ok"]:
         raise IntegrityError(f"{path} is damaged ({sound[0]}); use another backup")
-    with ledger_as_it_is(path) as ledger:
+    with ledger_as_it_is(path, is_copy=is_copy) as ledger:
         revision = revision_of(ledger)
     return LedgerFacts(rows, int(last or 0), revision)

@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,14 +34,14 @@ from mlife_assets.adapters.ledger_file import (
     rows_of_file,
     write_ledger_file,
 )
-from mlife_assets.adapters.log_heads import FolderHeadStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_folder, write_private
+from mlife_assets.adapters.restoring import begin_restore, unfinished_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
 from mlife_assets.adapters.send_ledger.rows import holds_rows, known_beyond, replace_rows
 from mlife_assets.adapters.send_ledger.schema import log_heads, write
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
+from mlife_assets.core.errors import ContentConflictError, IntegrityError
 from mlife_assets.core.ports import ObjectStore
 
 RESTORED = "restored.json"
@@ -95,15 +95,15 @@ def restore_backup(
         IntegrityError: something in the lake does not read back, or the ledger cannot be put into the database.
         PermanentError, TransientError: the database cannot be reached or written. Nothing was changed.
     """
-    place = (
-        LedgerInFile(private) if database is None else LedgerInDatabase(database, private, heads=backup.folder / HEADS)
-    )
-    source = backup.folder / LEDGER_FILE
-    more = place.known_beyond(source) if backup.has_ledger and not replaces else []
+    first_head = f"{HEADS}/{0:08d}.json"
+    first = backup.read(first_head) if first_head in backup.files else None
+    place = LedgerInFile(private) if database is None else LedgerInDatabase(database, private, first)
+    more = place.known_beyond(backup) if backup.has_ledger and not replaces else []
     puts_ledger = backup.has_ledger and not more
     # Heads and public keys that are there are newer, and stay.
     lost = [name for name in backup.files if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists()]
-    if backup.has_ledger and not puts_ledger and lake is None and not lost:
+    is_begun = unfinished_restore(private) is not None
+    if backup.has_ledger and not puts_ledger and lake is None and not lost and not is_begun:
         raise ContentConflictError(
             f"the present ledger knows what the backup's does not ({', '.join(more)}); keep it, or restore with "
             "--replace to move it aside"
@@ -114,27 +114,32 @@ def restore_backup(
         if name.startswith(f"{KEYS}/")
         and name.endswith(PRIVATE_KEYS)
         and name not in lost
-        and (private / name).read_bytes() != (backup.folder / name).read_bytes()
+        and (private / name).read_bytes() != backup.read(name)
     )
     if different_keys and not replaces:
         raise ContentConflictError(
             f"{', '.join(different_keys)} differ from those of the backup, so hashes of numbers would not agree; "
             "restore with --replace to take those of the backup"
         )
-    require_same_world(home, backup.folder, backup.files)
+    require_same_world(home, backup.files, backup.read)
     missing = [] if lake is None else missing_in(lake, backup.lake)
     aside = next_aside(private)
-    replacing = place.replaced_by(source, aside) if puts_ledger else nullcontext(())
+
+    def begin() -> None:
+        begin_restore(private, backup.folder)
+
+    replacing = place.replaced_by(backup, aside, begin) if puts_ledger else nullcontext(())
     with replacing as moved:
-        put_home_files(home, backup.folder, backup.files)  # first: a home that holds keys says whose it is
+        begin()
+        put_home_files(home, backup.files, backup.read)  # first: a home that holds keys says whose it is
         moved += move_aside([private / name for name in different_keys], private, aside)
         if missing:
             mark = {"created_at": backup.created_at.isoformat()}
             write_private(private / RESTORED, orjson.dumps(mark))
         for name in [*lost, *different_keys]:
-            write_private(private / name, (backup.folder / name).read_bytes())
+            write_private(private / name, backup.read(name))
     if lake is not None:
-        fill_up(lake, backup.folder / LAKE, backup.lake, missing)
+        fill_up(lake, lambda key: backup.read(f"{LAKE}/{key}"), backup.lake, missing)
     return Restored(moved, len(missing), puts_ledger)
 
 
@@ -144,31 +149,34 @@ class LedgerInFile:
 
     private: Path
 
-    def known_beyond(self, source: Path) -> list[str]:
+    def known_beyond(self, backup: Backup) -> list[str]:
         """Return of which tables the ledger knows more than a backup's; ContentConflictError: it cannot be read."""
         path = self.private / LEDGER_FILE
         if not path.exists() or path.stat().st_size == 0:
             return []
         try:
             ledger_facts(path)
-            with ledger_as_it_is(path) as present, ledger_as_it_is(source) as backup:
-                return known_beyond(present, backup)
+            with ledger_as_it_is(path) as present, _ledger_of(backup) as other:
+                return known_beyond(present, other)
         except (IntegrityError, sqlite3.Error, sa.exc.SQLAlchemyError) as error:
             raise ContentConflictError(
                 f"{path} is there and cannot be read ({type(error).__name__}); restore with --replace to move it aside"
             ) from error
 
     @contextmanager
-    def replaced_by(self, source: Path, aside: Path) -> Iterator[tuple[Path, ...]]:
+    def replaced_by(self, backup: Backup, aside: Path, begin: Callable[[], None]) -> Iterator[tuple[Path, ...]]:
         """Move the file aside, with what SQLite has beside it; at the end put that of a backup in its place.
+
+        `begin` is called before anything changes.
 
         Yields:
             What was moved.
         """
         path = self.private / LEDGER_FILE
         there = [one for one in (path, *(path.with_name(LEDGER_FILE + end) for end in SIDECARS)) if one.exists()]
+        begin()
         yield move_aside(there, self.private, aside)
-        write_private(path, source.read_bytes())
+        write_private(path, backup.read(LEDGER_FILE))
 
 
 @dataclass(frozen=True)
@@ -178,14 +186,14 @@ class LedgerInDatabase:
     Attributes:
         address: of the database.
         private: the private folder of the home, where copies are made on the way.
-        heads: folder of the backup's heads; a ledger that begins with another one is another home's.
+        first_head: the backup's; a ledger that begins with another one is another home's. Release 0.1.0 kept none.
     """
 
     address: str = field(repr=False)
     private: Path
-    heads: Path
+    first_head: bytes | None = field(repr=False)
 
-    def known_beyond(self, source: Path) -> list[str]:
+    def known_beyond(self, backup: Backup) -> list[str]:
         """Return of which tables the ledger knows more than a backup's; asking makes nothing.
 
         Raises:
@@ -200,14 +208,16 @@ class LedgerInDatabase:
                 if revision_of(connection) is None:
                     return []
                 self._require_ours(connection)
-                with ledger_as_it_is(source) as backup:
-                    return known_beyond(connection, backup)
+                with _ledger_of(backup) as other:
+                    return known_beyond(connection, other)
         finally:
             engine.dispose()
 
     @contextmanager
-    def replaced_by(self, source: Path, aside: Path) -> Iterator[tuple[Path, ...]]:
+    def replaced_by(self, backup: Backup, aside: Path, begin: Callable[[], None]) -> Iterator[tuple[Path, ...]]:
         """Write the rows that are there aside as a file and put those of a backup in their place; commit at the end.
+
+        `begin` is called before a file changes.
 
         Yields:
             What was written aside.
@@ -224,7 +234,8 @@ class LedgerInDatabase:
                 before = folder / LEDGER_FILE
                 if holds_rows(connection):
                     write_ledger_file(connection, before)
-                _put_rows(source, connection, folder / "backup.sqlite")
+                _put_rows(backup, connection, folder / "backup.sqlite")
+                begin()
                 moved = move_aside([before] if before.exists() else [], folder, aside)
                 os.sync()  # before the database forgets them
                 yield moved
@@ -242,11 +253,8 @@ class LedgerInDatabase:
 
     def _require_ours(self, connection: sa.Connection) -> None:
         """Raise ContentConflictError where the first head differs from the backup's; release 0.1.0 kept none there."""
-        try:
-            first = FolderHeadStore(self.heads).get(0)
-        except NotFoundError:
-            return
-        if not sa.inspect(connection).has_table(log_heads.name):
+        first = self.first_head
+        if first is None or not sa.inspect(connection).has_table(log_heads.name):
             return
         body = connection.execute(sa.select(log_heads.c.body).where(log_heads.c.sequence == 0)).scalar()
         if body is not None and str(body).encode() != first:
@@ -276,9 +284,13 @@ def move_aside(paths: Sequence[Path], root: Path, aside: Path) -> tuple[Path, ..
     return moved
 
 
-def _put_rows(source: Path, connection: sa.Connection, copy: Path) -> None:
+def _ledger_of(backup: Backup) -> AbstractContextManager[sa.Connection]:
+    return ledger_as_it_is(backup.folder / LEDGER_FILE, is_copy=True)
+
+
+def _put_rows(backup: Backup, connection: sa.Connection, copy: Path) -> None:
     try:
-        with rows_of_file(source, copy) as rows:
+        with rows_of_file(backup.read(LEDGER_FILE), copy) as rows:
             replace_rows(rows, connection)
     except (ValueError, sa.exc.StatementError) as error:
         fault = getattr(error, "orig", error)
@@ -287,5 +299,5 @@ def _put_rows(source: Path, connection: sa.Connection, copy: Path) -> None:
             raise
         words = str(fault).partition("\n")[0]
         raise IntegrityError(
-            f"{source} holds what cannot be put into the database ({words}); use another backup"
+            f"{backup.folder / LEDGER_FILE} holds what cannot be put into the database ({words}); use another backup"
         ) from error

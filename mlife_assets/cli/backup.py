@@ -54,12 +54,16 @@ def create(
     objects = len(backup.lake)
     if as_json:
         facts = {"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)}
-        print_json({**facts, "lake_objects": objects})
+        print_json({**facts, "lake_objects": objects, "signed_by": backup.signed_by})
         return
     answer_console().print(
         f"{backup.folder}: {backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, {objects:,} "
         f"objects of the lake, {len(backup.files):,} files in all, as of {moment(backup.created_at)}; keep it as "
         "private as the ledger",
+        soft_wrap=True,
+    )
+    answer_console().print(
+        f"signed by {backup.signed_by}: keep this public key elsewhere; a home that is lost asks for it as --signed-by",
         soft_wrap=True,
     )
 
@@ -70,6 +74,19 @@ def restore(
     replaces: Annotated[
         bool,
         typer.Option("--replace", help="Also over a ledger that knows more, which is moved aside, not deleted."),
+    ] = False,
+    signed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--signed-by",
+            metavar="KEY",
+            help="The public key that `mlife backup create` printed.",
+            show_default="that of this home, where it still has one",
+        ),
+    ] = None,
+    unsigned: Annotated[
+        bool,
+        typer.Option("--unsigned", help="A backup without a signature, which nobody vouches for: of before 0.2.0."),
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -82,27 +99,39 @@ def restore(
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.backups import read_backup
-    from mlife_assets.components.platform.deployment_backup import put_back, require_intact_log
+    from mlife_assets.adapters.restoring import end_restore
+    from mlife_assets.components.platform.deployment_backup import (
+        put_back,
+        renew_lost_keys,
+        require_intact_log,
+        trusted_key,
+    )
     from mlife_assets.components.platform.resources import Platform
 
+    if unsigned and signed_by is not None:
+        raise typer.BadParameter("--unsigned takes a backup without a signature and --signed-by one with; say one")
     settings = settings_of(home)
+    platform = Platform(settings=settings, policies=settings.policies())
+    key = None if unsigned else trusted_key(platform, signed_by)
     with progress("reading the backup"):
-        backup = read_backup(source.absolute())
+        backup = read_backup(source.absolute(), signed_by=key)
     if not backup.lake:
         require_event_log(settings)
-    platform = Platform(settings=settings, policies=settings.policies())
     with progress("restoring"):
         restored = put_back(platform, backup, replaces=replaces)
     settings = settings_of(home)  # which world the home holds may be known only now
-    platform = open_platform(settings)
+    platform = open_platform(settings, despite_restore=True)
+    new_key = renew_lost_keys(platform, backup)
     require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
     result = _caught_up(platform) if backup.has_ledger else None
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
     is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())
     built_until = _rebuild(settings) if is_warehouse_old else None
+    end_restore(settings.private_folder)
     if as_json:
         facts: dict[str, Any] = {} if result is None else asdict(result)
         facts["moved_aside"] = [str(path) for path in restored.moved_aside]
+        facts["new_key"] = None if new_key is None else new_key.hex()
         facts |= {"filled": restored.filled, "has_ledger": restored.has_ledger, "features_until": built_until}
         print_json(facts)
         return
@@ -114,6 +143,9 @@ def restore(
     if backup.lake:
         lacked = f"lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now."
         console.print(f"The lake {lacked if restored.filled else 'has all objects of the backup.'}")
+    if new_key is not None:
+        words = "The keys that sign the log were lost, and no backup holds them: new ones sign from now on"
+        console.print(f"{words}. Keep the public key elsewhere: {new_key.hex()}", soft_wrap=True)
     if built_until is not None:
         console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
     if result is None:

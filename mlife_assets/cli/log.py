@@ -140,15 +140,30 @@ def adopt(
 
 
 @log_app.command("rotate-key")
-def rotate(reason: Reason, actor: Actor = OPERATOR, home: Home = None, as_json: AsJson = False) -> None:
-    """Introduce a new key for signing heads; the old key signs the new one.
+def rotate(
+    reason: Reason,
+    actor: Actor = OPERATOR,
+    is_lost: Annotated[
+        bool,
+        typer.Option("--lost", help="The present keys are lost; you vouch for what was written since the newest head."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Introduce new keys for signing heads and for the hashes of manifests; the old key signs the new ones.
+
+    Nothing can be added to the log under the old ones from then on.
 
     Exit codes: 0 done, 1 failed or nothing was signed yet.
     """
-    from mlife_assets.components.platform.sealing import rotate_key
+    from mlife_assets.components.platform.sealing import replace_lost_keys, rotate_key
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    _print_head(rotate_key(_open(home), actor=actor, reason=reason), as_json)
+    platform = _open(home)
+    head = (replace_lost_keys if is_lost else rotate_key)(platform, actor=actor, reason=reason)
+    if head is None:
+        raise InvalidInputError("no key of this home is lost; leave out --lost to rotate them")
+    _print_head(head, as_json)
 
 
 def _open(home: Path | None) -> ModelPlatform:

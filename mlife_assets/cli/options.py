@@ -112,8 +112,17 @@ def has_event_log(settings: HomeSettings) -> bool:
     return has_folder(settings.log_place, "events")
 
 
-def open_platform(settings: Settings) -> Platform:
-    """Return the platform of a home in which days ran. Raises NotFoundError when none did."""
+def open_platform(settings: Settings, *, despite_restore: bool = False) -> Platform:
+    """Return the platform of a home in which days ran.
+
+    Raises:
+        GateClosedError: a restore has not ended, and the caller does not say that it may look all the same.
+        NotFoundError: no day ran.
+    """
+    from mlife_assets.adapters.restoring import require_restored
+
+    if not despite_restore:
+        require_restored(settings.private_folder)
     require_event_log(settings)
     from mlife_assets.components.platform.resources import Platform
 

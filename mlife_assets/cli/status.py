@@ -52,7 +52,8 @@ def status(
 
     In the folder of another Dagster project: newest day, verdict, champion and alarms of each of its models.
 
-    Exit codes: 0 done, also when nothing has run yet; 1 failed, or --prometheus before anything has run, 2 wrong usage.
+    Exit codes: 0 done, also when nothing has run yet or a restore has not ended; 1 failed, or --prometheus before
+    anything has run, 2 wrong usage.
     """
     if for_prometheus:
         if as_json:
@@ -66,13 +67,17 @@ def status(
         else:
             print_standings(answer_console(), project.home, models)
         return
+    from mlife_assets.adapters.restoring import unfinished_restore
+
     settings = settings_of(home)
-    if not has_event_log(settings):
-        hint = HINTS[settings.deployment]
+    unfinished = unfinished_restore(settings.private_folder)
+    if unfinished is not None or not has_event_log(settings):
+        hint = unfinished or HINTS[settings.deployment]
         if as_json:
             print_json({"home": str(settings.home), "is_lived": False, "hint": hint})
         else:
-            answer_console().print(f"Nothing has run in {settings.home} yet: {hint}.", soft_wrap=True)
+            words = f"{settings.home} is not whole" if unfinished else f"Nothing has run in {settings.home} yet"
+            answer_console().print(f"{words}: {hint}.", soft_wrap=True)
         return
     platform = open_platform(settings)
 

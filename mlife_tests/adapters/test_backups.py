@@ -15,6 +15,7 @@ from mlife_assets.adapters.backups import Backup, create_backup, read_backup
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.adapters.ledger_file import ledger_facts
+from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import private_file, write_private
 from mlife_assets.adapters.restored_backups import RESTORED, Restored, restore_backup
@@ -29,6 +30,11 @@ from mlife_assets.core.errors import (
 from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+SIGNER = Ed25519Signer(b"s" * 32)
+
+
+def read(folder: Path) -> Backup:
+    return read_backup(folder, signed_by=SIGNER.public_key)
 
 
 def plan(ledger: SqlLedger, *users: str) -> None:
@@ -53,7 +59,7 @@ def private(tmp_path: Path) -> Path:
 @pytest.fixture
 def backup(private: Path, tmp_path: Path) -> Path:
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    create_backup(ledger, private, tmp_path / "backup", now=NOW)
+    create_backup(ledger, private, tmp_path / "backup", now=NOW, signer=SIGNER)
     ledger.close()
     return tmp_path / "backup"
 
@@ -64,7 +70,7 @@ def suppressed(path: Path) -> int:
 
 
 def test_a_backup_holds_everything_and_is_private(backup):
-    found = read_backup(backup)
+    found = read(backup)
     assert set(found.files) == {"ledger.sqlite", "keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
     assert (found.rows["sends"], found.rows["suppressions"], found.rows["send_transitions"]) == (2, 1, 2)
     assert found.created_at == NOW
@@ -78,14 +84,14 @@ def test_a_backup_is_whole_while_the_ledger_is_written(private, tmp_path):
     """What lies in the `-wal` only is in the backup, too."""
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
     plan(ledger, "d")
-    assert create_backup(ledger, private, tmp_path / "b", now=NOW).rows["sends"] == 3
+    assert create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER).rows["sends"] == 3
     ledger.close()
 
 
 def test_a_backup_needs_a_folder_of_its_own(private, backup):
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
     with pytest.raises(InvalidInputError, match="not empty"):
-        create_backup(ledger, private, backup, now=NOW)
+        create_backup(ledger, private, backup, now=NOW, signer=SIGNER)
     ledger.close()
 
 
@@ -95,7 +101,7 @@ def test_a_backup_that_was_made_without_its_ledger_leaves_the_present_one_alone(
     manifest = orjson.loads((backup / "manifest.json").read_bytes())
     kept = {name: sha256 for name, sha256 in manifest["files"].items() if name != "ledger.sqlite"}
     (backup / "manifest.json").write_bytes(orjson.dumps({"created_at": manifest["created_at"], "files": kept}))
-    made, target = read_backup(backup), tmp_path / "new"
+    made, target = read_backup(backup, signed_by=None), tmp_path / "new"
     assert (made.has_ledger, dict(made.rows)) == (False, {})
     write_private(target / "ledger.sqlite", b"not ours to touch")
     assert restore_backup(made, target) == Restored((), 0, has_ledger=False)
@@ -109,13 +115,14 @@ def test_a_backup_that_was_changed_or_cut_is_refused(backup, name):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(IntegrityError, match="another backup"):
-        read_backup(backup)
+        read(backup)
     path.unlink()
     with pytest.raises((IntegrityError, NotFoundError)):
-        read_backup(backup)
+        read(backup)
 
 
 def test_a_damaged_ledger_with_a_fitting_hash_is_refused(backup):
+    """Of a backup without a signature: the hash of a signed one cannot be made to fit."""
     from hashlib import sha256
 
     path = backup / "ledger.sqlite"
@@ -124,19 +131,20 @@ def test_a_damaged_ledger_with_a_fitting_hash_is_refused(backup):
     path.write_bytes(data)
     manifest = orjson.loads((backup / "manifest.json").read_bytes())
     manifest["files"]["ledger.sqlite"] = sha256(data).hexdigest()
+    del manifest["signed"]
     (backup / "manifest.json").write_bytes(orjson.dumps(manifest))
-    with pytest.raises(IntegrityError):
-        read_backup(backup)
+    with pytest.raises(IntegrityError, match=r"is no ledger|is damaged"):
+        read_backup(backup, signed_by=None)
 
 
 def test_no_backup_is_said(tmp_path):
     with pytest.raises(NotFoundError, match="mlife backup create"):
-        read_backup(tmp_path)
+        read(tmp_path)
 
 
 def test_restoring_into_an_empty_folder_brings_everything_back(backup, tmp_path):
     target = tmp_path / "new"
-    assert restore_backup(read_backup(backup), target) == Restored((), 0, has_ledger=True)
+    assert restore_backup(read(backup), target) == Restored((), 0, has_ledger=True)
     assert suppressed(target / "ledger.sqlite") == 1
     assert (target / "keys" / "numbers.key").read_bytes() == b"00\n"
     assert (target / "heads" / "00000000.json").exists()
@@ -147,7 +155,7 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, back
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
     plan(ledger, "d")
     ledger.close()
-    found = read_backup(backup)
+    found = read(backup)
     with pytest.raises(ContentConflictError, match=r"knows what the backup's does not \(send_transitions\)"):
         restore_backup(found, private)
     (moved,) = restore_backup(found, private, replaces=True).moved_aside
@@ -162,7 +170,7 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, back
 def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
     (private / "ledger.sqlite").unlink()
     (private / "ledger.sqlite-wal").write_bytes(b"stale")
-    moved = restore_backup(read_backup(backup), private).moved_aside
+    moved = restore_backup(read(backup), private).moved_aside
     assert [path.name for path in moved] == ["ledger.sqlite-wal"]
     assert not (private / "ledger.sqlite-wal").exists()
 
@@ -170,8 +178,8 @@ def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
 def test_an_unreadable_ledger_is_moved_aside_only_when_asked(private, backup):
     (private / "ledger.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(ContentConflictError, match="cannot be read"):
-        restore_backup(read_backup(backup), private)
-    assert len(restore_backup(read_backup(backup), private, replaces=True).moved_aside) == 1
+        restore_backup(read(backup), private)
+    assert len(restore_backup(read(backup), private, replaces=True).moved_aside) == 1
     assert suppressed(private / "ledger.sqlite") == 1
 
 
@@ -180,8 +188,8 @@ def test_another_key_is_not_exchanged_in_silence_and_newer_heads_stay(private, b
     (private / "keys" / "log_heads.pub").write_bytes(b"11\n33\n")
     write_private(private / "heads" / "00000001.json", b"{}")
     with pytest.raises(ContentConflictError, match=r"keys/numbers\.key"):
-        restore_backup(read_backup(backup), private)
-    restore_backup(read_backup(backup), private, replaces=True)
+        restore_backup(read(backup), private)
+    restore_backup(read(backup), private, replaces=True)
     assert (private / "keys" / "numbers.key").read_bytes() == b"00\n"
     assert (private / "keys" / "log_heads.pub").read_bytes() == b"11\n33\n"
     assert (private / "heads" / "00000001.json").exists()
@@ -216,6 +224,7 @@ def whole(private: Path, lake: ObstoreObjectStore, world: Path, tmp_path: Path) 
         private,
         tmp_path / "whole",
         now=NOW,
+        signer=SIGNER,
         home=world.parent,
         copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
     )
@@ -255,7 +264,7 @@ def test_a_restore_that_dies_while_the_lake_is_filled_has_said_that_the_home_was
 def test_a_whole_backup_that_was_changed_is_refused_by_the_name_of_the_file(whole, name):
     (whole.folder / name).write_bytes(b"x")
     with pytest.raises(IntegrityError, match=name):
-        read_backup(whole.folder)
+        read(whole.folder)
 
 
 def test_a_backup_that_lost_many_files_names_a_few(whole):
@@ -263,7 +272,7 @@ def test_a_backup_that_lost_many_files_names_a_few(whole):
         path = whole.folder / "lake" / name if name in whole.lake else whole.folder / name
         path.unlink() if path.is_file() else [one.unlink() for one in path.iterdir()]
     with pytest.raises(IntegrityError, match="and 2 more"):
-        read_backup(whole.folder)
+        read(whole.folder)
 
 
 def test_a_backup_that_was_cut_off_never_looks_whole(private, lake, tmp_path, monkeypatch):
@@ -275,18 +284,23 @@ def test_a_backup_that_was_cut_off_never_looks_whole(private, lake, tmp_path, mo
         raise Killed
 
     with pytest.raises(Killed):
-        create_backup(ledger, private, tmp_path / "first", now=NOW, copy_lake=dies)
+        create_backup(ledger, private, tmp_path / "first", now=NOW, signer=SIGNER, copy_lake=dies)
     monkeypatch.setattr(backups.os, "sync", lambda: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         create_backup(
-            ledger, private, tmp_path / "second", now=NOW, copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder)
+            ledger,
+            private,
+            tmp_path / "second",
+            now=NOW,
+            signer=SIGNER,
+            copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
         )
     for folder in (tmp_path / "first", tmp_path / "second"):
         assert (folder / "lake" / "tables" / "b").exists()
         with pytest.raises(NotFoundError, match="no whole backup"):
-            read_backup(folder)
+            read(folder)
         with pytest.raises(InvalidInputError, match="not empty"):
-            create_backup(ledger, private, folder, now=NOW)
+            create_backup(ledger, private, folder, now=NOW, signer=SIGNER)
     ledger.close()
 
 
@@ -298,10 +312,10 @@ def test_a_key_that_is_changed_meanwhile_makes_no_backup(private, tmp_path):
         return {}
 
     with pytest.raises(TransientError, match="try again"):
-        create_backup(ledger, private, tmp_path / "b", now=NOW, copy_lake=rotates)
+        create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER, copy_lake=rotates)
     ledger.close()
     with pytest.raises(NotFoundError):
-        read_backup(tmp_path / "b")
+        read(tmp_path / "b")
 
 
 def test_heads_are_copied_before_the_log_and_keys_after_it(private, tmp_path):
@@ -314,7 +328,7 @@ def test_heads_are_copied_before_the_log_and_keys_after_it(private, tmp_path):
         write_private(private / "keys" / "mail.key", b"33\n")
         return {}
 
-    made = create_backup(ledger, private, tmp_path / "b", now=NOW, copy_lake=goes_on)
+    made = create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER, copy_lake=goes_on)
     ledger.close()
     assert "heads/00000001.json" not in made.files
     assert "keys/mail.key" in made.files
@@ -344,7 +358,7 @@ def test_a_restored_home_is_of_the_deployment_that_it_was_of(private, tmp_path):
     said = b'{"deployment": "standalone", "first_day": "2025-01-15", "contacts": "c.csv"}'
     (tmp_path / "deployment.json").write_bytes(said)
     ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    made = create_backup(ledger, private, tmp_path / "backup", now=NOW, home=tmp_path)
+    made = create_backup(ledger, private, tmp_path / "backup", now=NOW, signer=SIGNER, home=tmp_path)
     ledger.close()
     home, other = tmp_path / "new", tmp_path / "other"
     restore_backup(made, home / "private", home=home)

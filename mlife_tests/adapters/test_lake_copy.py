@@ -173,14 +173,14 @@ def test_a_log_of_release_010_is_copied_whole(unpacked_0_1_0: Path, tmp_path):
 
 def filled(lake: ObstoreObjectStore, copied: dict[str, str], copy: Path) -> list[str]:
     missing = missing_in(lake, copied)
-    fill_up(lake, copy, copied, missing)
+    fill_up(lake, ObstoreObjectStore.local(copy).get, copied, missing)
     return missing
 
 
 def test_an_empty_lake_and_one_that_was_filled_in_part_are_filled_up(lake, copied, tmp_path):
     target = ObstoreObjectStore.local(tmp_path / "new")
     half = sorted(copied)[::2]
-    fill_up(target, tmp_path / "copy", copied, half)
+    fill_up(target, ObstoreObjectStore.local(tmp_path / "copy").get, copied, half)
     assert filled(target, copied, tmp_path / "copy") == sorted(copied.keys() - set(half))
     assert contents(target) == contents(lake)
     assert filled(target, copied, tmp_path / "copy") == []
@@ -221,7 +221,7 @@ def test_what_does_not_read_back_is_an_error(copied, tmp_path):
     with pytest.raises(IntegrityError, match="read back"):
         fill_up(
             ObstoreObjectStore.local(tmp_path / "new"),
-            tmp_path / "copy",
+            ObstoreObjectStore.local(tmp_path / "copy").get,
             copied | {"dashboard.html": "0"},
             list(copied),
         )

@@ -80,7 +80,7 @@ def test_a_copy_of_a_database_is_of_one_moment_whenever_somebody_writes(
 def test_rows_of_a_file_are_read_from_a_copy(ledger, tmp_path):
     copy_ledger(ledger, tmp_path / "copy" / "ledger.sqlite")
     before = (tmp_path / "copy" / "ledger.sqlite").read_bytes()
-    with rows_of_file(tmp_path / "copy" / "ledger.sqlite", tmp_path / "read" / "x.sqlite") as rows:
+    with rows_of_file((tmp_path / "copy" / "ledger.sqlite").read_bytes(), tmp_path / "read" / "x.sqlite") as rows:
         assert rows.exec_driver_sql("SELECT count(*) FROM suppressions").scalar() == 1
         assert (tmp_path / "read" / "x.sqlite").stat().st_mode & 0o777 == 0o600
         assert [path.name for path in (tmp_path / "copy").iterdir()] == ["ledger.sqlite"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +19,11 @@ import sqlalchemy as sa
 from mlife_assets.adapters import restored_backups
 from mlife_assets.adapters.backups import Backup, create_backup, read_backup
 from mlife_assets.adapters.ledger_file import ledger_facts
+from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
+from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import UNVERSIONED, versions
 from mlife_assets.adapters.send_ledger.schema import write
@@ -36,6 +38,13 @@ from mlife_assets.core.errors import (
 from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+SIGNER = Ed25519Signer(b"s" * 32)
+
+
+def read(folder: Path) -> Backup:
+    return read_backup(folder, signed_by=SIGNER.public_key)
+
+
 HEAD = b'{"head": 0}'
 RELEASES = Path(__file__).parent / "send_ledger" / "migrations" / "releases"
 FILE, DATABASE = "new/ledger.sqlite", "postgresql"
@@ -62,9 +71,11 @@ class Place:
             ledger.close()
 
     def restore(self, backup: Backup, **given: Any) -> Restored:
-        """Restore a backup while nobody has the ledger open."""
+        """Restore a backup while nobody has the ledger open, and say that this ended."""
         self.close()
-        return restore_backup(backup, self.private, database=self.database, **given)
+        restored = restore_backup(backup, self.private, database=self.database, **given)
+        end_restore(self.private)
+        return restored
 
     def files(self) -> dict[str, bytes]:
         """Return all files of the home but for the ledger's own."""
@@ -92,7 +103,7 @@ def back_up(tmp_path: Path) -> Callable[[SqlLedger], Backup]:
         write_private(old / "keys" / "numbers.key", b"00\n")
         write_private(old / "heads" / "00000000.json", HEAD)
         ledger.heads.put(0, HEAD, at=NOW)
-        backup = create_backup(ledger, old, tmp_path / name, now=NOW)
+        backup = create_backup(ledger, old, tmp_path / name, now=NOW, signer=SIGNER)
         ledger.close()
         return backup
 
@@ -166,11 +177,11 @@ def test_a_ledger_that_knows_no_more_is_moved_aside_whole_and_replaced(open_at, 
     (moved,) = place.restore(backup).moved_aside
     assert moved == place.private / "replaced-1" / "ledger.sqlite"
     assert moved.stat().st_mode & 0o777 == 0o600
-    assert contents(place.open()) == contents(open_at("backup/ledger.sqlite"))
     assert contents(open_at("new/replaced-1/ledger.sqlite")) == before
     assert not list(place.private.glob("restoring-*"))
     again = place.restore(backup)
     assert [path.parent.name for path in again.moved_aside] == ["replaced-2"], "safe to repeat"
+    assert contents(place.open()) == contents(open_at("backup/ledger.sqlite"))
 
 
 def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(backup, contents, place, tmp_path):
@@ -401,8 +412,10 @@ def test_a_damaged_ledger_is_found_before_anything_changes(in_database, backup, 
         for statement in change.split("; "):
             connection.exec_driver_sql(statement)
     engine.dispose()
+    digest = sha256((backup.folder / "ledger.sqlite").read_bytes()).hexdigest()
+    fitting = replace(backup, files={**backup.files, "ledger.sqlite": digest})
     with pytest.raises(IntegrityError, match=f"cannot be put into the database.*{words}.*use another backup"):
-        in_database.restore(backup)
+        in_database.restore(fitting)
     assert contents(in_database.open()) == before
     assert list(in_database.private.rglob("*")) == []
 
@@ -457,5 +470,5 @@ def test_a_backup_that_was_made_without_its_ledger_leaves_a_database_alone(in_da
 
 def test_a_file_that_a_home_had_before_its_database_stays(in_database, backup):
     write_private(in_database.private / "ledger.sqlite", b"the former ledger")
-    assert in_database.restore(read_backup(backup.folder)).moved_aside == ()
+    assert in_database.restore(read(backup.folder)).moved_aside == ()
     assert (in_database.private / "ledger.sqlite").read_bytes() == b"the former ledger"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -33,3 +35,16 @@ def open_home(
 def home(open_home: Callable[..., Any]) -> Any:
     """Return an empty home."""
     return open_home()
+
+
+@pytest.fixture(scope="session")
+def backed_up_home() -> ModuleType:
+    """Return the module `backed_up_home`."""
+    name = "mlife_backed_up_home"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "backed_up_home.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.backups import read_backup
+from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.core.errors import GateClosedError
 
@@ -23,7 +23,7 @@ NEXT = DAY + timedelta(days=1)
 def put_back_home(home: Any, tmp_path: Any) -> Any:
     """Return a home that was backed up after a day, texted people on the next, was lost and put back."""
     home.live()
-    back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
+    backup = back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
     home.live(NEXT)
     home.platform.ledger.close()
     shutil.rmtree(home.folder / "lake")
@@ -32,10 +32,11 @@ def put_back_home(home: Any, tmp_path: Any) -> Any:
     for path in home.ledger_files:
         path.unlink()
     home.reopen()
-    assert put_back(home.platform, read_backup(tmp_path / "backup")).filled > 0
+    assert put_back(home.platform, backup).filled > 0
     home.reopen()
     require_intact_log(home.platform)
     bring_forward(home.platform, now=home.platform.outcomes_time(DAY))
+    end_restore(home.private)
     return home
 
 

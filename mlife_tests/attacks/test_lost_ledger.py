@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.backups import create_backup, read_backup
-from mlife_assets.adapters.restored_backups import restore_backup
-from mlife_assets.components.platform.deployment_backup import bring_forward, require_intact_log
+from mlife_assets.adapters.restoring import end_restore
+from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import GateClosedError, IntegrityError, ProviderThrottledError
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
@@ -269,7 +268,7 @@ def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, t
 def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_path):
     home.live()
     stopped = home.platform.ledger.rows()[0].user_id
-    create_backup(home.platform.ledger, home.private, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
+    backup = back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY), has_lake=False)
     home.say(stopped, "STOP")
     home.live(NEXT)
     home.platform.ledger.pause(actor="me", reason="check", now=home.platform.outcomes_time(NEXT))
@@ -280,11 +279,12 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     assert REMEDY in home.refusal(NEXT)
 
     home.platform.ledger.close()
-    moved = restore_backup(read_backup(tmp_path / "backup"), home.private).moved_aside
+    moved = put_back(home.platform, backup).moved_aside
     assert moved[0].name == "ledger.sqlite"
     home.reopen()
     assert REMEDY in home.refusal(NEXT)
     result = caught_up(home)
+    end_restore(home.private)
     assert result.sends > 0
     assert (result.inbound > 0, result.switches, result.approvals) == (True, 1, 1)
     ledger = home.platform.ledger

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mlife_assets.adapters.backups import Backup, read_backup
+from mlife_assets.adapters.backups import Backup
+from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.rows import last_number
@@ -89,6 +90,7 @@ def restore(backup: Backup, home: Any, lived_world: ModuleType, **places: Any) -
     assert not bring_forward(restored.platform, now=operator_time(restored.platform)).is_new
     with restored.driver() as driver:
         assert rebuild_features(driver, restored.platform) == home.day(lived_world.DAYS)
+    end_restore(restored.settings.private_folder)
     return restored
 
 
@@ -115,12 +117,12 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
     world = (home.folder / WORLD_FILE).read_bytes()
-    back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
+    backup = back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
     destroy(home)
     places = {**(s3_settings if in_bucket else {}), **({"database": postgres_url} if in_database else {})}
     if in_database:
         monkeypatch.setenv("MLIFE_DATABASE", postgres_url)  # read by Dagster's storage
-    restored = restore(read_backup(tmp_path / "backup"), home, lived_world, **places)
+    restored = restore(backup, home, lived_world, **places)
     assert (home.folder / "lake").exists() != in_bucket
     assert (home.settings.private_folder / "ledger.sqlite").exists() != in_database
     assert (home.folder / WORLD_FILE).read_bytes() == world

@@ -49,7 +49,8 @@ class Chain:
 
     Args:
         store: where the log lies.
-        key: returns the key of the keyed hash of manifests; without, manifests carry none and none is looked at.
+        key: returns the key of the keyed hash of manifests, which may be rotated while the chain is open; without,
+            manifests carry none and none is looked at.
         pinned: returns up to where a signed head pins the chain, None when nothing was signed.
     """
 
@@ -166,6 +167,7 @@ class Chain:
                 f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "
                 "`mlife log verify` says what is missing"
             )
+        self._end, self._damaged = None, None
         if last >= 0:
             try:
                 self._end = self._read(last)
@@ -219,8 +221,15 @@ class Chain:
             )
         return manifest
 
+    def _follow_rotation(self) -> None:
+        """Open the chain anew where somebody rotated its key: a manifest under the old one is refused from then on."""
+        if self._key_of is not None and self._key_of() != self._key:
+            self._is_open = False
+            self._open()
+
     def _read_on(self) -> None:
         """Read what others added since, or wrote again; nothing may be skipped."""
+        self._follow_rotation()
         if self._damaged is not None and self._is_whole(self._damaged):
             self._damaged = None
         while self._damaged is None and self._store.exists(manifest_key(self._next)):
@@ -228,6 +237,7 @@ class Chain:
 
     def _add(self, entries: tuple[Entry, ...]) -> bool:
         """Write the next manifest; False when another writer was faster."""
+        self._follow_rotation()
         sequence = self._next
         anchors = last_of_hours(self._store) if sequence == 0 else ()
         previous = None if self._end is None else self._end.sha256

@@ -2,7 +2,7 @@
 
 from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records
-from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
+from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins, public_key
 from mlife_assets.adapters.log_heads.head import Head, Note
 from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
@@ -18,4 +18,5 @@ __all__ = [
     "Sealer",
     "audit",
     "newest_head",
+    "public_key",
 ]

@@ -24,7 +24,8 @@ from mlife_assets.adapters.log_heads.cross_checks import (
     position_findings,
     registry_findings,
 )
-from mlife_assets.adapters.log_heads.head import Head, read_head
+from mlife_assets.adapters.log_heads.head import Head, SignedHead, read_head
+from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.core.errors import IntegrityError, MlifeError
 from mlife_assets.core.head_ports import HeadPins, HeadStore
@@ -62,7 +63,7 @@ def audit(
     pins: HeadPins,
     records: Records,
     *,
-    key: bytes | None,
+    key_of: Callable[[Head | None], bytes | None],
     witnessed: Iterable[Link] = (),
 ) -> Audit:
     """Check the log in `store` against the heads in `heads` (the first is the outside one) and other records.
@@ -73,7 +74,7 @@ def audit(
         heads: where heads are kept.
         pins: the keys that may sign them.
         records: ledger, reports.
-        key: of the keyed hash of manifests.
+        key_of: returns the key of the keyed hash of manifests after a head.
         witnessed: manifests kept from earlier verifications.
     """
     signed, head_findings = _heads(heads, pins)
@@ -82,7 +83,7 @@ def audit(
     trusted = -1 if head is None else head.chain.sequence
     if head is not None:
         pinned.append(Link(manifest_key(trusted), head.chain.sha256))
-    bytes_checked = verify(store, witnessed=[*witnessed, *pinned], key=key, trusted_until=trusted)
+    bytes_checked = verify(store, witnessed=[*witnessed, *pinned], key=key_of(head), trusted_until=trusted)
     found = [*bytes_checked.findings, *head_findings]
     numbers = [n for n in map(parse_manifest_key, bytes_checked.hashes) if n is not None]
     if head is None and numbers and not head_findings:
@@ -133,7 +134,7 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
                 Finding("missing_head", stores[0].name, "a key is pinned and no head is there; restore the heads")
             )
         return [], findings
-    trusted = {key_id(key): key for key in keys[:1]}
+    present = keys[0] if keys else b""
     good: list[Head] = []
     before: str | None = None
     for sequence in range(numbers[-1] + 1):
@@ -145,7 +146,7 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
                     findings.append(Finding("missing_head", where, "is gone; the next run restores it from its copy"))
                 continue
             try:
-                read.append(read_head(sequence, store.get(sequence), trusted, where))
+                read.append(_read(sequence, store.get(sequence), present, keys, where))
             except IntegrityError as error:
                 findings.append(Finding("altered_head", where, str(error)))
         if not read:
@@ -160,7 +161,20 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
             findings.append(Finding("altered_head", f"{stores[0].name}/{sequence}", detail))
         before = one.sha256
         good.append(one.head)
+        present = next((key for key in keys if key_id(key) == one.key), present)
         if one.head.next_key is not None:
-            key = bytes.fromhex(one.head.next_key)
-            trusted = {key_id(key): key}
+            present = bytes.fromhex(one.head.next_key)
     return good, findings
+
+
+def _read(sequence: int, body: bytes, present: bytes, pinned: Sequence[bytes], where: str) -> SignedHead:
+    """Return a head that the present key signed, or, where it says that this one was lost, a key that was pinned later.
+
+    Raises:
+        IntegrityError: anything else.
+    """
+    later = pinned[pinned.index(present) + 1 :] if present in pinned else ()
+    one = read_head(sequence, body, {key_id(key): key for key in (present, *later)}, where)
+    if one.key != key_id(present) and (one.head.note is None or one.head.note.kind != KEYS_REPLACED):
+        raise IntegrityError(f"{where} is signed by a key that no head introduced; restore it from a copy")
+    return one

@@ -72,7 +72,7 @@ class KeyPins:
         if not self._path.exists():
             return []
         try:
-            return [_key(line) for line in self._path.read_text(encoding="ascii").splitlines()]
+            return [public_key(line) for line in self._path.read_text(encoding="ascii").splitlines()]
         except ValueError as error:
             raise IntegrityError(
                 f"{self._path.name} does not hold public keys in hex digits; restore it from a backup"
@@ -89,7 +89,8 @@ class KeyPins:
             write_private(self._path, "".join(f"{one.hex()}\n" for one in (*keys, key)).encode())
 
 
-def _key(line: str) -> bytes:
+def public_key(line: str) -> bytes:
+    """Return the public key in hex digits. Raises ValueError."""
     key = bytes.fromhex(line)
     if len(key) != PUBLIC_KEY_BYTES:
         raise ValueError(line)

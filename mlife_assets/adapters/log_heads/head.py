@@ -5,7 +5,8 @@ Belongs here: the record, its only bytes, reading it back under a key. Does not 
 
 Concept: a head names the newest manifest by number and hash, which pins the whole chain before it, and the manifests
 since the head before, so that a row is proven by file -> manifest -> head without any other. It carries the hash of the
-head before; a new key is introduced by a head that the old one signed.
+head before; a new key is introduced by a head that the old one signed, or, where the old one is lost, by one that says
+so and that a key signed which the home pinned itself.
 """
 
 from __future__ import annotations
@@ -36,11 +37,19 @@ History = Literal["none", "unsigned", "adopted"]
 
 @dataclass(frozen=True)
 class Note:
-    """Why a head was made, apart from days that ran: `kind` is `adopted` or `key_rotated`."""
+    """Why a head was made, apart from days that ran: `kind` is `adopted`, `key_rotated` or `keys_replaced`."""
 
     kind: str
     actor: str
     reason: str
+
+
+@dataclass(frozen=True)
+class ManifestKey:
+    """A key of the keyed hash of manifests: how many rotations came before it, and its hash."""
+
+    generation: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Head:
         history: whether the log of release 0.1.0 below it was adopted.
         note: why, apart from days that ran.
         next_key: public key, in hex digits, of whoever signs the next head; None when the key stays.
+        manifest_key: which every manifest after it carries; None before the first rotation.
     """
 
     sequence: int
@@ -70,6 +80,7 @@ class Head:
     history: History = "none"
     note: Note | None = None
     next_key: str | None = None
+    manifest_key: ManifestKey | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +137,10 @@ def _messages(content: Mapping[str, Any]) -> tuple[bytes, bytes]:
 
 
 def _content(head: Head) -> dict[str, Any]:
-    note = head.note
+    note, key = head.note, head.manifest_key
+    named = {} if key is None else {"manifest_key": {"generation": key.generation, "sha256": key.sha256}}
     return {
+        **named,
         "chain": {"sequence": head.chain.sequence, "sha256": head.chain.sha256},
         "day": head.day.isoformat(),
         "history": head.history,
@@ -143,7 +156,7 @@ def _content(head: Head) -> dict[str, Any]:
 
 
 def _head(raw: Mapping[str, Any]) -> Head:
-    note = raw["note"]
+    note, key = raw["note"], raw.get("manifest_key")
     return Head(
         sequence=raw["sequence"],
         day=date.fromisoformat(raw["day"]),
@@ -155,6 +168,7 @@ def _head(raw: Mapping[str, Any]) -> Head:
         history=raw["history"],
         note=None if note is None else Note(note["kind"], note["actor"], note["reason"]),
         next_key=raw["next_key"],
+        manifest_key=None if key is None else ManifestKey(int(key["generation"]), str(key["sha256"])),
     )
 
 

@@ -17,13 +17,13 @@ from datetime import date, datetime
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
-from mlife_assets.adapters.log_heads.head import Head, History, Note, SignedHead, read_head, sign_head
+from mlife_assets.adapters.log_heads.head import Head, History, ManifestKey, Note, SignedHead, read_head, sign_head
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 RACES_MAXIMUM = 100
-ADOPTED, KEY_ROTATED = "adopted", "key_rotated"
+ADOPTED, KEY_ROTATED, KEYS_REPLACED = "adopted", "key_rotated", "keys_replaced"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Sealer:
         ledger: Mapping[str, int],
         note: Note | None = None,
         next_key: bytes | None = None,
+        manifest_key: ManifestKey | None = None,
     ) -> Head | None:
         """Sign what `chain` holds; None when there is nothing new to sign.
 
@@ -61,6 +62,7 @@ class Sealer:
             ledger: how far the ledger's sequences have come.
             note: makes a head even if no manifest is new.
             next_key: whoever signs after this head.
+            manifest_key: which manifests after this head carry; None: as before it.
 
         Raises:
             IntegrityError: a manifest or the newest head is damaged, or somebody else wrote it.
@@ -77,7 +79,7 @@ class Sealer:
                 return None
             if not new and before is None:
                 raise InvalidInputError("the event log holds nothing to sign; run a day first")
-            signed = self._signed(before, new, ledger, note, next_key)
+            signed = self._signed(before, new, ledger, note, next_key, manifest_key)
             try:
                 self.stores[0].put(signed.head.sequence, signed.body, at=now)
             except ContentConflictError:
@@ -96,6 +98,7 @@ class Sealer:
         ledger: Mapping[str, int],
         note: Note | None,
         next_key: bytes | None,
+        manifest_key: ManifestKey | None,
     ) -> SignedHead:
         signer = self._signer()
         head = None if before is None else before.head
@@ -120,6 +123,7 @@ class Sealer:
                 history=_history(head, new, note),
                 note=note,
                 next_key=None if next_key is None else next_key.hex(),
+                manifest_key=manifest_key or (None if head is None else head.manifest_key),
             ),
             signer,
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.messages.delivery import (
     publish_rejection,
     quality_verdict,
@@ -169,8 +170,10 @@ def switch_sending(
 
     Raises:
         InvalidInputError: no such application.
-        GateClosedError: one application is resumed while everything is paused, so it would not be sent.
+        GateClosedError: one application is resumed while everything is paused, so it would not be sent; or a restore of
+            the home has not ended.
     """
+    require_restored(platform.settings.private_folder)
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     if application:
         application_named(platform.applications, application)

@@ -10,6 +10,7 @@ seen serving.
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
@@ -33,7 +34,9 @@ def roll_back(
 
     Raises:
         GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
+        GateClosedError: a restore of the home has not ended.
     """
+    require_restored(platform.settings.private_folder)
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     target = None if to is None else platform.registry.resolve(to)
     now, previous = operator_time(platform), platform.registry.champion()

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.events.late_labels import late_labels
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import (
@@ -46,8 +47,10 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     """Land each day's files; a range lands its days in order.
 
     Raises:
+        GateClosedError: a restore of the home has not ended.
         UpstreamMismatchError: the day before has not landed, since days run in order; or the last day is not due.
     """
+    require_restored(platform.settings.private_folder)
     covered = days_to_land(context)
     require_previous(platform.settings, platform.tables.report_days(INGEST_REPORT), covered[0])
     require_due(platform.deployment.times, covered[-1])

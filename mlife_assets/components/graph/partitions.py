@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.graph.ownership import OWNERS
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
@@ -82,9 +83,11 @@ def only_day(context: dg.AssetExecutionContext, platform: ModelPlatform) -> date
     """Return the one day of this run; decisions are taken for one day at a time.
 
     Raises:
+        GateClosedError: a restore of the home has not ended.
         InvalidInputError: the run covers a range of days.
         NotFoundError: the day has not landed yet.
     """
+    require_restored(platform.settings.private_folder)
     covered = days(context, platform)
     if len(covered) != 1:
         raise InvalidInputError(

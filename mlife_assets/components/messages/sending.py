@@ -17,6 +17,7 @@ from mlife_assets.adapters.employer_reviews import reviews_on
 from mlife_assets.adapters.inbound_mark import MARK_FILE
 from mlife_assets.adapters.ledger_cross_check import require_agreement
 from mlife_assets.adapters.log_heads import Sealer
+from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
@@ -49,7 +50,11 @@ def read_plan(platform: Platform, day: date) -> MessagePlan:
 
 
 def require_known_ledger(platform: Platform, day: date) -> None:
-    """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows."""
+    """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows.
+
+    GateClosedError: a restore of the home has not ended.
+    """
+    require_restored(platform.settings.private_folder)
     since = recent_since(day, platform.application.policy, platform.policies.contact)
     signed, mark = signed_positions(platform), platform.private_folder / MARK_FILE
     require_agreement(platform.ledger, platform.outbox, signed=signed, mark=mark, since=since, until=day)

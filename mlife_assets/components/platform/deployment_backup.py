@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from mlife_assets.adapters.backups import Backup, create_backup
 from mlife_assets.adapters.home_files import DEPLOYMENT
 from mlife_assets.adapters.lake_copy import copy_lake
+from mlife_assets.adapters.log_heads import public_key
 from mlife_assets.adapters.log_heads.cross_checks import LEDGER_KEY
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
 from mlife_assets.components.messages.sending import signed_positions
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log, seal
+from mlife_assets.components.platform.sealing import audit_log, head_signer_at_hand, replace_lost_keys, seal
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError
 from mlife_assets.recruiting.application import Channel
 
@@ -45,9 +46,36 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
         platform.settings.private_folder,
         to,
         now=now,
+        signer=head_signer_at_hand(platform),
         home=platform.settings.home,
         copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
     )
+
+
+def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
+    """Return the public key that a backup must be signed with: the one that is named, else this home's own.
+
+    What `private/` pins comes from nowhere else, so it counts. A key that was rotated may have leaked; a backup from
+    before is taken when somebody names it.
+
+    Raises:
+        InvalidInputError: what is named is no public key, or nothing is and the home lost its own.
+    """
+    if signed_by is not None:
+        try:
+            return public_key(signed_by)
+        except ValueError as error:
+            raise InvalidInputError(
+                "--signed-by is no public key of 64 hex digits; copy it from what `mlife backup create` printed"
+            ) from error
+    pinned = platform.head_pins.keys()
+    if not pinned and platform.settings.key_seed is None:
+        raise InvalidInputError(
+            f"{platform.settings.home} has no key to hold the backup against. Say --signed-by with the public key that "
+            "`mlife backup create` printed and you kept elsewhere, or --unsigned if a release before 0.2.0 was "
+            "finished made the backup"
+        )
+    return pinned[-1] if pinned else platform.head_signer(0).public_key
 
 
 def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> Restored:
@@ -71,6 +99,21 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
         lake=platform.lake if backup.lake else None,
         database=None if database is None else database.get_secret_value(),
     )
+
+
+def renew_lost_keys(platform: Platform, backup: Backup) -> bytes | None:
+    """Let new keys sign the log where those of the home are lost; its backup vouches for what was not signed yet.
+
+    Returns:
+        The public key from now on; None where no key is lost.
+
+    Raises:
+        GateClosedError: the lake holds more than heads and backup say.
+    """
+    vouched = {} if backup.signed_by is None else backup.lake
+    reason = "no backup holds the keys that sign the log"
+    head = replace_lost_keys(platform, actor="mlife backup restore", reason=reason, vouched=vouched)
+    return None if head is None else platform.head_pins.keys()[-1]
 
 
 def _require_home(platform: Platform) -> None:

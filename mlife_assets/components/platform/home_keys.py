@@ -4,18 +4,23 @@ Belongs here: the private ports that any platform needs. Does not belong here: t
 files are made private (`adapters.private_files`).
 
 Concept: whoever asks for a key has the whole folder narrowed first. Heads of the log are looked at without making
-anything: a home that is only read gets no folder.
+anything: a home that is only read gets no folder. Who has the key of manifests and may write to the lake can add one
+that the next honest head signs, so it is replaced together with the key of heads: a head names the one that every
+manifest after it carries, and before the first rotation it is the first.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlife_assets.adapters.keyring import Keyring, Keys
-from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, KeyPins
+from mlife_assets.adapters.log_heads import Ed25519Signer, FolderHeadStore, Head, KeyPins
+from mlife_assets.adapters.log_heads.head import ManifestKey
 from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.home_settings import HomeSettings
 
@@ -50,4 +55,40 @@ class HomeKeys:
 
     def head_signer(self, generation: int) -> HeadSigner:
         """Return who signs heads after so many rotations of the key."""
-        return Ed25519Signer(self.keyring.key(HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"))
+        return Ed25519Signer(self.keyring.key(head_key_name(generation)))
+
+
+def head_key_name(generation: int) -> str:
+    """Return the name of the key that signs heads after so many rotations."""
+    return HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"
+
+
+def new_manifest_key(keys: Keys, generation: int) -> ManifestKey:
+    """Return how heads name the key of manifests after so many rotations, which is made where it is not there."""
+    return ManifestKey(generation, _named(keys.key(f"{MANIFEST_KEY}_{generation}")))
+
+
+def has_manifest_key(keys: Keys, head: Head | None) -> bool:
+    """Return whether the key that manifests after a head carry is at hand; asking makes none."""
+    named = None if head is None else head.manifest_key
+    if named is None:
+        return keys.has(MANIFEST_KEY)
+    name = f"{MANIFEST_KEY}_{named.generation}"
+    return keys.has(name) and _named(keys.key(name)) == named.sha256
+
+
+def manifest_key(keys: Keys, head: Head | None) -> bytes:
+    """Return the key that manifests after a head carry. Raises IntegrityError where it is not at hand."""
+    if head is None or head.manifest_key is None:
+        return keys.key(MANIFEST_KEY)
+    name = f"{MANIFEST_KEY}_{head.manifest_key.generation}"
+    if not has_manifest_key(keys, head):
+        raise IntegrityError(
+            f"{name} is not the key that the newest head names; put the keys of this home back, or, if they are lost, "
+            "run `mlife log rotate-key --lost`"
+        )
+    return keys.key(name)
+
+
+def _named(key: bytes) -> str:
+    return hashlib.sha256(b"mlife key of manifests\n" + key).hexdigest()

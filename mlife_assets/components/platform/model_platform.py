@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
-from mlife_assets.adapters.log_heads import newest_head
+from mlife_assets.adapters.log_heads import Head, newest_head
 from mlife_assets.adapters.model_bundles import imported_folder
 from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
-from mlife_assets.components.platform.home_keys import MANIFEST_KEY, HomeKeys
+from mlife_assets.components.platform.home_keys import HomeKeys, manifest_key
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.head_ports import HeadStore
@@ -162,11 +162,23 @@ class ModelPlatform(HomeKeys, ABC):
     @shared_port
     def event_log(self) -> ParquetEventLog:
         """The source of truth."""
-        return ParquetEventLog(self.lake, key=lambda: self.keyring.key(MANIFEST_KEY), pinned=self._pinned_end)
+        known: dict[int, bytes] = {}
+
+        def key() -> bytes:  # asked before each manifest, so it looks for another only once one was rotated
+            pinned = len(self.head_pins.keys())
+            if pinned not in known:
+                known[pinned] = manifest_key(self.keyring, self._newest_head())
+            return known[pinned]
+
+        return ParquetEventLog(self.lake, key=key, pinned=self._pinned_end)
+
+    def _newest_head(self) -> Head | None:
+        newest = newest_head(self.pinned_heads(), self.head_pins)
+        return None if newest is None else newest.head
 
     def _pinned_end(self) -> ChainEnd | None:
-        newest = newest_head(self.pinned_heads(), self.head_pins)
-        return None if newest is None else newest.head.chain
+        newest = self._newest_head()
+        return None if newest is None else newest.chain
 
     @shared_port
     def tables(self) -> TableStore:

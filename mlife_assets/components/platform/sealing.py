@@ -9,12 +9,20 @@ the log is intact makes nothing: a ledger that is gone is a finding and not an e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from mlife_assets.adapters.event_log.manifests import Link
-from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit
-from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED
-from mlife_assets.components.platform.home_keys import MANIFEST_KEY
+from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
+from mlife_assets.adapters.event_log.manifests import Link, Manifest
+from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit, newest_head
+from mlife_assets.adapters.log_heads.head import ManifestKey
+from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, KEYS_REPLACED
+from mlife_assets.adapters.log_heads.signing import key_id
+from mlife_assets.components.platform.home_keys import (
+    has_manifest_key,
+    head_key_name,
+    manifest_key,
+    new_manifest_key,
+)
 from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
 from mlife_assets.core.head_ports import HeadSigner
@@ -23,16 +31,21 @@ from mlife_assets.core.ports import ObjectStore
 
 def seal(platform: ModelPlatform) -> Head | None:
     """Sign what was appended since the newest head; None when nothing was."""
-    return _seal(platform, note=None, next_key=None)
+    return _seal(platform)
 
 
 def present_signer(platform: ModelPlatform) -> HeadSigner:
     """Return who signs heads now. Raises InvalidInputError before the first, IntegrityError for another key."""
-    pinned = platform.head_pins.keys()
-    if not pinned:
+    if not platform.head_pins.keys():
         raise InvalidInputError("nothing was signed here yet, so nobody knows this home's key; run a day first")
-    signer = platform.head_signer(len(pinned) - 1)
-    if signer.public_key != pinned[-1]:
+    return head_signer_at_hand(platform)
+
+
+def head_signer_at_hand(platform: ModelPlatform) -> HeadSigner:
+    """Return who signs heads now, or will sign the first. Raises IntegrityError for another key than is pinned."""
+    pinned = platform.head_pins.keys()
+    signer = platform.head_signer(max(len(pinned) - 1, 0))
+    if pinned and signer.public_key != pinned[-1]:
         raise IntegrityError("the key at hand is not the one that is pinned to sign; restore the folder of keys")
     return signer
 
@@ -58,22 +71,79 @@ def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings:
             "restore it, or say --despite-findings to sign it as it is"
         )
     platform.event_log.chain.start()
-    head = _seal(platform, note=Note(ADOPTED, actor, reason), next_key=None)
+    head = _seal(platform, note=Note(ADOPTED, actor, reason))
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
 
 
 def rotate_key(platform: ModelPlatform, *, actor: str, reason: str) -> Head:
-    """Introduce the next signing key by a head that the present one signs."""
+    """Introduce the next keys of heads and of manifests by a head that the present key signs."""
     present = platform.head_pins.keys()
     if not present:
         raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
     following = platform.head_signer(len(present)).public_key
-    head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following)
+    key = new_manifest_key(platform.keyring, len(present))
+    head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
+
+
+def replace_lost_keys(
+    platform: ModelPlatform, *, actor: str, reason: str, vouched: Mapping[str, str] | None = None
+) -> Head | None:
+    """Let new keys sign from now on where those of a home are lost, as after a restore: no backup holds them.
+
+    Args:
+        platform: a home whose heads and public keys are there.
+        actor: who says so.
+        reason: why.
+        vouched: SHA-256 of the manifests, by key, that may have been written since the newest head: nobody can check
+            their keyed hash any more. None: `actor` vouches for whatever is there.
+
+    Returns:
+        The head that says so; None where no key is lost.
+
+    Raises:
+        GateClosedError: a manifest since the newest head is not vouched for.
+    """
+    pins = platform.head_pins
+    newest = newest_head(platform.pinned_heads(), pins)
+    if newest is None:
+        return None
+    generation = len(pins.keys()) - 1
+    is_introduced = key_id(pins.keys()[-1]) == newest.key
+    if is_introduced:
+        has_head_key = platform.keyring.has(head_key_name(generation))
+        if has_head_key and has_manifest_key(platform.keyring, newest.head):
+            return None
+        generation += 1
+        pins.pin(platform.head_signer(generation).public_key)
+    return _seal(
+        platform,
+        note=Note(KEYS_REPLACED, actor, reason),
+        manifest_key=new_manifest_key(platform.keyring, generation),
+        chain=_VouchedChain(platform.lake, newest.head.chain, vouched),
+    )
+
+
+class _VouchedChain(Chain):
+    """A chain whose keyed hashes cannot be checked, since their key is lost."""
+
+    def __init__(self, store: ObjectStore, pinned: ChainEnd, vouched: Mapping[str, str] | None) -> None:
+        super().__init__(store, pinned=lambda: pinned)
+        self._vouched = vouched
+
+    def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
+        found = super().since(sequence)
+        for link, _ in found:
+            if self._vouched is not None and self._vouched.get(link.key) != link.sha256:
+                raise GateClosedError(
+                    f"{link.key} was written after the newest signed head, and the key that says by whom is lost. Put "
+                    "the keys of this home back, or look at what is in it and vouch for it: mlife log rotate-key --lost"
+                )
+        return found
 
 
 def audit_log(platform: ModelPlatform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
@@ -91,7 +161,7 @@ def audit_log(platform: ModelPlatform, *, lake: ObjectStore | None = None, witne
         platform.pinned_heads(),
         platform.head_pins,
         records,
-        key=platform.keyring.key(MANIFEST_KEY),
+        key_of=lambda head: manifest_key(platform.keyring, head),
         witnessed=witnessed,
     )
 
@@ -102,12 +172,20 @@ def _is_adoption_cut_short(platform: ModelPlatform) -> bool:
     return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
 
 
-def _seal(platform: ModelPlatform, *, note: Note | None, next_key: bytes | None) -> Head | None:
+def _seal(
+    platform: ModelPlatform,
+    *,
+    note: Note | None = None,
+    next_key: bytes | None = None,
+    manifest_key: ManifestKey | None = None,
+    chain: Chain | None = None,
+) -> Head | None:
     sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
     return sealer.seal(
-        platform.event_log.chain,
+        chain or platform.event_log.chain,
         now=platform.sealing_time(platform.newest_landed_day() or platform.start_date),
         ledger=platform.ledger_positions(),
         note=note,
         next_key=next_key,
+        manifest_key=manifest_key,
     )

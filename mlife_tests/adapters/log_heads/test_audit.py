@@ -33,7 +33,7 @@ def ledger(sealed) -> SqlLedger:
 def check(sealed, ledger: SqlLedger) -> Callable[..., Audit]:
     def run(given: SqlLedger | None = ledger) -> Audit:
         records = Records(given, "console", TableStore(sealed.lake), "ingest")
-        return audit(sealed.lake, sealed.log, sealed.heads, sealed.pins, records, key=KEY)
+        return audit(sealed.lake, sealed.log, sealed.heads, sealed.pins, records, key_of=lambda _: KEY)
 
     return run
 

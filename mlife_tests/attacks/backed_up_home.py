@@ -1,0 +1,95 @@
+"""A small home with random keys, as real people have it, and backups of it that somebody else had in hand.
+
+A day landed, a text was sent, two people asked by post to be left alone; all is signed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from mlife_assets.adapters.send_ledger import Transition
+from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import seal
+from mlife_assets.core.ids import event_id
+from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.ports import LedgerRow
+from mlife_assets.settings import Settings
+
+DAY = date(2026, 6, 10)
+CAMPAIGN, USER = "job_of_the_day", "u1"
+NOW = run_time(DAY) + timedelta(hours=3)
+BY_POST = ("u8", "u9")
+MANIFEST = "manifest.json"
+
+
+def platform_of(home: Path, **stated: Any) -> Platform:
+    settings = Settings(home=home, environment="staging", **stated)
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def append(platform: Platform, event_type: str, row: dict[str, Any], writer: str) -> None:
+    full = {"event_id": event_id(event_type, *row.values()), "occurred_at": NOW, "observed_at": NOW, **row}
+    table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
+    platform.event_log.append(event_type, table, writer=writer)
+
+
+def live(home: Path, **stated: Any) -> Platform:
+    """Live the day in a folder; the platform is open."""
+    platform = platform_of(home, **stated)
+    platform.settings.remember_world()
+    at = day_start(DAY) - timedelta(minutes=30)
+    click = {"user_id": USER, "job_id": "j1", "source": "organic", "exposure_id": "x1"}
+    append(platform, "click", {**click, "occurred_at": at, "observed_at": at}, "landing")
+    report = {"types": [{"event_type": "click", "files": 1, "accepted": 1, "rejected": {}, "examples": []}]}
+    platform.tables.write_report(INGEST_REPORT, DAY, report)
+    text(platform, USER)
+    for user in BY_POST:
+        platform.ledger.suppress(user, now=NOW, reason="asked by post")
+    _ = (platform.number_key, platform.link_key)
+    seal(platform)
+    return platform
+
+
+def text(platform: Platform, user: str) -> None:
+    """Send somebody a text through the ledger and publish it."""
+    ledger, message = platform.ledger, message_id(user, CAMPAIGN, DAY)
+    ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, DAY, "Hello", "planned", 0, None, NOW)], now=NOW)
+    ledger.approve(CAMPAIGN, DAY, now=NOW)
+    ledger.lease(CAMPAIGN, DAY, worker="w", limit=9, now=NOW, until=NOW + timedelta(minutes=5))
+    rules: dict[str, Any] = {"policy": MessagingPolicy(), "contact": ContactPolicy()}
+    assert ledger.begin_submit(message, worker="w", now=NOW, day=DAY, **rules) is None
+    ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{user}")], now=NOW)
+    planned = {
+        "message_id": message, "user_id": user, "job_id": "j1", "campaign": CAMPAIGN, "as_of_date": DAY,
+        "prediction_id": "p", "slice": "exploit", "propensity": 0.9, "plan_id": "pln_1", "cohort": "active",
+        "body": "Hello", "segments": 1, "policy_version": "pol", "channel": "sms",
+        "items": [{"position": 1, "job_id": "j1", "prediction_id": "p"}],
+    }  # fmt: skip
+    append(platform, "message_planned", planned, "planner")
+    platform.outbox.publish()
+
+
+def manifest_of(backup: Path) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads((backup / MANIFEST).read_bytes())
+    return document
+
+
+def put_manifest(backup: Path, document: dict[str, Any]) -> None:
+    (backup / MANIFEST).write_bytes(orjson.dumps(document))
+
+
+def fit(backup: Path, document: dict[str, Any], name: str) -> None:
+    """Let a manifest say of a file what that holds now."""
+    data = (backup / name).read_bytes()
+    document["files"][name] = sha256(data).hexdigest()
+    document["sizes"][name] = len(data)

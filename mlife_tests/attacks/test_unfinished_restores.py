@@ -1,0 +1,168 @@
+"""Row 5 of the second attack: a restore that was killed is no restore, and nothing goes on as if it were one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from mlife_assets.adapters import restored_backups
+from mlife_assets.adapters.restoring import UNFINISHED, begin_restore, end_restore, unfinished_restore
+from mlife_assets.cli import app
+from mlife_assets.cli import backup as command
+from mlife_assets.components.acts.acts import switch_sending
+from mlife_assets.components.acts.rollback import roll_back
+from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.platform.deployment_backup import back_up
+from mlife_assets.core.errors import GateClosedError
+
+SCRIPT = Path(__file__).parent / "killed_restores.py"
+EVERY = 9
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+@pytest.fixture(autouse=True)
+def staging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
+
+
+@pytest.fixture
+def backup(backed_up_home: ModuleType, tmp_path: Path) -> tuple[Path, str]:
+    """Return a backup and the public key that signed it."""
+    platform = backed_up_home.live(tmp_path / "lived")
+    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    platform.ledger.close()
+    return tmp_path / "backup", str(made.signed_by)
+
+
+def mlife(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+
+
+def restoring(backup: tuple[Path, str], home: Path) -> Result:
+    return mlife("backup", "restore", "--from", backup[0], "--signed-by", backup[1], "--home", home)
+
+
+def refused(home: Path) -> str:
+    """Return what a day, an approval and a rollback are refused with, and the status says."""
+    for act in (["day"], ["plan", "approve", "--reason", "r"], ["models", "rollback", "--reason", "r"]):
+        result = mlife(*act, "--home", home)
+        assert result.exit_code in (1, 2), act
+        assert result.exit_code == 2 or "has not ended" in result.output.replace("\n", " "), result.output
+    told = mlife("status", "--home", home)
+    assert told.exit_code == 0
+    assert orjson.loads(mlife("status", "--home", home, "--json").stdout)["is_lived"] is False
+    return told.output.replace("\n", " ")
+
+
+def test_a_restore_that_died_while_it_built_features_stops_what_follows(backup, tmp_path, monkeypatch):
+    """As it was seen: lake, ledger and keys are there, and the warehouse knows one day."""
+
+    def dies(_: object) -> None:
+        raise Killed
+
+    home = tmp_path / "home"
+    monkeypatch.setattr(command, "_rebuild", dies)
+    with pytest.raises(Killed):
+        restoring(backup, home)
+    assert f"mlife backup restore --from {backup[0]}" in refused(home)
+    monkeypatch.setattr(command, "_rebuild", lambda _: None)
+    assert restoring(backup, home).exit_code == 0
+    assert "has not ended" not in mlife("status", "--home", home).output
+
+
+def test_a_restore_that_died_before_its_ledger_was_there_makes_none(backup, tmp_path, monkeypatch):
+    """Not in the issue's table: a look at the status made an empty ledger, and the next day texted everybody again."""
+    home = tmp_path / "home"
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(restored_backups, "put_home_files", dies)
+    with pytest.raises(Killed):
+        restoring(backup, home)
+    assert "has not ended" in refused(home)
+    assert [path.name for path in (home / "private").iterdir()] == [UNFINISHED]
+
+
+def test_a_restore_that_moved_the_ledger_aside_and_died_has_said_so(backup, tmp_path, monkeypatch):
+    """A day on an empty ledger would text people again."""
+    home, real = tmp_path / "lived", restored_backups.move_aside
+
+    def dies(*given: Any) -> Any:
+        real(*given)
+        raise Killed
+
+    monkeypatch.setattr(restored_backups, "move_aside", dies)
+    with pytest.raises(Killed):
+        restoring(backup, home)
+    assert not (home / "private" / "ledger.sqlite").exists()
+    assert "has not ended" in refused(home)
+
+
+def test_whatever_decides_sends_or_switches_in_a_run_asks_first(home):
+    begin_restore(home.private, Path("/mnt/backup"))
+    platform = home.platform
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: home.plan(),
+        lambda: home.send(),
+        lambda: home.evening(),
+        lambda: switch_sending(platform, pauses=True, actor="ann", reason="r"),
+        lambda: roll_back(platform, actor="ann", reason="r"),
+        lambda: only_day(None, platform),
+    )
+    for act in acts:
+        with pytest.raises(GateClosedError, match="a restore from /mnt/backup has not ended"):
+            act()
+    end_restore(home.private)
+    assert unfinished_restore(home.private) is None
+    home.live()
+
+
+def run_killed(backup: tuple[Path, str], folder: Path, step: int, **environment: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(backup[0]), str(folder), backup[1], str(step)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: list[dict[str, Any]] = orjson.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def require_whole(told: list[dict[str, Any]]) -> None:
+    for number, one in enumerate(told):
+        assert one["again"] == 0, (number, one)
+        assert one["is_untouched"] or one["is_said"] or one["code"] == 0, (number, one)
+        left = {"findings": [], "sends": 1, "suppressed": 2, "unfinished": None, "is_built": True}
+        assert one["left"] == left, (number, one)
+
+
+def test_a_restore_killed_at_some_writes_is_done_by_restoring_again(backup, tmp_path):
+    told = run_killed(backup, tmp_path / "killed", EVERY)
+    assert sum(one["code"] == -signal.SIGKILL for one in told) >= 3
+    require_whole(told)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("place", ["disk", "bucket"])
+def test_a_restore_killed_at_each_write_is_done_by_restoring_again(backup, s3_settings, tmp_path, place):
+    names = {"s3_endpoint": "MLIFE_S3_ENDPOINT", "lake": "MLIFE_LAKE"}
+    in_bucket = {names.get(name, f"MLIFE_{name.upper()}"): str(value) for name, value in s3_settings.items()}
+    told = run_killed(backup, tmp_path / "killed", 1, **(in_bucket if place == "bucket" else {}))
+    assert len(told) > 20
+    require_whole(told)
