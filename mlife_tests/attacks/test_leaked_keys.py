@@ -1,0 +1,126 @@
+"""Row 3 of the second attack: keys that leaked, rights on the lake, and what a rotation takes from who has both."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.log_heads.head import Note, read_head, sign_head
+from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
+from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.cli import app
+from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
+from mlife_assets.core.errors import IntegrityError
+
+NAME = "log_manifests"
+FORGED = {
+    "consent": ({"user_id": "u8", "channel": "sms", "is_granted": True, "source": "signup"}, "landing"),
+    "employer_reviewed": ({"employer_id": "evil", "verdict": "release", "actor": "ann", "reason": "ok"}, "reviewer"),
+}
+
+
+@pytest.fixture
+def home(backed_up_home: ModuleType, tmp_path: Path) -> Iterator[Any]:
+    """Return a platform, whose keys leaked."""
+    platform = backed_up_home.live(tmp_path / "home")
+    shutil.copytree(tmp_path / "home" / "private" / "keys", tmp_path / "leaked")
+    yield platform
+    platform.ledger.close()
+
+
+@pytest.fixture
+def forge(backed_up_home: ModuleType, tmp_path: Path) -> Callable[..., None]:
+    """Return what appends a forged event with the leaked key, chained and hashed as ours are."""
+    leaked = Keyring(tmp_path / "leaked")
+
+    def append(event_type: str) -> None:
+        log = ParquetEventLog(ObstoreObjectStore.local(tmp_path / "home" / "lake"), key=lambda: leaked.key(NAME))
+        row, writer = FORGED[event_type]
+        backed_up_home.append(SimpleNamespace(event_log=log), event_type, row, writer)
+
+    return append
+
+
+def findings(platform: Any) -> set[str]:
+    return {finding.kind for finding in audit_log(platform).verification.findings}
+
+
+@pytest.mark.parametrize("event_type", FORGED)
+def test_after_a_rotation_nothing_is_added_under_the_old_keys(home, forge, backed_up_home, tmp_path, event_type):
+    head = rotate_key(home, actor="ann", reason="they leaked")
+    assert head.manifest_key is not None
+    forge(event_type)
+    later = backed_up_home.platform_of(tmp_path / "home")
+    with pytest.raises(IntegrityError, match="without the key of this home"):
+        seal(later)
+    with pytest.raises(IntegrityError, match="without the key of this home"):
+        backed_up_home.append(later, "click", {"user_id": "u", "job_id": "j", "source": "o", "exposure_id": "x"}, "w")
+    assert findings(later) == {"foreign_manifest"}
+    later.ledger.close()
+
+
+def test_a_process_that_was_open_goes_on_under_the_new_key(home, backed_up_home, tmp_path):
+    """Not in the issue's table: it would add a manifest under the old key, which looks like the thief's."""
+    row = {"user_id": "u3", "job_id": "j", "source": "organic", "exposure_id": "x"}
+    running, idle = (backed_up_home.platform_of(tmp_path / "home") for _ in range(2))
+    backed_up_home.append(running, "click", row, "w")
+    idle.event_log.chain.open()
+    seal(home)
+    for number in range(2):
+        rotate_key(home, actor="ann", reason="yearly")
+        backed_up_home.append(running, "click", row | {"exposure_id": f"y{number}"}, "w")
+        assert seal(running) is not None
+        assert seal(idle) is None
+        assert findings(home) == set()
+    names = sorted(path.name for path in (tmp_path / "home" / "private" / "keys").glob("log_*.key"))
+    assert names == [f"log_{name}{end}.key" for name in ("heads", "manifests") for end in ("", "_1", "_2")]
+    for platform in (running, idle):
+        platform.ledger.close()
+
+
+def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(home, tmp_path):
+    """Not in the issue's table: the thief also wrote into a place of heads."""
+    rotated = rotate_key(home, actor="ann", reason="they leaked")
+    thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
+    body = home.head_store.get(rotated.sequence)
+    honest = read_head(rotated.sequence, body, home.head_pins.by_id(), "head")
+    for note in (None, Note(KEYS_REPLACED, "ann", "r")):
+        forged = replace(
+            honest.head,
+            sequence=rotated.sequence + 1,
+            previous=honest.sha256,
+            manifests=(),
+            rows={},
+            next_key=None,
+            note=note,
+        )
+        home.head_store.put(forged.sequence, sign_head(forged, thief).body, at=None, replaces=True)
+        assert "altered_head" in findings(home)
+
+
+def test_the_command_replaces_both_and_keys_that_are_not_lost_are_not_replaced(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
+
+    def mlife(*arguments: str) -> Any:
+        return CliRunner().invoke(app, [*arguments, "--reason", "r", "--home", str(tmp_path / "home")])
+
+    assert "no key of this home is lost" in mlife("log", "rotate-key", "--lost").output
+    assert orjson.loads(mlife("log", "rotate-key", "--json").stdout)["sequence"] == 1
+    for name in ("log_heads_1.key", "log_manifests_1.key"):
+        assert (tmp_path / "home" / "private" / "keys" / name).exists()
+    (tmp_path / "home" / "private" / "keys" / "log_manifests_1.key").unlink()
+    verified = CliRunner().invoke(app, ["log", "verify", "--home", str(tmp_path / "home")])
+    assert (verified.exit_code, "rotate-key --lost" in verified.output) == (1, True)
+    assert mlife("log", "rotate-key", "--lost").exit_code == 0
+    assert CliRunner().invoke(app, ["log", "verify", "--home", str(tmp_path / "home")]).exit_code == 0
