@@ -44,10 +44,10 @@ def forge(backed_up_home: ModuleType, tmp_path: Path) -> Callable[..., None]:
     """Return what appends a forged event with the leaked key, chained and hashed as ours are."""
     leaked = Keyring(tmp_path / "leaked")
 
-    def append(event_type: str) -> None:
+    def append(event_type: str, writer: str = "") -> None:
         log = ParquetEventLog(ObstoreObjectStore.local(tmp_path / "home" / "lake"), key=lambda: leaked.key(NAME))
-        row, writer = FORGED[event_type]
-        backed_up_home.append(SimpleNamespace(event_log=log), event_type, row, writer)
+        row, author = FORGED[event_type]
+        backed_up_home.append(SimpleNamespace(event_log=log), event_type, row, writer or author)
 
     return append
 
@@ -70,6 +70,13 @@ def test_after_a_rotation_nothing_is_added_under_the_old_keys(home, forge, backe
     later.ledger.close()
 
 
+def test_a_consent_that_the_ledger_never_heard_of_is_found_although_a_head_signed_it(home, forge):
+    """Before anybody rotated: it looks like a START that somebody replied."""
+    forge("consent", writer="ledger")
+    assert seal(home) is not None, "nothing tells it from ours"
+    assert findings(home) == {"ledger_mismatch"}
+
+
 def test_a_process_that_was_open_goes_on_under_the_new_key(home, backed_up_home, tmp_path):
     """Not in the issue's table: it would add a manifest under the old key, which looks like the thief's."""
     row = {"user_id": "u3", "job_id": "j", "source": "organic", "exposure_id": "x"}
@@ -80,6 +87,7 @@ def test_a_process_that_was_open_goes_on_under_the_new_key(home, backed_up_home,
     for number in range(2):
         rotate_key(home, actor="ann", reason="yearly")
         backed_up_home.append(running, "click", row | {"exposure_id": f"y{number}"}, "w")
+        assert findings(home) == set(), "by the key that everybody else knows"
         assert seal(running) is not None
         assert seal(idle) is None
         assert findings(home) == set()

@@ -53,7 +53,7 @@ def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: M
     from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 
     recorded = _recorded(ledger, providers) if ledger is not None else {}
-    for event_type in ("message_submitted", "message_status", "inbound_message", *SWITCHES):
+    for event_type in ("message_submitted", "message_status", "inbound_message", "consent", *SWITCHES):
         events = recorded.get(event_type)
         name = "occurred_at" if event_type in SWITCHES else "event_id"  # a caught-up ledger counts switches anew
         expected = set() if events is None else set(events[name].to_pylist())

@@ -1,6 +1,7 @@
 from datetime import UTC, date, datetime, time
 from functools import partial
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,7 @@ RANGE = ["2026-04-29", "2026-04-30", "2026-05-01", "2026-05-02"]
 
 
 def landed_until(day: date) -> Any:
-    settings = SimpleNamespace(first_lived_date=date(2026, 6, 2))
+    settings = SimpleNamespace(first_lived_date=date(2026, 6, 2), private_folder=Path("none"))
     platform = SimpleNamespace(settings=settings, newest_landed_day=lambda: max(FIRST, day))
     platform.require_landed = partial(require_landed, settings, max(FIRST, day))
     return platform
