@@ -65,7 +65,7 @@ class Backup:
         folder: where it is.
         created_at: when it was made.
         files: name -> SHA-256.
-        rows: table of the ledger -> rows; empty where the ledger is not in it.
+        rows: table of the ledger -> rows.
         signed_by: the public key that it was checked with, in hex digits; None of one without a signature.
     """
 
@@ -83,11 +83,6 @@ class Backup:
         if hashlib.sha256(data).hexdigest() != self.files[name]:
             raise IntegrityError(f"{name} in {self.folder} is not what was backed up; use another backup")
         return data
-
-    @property
-    def has_ledger(self) -> bool:
-        """Return whether the ledger is in it; releases before 0.2.0 was finished left out one on PostgreSQL."""
-        return LEDGER_FILE in self.files
 
     @property
     def lake(self) -> dict[str, str]:
@@ -150,22 +145,18 @@ def create_backup(
 def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
     """Return a backup after reading every byte of it.
 
-    Args:
-        folder: where it is.
-        signed_by: the public key that it must be signed with; None takes one without a signature, of which nobody can
-            say who wrote it.
+    `signed_by` is the public key that it must be signed with; None takes one without a signature alone.
 
     Raises:
         NotFoundError: the folder holds none, or one that was cut off.
         InvalidInputError: it is signed and no key was given, or the other way round.
-        IntegrityError: somebody else signed it, it names a file that no backup has, a file is missing, was changed or
-            is a link, or the ledger is none of a schema that this release knows.
+        IntegrityError: somebody else signed it, or a name, file or ledger in it is not as it must be.
     """
     content, created_at = _manifest(folder, signed_by)
     files, sizes = content["files"], content.get("sizes", {})
     for name in files:
         _require_known(name, folder)
-    if LEDGER_FILE not in files and (signed_by is not None or not files):
+    if LEDGER_FILE not in files:
         raise IntegrityError(f"{folder} names no {LEDGER_FILE}, so it is no whole backup; use another backup")
     wrong = [name for name, sha256 in sorted(files.items()) if not _is_whole(folder, name, sha256, sizes.get(name))]
     if wrong:
@@ -173,13 +164,10 @@ def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
         raise IntegrityError(
             f"{', '.join(wrong[:NAMED_MAXIMUM])}{more} in {folder} is not what was backed up; use another backup"
         )
-    rows: Mapping[str, int] = {}
-    if LEDGER_FILE in files:
-        facts = asdict(ledger_facts(folder / LEDGER_FILE, is_copy=True))
-        if other := [name for name, value in facts.items() if content.get(name, value) != value]:
-            raise IntegrityError(f"{LEDGER_FILE} in {folder} has other {', '.join(other)} than its {MANIFEST} says")
-        rows = facts["rows"]
-    return Backup(folder, created_at, files, rows, None if signed_by is None else signed_by.hex())
+    facts = asdict(ledger_facts(folder / LEDGER_FILE, is_copy=True))
+    if other := [name for name, value in facts.items() if content.get(name, value) != value]:
+        raise IntegrityError(f"{LEDGER_FILE} in {folder} has other {', '.join(other)} than its {MANIFEST} says")
+    return Backup(folder, created_at, files, facts["rows"], None if signed_by is None else signed_by.hex())
 
 
 def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], datetime]:
@@ -231,25 +219,21 @@ def _signed(content: Mapping[str, Any]) -> bytes:
 
 def _require_known(name: str, folder: Path) -> None:
     """Raise IntegrityError unless a backup may hold a file of this name."""
-    key = name.removeprefix(f"{LAKE}/")
+    if name in _ALONE or _IN_FOLDERS.fullmatch(name):
+        return
     with suppress(InvalidInputError):
-        if name in _ALONE or _IN_FOLDERS.fullmatch(name):
-            return
-        require_plain(key)
-        if key != name:
+        require_plain(name)
+        if name.startswith(f"{LAKE}/"):
             return
     raise IntegrityError(f"{folder / MANIFEST} names {quoted(name)}, which no backup holds; use another backup")
 
 
 def _opened(folder: Path, name: str) -> BufferedReader:
     """Open a plain file below a folder. Raises FileNotFoundError, and IntegrityError for anything else or a link."""
-    path = folder
-    for part in PurePosixPath(name).parts:
-        path /= part
-        if path.is_symlink():
-            raise IntegrityError(f"{path} is a link, which no backup holds; use another backup")
-    if path.exists() and not path.is_file():
-        raise IntegrityError(f"{path} is no plain file; use another backup")
+    path = folder / name
+    above = [folder / one for one in PurePosixPath(name).parents if one.name]
+    if any(one.is_symlink() for one in (path, *above)) or (path.exists() and not path.is_file()):
+        raise IntegrityError(f"{path} is a link, or no plain file, which no backup holds; use another backup")
     try:
         return path.open("rb")
     except NotADirectoryError as error:

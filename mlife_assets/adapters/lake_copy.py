@@ -100,13 +100,7 @@ def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
 def fill_up(
     lake: ObjectStore, read: Callable[[str], bytes], files: Mapping[str, str], missing: Collection[str]
 ) -> None:
-    """Put the missing objects of a copy into a lake and read each back; safe to repeat.
-
-    Args:
-        lake: that is filled up.
-        read: returns an object of the copy.
-        files: key -> SHA-256 of the copy's objects.
-        missing: what the lake lacks.
+    """Put the missing objects of a copy, which `read` returns, into a lake and read each back; safe to repeat.
 
     Raises:
         IntegrityError: something does not read back as it was.

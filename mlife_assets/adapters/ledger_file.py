@@ -63,12 +63,7 @@ def write_ledger_file(source: sa.Connection, to: Path) -> None:
 
 @contextmanager
 def rows_of_file(data: bytes, copy: Path) -> Iterator[sa.Connection]:
-    """Open a copy of a ledger file, of any released schema, that is moved on to this release's.
-
-    Args:
-        data: what is in the file.
-        copy: where the copy is made.
-    """
+    """Write a ledger file of any released schema to `copy`, move that on to this release's and open it."""
     write_private(copy, data)
     ledger = SqlLedger(f"sqlite:///{copy}", survives_power_cut=False)
     try:
@@ -82,9 +77,7 @@ def rows_of_file(data: bytes, copy: Path) -> Iterator[sa.Connection]:
 def ledger_as_it_is(path: Path, *, is_copy: bool = False) -> Iterator[sa.Connection]:
     """Open a ledger file of any released schema to look into it.
 
-    Args:
-        path: the file.
-        is_copy: it is whole by itself, and SQLite must not play a log or journal into it that lies beside it.
+    One that `is_copy` is whole by itself: SQLite must not play a log or journal into it that lies beside it.
     """
     engine = sa.create_engine("sqlite://", creator=lambda: _connect(path, is_copy=is_copy), poolclass=sa.NullPool)
     try:

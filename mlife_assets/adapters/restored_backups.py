@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Restored:
     Attributes:
         moved_aside: what was replaced.
         filled: how many objects the lake lacked.
-        has_ledger: whether the ledger is the backup's now; False where it holds none, or the present one knows more.
+        has_ledger: whether the ledger is the backup's now; False where the present one knows more.
     """
 
     moved_aside: tuple[Path, ...]
@@ -98,12 +98,10 @@ def restore_backup(
     first_head = f"{HEADS}/{0:08d}.json"
     first = backup.read(first_head) if first_head in backup.files else None
     place = LedgerInFile(private) if database is None else LedgerInDatabase(database, private, first)
-    more = place.known_beyond(backup) if backup.has_ledger and not replaces else []
-    puts_ledger = backup.has_ledger and not more
+    more = [] if replaces else place.known_beyond(backup)
     # Heads and public keys that are there are newer, and stay.
     lost = [name for name in backup.files if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists()]
-    is_begun = unfinished_restore(private) is not None
-    if backup.has_ledger and not puts_ledger and lake is None and not lost and not is_begun:
+    if more and lake is None and not lost and unfinished_restore(private) is None:
         raise ContentConflictError(
             f"the present ledger knows what the backup's does not ({', '.join(more)}); keep it, or restore with "
             "--replace to move it aside"
@@ -124,13 +122,9 @@ def restore_backup(
     require_same_world(home, backup.files, backup.read)
     missing = [] if lake is None else missing_in(lake, backup.lake)
     aside = next_aside(private)
-
-    def begin() -> None:
-        begin_restore(private, backup.folder)
-
-    replacing = place.replaced_by(backup, aside, begin) if puts_ledger else nullcontext(())
+    replacing: AbstractContextManager[list[Path]] = nullcontext([]) if more else place.replaced_by(backup, aside)
     with replacing as moved:
-        begin()
+        begin_restore(private, backup.folder)
         put_home_files(home, backup.files, backup.read)  # first: a home that holds keys says whose it is
         moved += move_aside([private / name for name in different_keys], private, aside)
         if missing:
@@ -140,7 +134,7 @@ def restore_backup(
             write_private(private / name, backup.read(name))
     if lake is not None:
         fill_up(lake, lambda key: backup.read(f"{LAKE}/{key}"), backup.lake, missing)
-    return Restored(moved, len(missing), puts_ledger)
+    return Restored(tuple(moved), len(missing), not more)
 
 
 @dataclass(frozen=True)
@@ -164,18 +158,17 @@ class LedgerInFile:
             ) from error
 
     @contextmanager
-    def replaced_by(self, backup: Backup, aside: Path, begin: Callable[[], None]) -> Iterator[tuple[Path, ...]]:
-        """Move the file aside, with what SQLite has beside it; at the end put that of a backup in its place.
-
-        `begin` is called before anything changes.
+    def replaced_by(self, backup: Backup, aside: Path) -> Iterator[list[Path]]:
+        """At the end move the file aside, with what SQLite has beside it, and put that of a backup in its place.
 
         Yields:
-            What was moved.
+            What was moved, which grows at the end.
         """
         path = self.private / LEDGER_FILE
         there = [one for one in (path, *(path.with_name(LEDGER_FILE + end) for end in SIDECARS)) if one.exists()]
-        begin()
-        yield move_aside(there, self.private, aside)
+        moved: list[Path] = []
+        yield moved
+        moved += move_aside(there, self.private, aside)
         write_private(path, backup.read(LEDGER_FILE))
 
 
@@ -214,10 +207,8 @@ class LedgerInDatabase:
             engine.dispose()
 
     @contextmanager
-    def replaced_by(self, backup: Backup, aside: Path, begin: Callable[[], None]) -> Iterator[tuple[Path, ...]]:
+    def replaced_by(self, backup: Backup, aside: Path) -> Iterator[list[Path]]:
         """Write the rows that are there aside as a file and put those of a backup in their place; commit at the end.
-
-        `begin` is called before a file changes.
 
         Yields:
             What was written aside.
@@ -235,8 +226,7 @@ class LedgerInDatabase:
                 if holds_rows(connection):
                     write_ledger_file(connection, before)
                 _put_rows(backup, connection, folder / "backup.sqlite")
-                begin()
-                moved = move_aside([before] if before.exists() else [], folder, aside)
+                moved = list(move_aside([before] if before.exists() else [], folder, aside))
                 os.sync()  # before the database forgets them
                 yield moved
         finally:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -62,10 +62,8 @@ def create(
         "private as the ledger",
         soft_wrap=True,
     )
-    answer_console().print(
-        f"signed by {backup.signed_by}: keep this public key elsewhere; a home that is lost asks for it as --signed-by",
-        soft_wrap=True,
-    )
+    words = "keep this public key elsewhere; a home that is lost asks for it as --signed-by"
+    answer_console().print(f"signed by {backup.signed_by}: {words}", soft_wrap=True)
 
 
 @backup_app.command()
@@ -78,10 +76,7 @@ def restore(
     signed_by: Annotated[
         str | None,
         typer.Option(
-            "--signed-by",
-            metavar="KEY",
-            help="The public key that `mlife backup create` printed.",
-            show_default="that of this home, where it still has one",
+            "--signed-by", metavar="KEY", help="As `mlife backup create` printed; by default this home's own."
         ),
     ] = None,
     unsigned: Annotated[
@@ -123,36 +118,30 @@ def restore(
     platform = open_platform(settings, despite_restore=True)
     new_key = renew_lost_keys(platform, backup)
     require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
-    result = _caught_up(platform) if backup.has_ledger else None
+    result = _caught_up(platform)
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
     is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())
     built_until = _rebuild(settings) if is_warehouse_old else None
     end_restore(settings.private_folder)
     if as_json:
-        facts: dict[str, Any] = {} if result is None else asdict(result)
-        facts["moved_aside"] = [str(path) for path in restored.moved_aside]
-        facts["new_key"] = None if new_key is None else new_key.hex()
-        facts |= {"filled": restored.filled, "has_ledger": restored.has_ledger, "features_until": built_until}
-        print_json(facts)
+        facts = {**asdict(result), "filled": restored.filled, "has_ledger": restored.has_ledger, "new_key": new_key}
+        moved = [str(path) for path in restored.moved_aside]
+        print_json({**facts, "features_until": built_until, "moved_aside": moved})
         return
     console = answer_console()
     for path in restored.moved_aside:
         console.print(f"moved aside: {path}", soft_wrap=True)
-    if backup.has_ledger and not restored.has_ledger:
+    if not restored.has_ledger:
         console.print("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
     if backup.lake:
         lacked = f"lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now."
         console.print(f"The lake {lacked if restored.filled else 'has all objects of the backup.'}")
     if new_key is not None:
         words = "The keys that sign the log were lost, and no backup holds them: new ones sign from now on"
-        console.print(f"{words}. Keep the public key elsewhere: {new_key.hex()}", soft_wrap=True)
+        console.print(f"{words}. Keep the public key elsewhere: {new_key}", soft_wrap=True)
     if built_until is not None:
         console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
-    if result is None:
-        words = "The log is intact. This backup was made without its ledger; restore that from the dump of its database"
-        console.print(f"{words}, then run `mlife backup catch-up`.", soft_wrap=True)
-    else:
-        _print(result)
+    _print(result)
 
 
 @backup_app.command("catch-up")

@@ -116,7 +116,7 @@ def open_platform(settings: Settings, *, despite_restore: bool = False) -> Platf
     """Return the platform of a home in which days ran.
 
     Raises:
-        GateClosedError: a restore has not ended, and the caller does not say that it may look all the same.
+        GateClosedError: a restore has not ended.
         NotFoundError: no day ran.
     """
     from mlife_assets.adapters.restoring import require_restored

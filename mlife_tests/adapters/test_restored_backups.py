@@ -457,17 +457,6 @@ def test_a_ledger_of_a_newer_release_is_refused_and_once_it_is_renamed_the_backu
     assert contents(in_database.open()) == contents(open_at("backup/ledger.sqlite"))
 
 
-def test_a_backup_that_was_made_without_its_ledger_leaves_a_database_alone(in_database, backup):
-    """Before 0.2.0 was finished a ledger on PostgreSQL was not in a backup."""
-    files = {name: digest for name, digest in backup.files.items() if name != "ledger.sqlite"}
-    assert in_database.restore(Backup(backup.folder, NOW, files, {})) == Restored((), 0, has_ledger=False)
-    assert (in_database.private / "keys" / "numbers.key").exists()
-    assert sa.inspect(sa.create_engine(in_database.database, poolclass=sa.NullPool)).get_schema_names() == [
-        "information_schema",
-        "public",
-    ]
-
-
 def test_a_file_that_a_home_had_before_its_database_stays(in_database, backup):
     write_private(in_database.private / "ledger.sqlite", b"the former ledger")
     assert in_database.restore(read(backup.folder)).moved_aside == ()

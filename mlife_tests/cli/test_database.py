@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -159,19 +158,6 @@ def test_a_home_moves_into_a_database_with_all_that_its_ledger_knows_and_back(
     monkeypatch.delenv("MLIFE_DATABASE")
     restore("of a database")
     assert run_json("status", "--home", home.path)["is_paused"]
-
-
-def test_a_backup_made_without_its_ledger_says_where_that_is(run, run_json, home, database, tmp_path) -> None:
-    """Before 0.2.0 was finished a ledger on PostgreSQL was not in a backup."""
-    run_json("backup", "catch-up", "--home", home.path)
-    run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
-    (tmp_path / "backup" / "ledger.sqlite").unlink()
-    manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text())
-    del manifest["files"]["ledger.sqlite"]
-    (tmp_path / "backup" / "manifest.json").write_text(json.dumps(manifest))
-    restored = run("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
-    assert restored.exit_code == 0, restored.output
-    assert "from the dump of its database, then run `mlife backup catch-up`" in restored.output
 
 
 def test_a_backup_is_not_restored_while_the_database_is_away(

@@ -168,11 +168,7 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
 
 
 def _read(sequence: int, body: bytes, present: bytes, pinned: Sequence[bytes], where: str) -> SignedHead:
-    """Return a head that the present key signed, or, where it says that this one was lost, a key that was pinned later.
-
-    Raises:
-        IntegrityError: anything else.
-    """
+    """Return a head that the present key signed, or, where it says that this one was lost, a key pinned later."""
     later = pinned[pinned.index(present) + 1 :] if present in pinned else ()
     one = read_head(sequence, body, {key_id(key): key for key in (present, *later)}, where)
     if one.key != key_id(present) and (one.head.note is None or one.head.note.kind != KEYS_REPLACED):

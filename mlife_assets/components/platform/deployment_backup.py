@@ -53,10 +53,7 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
 
 
 def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
-    """Return the public key that a backup must be signed with: the one that is named, else this home's own.
-
-    What `private/` pins comes from nowhere else, so it counts. A key that was rotated may have leaked; a backup from
-    before is taken when somebody names it.
+    """Return the public key that a backup must be signed with: the one that is named, else this home's newest.
 
     Raises:
         InvalidInputError: what is named is no public key, or nothing is and the home lost its own.
@@ -72,8 +69,7 @@ def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
     if not pinned and platform.settings.key_seed is None:
         raise InvalidInputError(
             f"{platform.settings.home} has no key to hold the backup against. Say --signed-by with the public key that "
-            "`mlife backup create` printed and you kept elsewhere, or --unsigned if a release before 0.2.0 was "
-            "finished made the backup"
+            "`mlife backup create` printed, or --unsigned for a backup of before there were signatures"
         )
     return pinned[-1] if pinned else platform.head_signer(0).public_key
 
@@ -101,19 +97,16 @@ def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> R
     )
 
 
-def renew_lost_keys(platform: Platform, backup: Backup) -> bytes | None:
-    """Let new keys sign the log where those of the home are lost; its backup vouches for what was not signed yet.
-
-    Returns:
-        The public key from now on; None where no key is lost.
+def renew_lost_keys(platform: Platform, backup: Backup) -> str | None:
+    """Let new keys sign the log where those of the home are lost, and return the public one; None where none is.
 
     Raises:
-        GateClosedError: the lake holds more than heads and backup say.
+        GateClosedError: the lake holds more than heads say and a signed backup vouches for.
     """
     vouched = {} if backup.signed_by is None else backup.lake
     reason = "no backup holds the keys that sign the log"
     head = replace_lost_keys(platform, actor="mlife backup restore", reason=reason, vouched=vouched)
-    return None if head is None else platform.head_pins.keys()[-1]
+    return None if head is None else platform.head_pins.keys()[-1].hex()
 
 
 def _require_home(platform: Platform) -> None:

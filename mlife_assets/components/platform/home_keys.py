@@ -68,26 +68,18 @@ def new_manifest_key(keys: Keys, generation: int) -> ManifestKey:
     return ManifestKey(generation, _named(keys.key(f"{MANIFEST_KEY}_{generation}")))
 
 
-def has_manifest_key(keys: Keys, head: Head | None) -> bool:
-    """Return whether the key that manifests after a head carry is at hand; asking makes none."""
-    named = None if head is None else head.manifest_key
-    if named is None:
-        return keys.has(MANIFEST_KEY)
-    name = f"{MANIFEST_KEY}_{named.generation}"
-    return keys.has(name) and _named(keys.key(name)) == named.sha256
-
-
 def manifest_key(keys: Keys, head: Head | None) -> bytes:
     """Return the key that manifests after a head carry. Raises IntegrityError where it is not at hand."""
-    if head is None or head.manifest_key is None:
+    named = None if head is None else head.manifest_key
+    if named is None:
         return keys.key(MANIFEST_KEY)
-    name = f"{MANIFEST_KEY}_{head.manifest_key.generation}"
-    if not has_manifest_key(keys, head):
-        raise IntegrityError(
-            f"{name} is not the key that the newest head names; put the keys of this home back, or, if they are lost, "
-            "run `mlife log rotate-key --lost`"
-        )
-    return keys.key(name)
+    name = f"{MANIFEST_KEY}_{named.generation}"
+    if keys.has(name) and _named(keys.key(name)) == named.sha256:
+        return keys.key(name)
+    raise IntegrityError(
+        f"{name} is not the key that the newest head names; put the keys of this home back, or, if they are lost, run "
+        "`mlife log rotate-key --lost`"
+    )
 
 
 def _named(key: bytes) -> str:

@@ -18,7 +18,7 @@ from mlife_assets.adapters.log_heads.head import ManifestKey
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.components.platform.home_keys import (
-    has_manifest_key,
+    MANIFEST_KEY,
     head_key_name,
     manifest_key,
     new_manifest_key,
@@ -95,15 +95,8 @@ def replace_lost_keys(
 ) -> Head | None:
     """Let new keys sign from now on where those of a home are lost, as after a restore: no backup holds them.
 
-    Args:
-        platform: a home whose heads and public keys are there.
-        actor: who says so.
-        reason: why.
-        vouched: SHA-256 of the manifests, by key, that may have been written since the newest head: nobody can check
-            their keyed hash any more. None: `actor` vouches for whatever is there.
-
-    Returns:
-        The head that says so; None where no key is lost.
+    `vouched` are the hashes of manifests that may have been written since the newest head, whose keyed hash nobody can
+    check any more; without, `actor` vouches for all. Returns the head that says so, None where no key is lost.
 
     Raises:
         GateClosedError: a manifest since the newest head is not vouched for.
@@ -115,8 +108,9 @@ def replace_lost_keys(
     generation = len(pins.keys()) - 1
     is_introduced = key_id(pins.keys()[-1]) == newest.key
     if is_introduced:
-        has_head_key = platform.keyring.has(head_key_name(generation))
-        if has_head_key and has_manifest_key(platform.keyring, newest.head):
+        named = newest.head.manifest_key
+        hashed = MANIFEST_KEY if named is None else f"{MANIFEST_KEY}_{named.generation}"
+        if all(map(platform.keyring.has, (head_key_name(generation), hashed))):
             return None
         generation += 1
         pins.pin(platform.head_signer(generation).public_key)
