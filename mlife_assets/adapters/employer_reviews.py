@@ -3,16 +3,17 @@
 Belongs here: reading names and decisions, recording decisions. Does not belong here: what they come to
 (`recruiting.messaging.employer_review`).
 
-Concept: a name is seen when its first job reached us, not when it says that it was posted: a date can be written back.
-Names and decisions are folds over the log, so a rebuilt home says the same. People review employers; those of a
-simulated market are reviewed when they land, since nobody is there to do it.
+Concept: a decision says under which name the employer was looked at; dates and names of a file can be anything. All is
+a fold over the log, so a rebuilt home says the same. People review employers; those of a simulated market are reviewed
+before the plan of the day, since nobody is there to do it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,62 +25,55 @@ from mlife_assets.recruiting.messaging.employer_review import (
     APPROVED,
     EMPLOYER_IN_REVIEW,
     EMPLOYER_REFUSED,
+    REFUSED,
     Decision,
     EmployerReviews,
     reviews_of,
 )
-from mlife_assets.recruiting.messaging.events import employer_review_event
+from mlife_assets.recruiting.messaging.events import employer_review_events
 
 WRITER = "reviewer"
 
 
 def _posted(log: EventLog, day: date, *columns: str) -> pa.Table:
-    """Return jobs that reached us before `day` began."""
-    posted = log.read("job_posted", columns=["employer_id", "employer_name", "observed_at", *columns])
-    return posted.filter(pc.less(posted["observed_at"], pa.scalar(day_start(day), posted["observed_at"].type)))
+    """Return jobs that reached us before `day` began, in that order."""
+    posted = log.read("job_posted", columns=["job_id", "employer_id", "observed_at", *columns])
+    known = posted.filter(pc.less(posted["observed_at"], pa.scalar(day_start(day), posted["observed_at"].type)))
+    return known.sort_by([("observed_at", "ascending"), ("job_id", "ascending")])
 
 
-def _first_named(posted: pa.Table) -> dict[tuple[str, str], datetime]:
-    """Return (employer id, name) -> when its first job reached us."""
-    first = posted.group_by(["employer_id", "employer_name"]).aggregate([("observed_at", "min")]).to_pylist()
-    return {(row["employer_id"], row["employer_name"]): row["observed_at_min"] for row in first}
+def _newest(log: EventLog, day: date) -> dict[str, dict[str, Any]]:
+    """Return employer id -> its newest job, ordered by id."""
+    rows = _posted(log, day, "employer_name", "title").to_pylist()
+    return dict(sorted({row["employer_id"]: row for row in rows}.items()))
 
 
 def _decisions(log: EventLog) -> list[Decision]:
-    decided = log.read("employer_reviewed", columns=["employer_id", "verdict", "observed_at"])
-    rows = decided.sort_by("observed_at").to_pylist()
-    return [Decision(row["employer_id"], row["verdict"], row["observed_at"]) for row in rows]
+    rows = log.read("employer_reviewed").sort_by("observed_at").to_pylist()
+    return [Decision(row["employer_id"], row["employer_name"], row["verdict"], row["observed_at"]) for row in rows]
 
 
 def reviews_on(log: EventLog, day: date, jobs: pa.Table, *, until: datetime) -> EmployerReviews:
     """Return what reviews come to for the jobs of a day, of which approvals count `until` an instant."""
-    posted = _posted(log, day, "job_id", "occupation_code")
-    found = reviews_of(_first_named(posted), _decisions(log), until=until)
-    listed = posted.filter(pc.is_in(posted["job_id"], value_set=jobs["job_id"].combine_chunks())).sort_by("observed_at")
+    posted = _posted(log, day, "occupation_code")
+    listed = posted.filter(pc.is_in(posted["job_id"], value_set=jobs["job_id"].combine_chunks()))
     codes = dict(zip(listed["job_id"].to_pylist(), listed["occupation_code"].to_pylist(), strict=True))
-    return replace(found, occupation_codes=codes)
+    return replace(reviews_of(_decisions(log), until=until), occupation_codes=codes)
 
 
-def unapproved_employers(log: EventLog, day: date) -> list[dict[str, object]]:
-    """Return the employers that nobody approved as they are called now: why, since when, and their newest job."""
-    posted, decisions = _posted(log, day, "job_id", "title"), _decisions(log)
-    first = _first_named(posted)
-    latest = max((decision.at for decision in decisions), default=day_start(day))
-    known = reviews_of(first, decisions, until=latest)
-    newest = {
-        row["employer_id"]: row
-        for row in posted.sort_by([("observed_at", "ascending"), ("job_id", "ascending")]).to_pylist()
-    }
+def unapproved_employers(log: EventLog, day: date) -> list[dict[str, Any]]:
+    """Return the employers that nobody approved as they are called now, each with its newest job."""
+    known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
     return [
         {
             "employer_id": employer_id,
             "reason": EMPLOYER_REFUSED if employer_id in known.refused else EMPLOYER_IN_REVIEW,
-            "first_seen": first[employer_id, row["employer_name"]].date(),
             "employer_name": row["employer_name"],
             "newest_title": row["title"],
+            "newest_job_seen": row["observed_at"].date(),
         }
-        for employer_id, row in sorted(newest.items())
-        if employer_id in known.refused or not known.is_approved(row)
+        for employer_id, row in _newest(log, day).items()
+        if not known.is_approved(row)
     ]
 
 
@@ -93,36 +87,33 @@ def review_employers(
     reason: str,
     now: datetime,
 ) -> list[str]:
-    """Record a decision about employers; return those for whom it is not the present one already.
+    """Record a decision about employers as they are called now; return those for whom it is not the present one.
 
     Raises:
         NotFoundError: no job of one of them has reached us before `day`; nothing is recorded.
     """
-    named = dict[str, datetime]()
-    for (employer, _), seen in _first_named(_posted(log, day)).items():
-        named[employer] = max(seen, named.get(employer, seen))
-    unknown = [one for one in employer_ids if one not in named]
+    newest = _newest(log, day)
+    unknown = [one for one in employer_ids if one not in newest]
     if unknown:
         raise NotFoundError(f"no employer {unknown[0]!r} is known; `mlife messages employers` lists those that wait")
-    last = {decision.employer_id: decision for decision in _decisions(log)}
-    changed = [
-        one
-        for one in dict.fromkeys(employer_ids)
-        if one not in last or last[one].verdict != verdict or last[one].at < named[one]
-    ]
+    known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
+    changed = {
+        one: newest[one]["employer_name"]
+        for one in employer_ids
+        if not (one in known.refused if verdict == REFUSED else known.is_approved(newest[one]))
+    }
     _record(log, changed, verdict, actor=actor, reason=reason, now=now)
-    return changed
+    return list(changed)
 
 
 def review_simulated_employers(log: EventLog, day: date) -> None:
     """Approve the employers of a simulated market that reached us before `day` and that nobody decided about."""
     decided = {decision.employer_id for decision in _decisions(log)}
-    new = sorted({employer for employer, _ in _first_named(_posted(log, day))} - decided)
+    new = {one: row["employer_name"] for one, row in _newest(log, day).items() if one not in decided}
     reason = "an employer of the simulated market"
     _record(log, new, APPROVED, actor="simulated_reviewer", reason=reason, now=run_time(day))
 
 
-def _record(log: EventLog, employers: Sequence[str], verdict: str, *, actor: str, reason: str, now: datetime) -> None:
-    events = [employer_review_event(one, verdict, actor=actor, reason=reason, now=now) for one in employers]
-    if events:
-        log.append("employer_reviewed", pa.concat_tables(events), writer=WRITER)
+def _record(log: EventLog, names: Mapping[str, str], verdict: str, **why: Any) -> None:
+    if names:
+        log.append("employer_reviewed", employer_review_events(names, verdict, **why), writer=WRITER)

@@ -127,7 +127,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     console = answer_console()
     for row in rows:
         words = "  ".join(one_line(str(row.get(name))) for name in ("employer_name", "newest_title"))
-        line = f"{row['employer_id']}  {row['reason']}  first seen {row['first_seen']}  {words}"
+        line = f"{row['employer_id']}  {row['reason']}  newest job {row['newest_job_seen']}  {words}"
         console.print(line, soft_wrap=True)
     console.print(f"{len(rows)} employers are not approved; `mlife messages vet ID... --as approved|refused`")
 

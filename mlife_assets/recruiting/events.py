@@ -258,7 +258,9 @@ _FIXED = (
     EventType(
         "employer_reviewed",
         "platform",
-        (identifier("employer_id"), choice("verdict", "approved", "refused"), *WHY),
+        # Null covers no name: what was decided before names were recorded approves nobody.
+        (identifier("employer_id"), choice("verdict", "approved", "refused"), *WHY, added(2, text("employer_name"))),
+        version=2,
     ),
     # Of one application; null is all of them.
     EventType("sending_paused", "platform", (*WHY, added(2, text("campaign"))), version=2),

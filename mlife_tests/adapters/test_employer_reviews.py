@@ -66,10 +66,16 @@ def test_who_is_not_approved_is_listed_with_the_newest_job(log: ParquetEventLog)
     assert first == {
         "employer_id": "e1",
         "reason": "employer_in_review",
-        "first_seen": date(2026, 6, 9),
         "employer_name": "Alert Office",
         "newest_title": "T j9",
+        "newest_job_seen": date(2026, 6, 9),
     }
+
+
+def test_a_name_that_is_dated_back_before_the_review_is_not_approved(log: ParquetEventLog) -> None:
+    review_employers(log, ["e1"], "approved", now=NOON + 2 * HOUR, **BY_ANN)
+    posted(log, "j9", "e1", "Alert Office", NOON - 48 * HOUR)
+    assert reviews_on(log, DAY, JOBS, until=NOON + 3 * HOUR).approved == {("e1", "Diner")}
 
 
 def test_a_decision_is_recorded_once_and_again_for_a_new_name(log: ParquetEventLog) -> None:

@@ -4,12 +4,13 @@ Belongs here: what reviews come to on a day. Does not belong here: the words of 
 decision (`messaging.events`).
 
 Concept: rules catch known tricks, a person catches new ones. Until somebody has approved an employer, its jobs are
-offered by labels of ours; time approves nobody. An approval covers the names that the employer had by then, so that
-nobody changes the name afterwards. The last decision counts.
+offered by labels of ours; time approves nobody. An approval covers the name that was looked at, so that nobody changes
+it afterwards. A refusal ends all approvals before it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,9 +25,10 @@ EMPLOYER_REFUSED = "employer_refused"
 
 @dataclass(frozen=True)
 class Decision:
-    """What somebody decided about an employer, and when."""
+    """What somebody decided about an employer, when, and under which name; None is under no name."""
 
     employer_id: str
+    employer_name: str | None
     verdict: str
     at: datetime
 
@@ -50,27 +52,22 @@ class EmployerReviews:
         return (str(job.get("employer_id")), str(job.get("employer_name"))) in self.approved
 
 
-def reviews_of(
-    first_named: Mapping[tuple[str, str], datetime], decisions: Iterable[Decision], *, until: datetime
-) -> EmployerReviews:
+def reviews_of(decisions: Iterable[Decision], *, until: datetime) -> EmployerReviews:
     """Return what decisions come to.
 
     Args:
-        first_named: (employer id, name) -> when a job first reached us under it.
         decisions: in the order in which they were made. A refusal counts at once.
         until: when words of the day are chosen; an approval that comes later holds from the next day on, so that a
             plan is worded the same whenever it is looked at.
     """
-    last, in_time = dict[str, Decision](), dict[str, Decision]()
+    names, last = defaultdict[str, set[str]](set), dict[str, str]()
     for decision in decisions:
-        last[decision.employer_id] = decision
-        if decision.at <= until:
-            in_time[decision.employer_id] = decision
-    approved = {
-        (employer, name)
-        for (employer, name), seen in first_named.items()
-        if employer in in_time and in_time[employer].verdict == APPROVED and seen <= in_time[employer].at
-    }
-    return EmployerReviews(
-        frozenset(approved), frozenset(one for one, decision in last.items() if decision.verdict == REFUSED)
-    )
+        last[decision.employer_id] = decision.verdict
+        if decision.at > until:
+            continue
+        if decision.verdict == REFUSED:
+            names[decision.employer_id].clear()
+        elif decision.employer_name is not None:
+            names[decision.employer_id].add(decision.employer_name)
+    approved = frozenset((employer, name) for employer, found in names.items() for name in found)
+    return EmployerReviews(approved, frozenset(one for one, verdict in last.items() if verdict == REFUSED))

@@ -203,11 +203,21 @@ def reply_review_event(
     return _table("reply_reviewed", [{"event_id": key, "occurred_at": now, "observed_at": now, **row}])
 
 
-def employer_review_event(employer_id: str, verdict: str, *, actor: str, reason: str, now: datetime) -> pa.Table:
-    """Return the `employer_reviewed` event: whether jobs of an employer may be texted."""
-    row = {"employer_id": employer_id, "verdict": verdict, "actor": actor, "reason": reason}
-    key = event_id("employer_reviewed", employer_id, verdict, now.isoformat())
-    return _table("employer_reviewed", [{"event_id": key, "occurred_at": now, "observed_at": now, **row}])
+def employer_review_events(
+    names: Mapping[str, str], verdict: str, *, actor: str, reason: str, now: datetime
+) -> pa.Table:
+    """Return `employer_reviewed` events: whether words of employers may be sent, by employer id, under their names."""
+    shared = {"occurred_at": now, "observed_at": now, "verdict": verdict, "actor": actor, "reason": reason}
+    rows = [
+        {
+            "event_id": event_id("employer_reviewed", employer_id, name, verdict, now.isoformat()),
+            "employer_id": employer_id,
+            "employer_name": name,
+            **shared,
+        }
+        for employer_id, name in names.items()
+    ]
+    return _table("employer_reviewed", rows)
 
 
 def switch_events(switches: pa.Table) -> dict[str, pa.Table]:

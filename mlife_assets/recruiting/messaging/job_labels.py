@@ -14,24 +14,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-GROUPS = {
-    "11": "Management",
-    "21": "Social service",
-    "25": "Education",
-    "29": "Healthcare",
-    "31": "Healthcare support",
-    "33": "Protective service",
-    "35": "Food service",
-    "37": "Cleaning and grounds",
-    "41": "Sales",
-    "43": "Office",
-    "47": "Construction",
-    "49": "Repair",
-    "51": "Production",
-    "53": "Transport and warehouse",
-}
-"""SOC major groups, as `recruiting.events.OCCUPATION_GROUPS` lists them."""
-
 
 def _listed(name: str) -> list[list[str]]:
     """Return the rows of a closed list, without its heading: a code, and what it is called."""
@@ -41,7 +23,7 @@ def _listed(name: str) -> list[list[str]]:
 
 @lru_cache(maxsize=1)
 def closed_lists() -> tuple[dict[str, str], dict[str, str]]:
-    """Return SOC code -> label, and CBSA code -> city."""
+    """Return SOC code, or major group -> label, and CBSA code -> city."""
     occupations, cities = (dict(_listed(name)) for name in ("occupations", "cities"))
     return occupations, cities
 
@@ -56,8 +38,7 @@ def labelled(job: Mapping[str, object], occupation_code: str | None) -> dict[str
     labels, cities = closed_lists()
     group = str(job.get("job_occupation_group"))
     title = labels.get(str(occupation_code)) if str(occupation_code).startswith(f"{group}-") else None
-    if title is None and group in GROUPS:
-        title = f"{GROUPS[group]} job"
+    title = title or labels.get(group)
     if title is None:
         return None
     return {**job, "title": title, "employer_name": None, "metro_name": cities.get(str(job.get("job_metro_code")))}
