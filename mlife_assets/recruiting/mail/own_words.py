@@ -26,6 +26,9 @@ _COPIED = re.compile(
 )
 _HEADER = re.compile(r"[\W_]*[^\W\d_][^:\uff1a@]{0,30}[:\uff1a]")
 _RULE = re.compile(r"[-_=*~]{2,}(?:[^-_=*~].{0,60}[-_=*~]{2,})?")
+_DEVICE = re.compile(
+    r"sent (?:from|via) |get outlook |von mein\w+ .*gesendet|(?:enviado|envoyé|inviato) (?:desde|depuis|de|da) ", re.I
+)
 
 _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
 """The end of our mails (`email_digest`), which says how to unsubscribe. No words of a reply stand below it."""
@@ -58,7 +61,7 @@ def own_words(text: str) -> str:
             break
         elif line == "--":
             is_signature = bool(kept)
-        elif not is_signature:
+        elif not is_signature and not _DEVICE.match(line):
             kept.append(line)
         place += 1
     return " ".join(" ".join(kept).split())
@@ -76,8 +79,8 @@ def _length_of_intro(line: str, after: list[str]) -> int:
 
 def _begins_a_copy(line: str, after: list[str]) -> bool:
     """Return whether a header of the mail that is answered was copied from here on."""
-    if _RULE.fullmatch(line):
-        return bool(after) and _COPIED.match(after[0]) is not None
+    if after and _COPIED.match(after[0]) is not None and (_RULE.fullmatch(line) or _HEADER.match(line)):
+        return True
     return _COPIED.match(line) is not None and ("@" in line or (bool(after) and _HEADER.match(after[0]) is not None))
 
 

@@ -24,6 +24,7 @@ COPIES = (
     "-----Original Message-----\nFrom: Northstar Jobs <jobs@mail.jobs.example>\nSent: Monday\nSubject: Cook",
     "-----Urspr\u00fcngliche Nachricht-----\nVon: Northstar Jobs\nGesendet: Montag\nBetreff: Cook",
     "________________________________\nDe : Northstar Jobs <jobs@mail.jobs.example>\nEnvoy\u00e9 : lundi",
+    'Gesendet: Montag, 1. Juni 2026\nVon: "Northstar Jobs" <jobs@mail.jobs.example>\nAn: ann@home.example',
     "*From:* Northstar Jobs <jobs@mail.jobs.example>\n*Sent:* Monday",
 )
 
@@ -51,6 +52,8 @@ def test_nothing_of_ours_is_read_where_no_program_said_that_it_is_quoted() -> No
     [
         ("stop\n-- \nJoe\nreply STOP to end mails of Acme", "stop"),
         ("--\nJoe", "Joe"),
+        ("no\n\nSent from my iPhone", "no"),
+        ("nein\n\nVon meinem iPhone gesendet\n" + INTROS[2] + "\n" + OURS, "nein"),
         (f"-- \nJoe\n{INTROS[0]}\n{OURS}stop", "Joe stop"),
         ("thanks\n-- \nJoe\n" + INTROS[2] + "\n" + OURS + "\nstop", "thanks stop"),
         ("---- STOP ----", "---- STOP ----"),
