@@ -85,50 +85,12 @@ def test_what_is_no_clear_opt_out_waits_for_somebody_to_look(body: str) -> None:
     assert classify(body) == OTHER
 
 
-@pytest.mark.parametrize("body", ["no", "No.", "nope", "NAH", "no no no", "Nope!!", "\u043d\u0456", "n\u00e3o"])
-def test_a_bare_no_is_an_opt_out_as_the_whole_reply(body: str) -> None:
+@pytest.mark.parametrize("body", replies("refusals_alone"))
+def test_a_bare_no_and_the_stops_of_other_languages_are_opt_outs_as_the_whole_reply(body: str) -> None:
     assert classify(body) == STOP
 
 
-@pytest.mark.parametrize(
-    "body", ["no car", "nah I'm good on nights, days?", "nope, never done it", "Hi", "het", "no worries"]
-)
-def test_within_a_reply_it_is_none(body: str) -> None:
-    assert classify(body) == OTHER
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(
-            "arr\u00eat",
-            "Arr\u00eatez !",
-            "me d\u00e9sabonner",
-            "stopp",
-            "Abmelden",
-            "h\u00f6r auf",
-            "parar",
-            "pare",
-            "basta",
-        ),
-        *("\u0441\u0442\u043e\u043f", "\u0421\u0422\u041e\u041f!!!", "\u9000\u8ba2", "\u505c\u6b62\u3002"),
-        *(
-            "\uc218\uc2e0\uac70\ubd80",
-            "\u062a\u0648\u0642\u0641",
-            "\u092c\u0902\u0926 \u0915\u0930\u094b",
-            "d\u1eebng l\u1ea1i",
-            "itigil",
-        ),
-    ],
-)
-def test_stop_words_of_other_languages_are_heard(body: str) -> None:
-    assert classify(body) == STOP
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["alto voltaje technician job?", "Alto Adige?", "baja por maternidad pagada?", "Baja tension, tengo experiencia"],
-)
-def test_a_spanish_word_that_names_something_is_no_opt_out(body: str) -> None:
-    """The table has the first alone; `baja` was taken the same way."""
+@pytest.mark.parametrize("body", replies("words_within_replies"))
+def test_a_word_that_says_more_or_names_something_is_none(body: str) -> None:
+    """The table has `alto voltaje` alone; `baja` was taken the same way."""
     assert classify(body) == OTHER

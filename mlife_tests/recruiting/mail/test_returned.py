@@ -148,13 +148,6 @@ def test_a_reply_is_what_its_writer_says_and_not_what_it_quotes(stationery, toke
     assert "stop" not in repr(found)
 
 
-def test_answers_of_machines_say_nothing(stationery):
-    raw = plain(
-        "Out of office", "I am away", Auto_Submitted="auto-replied", In_Reply_To=f"<{stationery.wire_id(MESSAGE)}>"
-    )
-    assert read_returned(raw, stationery).kind is ReturnedKind.NOTHING
-
-
 @pytest.mark.parametrize(
     "raw",
     [
