@@ -1,6 +1,7 @@
-"""When Python looks for garbage: rarely, and not once more when a process ends.
+"""When Python looks for garbage: rarely, and not once more when a process ends. When the system gets memory back.
 
-Belongs here: settings of Python's collector. Does not belong here: what holds memory (whoever made it frees it).
+Belongs here: settings of Python's collector and of allocators. Does not belong here: what holds memory (whoever made it
+frees it).
 
 Concept: each look goes through the 700,000 objects of libraries and finds next to nothing. Half of a start went there.
 """
@@ -8,7 +9,9 @@ Concept: each look goes through the 700,000 objects of libraries and finds next 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,3 +35,12 @@ def rare_collections() -> Iterator[None]:
 def collect_as_usual() -> None:
     """Look as often as Python does by itself: for a process that has started and goes on for long."""
     gc.set_threshold(*_USUAL)
+
+
+def give_memory_back() -> None:
+    """Give the system what was freed; Arrow and glibc keep it otherwise."""
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -11,7 +11,6 @@ its own reads again. A run sees a row as it was when it read it first.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ import pyarrow as pa
 
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.windows import add_days
+from mlife_assets.garbage import give_memory_back
 
 DAYS_AT_ONCE = 14
 """Days that are read and written at once, so that memory holds two weeks and not a history; more where rows spread."""
@@ -92,10 +92,7 @@ class KeptMarts:
         """
         for view in self._views:
             view.madvise(mmap.MADV_DONTNEED)
-        pa.default_memory_pool().release_unused()
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what was freed beside what was not
-        if trim is not None:
-            trim(0)
+        give_memory_back()
 
     def forget(self) -> None:
         """Free what was read. Whoever holds a table of it may go on reading that."""

@@ -8,9 +8,11 @@ beforehand, and dbt is imported and runs inside the step alone (`dbt_runner`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import date
 from importlib.util import find_spec
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +34,23 @@ from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand, readout_figures
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import PermanentError
 from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.ids import digest
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
+DAYS_AT_ONCE = 40
+"""Days that dbt builds at once: memory grows with them, two months of ten thousand people take over 2 GB."""
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 
 
 def _build(
-    context: dg.AssetExecutionContext, platform: Platform, project: Path, variables: Mapping[str, Any]
+    context: dg.AssetExecutionContext, platform: Platform, project: Path, covered: Sequence[date] = ()
 ) -> Iterator[Any]:
-    """Build the selected models, or run the selected tests alone; yield what Dagster records of each."""
+    """Build the selected models for the days, or run the selected tests alone; yield what Dagster records of each.
+
+    Many days are built in parts, staging with the first. What Dagster records of a model is of the last part.
+    """
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
     platform.fetch_warehouse()
@@ -51,17 +59,41 @@ def _build(
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
     selection = models or sorted(key.name for key in context.selected_asset_check_keys)
     manifest = ensure_manifest(project)
-    staging = [name for name in staging_of(manifest, models) if name not in models]
-    since = date.fromisoformat(variables["start_date"]) if "start_date" in variables else None
-    to_be_staged = _to_stage(platform, project, since) if models else {}
+    staging = staging_of(manifest, models)
+    to_be_staged = _to_stage(platform, project, covered[0] if covered else None) if models else {}
     kept = {"kept_definition": digest((project_digest(project), windows))} if models else {}
-    given = {**variables, **windows, **to_be_staged, **kept}
-    events = build(project, [*selection, *staging], given, settings.home / "dbt")
+    said: dict[str, list[dict[str, Any]]] = {}
+    fault = None
+    for number, part in enumerate(_parts(covered) if models else [covered]):
+        given = {**_range(part), **windows, **to_be_staged, **kept}
+        unbuilt = {*selection, *staging}.difference(staging if number else ())
+        heard: dict[str, list[dict[str, Any]]] = {}
+        try:
+            for event in build(project, sorted(unbuilt), given, settings.home / "dbt"):
+                heard.setdefault(event["data"].get("node_info", {}).get("node_name", ""), []).append(event)
+        except PermanentError as error:
+            fault = error
+        said |= heard
+        if fault is not None:
+            break
     # staging is brought up to date for the models that were asked for, which are what this step shows
-    shown = (one for one in events if one["data"].get("node_info", {}).get("node_name") not in staging)
+    shown = (event for name, events in said.items() for event in events if name in models or name not in staging)
     yield from recorded(shown, manifest, context)
+    if fault is not None:
+        raise fault
     if models:
         platform.put_warehouse_back()
+
+
+def _parts(covered: Sequence[date]) -> list[Sequence[date]]:
+    """Return days in order, in parts of about the same length."""
+    count = max(1, ceil(len(covered) / DAYS_AT_ONCE))
+    bounds = [round(number * len(covered) / count) for number in range(count + 1)]
+    return [covered[start:end] for start, end in pairwise(bounds)]
+
+
+def _range(covered: Sequence[date]) -> dict[str, str]:
+    return {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()} if covered else {}
 
 
 def _to_stage(platform: Platform, project: Path, start: date | None) -> dict[str, Any]:
@@ -112,8 +144,7 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         else:  # tests alone
             checked = min(key.asset_key for key in context.selected_asset_check_keys)
             covered = days_of_checks(context.run, context.instance, checked)
-        variables = {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()}
-        yield from _build(context, platform, project, variables)
+        yield from _build(context, platform, project, covered)
 
     @dg.multi_asset(
         name="metric_tables",
@@ -126,7 +157,7 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     @says_why
     def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
         platform.require_landed()
-        for event in _build(context, platform, project, {}):
+        for event in _build(context, platform, project):
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)
                 context.add_asset_metadata(_figures(platform, key), asset_key=key)

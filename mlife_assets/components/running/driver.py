@@ -20,7 +20,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.core.errors import PermanentError
-from mlife_assets.garbage import rare_collections
+from mlife_assets.garbage import give_memory_back, rare_collections
 
 SENSOR_ROUNDS_MAXIMUM = 10
 DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
@@ -154,6 +154,7 @@ class LifecycleDriver:
                 run_config={**QUIET, **(run_config or {})},
                 raise_on_error=False,
             )
+        give_memory_back()
         _show_run(self._instance, result.dagster_run)
         failures = [event for event in result.all_events if event.is_step_failure]
         return JobRun(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import date
@@ -19,6 +19,7 @@ from mlife_assets.components.features import dbt, dbt_runner
 from mlife_assets.components.features.dbt_runner import ensure_manifest, staging_digest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.running.driver import range_tags
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.definitions import build_definitions
 from mlife_assets.recruiting.policies import LabelPolicy
@@ -119,6 +120,43 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
     assert staged_from == [date(2026, 4, 30)], "what the day is the first to see"
     windows = {name: variables[name] for name in ("click_window_days", "apply_window_days", "hire_window_days")}
     assert windows == asdict(LabelPolicy()), "labels close when the policies say so"
+
+
+@pytest.mark.parametrize("is_faulty", [False, True])
+def test_many_days_are_built_in_parts_with_staging_once(tmp_path, monkeypatch, is_faulty: bool) -> None:
+    """What is recorded of a model is of its last part; what was said before a fault is recorded, too."""
+    asked, shown = [], []
+
+    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> Iterator[dict]:
+        part = (variables["start_date"], variables["end_date"])
+        asked.append((*part, sum(name.startswith("stg_") for name in selection)))
+        for name in selection:
+            yield {"data": {"node_info": {"node_name": name}}, "part": part}
+        if is_faulty:
+            raise PermanentError("a test failed")
+
+    def recorded(events: Iterable[dict], *_: object) -> list:
+        shown.extend((event["data"]["node_info"]["node_name"], *event["part"]) for event in events)
+        return []
+
+    monkeypatch.setattr(dbt, "build", build)
+    monkeypatch.setattr(dbt, "recorded", recorded)
+    definitions = build_definitions(Settings(home=tmp_path))
+    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 6, 30), {"types": []})
+    job = dg.define_asset_job("models", dg.AssetSelection.assets(keys.USER_FEATURES, ["features", "stg_events__apply"]))
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    tags = range_tags(date(2026, 5, 1), date(2026, 6, 15))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = chosen.resolve_job_def("models").execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    first, second = ("2026-05-01", "2026-05-23"), ("2026-05-24", "2026-06-15")
+    if is_faulty:
+        assert [one[:2] for one in asked] == [first]
+        assert "a test failed" in str([event.event_specific_data for event in result.all_events])
+    else:
+        assert [one[:2] for one in asked] == [first, second]
+        assert asked[0][2] > 1
+        assert asked[1][2] == 0
+    assert sorted(shown) == [("stg_events__apply", *first), ("user_features", *(first if is_faulty else second))]
 
 
 def test_metrics_stage_what_features_read_too_and_show_metrics_alone(tmp_path, monkeypatch) -> None:
