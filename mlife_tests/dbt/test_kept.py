@@ -125,6 +125,7 @@ def test_a_day_that_is_built_again_without_one_of_its_files_leaves_nothing_of_it
         before = expected
 
 
+@pytest.mark.proof
 def test_a_late_fact_that_is_taken_away_again_is_taken_away_from_an_old_message(
     project, tmp_path, log, observe, at_once, day_of
 ):
@@ -168,6 +169,7 @@ def test_only_messages_of_which_something_changed_are_built_again(project, tmp_p
     assert (before - again) - steps.kept() <= changed, "no other row was built again"
 
 
+@pytest.mark.proof
 def test_what_does_not_fit_builds_all_messages(project, tmp_path, log, observe, day_of):
     steps = Warehouse(project, tmp_path / "steps", log)
     observe(day_of(0), day_of(4))

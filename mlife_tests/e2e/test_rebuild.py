@@ -55,7 +55,7 @@ def files_of(home, day: date) -> dict[str, str]:
     return {str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.proof), 2])
 def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) -> None:
     """Day 2 was followed by a retraining, a fault and another day; day 1 also by a drift."""
     day = lived.home.day(number)

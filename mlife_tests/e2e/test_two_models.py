@@ -211,6 +211,7 @@ def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, li
     assert "is not JSON" in render_dashboard(collect(home.platform))
 
 
+@pytest.mark.proof
 def test_a_day_scored_again_keeps_the_champion_of_its_day(later, lived_world) -> None:
     """Invariant 1: whoever was promoted since changes no score of the day."""
     home, day = later, later.day(lived_world.DAYS + 1)
@@ -235,6 +236,7 @@ def test_stored_scores_are_those_of_the_scorer_to_the_bit(served, lived_world) -
     assert dict(zip(scored["person_id"].to_pylist(), found, strict=True)) == expected
 
 
+@pytest.mark.proof
 def test_both_retrain_on_the_same_day_in_any_order(home, lived, lived_world, activity_model, tmp_path) -> None:
     """In `home` the second was trained first."""
     other, found = activity_model.both_models(lived_world, lived.home.folder, tmp_path / "first"), []

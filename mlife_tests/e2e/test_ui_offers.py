@@ -103,6 +103,7 @@ def second_model(ui: Any, home: Any) -> set[tuple[str, ...]]:
     return made
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("second_model")
 def test_every_check_runs_alone_on_the_newest_partition(ui) -> None:
     offers = ui.offers()
@@ -143,6 +144,7 @@ def newest_day(home: Any) -> date:
     return home.platform.tables.report_days(INGEST_REPORT)[-1]
 
 
+@pytest.mark.proof
 def test_every_asset_is_made_alone_by_a_click(ui, home, second_model) -> None:
     """Those of the second model were, when it was made."""
     newest, offers = newest_day(home), ui.offers()
@@ -220,6 +222,7 @@ def ops(name: str, **values: str) -> dict[str, Any]:
     return {"ops": {name: {"config": IDENTITY | values}}}
 
 
+@pytest.mark.proof
 def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_path: Path, small_home) -> None:
     """The clicks of somebody who has a new home, with one that comes too early before each."""
     settings = {"users": 200, "jobs": 40}

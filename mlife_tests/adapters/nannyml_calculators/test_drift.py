@@ -42,7 +42,7 @@ def test_days_without_drift_hardly_alarm(monitored, world) -> None:
     assert sum(latent.status == "alarm" for _, latent in reports) <= 1
 
 
-@pytest.mark.parametrize("offset", [16, 30, 60])
+@pytest.mark.parametrize("offset", [16, *(pytest.param(day, marks=pytest.mark.proof) for day in (30, 60))])
 def test_a_new_city_is_seen_by_both_reports_and_named(monitored, world, offset: int) -> None:
     data, latent = monitored(world.day(offset, new_city=0.15))
     assert "metro_code" in {finding.column for finding in data.alarms}
@@ -50,7 +50,7 @@ def test_a_new_city_is_seen_by_both_reports_and_named(monitored, world, offset: 
     assert latent.status == "alarm"
 
 
-@pytest.mark.parametrize("offset", [20, 30, 40])
+@pytest.mark.parametrize("offset", [20, *(pytest.param(day, marks=pytest.mark.proof) for day in (30, 40))])
 def test_a_broken_correlation_is_seen_by_the_classifier_and_by_no_column(monitored, world, offset: int) -> None:
     data, latent = monitored(world.day(offset, broken_correlation=1.0))
     assert data.status == "ok"
