@@ -7,7 +7,7 @@ the command line.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -51,11 +51,12 @@ def look_at_database(
         found.append(
             Finding(part, says if revision in (None, HEAD) else f"{says}, and moves to {HEAD} when it is opened")
         )
-        found.append(_skew(part, connection, now))
+        found.append(clock_finding(part, clocks_apart(connection, now)))
     return found
 
 
-def _skew(part: str, connection: sa.Connection, now: Callable[[], datetime]) -> Finding:
+def clocks_apart(connection: sa.Connection, now: Callable[[], datetime]) -> timedelta:
+    """Return how far at least the server's clock is from another, asked over PostgreSQL."""
     before = now()
     there: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
-    return clock_finding(part, max(there - now(), before - there))
+    return max(there - now(), before - there)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from mlife_assets.adapters.inbound_mark import move_mark, not_compared
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 if TYPE_CHECKING:
@@ -50,17 +49,16 @@ def require_agreement(
         outbox: from this ledger to the log.
         signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
         mark: the private file that says how far texts from people were compared.
-        since: first day whose sends the caps look at.
+        since: first day whose sends the caps look at; they look at later days than `until`, too.
         until: the day that is about to be sent.
     """
-    end = add_days(until, 1)
     found = [
         *_behind_its_position(outbox),
         *_behind_its_head(ledger, signed),
-        *_sends(ledger, outbox, since, end),
+        *_sends(ledger, outbox, since),
         *_inbound(ledger, outbox, mark, until),
         *_switches(ledger, outbox),
-        *_approvals(ledger, outbox, since, end),
+        *_approvals(ledger, outbox, since),
     ]
     if found:
         raise IntegrityError(
@@ -87,9 +85,9 @@ def _behind_its_head(ledger: SqlLedger, signed: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> list[str]:
+def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str]:
     logged: defaultdict[str, int] = defaultdict(int)
-    events = outbox.logged("message_submitted", ["message_id", "attempt"], start=since, end=end)
+    events = outbox.logged("message_submitted", ["message_id", "attempt"], start=since)
     pairs = set(zip(events["message_id"].to_pylist(), events["attempt"].to_pylist(), strict=True))
     for message, attempt in pairs:
         logged[message] = max(logged[message], attempt)
@@ -97,7 +95,7 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
     lost = [message for message, attempt in logged.items() if known.get(message, ("", 0))[1] < attempt]
     waiting = [message for message in logged if known.get(message, ("", 0))[0] in BEFORE_SUBMITTING]
     if waiting:
-        throttled = outbox.logged("message_status", ["message_id", "status"], start=since, end=end)
+        throttled = outbox.logged("message_status", ["message_id", "status"], start=since)
         states = zip(throttled["message_id"].to_pylist(), throttled["status"].to_pylist(), strict=True)
         retried = {message for message, status in states if status == SendState.THROTTLED}
         lost += [message for message in waiting if message not in retried and message not in lost]
@@ -105,7 +103,7 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> l
     unpublished = set(outbox.unpublished_messages())
     unlogged = [
         message
-        for message, attempts in ledger.submitted(since, end).items()
+        for message, attempts in ledger.submitted(since).items()
         if attempts > logged[message] and message not in unpublished
     ]
     return [*found, *_counted(unlogged, "texts that it published are not in the log")]
@@ -132,16 +130,16 @@ def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
     return [f"{len(lost)} switches of sending (by {', '.join(sorted(set(lost)))}) are unknown to it"] if lost else []
 
 
-def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date, end: date) -> list[str]:
+def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str]:
     found, approved = [], set()
-    for row in outbox.event_log.read("plan_approved", start=since, end=end, columns=APPROVED).to_pylist():
+    for row in outbox.event_log.read("plan_approved", start=since, columns=APPROVED).to_pylist():
         approved.add(row["plan_digest"])
         if row["plan_digest"] is None:  # of release 0.1.0, whose ledger kept no approvals
             continue
         approval = ledger.approval(row["campaign"], row["as_of_date"])
         if approval is None or approval.plan_digest != row["plan_digest"]:
             found.append(f"the approval of {row['plan_id']} for {row['campaign']} {row['as_of_date']} is unknown to it")
-    rejected = outbox.event_log.read("plan_rejected", start=since, end=end, columns=["plan_id", "plan_digest"])
+    rejected = outbox.event_log.read("plan_rejected", start=since, columns=["plan_id", "plan_digest"])
     found += [
         f"the rejection of {row['plan_id']} is unknown to it"
         for row in rejected.to_pylist()

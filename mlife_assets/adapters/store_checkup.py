@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlife_assets.adapters.object_store import CHECKUP, ObstoreObjectStore
@@ -42,7 +42,7 @@ def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable
         found.append(Finding(part, f"{name} can be listed and written"))
         found.append(_refusal(part, store))
         if store.root is None:
-            found.append(_skew(part, store, now))
+            found.append(clock_finding(part, clocks_apart(store, now)))
     return found
 
 
@@ -59,13 +59,12 @@ def _refusal(part: str, store: ObstoreObjectStore) -> Finding:
     )
 
 
-def _skew(part: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> Finding:
-    """Return how far the store's clock is from this machine's; a write takes time, so it lies between two looks."""
+def clocks_apart(store: ObstoreObjectStore, now: Callable[[], datetime]) -> timedelta:
+    """Return how far at least the store's clock is from another; a write takes time, so it lies between two looks."""
     before = now()
     store.replace(CLOCK_PROBE, before.isoformat().encode())
     after, written = now(), store.written_at(CLOCK_PROBE)
-    apart = max(written - after, before.replace(microsecond=0) - written)  # stores keep whole seconds
-    return clock_finding(part, apart)
+    return max(written - after, before.replace(microsecond=0) - written)  # stores keep whole seconds
 
 
 def look_at_new_folder(part: str, folder: Path) -> Finding:

@@ -13,6 +13,8 @@ from datetime import timedelta
 from mlife_assets.core.errors import MlifeError
 
 SKEW_MAXIMUM = timedelta(minutes=1)
+SKEW_WHILE_SENDING = timedelta(minutes=5)
+"""How far a clock may be off, or behind what was sent, while something is sent: hosts never agree to the second."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class Pace:
 class Times(Protocol):
     """When things happen that no partition decides."""
 
+    @property
+    def clock(self) -> Clock | None:
+        """Whose present counts; None where time is simulated."""
+        ...
+
     def moment(self, day: date, delay: timedelta) -> datetime:
         """Return when something happens that follows the run of partition `day` by `delay` in a simulated world."""
         ...
@@ -52,6 +57,8 @@ class Times(Protocol):
 @dataclass(frozen=True)
 class SimulatedTimes:
     """The present is the evening of the partition that runs; waiting takes no time."""
+
+    clock: None = None
 
     def moment(self, day: date, delay: timedelta) -> datetime:
         """Return the time of the run and the delay."""

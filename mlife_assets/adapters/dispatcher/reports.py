@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.ports import LedgerRow
+
+CLOSED_AFTER = timedelta(days=1)
+"""How long after its end a day's plan is closed for good. Nothing of it is sent meanwhile, but a clock that was hours
+ahead can be set right and the rest sent."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class DispatchReport:
         recovered: rows of an earlier crash that became ambiguous.
         expired: waiting rows of earlier days that were suppressed.
         suppressed: (reason, count) of rows refused at send time, ordered by reason.
-        stopped_by: None when everything leased was handled; else `paused`, `daily_budget`,
-            `provider_unhealthy` or `stopped_outside`.
+        stopped_by: None when everything leased was handled; else `paused`, `daily_budget`, `expired`,
+            `clock_set_back`, `provider_unhealthy` or `stopped_outside`.
     """
 
     accepted: int
@@ -90,8 +95,9 @@ class InboundReport:
 class Run:
     """Counts of one dispatch while it runs."""
 
-    def __init__(self) -> None:
-        """Start at zero."""
+    def __init__(self, began: datetime) -> None:
+        """Start at zero; `newest` is the latest time that its clock has shown."""
+        self.newest = began
         self.outcomes: Counter[str] = Counter()
         self.suppressed: Counter[str] = Counter()
         self.ambiguous_in_a_row = 0

@@ -20,6 +20,7 @@ from datetime import date, datetime, timedelta
 from mlife_assets.adapters.dispatcher.hearing import Hearing
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
+    CLOSED_AFTER,
     DispatchReport,
     InboundReport,
     Recheck,
@@ -33,6 +34,7 @@ from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.guards import EXPIRED
 from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
+from mlife_assets.core.checkup import SKEW_WHILE_SENDING
 from mlife_assets.core.errors import (
     AmbiguousSendError,
     GateClosedError,
@@ -61,6 +63,7 @@ UNKNOWN_RECIPIENT = "unknown_recipient"
 DAILY_BUDGET = "daily_budget"
 PROVIDER_UNHEALTHY = "provider_unhealthy"
 STOPPED = "stopped_outside"
+CLOCK_SET_BACK = "clock_set_back"
 
 
 class Dispatcher:
@@ -112,7 +115,7 @@ class Dispatcher:
         """Send the approved rows of a day. Safe to call again after any crash.
 
         Args:
-            as_of: partition day; its rows expire when the UTC day is over.
+            as_of: partition day; nothing of it is sent when the UTC day is over, and its rows expire a day later.
             worker: name of this worker; a restart under the same name cleans up after its predecessor, so each
                 application that is sent at the same time has one of its own.
 
@@ -122,11 +125,11 @@ class Dispatcher:
         """
         ledger, campaign, now = self._ledger, self._application.name, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
-        expired = ledger.expire(campaign, max(as_of, now.date()), now=now)
+        expired = ledger.expire(campaign, max(as_of, (now - CLOSED_AFTER).date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
             self._verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
         self._register(ledger.user_ids())  # who has a recipient's number now may be in no row of theirs
-        run = Run()
+        run = Run(now)
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
             room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
@@ -215,6 +218,10 @@ class Dispatcher:
                 run.stopped_by = STOPPED
                 return
             now = self._clock.now()  # the switch may have been slow to answer
+            if now < run.newest - SKEW_WHILE_SENDING:
+                run.stopped_by = CLOCK_SET_BACK
+                return
+            run.newest = max(run.newest, now)
             reason = self._refusal(row, contact, recipient, now) or self._ledger.begin_submit(
                 row.message_id,
                 worker=worker,
@@ -223,8 +230,8 @@ class Dispatcher:
                 contact=self._contact,
                 day=row.as_of_date,
             )
-        if reason == PAUSED:
-            run.stopped_by = PAUSED
+        if reason in {PAUSED, EXPIRED}:
+            run.stopped_by = reason
         elif reason == NOT_LEASED:
             run.suppressed[NOT_LEASED] += 1
         elif reason is not None:

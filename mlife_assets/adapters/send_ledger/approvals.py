@@ -144,11 +144,9 @@ class Approvals:
                 found.update({row.message_id: (row.state, row.attempts) for row in rows})
         return found
 
-    def submitted(self, since: date, until: date) -> dict[str, int]:
-        """Return the attempts of the sends of the days [since, until] that were submitted at all, by message id."""
-        query = sa.select(sends.c.message_id, sends.c.attempts).where(
-            sends.c.as_of_date >= since, sends.c.as_of_date <= until, sends.c.attempts > 0
-        )
+    def submitted(self, since: date) -> dict[str, int]:
+        """Return the attempts of the sends of `since` and later that were submitted at all, by message id."""
+        query = sa.select(sends.c.message_id, sends.c.attempts).where(sends.c.as_of_date >= since, sends.c.attempts > 0)
         with self.engine.connect() as connection:
             return {row.message_id: row.attempts for row in connection.execute(query)}
 

@@ -157,6 +157,13 @@ class Guards(People):
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def newest_submission(self, since: date) -> datetime | None:
+        """Return when something was handed over last, of the sends of `since` or later; None when nothing was."""
+        query = sa.select(sa.func.max(sends.c.submitted_at)).where(sends.c.as_of_date >= since)
+        with self.engine.connect() as connection:
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
     def count_texts(self, as_of_date: date) -> int:
         """Return how many texts of a day, whoever planned them, may have reached someone or are about to."""
         with self.engine.connect() as connection:

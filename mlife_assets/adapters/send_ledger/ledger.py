@@ -163,7 +163,8 @@ class SqlLedger(Guards, Approvals, Restoring):
     ) -> str | None:
         """Commit `submitting`, if everything that the ledger knows allows this send at this moment.
 
-        The caps of `policy` count the sends of its campaign, those of `contact` the sends of all campaigns.
+        The caps of `policy` count the sends of its campaign, those of `contact` the sends of all campaigns. They look
+        both ways, since a clock that was set back makes an earlier day of one that others followed.
 
         Returns:
             None when committed: the caller may now call the provider, once. Else why not: `paused`, `not_leased`
@@ -174,13 +175,12 @@ class SqlLedger(Guards, Approvals, Restoring):
             "message": message_id,
             "worker": worker,
             "at": now,
-            "day": day,
-            "week_start": add_days(day, -7),
             "own_maximum": policy.maximum_messages_per_7_days,
             "all_maximum": contact.maximum_messages_per_7_days,
-            "own_gap_start": add_days(day, -policy.minimum_days_between_messages),
-            "all_gap_start": add_days(day, -contact.minimum_days_between_messages),
         }
+        gaps = {"own_gap": policy.minimum_days_between_messages, "all_gap": contact.minimum_days_between_messages}
+        for name, days in {"week": 7, **gaps}.items():
+            values |= {f"{name}_start": add_days(day, -days), f"{name}_end": add_days(day, days)}
         with self._write() as connection:
             if connection.execute(SUBMIT, values).rowcount == 1:
                 connection.execute(LOG_SUBMIT, {"message": message_id})

@@ -110,22 +110,22 @@ def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
 def _conditions() -> dict[str, sa.ColumnElement[bool]]:
     other, is_counted = _other_sends()
     day = sa.func.coalesce(other.c.as_of_date, other.c.as_of_date)
-    is_until, is_own = day <= sa.bindparam("day"), sa.func.coalesce(other.c.campaign, "") == sends.c.campaign
+    is_own = sa.func.coalesce(other.c.campaign, "") == sends.c.campaign
+
+    def is_near(whose: str) -> sa.ColumnElement[bool]:
+        return sa.and_(day > sa.bindparam(f"{whose}_start"), day < sa.bindparam(f"{whose}_end"))
+
     own = sa.func.coalesce(sa.func.sum(sa.case((is_own, 1), else_=0)), 0)
     is_week_full = (
         sa.select(sa.or_(sa.func.count() >= sa.bindparam("all_maximum"), own >= sa.bindparam("own_maximum")))
         .select_from(other)
-        .where(is_counted, day > sa.bindparam("week_start"), is_until)
+        .where(is_counted, is_near("week"))
         .correlate(sends)
         .scalar_subquery()
     )
     in_gap = (
         sa.select(other.c.message_id)
-        .where(
-            is_counted,
-            is_until,
-            sa.or_(day > sa.bindparam("all_gap_start"), sa.and_(is_own, day > sa.bindparam("own_gap_start"))),
-        )
+        .where(is_counted, sa.or_(is_near("all_gap"), sa.and_(is_own, is_near("own_gap"))))
         .correlate(sends)
         .exists()
     )

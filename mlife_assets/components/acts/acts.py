@@ -19,6 +19,7 @@ from mlife_assets.components.messages.delivery import (
     quality_verdict,
     record_approval,
     require_present_day,
+    require_true_clock,
     why_it_waits,
     why_outdated,
     why_over,
@@ -115,6 +116,7 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
     plan = newest_plan(platform)
     require_not_rejected(platform.ledger.rejection(require_digest(plan, named)))
     require_present_day(platform, plan.as_of_date)
+    require_true_clock(platform, plan.as_of_date)
     never = (why_over(platform, plan.as_of_date), why_outdated(platform, plan.as_of_date))
     if why := "; ".join(one for one in never if one is not None):
         raise GateClosedError(f"plan {plan.plan_id} of {plan.as_of_date} is not approved: {why}")

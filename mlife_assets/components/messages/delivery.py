@@ -9,10 +9,13 @@ the day: everything is looked at again before the first text.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.dispatcher import DispatchReport
+from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER
+from mlife_assets.adapters.store_checkup import clocks_apart
 from mlife_assets.components.messages.sending import WRITER, read_plan, require_bound, require_known_ledger
 from mlife_assets.components.monitoring.quality_gate import quality_report
 from mlife_assets.components.platform.resources import Platform
@@ -20,7 +23,9 @@ from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import sending_figures
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.present import operator_time
+from mlife_assets.core.checkup import SKEW_WHILE_SENDING
 from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.ports import Clock
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.messaging.approve import (
     APPROVED_BY_POLICY,
@@ -32,12 +37,14 @@ from mlife_assets.recruiting.messaging.approve import (
     refusals,
 )
 from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
+from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.ports import LedgerRow
 
+SET_CLOCK = "set this machine's clock by NTP, then materialize message_deliveries of the day"
 WORKER = "daily"
 """Of the first application; each other has one of its own, whose crash is cleaned up without touching another's."""
 
@@ -66,6 +73,40 @@ def require_present_day(platform: Platform, day: date) -> None:
     newest = platform.newest_landed_day()
     if newest is not None and day < newest:
         raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
+
+
+def require_true_clock(platform: Platform, day: date) -> None:
+    """Refuse to send by a clock that is behind what was sent, or minutes off the clock of the database or bucket.
+
+    Caps, quiet hours and the end of a day go by it. Only a clock that is written to now is compared: that nothing was
+    written for a weekend says nothing. Another clock than this machine's is somebody's who tries days out.
+    """
+    clock = platform.deployment.times.clock
+    if clock is None:
+        return
+    since = recent_since(day, platform.application.policy, platform.policies.contact)
+    newest, now = platform.ledger.newest_submission(since), clock.now()
+    if now < (newest or day_start(day)) - SKEW_WHILE_SENDING:
+        what = f"the last message was sent at {newest:%Y-%m-%d %H:%M} UTC" if newest else f"partition {day} has landed"
+        raise GateClosedError(f"the clock says {now:%Y-%m-%d %H:%M} UTC and {what}, so nothing is sent; {SET_CLOCK}")
+    apart = _clocks_apart(platform, clock) if isinstance(clock, SystemClock) else timedelta(0)
+    if apart > SKEW_WHILE_SENDING:
+        raise GateClosedError(
+            f"this machine's clock and the one of the database or bucket are {apart.total_seconds() / 60:.0f} minutes "
+            f"apart, so nothing is sent; {SET_CLOCK}"
+        )
+
+
+def _clocks_apart(platform: Platform, clock: Clock) -> timedelta:
+    """Return how far at least a clock is off that of the ledger's server, else of the lake's; files have none of their
+    own.
+    """
+    if platform.database is not None:
+        from mlife_assets.adapters.database_checkup import clocks_apart as apart_from_server
+
+        with platform.ledger.engine.connect() as connection:
+            return apart_from_server(connection, clock.now)
+    return timedelta(0) if platform.lake.root is not None else clocks_apart(platform.lake, clock.now)
 
 
 def why_over(platform: Platform, day: date) -> str | None:
@@ -149,6 +190,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
         GateClosedError: the day is over, or plan, approval and ledger do not fit; nothing was sent.
     """
     require_present_day(platform, day)
+    require_true_clock(platform, day)
     now = platform.sending_time(day)
     require_known_ledger(platform, day)
     plan = read_plan(platform, day)
@@ -192,10 +234,10 @@ def record_approval(platform: Platform, approval: Approval, *, now: datetime) ->
 
 
 def _expired(platform: Platform, day: date, now: datetime) -> Mapping[str, int]:
-    """Close the messages of a day that is over and was not sent to its end; returns what was published of it."""
+    """Close the messages of a day that is long over and was not sent to its end; returns what was published of it."""
     if why_over(platform, day) is None:
         return {}
-    platform.ledger.expire(platform.application.name, add_days(day, 1), now=now)
+    platform.ledger.expire(platform.application.name, min(add_days(day, 1), (now - CLOSED_AFTER).date()), now=now)
     published = platform.outbox.publish()
     seal(platform)
     return published

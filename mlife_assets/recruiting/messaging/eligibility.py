@@ -77,9 +77,9 @@ def frequency_reasons(
     """Return the frequency cap that each of n people would break today, an object array of shape (n,), None when none.
 
     Sends of the application count against the caps of its policy, sends of all applications against those of `contact`.
-    A send of day S counts against the seven days when S > as_of - 7, and against the gap when as_of - S is below the
-    policy's; sends after `as_of` do not count, so rebuilding an old day changes nothing. The application's own rows of
-    `as_of` are left out, so planning a day again gives the same plan.
+    A send of day S counts against the seven days when S and as_of are less than 7 days apart, and against the gap when
+    they are less than the policy's apart. Which comes first does not matter: a clock may have been ahead. The
+    application's own rows of `as_of` are left out, so planning a day again gives the same plan.
     """
     require_columns(recent_sends, RECENT_COLUMNS, "recent_sends")
     days = pc.cast(recent_sends["as_of_date"], pa.int32()).to_numpy()
@@ -87,13 +87,12 @@ def frequency_reasons(
     is_own = pc.equal(recent_sends["campaign"], application.name).to_numpy(zero_copy_only=False)
     people = pc.unique(person_ids)
     places = pc.fill_null(pc.index_in(recent_sends["person_id"], value_set=people), -1).to_numpy()
-    of_all = (places >= 0) & (days <= today) & ~(is_own & (days == today))
+    apart = np.abs(days - today)
+    of_all = (places >= 0) & ~(is_own & (apart == 0))
     is_near, is_full = np.zeros(len(people), dtype=bool), np.zeros(len(people), dtype=bool)
     for counts, caps in ((of_all, contact), (of_all & is_own, application.policy)):
-        week = np.bincount(places[counts & (days > today - 7)], minlength=len(people))
-        last = np.full(len(people), -(10**6), dtype=np.int64)
-        np.maximum.at(last, places[counts], days[counts])
-        is_near |= today - last < caps.minimum_days_between_messages
+        is_near[places[counts & (apart < caps.minimum_days_between_messages)]] = True
+        week = np.bincount(places[counts & (apart < 7)], minlength=len(people))
         is_full |= week >= caps.maximum_messages_per_7_days
     reasons = np.full(len(people), None, dtype=object)
     reasons[is_near] = FREQUENCY_GAP

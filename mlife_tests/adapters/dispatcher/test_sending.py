@@ -345,11 +345,21 @@ def test_what_was_leased_before_a_stop_does_not_use_up_the_day(world):
     assert (report.accepted, report.stopped_by, world.requests()) == (2, "daily_budget", 3)
 
 
-def test_yesterdays_rows_expire_instead_of_being_sent(world):
+def test_yesterdays_rows_are_not_sent_and_expire_a_day_later(world):
     plan(world.ledger, ["a"])
     world.clock.time = NOW + timedelta(days=1)
     report = world.dispatch()
-    assert (report.accepted, report.expired, world.requests()) == (0, 1, 0)
+    assert (report.accepted, report.expired, report.stopped_by, world.requests()) == (0, 0, "expired", 0)
+    world.clock.time = NOW + timedelta(days=2)
+    report = world.dispatch()
+    assert (report.accepted, report.expired, report.stopped_by, world.requests()) == (0, 1, None, 0)
+
+
+def test_a_clock_that_is_set_back_meanwhile_ends_the_dispatch(world):
+    plan(world.ledger, ["a", "b", "c"])
+    world.is_stopped = lambda: setattr(world.clock, "time", NOW - timedelta(hours=world.requests())) or False
+    report = world.dispatch()
+    assert (report.accepted, report.stopped_by, world.requests()) == (1, "clock_set_back", 1)
 
 
 class Throttling:

@@ -158,7 +158,7 @@ def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_s
     provider.find = meanwhile  # type: ignore[method-assign]
     assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 1
     assert [states(ledger)[key] for key in keys] == ["submitting", "accepted", "approved"]
-    assert ledger.submitted(DAY, DAY) == {keys[0]: 1, keys[1]: 1}
+    assert ledger.submitted(DAY) == {keys[0]: 1, keys[1]: 1}
 
 
 def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):

@@ -65,7 +65,7 @@ def test_attempts_are_those_of_sends_that_there_are(ledger):
     ledger.plan(rows, now=NOW)
     assert len(ledger.attempts([row.message_id for row in rows])) == 600
     assert ledger.attempts(["m0001", "other"]) == {"m0001": ("planned", 0)}
-    assert ledger.submitted(DAY, DAY) == {}
+    assert ledger.submitted(DAY) == {}
 
 
 def test_a_stop_that_was_reviewed_is_settled(ledger):

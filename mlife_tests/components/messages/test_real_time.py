@@ -87,7 +87,7 @@ def test_a_plan_that_nobody_approved_expires_with_its_day_and_says_so(waiting: W
     assert not waiting.home.requests()
 
 
-def test_what_was_approved_and_not_sent_by_midnight_is_closed(waiting: Waiting) -> None:
+def test_what_was_approved_and_not_sent_by_midnight_is_closed_a_day_later(waiting: Waiting) -> None:
     approval = waiting.approve()
     switch_sending(waiting.platform, pauses=True, **WHO)
     deliver(waiting.platform, waiting.day)
@@ -95,6 +95,9 @@ def test_what_was_approved_and_not_sent_by_midnight_is_closed(waiting: Waiting) 
     switch_sending(waiting.platform, pauses=False, **WHO)
     delivery = deliver(waiting.platform, waiting.day)
     assert "expired" in delivery.why_not[0]
+    assert {row.state for row in waiting.platform.ledger.rows(as_of_date=waiting.day)} == {"approved"}
+    waiting.clock.set(day_start(add_days(waiting.day, 2)))
+    deliver(waiting.platform, waiting.day)
     rows = waiting.platform.ledger.rows(as_of_date=waiting.day)
     assert {row.state for row in rows} == {"suppressed"}
     assert len(rows) == approval.planned_count
@@ -134,9 +137,11 @@ def test_nothing_of_a_day_is_sent_after_its_end_though_its_sending_began_before(
 
     vars(waiting.platform)["deployment"] = replace(waiting.platform.deployment, times=replace(paced, sleep=sleep))
     approval = waiting.approve()
-    deliver(waiting.platform, waiting.day)
+    delivery = deliver(waiting.platform, waiting.day)
+    assert delivery.report is not None
+    assert delivery.report.stopped_by == "expired"
     states = Counter(row.state for row in waiting.platform.ledger.rows(as_of_date=waiting.day))
-    assert states["suppressed"] == approval.planned_count - len(waiting.home.requests()) > 0
+    assert states["leased"] + states["approved"] == approval.planned_count - len(waiting.home.requests()) > 0
     assert max(waiting.times_of("message_submitted")) < end
 
 
