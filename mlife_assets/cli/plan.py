@@ -69,6 +69,9 @@ def approve(
     reason: Reason,
     application: ApplicationName = "",
     actor: Actor = OPERATOR,
+    new_home: Annotated[
+        bool, typer.Option("--new-home", help="Vouch that nothing was sent lately from a home that was lost.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,9 +81,11 @@ def approve(
     """
     from mlife_assets.components.acts.acts import newest_plan, plan_standing
     from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
+    from mlife_assets.components.messages.sending import NEW_HOME
     from mlife_assets.recruiting.messaging.approve import require_digest
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
+    reason = NEW_HOME + reason if new_home else reason
     settings = settings_of(home)
     platform = open_application(settings, application)
     full = require_digest(newest_plan(platform), digest)

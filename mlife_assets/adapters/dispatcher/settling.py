@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from mlife_assets.adapters.dispatcher.reports import ReconcileReport
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import MessageGateway, Receipt
@@ -59,11 +61,19 @@ def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolic
     return ReconcileReport(states[SendState.ACCEPTED], states[SendState.UNKNOWN], len(rows) - len(moves), unreadable)
 
 
-def find_forgotten(ledger: SqlLedger, gateway: MessageGateway, campaign: str, as_of: date, now: datetime) -> int:
-    """Ask the provider about what waits of a day that was dispatched before; returns how many texts it had taken.
+def find_forgotten(
+    ledger: SqlLedger,
+    gateway: MessageGateway,
+    campaign: str,
+    as_of: date,
+    now: datetime,
+    earlier: Sequence[date] = (),
+) -> int:
+    """Ask the provider about what waits of a day; returns how many texts it had taken.
 
     A ledger that was copied in the middle of a dispatch holds the approval and takes the rest for unsent, and what was
-    sent then is not in the log: only the provider can tell.
+    sent then is not in the log: only the provider can tell. Who waits and got a message on one of the `earlier` days,
+    of which the ledger knows nothing, is suppressed: the caps would have counted it.
 
     Raises:
         GateClosedError: the provider cannot be asked.
@@ -75,10 +85,23 @@ def find_forgotten(ledger: SqlLedger, gateway: MessageGateway, campaign: str, as
         for state in (SendState.APPROVED, SendState.LEASED)
         for row in ledger.rows(campaign=campaign, as_of_date=as_of, state=state)
     ]
+    accounts = ledger.accounts_of(row.user_id for row in waiting)
+    before = {
+        row.message_id: [
+            message_id(user_id, campaign, day)
+            for day in earlier
+            for user_id in accounts.get(row.user_id, (row.user_id,))
+        ]
+        for row in waiting
+    }
+    known = ledger.attempts([message for messages in before.values() for message in messages])
     forgotten = []
     for row in waiting:
         try:
             accepted = gateway.find(row.message_id)
+            is_near = accepted is None and any(
+                gateway.find(message) is not None for message in before[row.message_id] if message not in known
+            )
         except Exception as error:  # noqa: BLE001  whatever went wrong, it is not the answer "never accepted"
             kind = type(error).__name__
         else:
@@ -87,10 +110,12 @@ def find_forgotten(ledger: SqlLedger, gateway: MessageGateway, campaign: str, as
                 forgotten.append(
                     RestoredSend(row.message_id, row.user_id, row.job_id, campaign, as_of, row.body, moves, row.channel)
                 )
+            elif is_near:
+                ledger.suppress_send(row.message_id, now=now, reason=FREQUENCY_7_DAYS)
             continue
         raise GateClosedError(
-            f"{campaign} {as_of} was dispatched before and the provider could not be asked what it took ({kind}), so "
-            "nothing more was sent; repair the connection to the provider and dispatch again"
+            f"{campaign} {as_of} may have been dispatched before and the provider could not be asked what it took "
+            f"({kind}), so nothing more was sent; repair the connection to the provider and dispatch again"
         )
     return ledger.restore_sends(forgotten, only_waiting=True)
 

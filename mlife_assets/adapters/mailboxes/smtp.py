@@ -85,6 +85,11 @@ class SendJournal:
         """Open or create the folder."""
         self._folder = private_folder(folder)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a mail was handed over."""
+        return has_entries(self._folder)
+
     def begin(self, message_id: str, user_id: str, now: datetime) -> bool:
         """Note that a mail is about to be handed over; False when it was before, and must not be again."""
         return self._write(message_id, HandedOver(user_id, now.isoformat(), False), replaces=False)
@@ -276,6 +281,11 @@ class SmtpMailbox:
         """Wire the mailbox; no connection is opened."""
         self._stationery, self._journal, self._returned = stationery, journal, returned
         self._session = SmtpSession(server)
+
+    @property
+    def has_record(self) -> bool:
+        """Whether it can be asked what was sent: a relay remembers nothing, and an empty journal may be a lost one."""
+        return self._journal.is_begun
 
     def close(self) -> None:
         """Say goodbye to the relay."""

@@ -144,6 +144,13 @@ class Approvals:
                 found.update({row.message_id: (row.state, row.attempts) for row in rows})
         return found
 
+    def first_submitted(self, since: date = date.min) -> date | None:
+        """Return the first day, of `since` or later, on which something was submitted; None when nothing was."""
+        query = sa.select(sends.c.as_of_date).where(sends.c.as_of_date >= since, sends.c.attempts > 0)
+        with self.engine.connect() as connection:
+            found: date | None = connection.execute(query.order_by(sends.c.as_of_date).limit(1)).scalar()
+            return found
+
     def submitted(self, since: date) -> dict[str, int]:
         """Return the attempts of the sends of `since` and later that were submitted at all, by message id."""
         query = sa.select(sends.c.message_id, sends.c.attempts).where(sends.c.as_of_date >= since, sends.c.attempts > 0)

@@ -24,7 +24,13 @@ from mlife_assets.components.messages.delivery import (
     why_outdated,
     why_over,
 )
-from mlife_assets.components.messages.sending import PLAN_REPORT, read_plan, require_bound, require_known_ledger
+from mlife_assets.components.messages.sending import (
+    PLAN_REPORT,
+    read_plan,
+    require_bound,
+    require_known_ledger,
+    require_memory,
+)
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
@@ -122,6 +128,7 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
         raise GateClosedError(f"plan {plan.plan_id} of {plan.as_of_date} is not approved: {why}")
     require_known_ledger(platform, plan.as_of_date)
     require_bound(platform, plan)
+    require_memory(platform, plan.as_of_date, reason=reason)
     approval = approve_by_person(
         plan,
         platform.application,

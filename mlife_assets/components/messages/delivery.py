@@ -16,7 +16,14 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.dispatcher import DispatchReport
 from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER
 from mlife_assets.adapters.store_checkup import clocks_apart
-from mlife_assets.components.messages.sending import WRITER, read_plan, require_bound, require_known_ledger
+from mlife_assets.components.messages.sending import (
+    WRITER,
+    read_plan,
+    require_bound,
+    require_known_ledger,
+    require_memory,
+    unknown_days,
+)
 from mlife_assets.components.monitoring.quality_gate import quality_report
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
@@ -211,12 +218,14 @@ def deliver(platform: Platform, day: date) -> Delivery:
             platform.gateways[platform.application.channel].name,
             is_quality_ok=quality_verdict(platform, day),
         )
+    require_memory(platform, day, reason=approval.reason)
+    earlier = unknown_days(platform, day)
     is_first = record_approval(platform, approval, now=now)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
-    asks = platform.is_put_back or not is_first
-    found = dispatcher.find_forgotten(plan.campaign, day, now) if asks else 0
+    asks = platform.is_put_back or not is_first or earlier
+    found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
     published = platform.outbox.publish()

@@ -20,6 +20,7 @@ from mlife_assets.adapters.log_heads import Sealer
 from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of, renderer_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
@@ -30,6 +31,8 @@ PLANNED_TABLE, SUPPRESSED_TABLE, EXPOSED_TABLE = "message_plan", "message_plan_s
 PLAN_REPORT = "message_plan"
 RUNBOOK = "docs/runbooks/failed_send.md"
 WRITER = "planner"
+NEW_HOME = "new home: "
+"""How the reason of an approval begins by which a person vouches that nothing was sent lately."""
 
 
 def read_plan(platform: Platform, day: date) -> MessagePlan:
@@ -59,6 +62,39 @@ def require_known_ledger(platform: Platform, day: date) -> None:
     signed, mark = signed_positions(platform), platform.private_folder / MARK_FILE
     require_agreement(platform.ledger, platform.outbox, signed=signed, mark=mark, since=since, until=day)
     platform.outbox.publish()
+
+
+def unknown_days(platform: Platform, day: date) -> list[date]:
+    """Return the days within the longest cap, `day` included, of whose sends the ledger may have lost the record.
+
+    A lake, a ledger and heads that are all lost look like a new home. So until a ledger has sent for as long as the
+    caps look back, what it says of the days before its first send proves nothing, and the provider is asked.
+    """
+    since = add_days(recent_since(day, platform.application.policy, platform.policies.contact), 1)
+    if platform.ledger.first_submitted(since) is None:
+        return list(days_between(since, day))
+    first = platform.ledger.first_submitted() or day
+    return list(days_between(since, min(first, day)))
+
+
+def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
+    """Raise GateClosedError where neither the ledger nor the provider can say what was sent lately.
+
+    A person may say that nothing was, by a reason that begins with `NEW_HOME`; it is kept with the approval.
+    """
+    gateway = platform.gateways[platform.application.channel]
+    days = unknown_days(platform, day)
+    if not days or getattr(gateway, "has_record", True):  # a gateway of an earlier release does not say
+        return
+    known = [platform.ledger.approval(platform.application.name, one) for one in days_between(days[0], day)]
+    if any(words.startswith(NEW_HOME) for words in (reason, *(one.reason or "" for one in known if one is not None))):
+        return
+    raise GateClosedError(
+        f"the ledger holds no send from before {days[-1]} and {gateway.name} keeps no record that could be asked, so "
+        "people might get a message twice. If the home was lost, restore it (docs/runbooks/lost_deployment.md); if "
+        f"nothing was sent since {days[0]} from anywhere, approve the plan with `mlife plan approve --new-home`, or in "
+        f"the UI with a reason that begins with '{NEW_HOME.strip()}'"
+    )
 
 
 def signed_positions(platform: Platform) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from mlife_assets.components.acts.acts import approve_plan, plan_standing, switc
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
-from mlife_assets.core.errors import InvalidInputError, ProviderThrottledError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, ProviderThrottledError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Channel
@@ -33,7 +34,7 @@ from mlife_assets.recruiting.ports import OutboundMessage
 
 NAME = "mails"
 DAY = date(2026, 6, 2)
-WHO = {"actor": "ann", "reason": "read all of it"}
+WHO = {"actor": "ann", "reason": "new home: read all of it"}
 LETTERHEAD = """
 brand = "Elm Street Staffing"
 sender = "jobs@mail.elmstreet.work"
@@ -147,6 +148,26 @@ def test_an_approved_plan_goes_through_the_relay_once_under_the_letterhead_of_th
     log = owners.home.platform.event_log.read("message_submitted")
     assert set(log["provider"].to_pylist()) == {SmtpMailbox.name}
     assert len(list((owners.home.private / "mail" / "journal").iterdir())) == 30
+
+
+def test_a_home_that_was_lost_with_its_journal_mails_nobody_before_somebody_vouches(begin, start_relay) -> None:
+    relay = start_relay()
+    owners = begin(address_of(relay))
+    owners.plan()
+    owners.approve()
+    deliver(owners.view, DAY)
+    owners.hang_up()
+    owners.home.platform.ledger.close()
+    for folder in ("lake", "private/keys", "private/heads", "private/mail"):
+        shutil.rmtree(owners.home.folder / folder)
+    for path in owners.home.ledger_files:
+        path.unlink()
+    owners.reopen(address_of(relay))
+    owners.plan()
+    with pytest.raises(GateClosedError, match="keeps no record that could be asked"):
+        approve_plan(owners.view, plan_standing(owners.view).digest, actor="ann", reason="read all of it")
+    assert deliver(owners.view, DAY).report is None
+    assert len(relay.mails) == 30
 
 
 def test_no_policy_approves_what_reaches_people(begin, start_relay) -> None:

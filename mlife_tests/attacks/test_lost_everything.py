@@ -1,0 +1,186 @@
+"""Lake, ledger and heads are gone and nobody restores: the day is run as if the home were new, and texts nobody twice.
+
+The attack of the list (the same day again) and ways that it does not name: the day after under a cap of seven days,
+the days after that, another account of the person, another application, a relay that remembers nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from mlife_assets.components.acts.acts import approve_plan, plan_standing
+from mlife_assets.components.messages.delivery import deliver
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.ids import message_id
+
+DAY = date(2026, 6, 2)
+NEXT = add_days(DAY, 1)
+
+
+def lose_everything(home: Any) -> Any:
+    """Remove whatever remembers a send, but for the provider's own record."""
+    home.platform.ledger.close()
+    shutil.rmtree(home.folder / "lake")
+    for folder in ("keys", "heads"):
+        shutil.rmtree(home.private / folder)
+    for path in home.ledger_files:
+        path.unlink()
+    home.reopen()
+    return home
+
+
+@pytest.fixture
+def capped(open_home, sending_home) -> Any:
+    """Return a home that texts nobody twice in seven days."""
+    return open_home(
+        policy=replace(sending_home.POLICY, maximum_messages_per_7_days=1),
+        contact=replace(sending_home.CONTACT, maximum_messages_per_7_days=1),
+    )
+
+
+def test_the_same_day_is_sent_to_nobody_again(home):
+    home.live()
+    before = home.requests()
+    assert len(before) == 30
+    lose_everything(home).live()
+    assert home.requests() == before
+    assert home.platform.gateway.duplicate_sends() == 0
+    sent = {row.message_id for row in home.platform.ledger.rows() if row.attempts}
+    assert sent == set(before), "what the provider had taken counts"
+
+
+@pytest.mark.parametrize("later", [1, 6])
+def test_a_later_day_reaches_nobody_whom_the_caps_would_have_left_out(capped, later):
+    capped.live()
+    before = capped.requests()
+    day = add_days(DAY, later)
+    lose_everything(capped).live(day)
+    assert capped.requests() == before
+    assert {row.state for row in capped.platform.ledger.rows(as_of_date=day)} == {"suppressed"}
+
+
+def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped):
+    """They are sent a text, so the ledger holds one within the caps; of the others it still knows nothing."""
+    capped.users = 29
+    capped.live()
+    before = capped.requests()
+    assert len(before) == 29
+    capped.users = 30
+    lose_everything(capped).live(NEXT)
+    after = capped.requests()
+    assert len(after) == 30
+    capped.live(add_days(NEXT, 1))
+    assert capped.requests() == after
+    capped.live(add_days(DAY, 7))
+    assert len(capped.requests()) > 50, "all but the new person are free again"
+
+
+def test_the_text_of_another_account_of_the_person_counts(capped, monkeypatch):
+    capped.live()
+    before = capped.requests()
+    capped.prepare(NEXT)
+    lose_everything(capped).prepare(NEXT)
+    capped.plan(NEXT)
+    ledger = capped.platform.ledger
+    users = {row["user_id"] for row in capped.platform.contacts and capped_rows(capped, NEXT)}
+    joined = {user: tuple(sorted({user, f"{user}_old"})) for user in users}
+    taken = {message_id(f"{user}_old", capped.platform.application.name, DAY) for user in users}
+    monkeypatch.setattr(ledger, "accounts_of", lambda ids: {one: joined[one] for one in ids})
+    find = capped.platform.gateway.find
+    monkeypatch.setattr(capped.platform.gateway, "find", lambda key: find(next(iter(before))) if key in taken else None)
+    capped.send(NEXT)
+    assert capped.requests() == before
+
+
+def capped_rows(home: Any, day: date) -> list[dict[str, Any]]:
+    return home.platform.application_tables.read("message_plan", day).to_pylist()
+
+
+def test_a_provider_that_cannot_be_reached_closes_the_gate(home, monkeypatch):
+    home.live()
+    before = home.requests()
+    lose_everything(home).prepare(DAY)
+    home.plan()
+
+    def unreachable(message_id: str) -> None:
+        raise TimeoutError(message_id)
+
+    monkeypatch.setattr(home.platform.gateway, "find", unreachable)
+    with pytest.raises(GateClosedError, match="TimeoutError"):
+        home.send()
+    assert home.requests() == before
+
+
+def test_a_new_home_sends_on_its_first_days_without_being_asked_anything(home):
+    home.live()
+    home.live(NEXT)
+    assert len(home.requests()) > 50
+
+
+def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_about(home, monkeypatch):
+    home.live()
+    later = add_days(DAY, 7)
+    home.live(later)
+    asked: list[str] = []
+    monkeypatch.setattr(home.platform.gateway, "find", asked.append)
+    home.live(add_days(later, 1))
+    assert not asked
+    assert len(home.requests()) > 80
+
+
+@pytest.fixture
+def forgetful(open_home, sending_home, monkeypatch) -> Any:
+    """Return a home whose plan of the day waits for a person, and whose provider keeps no record."""
+    home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
+    monkeypatch.setattr(type(home.platform.gateway), "has_record", False, raising=False)
+    home.prepare(DAY)
+    home.plan()
+    return home
+
+
+def decide(home: Any, reason: str) -> Any:
+    digest = plan_standing(home.platform).digest
+    return approve_plan(home.platform, digest, actor="ann", reason=reason)
+
+
+def test_a_provider_without_a_record_needs_somebody_to_vouch_which_is_kept(forgetful):
+    with pytest.raises(GateClosedError, match=r"keeps no record that could be asked.*--new-home"):
+        decide(forgetful, "read it")
+    assert forgetful.platform.ledger.approval(forgetful.platform.application.name, DAY) is None
+    decide(forgetful, "new home: begun today")
+    deliver(forgetful.platform, DAY)
+    assert len(forgetful.requests()) == 30
+    (approved,) = forgetful.platform.event_log.read("plan_approved").to_pylist()
+    assert (approved["approved_by"], approved["reason"]) == ("ann", "new home: begun today")
+    forgetful.prepare(NEXT)
+    forgetful.plan(NEXT)
+    decide(forgetful, "read it")  # somebody vouched for the days before the first
+    deliver(forgetful.platform, NEXT)
+    assert len(forgetful.requests()) > 50
+
+
+def test_what_was_vouched_for_is_lost_with_the_home(forgetful):
+    decide(forgetful, "new home: begun today")
+    deliver(forgetful.platform, DAY)
+    before = forgetful.requests()
+    lose_everything(forgetful).prepare(DAY)
+    forgetful.plan()
+    with pytest.raises(GateClosedError, match="people might get a message twice"):
+        decide(forgetful, "read it")
+    assert forgetful.requests() == before
+
+
+def test_weeks_of_silence_are_asked_about_and_stop_nothing(home, monkeypatch):
+    home.live()
+    asked: list[str] = []
+    find = home.platform.gateway.find
+    monkeypatch.setattr(home.platform.gateway, "find", lambda key: asked.append(key) or find(key))
+    home.live(DAY + timedelta(days=30))
+    assert len(asked) == 30 * 7
+    assert len(home.requests()) > 50
