@@ -3,9 +3,11 @@
 Belongs here: one connection that sees them under the names that Athena has for them, running a text, the library of
 questions below `mlife_assets/sql`. Does not belong here: which tables there are (`recruiting.sql_tables`).
 
-Concept: the warehouse is opened for reading, a text is one statement that reads, and before it runs the connection is
-closed to everything but the files of log and tables (`_close`). Log and lake are views over their Parquet files. A view
-is made where the text names it: to make all of them would list three years of files for a question about one mart.
+Concept: the warehouse is opened for reading, a text is one statement that reads, and before it is even parsed the
+connection is closed to everything but the files of log and tables (`_close`): DuckDB carries some statements out while
+it parses them. It does so in a process of its own with limits on memory and CPU time, which is killed when its time is
+over: a function that works on one value hears of no interruption. Log and lake are views over their Parquet files. A
+view is made where the text names it: to make all of them would list three years of files for a question about one mart.
 DuckDB skips the days of the log that a condition on `dt` rules out. A reader of the warehouse
 keeps dbt out of it, so a question ends before dbt gives up waiting. A file of the library is written once, in the words
 that DuckDB and Athena (Trino) share; its head says the question and each column.
@@ -13,19 +15,26 @@ that DuckDB and Athena (Trino) share; its head says the question and each column
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import resource
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
 from mlife_assets.adapters.duckdb_bucket import open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core import errors
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, TransientError
 from mlife_assets.core.event_columns import duckdb_type
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.quoting import quoted
@@ -59,6 +68,19 @@ MOST_SECONDS = 10
 MOST_ROWS = 1_000
 """How many rows of an answer are kept where nobody says how many."""
 _MEMORY, _DISK = "2GB", "4GB"
+_PROCESS_BYTES = 3 * 10**9
+"""Memory of the process that asks, beyond what it begins with: what DuckDB counts, and what its functions do not."""
+_ANSWER_BYTES = 256 * 2**20
+_START_SECONDS, _GRACE_SECONDS = 60, 0.5
+_BEGUN = b"begun\n"
+"""What the process says once it has the warehouse open and its time begins."""
+_WORKER = """
+import sys
+sys.path[:] = {path!r}
+sys.modules["pandas"] = None  # DuckDB would import it, for half a second, where it is installed
+from mlife_assets.adapters.sql_session import serve
+serve()
+"""
 FOLDER = Path(__file__).resolve().parents[1] / "sql"
 _COLUMN = re.compile(r"-- (?P<name>[a-z][a-z0-9_]*) {2,}(?P<meaning>\S.*)")
 
@@ -97,49 +119,42 @@ class SqlSession:
             NotFoundError: there is no warehouse, or it lacks a table that is asked for.
             TransientError: dbt held the warehouse for all attempts, or the statement took too long.
         """
-        import duckdb
+        place = self._warehouse.at()
+        request = {
+            "warehouse": place,
+            "views": self._views(text),
+            "folders": [f"{self._root(folder)}/{folder}/" for folder in _FOLDERS],
+            "environment": dict(self._environment),
+            "text": text,
+            "seconds": seconds,
+            "rows": rows,
+        }
+        patience = _START_SECONDS + place["attempts"] * place["wait_seconds"]
+        with subprocess.Popen(
+            [sys.executable, "-c", _WORKER.format(path=sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            if process.stdin is None or process.stdout is None:
+                raise TransientError("the process that asks has no pipes; try again")
+            with _killed_after(process, patience):
+                process.stdin.write(json.dumps(request).encode())
+                process.stdin.close()
+                header = process.stdout.readline()
+            with _killed_after(process, seconds + _GRACE_SECONDS) as has_passed:
+                header = process.stdout.readline() if header == _BEGUN else header
+                rest = process.stdout.read()
+        if process.returncode or not header:
+            raise _stopped(seconds) if has_passed.is_set() else _exhausted()
+        answer = json.loads(header)
+        if "error" in answer:
+            raise getattr(errors, answer["error"])(answer["says"])
+        return Answer(pa.ipc.open_stream(rest).read_all(), answer["row_count"])
 
-        with closing(self._warehouse.open()) as connection, _deadline(connection, seconds) as has_passed:
-            try:
-                statement = _only_statement(connection, text)
-                self._add_views(connection, text)
-                self._close(connection)
-                return _first_rows(connection.execute(statement).to_arrow_reader(), rows)
-            except (duckdb.Error, OSError, pa.ArrowException) as error:  # the reader of rows has errors of Arrow
-                if has_passed.is_set():
-                    raise TransientError(
-                        f"the question was stopped after {seconds:g} s, since dbt waits while the warehouse is read; "
-                        "name fewer days in conditions, or count instead of listing"
-                    ) from error
-                missing = _MISSING.search(str(error))
-                if missing is None:
-                    raise InvalidInputError(_first_line(error)) from error
-                raise NotFoundError(
-                    f"there is no table {missing[1]}; ask marts.*, staging.*, events.<event type> or "
-                    f"lake.{', lake.'.join(LAKE_TABLES)}; a mart is there once its asset was materialized"
-                ) from error
-
-    def _close(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Keep a connection from all files but those of log and tables, from the network and from other settings."""
-        folders = ", ".join(f"'{self._root(folder)}/{folder}/'" for folder in _FOLDERS)
-        for setting in (
-            f"memory_limit = '{_MEMORY}'",
-            f"max_temp_directory_size = '{_DISK}'",
-            "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false",
-            "python_enable_replacements = false",
-            f"allowed_directories = [{folders}]",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            connection.execute(f"set {setting}")
-
-    def _add_views(self, connection: duckdb.DuckDBPyConnection, text: str) -> None:
-        """Make the views that a text names, and let names without a database mean warehouse and views alike."""
-        home = connection.sql("select current_database()").fetchall()[0][0]
-        connection.execute(f"attach ':memory:' as {_VIEWS} (read_write)")
-        connection.execute(f"create schema {_VIEWS}.events; create schema {_VIEWS}.lake")
-        open_bucket(connection, self._environment)
+    def _views(self, text: str) -> dict[str, str]:
+        """Return the query of each view that a text names, by its name."""
+        found: dict[str, str] = {}
         for schema, table in sorted({(m["schema"].lower(), m["table"].lower()) for m in _NAMED.finditer(text)}):
             if schema == "events" and table in EVENT_TYPES:
                 query = self._stored(f"events/event_type={table}", EVENT_TYPES[table].schema, _LOG_FOLDERS)
@@ -147,15 +162,8 @@ class SqlSession:
                 query = self._stored(f"tables/{table}", LAKE_TABLES[table], _TABLE_FOLDERS)
             else:
                 continue
-            connection.execute(f"create view {_VIEWS}.{schema}.{table} as {query}")
-        schemas = [
-            row[0]
-            for row in connection.sql(
-                f"select distinct schema_name from duckdb_schemas() where database_name = '{home}' and not internal"
-            ).fetchall()
-        ]
-        places = [*(f"{home}.{one}" for one in schemas), f"{_VIEWS}.events", f"{_VIEWS}.lake"]
-        connection.execute(f"set search_path = '{','.join(places)}'")
+            found[f"{schema}.{table}"] = query
+        return found
 
     def _root(self, folder: str) -> str:
         """Return what holds a folder, as text within quotes; tables may lie elsewhere than the log."""
@@ -176,6 +184,129 @@ class SqlSession:
             f"select {', '.join(types)} from (select * from read_parquet({files}, {options}) "
             f"union all by name select {nothing} where false)"
         )
+
+
+def serve() -> None:
+    """Answer the one request that standard input holds, on standard output; what runs in the process that is killed."""
+    request, out = json.load(sys.stdin.buffer), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no part of the answer
+    with open("/proc/self/statm", encoding="ascii") as file:
+        taken = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + _PROCESS_BYTES, taken + _PROCESS_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    header: dict[str, Any]
+    body = b""
+    try:
+        answer = _answered(request, out)
+        header = {"row_count": answer.row_count}
+        if answer.table.nbytes > _ANSWER_BYTES:
+            raise InvalidInputError(f"the answer is of {answer.table.nbytes:,} bytes; ask for fewer rows or less text")
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, answer.table.schema) as writer:
+            writer.write_table(answer.table)
+        body = sink.getvalue().to_pybytes()
+    except MlifeError as error:
+        header = {"error": type(error).__name__, "says": str(error)}
+    except MemoryError:
+        header = {"error": TransientError.__name__, "says": str(_exhausted())}
+    out.write(json.dumps(header).encode() + b"\n" + body)
+    out.close()
+
+
+def _answered(request: Mapping[str, Any], out: BinaryIO) -> Answer:
+    """Return what the text of a request gives; says on `out` when its time begins."""
+    import duckdb
+
+    place, seconds, text = request["warehouse"], request["seconds"], request["text"]
+    warehouse = DuckDBWarehouse(Path(place.pop("path")), **place)
+    with closing(warehouse.open()) as connection, _deadline(connection, seconds) as has_passed:
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        cpu_seconds = int(time.process_time() + (seconds + 1) * (os.cpu_count() or 1)) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, hard))  # should the process that would kill this one die
+        out.write(_BEGUN)
+        out.flush()
+        try:
+            _add_views(connection, request["views"], request["environment"])
+            _close(connection, request["folders"])
+            statement = _only_statement(connection, text)
+            return _first_rows(connection.execute(statement).to_arrow_reader(), request["rows"])
+        except duckdb.OutOfMemoryException as error:
+            raise _exhausted() from error
+        except (duckdb.Error, OSError, pa.ArrowException) as error:  # the reader of rows has errors of Arrow
+            if has_passed.is_set():
+                raise _stopped(seconds) from error
+            missing = _MISSING.search(str(error))
+            if missing is None:
+                raise InvalidInputError(_first_line(error)) from error
+            raise NotFoundError(
+                f"there is no table {missing[1]}; ask marts.*, staging.*, events.<event type> or "
+                f"lake.{', lake.'.join(LAKE_TABLES)}; a mart is there once its asset was materialized"
+            ) from error
+
+
+def _stopped(seconds: float) -> TransientError:
+    return TransientError(
+        f"the question was stopped after {seconds:g} s, since dbt waits while the warehouse is read; name fewer days "
+        "in conditions, or count instead of listing"
+    )
+
+
+def _exhausted() -> TransientError:
+    return TransientError(
+        f"the question needed more than the {_MEMORY} of memory that one is given; name fewer days in conditions, or "
+        "count instead of listing"
+    )
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Kill a process once `seconds` have passed; yields whether they have."""
+    has_passed = threading.Event()
+
+    def kill() -> None:
+        has_passed.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield has_passed
+    finally:
+        timer.cancel()
+
+
+def _close(connection: duckdb.DuckDBPyConnection, folders: Sequence[str]) -> None:
+    """Keep a connection from all files but those in `folders`, from the network and from other settings."""
+    allowed = ", ".join(f"'{folder}'" for folder in folders)
+    for setting in (
+        f"memory_limit = '{_MEMORY}'",
+        f"max_temp_directory_size = '{_DISK}'",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "python_enable_replacements = false",
+        f"allowed_directories = [{allowed}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"set {setting}")
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """Make views, and let names without a database mean warehouse and views alike."""
+    home = connection.sql("select current_database()").fetchall()[0][0]
+    connection.execute(f"attach ':memory:' as {_VIEWS} (read_write)")
+    connection.execute(f"create schema {_VIEWS}.events; create schema {_VIEWS}.lake")
+    open_bucket(connection, environment)
+    for name, query in views.items():
+        connection.execute(f"create view {_VIEWS}.{name} as {query}")
+    schemas = [
+        row[0]
+        for row in connection.sql(
+            f"select distinct schema_name from duckdb_schemas() where database_name = '{home}' and not internal"
+        ).fetchall()
+    ]
+    places = [*(f"{home}.{one}" for one in schemas), f"{_VIEWS}.events", f"{_VIEWS}.lake"]
+    connection.execute(f"set search_path = '{','.join(places)}'")
 
 
 def _only_statement(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -173,6 +173,10 @@ class DuckDBWarehouse:
                 newest = None if row is None or row[0] is None else add_days(row[0], -1)
                 found[name.removeprefix(STAGED_PREFIX)] = StagedTable(comment, newest)
             return found
+
+    def at(self) -> dict[str, Any]:
+        """Return the arguments by which another process opens the same file, as JSON has them."""
+        return {"path": str(self._path), "attempts": self._attempts, "wait_seconds": self._wait_seconds}
 
     def open(self, needed: str = "tag:features tag:metrics") -> duckdb.DuckDBPyConnection:
         """Return a connection that reads the file, waiting for a writer; whoever asks closes it.

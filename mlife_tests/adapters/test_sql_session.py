@@ -174,7 +174,7 @@ def test_a_text_reads_its_tables_and_nothing_else(tmp_path: Path, text: str, sai
 def test_what_a_connection_may_do_stays_as_it_is_before_a_text_runs(session: SqlSession, tmp_path: Path) -> None:
     """A text cannot set anything; should one find a way, settings are locked."""
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
-        session._close(connection)
+        sql_session._close(connection, [])
         for setting in ("memory_limit = '9GB'", "allowed_directories = ['/']", "python_enable_replacements = true"):
             with pytest.raises(duckdb.InvalidInputException, match="the configuration has been locked"):
                 connection.execute(f"set {setting}")
