@@ -117,6 +117,9 @@ def type_report(event_type: str, outcomes: Sequence[tuple[str, Outcome]]) -> Typ
     examples: list[RejectedExample] = []
     for source, outcome in outcomes:
         reasons = outcome.rejected.column("reason")
+        if len(reasons) == 1 and counts[reason := reasons[0].as_py()] >= EXAMPLES_PER_REASON:  # one of very many files
+            counts[reason] += 1
+            continue
         chosen: list[int] = []
         for entry in pc.value_counts(reasons).to_pylist():
             wanted = max(EXAMPLES_PER_REASON - counts[entry["values"]], 0)

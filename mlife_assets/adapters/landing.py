@@ -11,6 +11,7 @@ what is no plain file of a safe name is refused unread. No byte of a stranger is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -132,22 +133,39 @@ class Ingest:
 
     def _ingest_type(self, day: date, event_type: str, deliveries: Sequence[Delivery]) -> list[tuple[str, Outcome]]:
         outcomes, taken = [], set[str]()
+        unread: list[tuple[str, pa.Table]] = []
+        size, began = 0, self._cpu_seconds()
         for place, delivery in enumerate(deliveries):
-            fault = delivery.fault or (self._crowded() if place >= self._policy.maximum_files else None)
+            fault = delivery.fault or self._crowded(place, size, self._cpu_seconds() - began)
             data = fault or self._landing.read(delivery.source, self._policy.maximum_file_bytes)
             if isinstance(data, FileFault):
                 outcome = Outcome(0, rejected_file(data.reason, data.detail))
-                self.rejected.store(day, event_type, delivery.source, outcome.rejected)
+                unread.append((delivery.source, outcome.rejected))
             else:
+                size += len(data)
                 outcome = self._judge(day, event_type, data, comes_again=_batch(data) in taken)
                 taken.add(_batch(data))
-                self.rejected.store(day, event_type, delivery.source, outcome.rejected, data)
+                self.rejected.store(day, event_type, [(delivery.source, outcome.rejected)], data)
             outcomes.append((delivery.source, outcome))
+        self.rejected.store(day, event_type, unread)
         return outcomes
 
-    def _crowded(self) -> FileFault:
-        detail = f"{self._policy.maximum_files} files of a type and day are taken; export fewer, larger ones"
-        return FileFault(Reason.TOO_MANY_FILES, detail)
+    def _crowded(self, files: int, size: int, cpu_seconds: float) -> FileFault | None:
+        """Return why no more of a type and day is read, after so many files, bytes and CPU seconds."""
+        policy = self._policy
+        if files >= policy.maximum_files:
+            taken = f"{policy.maximum_files} files"
+        elif size >= policy.maximum_bytes:
+            taken = f"{policy.maximum_bytes:,} bytes"
+        elif cpu_seconds >= policy.maximum_cpu_seconds:
+            taken = f"what {policy.maximum_cpu_seconds} CPU seconds read"
+        else:
+            return None
+        return FileFault(Reason.TOO_MANY_FILES, f"{taken} of a type and day are taken; export fewer, larger ones")
+
+    def _cpu_seconds(self) -> float:
+        """Return the CPU time of this process and of what decoded in its place."""
+        return time.process_time() + self._cage.cpu_seconds
 
     def _judge(
         self,

@@ -63,12 +63,22 @@ def never_read(whole: Sequence[pa.Table], kept: int) -> list[tuple[str, pa.Table
         whole: stored rejections of whole files.
         kept: how many files of them were kept as they were.
     """
-    rows = pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *whole])
+    rows = _each_once(pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *whole]))
     places = sorted(range(rows.num_rows), key=lambda place: rows["reason"][place].as_py() not in NEVER_READ)
     left = rows.take(pa.array(places[: max(0, len(places) - kept)], pa.int64()))
     return [
         (left["source"][place].as_py(), left.slice(place, 1).drop_columns(["source"])) for place in range(left.num_rows)
     ]
+
+
+def _each_once(rows: pa.Table) -> pa.Table:
+    """Leave out what is said of a file twice: alone by an earlier release, and together with the day's others since."""
+    seen, kept = set[tuple[object, ...]](), []
+    for place in pc.indices_nonzero(pc.equal(rows["row"], WHOLE_FILE)).to_pylist():
+        said = tuple(rows[name][place].as_py() for name in ("source", "reason", "detail"))
+        kept += [place] if said in seen else []
+        seen.add(said)
+    return rows.take(pa.array(sorted({*range(rows.num_rows)} - {*kept}), pa.int64())) if kept else rows
 
 
 class RejectedRows:
@@ -78,15 +88,20 @@ class RejectedRows:
         """Keep them in `lake`."""
         self._lake = lake
 
-    def store(self, day: date, event_type: str, source: str, rejected: pa.Table, data: bytes | None = None) -> None:
-        """Store rejected rows, and the bytes of a file that was refused as a whole where they were read."""
+    def store(
+        self, day: date, event_type: str, rejections: Sequence[tuple[str, pa.Table]], data: bytes | None = None
+    ) -> None:
+        """Store rejected rows by the source of each, together, and the bytes of a file that was refused as a whole."""
         prefix = folder_of(day, event_type).prefix
+        rejected = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *(rows for _, rows in rejections)])
         if data is not None and pc.any(pc.equal(rejected.column("row"), WHOLE_FILE)).as_py():
             put_addressed(self._lake, f"{prefix}/{content_hash(data)}.bin", data, content_hash(data))
+        sources = [source for source, rows in rejections for _ in range(rows.num_rows)]
         for start in range(0, rejected.num_rows, STORED_ROWS_MAXIMUM):
-            part = rejected.slice(start, STORED_ROWS_MAXIMUM)
-            sources = pa.array([source] * part.num_rows, pa.string())
-            stored = encode_table(pa.table([sources, *part.columns], schema=STORED_REJECTED_SCHEMA))
+            end = start + STORED_ROWS_MAXIMUM
+            part = rejected.slice(start, STORED_ROWS_MAXIMUM).combine_chunks()
+            columns = [pa.array(sources[start:end], pa.string()), *part.columns]
+            stored = encode_table(pa.table(columns, schema=STORED_REJECTED_SCHEMA))
             put_addressed(self._lake, f"{prefix}/{content_hash(stored)}.parquet", stored, content_hash(stored))
 
     def folders(self) -> list[RejectedFolder]:
@@ -107,4 +122,4 @@ class RejectedRows:
         """Return the stored rejections of a folder: `STORED_REJECTED_SCHEMA`, by file and row."""
         keys = [key for key in self._lake.list(folder.prefix) if key.endswith(".parquet")]
         tables = [decode_table(self._lake.get(key)).cast(STORED_REJECTED_SCHEMA) for key in keys]
-        return pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables])
+        return _each_once(pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *tables]))

@@ -376,13 +376,16 @@ class LandingPolicy:
     """Limits on landing files; a file beyond them is refused and the rest of landing goes on.
 
     A day of 10,000 users is a file of 2 MB with 30,000 rows. Of `maximum_files` of a type and day the rest is refused:
-    each is compared with all others. `maximum_rows`, `maximum_values` (cells and elements of
+    each is compared with all others; so it is once they hold `maximum_bytes` or took `maximum_cpu_seconds` together.
+    `maximum_rows`, `maximum_values` (cells and elements of
     lists) and `maximum_decoded_bytes` bound what a small file may expand to, so that reading and judging it stays below
     2 GB. `worker_memory_bytes` is what the decoding process may take beyond its libraries. A file may cost
     `decoding_cpu_seconds`, and `decoding_seconds` of waiting, which is more because a machine may be busy.
     """
 
     maximum_files: int = 1_000
+    maximum_bytes: int = 8192 * MIB
+    maximum_cpu_seconds: int = 600
     maximum_file_bytes: int = 128 * MIB
     maximum_rows: int = 1_000_000
     maximum_values: int = 32_000_000
@@ -392,7 +395,7 @@ class LandingPolicy:
     decoding_seconds: int = 120
 
     def __post_init__(self) -> None:
-        require_bounded(self, maximum_files=(1, 100_000))
+        require_bounded(self, maximum_files=(1, 100_000), maximum_bytes=(1024, 2**40), maximum_cpu_seconds=(1, 86_400))
         require_bounded(self, maximum_file_bytes=(1024, 2**31 - 1), maximum_rows=(1, 1e8), maximum_values=(1, 2e9))
         require_bounded(self, maximum_decoded_bytes=(1024, 2**31 - 1), worker_memory_bytes=(128 * MIB, 2**36))
         require_bounded(self, decoding_cpu_seconds=(1, 3600), decoding_seconds=(1, 7200))

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -144,8 +145,9 @@ def validate(
     return Validated(kind, accepted, _rejected(kind, given, casts, faults, table.num_rows), extra)
 
 
+@lru_cache(maxsize=64)
 def rejected_file(reason: Reason, detail: str) -> pa.Table:
-    """Return the one rejection, of shape (1,), of a file that has no readable rows."""
+    """Return the one rejection, of shape (1,), of a file that has no readable rows: one table for files without end."""
     row = {"row": WHOLE_FILE, "event_id": None, "reason": reason.value, "field": None, "detail": detail, "raw": None}
     return pa.Table.from_pylist([row], schema=REJECTED_SCHEMA)
 

@@ -23,7 +23,7 @@ def rejected(tmp_path: Path) -> RejectedRows:
 def test_folders_are_found_by_day_and_then_type(rejected: RejectedRows) -> None:
     assert rejected.folders() == []
     for day, name in ((DAY, "click"), (EVE, "impression"), (DAY, "../apply"), (EVE, "click")):
-        rejected.store(day, name, "a.parquet", REJECTION, b"cut")
+        rejected.store(day, name, [("a.parquet", REJECTION)], b"cut")
     assert rejected.folders() == [
         RejectedFolder(EVE, "click"),
         RejectedFolder(EVE, "impression"),
@@ -35,7 +35,7 @@ def test_folders_are_found_by_day_and_then_type(rejected: RejectedRows) -> None:
 
 def test_rows_and_bytes_are_what_was_stored_and_stored_once(rejected: RejectedRows) -> None:
     for _ in range(2):
-        rejected.store(DAY, "click", "a.parquet", REJECTION, b"cut")
+        rejected.store(DAY, "click", [("a.parquet", REJECTION)], b"cut")
     assert rejected.rows(DAY, "click").to_pylist() == [{"source": "a.parquet", **REJECTION.to_pylist()[0]}]
     stored = dict(rejected.objects(RejectedFolder(DAY, "click")))
     assert len(stored) == 2
@@ -45,6 +45,6 @@ def test_rows_and_bytes_are_what_was_stored_and_stored_once(rejected: RejectedRo
 
 def test_many_rows_are_several_objects(rejected: RejectedRows) -> None:
     rows = REJECTION.take([0] * (STORED_ROWS_MAXIMUM + 1))
-    rejected.store(DAY, "click", "a.parquet", rows)
+    rejected.store(DAY, "click", [("a.parquet", rows)])
     assert len(list(rejected.objects(RejectedFolder(DAY, "click")))) == 2
     assert rejected.rows(DAY, "click").num_rows == STORED_ROWS_MAXIMUM + 1

@@ -53,6 +53,8 @@ class DecodingCage:
     def __init__(self, policy: LandingPolicy) -> None:
         """Limit every file by `policy`; nothing starts before the first file."""
         self._policy = policy
+        self.cpu_seconds = 0.0
+        """What decoding has cost; of a file that gave no answer what one may cost."""
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
 
@@ -94,8 +96,12 @@ class DecodingCage:
             worker = self._running()
             was_fresh, worker.is_fresh = worker.is_fresh, False
             answer = worker.ask(request, data, time.monotonic() + self._policy.decoding_seconds)
-            if not isinstance(answer, FileFault) and not answer[0].get("is_exhausted"):
-                return answer
+            if isinstance(answer, FileFault):
+                self.cpu_seconds += self._policy.decoding_cpu_seconds
+            else:
+                self.cpu_seconds += answer[0]["cpu_seconds"]
+                if not answer[0].get("is_exhausted"):
+                    return answer
             self._end()
             if was_fresh:
                 return answer
