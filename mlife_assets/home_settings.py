@@ -56,6 +56,13 @@ class LogSettings(BaseSettings):
     )
 
 
+def is_placeholder(secret: str) -> bool:
+    """Return whether a secret is a few characters again and again, or stands where one is to be put."""
+    lengths = range(1, len(secret) // 2 + 1)
+    repeats = any(secret == (secret[:length] * len(secret))[: len(secret)] for length in lengths)
+    return repeats or "changeme" in re.sub(r"[^a-z]", "", secret.lower())
+
+
 class HomeSettings(LogSettings):
     """What every home has, whatever its models are about; each field is read from `MLIFE_<NAME>`.
 
@@ -121,6 +128,8 @@ class HomeSettings(LogSettings):
     def _fit_for_a_header(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_CHARACTERS},}}", token.get_secret_value()):
             raise ValueError(f"a token has {TOKEN_CHARACTERS} or more printable ASCII characters and no spaces")
+        if token is not None and is_placeholder(token.get_secret_value()):
+            raise ValueError("the token repeats itself or is a placeholder; make one with `openssl rand -hex 32`")
         return token
 
     @field_validator("lake", "landing", "event_log", "log_heads", check_fields=False)

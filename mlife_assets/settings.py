@@ -24,7 +24,7 @@ from mlife_assets.aws_settings import AwsSettings
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.storage_places import require_database_url
 from mlife_assets.deployment_settings import WORLD_FILE, begun_with, holds_market
-from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT
+from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, is_placeholder
 from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.mail.letterhead import Letterhead, read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -140,10 +140,12 @@ class Settings(AwsSettings):
     def _hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
         """A number has ten digits: whoever guesses the key reverses every hash in seconds."""
         characters = "" if key is None else key.get_secret_value().strip()
-        if key is not None and (len(characters) < HASH_KEY_CHARACTERS or len(set(characters)) < HASH_KEY_DISTINCT):
+        is_short = len(characters) < HASH_KEY_CHARACTERS or len(set(characters)) < HASH_KEY_DISTINCT
+        if key is not None and (is_short or is_placeholder(characters)):
             raise ValueError(
-                f"the key is easy to guess: it needs {HASH_KEY_CHARACTERS} characters, {HASH_KEY_DISTINCT} of "
-                "them different; make one with `openssl rand -hex 32`, or unset it to use the home's own random key"
+                f"the key is easy to guess: it needs {HASH_KEY_CHARACTERS} characters, {HASH_KEY_DISTINCT} of them "
+                "different, and may neither repeat itself nor be a placeholder; make one with `openssl rand -hex 32`, "
+                "or unset it to use the home's own random key"
             )
         return key
 

@@ -111,7 +111,7 @@ def create_app(
         is_well = await pulse.is_well()
         return _json({"status": "ok" if is_well else "unavailable"}, 200 if is_well else 503)
 
-    return Starlette(
+    served = Starlette(
         routes=[
             Route("/v1/models", overview, methods=["GET"]),
             Route("/v1/models/{name}", model, methods=["GET"]),
@@ -134,6 +134,8 @@ def create_app(
             Exception: _defect,
         },
     )
+    served.router.redirect_slashes = False  # to whatever the client called this host
+    return served
 
 
 class _Pulse:

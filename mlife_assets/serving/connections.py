@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import h11
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 BACKLOG = 128
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 SHUTDOWN_SECONDS = 10
 _FULL_BODY = (
     b'{"error":{"message":"the endpoint has as many requests as it can take",'
@@ -94,6 +97,9 @@ class BoundedProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         """Handle what was read; a new request starts the time of one request."""
+        if self.conn.their_state is h11.IDLE and self._are_headers_too_long():
+            self.send_400_response("The headers are too long.")
+            return
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -105,6 +111,12 @@ class BoundedProtocol(H11Protocol):
         unsent = self.transport.get_write_buffer_size()
         self._wait(self.limits.header_seconds + unsent / self.limits.answer_bytes_per_second)
         super().on_response_complete()
+
+    def _are_headers_too_long(self) -> bool:
+        """Return whether the next request has more headers than it may: h11 counts what has not come to its end."""
+        data, _ = self.conn.trailing_data
+        end = _BLANK_LINE.search(data)
+        return (len(data) if end is None else end.end()) > self.limits.header_bytes
 
     def _make_room(self) -> bool:
         for longest in self.waiting:

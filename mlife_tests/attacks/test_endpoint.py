@@ -6,6 +6,7 @@ that the tests are; the defaults are looked at apart.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import selectors
 import socket
@@ -128,7 +129,13 @@ def test_beyond_this_machine_nothing_is_served_without_a_token(tmp_path: Path, h
     assert "--make-token" in result.stderr
 
 
-@pytest.mark.parametrize("token", ["", "short", "x" * 31, "with a space, and long enough otherwise", "\u00e9" * 40])
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("", "short", "x" * 31, "with a space, and long enough otherwise", "\u00e9" * 40),
+        *("x" * 32, TOKEN, "change-me-change-me-change-me-ch", "Change_Me-0123456789abcdefghijklmnop"),
+    ],
+)
 def test_a_token_that_is_weak_or_fits_no_header_is_refused_and_not_repeated(tmp_path: Path, token: str) -> None:
     (tmp_path / "lake" / "events").mkdir(parents=True)
     arguments = ["serve", "--host", "127.0.0.1", "--port", "0", "--home", str(tmp_path)]
@@ -174,6 +181,63 @@ def test_a_page_that_rebinds_its_name_to_this_machine_is_not_answered(endpoint: 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]:8000", "[::1]"])
 def test_the_names_of_this_machine_are_answered(endpoint: Endpoint, host: str) -> None:
     assert endpoint.ask("GET", "/v1/model", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/model/", "/v1/models/m/", "/health/", "//evil.example/..//"])
+def test_nobody_is_sent_to_a_host_that_they_named(guarded: Endpoint, path: str) -> None:
+    status, _, told = guarded.ask("GET", path, Host="evil.example", Authorization=f"Bearer {TOKEN}")
+    assert (status, told.get("location")) == (404, None)
+
+
+# Headers beyond their limit -----------------------------------------------------------------------------------------
+
+
+def answered(endpoint: Endpoint, *parts: bytes) -> bytes:
+    """Return all that is answered until the connection ends; each part is sent on its own."""
+    opened = endpoint.connect()
+    try:
+        with contextlib.suppress(ConnectionError):  # it was answered and closed before all was sent
+            for part in parts:
+                opened.sendall(part)
+        said = b""
+        with contextlib.suppress(ConnectionError):
+            while part := opened.recv(MEGABYTE):
+                said += part
+        return said
+    finally:
+        opened.close()
+
+
+HEAD = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+LIMIT = ConnectionLimits().header_bytes
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 70_000, 200_000])
+@pytest.mark.parametrize("kind", ["header", "headers", "target"])
+def test_headers_beyond_the_limit_are_refused_also_when_they_come_at_once(
+    endpoint: Endpoint, size: int, kind: str
+) -> None:
+    long = {
+        "header": HEAD + b"x-long: " + b"x" * size + b"\r\n\r\n",
+        "headers": HEAD + b"x-many: xxxx\r\n" * (size // 14 + 1) + b"\r\n",
+        "target": b"GET /health?" + b"x" * size + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+    }[kind]
+    assert b" 200 " not in answered(endpoint, long)
+
+
+def test_headers_beyond_the_limit_behind_an_honest_request_are_refused_too(endpoint: Endpoint) -> None:
+    """They lie in the buffer already when the first answer is complete."""
+    said = answered(endpoint, HEAD + b"\r\n" + HEAD + b"x-long: " + b"x" * 40_000 + b"\r\n\r\n")
+    assert said.count(b" 200 ") == 1
+    assert b"HTTP/1.1 400" in said
+
+
+def test_headers_within_the_limit_are_answered(endpoint: Endpoint) -> None:
+    padding = b"x-long: " + b"x" * (LIMIT - len(HEAD) - 100) + b"\r\nconnection: close\r\n\r\n"
+    assert b" 200 " in answered(endpoint, HEAD + padding)
+    body = b'{"rows": [], "note": "' + b"x" * 60_000 + b'"}'
+    post = b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    assert b"HTTP/1.1 4" in answered(endpoint, post % len(body) + body), "a body is another matter: a field too many"
 
 
 # Half-open connections that live for ever ---------------------------------------------------------------------------

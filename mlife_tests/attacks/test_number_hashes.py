@@ -87,7 +87,12 @@ def test_no_hash_is_reversed_by_guessing_the_key(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["embedded-world-only", "", " ", "short", "a" * 31, "a" * 64, " " * 64, "ab" * 32, "\n" + "a1" * 15 + "\n"]
+    "key",
+    [
+        *("embedded-world-only", "", " ", "short", "a" * 31, "a" * 64, " " * 64, "ab" * 32, "\n" + "a1" * 15 + "\n"),
+        *("change-me-change-me-change-me-change-me", "change-me-change-me-change-me-ch", "0123456789abcdef" * 2),
+        *("please CHANGE_ME before it is used", "abcdefghijklmnopqrstuvwxyz-changeMe"),
+    ],
 )
 def test_a_key_that_can_be_guessed_is_refused_at_load(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     for environment in ("dev", "prod"):
@@ -105,7 +110,8 @@ def test_without_the_setting_each_home_has_a_key_of_its_own(tmp_path: Path) -> N
 
     assert key("a", "prod") == key("a", "prod") != key("b", "prod")
     assert key("c", "dev") == key("d", "dev") != key("d", "dev", seed=7)
-    assert key("a", "prod", hash_key="0123456789abcdef" * 4) == b"0123456789abcdef" * 4
+    given = "0123456789abcdeffedcba9876543210"
+    assert key("a", "prod", hash_key=given) == given.encode()
 
 
 def test_a_rotation_moves_nobody_to_another_arm_and_keeps_every_stop(home: Callable[[], SimpleNamespace]) -> None:

@@ -19,7 +19,7 @@ def test_every_hash_is_of_the_new_key_afterwards(run_json, home, monkeypatch, ha
     before = platform.people.register(users, now=platform.sending_time(home.newest_day))
     old = platform.number_key
     if has_setting:
-        monkeypatch.setenv("MLIFE_HASH_KEY", "0123456789abcdef" * 2)
+        monkeypatch.setenv("MLIFE_HASH_KEY", "0123456789abcdeffedcba9876543210")
     document = run_json("keys", "rotate-numbers", "--home", home.path)
     mails = [one for one in platform.world.mail_book().mail_addresses(users).values() if one is not None]
     assert document["numbers"] == 2 + len(mails) == 4, "phone numbers and mail addresses"

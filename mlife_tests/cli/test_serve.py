@@ -81,8 +81,8 @@ def test_where_the_token_comes_from(tmp_path):
     assert len(made) == 64
     other, _ = endpoint_token(Settings(home=tmp_path / "other"), makes_token=True)
     assert other != made, "random in the embedded world, too: its seed is known to everybody"
-    given = Settings(home=tmp_path, endpoint_token=SecretStr("x" * 32))
-    assert endpoint_token(given, makes_token=True) == ("x" * 32, "MLIFE_ENDPOINT_TOKEN")
+    given = Settings(home=tmp_path, endpoint_token=SecretStr("0123456789abcdeffedcba9876543210"))
+    assert endpoint_token(given, makes_token=True) == ("0123456789abcdeffedcba9876543210", "MLIFE_ENDPOINT_TOKEN")
 
 
 def test_a_taken_port_is_reported(run, lived_home):

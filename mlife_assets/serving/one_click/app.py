@@ -118,10 +118,11 @@ def create_one_click_app(
         return response
 
     not_now = failed(503, "That did not work yet", "Please try again in a minute.")
-    return Starlette(
+    served = Starlette(
         routes=[
-            Route("/unsubscribe/{token}", show, methods=["GET"]),
-            Route("/unsubscribe/{token}", end, methods=["POST"]),
+            Route(f"/unsubscribe/{{token}}{slash}", does, methods=[method])
+            for slash in ("", "/")
+            for method, does in (("GET", show), ("POST", end))
         ],
         middleware=[Middleware(PageHeaders, more={"x-robots-tag": "noindex"})],
         exception_handlers={
@@ -134,3 +135,5 @@ def create_one_click_app(
             Exception: defect,
         },
     )
+    served.router.redirect_slashes = False  # to whatever the client called this host
+    return served

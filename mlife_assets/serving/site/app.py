@@ -116,7 +116,7 @@ def create_site(
     messages = [Route(f"/{MESSAGES}", site.messages), Route(f"/{MESSAGES}{{message_id}}", site.message)]
     calls = [Route(f"/{CALLS}", site.calls), Route(f"/{CALLS}{{application}}/{{file}}", site.call_list)]
     runbooks = [Route(f"/{RUNBOOKS}", site.runbooks), Route(f"/{RUNBOOKS}{{name}}", site.runbook)]
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", site.dashboard),
             Route(f"/{DASHBOARD}", site.dashboard),
@@ -139,6 +139,8 @@ def create_site(
             Exception: site.defect,
         },
     )
+    app.router.redirect_slashes = False  # to whatever the client called this host
+    return app
 
 
 class _Site:

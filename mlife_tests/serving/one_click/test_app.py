@@ -64,6 +64,15 @@ def test_opening_the_link_changes_nothing(book, ask):
     assert book.calls == 0
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000"])
+def test_a_slash_too_many_sends_no_token_to_whatever_host_was_named(book, ask, host):
+    for method in ("GET", "POST"):
+        answer = ask.request(method, f"{book.url}{TOKEN}/", headers={"Host": host}, allow_redirects=False)
+        assert (answer.status_code, answer.headers.get("location")) == (200, None)
+        assert ask.request(method, f"{book.url}{TOKEN}//", headers={"Host": host}).status_code == 404
+    assert len(book.recorded) == 1
+
+
 def test_a_post_ends_mails_at_once(book, ask):
     answer = ask.post(book.url + TOKEN, data=ONE_CLICK, allow_redirects=False)
     assert answer.status_code == 200
