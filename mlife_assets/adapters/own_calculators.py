@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlife_assets.core.threads import one_thread
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -114,7 +116,8 @@ class OwnReconstruction:
         }
         self._standard = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
         matrix = self._standard.fit_transform(self._numbers(usual))
-        self._pca = PCA(n_components=variance_share, random_state=PCA_STATE).fit(matrix)
+        with one_thread():
+            self._pca = PCA(n_components=variance_share, random_state=PCA_STATE).fit(matrix)
         self.sampling_error = float(np.std(self._errors(matrix), ddof=1) / np.sqrt(len(matrix)))
 
     def error(self, rows: pd.DataFrame) -> float:
@@ -127,7 +130,8 @@ class OwnReconstruction:
         return np.asfortranarray(np.column_stack([column.to_numpy(np.float64) for column in columns]))
 
     def _errors(self, matrix: Floats) -> Floats:
-        rebuilt = self._pca.inverse_transform(self._pca.transform(matrix))
+        with one_thread():
+            rebuilt = self._pca.inverse_transform(self._pca.transform(matrix))
         return np.asarray(np.linalg.norm(matrix - rebuilt, axis=1), dtype=np.float64)
 
 

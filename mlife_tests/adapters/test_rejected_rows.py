@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -45,6 +46,7 @@ def test_rows_and_bytes_are_what_was_stored_and_stored_once(rejected: RejectedRo
 
 def test_many_rows_are_several_objects(rejected: RejectedRows) -> None:
     rows = REJECTION.take([0] * (STORED_ROWS_MAXIMUM + 1))
+    rows = rows.set_column(0, REJECTION.schema.field(0), pa.array(range(rows.num_rows), pa.int64()))
     rejected.store(DAY, "click", [("a.parquet", rows)])
     assert len(list(rejected.objects(RejectedFolder(DAY, "click")))) == 2
     assert rejected.rows(DAY, "click").num_rows == STORED_ROWS_MAXIMUM + 1

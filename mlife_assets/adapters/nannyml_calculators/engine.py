@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlife_assets.adapters.nannyml_calculators.session import Fitted, quiet_nannyml
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring.outcomes import METRICS
+from mlife_assets.core.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ def calculating(engine: Engine | None = None) -> Iterator[Engine]:
     if engine is not None or not has_nannyml():
         yield engine or OwnEngine()
         return
-    with quiet_nannyml() as nml:
+    with quiet_nannyml() as nml, one_thread():
         yield NannyMLEngine(nml)
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.policies import BacktestPolicy
 from mlife_assets.core.statistics import Interval, day_multiplicities, expanded_percentile_interval
+from mlife_assets.core.threads import one_thread
 
 Array = npt.NDArray[np.float64]
 BLOCKS_MINIMUM = 8
@@ -190,7 +191,9 @@ def measure(
 
     def losses(probability: Array) -> tuple[float, Array]:
         by_day = np.bincount(day_codes, row_losses(probability, outcome), minlength=days)
-        return float(by_day.sum() / len(outcome)), (multiplicities @ by_day) / np.maximum(multiplicities @ rows, 1.0)
+        with one_thread():
+            resampled = (multiplicities @ by_day) / np.maximum(multiplicities @ rows, 1.0)
+        return float(by_day.sum() / len(outcome)), resampled
 
     def criterion(of: Callable[[Array], tuple[float, Array]], margin: float, *, is_lower_better: bool) -> Criterion:
         # Policies that served the same probabilities are one.

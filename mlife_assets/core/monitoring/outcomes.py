@@ -24,6 +24,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, numbers
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.threads import one_thread
 
 SHORTFALL = "performance_shortfall"
 LEVEL = "calibration_level"
@@ -76,7 +77,8 @@ class ScoredOutcomes:
         precision = np.divide(above, seen, out=np.zeros_like(above), where=seen > 0)
         average_precision = float((positive * precision).sum() / total)
         residual, variance, centred = self._unweighted if is_plain else self._beside_an_intercept(weights)
-        score, information = residual @ centred, variance @ np.square(centred, out=self._rooms[2])
+        with one_thread():
+            score, information = residual @ centred, variance @ np.square(centred, out=self._rooms[2])
         steps = np.divide(score, information, out=np.zeros_like(score), where=information > MINIMUM_INFORMATION)
         values: Array = np.concatenate([[auc, average_precision, self._level(weights)], steps])
         return values
@@ -85,10 +87,11 @@ class ScoredOutcomes:
         """Return how far each statistic scatters at least, and on how many expected positives it hangs."""
         _, variance, centred = self._unweighted
         squared = centred**2
-        information = variance @ squared
+        with one_thread():
+            information, spread = variance @ squared, variance @ squared**2
         known = information > MINIMUM_INFORMATION
         deviation = np.divide(1, np.sqrt(information), out=np.zeros_like(information), where=known)
-        positives = np.divide(information**2, variance @ squared**2, out=np.zeros_like(information), where=known)
+        positives = np.divide(information**2, spread, out=np.zeros_like(information), where=known)
         others = len(METRICS) + 1
         return Evidence(
             np.concatenate([np.zeros(others), deviation]), np.concatenate([np.full(others, np.inf), positives])
@@ -120,7 +123,9 @@ class ScoredOutcomes:
         variance = weights * expected * (1 - expected)
         design, centred, _ = self._rooms
         design[:, 0] = np.log(expected / (1 - expected))
-        np.subtract(design, (variance @ design) / variance.sum(), out=centred)
+        with one_thread():
+            means = (variance @ design) / variance.sum()
+        np.subtract(design, means, out=centred)
         return weights * (self.outcome - expected), variance, centred
 
 

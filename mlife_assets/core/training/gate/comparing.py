@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,11 +34,9 @@ from mlife_assets.core.statistics import (
     student_lower_bound,
     widened_for_blocks,
 )
+from mlife_assets.core.threads import one_thread
 from mlife_assets.core.training.gate.verdict import ALONE, EVIDENCE_PREFIX, SIMPLE, Comparison
 from mlife_assets.core.training.gate_examples import Condition, GateExamples
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 
 MINIMUM_DAY_BLOCKS = 14
 """Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
@@ -251,7 +247,7 @@ def weighted_average_precision(counts: DayCounts, multiplicities: np.ndarray) ->
         return result
     step = max(1, _CELLS_PER_CHUNK // thresholds)
     # Sums of whole numbers are exact in float64, in any order. The threads of BLAS would stall on a busy core.
-    with _blas().limit(limits=1):
+    with one_thread():
         for begin in range(0, len(multiplicities), step):
             weights = multiplicities[begin : begin + step].T
             rows, positives = counts.rows @ weights, counts.positives @ weights
@@ -261,11 +257,3 @@ def weighted_average_precision(counts: DayCounts, multiplicities: np.ndarray) ->
             gained /= np.maximum(rows, 1.0, out=rows)
             result[begin : begin + step] = np.sum(gained, axis=0) / np.maximum(positives[-1], 1.0)
     return result
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """Find the library that multiplies matrices; looking for it takes milliseconds."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")
