@@ -67,6 +67,7 @@ def instants(day: date) -> Iterator[datetime]:
 @pytest.mark.parametrize("policy", [SUNDAYS, replace(SUNDAYS, quiet_before_local_hour=8, quiet_from_local_hour=21)])
 def test_hours_are_those_of_the_wall_clock_of_every_zone_of_a_state(day: date, policy: MessagingPolicy) -> None:
     places = [(state, zone) for state, zones in ZONES_OF_STATE.items() for zone in (*zones, "America/Chicago")]
+    assert (sunday(2026, 3, 2).date(), sunday(2026, 11, 1).date()) == (SPRING, AUTUMN)
     found = set()
     for now in instants(day):
         hours = {zone: local(zone, now).hour for zone in (*STANDARD, *ALWAYS)}
@@ -79,15 +80,6 @@ def test_hours_are_those_of_the_wall_clock_of_every_zone_of_a_state(day: date, p
             assert verdict == (ALLOWED if expected else QUIET_HOURS), (state, zone, now)
             found.add(verdict)
     assert found == {ALLOWED, QUIET_HOURS}
-
-
-def test_no_sunday_is_open_without_being_asked_for() -> None:
-    closed = MessagingPolicy(allow_sunday=False)
-    assert (sunday(2026, 3, 2).date(), sunday(2026, 11, 1).date()) == (SPRING, AUTUMN)
-    for day in (SPRING, AUTUMN):
-        for now in instants(day):
-            if local("America/Chicago", now).date() == day:
-                assert window_verdict("IL", "America/Chicago", now, closed) == QUIET_HOURS
 
 
 @pytest.mark.parametrize("day", [date(2027, 3, 14), AUTUMN])

@@ -1,14 +1,14 @@
 """Lake, ledger and heads are gone and nobody restores: the day is run as if the home were new, and texts nobody twice.
 
 The attack of the list (the same day again) and ways that it does not name: the day after under a cap of seven days,
-the days after that, another account of the person, another application, a relay that remembers nothing.
+the days after that, a provider that cannot be reached, a relay that remembers nothing.
 """
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.ids import message_id
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
@@ -81,27 +80,6 @@ def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped
     assert len(capped.requests()) > 50, "all but the new person are free again"
 
 
-def test_the_text_of_another_account_of_the_person_counts(capped, monkeypatch):
-    capped.live()
-    before = capped.requests()
-    capped.prepare(NEXT)
-    lose_everything(capped).prepare(NEXT)
-    capped.plan(NEXT)
-    ledger = capped.platform.ledger
-    users = {row["user_id"] for row in capped.platform.contacts and capped_rows(capped, NEXT)}
-    joined = {user: tuple(sorted({user, f"{user}_old"})) for user in users}
-    taken = {message_id(f"{user}_old", capped.platform.application.name, DAY) for user in users}
-    monkeypatch.setattr(ledger, "accounts_of", lambda ids: {one: joined[one] for one in ids})
-    find = capped.platform.gateway.find
-    monkeypatch.setattr(capped.platform.gateway, "find", lambda key: find(next(iter(before))) if key in taken else None)
-    capped.send(NEXT)
-    assert capped.requests() == before
-
-
-def capped_rows(home: Any, day: date) -> list[dict[str, Any]]:
-    return home.platform.application_tables.read("message_plan", day).to_pylist()
-
-
 def test_a_provider_that_cannot_be_reached_closes_the_gate(home, monkeypatch):
     home.live()
     before = home.requests()
@@ -115,12 +93,6 @@ def test_a_provider_that_cannot_be_reached_closes_the_gate(home, monkeypatch):
     with pytest.raises(GateClosedError, match="TimeoutError"):
         home.send()
     assert home.requests() == before
-
-
-def test_a_new_home_sends_on_its_first_days_without_being_asked_anything(home):
-    home.live()
-    home.live(NEXT)
-    assert len(home.requests()) > 50
 
 
 def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_about(home, monkeypatch):
@@ -174,13 +146,3 @@ def test_what_was_vouched_for_is_lost_with_the_home(forgetful):
     with pytest.raises(GateClosedError, match="people might get a message twice"):
         decide(forgetful, "read it")
     assert forgetful.requests() == before
-
-
-def test_weeks_of_silence_are_asked_about_and_stop_nothing(home, monkeypatch):
-    home.live()
-    asked: list[str] = []
-    find = home.platform.gateway.find
-    monkeypatch.setattr(home.platform.gateway, "find", lambda key: asked.append(key) or find(key))
-    home.live(DAY + timedelta(days=30))
-    assert len(asked) == 30 * 7
-    assert len(home.requests()) > 50

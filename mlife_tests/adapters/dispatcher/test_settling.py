@@ -161,6 +161,19 @@ def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_s
     assert ledger.submitted(DAY) == {keys[0]: 1, keys[1]: 1}
 
 
+@pytest.mark.parametrize("account", ["a", "a_old"])
+def test_who_got_a_message_on_a_day_that_the_ledger_knows_nothing_of_is_left_out(ledger, monkeypatch, account):
+    key, eve = message_id("a", JOB_OF_THE_DAY, DAY), DAY - timedelta(days=1)
+    ledger.plan([LedgerRow(key, "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
+    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    monkeypatch.setattr(ledger, "accounts_of", lambda users: {user: (user, f"{user}_old") for user in users})
+    provider = Provider(accepted=frozenset({message_id(account, JOB_OF_THE_DAY, eve)}))
+    assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 0
+    assert states(ledger) == {key: "approved"}
+    assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW, [eve, DAY]) == 0
+    assert states(ledger) == {key: "suppressed"}
+
+
 def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):
     key = message_id("a", JOB_OF_THE_DAY, DAY)
     ledger.plan([LedgerRow(key, "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
