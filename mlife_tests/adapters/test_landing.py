@@ -404,7 +404,7 @@ def test_a_file_that_could_not_be_read_is_read_again(world: World, monkeypatch: 
     ingest = world.ingest
     unreadable = FileFault(Reason.UNREADABLE_FILE, "no such encoding")
     with monkeypatch.context() as old:
-        old.setattr(ingest, "_cage", SimpleNamespace(decode=lambda *_: unreadable))
+        old.setattr(ingest, "_cage", SimpleNamespace(decode=lambda *_: unreadable, cpu_seconds=0.0))
         assert ingest.ingest(DAY).rejected_by_reason == {"unreadable_file": 1}
     replayed = world.replay("click")
     assert (replayed.appended, replayed.report.rejected) == (2, {})
