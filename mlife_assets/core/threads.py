@@ -1,7 +1,7 @@
 """Linear algebra on one thread, where something is fitted or scored.
 
-Belongs here: limiting the libraries that multiply matrices. Does not belong here: threads of LightGBM, which is told
-how many it may use.
+Belongs here: limiting the libraries of linear algebra. Does not belong here: LightGBM, which counts its threads by
+itself.
 
 Concept: sums of several threads differ in their last bits from those of one, and threads that wait for each other take
 five times the time on arrays of this size. Importing mlife changes nothing in a process that is somebody else's: the
