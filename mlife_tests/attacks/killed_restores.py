@@ -114,7 +114,7 @@ def main(backup: str, folder: Path, key: str, step: int) -> list[dict[str, Any]]
             "is_untouched": not [path for path in files if path.suffix != ".partial"],
             "is_said": unfinished_restore(home / "private") is not None,
         }
-        again, _ = in_child(lambda home=home: restore(backup, home, key))
+        _, again = in_child(lambda home=home: restore(backup, home, key))
         told.append(before | {"again": again, "left": in_child(lambda home=home: left_in(home))[1]})
         if code != -signal.SIGKILL:
             return told

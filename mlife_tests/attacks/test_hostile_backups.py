@@ -184,9 +184,8 @@ def with_ledgers(rng: random.Random, backup: Path, document: dict[str, Any], _: 
         connection.commit()
         counted = connection.execute("SELECT name FROM sqlite_master WHERE name = 'suppressions'").fetchone()
         rows = connection.execute("SELECT count(*) FROM suppressions").fetchone()[0] if counted else 0
-    for name in ("ledger.sqlite",):
-        data = path.read_bytes()
-        document["files"][name], document["sizes"][name] = sha256(data).hexdigest(), len(data)
+    data = path.read_bytes()
+    document["files"]["ledger.sqlite"], document["sizes"]["ledger.sqlite"] = sha256(data).hexdigest(), len(data)
     document["rows"]["suppressions"] = rows
 
 
@@ -381,6 +380,20 @@ def test_what_was_added_to_a_lake_whose_keys_are_lost_is_signed_by_nobody_unaske
     looked = CliRunner().invoke(app, ["log", "rotate-key", "--lost", "--reason", "looked at it", "--home", str(home)])
     assert looked.exit_code == 0, looked.output
     assert restore(backup, home, "--signed-by", key).exit_code == 0
+
+
+def test_a_signed_backup_vouches_for_what_no_head_had_signed_yet(backed_up_home, restore, tmp_path):
+    """It was made beside a day that ran."""
+    platform = backed_up_home.live(tmp_path / "running")
+    backed_up_home.text(platform, "u2")
+    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    platform.ledger.close()
+    home = tmp_path / "home"
+    assert restore(tmp_path / "backup", home, "--signed-by", str(made.signed_by)).exit_code == 0
+    restored = backed_up_home.platform_of(home)
+    audited = audit_log(restored)
+    assert (audited.verification.findings, audited.unsigned_manifests) == ((), 0)
+    restored.ledger.close()
 
 
 def test_a_key_that_was_rotated_signs_no_backup_unless_somebody_names_it(lived, restore, backed_up_home, tmp_path):
