@@ -253,9 +253,8 @@ def _shown(names: Sequence[str]) -> list[str]:
     return [name[:NAME_LENGTH_MAXIMUM] for name in printable] + ([f"{more} more"] if more else [])
 
 
-def _answer(out: BinaryIO, began: float, record: dict[str, Any], payload: pa.Buffer | bytes = b"") -> None:
-    record = {**record, "size": len(payload), "cpu_seconds": time.process_time() - began}
-    out.write(json.dumps(record).encode() + b"\n")
+def _answer(out: BinaryIO, record: dict[str, Any], payload: pa.Buffer | bytes = b"") -> None:
+    out.write(json.dumps({**record, "size": len(payload)}).encode() + b"\n")
     out.write(payload)
     out.flush()
 
@@ -279,22 +278,21 @@ def main() -> None:
     """Answer requests until the input ends, as it does when the parent process is gone."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     _limit_process(int(sys.argv[1]))
-    _answer(answers, 0, {"reason": None})
+    _answer(answers, {"reason": None})
     while line := requests.readline():
         request = json.loads(line)
         data = requests.read(request["size"])
         _limit_cpu(request["cpu_seconds"])
-        began = time.process_time()
         try:
             table, extra = decode(data, Limits(**request["limits"]))
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table)
-            _answer(answers, began, {"reason": None, "extra": extra}, sink.getvalue())
+            _answer(answers, {"reason": None, "extra": extra}, sink.getvalue())
         except RefusedError as refused:
-            _answer(answers, began, vars(refused))
+            _answer(answers, vars(refused))
         except (pa.ArrowMemoryError, MemoryError):
-            _answer(answers, began, {"reason": TOO_LARGE, "detail": NO_MEMORY, "is_exhausted": True})
+            _answer(answers, {"reason": TOO_LARGE, "detail": NO_MEMORY, "is_exhausted": True})
 
 
 if __name__ == "__main__":
