@@ -8,7 +8,7 @@ beforehand, and dbt is imported and runs inside the step alone (`dbt_runner`).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
 from itertools import pairwise
@@ -49,7 +49,7 @@ def _build(
 ) -> Iterator[Any]:
     """Build the selected models for the days, or run the selected tests alone; yield what Dagster records of each.
 
-    Many days are built in parts, staging with the first. What Dagster records of a model is of the last part.
+    Many days are built in parts, staging with the first. A model is recorded when its last part is built.
     """
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,27 +62,32 @@ def _build(
     staging = staging_of(manifest, models)
     to_be_staged = _to_stage(platform, project, covered[0] if covered else None) if models else {}
     kept = {"kept_definition": digest((project_digest(project), windows))} if models else {}
-    said: dict[str, list[dict[str, Any]]] = {}
+    parts = _parts(covered) if models else [covered]
+    said: list[dict[str, Any]] = []
     fault = None
-    for number, part in enumerate(_parts(covered) if models else [covered]):
+    for part in parts:
         given = {**_range(part), **windows, **to_be_staged, **kept}
-        unbuilt = {*selection, *staging}.difference(staging if number else ())
-        heard: dict[str, list[dict[str, Any]]] = {}
+        unbuilt = {*selection, *staging}.difference(staging if part is not parts[0] else ())
         try:
             for event in build(project, sorted(unbuilt), given, settings.home / "dbt"):
-                heard.setdefault(event["data"].get("node_info", {}).get("node_name", ""), []).append(event)
+                # a model is made when its last part is, and checked then; staging is whole after the first part
+                if part is parts[-1] or _node_name(event) in staging:
+                    said.append(event)
         except PermanentError as error:
             fault = error
-        said |= heard
-        if fault is not None:
             break
     # staging is brought up to date for the models that were asked for, which are what this step shows
-    shown = (event for name, events in said.items() for event in events if name in models or name not in staging)
-    yield from recorded(shown, manifest, context)
+    unasked = set(staging).difference(models)
+    yield from recorded((event for event in said if _node_name(event) not in unasked), manifest, context)
     if fault is not None:
         raise fault
     if models:
         platform.put_warehouse_back()
+
+
+def _node_name(event: Mapping[str, Any]) -> str | None:
+    name: str | None = event["data"].get("node_info", {}).get("node_name")
+    return name
 
 
 def _parts(covered: Sequence[date]) -> list[Sequence[date]]:
