@@ -244,7 +244,7 @@ def replay(root: Path, only: str = "", say: Callable[[str], Any] = print) -> lis
         if said != "failed":
             why = "passes" if said == "passed" else f"shows nothing: {said}"
             faults.append(f"NOT NOTICED: {task.mutant.what} ({task.mutant.file}); {task.mutant.test} {why}")
-    return faults
+    return faults if chosen else [f"no mutant says {only!r}"]
 
 
 def _import_once(names: Sequence[str], root: Path) -> None:

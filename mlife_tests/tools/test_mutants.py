@@ -55,8 +55,8 @@ def write_list(root: Path, *mutants: tuple[str, str, str, str]) -> None:
     (root / LIST).write_text("\n".join(["imports = ['pytest']", *entries]))
 
 
-def replayed(root: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.mutants", f"--root={root}"]
+def replayed(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tools.mutants", f"--root={root}", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -65,6 +65,7 @@ def test_mutants_that_are_all_noticed_are_a_success(small: Path) -> None:
     done = replayed(small)
     assert done.returncode == 0, done.stderr
     assert "0 faults" in done.stdout
+    assert "no mutant says 'two things'" in replayed(small, "two", "things").stderr
 
 
 def test_a_mutant_that_shows_nothing_fails_the_replay_with_its_meaning(small: Path) -> None:
