@@ -10,6 +10,7 @@ before the plan of the day, since nobody is there to do it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -18,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.ports import EventLog
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.recruiting.messaging.employer_review import (
     APPROVED,
@@ -33,6 +35,7 @@ from mlife_assets.recruiting.messaging.employer_review import (
 from mlife_assets.recruiting.messaging.events import employer_review_events
 
 WRITER = "reviewer"
+NAMED_MAXIMUM = 3
 
 
 def _posted(log: EventLog, day: date, *columns: str) -> pa.Table:
@@ -44,8 +47,11 @@ def _posted(log: EventLog, day: date, *columns: str) -> pa.Table:
 
 def _newest(log: EventLog, day: date) -> dict[str, dict[str, Any]]:
     """Return employer id -> its newest job, ordered by id."""
-    rows = _posted(log, day, "employer_name", "title").to_pylist()
-    return dict(sorted({row["employer_id"]: row for row in rows}.items()))
+    columns = ("employer_name", "title", "observed_at")
+    groups = _posted(log, day, *columns[:2]).group_by("employer_id", use_threads=False)
+    last = [(name, "last", pc.ScalarAggregateOptions(skip_nulls=False)) for name in columns]
+    newest = groups.aggregate(last).rename_columns(["employer_id", *columns])
+    return {row["employer_id"]: row for row in newest.sort_by("employer_id").to_pylist()}
 
 
 def _decisions(log: EventLog) -> list[Decision]:
@@ -86,30 +92,43 @@ def review_employers(
     actor: str,
     reason: str,
     now: datetime,
-) -> list[str]:
-    """Record a decision about employers as they are called now; return those for whom it is not the present one.
+    name: str | None = None,
+) -> dict[str, str]:
+    """Record a decision about employers under the name that was looked at, else their newest; return what changed.
 
     Raises:
-        NotFoundError: no job of one of them has reached us before `day`; nothing is recorded.
+        NotFoundError: no job of one of them reached us before `day`, by that name; nothing is recorded.
+        InvalidInputError: without a name, approved is who has several unapproved ones; nothing is recorded.
     """
-    newest = _newest(log, day)
-    unknown = [one for one in employer_ids if one not in newest]
+    posted = _posted(log, day, "employer_name")
+    names = defaultdict[str, list[str]](list)
+    for row in posted.filter(pc.is_in(posted["employer_id"], pa.array(employer_ids, pa.string()))).to_pylist():
+        names[row["employer_id"]].append(row["employer_name"])
+    unknown = [one for one in employer_ids if one not in names]
     if unknown:
         raise NotFoundError(f"no employer {unknown[0]!r} is known; `mlife messages employers` lists those that wait")
     known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
-    changed = {
-        one: newest[one]["employer_name"]
-        for one in employer_ids
-        if not (one in known.refused if verdict == REFUSED else known.is_approved(newest[one]))
-    }
+    for one, called in names.items():
+        new = [other for other in dict.fromkeys(called) if (one, other) not in known.approved]
+        if name is not None and name not in called:
+            raise NotFoundError(f"no job of employer {one!r} names it {quoted(name)}; the newest: {quoted(called[-1])}")
+        if name is None and verdict == APPROVED and called[-1] in new and len(new) > 1:
+            few = ", ".join(map(quoted, new[-NAMED_MAXIMUM:]))
+            raise InvalidInputError(
+                f"nobody approved {len(new)} names of employer {one!r}: {few}; say by --name which you looked at"
+            )
+    chosen = {one: name or names[one][-1] for one in employer_ids}
+    done = known.refused if verdict == REFUSED else {one for one, its in chosen.items() if (one, its) in known.approved}
+    changed = {one: its for one, its in chosen.items() if one not in done}
     _record(log, changed, verdict, actor=actor, reason=reason, now=now)
-    return list(changed)
+    return changed
 
 
 def review_simulated_employers(log: EventLog, day: date) -> None:
-    """Approve the employers of a simulated market that reached us before `day` and that nobody decided about."""
-    decided = {decision.employer_id for decision in _decisions(log)}
-    new = {one: row["employer_name"] for one, row in _newest(log, day).items() if one not in decided}
+    """Approve the employers of a simulated market that reached us before `day`, as they are called, unless refused."""
+    known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
+    posted = {one: row for one, row in _newest(log, day).items() if one not in known.refused}
+    new = {one: row["employer_name"] for one, row in posted.items() if not known.is_approved(row)}
     reason = "an employer of the simulated market"
     _record(log, new, APPROVED, actor="simulated_reviewer", reason=reason, now=run_time(day))
 

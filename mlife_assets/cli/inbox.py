@@ -138,13 +138,16 @@ def vet(
     ],
     reason: Reason,
     verdict: Annotated[EmployerVerdict, typer.Option("--as", help="Whether people may be texted about its jobs.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="The name that you looked at, where several came since its approval.")
+    ] = None,
     actor: Actor = OPERATOR,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide about employers. A refusal holds for plans made from now on, an approval for those of the next day on.
+    """Decide about employers. A refusal holds for all that is sent from now on, an approval from the next day on.
 
-    Recorded as `employer_reviewed`.
+    An approval is of one name. Recorded as `employer_reviewed`.
 
     Exit codes: 0 recorded, 1 failed.
     """
@@ -156,13 +159,17 @@ def vet(
     now = operator_time(platform)
     day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
     changed = review_employers(
-        platform.event_log, employer_ids, verdict.value, day=day, actor=actor, reason=reason, now=now
+        platform.event_log, employer_ids, verdict.value, day=day, actor=actor, reason=reason, now=now, name=name
     )
     seal(platform)
     if as_json:
-        rows = [{"employer_id": one, "is_changed": one in changed} for one in employer_ids]
+        rows = [
+            {"employer_id": one, "is_changed": one in changed, "employer_name": changed.get(one)}
+            for one in employer_ids
+        ]
         print_json({"verdict": verdict.value, "at": now, "employers": rows})
         return
     for one in employer_ids:
+        called = f" ({one_line(changed[one])})" if one in changed else ""
         change = f"by {actor}: {reason}" if one in changed else "already; nothing was changed"
-        answer_console().print(f"{one} is {verdict.value} {change}", markup=False)
+        answer_console().print(f"{one}{called} is {verdict.value} {change}", markup=False)

@@ -6,7 +6,8 @@ first application. Does not belong here: applying them (`recruiting.messaging`),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import InitVar, dataclass
 
 from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
@@ -28,7 +29,8 @@ class MessagingPolicy:
     A reply that is neither an opt-out nor an opt-in pauses its sender until somebody has read it, unless
     `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before every chunk
     of a dispatch and at least every `inbound_read_seconds` within one. `refused_phrases` are how prizes and payments
-    are promised by people who hire nobody; no job of ours needs them in a title.
+    are promised by people who hire nobody; no job of ours needs them in a title. `first_seen_employer_days` was of
+    0.1.0 and is ignored.
     """
 
     brand: str = "Northstar Jobs"
@@ -52,6 +54,7 @@ class MessagingPolicy:
     assignment_salt: str = "2026-holdout"
     unclear_reply_pause_days: int = 14
     inbound_read_seconds: int = 2
+    first_seen_employer_days: InitVar[int | None] = None
     refused_phrases: tuple[str, ...] = (
         "act now",
         "bitcoin",
@@ -64,7 +67,14 @@ class MessagingPolicy:
         "you won",
     )
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, first_seen_employer_days: int | None) -> None:
+        if first_seen_employer_days is not None:
+            warnings.warn(
+                "MessagingPolicy.first_seen_employer_days has no effect: no employer is approved by time, only by "
+                "`mlife messages vet`; leave it out",
+                FutureWarning,
+                stacklevel=3,
+            )
         _bounded(self, exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))

@@ -229,6 +229,29 @@ def test_a_refusal_holds_for_the_plan_that_is_made_next(stranger, sending_home) 
     assert said(stranger, day) == set()
 
 
+@pytest.mark.parametrize("is_taken_back", [False, True])
+@pytest.mark.parametrize("minutes", [30, -30])
+def test_a_refusal_after_the_plan_holds_its_texts_and_no_others(stranger, sending_home, minutes, is_taken_back) -> None:
+    """Also one that is stamped before the nominal time of the plan, and one that somebody takes back at once."""
+    day, platform = sending_home.DAY, stranger.platform
+    decide(stranger, "approved", run_time(day) - timedelta(hours=2))
+    stranger.plan(day)
+    assert said(stranger, day) == {OWN}
+    now = platform.planning_time(day) + timedelta(minutes=minutes)
+    decide(stranger, "refused", now)
+    if is_taken_back:
+        decide(stranger, "approved", platform.planning_time(day) + timedelta(hours=1))
+    sent = stranger.send(day)
+    rows = platform.ledger.rows(as_of_date=day)
+    states = {(row.job_id == "j0", str(row.state)) for row in rows}
+    assert states == {(False, "accepted"), (True, "suppressed")}
+    assert len(stranger.requests()) == sending_home.USERS - sending_home.USERS // sending_home.JOBS
+    assert "employer_refused" in str(sent.metadata["suppressed_at_send"])
+    held = platform.event_log.read("message_suppressed").to_pylist()
+    assert {row["reason"] for row in held} == {"employer_refused"}
+    assert stranger.refusal(day) == ""
+
+
 def test_a_simulated_market_reviews_its_employers_by_events(open_home, sending_home) -> None:
     home = open_home()
     meets(home, sending_home.DAY)

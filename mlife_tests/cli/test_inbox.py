@@ -115,7 +115,8 @@ def test_a_new_employer_waits_until_somebody_decides(run, run_json, home):
         document = run_json(
             "messages", "vet", "e_new", "--as", "approved", "--reason", "called them", "--home", home.path
         )
-        assert document["employers"] == [{"employer_id": "e_new", "is_changed": changed}]
+        name = "Blue \u202eDiner" if changed else None
+        assert document["employers"] == [{"employer_id": "e_new", "is_changed": changed, "employer_name": name}]
     listed = run_json("messages", "employers", "--home", home.path)["employers"]
     assert "e_new" not in {one["employer_id"] for one in listed}
     assert len(home.events("employer_reviewed")) == 1

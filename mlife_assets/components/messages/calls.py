@@ -131,11 +131,7 @@ def _reachable(platform: Platform, day: date, now: datetime) -> _Reachable:
 
 
 def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, CalledJob]:
-    offers, _ = offer_jobs(
-        jobs,
-        platform.application.policy,
-        reviews=reviews_today(platform, day, jobs),
-    )
+    offers, _ = offer_jobs(jobs, platform.application.policy, reviews=reviews_today(platform, day, jobs))
     openings = dict(zip(jobs["job_id"].to_pylist(), jobs["openings"].to_pylist(), strict=True))
     return {
         key: CalledJob(key, offer.title, offer.pay, offer.employer_name, offer.place, int(openings[key] or 0))

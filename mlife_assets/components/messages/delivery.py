@@ -8,7 +8,7 @@ the day: everything is looked at again before the first text.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,7 @@ from mlife_assets.recruiting.messaging.approve import (
 )
 from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
 from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.employer_review import EMPLOYER_REFUSED
 from mlife_assets.recruiting.messaging.events import approval_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_assets.recruiting.messaging.states import SendState
@@ -208,7 +209,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
             publish_rejection(platform, rejection)
             seal(platform)
         return Delivery(plan, why_not, None, 0, _expired(platform, day, now))
-    require_bound(platform, plan)
+    refused = require_bound(platform, plan)
     approval = approved_by_person(platform, plan)
     if approval is None:
         approval = approve(
@@ -227,7 +228,10 @@ def deliver(platform: Platform, day: date) -> Delivery:
     asks = platform.is_put_back or not is_first or earlier
     found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
+    held = sum(platform.ledger.suppress_send(one, now=now, reason=EMPLOYER_REFUSED) for one in refused)
     report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
+    if held:
+        report = replace(report, suppressed=(*report.suppressed, (EMPLOYER_REFUSED, held)))
     published = platform.outbox.publish()
     seal(platform)
     return Delivery(plan, (), report, found, published)

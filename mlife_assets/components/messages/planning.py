@@ -10,7 +10,6 @@ will be worded otherwise tomorrow.
 """
 
 import calendar
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -253,17 +252,17 @@ def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
     return {
         "messages": page_link(platform, MESSAGES),
         "sample_texts": message_links(platform, samples.values()),
-        **_refused("refused_job", [job for job in plan.refused_jobs if not job.label]),
-        **_refused("labelled_job", [job for job in plan.refused_jobs if job.label]),
+        **_refused("refused_job", plan.refused_jobs, with_label=False),
+        **_refused("labelled_job", plan.refused_jobs, with_label=True),
     }
 
 
-def _refused(name: str, jobs: Sequence[RefusedJob]) -> dict[str, Any]:
+def _refused(name: str, refused: Sequence[RefusedJob], *, with_label: bool) -> dict[str, Any]:
     """Return counts by reason with an example, and the list, of jobs whose own words nobody reads."""
-    examples = {job.reason: job for job in reversed(jobs)}
-    counts = sorted(Counter(job.reason for job in jobs).items())
+    jobs = [job for job in refused if bool(job.label) == with_label]
+    why, counts = {job.reason: job.why for job in reversed(jobs)}, refusal_counts(jobs, with_label=with_label)
     return {
-        f"{name}s": table([{"reason": reason, "jobs": n, "example": examples[reason].why} for reason, n in counts]),
+        f"{name}s": table([{"reason": reason, "jobs": n, "example": why[reason]} for reason, n in counts.items()]),
         f"{name}_list": table(
             [{"job_id": job.job_id, "reason": job.reason, "why": job.why, "label": job.label} for job in jobs]
         ),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.adapters.employer_reviews import reviews_on
 from mlife_assets.adapters.inbound_mark import MARK_FILE
@@ -144,8 +145,12 @@ def approved_plan(platform: Platform, plan: MessagePlan) -> MessagePlan | None:
     return stored
 
 
-def require_bound(platform: Platform, plan: MessagePlan) -> None:
-    """Raise GateClosedError unless the stored plan is the one that was made, decided and worded from its jobs."""
+def require_bound(platform: Platform, plan: MessagePlan) -> list[str]:
+    """Return the messages about jobs of employers that are refused by now: those are held, the others go.
+
+    Raises:
+        GateClosedError: the stored plan is not the one that was made, decided and worded from its jobs.
+    """
     day, digest = plan.as_of_date, plan_digest(plan.planned)
     found = []
     noted = platform.ledger.noted_plan(plan.campaign, day)
@@ -163,17 +168,22 @@ def require_bound(platform: Platform, plan: MessagePlan) -> None:
     users = platform.warehouse.read("user_features", as_of=day, columns=columns)
     reviews = reviews_on(platform.event_log, day, jobs, until=platform.planning_time(day))
     offers, _ = offers_of(jobs, application, stamps, reviews)
+    is_refused = pc.is_in(jobs["employer_id"], value_set=pa.array(sorted(reviews.refused), pa.string()))
+    refused = set(jobs.filter(is_refused)["job_id"].to_pylist())
+    offered = plan.planned.select(["message_id", "items"]).to_pylist()
+    held = [row["message_id"] for row in offered if not refused.isdisjoint(item["job_id"] for item in row["items"])]
     found += plan_differences(
         plan,
         _every_planned_row(platform, day),
         OfferedJobs(application, day, users, jobs, offers, stamps),
-        settled={row.message_id for row in rows if row.state not in BEFORE_SUBMITTING},
+        settled={row.message_id for row in rows if row.state not in BEFORE_SUBMITTING}.union(held),
     )
     if found:
         raise GateClosedError(
             f"the stored plan {plan.plan_id} of {day} is not what was planned, so nothing is sent: {'; '.join(found)}. "
             f"Find out who changed it, then materialize message_plan again ({RUNBOOK})"
         )
+    return held
 
 
 def _every_planned_row(platform: Platform, day: date) -> pa.Table:

@@ -80,24 +80,15 @@ class OfferedJobs:
 
 def text_offers(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
     """Return the wordings of texts."""
-    return word_jobs(
-        jobs,
-        application.policy,
-        link_key=stamps.link_key,
-        link_base=stamps.link_base,
-        reviews=reviews,
-    )
+    key, base = stamps.link_key, stamps.link_base
+    return word_jobs(jobs, application.policy, link_key=key, link_base=base, reviews=reviews)
 
 
 def text_bodies(offered: OfferedJobs) -> Bodies:
     """Return what writes texts: the wording of the one job, with the link of the message."""
 
     def bodies(messages: Sequence[Message]) -> list[str]:
-        found = []
-        for message in messages:
-            (job_id,) = message.job_ids
-            found.append(offered.offers[job_id].body(message.message_id))
-        return found
+        return [offered.offers[job_id].body(one.message_id) for one in messages for (job_id,) in (one.job_ids,)]
 
     return bodies
 

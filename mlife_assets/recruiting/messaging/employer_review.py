@@ -62,9 +62,11 @@ def reviews_of(decisions: Iterable[Decision], *, until: datetime) -> EmployerRev
     """
     names, last = defaultdict[str, set[str]](set), dict[str, str]()
     for decision in decisions:
-        last[decision.employer_id] = decision.verdict
+        if decision.verdict == REFUSED:
+            last[decision.employer_id] = REFUSED
         if decision.at > until:
             continue
+        last[decision.employer_id] = decision.verdict
         if decision.verdict == REFUSED:
             names[decision.employer_id].clear()
         elif decision.employer_name is not None:

@@ -19,6 +19,8 @@ NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
         ([(APPROVED, None, -1)], set(), set()),
         ([(REFUSED, "Diner", -1)], set(), {"e"}),
         ([(REFUSED, "Diner", 5)], set(), {"e"}),
+        ([(REFUSED, "Diner", -1), (APPROVED, "Diner", 1)], set(), {"e"}),
+        ([(REFUSED, "Diner", 1), (APPROVED, "Diner", 2)], set(), {"e"}),
         ([(APPROVED, "Diner", -2), (REFUSED, "Diner Inc", -1)], set(), {"e"}),
         ([(APPROVED, "Diner", -3), (REFUSED, "Diner", -2), (APPROVED, "Diner Inc", -1)], {"Diner Inc"}, set()),
     ],
