@@ -65,6 +65,62 @@ def test_a_machine_is_heard_if_it_says_so_and_pauses_nobody_else(form: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("subject", "headers"),
+    [
+        ("Re: Cook", {"List_Id": "<home.example>"}),
+        ("Re: Cook", {"List_Unsubscribe": "<mailto:x@home.example>"}),
+        ("Re: Cook", {"X_Auto_Response_Suppress": "DR, OOF"}),
+        ("Absence on Monday", {}),
+        ("Auto: Cook", {}),
+    ],
+)
+def test_an_answer_to_our_mail_is_a_persons_unless_it_says_that_a_machine_wrote_it(
+    letterbox: Letterbox, subject: str, headers: dict[str, str]
+) -> None:
+    assert letterbox.receive(answer(subject, "Is it open?", "a new mail", **headers)) == {}
+    assert letterbox.receive(answer(subject, "Is it open?", "above a quote", **headers)) == {"OTHER": 1}
+    assert letterbox.receive(answer(subject, "Remove me", "html below the quote", **headers)) == {"STOP": 1}
+    assert letterbox.receive(answer(subject, "I am away", "html alone", Auto_Submitted="auto-replied", **headers)) == {}
+
+
+@pytest.mark.parametrize("form", ["a new mail", "above a quote"])
+def test_an_opt_out_from_an_address_of_machines_is_heard_and_a_mail_servers_is_not(form: str) -> None:
+    raw = answer("Jobs", "please unsubscribe me", form)
+    for mailbox in (b"noreply@ann.example", b"bounces@ann.example"):
+        assert is_opt_out(raw.replace(SENDER.encode(), mailbox))
+    servers = [raw.replace(SENDER.encode(), name) for name in (b"MAILER-DAEMON@ann.example", b"postmaster@ann.example")]
+    for server in (*servers, raw.replace(f"<{SENDER}>".encode(), b"<MAILER-DAEMON>"), b"Return-Path: <>\n" + raw):
+        assert read_returned(server, STATIONERY, keywords.is_opt_out).kind is ReturnedKind.NOTHING
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{SENDER} (Ann Miller)",
+        f"{SENDER}, bob@work.example",
+        f"Ann <{SENDER}> (mobile)",
+        f'"Ann <old@work.example>" <{SENDER}>',
+        f'Ann "Annie <{SENDER}>',
+        f"{'(' * 900} <{SENDER}>",
+        f"Ann @ home <{SENDER}>",
+    ],
+)
+def test_an_address_is_found_however_it_is_written(letterbox: Letterbox, written: str) -> None:
+    raw = answer("Jobs", "STOP", "a new mail").replace(f"Ann <{SENDER}>".encode(), written.encode())
+    assert letterbox.receive(raw) == {"STOP": 1}
+    assert letterbox.is_silent(USER)
+
+
+@pytest.mark.parametrize(
+    "written", ['"ann m"@home.example', "Ann <ann@m\u00fcnchen.example>", "Ann Miller", "a@b@c.example"]
+)
+def test_a_mail_without_a_usable_address_is_in_the_inbox(letterbox: Letterbox, written: str) -> None:
+    raw = answer("Jobs", "STOP", "a new mail").replace(f"Ann <{SENDER}>".encode(), written.encode())
+    assert letterbox.receive(raw) == {"OTHER": 1}
+    assert letterbox.ledger.unclear_replies()[0].user_id.startswith("stranger_")
+
+
+@pytest.mark.parametrize(
     "subject",
     ["STOP", "Re: unsubscribe", "AW: Stop", "=?utf-8?q?st=6Fp?=", "=?nonsense?q?stop?=", "RE: Re[2]: remove me"],
 )
@@ -198,6 +254,14 @@ def test_a_book_that_cannot_be_read_is_nobodys_silence(letterbox: Letterbox) -> 
 _HEAD = f"From: {SENDER}\r\nSubject: hi\r\n".encode()
 _PARTS = _HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
 _REPORT = _HEAD + b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+
+
+def _nested(depth: int) -> bytes:
+    """Return parts within parts, whose lines end as feedparser takes them, too: in a bare CR."""
+    parts = (b"Content-Type: multipart/mixed; boundary=%d\r\r--%d\r" % (n, n) for n in range(depth))
+    return b"From: ann@home.example\r" + b"".join(parts) + b"\r"
+
+
 HOSTILE = {
     "nested": b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(9_000)),
     "parts": _PARTS + b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n" * 20_000,
@@ -212,6 +276,8 @@ HOSTILE = {
     "lines": _HEAD + b"\r\n" + b"On a wrote\r\n" * 50_000,
     "tags": _HEAD + b"Content-Type: text/html\r\n\r\n" + b"<b>x</b>" * 80_000,
     "headers": b"".join(b"X-%d: a\r\n" % n for n in range(50_000)) + _HEAD + b"\r\nhi",
+    "bare CR": _nested(300) + b"a\r" * READ_BYTES,
+    "as deep as is read": _nested(49) + b"a\r" * 7_800 + b"a" * 2 * READ_BYTES,
     "address": b"From: " + b"(<a@b," * 100_000 + b"\r\n\r\nhi",
 }
 

@@ -19,7 +19,7 @@ _WROTE = (
     "wrote|schrieb|écrit|escribi[oó]|escreveu|ha scritto|scrisse|schreef|skrev|napisał|napisal|написал|пише[тш]|"
     r"yazd\u0131|kirjoitti|đã viết|さんは|写道|寫道|작성|كتب"
 )
-_INTRO = re.compile(rf"(?:(?:{_WROTE})\b.{{0,100}}|@[^@]{{1,100}})[:\uff1a]$", re.IGNORECASE)
+_INTRO = re.compile(rf"(?:(?:{_WROTE})\b.{{0,100}}|<[^<>]*@[^@]{{1,100}})[:\uff1a]$", re.IGNORECASE)
 _COPIED = re.compile(
     r"[\W_]*(?:from|von|de|da|van|fra|från|od|от|kimden|lähettäjä|发件人|寄件者|差出人|보낸 사람)[\W_]*?[:\uff1a]",
     re.IGNORECASE,
@@ -36,19 +36,19 @@ _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)", re.IGNORECASE)
 _UNSEEN = frozenset({"style", "script", "head", "title"})
-_INLINE = (
-    "a abbr b big code em font i img input ins label mark o q s small span strong sub sup tt u wbr"  # all others break
-)
+_ENDS_HEAD = frozenset({"body", "div", "p", "table"})
+_IN_A_LINE = "a abbr b big code em font i img input ins label mark o q s small span strong sub sup tt u wbr"
+_INLINE = frozenset(_IN_A_LINE.split())  # all others break
 
 
 def own_words(text: str) -> str:
     """Return what the writer of a mail says in it, in one line."""
-    lines = [line.strip()[:_LINE] for line in text.split("\n", _LINES)[:_LINES]]
-    lines = [line for line in lines if line]
+    lines = [line.lstrip() for line in text.replace("\r\n", "\n").split("\n", _LINES)[:_LINES]]
+    lines = [line if line == "-- " else line.rstrip() for line in lines if line]
     kept: list[str] = []
     is_signature, place = False, 0
     while place < len(lines):
-        line, after = lines[place], lines[place + 1 : place + 3]
+        line, *after = (one[:_LINE] for one in lines[place : place + 3])
         intro = _length_of_intro(line, after)
         if intro:
             if not (lines[place + intro : place + intro + 1] or [""])[0].startswith(">"):
@@ -59,10 +59,10 @@ def own_words(text: str) -> str:
             is_signature = False
         elif _begins_a_copy(line, after) or _OUR_END.match(line):
             break
-        elif line == "--":
-            is_signature = bool(kept)
+        elif line in ("--", "-- "):
+            is_signature = bool(kept) and line == "-- "
         elif not is_signature and not _DEVICE.match(line):
-            kept.append(line)
+            kept.append(lines[place])
         place += 1
     return " ".join(" ".join(kept).split())
 
@@ -71,10 +71,16 @@ def _length_of_intro(line: str, after: list[str]) -> int:
     """Return over how many lines a quote is introduced, 0 where it is not: `On Monday Ann <a@b.example> wrote:`."""
     if line.startswith(">"):
         return 0
-    if _INTRO.search(line) or (line[-1] in ":\uff1a" and after and after[0].startswith(">")):
+    if _introduces(line) or (line[-1] in ":\uff1a" and after and after[0].startswith(">")):
         return 1
-    is_wrapped = bool(after) and not after[0].startswith(">") and _INTRO.search(after[0]) is not None
-    return 2 if is_wrapped and re.search(r"[@<\d]", line) and len(after[0]) <= 80 else 0
+    # Of two lines the first has the date; where the second has it, the first may be the writer's.
+    is_wrapped = re.search(r"[<\d]", line) and after and len(after[0]) <= 80 and not re.search(r"^>|\d", after[0])
+    return 2 if is_wrapped and _introduces(f"{line} {after[0]}") else 0
+
+
+def _introduces(line: str) -> bool:
+    """Return whether a line says when who wrote: a quote follows, with signs or without."""
+    return re.search(r"\d", line) is not None and _INTRO.search(line) is not None
 
 
 def _begins_a_copy(line: str, after: list[str]) -> bool:
@@ -91,15 +97,18 @@ def html_lines(markup: str) -> str:
     for piece in [*_MARKUP.split(markup), "<br>"]:
         tag = _TAG.match(piece) if piece.endswith(">") else None
         if unseen:
-            if tag is not None and tag[1] and tag[2].lower() == unseen:
+            name = "" if tag is None else tag[2].lower()
+            if name == unseen if tag and tag[1] else unseen == "head" and name in _ENDS_HEAD:
                 unseen = ""
         elif tag is None:
             line += "" if piece.startswith("<!") else html.unescape(piece)
-        elif (name := tag[2].lower()) in _UNSEEN and not tag[1]:
+        elif (name := tag[2].lower()) in _UNSEEN and not tag[1] and not piece.endswith("/>"):
             unseen = name
-        elif name not in _INLINE.split():
-            lines.append(("> " if quotes else "") + " ".join(line.split()))
+        elif name not in _INLINE:
+            lines.append("> " * min(quotes, 2) + re.sub(r"\s+", " ", line))
             line = ""
             if name == "blockquote":
                 quotes = max(0, quotes + (-1 if tag[1] else 1))
+    if not any(line.strip() and (line[0] != ">" or _OUR_END.match(line, 2)) for line in lines):
+        lines = [line.removeprefix("> ") for line in lines]  # a mail that is all quotation quotes nobody
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
+from email.utils import getaddresses
 from enum import StrEnum
 
 from mlife_assets.core.encoded_words import shown
@@ -26,9 +27,9 @@ from mlife_assets.recruiting.mail.own_words import html_lines, own_words
 
 READ_BYTES = 128 * 1024
 """So much of a mail is read; reports and people say what they have to say at its beginning."""
-LINES_MOST, BLOCKS_MOST, PARTS_MOST = 8_000, 2_000, 200
+LINES_MOST, BLOCKS_MOST, PARTS_MOST = 8_000, 2_000, 50
 _CONTENT_TYPE = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*", re.MULTILINE | re.IGNORECASE)
-_FIELDS_LONGEST, _HEADER_LONGEST = 20_000, 1_000
+_FIELDS_LONGEST, _CONTENT_TYPE_LONGEST, _HEADER_LONGEST = 20_000, 2_000, 1_000
 _ANSWERS = "re|aw|fwd?|wg|sv|vs|antw|rv|res|enc|tr|odp|回复|答复|转发"
 _ANSWERING = re.compile(rf"(?:(?:{_ANSWERS})(?:\[\d+\])?\s*[:\uff1a]\s*)+", re.IGNORECASE)
 _AUTOMATIC = re.compile(
@@ -37,8 +38,8 @@ _AUTOMATIC = re.compile(
     r"fuera de la oficina|undeliver|delivery (?:status|failure)|failure notice|returned mail|mail delivery",
     re.IGNORECASE,
 )
-_MACHINES = ("mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply", "bounce", "bounces")
-_BRACKETED = re.compile(r"<\s*([^<>\s]{3,254})\s*>\s*$")
+_MACHINES = ("noreply", "no-reply", "donotreply", "do-not-reply", "bounce", "bounces")
+_BRACKETED = re.compile(r"<\s*([^<>\s]{3,254})\s*>")
 
 
 class ReturnedKind(StrEnum):
@@ -62,7 +63,7 @@ class ReturnedMail:
         user_id: the account that it is from, None when only the message or the address says it.
         status: the code of a report, as `5.1.1`.
         text: what a reply says, without what it quotes. Personal data: classify it, never store it.
-        sender: the address that a reply came from, None when it is none. Personal data, too, and anybody can write it.
+        sender: the address that a reply came from, or what stands there. Personal data, too, and anybody can write it.
     """
 
     kind: ReturnedKind
@@ -78,7 +79,7 @@ _NOTHING = ReturnedMail(ReturnedKind.NOTHING)
 
 def read_returned(raw: bytes, stationery: Stationery, is_opt_out: Callable[[str], bool]) -> ReturnedMail:
     """Return what a mail that came back says, whatever it is made of; `is_opt_out` knows the words of an opt-out."""
-    raw = raw[:READ_BYTES]
+    raw = raw[:READ_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # as the parser ends lines
     if not _is_costly(raw):
         with suppress(RecursionError, ValueError, LookupError, AttributeError, TypeError):  # built to break its reader
             return _read(message_from_bytes(raw), stationery, is_opt_out)
@@ -87,15 +88,15 @@ def read_returned(raw: bytes, stationery: Stationery, is_opt_out: Callable[[str]
 
 def _is_costly(raw: bytes) -> bool:
     """Return whether a mail has more lines, parts or parameters than anybody writes: each costs its reader time."""
-    blocks = raw.count(b"\n\n") + raw.count(b"\n\r\n")
-    if raw.count(b"\n") > LINES_MOST or raw.count(b"\n--") > PARTS_MOST or blocks > BLOCKS_MOST:
+    most = {b"\n": LINES_MOST, b"\n--": PARTS_MOST, b"\n\n": BLOCKS_MOST}
+    if any(raw.count(mark) > count for mark, count in most.items()):
         return True
-    return any(len(found[0]) > _FIELDS_LONGEST // 10 for found in _CONTENT_TYPE.finditer(raw))
+    return any(len(found[0]) > _CONTENT_TYPE_LONGEST for found in _CONTENT_TYPE.finditer(raw))
 
 
 def _reply_without_words(raw: bytes) -> ReturnedMail:
     """Return an unreadable mail as a reply that somebody has to look at, if an address says whose it is."""
-    written = re.search(rb"^From:[^\r\n]{1,998}", raw, re.MULTILINE | re.IGNORECASE)
+    written = re.search(rb"^From:[^\n]{1,998}", raw, re.MULTILINE | re.IGNORECASE)
     sender = None if written is None else _address(written[0][5:].decode("utf-8", errors="replace"))
     return _NOTHING if sender is None else ReturnedMail(ReturnedKind.REPLY, sender=sender)
 
@@ -106,18 +107,17 @@ def _read(message: Message, stationery: Stationery, is_opt_out: Callable[[str], 
         return _delivery(message, stationery)
     if kind == "feedback-report":
         return _complaint(message, stationery)
-    subject = shown(_header(message, "Subject"))
+    subject = shown(_header(message, "Subject")[:_HEADER_LONGEST])
     said = [words for text in _texts(message) if (words := own_words(text)[:_FIELDS_LONGEST])]
-    is_automatic = _is_automatic(message, subject)
-    for words in (subject, *(() if is_automatic else said)):
-        asked = stationery.unsubscription_in(words)
-        if asked is not None:
-            return ReturnedMail(ReturnedKind.UNSUBSCRIBE, user_id=asked.user_id)
     sender = _address(_header(message, "From"))
-    answered = next(
-        stationery.message_ids_in(f"{_header(message, 'In-Reply-To')} {_header(message, 'References')}"), None
-    )
-    is_daemon = (sender or "").partition("@")[0].lower() in _MACHINES or _header(message, "Return-Path").strip() == "<>"
+    answers = f"{_header(message, 'In-Reply-To')} {_header(message, 'References')}"
+    answered = next(stationery.message_ids_in(answers), None)
+    mailbox = (sender or "").partition("@")[0].lower()
+    is_automatic = _is_automatic(message, subject, mailbox, is_answer=answered is not None)
+    for words in (subject, *(() if is_automatic else said)):
+        if (asked := stationery.unsubscription_in(words)) is not None:
+            return ReturnedMail(ReturnedKind.UNSUBSCRIBE, user_id=asked.user_id)
+    is_daemon = mailbox in ("mailer-daemon", "postmaster") or _header(message, "Return-Path").strip() == "<>"
     if is_daemon or (answered is None and sender is None):
         return _NOTHING
     opt_out = next((words for words in (*said, _own_subject(subject)) if is_opt_out(words)), None)
@@ -132,19 +132,28 @@ def _own_subject(subject: str) -> str:
     return "" if own != subject.strip() and "$" in own else own
 
 
-def _is_automatic(message: Message, subject: str) -> bool:
-    """Return whether a machine answers or sends to many (RFC 3834, and what programs write instead)."""
+def _is_automatic(message: Message, subject: str, mailbox: str, *, is_answer: bool) -> bool:
+    """Return whether a machine answers or sends to many (RFC 3834, and what programs write instead).
+
+    An answer to a mail of ours has to say so: mails of people have the weaker marks, too.
+    """
     if _header(message, "Auto-Submitted").partition(";")[0].strip().lower() not in ("", "no"):
         return True
     if _header(message, "Precedence").strip().lower() in {"bulk", "list", "junk", "auto_reply"}:
         return True
-    marks = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id", "List-Unsubscribe")
-    return any(message.get(name) is not None for name in marks) or _AUTOMATIC.match(subject.strip()) is not None
+    weaker = () if is_answer else ("X-Auto-Response-Suppress", "List-Id", "List-Unsubscribe")
+    if any(message.get(name) is not None for name in ("X-Autoreply", "X-Autorespond", *weaker)):
+        return True
+    return not is_answer and (mailbox in _MACHINES or _AUTOMATIC.match(subject.strip()) is not None)
 
 
 def _address(written: str) -> str | None:
-    found = _BRACKETED.search(written[:_HEADER_LONGEST])
-    return normalise_address(written[:_HEADER_LONGEST].strip() if found is None else found[1])
+    """Return the first address of a header, else what stands there instead of one; None if nothing does."""
+    written, found = written[:_HEADER_LONGEST].strip(), []
+    with suppress(RecursionError):  # comments within comments
+        found = [address for _, address in getaddresses([written])]
+    found += [*_BRACKETED.findall(written), written]
+    return next(filter(None, (*map(normalise_address, found), *found)), None)
 
 
 def _delivery(message: Message, stationery: Stationery) -> ReturnedMail:

@@ -52,6 +52,13 @@ def test_nothing_of_ours_is_read_where_no_program_said_that_it_is_quoted() -> No
     [
         ("stop\n-- \nJoe\nreply STOP to end mails of Acme", "stop"),
         ("--\nJoe", "Joe"),
+        ("hello\n--\nplease take me off your list", "hello please take me off your list"),
+        ("stop\r\n-- \r\nJoe", "stop"),
+        (f"{'no, ' * 150}stop", f"{'no, ' * 150}stop"),
+        ("Hi team @ Northstar:\nplease stop", "Hi team @ Northstar: please stop"),
+        ("Hi team <jobs@mail.jobs.example>:\nplease stop", "Hi team <jobs@mail.jobs.example>: please stop"),
+        ("To whoever wrote:\nplease stop", "To whoever wrote: please stop"),
+        ("unsubscribe ann@home.example\n\n" + INTROS[5] + "\n" + OURS, "unsubscribe ann@home.example"),
         ("no\n\nSent from my iPhone", "no"),
         ("nein\n\nVon meinem iPhone gesendet\n" + INTROS[2] + "\n" + OURS, "nein"),
         (f"-- \nJoe\n{INTROS[0]}\n{OURS}stop", "Joe stop"),
@@ -74,6 +81,23 @@ def test_html_is_the_same_lines() -> None:
         "</div><p>please</p><script>stop()</script></body></html>"
     )
     assert own_words(html_lines(markup)) == "Stop it please"
+
+
+@pytest.mark.parametrize(
+    ("markup", "words"),
+    [
+        ("<html><head><meta charset=utf-8><title>Re</title><body><p>stop</p></body></html>", "stop"),
+        ("<head><style>p{}</style><p>stop</p>", "stop"),
+        ("<title/><p>stop</p>", "stop"),
+        ("<div>stop</div><div>-- <br>Joe</div>", "stop"),
+        ("<blockquote><p>stop</p></blockquote>", "stop"),
+        ("<blockquote>stop<blockquote>Line Cook</blockquote></blockquote>", "stop"),
+        ("<blockquote>Cook<br>You get this mail because you asked Acme for jobs<br>Unsubscribe</blockquote>", ""),
+        ("&gt; Line Cook<br>stop", "stop"),
+    ],
+)
+def test_words_are_found_wherever_html_hides_them(markup: str, words: str) -> None:
+    assert own_words(html_lines(markup)) == words
 
 
 @pytest.mark.parametrize(
