@@ -19,7 +19,7 @@ from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
-from mlife_assets.recruiting.messaging.job_wordings import refusal_counts
+from mlife_assets.recruiting.messaging.job_wordings import LONGEST, refusal_counts, word_jobs
 from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
 from mlife_assets.recruiting.messaging.templates import wording
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
@@ -39,6 +39,12 @@ TRICKS = {
     "C\u043e\u043ek": ("look_alike_letters", "C\u043e\u043ek"),
     "Send STOP to win": ("command_word", "to win"),
 }
+
+
+def titles(name: str) -> list[str]:
+    """Return a list of titles; what is not ASCII is escaped in it."""
+    lines = (DATA / f"{name}.txt").read_text(encoding="ascii").splitlines()
+    return [line.encode().decode("unicode_escape") for line in lines if not line.startswith("#")]
 
 
 def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerReviews | None = None) -> MessagePlan:
@@ -114,18 +120,35 @@ def test_nor_as_the_name_of_an_employer(employer: str) -> None:
     assert [job.job_id for job in made.refused_jobs] == ["j0"]
 
 
+@pytest.mark.parametrize("piece", ["a ", "1 ", "one ", "twenty ", "a.", ". ", "gift ", "1:11 ", "0a", "[({<'\"*,;_-"])
+def test_the_longest_title_that_is_read_takes_milliseconds(piece: str) -> None:
+    spent = []
+    for place in range(3):
+        title = (piece * LONGEST)[place : LONGEST + place]
+        began = time.process_time()
+        word_jobs(offered(title), POLICY, link_key=KEY, reviews=everybody_approved(offered(title)))
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.1
+
+
+def offered(title: str) -> pa.Table:
+    """Return the one job of a day."""
+    named = {"job_id": "j", "title": title, "employer_name": "Blue Diner", "employer_id": "e"}
+    return pa.Table.from_pylist([named | {"pay_usd_per_hour": 18.5, "openings": 1}])
+
+
+@pytest.mark.parametrize("title", titles("hidden_numbers"))
+def test_a_title_that_may_hide_a_number_is_no_text(title: str) -> None:
+    assert kept_words(plan([title])) == set()
+    assert kept_words(plan(["Cook"], title)) == set()
+
+
 def test_a_title_of_a_hundred_thousand_letters_takes_no_time() -> None:
     began = time.process_time()
     body = wording(brand="Northstar Jobs", title="ab " * 33_333, pay_usd_per_hour=18.5, link_key=KEY).body("m1")
     assert len(body) <= 160
     assert plan(["ab " * 33_333]).planned.num_rows == 0
     assert time.process_time() - began < 2.0
-
-
-def titles(name: str) -> list[str]:
-    """Return a list of titles; what is not ASCII is escaped in it."""
-    lines = (DATA / f"{name}.txt").read_text(encoding="ascii").splitlines()
-    return [line.encode().decode("unicode_escape") for line in lines if not line.startswith("#")]
 
 
 def kept_words(made: MessagePlan) -> set[str]:

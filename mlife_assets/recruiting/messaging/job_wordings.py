@@ -36,8 +36,8 @@ from mlife_assets.recruiting.messaging.employer_review import (
     EmployerReviews,
 )
 from mlife_assets.recruiting.messaging.job_labels import labelled
-from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters, readings
-from mlife_assets.recruiting.messaging.plain_titles import is_plain_title
+from mlife_assets.recruiting.messaging.look_alikes import ENDINGS, fold, foreign_letters, readings
+from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, without_trade_nouns
 from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -46,6 +46,7 @@ Said = TypeVar("Said")
 
 UNWRITABLE = "unwritable"
 NO_JOB_TITLE = "no_job_title"
+MANY_DIGITS = "many_digits"
 _STRANGERS_WORDS = ("title", "employer_name")
 
 TOO_LONG = "too_long"
@@ -65,29 +66,32 @@ RULES = (
 LONGEST = 300
 """Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
 
-_SPELLED_ENDINGS = (
-    "com|net|org|io|info|biz|example|app|link|site|online|xyz|ly|gl|shop|store|club|top|live|ru|cn|uk|dev"
-)
 _SPACED_ENDINGS = "com|net|org|io|biz|example|xyz|ru|cn|ly"
 _ADDRESS = re.compile(
     r"h(?:tt|xx)ps?\b|://|\bwww\b|\S@\S|\b\d{1,3}(?:\.\d{1,3}){3}\b"
     r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}/"
     rf"|[a-z0-9]\s*[\[({{]\s*(?:dot|\.|punto)\s*[\])}}]\s*[a-z]"
-    rf"|\b[a-z0-9-]+\s+(?:dot|punto)\s+(?:{_SPELLED_ENDINGS})\b"
     rf"|\b[a-z0-9-]{{2,}}(?:\s+\.\s*|\.\s+)(?:{_SPACED_ENDINGS})\b"
     r"|\b(?:bit\s?ly|tinyurl|goo\s?gl)\b|(?<!\w)@[a-z0-9_]{3,}"
 )
 _DOTTED = re.compile(r"(?<![\w.])([a-z0-9-]*[a-z0-9](?:\.[a-z0-9-]+)*)\.([a-z]{2,24})(?![a-z])")
-_DOTTED_WORDS = re.compile(r"(?<![\w.-])(?:[a-z0-9]+\.js(?![\w.])|(?:(?:asp|vb|ado)\.net|[mb]\.ed)(?![\w./]))")
+_DOTTED_WORDS = re.compile(
+    r"(?<![\w.-])(?:[a-z0-9]+\.js(?![\w.])|(?:(?:asp|vb|ado)\.net|[mb]\.ed|[js]r\.dev|asst\.store(?= m))(?![\w./]))"
+)
 _ABBREVIATIONS = re.compile(
     r"(?:sr|jr|st|ft|mt|dr|mr|mrs|ms|asst|assoc|mgr|dept|tech|eng|ops?|inc|co|corp|ltd|no|lic|cert|exp|gen|admin|supv|"
     r"maint|mfg|dist|ctr|bldg|ave|blvd|rd|hwy|univ|intl|natl|govt|acct|exec|rep)"
 )
+_ENDS = frozenset(ENDINGS.split("|"))
 
-_MONEY_HOURS_YEARS = re.compile(
+_MONEY_HOURS = (
     r"(?<!\d)\$\s?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,5}|0(?=\.))(?:\.\d+)?k?(?![\d$])|"
     r"(?<![\d.-])\d{1,3}\.\d{2}(?:\s?-\s?\d{1,3}\.\d{2})?(?![\d.-]|\s\d)|"
-    r"\b\d{1,2}:\d{2}\b|(?<![\d+(.-])(?:19|20)\d{2}(?![\d.(-])"
+    r"\b\d{1,2}:\d{2}\b"
+)
+_MONEY_HOURS_YEARS = re.compile(_MONEY_HOURS + r"|(?<![\d+(.-])(?:19|20)\d{2}(?![\d.(-])")
+_MONEY_SHIFTS = re.compile(
+    _MONEY_HOURS + r"|\b\d{1,2}(?::?\d\d)?\s?[ap]\.?m?\b|\b(?:1[0-2]|[1-9])\s?-\s?(?:1[0-2]|[1-9])\b"
 )
 _NO_MORE_DIGITS = r"(?![^a-z\d]*\d)"
 _AMOUNTS_AND_VACANCIES = re.compile(
@@ -107,6 +111,17 @@ _DIGIT_OF_WORD = {
     for digit, word in enumerate(words.split("|"))
 } | {"oh": "0", "hundred": "00"}
 _DIGIT_WORD = re.compile(rf"\b(?:(double|triple)[\s-]+)?({'|'.join(_DIGIT_OF_WORD)}|\d(?!\d))\b")
+_TENS = {
+    word: str(number)
+    for first, words in (
+        (2, "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"),
+        (10, "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"),
+    )
+    for number, word in enumerate(words.split("|"), first)
+}
+_TENS_WORD = re.compile(rf"\b(?:{'|'.join(_TENS)})\b|\b[oil]{{4}}\b")
+_LOCAL_NUMBER = re.compile(r"(?<!\d)[2-9]\d{6}(?!\d)")
+_AREA_AND_LETTERS = re.compile(r"(?<![\d$,.])[2-9]\d\d\W+(?:[A-Z][ -]?){7}")
 _VANITY = re.compile(r"\b1?[\s.-]?8(?:00|88|77|66|55|44|33)[\s.-][a-z0-9-]{4,}")
 _LETTER_DIGITS = re.compile(r"(?<![a-z])[oilsbz\d]*\d[oilsbz\d]*(?![a-z])")
 _AS_DIGITS = str.maketrans("oilsbz", "011582")
@@ -114,7 +129,7 @@ _AS_LETTERS = str.maketrans("013457$@", "oieastsa")
 
 _US = r"(?:us|me|now|here|today|back|asap|immediately|our|your|this|the number|the link|free|toll)\b"
 _ACTION = re.compile(
-    rf"\breply(?:ing)?\b|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
+    rf"\breply(?:ing)?\b(?! clerk\b)|\brespond(?: to| with| by)? (?:yes|no|{_US})|\brsvp\b"
     rf"|\b(?:text|txt|sms|msg|dm|message|whatsapp|e-?mail|contact)\s*:?\s*(?:{_US}|yes|no\b|y\b|to \w|at \w|[\d+\"'])"
     rf"|\b(?:call|phone|dial|ring)\s*:?\s*(?:{_US}|for\b|to\b|at\b|[\d+*#(\"'])"
     r"|\b(?:te?xt|sms|msg|send|snd)\b.{0,16}\b\d{5,6}\b"
@@ -141,7 +156,7 @@ class RefusedJob:
 
     Attributes:
         job_id: the job.
-        reason: one of `RULES`, a reason of `employer_review`, `no_job_title` or `unwritable`.
+        reason: one of `RULES`, a reason of `employer_review`, `many_digits`, `no_job_title` or `unwritable`.
         why: the field and what was found in it, for people.
         label: what is said of the job instead; empty when it is offered to nobody.
     """
@@ -224,6 +239,8 @@ def _approved_words(
     title = str(job["title"] or "")
     if not reviews.is_approved(job):
         reason, why = EMPLOYER_IN_REVIEW, f"nobody has approved employer {employer} under this name"
+    elif any(_may_hold_a_number(str(job[name] or "")) for name in _STRANGERS_WORDS):
+        reason, why = MANY_DIGITS, "the digits of title or employer_name may be a phone number"
     elif title.strip() and not is_plain_title(title):
         reason, why = NO_JOB_TITLE, f"title {quoted(title)} says something else than a job"
     else:
@@ -241,12 +258,28 @@ def _has_address(text: str) -> bool:
     rest = _DOTTED_WORDS.sub(" ", text)
     if _ADDRESS.search(rest):
         return True
-    return any(not _ABBREVIATIONS.fullmatch(match.group(1)) for match in _DOTTED.finditer(rest))
+    return any(not _ABBREVIATIONS.fullmatch(name) or end in _ENDS for name, end in _DOTTED.findall(rest))
+
+
+def _as_digits(text: str) -> str:
+    digits = _DIGIT_WORD.sub(_spoken_digit, text)
+    return _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), digits)
+
+
+def _may_hold_a_number(text: str) -> bool:
+    """Return whether digits that are no pay, hours or vacancy make a phone number, whatever is between them."""
+    digits = _TENS_WORD.sub(lambda word: _TENS.get(word.group(), word.group().translate(_AS_DIGITS)), fold(text))
+    rest = _AMOUNTS_AND_VACANCIES.sub(_local_number, _as_digits(digits))
+    return sum(c.isdigit() for c in _MONEY_SHIFTS.sub(" ", rest)) >= 7 or bool(_AREA_AND_LETTERS.search(text))
+
+
+def _local_number(vacancy: re.Match[str]) -> str:
+    found = _LOCAL_NUMBER.search(vacancy.group())
+    return f" {found.group()}" if found else " "
 
 
 def _has_phone_number(text: str) -> bool:
-    digits = _DIGIT_WORD.sub(_spoken_digit, text)
-    digits = _LETTER_DIGITS.sub(lambda match: match.group(0).translate(_AS_DIGITS), digits)
+    digits = _as_digits(text)
     if any(sum(c.isdigit() for c in row.group()) >= 7 for row in _AMOUNTS_IN_A_ROW.finditer(digits)):
         return True
     rest = _MONEY_HOURS_YEARS.sub(" a ", _AMOUNTS_AND_VACANCIES.sub(" a ", digits))
@@ -306,7 +339,7 @@ def _broken(text: str, brand: str, phrases: tuple[str, ...]) -> Iterator[str]:
             yield CALL_TO_ACTION
         if _has_command(text, read):
             yield COMMAND_WORD
-        if any(re.search(rf"\b{re.escape(phrase)}\b", read) for phrase in phrases):
+        if any(re.search(rf"\b{re.escape(phrase)}\b", without_trade_nouns(read)) for phrase in phrases):
             yield REFUSED_PHRASE
 
 

@@ -54,15 +54,21 @@ def fold(text: str) -> str:
 
 
 _SPACED = re.compile(r"(?<!\S)\S(?: \S(?!\S)){2,}|(?<![a-z0-9])[a-z](?:[._*~|-][a-z](?![a-z0-9])){3,}")
+_STATES = re.compile(r",(?=(?:CO|US|ME)\b)")
 _SEPARATOR = re.compile(r"[\s._*~|-]")
-_ENDING = "com|net|org|io|info|biz|xyz|ru|cn|ly|gl|gle"
+ENDINGS = (
+    "com|net|org|io|info|biz|xyz|ru|cn|ly|gl|gle|co|me|us|uk|dev|example|app|link|site|online|shop|store|club|top|live|"
+    "jobs|work|careers|page"
+)
+"""Of addresses, as they are spoken or hidden."""
 _DOTS = (
     re.compile(
-        r"\s*[\[({<'\"*,;_-]*\s*(?<![a-z0-9])(?:d[o0]t|punto|point|period|\.)(?![a-z0-9])\s*[\])}>'\"*,;_-]*\s*"
-        rf"(?=(?:{_ENDING}|co|me|example|app|link|site|online|shop|store|club|top|live|uk|dev)\b)"
+        r"\s*[\[({<'\"*,;_-]*\s*(?<![a-z0-9])(?:d[. -]?[o0][. -]?t|punto|point|period|\.)(?![a-z0-9])"
+        rf"\s*[\])}}>'\"*,;_-]*\s*(?=(?:{ENDINGS})\b)"
     ),
     re.compile(
-        rf"(?<=[a-z0-9])\s?(?:[,;:_*~|%\u00b7\u2022\u2219\u3002]|%2e)(?=(?:{_ENDING})\b)|(?<=[a-z0-9])\s*dot(?=com\b)"
+        rf"(?<=[a-z0-9])\s?(?:[,;:_*~|%\u00b7\u2022\u2219\u3002]|%2e)(?=(?:{ENDINGS})\b)|(?<=[a-z0-9])\s*dot(?=com\b)"
+        rf"|(?<=[a-z0-9])[\[({{<](?=(?:{ENDINGS})[\])}}>])"
     ),
     re.compile(r"(?<=[a-z0-9][a-z0-9])(?<!tele)[\s-]+(?=com\b)"),
     re.compile(
@@ -89,7 +95,7 @@ def readings(text: str) -> tuple[str, ...]:
 
     Letters that stand apart are joined; a dot is read where the end of an address follows.
     """
-    folded = fold(text)
+    folded = fold(_STATES.sub(" ", text))
     spoken = _with_signs(" ".join(_SPACED.sub(lambda run: _joined(run.group()), folded).split()))
     plain = _with_signs(_LEET_WORD.sub(lambda word: word.group().translate(_LEET), spoken))
     return tuple(dict.fromkeys((" ".join(folded.split()), spoken, plain)))

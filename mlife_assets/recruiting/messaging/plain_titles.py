@@ -36,6 +36,8 @@ _WORD = re.compile(r"(?<![\w'.\u2019])[^\W\d_]+(?!\w)")
 _TRADES_IN_CAPITALS = re.compile(r"\b(?:IS|US|PIN|FB|DM|PM|TG)\b")
 """In capitals `IS` is information systems."""
 
+_LINKS = re.compile(r"\b(?:all|and|any|are|for|from|get|has|not|now|our|the|this|with|yes|your?|cards?|code)\b")
+
 
 def _lines(name: str) -> list[str]:
     text = files("mlife_assets.recruiting").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
@@ -59,6 +61,26 @@ def _names_a_job(word: str) -> bool:
     return not _words("no_job_words") & {word, singular} and _ENDINGS.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=1)
+def _trade() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(_lines('trade_nouns'))})\b(?='?((?: (?:[a-z]{{3,}}|ii)){{1,3}}))")
+
+
+def without_trade_nouns(read: str) -> str:
+    """Return what is left of words when nouns go that say what a job is about: `gift wrapper`, `refund clerk`.
+
+    At most two other words are before the job, none that belongs to a sentence, and no verb comes after it.
+    """
+    return _trade().sub(lambda noun: " " if _is_before_a_job(noun.group(1).split()) else noun.group(), read)
+
+
+def _is_before_a_job(words: list[str]) -> bool:
+    place = next((place for place, word in enumerate(words) if _names_a_job(word)), None)
+    if place is None or _LINKS.search(" ".join(words[:place])):
+        return False
+    return all(word == "ii" or _names_a_job(word) or word in _words("small_words") for word in words[place + 1 :][:1])
+
+
 def _is_written_as_a_title(title: str) -> bool:
     """Return whether a title whose words are capital has small ones as titles have; others are of sentences or names.
 
@@ -80,7 +102,7 @@ def _is_written_as_a_title(title: str) -> bool:
 def is_plain_title(title: str) -> bool:
     """Return whether a title names a job and does nothing else: it speaks to nobody and names no account."""
     spoken = title if title.isupper() else _TRADES_IN_CAPITALS.sub(" ", title)
-    if any(_no_title().search(read) or _HANDLE.search(read) for read in readings(spoken)):
+    if any(_no_title().search(without_trade_nouns(read)) or _HANDLE.search(read) for read in readings(spoken)):
         return False
     if not _is_written_as_a_title(title):
         return False

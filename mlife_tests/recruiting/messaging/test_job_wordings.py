@@ -51,6 +51,19 @@ def test_what_is_quoted_is_short():
     assert len(refused.why) < 200
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("Nurse 7am-3pm, 3pm-11pm, 11pm-7am", "Clerk 8-5 Mon-Fri, 10-6 Sat, 9-5 Sun", "Teacher 2025"),
+        *("Welder, Job ID 1048576", "Req 20260415 - Machinist", "Cook $18.50-$20.25/hr, 24/7"),
+        *("Driver 2,500-3,000 miles", "Forklift Operator, 12 hour shifts", "Ten Pin Mechanic", "300 Nurse Jobs"),
+    ],
+)
+def test_pay_hours_and_vacancies_are_no_digits_to_doubt(title):
+    table = jobs(("j", title, "Diner 2024"))
+    assert word_jobs(table, POLICY, link_key=KEY, reviews=everybody_approved(table))[1] == ()
+
+
 def test_refusals_are_counted_by_reason():
     refused = [RefusedJob("a", "x", ""), RefusedJob("b", "w", ""), RefusedJob("c", "x", "")]
     assert refusal_counts(refused) == {"w": 1, "x": 2}
@@ -161,6 +174,9 @@ REFUSED = [
     "S.T.O.P now",
     "C a l l  n o w",
     "cl1ck here",
+    *(f"Cook evil dot {ending}" for ending in ("jobs", "work", "careers", "page", "us", "co")),
+    *("Cook evil . jobs", "Cook joe at evil dot jobs", "Cook evil,co", "Cook evil,jobs", "Cook evil(com)"),
+    *("Cook evil d.o.t com", "tech.co", "rep.com", "mgr.work", "inc.page"),
 ]
 ALLOWED = [
     "Registered Nurse",
@@ -248,6 +264,7 @@ ALLOWED = [
     "B2B Sales 5S",
     "Driver,CO",
     "Routes $900 - $1,100 weekly, 4 10s",
+    *("Reply Clerk", "Prize Counter Attendant", "Cashier,US", "Asst.Store Manager", "DOT Inspector. Work nights"),
 ]
 
 

@@ -27,6 +27,10 @@ from mlife_assets.recruiting.messaging.plain_titles import is_plain_title
         "U-Haul Driver",
         "Cocinera",
         "Free Training: Nurse Aide",
+        *("Gift Shop Associate", "Gift Wrapper", "Parcel Sorter", "Discount Store Cashier", "Lottery Clerk"),
+        *("Refund Specialist", "Subscription Coordinator", "Girls' Basketball Coach", "Deposit Operations Clerk II"),
+        *("Warrant Clerk", "Register Operator", "Pipe Layer for Utility Company", "Reply Clerk, nights"),
+        *("Prize Counter Attendant", "Install Technician", "Money Room Clerk - Casino"),
     ],
 )
 def test_a_job_is_plain(title):
@@ -46,6 +50,8 @@ def test_a_job_is_plain(title):
         "Cook, passw0rd needed",
         "Cook, free cruise",
         "Cook: last chance",
+        *("Refund for every cook", "Cook, refund", "Gift card for each cook", "Your refund clerk"),
+        *("Refund specialist assigned you", "Deposit agent holds money", "Prize now, nurse"),
         "Blue Diner",
         "Winner",
         "Better offer",
@@ -58,12 +64,16 @@ def test_what_speaks_promises_or_names_no_job_is_not(title):
 
 
 @given(st.text(max_size=80))
-def test_any_text_gets_a_verdict(title):
-    assert is_plain_title(title) in (True, False)
+def test_any_text_that_is_plain_names_a_job_and_no_telegram(title):
+    assert not is_plain_title(f"{title} on telegram")
+    assert not is_plain_title("".join(c for c in title if not c.isalpha()))
 
 
 @pytest.mark.parametrize("piece", ["a ", "a.", "x1", "text a ", "1,", "dot ", "@", "a_", "'\"*_-", "e-mail "])
 def test_no_title_takes_long(piece):
-    began = time.process_time()
-    is_plain_title((piece * 300)[:300])
-    assert time.process_time() - began < 0.5
+    spent = []
+    for place in range(3):
+        began = time.process_time()
+        is_plain_title((piece * 300)[place:300])
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.05
