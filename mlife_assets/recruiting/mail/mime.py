@@ -56,7 +56,7 @@ _ALIKE = {
     "Precedence": "bulk",
     "MIME-Version": "1.0",
 }
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_ATOMS = re.compile(r"(?!.*  )[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
 @dataclass(frozen=True)

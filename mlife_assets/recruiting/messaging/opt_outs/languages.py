@@ -23,7 +23,7 @@ stopp aufhören abmelden abmeldung abbestellen austragen schluss abbrechen halt
 pare parar sair chega cancelar descadastrar descadastre remover remova
 basta ferma fermati fermatevi smettila smettetela cancellami cancellatemi disiscrivimi disdetta
 stoppen afmelden uitschrijven wypisz rezygnuję przestań przestańcie koniec sluta avsluta
-sispann kanpe itigil tigil ihinto tigilan jooji nres acha dur durdur iptal
+sispann kanpe itigil tigil ihinto tigilan jooji nres dur durdur iptal
 dừng ngừng huỷ hủy
 стоп отписка отписаться отпишите хватит прекратите удалите досить
 停 停止 退订 退訂 取消 取消订阅 取消訂閱 拒收 别发了 不要再发 不要再發
@@ -37,8 +37,8 @@ wypiszmnie tamana huwagna dừnglại отпишитеменя непишите 
 
 
 def is_refusal_alone(reply: str) -> bool:
-    """Return whether a reply, signs and spaces aside, is a bare no or another language's stop, once or repeated."""
-    words = _bare(reply).split() if len(reply) <= LONGEST else []
+    """Return whether a reply, signs and spaces aside, is a bare no or another language's stop, and no question."""
+    words = _bare(reply).split() if len(reply) <= LONGEST and set("?\uff1f\u061f").isdisjoint(reply) else []
     return bool(words) and ("".join(words) in _refusals() or (len(set(words)) == 1 and words[0] in _refusals()))
 
 

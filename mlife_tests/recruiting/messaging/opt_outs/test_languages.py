@@ -14,6 +14,11 @@ def test_anything_else_is_none(reply: str) -> None:
     assert not is_refusal_alone(reply)
 
 
+def test_neither_a_question_nor_the_yes_of_another_language_refuses() -> None:
+    asked = ("acha", "No?", "\u00bfno?", "Stopp?!", "\u4e0d\u8981\uff1f", "\u0644\u0627\u061f")
+    assert [reply for reply in asked if is_refusal_alone(reply)] == []
+
+
 def test_a_long_reply_is_not_read() -> None:
     began = time.process_time()
     assert not is_refusal_alone("no " * 500_000)
