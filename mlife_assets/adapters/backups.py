@@ -249,6 +249,10 @@ def _is_whole(folder: Path, name: str, sha256: str, size: int | None) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise IntegrityError(
+            f"{quoted(name)} in {folder} cannot be read ({error.strerror}); use another backup"
+        ) from error
 
 
 def _files(private: Path, folder: str) -> dict[str, Path]:

@@ -8,12 +8,14 @@ earlier release left wider is narrowed when it is opened.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISLNK
+from typing import BinaryIO
 
 from mlife_assets.core.disk_faults import disk_errors_explained
 
@@ -47,6 +49,18 @@ def private_tree(path: Path) -> Path:
             with suppress(FileNotFoundError), disk_errors_explained(Path(folder, name)):
                 _narrow(Path(folder, name), wanted)
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[BinaryIO]:
+    """Hold a private file, which every other holder waits for, and yield it."""
+    private_file(path)
+    with path.open("r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield file
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a child process has it, too
 
 
 @contextmanager

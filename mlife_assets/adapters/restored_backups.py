@@ -36,12 +36,12 @@ from mlife_assets.adapters.ledger_file import (
 )
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_folder, write_private
-from mlife_assets.adapters.restoring import begin_restore, unfinished_restore
+from mlife_assets.adapters.restoring import begin_restore, end_restore, unfinished_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
 from mlife_assets.adapters.send_ledger.rows import holds_rows, known_beyond, replace_rows
 from mlife_assets.adapters.send_ledger.schema import log_heads, write
-from mlife_assets.core.errors import ContentConflictError, IntegrityError
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, TransientError
 from mlife_assets.core.ports import ObjectStore
 
 RESTORED = "restored.json"
@@ -97,11 +97,12 @@ def restore_backup(
     """
     first_head = f"{HEADS}/{0:08d}.json"
     first = backup.read(first_head) if first_head in backup.files else None
+    has_died = unfinished_restore(private) is not None
     place = LedgerInFile(private) if database is None else LedgerInDatabase(database, private, first)
     more = [] if replaces else place.known_beyond(backup)
     # Heads and public keys that are there are newer, and stay.
     lost = [name for name in backup.files if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists()]
-    if more and lake is None and not lost and unfinished_restore(private) is None:
+    if more and lake is None and not lost and not has_died:
         raise ContentConflictError(
             f"the present ledger knows what the backup's does not ({', '.join(more)}); keep it, or restore with "
             "--replace to move it aside"
@@ -122,9 +123,10 @@ def restore_backup(
     require_same_world(home, backup.files, backup.read)
     missing = [] if lake is None else missing_in(lake, backup.lake)
     aside = next_aside(private)
+    trust = ["--unsigned"] if backup.signed_by is None else ["--signed-by", backup.signed_by]
     replacing: AbstractContextManager[list[Path]] = nullcontext([]) if more else place.replaced_by(backup, aside)
     with replacing as moved:
-        begin_restore(private, backup.folder)
+        begin_restore(private, backup.folder, *trust, *(["--replace"] if replaces else []))
         put_home_files(home, backup.files, backup.read)  # first: a home that holds keys says whose it is
         moved += move_aside([private / name for name in different_keys], private, aside)
         if missing:
@@ -132,8 +134,13 @@ def restore_backup(
             write_private(private / RESTORED, orjson.dumps(mark))
         for name in [*lost, *different_keys]:
             write_private(private / name, backup.read(name))
-    if lake is not None:
-        fill_up(lake, lambda key: backup.read(f"{LAKE}/{key}"), backup.lake, missing)
+        if lake is not None:
+            try:
+                fill_up(lake, lambda key: backup.read(f"{LAKE}/{key}"), backup.lake, missing)
+            except OSError as error:
+                if not (has_died or lost or different_keys) and missing_in(lake, backup.lake) == missing:
+                    end_restore(private)  # the home is what it was
+                raise TransientError(f"{backup.folder} cannot be read ({error}); restore again") from error
     return Restored(tuple(moved), len(missing), not more)
 
 

@@ -19,9 +19,9 @@ from mlife_assets.core.errors import GateClosedError
 UNFINISHED = "restore_unfinished"
 
 
-def begin_restore(private: Path, source: Path) -> None:
-    """Say in a private folder that a restore from a backup began."""
-    write_private(private / UNFINISHED, f"{source}\n".encode())
+def begin_restore(private: Path, source: Path, *options: str) -> None:
+    """Say in a private folder that a restore from a backup began, and with which options."""
+    write_private(private / UNFINISHED, f"{source}\n{shlex.join(options)}\n".encode())
 
 
 def end_restore(private: Path) -> None:
@@ -32,10 +32,11 @@ def end_restore(private: Path) -> None:
 def unfinished_restore(private: Path) -> str | None:
     """Return why a home is not whole, as a sentence; None where it is."""
     try:
-        source = (private / UNFINISHED).read_text(encoding="utf-8").strip()
+        source, _, options = (private / UNFINISHED).read_text(encoding="utf-8").strip().partition("\n")
     except FileNotFoundError:
         return None
-    return f"a restore from {source} has not ended; run it again: mlife backup restore --from {shlex.quote(source)}"
+    command = f"mlife backup restore --from {shlex.quote(source)} {options}".strip()
+    return f"a restore from {source} has not ended; run it again: {command}"
 
 
 def require_restored(private: Path) -> None:

@@ -94,7 +94,7 @@ def restore(
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.backups import read_backup
-    from mlife_assets.adapters.restoring import end_restore
+    from mlife_assets.adapters.restoring import end_restore, unfinished_restore
     from mlife_assets.components.platform.deployment_backup import (
         put_back,
         renew_lost_keys,
@@ -112,6 +112,7 @@ def restore(
         backup = read_backup(source.absolute(), signed_by=key)
     if not backup.lake:
         require_event_log(settings)
+    has_died = unfinished_restore(settings.private_folder) is not None
     with progress("restoring"):
         restored = put_back(platform, backup, replaces=replaces)
     settings = settings_of(home)  # which world the home holds may be known only now
@@ -120,7 +121,7 @@ def restore(
     require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
     result = _caught_up(platform)
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
-    is_warehouse_old = bool(backup.lake) and (platform.is_put_back or not settings.warehouse_path.exists())
+    is_warehouse_old = has_died or platform.is_put_back or not settings.warehouse_path.exists()
     built_until = _rebuild(settings) if is_warehouse_old else None
     end_restore(settings.private_folder)
     if as_json:

@@ -215,8 +215,8 @@ def with_keys(rng: random.Random, backup: Path, document: dict[str, Any], _: Pat
 MUTATIONS: dict[str, tuple[Callable[..., None], bool]] = {
     "names": (with_names, True),
     "links": (with_links, True),
-    "sizes": (with_sizes, False),
-    "hashes": (with_hashes, False),
+    "sizes": (with_sizes, True),
+    "hashes": (with_hashes, True),
     "ledgers": (with_ledgers, False),
     "keys": (with_keys, False),
 }
@@ -272,6 +272,17 @@ def test_a_name_that_leads_outside_is_not_followed_although_the_backup_is_taken_
     assert (result.exit_code, "which no backup holds" in result.output) == (1, True)
     assert not (tmp_path / "a").exists()
     assert (backup.parent.parent / "x").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("name", ["lake/" + "a" * 300, "lake/" + "a/" * 3000 + "b"])
+def test_a_name_that_no_disk_takes_is_refused(backup, restore, backed_up_home, tmp_path, name):
+    document = backed_up_home.manifest_of(backup)
+    document["files"][name] = "0" * 64
+    del document["signed"]
+    backed_up_home.put_manifest(backup, document)
+    result = restore(backup, tmp_path / "home", "--unsigned")
+    assert (result.exit_code, "cannot be read (File name too long)" in result.output.replace("\n", " ")) == (1, True)
+    assert not (tmp_path / "home").exists()
 
 
 def test_suppressions_that_were_deleted_are_missed(backup, restore, backed_up_home, key, tmp_path):
@@ -380,6 +391,47 @@ def test_what_was_added_to_a_lake_whose_keys_are_lost_is_signed_by_nobody_unaske
     looked = CliRunner().invoke(app, ["log", "rotate-key", "--lost", "--reason", "looked at it", "--home", str(home)])
     assert looked.exit_code == 0, looked.output
     assert restore(backup, home, "--signed-by", key).exit_code == 0
+
+
+def test_keys_that_are_put_back_after_a_refusal_sign_on(backed_up_home, restore, tmp_path):
+    """A writer had died before its seal; the refusal must not have pinned a key that nobody introduced."""
+    platform = backed_up_home.live(tmp_path / "running")
+    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    backed_up_home.text(platform, "u2")
+    platform.ledger.close()
+    home = tmp_path / "home"
+    shutil.copytree(tmp_path / "running" / "lake", home / "lake")
+    options = ("--signed-by", str(made.signed_by))
+    assert "Put the keys of this home back" in restore(tmp_path / "backup", home, *options).output
+    for path in (tmp_path / "running" / "private" / "keys").glob("log_*.key"):
+        shutil.copy(path, home / "private" / "keys")
+    assert orjson.loads(restore(tmp_path / "backup", home, *options, "--json").stdout)["new_key"] is None
+    platform = backed_up_home.platform_of(home)
+    assert [key.hex() for key in platform.head_pins.by_id().values()] == [made.signed_by]
+    assert audit_log(platform).verification.findings == ()
+    platform.ledger.close()
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_backup_of_the_moment_after_a_rotation_is_restored(backed_up_home, restore, tmp_path, is_lost):
+    """Nothing was sealed since: the newest head is under the key that was rotated. The home itself lost none."""
+    platform = backed_up_home.live(tmp_path / "home")
+    rotate_key(platform, actor="ann", reason="it may have leaked")
+    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    backed_up_home.append(platform, "click", {"user_id": "u", "job_id": "j", "source": "o", "exposure_id": "x"}, "w")
+    platform.ledger.close()
+    home = tmp_path / ("new" if is_lost else "home")
+    options = ("--signed-by", str(made.signed_by)) if is_lost else ()
+    done = restore(tmp_path / "backup", home, *options, "--json")
+    assert done.exit_code == 0, done.output
+    new = orjson.loads(done.stdout)["new_key"]
+    assert (new is not None) == is_lost
+    platform = backed_up_home.platform_of(home)
+    backed_up_home.text(platform, "u2")
+    assert seal(platform) is not None
+    assert audit_log(platform).verification.findings == ()
+    assert back_up(platform, tmp_path / "later", now=backed_up_home.NOW).signed_by == (new or made.signed_by)
+    platform.ledger.close()
 
 
 def test_a_signed_backup_vouches_for_what_no_head_had_signed_yet(backed_up_home, restore, tmp_path):

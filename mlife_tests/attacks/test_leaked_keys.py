@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.log_heads import FolderHeadStore, KeyPins
 from mlife_assets.adapters.log_heads.head import Note, read_head, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
@@ -24,6 +26,7 @@ from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import IntegrityError
 
 NAME = "log_manifests"
+CLICK = {"user_id": "u3", "job_id": "j", "source": "organic", "exposure_id": "x"}
 FORGED = {
     "consent": ({"user_id": "u8", "channel": "sms", "is_granted": True, "source": "signup"}, "landing"),
     "employer_reviewed": ({"employer_id": "evil", "verdict": "release", "actor": "ann", "reason": "ok"}, "reviewer"),
@@ -97,7 +100,7 @@ def test_a_process_that_was_open_goes_on_under_the_new_key(home, backed_up_home,
         platform.ledger.close()
 
 
-def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(home, tmp_path):
+def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(home, backed_up_home, tmp_path):
     """Not in the issue's table: the thief also wrote into a place of heads."""
     rotated = rotate_key(home, actor="ann", reason="they leaked")
     thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
@@ -115,6 +118,95 @@ def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(home, t
         )
         home.head_store.put(forged.sequence, sign_head(forged, thief).body, at=None, replaces=True)
         assert "altered_head" in findings(home)
+        require_stopped(home, backed_up_home, tmp_path)
+
+
+def test_heads_under_the_old_key_in_the_ledgers_place_rule_nothing(home, forge, backed_up_home, tmp_path):
+    """Not in the issue's table: the thief has the database of the ledger, and introduces the new key again."""
+    rotated = rotate_key(home, actor="ann", reason="they leaked")
+    thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
+    before = read_head(rotated.sequence, home.head_store.get(rotated.sequence), home.head_pins.by_id(), "head")
+    for next_key in (None, home.head_pins.keys()[-1].hex()):
+        forged = replace(before.head, sequence=before.head.sequence + 1, previous=before.sha256, next_key=next_key)
+        before = sign_head(replace(forged, manifests=(), rows={}, note=None, manifest_key=None), thief)
+        home.ledger.heads.put(forged.sequence, before.body, at=backed_up_home.NOW)
+        forge("consent")
+        require_stopped(home, backed_up_home, tmp_path)
+
+
+def require_stopped(home: Any, backed_up_home: ModuleType, tmp_path: Path) -> None:
+    home.ledger.close()
+    later = backed_up_home.platform_of(tmp_path / "home")
+    for act in (lambda: seal(later), lambda: backed_up_home.append(later, "click", CLICK, "w")):
+        with pytest.raises(IntegrityError, match="is not signed by a key"):
+            act()
+    later.ledger.close()
+
+
+def test_a_writer_waits_while_a_rotation_replaces_the_keys(home, backed_up_home, tmp_path, monkeypatch):
+    """Not in the issue's table: its manifest came between, under the old key, and stopped the home for ever."""
+    running = backed_up_home.platform_of(tmp_path / "home")
+    running.event_log.chain.open()
+    writers: list[Thread] = []
+
+    def between(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            row = CLICK | {"exposure_id": f"x{len(writers)}"}
+            writers.append(Thread(target=backed_up_home.append, args=(running, "click", row, "w")))
+            writers[-1].start()
+            writers[-1].join(0.5)
+            return real(*given, **named)
+
+        return call
+
+    monkeypatch.setattr(FolderHeadStore, "put", between(FolderHeadStore.put))
+    monkeypatch.setattr(KeyPins, "pin", between(KeyPins.pin))
+    rotate_key(home, actor="ann", reason="yearly")
+    monkeypatch.undo()
+    for writer in writers:
+        writer.join()
+    assert len(writers) == 2
+    assert findings(home) == set()
+    assert seal(home).rows == {"click": 2}
+    running.ledger.close()
+
+
+def test_a_rotation_that_died_is_followed_by_a_process_that_was_open(home, backed_up_home, tmp_path, monkeypatch):
+    """Not in the issue's table: its head is there, and nobody has pinned the key that it introduces."""
+    running = backed_up_home.platform_of(tmp_path / "home")
+    running.event_log.chain.open()
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KeyPins, "pin", dies)
+    with pytest.raises(KeyboardInterrupt):
+        rotate_key(home, actor="ann", reason="yearly")
+    monkeypatch.undo()
+    backed_up_home.append(running, "click", CLICK, "w")
+    assert findings(home) == set()
+    assert seal(running).rows == {"click": 1}
+    running.ledger.close()
+
+
+def test_lost_signs_nothing_of_a_thief_while_no_key_is_lost(home, forge, backed_up_home, tmp_path, monkeypatch):
+    """Not in the issue's table: the home is stopped, and the command that ends it vouches for everything."""
+    monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
+    rotate_key(home, actor="ann", reason="they leaked")
+    forge("consent")
+    lost = ["log", "rotate-key", "--lost", "--reason", "r", "--home", str(tmp_path / "home")]
+    result = CliRunner().invoke(app, lost)
+    assert (result.exit_code, "no key of this home is lost" in result.output) == (1, True)
+    (foreign,) = audit_log(home).verification.findings
+    assert foreign.kind == "foreign_manifest"
+    entries = orjson.loads(home.lake.get(foreign.key))["entries"]
+    for key in (foreign.key, *(entry["key"] for entry in entries)):
+        (tmp_path / "home" / "lake" / key).rename(tmp_path / Path(key).name)  # what the refusal asks for
+    later = backed_up_home.platform_of(tmp_path / "home")
+    backed_up_home.append(later, "click", CLICK, "w")
+    assert seal(later).rows == {"click": 1}
+    assert findings(later) == set()
+    later.ledger.close()
 
 
 def test_the_command_replaces_both_and_keys_that_are_not_lost_are_not_replaced(home, tmp_path, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters import restored_backups
+from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.restoring import UNFINISHED, begin_restore, end_restore, unfinished_restore
 from mlife_assets.cli import app
 from mlife_assets.cli import backup as command
@@ -67,19 +70,25 @@ def refused(home: Path) -> str:
     return told.output.replace("\n", " ")
 
 
-def test_a_restore_that_died_while_it_built_features_stops_what_follows(backup, tmp_path, monkeypatch):
+@pytest.mark.parametrize("has_lake", [False, True], ids=["all was lost", "the lake survived"])
+def test_a_restore_that_died_while_it_built_features_stops_what_follows(backup, tmp_path, monkeypatch, has_lake):
     """As it was seen: lake, ledger and keys are there, and the warehouse knows one day."""
 
-    def dies(_: object) -> None:
+    def dies(settings: Any) -> None:
+        settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+        settings.warehouse_path.write_bytes(b"half")
         raise Killed
 
-    home = tmp_path / "home"
+    home, built = tmp_path / "home", list[object]()
+    if has_lake:
+        shutil.copytree(tmp_path / "lived" / "lake", home / "lake")
     monkeypatch.setattr(command, "_rebuild", dies)
     with pytest.raises(Killed):
         restoring(backup, home)
-    assert f"mlife backup restore --from {backup[0]}" in refused(home)
-    monkeypatch.setattr(command, "_rebuild", lambda _: None)
+    assert f"run it again: mlife backup restore --from {backup[0]} --signed-by {backup[1]}" in refused(home)
+    monkeypatch.setattr(command, "_rebuild", built.append)
     assert restoring(backup, home).exit_code == 0
+    assert len(built) == 1
     assert "has not ended" not in mlife("status", "--home", home).output
 
 
@@ -112,6 +121,37 @@ def test_a_restore_that_moved_the_ledger_aside_and_died_has_said_so(backup, tmp_
         restoring(backup, home)
     assert not (home / "private" / "ledger.sqlite").exists()
     assert "has not ended" in refused(home)
+
+
+@pytest.mark.parametrize("at", ["the first", "the last"])
+def test_a_share_that_cannot_be_read_stops_no_home_that_it_did_not_change(backup, tmp_path, monkeypatch, at):
+    """The home is whole, but for what is derived and was pruned."""
+    home, real = tmp_path / "lived", Backup.read
+    lake = home / "lake"
+    first, last = (next(path for path in (lake / name).rglob("*.json")) for name in ("outbox", "reports"))
+    first.unlink()
+    last.unlink()
+    before = (home / "private" / "ledger.sqlite").read_bytes()
+
+    def breaks(made: Backup, name: str) -> bytes:
+        if name.startswith("lake/reports") or (name.startswith("lake/") and at == "the first"):
+            while at == "the last" and not first.exists():
+                sleep(0.01)  # several are read at once
+            raise OSError(5, "Input/output error")
+        return real(made, name)
+
+    monkeypatch.setattr(Backup, "read", breaks)
+    result = restoring(backup, home)
+    assert (result.exit_code, "Input/output error" in result.output) == (1, True)
+    assert (home / "private" / "ledger.sqlite").read_bytes() == before
+    assert (unfinished_restore(home / "private") is not None) == (at == "the last")
+    monkeypatch.undo()
+    monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
+    monkeypatch.setattr(command, "_rebuild", lambda _: None)
+    assert restoring(backup, home).exit_code == 0
+    assert first.exists()
+    assert last.exists()
+    assert unfinished_restore(home / "private") is None
 
 
 def test_whatever_decides_sends_or_switches_in_a_run_asks_first(home):

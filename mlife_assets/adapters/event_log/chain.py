@@ -13,6 +13,7 @@ and where a signed head pins it, only by the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
 
@@ -52,6 +53,7 @@ class Chain:
         key: returns the key of the keyed hash of manifests, which may be rotated while the chain is open; without,
             manifests carry none and none is looked at.
         pinned: returns up to where a signed head pins the chain, None when nothing was signed.
+        alone: held while a manifest is added, so that no key is rotated between asking for it and writing.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Chain:
         *,
         key: Callable[[], bytes] | None = None,
         pinned: Callable[[], ChainEnd | None] | None = None,
+        alone: Callable[..., AbstractContextManager[object]] = nullcontext,
     ) -> None:
         """Remember where the chain is; nothing is read."""
+        self.alone = alone
         self._store, self._key_of, self._pinned_of = store, key, pinned
         self._key: bytes | None = None
         self._pin: ChainEnd | None = None
@@ -80,7 +84,7 @@ class Chain:
         """
         if not entries:
             return None
-        with self._lock:
+        with self.alone(), self._lock:
             self._open()
             missing = tuple(entries) if are_new else tuple(entry for entry in entries if not self._finds(entry))
             for _ in range(RACES_MAXIMUM):
@@ -214,12 +218,16 @@ class Chain:
     def _checked(self, key: str, data: bytes) -> Manifest:
         manifest = decode_manifest(key, data)
         is_pinned = self._pin is not None and manifest.sequence <= self._pin.sequence
-        if self._key is not None and not is_pinned and not is_authentic(data, self._key):
+        if self._key is not None and not is_pinned and not self._is_ours(data, self._key):
             raise IntegrityError(
                 f"{key} was written without the key of this home; if MLIFE_LAKE is another home's lake, name this "
                 "home's own, and else move it away with the files that it lists"
             )
         return manifest
+
+    def _is_ours(self, data: bytes, key: bytes) -> bool:
+        """Return whether a manifest carries our keyed hash; the key may have been rotated since it was asked for."""
+        return is_authentic(data, key) or (self._key_of is not None and is_authentic(data, self._key_of()))
 
     def _follow_rotation(self) -> None:
         """Open the chain anew where somebody rotated its key: a manifest under the old one is refused from then on."""

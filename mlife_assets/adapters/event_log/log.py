@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -68,10 +69,11 @@ class ParquetEventLog:
         *,
         key: Callable[[], bytes] | None = None,
         pinned: Callable[[], ChainEnd | None] | None = None,
+        alone: Callable[..., AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Keep the log below `events/` and `manifests/` of `store`; `key` and `pinned` are those of `Chain`."""
+        """Keep the log below `events/` and `manifests/` of `store`; `key`, `pinned` and `alone` are as in `Chain`."""
         self._store = store
-        self.chain = Chain(store, key=key, pinned=pinned)
+        self.chain = Chain(store, key=key, pinned=pinned, alone=alone)
         self.readers = readers_of(store)
         self.forget()
 

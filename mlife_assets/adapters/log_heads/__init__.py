@@ -4,7 +4,7 @@ from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins, public_key
 from mlife_assets.adapters.log_heads.head import Head, Note
-from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
+from mlife_assets.adapters.log_heads.sealing import Sealer, alone_in_log, newest_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Records",
     "Sealer",
     "audit",
+    "alone_in_log",
     "newest_head",
     "public_key",
 ]

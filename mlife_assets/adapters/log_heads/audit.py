@@ -24,9 +24,8 @@ from mlife_assets.adapters.log_heads.cross_checks import (
     position_findings,
     registry_findings,
 )
-from mlife_assets.adapters.log_heads.head import Head, SignedHead, read_head
-from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
-from mlife_assets.adapters.log_heads.signing import key_id
+from mlife_assets.adapters.log_heads.head import Head
+from mlife_assets.adapters.log_heads.sealing import read_in_turn, signs_next
 from mlife_assets.core.errors import IntegrityError, MlifeError
 from mlife_assets.core.head_ports import HeadPins, HeadStore
 from mlife_assets.core.ports import ObjectStore
@@ -146,7 +145,7 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
                     findings.append(Finding("missing_head", where, "is gone; the next run restores it from its copy"))
                 continue
             try:
-                read.append(_read(sequence, store.get(sequence), present, keys, where))
+                read.append(read_in_turn(sequence, present, keys, store.get(sequence), where))
             except IntegrityError as error:
                 findings.append(Finding("altered_head", where, str(error)))
         if not read:
@@ -161,16 +160,5 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
             findings.append(Finding("altered_head", f"{stores[0].name}/{sequence}", detail))
         before = one.sha256
         good.append(one.head)
-        present = next((key for key in keys if key_id(key) == one.key), present)
-        if one.head.next_key is not None:
-            present = bytes.fromhex(one.head.next_key)
+        present = signs_next(one, present, keys)
     return good, findings
-
-
-def _read(sequence: int, body: bytes, present: bytes, pinned: Sequence[bytes], where: str) -> SignedHead:
-    """Return a head that the present key signed, or, where it says that this one was lost, a key pinned later."""
-    later = pinned[pinned.index(present) + 1 :] if present in pinned else ()
-    one = read_head(sequence, body, {key_id(key): key for key in (present, *later)}, where)
-    if one.key != key_id(present) and (one.head.note is None or one.head.note.kind != KEYS_REPLACED):
-        raise IntegrityError(f"{where} is signed by a key that no head introduced; restore it from a copy")
-    return one

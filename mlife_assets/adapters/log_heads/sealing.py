@@ -10,14 +10,20 @@ damaged one gets it from the other. How far the ledger had come never goes back,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
+from pathlib import Path
 
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
 from mlife_assets.adapters.log_heads.head import Head, History, ManifestKey, Note, SignedHead, read_head, sign_head
+from mlife_assets.adapters.log_heads.signing import key_id
+from mlife_assets.adapters.private_files import locked
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.windows import FIRST_EVENT_DAY
@@ -168,6 +174,27 @@ class Sealer:
         raise IntegrityError(f"{store.name} holds another signed head {sequence}; run `mlife log verify`")
 
 
+@contextmanager
+def alone_in_log(
+    lock: Path, stores: Callable[[], Sequence[HeadStore]], pins: HeadPins, *, rotates: bool = False
+) -> Iterator[None]:
+    """Keep every other process that adds manifests or rotates their key waiting.
+
+    A rotation that dies leaves its mark: its head may be there and the key that it introduces not be pinned, which a
+    process that was open before would not notice.
+    """
+    with locked(lock) as file:
+        if file.read(1):
+            newest = newest_head(stores(), pins)
+            if newest is not None and newest.head.next_key is not None:
+                pins.pin(bytes.fromhex(newest.head.next_key))
+        if rotates:
+            file.write(b"rotating")
+            os.fsync(file.fileno())
+        yield
+        file.truncate(0)
+
+
 def newest_head(stores: Sequence[HeadStore], pins: HeadPins) -> SignedHead | None:
     """Return the newest head, from whichever of `stores` has it; None when nothing was ever signed.
 
@@ -185,13 +212,44 @@ def _newest_of(held: Mapping[HeadStore, set[int]], pins: HeadPins) -> SignedHead
     sequence = max((max(found, default=-1) for found in held.values()), default=-1)
     if sequence < 0:
         return None
-    keys, problem = pins.by_id(), IntegrityError(f"head {sequence} is gone; restore it from a backup")
+    pinned = pins.keys()
+    newest = _first_that_reads(sequence, held, lambda body, where: read_head(sequence, body, pins.by_id(), where))
+    if newest.key == key_id(pinned[-1]):
+        return newest
+    # Nothing was sealed since a rotation, or somebody goes on under a key that was rotated.
+    present = pinned[0]
+    for number in range(sequence + 1):
+        newest = _first_that_reads(number, held, partial(read_in_turn, number, present, pinned))
+        present = signs_next(newest, present, pinned)
+    return newest
+
+
+def _first_that_reads(
+    sequence: int, held: Mapping[HeadStore, set[int]], read: Callable[[bytes, str], SignedHead]
+) -> SignedHead:
+    problem = IntegrityError(f"head {sequence} is gone; restore it from a backup")
     for store in (store for store, found in held.items() if sequence in found):
         try:
-            return read_head(sequence, store.get(sequence), keys, f"{store.name}/{sequence}")
+            return read(store.get(sequence), f"{store.name}/{sequence}")
         except IntegrityError as error:
             problem = error
     raise problem
+
+
+def read_in_turn(sequence: int, present: bytes, pinned: Sequence[bytes], body: bytes, where: str) -> SignedHead:
+    """Return a head that the present key signed, or, where it says that this one was lost, a key pinned later."""
+    later = pinned[pinned.index(present) + 1 :] if present in pinned else ()
+    one = read_head(sequence, body, {key_id(key): key for key in (present, *later)}, where)
+    if one.key != key_id(present) and (one.head.note is None or one.head.note.kind != KEYS_REPLACED):
+        raise IntegrityError(f"{where} is signed by a key that no head introduced; restore it from a copy")
+    return one
+
+
+def signs_next(one: SignedHead, present: bytes, pinned: Sequence[bytes]) -> bytes:
+    """Return the public key that signs the head after one that was read in its turn."""
+    if one.head.next_key is not None:
+        return bytes.fromhex(one.head.next_key)
+    return next((key for key in pinned if key_id(key) == one.key), present)
 
 
 def _end(new: Sequence[tuple[Link, Manifest]]) -> ChainEnd:

@@ -15,13 +15,13 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
-from mlife_assets.adapters.log_heads import Head, newest_head
+from mlife_assets.adapters.log_heads import Head, alone_in_log, newest_head
 from mlife_assets.adapters.model_bundles import imported_folder
 from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
@@ -170,7 +170,13 @@ class ModelPlatform(HomeKeys, ABC):
                 known[pinned] = manifest_key(self.keyring, self._newest_head())
             return known[pinned]
 
-        return ParquetEventLog(self.lake, key=key, pinned=self._pinned_end)
+        lock = self.settings.private_folder / "log.lock"
+        return ParquetEventLog(
+            self.lake,
+            key=key,
+            pinned=self._pinned_end,
+            alone=partial(alone_in_log, lock, self.pinned_heads, self.head_pins),
+        )
 
     def _newest_head(self) -> Head | None:
         newest = newest_head(self.pinned_heads(), self.head_pins)

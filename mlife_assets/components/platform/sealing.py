@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit, newest_head
-from mlife_assets.adapters.log_heads.head import ManifestKey
+from mlife_assets.adapters.log_heads.head import ManifestKey, SignedHead
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.components.platform.home_keys import (
@@ -79,12 +79,13 @@ def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings:
 
 def rotate_key(platform: ModelPlatform, *, actor: str, reason: str) -> Head:
     """Introduce the next keys of heads and of manifests by a head that the present key signs."""
-    present = platform.head_pins.keys()
-    if not present:
+    if not platform.head_pins.keys():
         raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
-    following = platform.head_signer(len(present)).public_key
-    key = new_manifest_key(platform.keyring, len(present))
-    head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
+    with platform.event_log.chain.alone(rotates=True):
+        generation = len(platform.head_pins.keys())
+        following = platform.head_signer(generation).public_key
+        key = new_manifest_key(platform.keyring, generation)
+        head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
@@ -101,24 +102,32 @@ def replace_lost_keys(
     Raises:
         GateClosedError: a manifest since the newest head is not vouched for.
     """
-    pins = platform.head_pins
-    newest = newest_head(platform.pinned_heads(), pins)
-    if newest is None:
-        return None
-    generation = len(pins.keys()) - 1
-    is_introduced = key_id(pins.keys()[-1]) == newest.key
-    if is_introduced:
-        named = newest.head.manifest_key
-        hashed = MANIFEST_KEY if named is None else f"{MANIFEST_KEY}_{named.generation}"
-        if all(map(platform.keyring.has, (head_key_name(generation), hashed))):
+    with platform.event_log.chain.alone():
+        newest = newest_head(platform.pinned_heads(), platform.head_pins)
+        if newest is None or _are_keys_at_hand(platform, newest):
             return None
-        generation += 1
-        pins.pin(platform.head_signer(generation).public_key)
-    return _seal(
-        platform,
-        note=Note(KEYS_REPLACED, actor, reason),
-        manifest_key=new_manifest_key(platform.keyring, generation),
-        chain=_VouchedChain(platform.lake, newest.head.chain, vouched),
+        chain = _VouchedChain(platform.lake, newest.head.chain, vouched)
+        chain.since(newest.head.chain.sequence)  # before a key is pinned: the lost ones may be put back
+        generation = len(platform.head_pins.keys())
+        platform.head_pins.pin(platform.head_signer(generation).public_key)
+        return _seal(
+            platform,
+            note=Note(KEYS_REPLACED, actor, reason),
+            manifest_key=new_manifest_key(platform.keyring, generation),
+            chain=chain,
+        )
+
+
+def _are_keys_at_hand(platform: ModelPlatform, newest: SignedHead) -> bool:
+    """Return whether the next head and the next manifest can be written with the keys that are there."""
+    pinned, keys, named = platform.head_pins.keys(), platform.keyring, newest.head.manifest_key
+    generation = len(pinned) - 1
+    hashed = MANIFEST_KEY if named is None else f"{MANIFEST_KEY}_{named.generation}"
+    return (
+        (newest.key == key_id(pinned[-1]) or newest.head.next_key == pinned[-1].hex())
+        and all(map(keys.has, (head_key_name(generation), hashed)))
+        and platform.head_signer(generation).public_key == pinned[-1]
+        and (named is None or new_manifest_key(keys, named.generation) == named)
     )
 
 

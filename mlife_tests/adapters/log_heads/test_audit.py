@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -12,11 +13,12 @@ import pytest
 from mlife_assets.adapters.event_log.layout import content_hash, data_key, manifest_key
 from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings, registry_findings
-from mlife_assets.adapters.log_heads.head import Note
+from mlife_assets.adapters.log_heads.head import Note, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
+from mlife_assets.core.errors import IntegrityError
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.events import switch_events
 
@@ -116,12 +118,12 @@ def test_after_a_rotation_the_old_key_signs_nothing_more(sealed, check) -> None:
     sealed.seal()
     assert kinds(check()) == []
     sealed.append("c")
-    old = type(sealed.sealer)(sealed.heads, sealed.pins, lambda generation: Ed25519Signer(b"\0" * 32))
-    path = sealed.folder / "keys" / "log_heads.pub"
-    pinned = path.read_text()
-    path.write_text(pinned.splitlines()[1] + "\n" + pinned.splitlines()[0] + "\n")
-    old.seal(sealed.log.chain, now=NOW, ledger={})
-    path.write_text(pinned)
+    before = sealed.sealer.newest()
+    forged = sign_head(replace(before.head, sequence=3, previous=before.sha256), Ed25519Signer(b"\0" * 32))
+    for store in sealed.heads:
+        store.put(3, forged.body, at=NOW)
+    with pytest.raises(IntegrityError, match="second/3 is not signed"):
+        sealed.seal()
     assert kinds(check()) == [("altered_head", "heads/3"), ("altered_head", "second/3")]
 
 
