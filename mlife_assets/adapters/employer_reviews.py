@@ -11,9 +11,10 @@ before the plan of the day, since nobody is there to do it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -61,10 +62,31 @@ def _decisions(log: EventLog) -> list[Decision]:
 
 def reviews_on(log: EventLog, day: date, jobs: pa.Table, *, until: datetime) -> EmployerReviews:
     """Return what reviews come to for the jobs of a day, of which approvals count `until` an instant."""
-    posted = _posted(log, day, "occupation_code")
-    listed = posted.filter(pc.is_in(posted["job_id"], value_set=jobs["job_id"].combine_chunks()))
-    codes = dict(zip(listed["job_id"].to_pylist(), listed["occupation_code"].to_pylist(), strict=True))
-    return replace(reviews_of(_decisions(log), until=until), occupation_codes=codes)
+    return replace(reviews_of(_decisions(log), until=until), occupation_codes=_Codes(log, day, jobs))
+
+
+@dataclass(frozen=True, eq=False)
+class _Codes(Mapping[str, str]):
+    """Job id -> SOC code. All postings are read for it, so only when the first job is offered by a label."""
+
+    log: EventLog
+    day: date
+    jobs: pa.Table
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        posted = _posted(self.log, self.day, "occupation_code")
+        listed = posted.filter(pc.is_in(posted["job_id"], value_set=self.jobs["job_id"].combine_chunks()))
+        return dict(zip(listed["job_id"].to_pylist(), listed["occupation_code"].to_pylist(), strict=True))
+
+    def __getitem__(self, job_id: str) -> str:
+        return self._codes[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._codes)
+
+    def __len__(self) -> int:
+        return len(self._codes)
 
 
 def unapproved_employers(log: EventLog, day: date) -> list[dict[str, Any]]:

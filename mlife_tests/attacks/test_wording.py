@@ -275,6 +275,18 @@ def test_a_refusal_after_the_plan_holds_its_texts_and_no_others(stranger, sendin
     assert stranger.refusal(day) == ""
 
 
+def test_postings_are_read_where_a_label_needs_them_and_by_no_other_send(open_home, sending_home, monkeypatch) -> None:
+    home, day = open_home(), sending_home.DAY
+    home.prepare(day)
+    home.plan(day)
+    log, read, asked = home.platform.event_log, home.platform.event_log.read, []
+    monkeypatch.setattr(log, "read", lambda name, **scope: asked.append(name) or read(name, **scope))
+    home.send(day)
+    assert len(home.requests()) == sending_home.USERS
+    assert "employer_reviewed" in asked
+    assert "job_posted" not in asked
+
+
 def test_a_simulated_market_reviews_its_employers_by_events(open_home, sending_home) -> None:
     home = open_home()
     meets(home, sending_home.DAY)

@@ -162,7 +162,9 @@ def require_bound(platform: Platform, plan: MessagePlan) -> list[str]:
     if approval is not None and (approval.plan_id, approval.plan_digest) != (plan.plan_id, digest):
         found.append(f"{approval.plan_id} was approved")
     rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
+    items = pc.list_flatten(plan.planned["items"])
     jobs = platform.warehouse.read("job_features", as_of=day)
+    jobs = jobs.filter(pc.is_in(jobs["job_id"], value_set=pc.struct_field(items, "job_id").combine_chunks()))
     application, stamps = platform.application, platform.stamps
     columns = None if renderer_of(application).needs_people else ["user_id"]
     users = platform.warehouse.read("user_features", as_of=day, columns=columns)
