@@ -5,29 +5,56 @@ itself.
 
 Concept: sums of several threads differ in their last bits from those of one, and threads that wait for each other take
 five times the time on arrays of this size. Importing mlife changes nothing in a process that is somebody else's: the
-limit holds around a computation, and what was before comes back.
+limit is the process's, so it holds from the first computation to the last of those that overlap, and what was before
+comes back.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import LibController
+
+_lock, _before = threading.Lock(), dict[str, tuple["LibController", int]]()
+_inside = 0
 
 
-def one_thread() -> AbstractContextManager[Any]:
-    """Return what keeps the linear algebra of the libraries that are loaded by now to one thread."""
-    limited: AbstractContextManager[Any] = _blas("scipy.linalg" in sys.modules).limit(limits=1)
-    return limited
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the linear algebra of the libraries that are loaded by now to one thread."""
+    global _inside
+    with _lock:
+        for library in _blas("scipy.linalg" in sys.modules):
+            if library.filepath not in _before:
+                _before[library.filepath] = library, library.get_num_threads()
+                _set(library, 1)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            while _before and not _inside:
+                _set(*_before.popitem()[1])
+
+
+def _set(library: LibController, threads: int) -> None:
+    release = getattr(library, "clear_controlling_thread", lambda **_: None)
+    release(force=True)  # of the thread that changed it last, which since threadpoolctl 3.8 is alone allowed to
+    library.set_num_threads(threads)
+    release(force=True)
 
 
 @cache
-def _blas(has_scipy: bool) -> ThreadpoolController:  # noqa: ARG001  NumPy and SciPy bring a library each
+def _blas(has_scipy: bool) -> list[LibController]:  # noqa: ARG001  NumPy and SciPy bring a library each
     """Find the libraries that multiply matrices; looking for them takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas")
+    found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found
