@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -36,13 +36,13 @@ from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core import errors
 from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, TransientError
 from mlife_assets.core.event_columns import duckdb_type
-from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.quoting import quoted
-from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES
 
 if TYPE_CHECKING:
     import duckdb
+
+    from mlife_assets.core.ports import ObjectStore
 
 _NAMED = re.compile(r"\b(?P<schema>events|lake)\"?\s*\.\s*\"?(?P<table>\w+)", re.IGNORECASE)
 _MISSING = re.compile(r"Table with name \"?(\S+?)\"? does not exist")
@@ -77,7 +77,7 @@ _BEGUN = b"begun\n"
 _WORKER = """
 import sys
 sys.path[:] = {path!r}
-sys.modules["pandas"] = None  # DuckDB would import it, for half a second, where it is installed
+sys.modules["pandas"] = sys.modules["numpy"] = None  # DuckDB and PyArrow would import them, for half of the time
 from mlife_assets.adapters.sql_session import serve
 serve()
 """
@@ -119,16 +119,8 @@ class SqlSession:
             NotFoundError: there is no warehouse, or it lacks a table that is asked for.
             TransientError: dbt held the warehouse for all attempts, or the statement took too long.
         """
-        place = self._warehouse.at()
-        request = {
-            "warehouse": place,
-            "views": self._views(text),
-            "folders": [f"{self._root(folder)}/{folder}/" for folder in _FOLDERS],
-            "environment": dict(self._environment),
-            "text": text,
-            "seconds": seconds,
-            "rows": rows,
-        }
+        request = self._request(text, seconds, rows)
+        place = request["warehouse"]
         patience = _START_SECONDS + place["attempts"] * place["wait_seconds"]
         with subprocess.Popen(
             [sys.executable, "-c", _WORKER.format(path=sys.path)],
@@ -138,13 +130,16 @@ class SqlSession:
         ) as process:
             if process.stdin is None or process.stdout is None:
                 raise TransientError("the process that asks has no pipes; try again")
-            with _killed_after(process, patience):
-                process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
-                header = process.stdout.readline()
+            with _killed_after(process, patience) as is_late:
+                with suppress(BrokenPipeError), process.stdin as requests:
+                    requests.write(json.dumps(request).encode())
+                header = begun = process.stdout.readline()
             with _killed_after(process, seconds + _GRACE_SECONDS) as has_passed:
-                header = process.stdout.readline() if header == _BEGUN else header
+                header = process.stdout.readline() if begun == _BEGUN else header
                 rest = process.stdout.read()
+        if not begun:
+            why = f"was not ready after {patience:g} s" if is_late.is_set() else "ended before it was ready"
+            raise TransientError(f"the process that asks {why}, so nothing was asked; try again when less else runs")
         if process.returncode or not header:
             raise _stopped(seconds) if has_passed.is_set() else _exhausted()
         answer = json.loads(header)
@@ -152,8 +147,22 @@ class SqlSession:
             raise getattr(errors, answer["error"])(answer["says"])
         return Answer(pa.ipc.open_stream(rest).read_all(), answer["row_count"])
 
+    def _request(self, text: str, seconds: float = MOST_SECONDS, rows: int = MOST_ROWS) -> dict[str, Any]:
+        """Return all that the process has to know, as JSON has it."""
+        return {
+            "warehouse": self._warehouse.at(),
+            "views": self._views(text),
+            "folders": [f"{self._root(folder)}/{folder}/" for folder in _FOLDERS],
+            "environment": dict(self._environment),
+            "text": text,
+            "seconds": seconds,
+            "rows": rows,
+        }
+
     def _views(self, text: str) -> dict[str, str]:
         """Return the query of each view that a text names, by its name."""
+        from mlife_assets.recruiting.events import EVENT_TYPES
+
         found: dict[str, str] = {}
         for schema, table in sorted({(m["schema"].lower(), m["table"].lower()) for m in _NAMED.finditer(text)}):
             if schema == "events" and table in EVENT_TYPES:
@@ -194,6 +203,9 @@ def serve() -> None:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + _PROCESS_BYTES, taken + _PROCESS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    cpu_seconds = int(time.process_time() + (request["seconds"] + 1) * (os.cpu_count() or 1)) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, hard))  # should the process that would kill this one die
     header: dict[str, Any]
     body = b""
     try:
@@ -220,9 +232,6 @@ def _answered(request: Mapping[str, Any], out: BinaryIO) -> Answer:
     place, seconds, text = request["warehouse"], request["seconds"], request["text"]
     warehouse = DuckDBWarehouse(Path(place.pop("path")), **place)
     with closing(warehouse.open()) as connection, _deadline(connection, seconds) as has_passed:
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        cpu_seconds = int(time.process_time() + (seconds + 1) * (os.cpu_count() or 1)) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, hard))  # should the process that would kill this one die
         out.write(_BEGUN)
         out.flush()
         try:

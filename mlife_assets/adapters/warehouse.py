@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mlife_assets.adapters.event_log.staging import StagedTable
 from mlife_assets.core.disk_faults import disk_error
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
-from mlife_assets.core.model import Model
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
     import duckdb
+
+    from mlife_assets.adapters.event_log.staging import StagedTable
+    from mlife_assets.core.model import Model
 
 
 STAGED_PREFIX = "stg_events__"
@@ -160,6 +160,8 @@ class DuckDBWarehouse:
         Raises:
             TransientError: another process kept the file for all attempts.
         """
+        from mlife_assets.adapters.event_log.staging import StagedTable
+
         if not self._path.exists():
             return {}
         with closing(self.open()) as connection:
@@ -226,6 +228,8 @@ class DuckDBWarehouse:
 
 def _canonical(table: pa.Table) -> pa.Table:
     """Return the table in one chunk a column, with zeros under nulls: DuckDB leaves there what its memory held."""
+    import pyarrow.compute as pc
+
     columns = []
     for column in table.combine_chunks().columns:
         values = column.combine_chunks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import yaml
 from mlife_assets.adapters import sql_session
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.sql_session import MOST_SECONDS, SqlSession, query_names, read_query
+from mlife_assets.adapters.sql_session import MOST_SECONDS, Answer, SqlSession, query_names, read_query
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
@@ -71,6 +72,23 @@ def session(tmp_path: Path) -> SqlSession:
     return SqlSession(warehouse, lake, {"MLIFE_LAKE_ROOT": str(tmp_path / "a lake's")})
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of which every question leaves each file as it is."""
+    folder = tmp_path_factory.mktemp("home")
+    lake = ObstoreObjectStore.local(folder / "lake")
+    filled(lake, folder / "w.duckdb")
+    lake.put_if_absent("secret.txt", b"x")
+    return folder
+
+
+def answered(home: Path, text: str) -> Answer:
+    """Answer in this process, as the process of a question does."""
+    lake = ObstoreObjectStore.local(home / "lake")
+    session = SqlSession(DuckDBWarehouse(home / "w.duckdb"), lake, {"MLIFE_LAKE_ROOT": str(home / "lake")})
+    return sql_session._answered(session._request(text), io.BytesIO())
+
+
 def test_one_text_may_ask_marts_log_and_lake(session: SqlSession) -> None:
     text = """
         select kpi_date, closed.job_id, closed.dt, closed.hour, ranked.champion_map
@@ -109,19 +127,31 @@ def test_a_condition_on_the_day_opens_no_file_of_other_days(session: SqlSession,
     assert "Scanning Files: 1/3" in str(plan) or "Total Files Read: 1" in str(plan), plan
 
 
-@pytest.mark.parametrize(
-    "text", ["delete from marts.kpi_daily", "create table marts.more as select 1", "selec 1", "select x"]
-)
-def test_what_cannot_be_asked_is_one_sentence(session: SqlSession, text: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        session.ask(text)
+def test_a_refusal_leaves_the_process_as_one_sentence_and_the_next_question_is_answered(session: SqlSession) -> None:
+    with pytest.raises(InvalidInputError, match="DELETE changes things") as refused:
+        session.ask("delete from marts.kpi_daily")
     assert "\n" not in str(refused.value)
     assert session.ask("select count(*) as n from marts.kpi_daily").table.to_pylist() == [{"n": 1}]
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("import time; time.sleep(60)", "not ready after 0.5 s"), ("1 / 0", "ended before it was ready")],
+    ids=["late", "broken"],
+)
+def test_a_process_that_does_not_get_ready_is_not_one_that_needed_too_much_memory(
+    session: SqlSession, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    monkeypatch.setattr(sql_session, "_WORKER", program)
+    monkeypatch.setattr(sql_session, "_START_SECONDS", 0.5 if "sleep" in program else 60)
+    session._warehouse._wait_seconds = 0
+    with pytest.raises(TransientError, match=f"{said}, so nothing was asked; try again"):
+        session.ask("select 1 -- " + "a text that does not fit into the pipe " * 10_000)
+
+
 @pytest.mark.parametrize("schema", ["events", '"events"', '"Events" ', "EVENTS"])
-def test_a_name_may_stand_in_quotes(session: SqlSession, schema: str) -> None:
-    assert session.ask(f'select count(*) as n from {schema}."job_closed"').table.to_pylist() == [{"n": 3}]
+def test_a_name_may_stand_in_quotes(home: Path, schema: str) -> None:
+    assert answered(home, f'select count(*) as n from {schema}."job_closed"').table.to_pylist() == [{"n": 3}]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +159,10 @@ def test_a_name_may_stand_in_quotes(session: SqlSession, schema: str) -> None:
     [
         ("", "no statement"),
         ("-- nothing", "no statement"),
+        ("delete from marts.kpi_daily", "DELETE changes things"),
+        ("create table marts.more as select 1", "CREATE changes things"),
+        ("selec 1", "Parser Error"),
+        ("select x", "Binder Error"),
         (" ;; ", "no statement"),
         ("select 1; select 2", "2 statements"),
         ("pivot marts.kpi_daily on kpi_date", "give `pivot` its values"),
@@ -159,16 +193,13 @@ def test_a_name_may_stand_in_quotes(session: SqlSession, schema: str) -> None:
         ),
     ],
 )
-def test_a_text_reads_its_tables_and_nothing_else(tmp_path: Path, text: str, said: str) -> None:
-    lake = ObstoreObjectStore.local(tmp_path / "lake")
-    session = SqlSession(filled(lake, tmp_path / "w.duckdb"), lake, {"MLIFE_LAKE_ROOT": str(tmp_path / "lake")})
-    lake.put_if_absent("secret.txt", b"x")
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+def test_a_text_reads_its_tables_and_nothing_else(home: Path, text: str, said: str) -> None:
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     file = next(path for path in before if "event_type=job_closed" in str(path))
     with pytest.raises((InvalidInputError, NotFoundError), match=said) as refused:
-        session.ask(text.format(folder=tmp_path, file=file))
+        answered(home, text.format(folder=home, file=file))
     assert "\n" not in str(refused.value)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
 def test_what_a_connection_may_do_stays_as_it_is_before_a_text_runs(session: SqlSession, tmp_path: Path) -> None:
@@ -193,8 +224,8 @@ def test_what_a_connection_may_do_stays_as_it_is_before_a_text_runs(session: Sql
         "from marts.kpi_daily",
     ],
 )
-def test_what_reads_may_be_asked(session: SqlSession, text: str) -> None:
-    assert session.ask(text).row_count > 0
+def test_what_reads_may_be_asked(home: Path, text: str) -> None:
+    assert answered(home, text).row_count > 0
 
 
 def test_rows_beyond_the_asked_are_counted_and_not_kept(session: SqlSession) -> None:
@@ -221,9 +252,9 @@ def test_a_question_ends_before_dbt_gives_up_waiting() -> None:
 
 
 @pytest.mark.parametrize("table", ["marts.fct_messages", "events.nothing", "lake.nothing"])
-def test_a_table_that_is_not_there_is_named(session: SqlSession, table: str) -> None:
+def test_a_table_that_is_not_there_is_named(home: Path, table: str) -> None:
     with pytest.raises(NotFoundError, match=f"no table {table.split('.')[1]}; ask marts"):
-        session.ask(f"select * from {table}")
+        answered(home, f"select * from {table}")
 
 
 def test_without_a_warehouse_the_remedy_is_named(tmp_path: Path) -> None:
