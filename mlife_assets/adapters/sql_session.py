@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +130,11 @@ class SqlSession:
         ) as process:
             if process.stdin is None or process.stdout is None:
                 raise TransientError("the process that asks has no pipes; try again")
-            with _killed_after(process, patience) as is_late:
+            with _after(patience, process.kill) as is_late:
                 with suppress(BrokenPipeError), process.stdin as requests:
                     requests.write(json.dumps(request).encode())
                 header = begun = process.stdout.readline()
-            with _killed_after(process, seconds + _GRACE_SECONDS) as has_passed:
+            with _after(seconds + _GRACE_SECONDS, process.kill) as has_passed:
                 header = process.stdout.readline() if begun == _BEGUN else header
                 rest = process.stdout.read()
         if not begun:
@@ -231,7 +231,7 @@ def _answered(request: Mapping[str, Any], out: BinaryIO) -> Answer:
 
     place, seconds, text = request["warehouse"], request["seconds"], request["text"]
     warehouse = DuckDBWarehouse(Path(place.pop("path")), **place)
-    with closing(warehouse.open()) as connection, _deadline(connection, seconds) as has_passed:
+    with closing(warehouse.open()) as connection, _after(seconds, connection.interrupt) as has_passed:
         out.write(_BEGUN)
         out.flush()
         try:
@@ -268,20 +268,25 @@ def _exhausted() -> TransientError:
 
 
 @contextmanager
-def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
-    """Kill a process once `seconds` have passed; yields whether they have."""
-    has_passed = threading.Event()
+def _after(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Stop what runs once `seconds` have passed; yields whether they have."""
+    has_ended, has_passed = threading.Event(), threading.Event()
 
-    def kill() -> None:
+    def watch() -> None:
+        if has_ended.wait(seconds):
+            return
         has_passed.set()
-        process.kill()
+        stop()
+        while not has_ended.wait(0.05):  # again and again: between two statements there is nothing to stop
+            stop()
 
-    timer = threading.Timer(seconds, kill)
-    timer.start()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
     try:
         yield has_passed
     finally:
-        timer.cancel()
+        has_ended.set()
+        thread.join()
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Sequence[str]) -> None:
@@ -354,27 +359,6 @@ def _first_rows(reader: pa.RecordBatchReader, most: int) -> Answer:
             kept.append(batch.slice(0, most - count))
         count += batch.num_rows
     return Answer(pa.Table.from_batches(kept, reader.schema), count)
-
-
-@contextmanager
-def _deadline(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
-    """Stop what a connection runs once `seconds` have passed; yields whether they have."""
-    has_ended, has_passed = threading.Event(), threading.Event()
-
-    def stop() -> None:
-        if has_ended.wait(seconds):
-            return
-        has_passed.set()
-        while not has_ended.wait(0.05):  # again and again: between two statements there is nothing to stop
-            connection.interrupt()
-
-    thread = threading.Thread(target=stop, daemon=True)
-    thread.start()
-    try:
-        yield has_passed
-    finally:
-        has_ended.set()
-        thread.join()
 
 
 def _first_line(error: Exception) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox
 from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, day_start
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
@@ -110,7 +111,7 @@ def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_a
 def forgetful(open_home, sending_home, monkeypatch) -> Any:
     """Return a home whose plan of the day waits for a person, and whose provider keeps no record."""
     home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    monkeypatch.setattr(type(home.platform.gateway), "has_record", False, raising=False)
+    monkeypatch.setattr(type(home.platform.gateway), "has_record_from", lambda *_: False, raising=False)
     home.prepare(DAY)
     home.plan()
     return home
@@ -146,3 +147,20 @@ def test_what_was_vouched_for_is_lost_with_the_home(forgetful):
     with pytest.raises(GateClosedError, match="people might get a message twice"):
         decide(forgetful, "read it")
     assert forgetful.requests() == before
+
+
+def test_a_journal_of_mails_is_a_record_of_the_days_that_it_is_older_than(forgetful, monkeypatch, tmp_path):
+    """It may have been lost as well, and begun again with one mail of any application."""
+    journal = SendJournal(tmp_path / "journal")
+    mailbox = SmtpMailbox(None, None, journal, None)
+    asks = lambda _, day: mailbox.has_record_from(day)  # noqa: E731
+    monkeypatch.setattr(type(forgetful.platform.gateway), "has_record_from", asks)
+    first = add_days(DAY, -6)  # that the caps of the day look at
+    for number, begun in enumerate((DAY, add_days(DAY, -1), first)):
+        journal.begin(f"mail_{number}", "usr_1", day_start(begun))
+        with pytest.raises(GateClosedError, match="keeps no record that could be asked"):
+            decide(forgetful, "read it")
+    journal.begin("before", "usr_1", day_start(first) - timedelta(seconds=1))
+    decide(forgetful, "read it")
+    deliver(forgetful.platform, DAY)
+    assert len(forgetful.requests()) == 30

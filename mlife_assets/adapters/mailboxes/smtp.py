@@ -25,7 +25,7 @@ import ssl
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -85,10 +85,11 @@ class SendJournal:
         """Open or create the folder."""
         self._folder = private_folder(folder)
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether a mail was handed over."""
-        return has_entries(self._folder)
+    def is_older_than(self, day: date) -> bool:
+        """Return whether it holds a mail from before a day; one that was lost, or begun later, holds none."""
+        with disk_errors_explained(self._folder), os.scandir(self._folder) as entries:
+            known = (self.look_up(one.name.removesuffix(ENTRY)) for one in entries if one.name.endswith(ENTRY))
+            return any(one is not None and one.at < day.isoformat() for one in known)
 
     def begin(self, message_id: str, user_id: str, now: datetime) -> bool:
         """Note that a mail is about to be handed over; False when it was before, and must not be again."""
@@ -282,10 +283,9 @@ class SmtpMailbox:
         self._stationery, self._journal, self._returned = stationery, journal, returned
         self._session = SmtpSession(server)
 
-    @property
-    def has_record(self) -> bool:
-        """Whether it can be asked what was sent: a relay remembers nothing, and an empty journal may be a lost one."""
-        return self._journal.is_begun
+    def has_record_from(self, day: date) -> bool:
+        """Return whether it can be asked what was sent from a day on: a relay remembers nothing, a journal is lost."""
+        return self._journal.is_older_than(day)
 
     def close(self) -> None:
         """Say goodbye to the relay."""

@@ -85,7 +85,8 @@ def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
     """
     gateway = platform.gateways[platform.application.channel]
     days = unknown_days(platform, day)
-    if not days or getattr(gateway, "has_record", True):  # a gateway of an earlier release does not say
+    has_record = getattr(gateway, "has_record_from", lambda _: True)  # a gateway of an earlier release does not say
+    if not days or has_record(days[0]):
         return
     known = [platform.ledger.approval(platform.application.name, one) for one in days_between(days[0], day)]
     if any(words.startswith(NEW_HOME) for words in (reason, *(one.reason or "" for one in known if one is not None))):
