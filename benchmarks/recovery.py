@@ -93,7 +93,9 @@ def file_of(work: Path, seed: int, kind: Kind) -> Path:
 def identity(plan: Plan, kind: Kind) -> str:
     """Return what a run follows from besides its seed and the code."""
     facts = asdict(plan)
-    del facts["policies"]["retention"]  # how long tables stay changes no run
+    policies = facts["policies"]  # how long tables stay changes no run, nor do budgets, nor did days until a review
+    del policies["retention"], policies["landing"]["maximum_bytes"], policies["landing"]["maximum_cpu_seconds"]
+    policies["messaging"]["first_seen_employer_days"] = 3
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"pol_{digest[:12]}/{policy_version(kind)}"
 

@@ -110,9 +110,9 @@ def test_a_missing_variable_is_named(task: pytest.MonkeyPatch, missing: str) -> 
         ({"AWS_SECRET_ACCESS_KEY": "s"}, "AWS_SECRET_ACCESS_KEY carries a key"),
         ({"AWS_SESSION_TOKEN": "s"}, "AWS_SESSION_TOKEN carries a key"),
         ({"MLIFE_DATABASE": "postgresql://u:p@host/db"}, "MLIFE_DATABASE carries a key or a password"),
-        ({"MLIFE_HASH_KEY": "0123456789abcdef0123456789abcdef"}, "MLIFE_HASH_KEY carries a key"),
+        ({"MLIFE_HASH_KEY": "3f7a9c1e5b2d8064f0c3e5a7192b4d68"}, "MLIFE_HASH_KEY carries a key"),
         ({"MLIFE_ALERT_WEBHOOK": "https://chat/secret"}, "MLIFE_ALERT_WEBHOOK carries a key"),
-        ({"MLIFE_ENDPOINT_TOKEN": "t" * 40}, "MLIFE_ENDPOINT_TOKEN carries a key"),
+        ({"MLIFE_ENDPOINT_TOKEN": "3f7a9c1e5b2d8064f0c3e5a7192b4d68"}, "MLIFE_ENDPOINT_TOKEN carries a key"),
         ({"MLIFE_DEPLOYMENT": "standalone"}, "is read on AWS alone; unset it, or set MLIFE_DEPLOYMENT to aws"),
     ],
 )

@@ -44,7 +44,7 @@ class SharedCage:
 
     def __init__(self, policy: LandingPolicy) -> None:
         assert policy == LandingPolicy()
-        self.decode = CAGE.decode
+        self.decode, self.cpu_seconds = CAGE.decode, 0.0
 
     def close(self) -> None:
         """Leave the worker to the next check."""

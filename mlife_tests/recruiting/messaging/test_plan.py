@@ -210,7 +210,7 @@ def test_the_suppression_list_and_missing_candidates():
         ([3, 6], ["x", "y"], "frequency_7_days"),
         ([3, 7], ["x", "y"], None),
         ([0], ["job_of_the_day"], None),
-        ([-1, -2], ["x", "x"], None),
+        ([-1, -2], ["x", "x"], "frequency_7_days"),
     ],
 )
 def test_frequency_caps_across_applications(days_ago, campaigns, reason):
