@@ -138,6 +138,15 @@ def test_a_provider_without_a_record_needs_somebody_to_vouch_which_is_kept(forge
     assert len(forgetful.requests()) > 50
 
 
+def test_a_policy_vouches_for_nothing(home, monkeypatch):
+    monkeypatch.setattr(type(home.platform.gateway), "has_record_from", lambda *_: False, raising=False)
+    home.prepare(DAY)
+    home.plan()
+    with pytest.raises(GateClosedError, match=r"keeps no record that could be asked.*--new-home"):
+        home.send()
+    assert not home.requests()
+
+
 def test_what_was_vouched_for_is_lost_with_the_home(forgetful):
     decide(forgetful, "new home: begun today")
     deliver(forgetful.platform, DAY)

@@ -62,7 +62,7 @@ def _build(
     staging = staging_of(manifest, models)
     to_be_staged = _to_stage(platform, project, covered[0] if covered else None) if models else {}
     kept = {"kept_definition": digest((project_digest(project), windows))} if models else {}
-    parts = _parts(covered) if models else [covered]
+    parts = _parts(covered) if set(models).difference(staging) else [covered]
     said: list[dict[str, Any]] = []
     fault = None
     for part in parts:

@@ -106,9 +106,7 @@ def require_true_clock(platform: Platform, day: date) -> None:
 
 
 def _clocks_apart(platform: Platform, clock: Clock) -> timedelta:
-    """Return how far at least a clock is off that of the ledger's server, else of the lake's; files have none of their
-    own.
-    """
+    """Return how far at least a clock is off the database's, else the bucket's; files have none of their own."""
     if platform.database is not None:
         from mlife_assets.adapters.database_checkup import clocks_apart as apart_from_server
 
