@@ -9,6 +9,7 @@ one that fails for a role which does, and a right that no line tries is one that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -117,6 +118,8 @@ def takings(environment: Environment) -> Iterator[tuple[str, str, bool, bool]]:
     jobs["job of a pull request"] = f"repo:{repository}:pull_request"
     jobs["job on a branch"] = f"repo:{repository}:ref:refs/heads/main"
     jobs["job of a stranger's copy"] = f"repo:stranger/mlife:environment:{environment.name}"
+    anew = re.sub("(@[0-9]+)?(/|$)", r"@9\2", repository)
+    jobs["job of whoever took the name"] = f"repo:{anew}:environment:{environment.name}"
     for name, (stack, principal, trust) in known.items():
         role = Target(principal.arn, stack.account, trust)
         for service in services:

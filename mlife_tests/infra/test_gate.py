@@ -49,6 +49,15 @@ def test_every_environment_is_what_the_gate_asks_for(environments: dict[str, Env
     assert [str(finding) for finding in environment_findings(environments[name])] == []
 
 
+@pytest.mark.parametrize("repository", ["acme/mlife", "acme@1/mlife@2"])
+def test_a_repository_is_trusted_as_github_names_it(sources: Sources, repository: str) -> None:
+    """One that was made, renamed or moved since July 2026 has ids in `sub`; whoever takes its name has others."""
+    accounts = {**sources.accounts, "parameters": {"GitHubRepository": repository}}
+    environment = rendered(replace(sources, accounts=accounts), "prod")
+    assert [str(finding) for finding in environment_findings(environment)] == []
+    assert ("mlife-deploy", "job of prod") in {(role, who) for role, who, _, does in takings(environment) if does}
+
+
 def test_who_delivers_and_who_uploads_may_be_roles_of_other_accounts(sources: Sources) -> None:
     roles = {name: f"arn:aws:iam::999999999999:role/{name}" for name in ("ExporterRoleArn", "PeopleWriterRoleArn")}
     policy = people_policy(sources, **roles)

@@ -22,7 +22,7 @@ ACCOUNTS = {
     "333333333333": "918273645003",
     "444444444444": "918273645004",
     "555555555555": "918273645005",
-    "example/mlife": "shifts/people-ml",
+    "example@1234567/mlife@7654321": "shifts/people-ml",
     "us-east-1": "eu-central-1",
     "0123456789abcdef" * 4: "ab" * 32,
 }

@@ -10,66 +10,14 @@ import json
 from collections.abc import Iterator
 
 from infra.gate.conditions import like
-from infra.gate.environments import Environment, Stack
+from infra.gate.environments import INFRA, Environment, Stack
 from infra.gate.findings import holds
 from infra.gate.handlers import permissions
 from infra.gate.policies import actions, own_policies, statements
+from infra.gate.yaml_tags import read
 
 MAKES_EVERYTHING = "mlife-cfn-execution"
-NOT_CALLED = {
-    "acm-pca:*": "no private certificate authority",
-    "backup-storage:Mount": "the right is called backup-storage:MountCapsule",
-    "backup:*VaultNotifications": "nothing listens to the vault",
-    "backup:DeleteBackupVaultLockConfiguration": "denied: the lock stays",
-    "cloudtrail:DeleteTrail": "denied: the trail stays",
-    "cloudtrail:Put*": "no insights and no configuration of events beside the selectors",
-    "cloudtrail:StopLogging": "denied: the trail stays",
-    "cognito-idp:*": "people log in by OIDC",
-    "ec2:*PrivateNatGatewayAddress": "NAT has one address",
-    "ec2:*VpnGateway": "no VPN",
-    "ec2:AcceptAddressTransfer": "addresses are ours from the start",
-    "ec2:DisassociateSubnetCidrBlock": "no IPv6",
-    "firehose:*": "log lines stay in CloudWatch",
-    "iam:DeleteRolePermissionsBoundary": "no role loses its boundary",
-    "kms:*able*Key": "no key is disabled, so none is enabled again",
-    "kms:DisableKeyRotation": "keys rotate",
-    "lakeformation:CreateTable": "Lake Formation governs nothing here",
-    "lakeformation:GetDataAccess": "Lake Formation governs nothing here",
-    "logs:*BearerToken*": "nobody ships log lines by a token",
-    "logs:*IndexPolicy": "no field is indexed",
-    "logs:*KmsKey": "CloudWatch encrypts log lines by its key",
-    "logs:*ResourcePolicy": "no service of AWS's writes to a group of ours by a resource's policy",
-    "logs:PutDataProtectionPolicy": "log lines hold no addresses",
-    "logs:PutLogGroupDeletionProtection": "groups outlive their stack by their policy",
-    "organizations:*": "each trail is of one account",
-    "s3:*AnnotationTableConfiguration": "no metadata tables",
-    "s3:*InventoryTableConfiguration": "no metadata tables",
-    "s3:*JournalTableConfiguration": "no metadata tables",
-    "s3:*MetadataTableConfiguration": "no metadata tables",
-    "s3:*MultipartUpload*": "Athena writes results for whoever asks, not for who makes the workgroup",
-    "s3:*Object": "no handler reads or writes what buckets hold: no definition and no Iceberg table is given by a file",
-    "s3:DeleteBucketAnalyticsConfiguration": "no analytics",
-    "s3:DeleteBucketCors": "no browser reads a bucket",
-    "s3:DeleteBucketEncryption": "buckets stay encrypted",
-    "s3:DeleteBucketLifecycle": "no right has this name; an empty list is put",
-    "s3:DeleteBucketMetricsConfiguration": "no metrics of requests",
-    "s3:DeleteBucketReplication": "nothing is replicated",
-    "s3:DeleteBucketWebsite": "no bucket is a website",
-    "s3:GetObjectVersion": "definitions are in the templates",
-    "s3:PutAccelerateConfiguration": "no acceleration",
-    "s3:PutAnalyticsConfiguration": "no analytics",
-    "s3:PutIntelligentTieringConfiguration": "no tiers",
-    "s3:PutInventoryConfiguration": "no inventory",
-    "s3:PutMetricsConfiguration": "no metrics of requests",
-    "s3:PutObjectAcl": "buckets know no ACLs",
-    "s3:PutObjectLockConfiguration": "the right is called s3:PutBucketObjectLockConfiguration",
-    "s3:PutReplicationConfiguration": "nothing is replicated",
-    "s3:REST.PUT.OBJECT": "the name of a log record, and of no right",
-    "s3tables:*": "no tables of S3's",
-    "vpc-lattice:*": "endpoints lead to services of AWS",
-    "vpce:AllowMultiRegion": "endpoints lead to their own region",
-}
-"""What handlers list and our templates never make them call, with the reason."""
+NOT_CALLED: dict[str, str] = read(INFRA / "not_called.yaml")
 LARGEST_INLINE, LARGEST_MANAGED = 10_240, 6_144
 """Characters without white space that IAM takes: of all policies in a role, of a managed policy."""
 
