@@ -132,6 +132,12 @@ def test_a_full_disk_is_named(kept: KeptMarts) -> None:
         kept.read("examples", start=day(0), end=day(1))
 
 
+def test_a_fault_that_is_not_of_the_disk_stays_what_it_is(kept: KeptMarts) -> None:
+    fault = OSError(22, "Invalid argument")
+    with patch("mlife_assets.adapters.kept_marts.TemporaryFile", side_effect=fault), pytest.raises(OSError, match="22"):
+        kept.read("examples", start=day(0), end=day(1))
+
+
 def test_a_table_can_be_read_on_after_its_pages_were_given_back(kept: KeptMarts) -> None:
     found = kept.read("examples", start=day(0), end=day(59))
     kept.rest()

@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.adapters.nannyml_calculators.engine import NannyMLEngine
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
-from mlife_assets.adapters.own_calculators import KOLMOGOROV_EXACT_BELOW, OwnEngine
+from mlife_assets.adapters.own_calculators import KOLMOGOROV_EXACT_BELOW, KOLMOGOROV_STEPS_UP_TO, OwnEngine
 
 OWN = OwnEngine()
 SETTINGS = {"n_estimators": 20, "min_child_samples": 20, "deterministic": True, "n_jobs": 1, "verbose": -1}
@@ -40,9 +40,17 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.6])
-@pytest.mark.parametrize("usual_rows", [900, KOLMOGOROV_EXACT_BELOW - 1, KOLMOGOROV_EXACT_BELOW + 500])
-def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, moved: float) -> None:
-    usual, today = rows(usual_rows, seed=1), rows(400, seed=2, moved=moved)
+@pytest.mark.parametrize(
+    ("usual_rows", "rows_today"),
+    [
+        (900, 400),
+        (KOLMOGOROV_EXACT_BELOW - 1, 400),
+        (KOLMOGOROV_EXACT_BELOW + 500, 400),
+        (900, KOLMOGOROV_STEPS_UP_TO + 1),
+    ],
+)
+def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, rows_today: int, moved: float) -> None:
+    usual, today = rows(usual_rows, seed=1), rows(rows_today, seed=2, moved=moved)
     expected = nannyml.columns(usual.copy())(today.copy())
     assert dict(OWN.columns(usual)(today)) == dict(expected)
     assert (expected["wind"] > 0.2) is bool(moved)

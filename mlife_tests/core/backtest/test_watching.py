@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from mlife_assets.core.backtest import watching
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.judging import Fold, Judged
 from mlife_assets.core.backtest.learning import Learner, score
@@ -201,6 +202,14 @@ def test_reports_are_kept_and_come_back_equal(watched):
     assert watcher.reports(serving, reference, window) == first
     assert numbers.calls == calls
     assert Reports.from_record(first.to_record()) == first
+
+
+def test_samples_are_drawn_again_once_others_took_their_place(watched, monkeypatch):
+    _, learner, watcher, _ = watched()
+    expected = reference_of(learner, watcher).sample
+    monkeypatch.setattr(watching, "SAMPLES_KEPT", 1)
+    _, learner, watcher, _ = watched()
+    assert reference_of(learner, watcher).sample.equals(expected)
 
 
 def test_too_few_windows_are_reported(watched):

@@ -283,6 +283,12 @@ def test_another_shape_is_refused(scorer: LightGBMScorer, shape: tuple[int, ...]
         scorer.score(np.zeros(shape))
 
 
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="lightgbm"):
+        scoring._library.__wrapped__()
+
+
 def test_contributions_that_cancel_are_scaled_by_the_slope_of_the_curve() -> None:
     """Where nothing is moved in sum, log p rises by 1 - p per log-odds."""
     expected = np.array([-2.0, 0.0, 1.5])
