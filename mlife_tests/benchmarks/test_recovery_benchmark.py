@@ -173,6 +173,7 @@ def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch:
     assert len(product.reigns) == 2
 
 
+@pytest.mark.proof
 def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str, Any], plan: Any) -> None:
     drifted, quiet = runs["pay 5"], runs["none"]
     assert drifted["days"] == [1, 4, 7, 10]
@@ -188,6 +189,7 @@ def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str,
     assert not {"born", "daily"} & set(quiet["maps"])
 
 
+@pytest.mark.proof
 def test_the_governor_and_the_gate_are_asked(runs: dict[str, Any]) -> None:
     gates = [gate for run in runs.values() for gate in run["gates"]]
     asked = {

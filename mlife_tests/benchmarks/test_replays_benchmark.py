@@ -56,6 +56,7 @@ def test_every_spec_is_one(bench: ModuleType) -> None:
         assert "duration" not in study.model.roles.columns, "known only after the call"
 
 
+@pytest.mark.proof
 def test_a_short_history_is_replayed_in_all_its_parts(bench: ModuleType, tmp_path: Path) -> None:
     parts = {asked.part: bench.replayed(asked) for asked in bench.quick_replays()}
     for one in parts.values():

@@ -106,6 +106,7 @@ def test_messages_that_are_kept_equal_messages_that_are_built_at_once(project, t
     assert steps.build() == rebid != expected, "a new bid changes what old applies earned"
 
 
+@pytest.mark.proof
 def test_a_day_that_is_built_again_without_one_of_its_files_leaves_nothing_of_it(
     project, tmp_path, log, observe, at_once, day_of
 ):

@@ -73,6 +73,7 @@ def asked(lived, lived_world, tmp_path_factory) -> Asked:
         return Asked(home, shown(run_backtest(home)), shown(run_backtest(home)))
 
 
+@pytest.mark.proof
 def test_four_policies_are_shown_with_a_recommendation_and_a_page(asked) -> None:
     rows = [row.data for row in asked.first["policies"].records]
     assert [row["policy"] for row in rows] == NAMES
@@ -90,12 +91,14 @@ def test_four_policies_are_shown_with_a_recommendation_and_a_page(asked) -> None
     assert "Who applies to which job" in page
 
 
+@pytest.mark.proof
 def test_a_second_run_reads_what_the_first_has_kept(asked) -> None:
     assert asked.first["steps_of_an_earlier_run"].value == 0
     assert asked.again["steps_of_an_earlier_run"].value > 10
     assert asked.again["policies"] == asked.first["policies"]
 
 
+@pytest.mark.proof
 def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked) -> None:
     platform = asked.home.platform
     today = asked.home.day(1)
@@ -112,6 +115,7 @@ def test_only_mature_unbiased_exposures_are_replayed_each_pair_once_a_day(asked)
         assert row["is_applied"] <= ((row["user_id"], row["job_id"], row["exposure_date"]) in applied)
 
 
+@pytest.mark.proof
 def test_a_mart_of_a_release_without_early_labels_is_replayed_without_them(asked, monkeypatch) -> None:
     platform, today, read = asked.home.platform, asked.home.day(1), type(asked.home.platform.warehouse).read
     monkeypatch.setattr(
@@ -121,6 +125,7 @@ def test_a_mart_of_a_release_without_early_labels_is_replayed_without_them(asked
     assert rows["is_applied_early"].null_count == rows.num_rows > 1_000
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("judged_by", ["folds", "holdout"])
 def test_it_is_replayed_as_the_platform_judges(asked, lived_world, judged_by: str) -> None:
     policies = asked.home.platform.policies

@@ -20,6 +20,8 @@ from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
+pytestmark = pytest.mark.proof
+
 TRIALS = 3
 SEARCHED = ("leaves", "minimum_child_examples", "feature_fraction", "l2_penalty")
 

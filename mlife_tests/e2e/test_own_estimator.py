@@ -32,6 +32,8 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.requests import row_record
 
+pytestmark = pytest.mark.proof
+
 ASKED = 40
 
 

@@ -120,6 +120,7 @@ def test_a_reference_of_another_version_of_mlife_names_the_remedy_and_is_built_a
     assert reports_of(copied, day) == before
 
 
+@pytest.mark.proof
 def test_a_policy_with_other_sizes_is_reported_until_limits_are_learned_with_them(lived, lived_world, tmp_path) -> None:
     policies = lived_world.POLICIES
     other = replace(policies, monitoring=replace(policies.monitoring, explained_rows_per_day=250))

@@ -115,6 +115,7 @@ def test_training_and_promoting_one_changes_nothing_of_the_other(trained) -> Non
     assert home.platform.registry.champion() != home.platform.of_model(SECOND).registry.champion()
 
 
+@pytest.mark.proof
 def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
     served, lived, lived_world, tmp_path
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
         assert view.read_monitoring_report(name, day).model_version == view.registry.champion()
 
 
+@pytest.mark.proof
 def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, lived_world) -> None:
     """Scored again by the same champion a day adds nothing; by another, its scores stand beside the first ones."""
     home, day = later, later.day(lived_world.DAYS + 1)
@@ -273,6 +275,7 @@ def faulty(name: str, day: Any, version: str | None) -> MonitoringReport:
     return MonitoringReport(name, day, version, 1, "alarm", (finding,), "tenure_days: beyond what it may be.")
 
 
+@pytest.mark.proof
 def test_a_block_of_one_is_none_of_the_other(later, lived_world) -> None:
     home, day = later, later.day(lived_world.DAYS + 1)
     platform, view = home.platform, home.platform.of_model(SECOND)
@@ -295,6 +298,7 @@ def test_a_block_of_one_is_none_of_the_other(later, lived_world) -> None:
     assert home.run_assets(day, keys.TRAINING_SET).success, "the other goes on"
 
 
+@pytest.mark.proof
 def test_without_a_champion_the_governor_asks_for_one_and_the_day_goes_on(
     lived, lived_world, activity_model, tmp_path
 ) -> None:
