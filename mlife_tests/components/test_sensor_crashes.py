@@ -31,6 +31,7 @@ def killed_daemon() -> ModuleType:
     return module
 
 
+@pytest.mark.proof
 def test_a_daemon_killed_at_any_step_gives_one_run_and_never_none(killed_daemon, repository, tmp_path) -> None:
     """The daemon's own code, killed by SIGKILL; two daemons later there is one queued run, the same after both."""
     done = subprocess.run(

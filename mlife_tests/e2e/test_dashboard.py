@@ -211,7 +211,7 @@ def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, lived, 
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "light"), (1280, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_pages_of_the_lake_have_no_fault(page, look, lived, width, scheme) -> None:
     cards = [lived.home.platform.registry.card(row["model_version"]) for row in lived.home.platform.registry.versions()]
     others = render_dashboard(replace(collect(lived.home.platform), others=OTHERS))

@@ -50,6 +50,7 @@ def test_it_asks_for_ranges_and_says_where_the_component_is(wheel: Path) -> None
     assert "[dagster_dg_cli.registry_modules]\nmlife_assets = mlife_assets.components\n" in entries
 
 
+@pytest.mark.proof
 def test_a_project_that_cannot_see_our_sources_lives_two_days(wheel: Path, make_place, locked) -> None:
     """The library alone, in the versions of `make setup`: no extra, so none of NannyML, dbt, messages, market."""
     place = make_place(sys.executable)

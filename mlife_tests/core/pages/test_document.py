@@ -62,8 +62,7 @@ def test_text_cannot_hold_the_slot() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_an_empty_page_is_quiet(look, width: int, scheme: str) -> None:
     seen = look(page("T", BODY, nav=LINKS, script=reading_script()), width, scheme)
     assert (seen.problems, seen.requests, seen.faults) == ([], [], [])

@@ -264,8 +264,7 @@ def test_reversed_dates_are_refused() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_browser_finds_no_fault(look, example_data: DashboardData, width: int, scheme: str) -> None:
     empty = DashboardData(as_of_date=DAY, first_date=DAY)
     for name, data in (("full", example_data), ("hostile", hostile_data()), ("empty", empty)):
