@@ -94,7 +94,13 @@ def suite(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadfile")], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param((), id="alone"),
+        pytest.param(("-n", "2", "--dist", "loadfile"), id="workers", marks=pytest.mark.proof),
+    ],
+)
 def test_seconds_are_those_of_file_world_and_children(suite: Path, workers: tuple[str, ...]) -> None:
     code, told = run(suite, "--record-cpu", *workers)
     assert code == 0, told

@@ -235,6 +235,7 @@ def environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "MLIFE_HOME": str(home / "mlife")}
 
 
+@pytest.mark.proof
 def test_definitions_load_offline_in_a_fresh_clone_and_validate(clone: Path, tmp_path: Path) -> None:
     """Without network, an earlier dbt run or a home: first plainly, then as `dagster definitions validate` does."""
     home = tmp_path / "empty_home"

@@ -301,7 +301,7 @@ def test_a_time_of_closing_has_bounds(hours: int) -> None:
         MessagingPolicy(ambiguous_close_hours=hours)
 
 
-@pytest.mark.parametrize("history_days", [40, 120])
+@pytest.mark.parametrize("history_days", [40, pytest.param(120, marks=pytest.mark.proof)])
 def test_the_thorough_reading_opens_a_file_no_more_often_when_the_log_is_longer(
     tmp_path, monkeypatch, history_days: int
 ) -> None:

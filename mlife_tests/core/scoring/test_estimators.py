@@ -62,9 +62,8 @@ def test_a_file_has_the_same_bytes_in_another_process_and_scores_the_same_bits(m
         "s.loader.exec_module(m); sys.stdout.buffer.write(m.stored(getattr(m, sys.argv[2])).to_bytes())"
     )
     command = [sys.executable, "-c", code, __file__, make.__name__]
-    for cores in ("1", "3"):
-        environment = {**os.environ, "OMP_NUM_THREADS": cores}
-        assert subprocess.run(command, capture_output=True, check=True, env=environment).stdout == data
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    assert subprocess.run(command, capture_output=True, check=True, env=environment).stdout == data
     again, matrix = StoredEstimator.from_bytes(data), rows()[0]
     assert again.to_bytes() == data
     assert again.raw(matrix).tobytes() == one.raw(matrix).tobytes()
