@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.core.monitoring.sizes import JOINT_SIZES
+from mlife_assets.core.monitoring.thresholds import JOINT_SIZES
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.released_names import POLICY_FIELDS, reference_facts
 

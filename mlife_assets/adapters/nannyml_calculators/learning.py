@@ -23,11 +23,9 @@ from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.named_outcomes import prefix_of
-from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
-from mlife_assets.core.monitoring.outcomes import SHORTFALL
+from mlife_assets.core.monitoring.outcomes import SHORTFALL, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import MonitoringReference
-from mlife_assets.core.monitoring.sizes import sizes_of
-from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.monitoring.thresholds import Threshold, sizes_of
 from mlife_assets.core.policies import MonitoringPolicy
 
 JOINT_METHODS = (latent.DOMAIN_CLASSIFIER, latent.RECONSTRUCTION)

@@ -1,7 +1,7 @@
 """The sensor that retrains a model when its governor decided so.
 
 Belongs here: looking at decisions and runs of one model, asking for the run that is missing. Does not belong here: the
-decision (`monitoring.retrain_decision`), which run is missing (`core.monitoring.trigger`).
+decision (`monitoring.retrain_decision`), which run is missing (`core.monitoring.retrain_decisions`).
 
 Concept: a run is launched for a decision of its own model and counts for that alone, so that models retrain side by
 side. A failed attempt waits before the next, and after the last one a person is alerted once. Once every decision has a
@@ -22,7 +22,7 @@ from mlife_assets.components.graph.run_requests import run_facts
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, RETRAINING_JOB, is_retraining
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.runbooks import RETRAINING_FAILED
-from mlife_assets.core.monitoring.trigger import DecisionFacts, RunFacts, outstanding_retrainings
+from mlife_assets.core.monitoring.retrain_decisions import DecisionFacts, RunFacts, outstanding_retrainings
 
 SENSOR = "retrain_on_drift_sensor"
 DECISIONS_SEEN = 60

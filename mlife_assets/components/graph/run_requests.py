@@ -1,7 +1,7 @@
 """Run requests: one cause, one run that succeeds.
 
 Belongs here: which runs a cause has had, and the request of its next attempt. Does not belong here: causes (`sensors`),
-when an attempt is due (`core.monitoring.trigger`).
+when an attempt is due (`core.monitoring.retrain_decisions`).
 
 Concept: a run carries its cause as a tag, and the number of its attempt in its key, because a key is used up even by a
 run that failed.
@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from mlife_assets.core.monitoring.trigger import RunFacts, next_attempt
+from mlife_assets.core.monitoring.retrain_decisions import RunFacts, next_attempt
 
 CAUSE_TAG = "mlife/cause"
 ABANDONED_AFTER = timedelta(hours=25)

@@ -24,7 +24,7 @@ from mlife_assets.components.model.contenders import (
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
-from mlife_assets.core.monitoring.performance_plot import RankingDay
+from mlife_assets.core.monitoring.plots import RankingDay
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.recruiting.cohort import gate_examples

@@ -28,8 +28,7 @@ from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import plot, sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.backtest import Replayed, prepare_history, replay
-from mlife_assets.core.backtest.page import render_backtest
-from mlife_assets.core.backtest.plots import plot_replay
+from mlife_assets.core.backtest.page import plot_replay, render_backtest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.pages.places import BACKTEST, nav

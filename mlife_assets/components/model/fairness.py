@@ -35,8 +35,7 @@ from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.training.fairness.audit import UserOutcomes, audit_fairness, fairness_condition, user_outcomes
-from mlife_assets.core.training.fairness.plots import plot_impact_ratios
-from mlife_assets.core.training.fairness.results import FairnessAudit
+from mlife_assets.core.training.fairness.results import FairnessAudit, plot_impact_ratios
 from mlife_assets.core.training.folds import Fold, until
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.training_set import gate_days

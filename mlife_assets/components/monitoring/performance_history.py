@@ -1,7 +1,7 @@
 """Realised against estimated performance over time, as stored and as drawn.
 
 Belongs here: what `concept_drift_report` keeps of each day, reading it back, the picture. Does not belong here: the
-report (`monitoring`), drawing (`core.monitoring.performance_plot`), the dashboard (`metrics`).
+report (`monitoring`), drawing (`core.monitoring.plots`), the dashboard (`metrics`).
 
 Concept: one small report a day is the history; a picture of day D shows days until D only, so it does not change when
 later days come.
@@ -16,7 +16,7 @@ from mlife_assets.components.monitoring.special import Rankings
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
 from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
-from mlife_assets.core.monitoring.performance_plot import PerformanceDay, plot_performance
+from mlife_assets.core.monitoring.plots import PerformanceDay, plot_performance
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import last_mature_exposure_day

@@ -53,8 +53,7 @@ from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
 from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, undecided, without_model
-from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES
-from mlife_assets.core.monitoring.thresholds import Statistic
+from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, JOINT_SIZES, Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.validation import WHOLE_FILE

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from mlife_assets.core.monitoring.performance_plot import RankingDay
+from mlife_assets.core.monitoring.plots import RankingDay
 from mlife_assets.core.monitoring.reports import Finding
 
 Findings: TypeAlias = Callable[[Any, date, pa.Table], list[Finding]]

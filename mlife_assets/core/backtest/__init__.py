@@ -1,7 +1,7 @@
 """A replay of the whole lifecycle on a history, before anything is deployed.
 
 `history` holds the rows and what was known when, `contestants` and `governed` the five policies, `replay` the fold over
-days, `measure` and `recommendation` what follows, `page` the report for people.
+days, `measure` and `result` what follows, `page` the report for people.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.backtest.gate_window import holdout_window
 from mlife_assets.core.backtest.history import History
-from mlife_assets.core.backtest.judging import Judge, Judged
+from mlife_assets.core.backtest.judging import Judge, Judged, holdout_window
 from mlife_assets.core.backtest.learning import Fit, Learner, score
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError

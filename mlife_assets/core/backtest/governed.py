@@ -24,8 +24,7 @@ from datetime import date
 import numpy as np
 
 from mlife_assets.core.backtest.contestants import Start, Watching
-from mlife_assets.core.backtest.gate_window import GateWindow
-from mlife_assets.core.backtest.judging import Fold, Judged, Verdict
+from mlife_assets.core.backtest.judging import Fold, GateWindow, Judged, Verdict
 from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError

@@ -1,4 +1,4 @@
-"""The page of a replay: one self-contained HTML document.
+"""The page of a replay: one self-contained HTML document, and its small picture as PNG bytes for metadata.
 
 Belongs here: what the template is given; series and words of each chart, lanes of decisions, differences with
 intervals; figures, policies side by side, decisions and settings in words. Does not belong here: the layout
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlife_assets.core.backtest.contestants import Decision
-from mlife_assets.core.backtest.recommendation import WORDS
-from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult
+from mlife_assets.core.backtest.result import WORDS, BacktestResult, Cost, Period, PolicyResult
 from mlife_assets.core.pages import Link, Markup, join, page, reading_script, render
 from mlife_assets.core.pages.charts.days import render_chart
 from mlife_assets.core.pages.charts.intervals import Difference, forest
@@ -24,8 +23,19 @@ from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
 from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
 from mlife_assets.core.pages.charts.signs import GLYPHS
 from mlife_assets.core.pages.charts.values import Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
+from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.statistics import Interval
 
+COLOURS = {
+    "governed": "#2563c9",
+    "frozen": "#8a9099",
+    "naive": "#c2560c",
+    "every_alarm": "#0f8577",
+    "constant": "#8a9099",
+}
+STYLES = {"governed": "-", "frozen": "-", "naive": "--", "every_alarm": ":", "constant": ":"}
+TICKS_MAXIMUM = 9
+MARKS = {"promoted": ("^", "#7446c9"), "refused": ("D", "#a86a00"), "block": ("s", "#b3261e")}
 DECISIONS_SHOWN = 60
 _FITS = {
     True: "Governed fits one model for each fold that its gate judges, and one to serve; every_alarm one without the "
@@ -40,7 +50,6 @@ DESCRIPTIONS = {
     "every_alarm": "a new model whenever drift alarms, no gate",
     "constant": "one probability for everybody, no model",
 }
-
 LOOKS: dict[str, tuple[Role, Form]] = {
     "governed": ("main", "line"),
     "frozen": ("muted", "line"),
@@ -413,3 +422,36 @@ def _regret(result: BacktestResult) -> tuple[Series, ...]:
         )
         for name in LOOKS
     )
+
+
+def plot_replay(result: BacktestResult) -> bytes:
+    """Return a PNG: average precision of each policy by period, with what governed did, and trainings cumulated."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 4.6), dpi=90, layout="constrained")
+    quality, work = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    days = [period.first_day for period in result.periods]
+    for one in result.policies:
+        look = {"color": COLOURS[one.name], "linestyle": STYLES[one.name], "linewidth": 1.4}
+        values = [period.average_precision[one.name] for period in result.periods]
+        known = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
+        if known:
+            quality.plot(*zip(*known, strict=True), label=one.name, **look)
+        trained = sorted(d.day for d in one.decisions if d.challenger_version is not None)
+        counts = [sum(day <= period.last_day for day in trained) for period in result.periods]
+        work.plot(days, counts, drawstyle="steps-post", **look)
+    foot = quality.get_ylim()[0]
+    for action, (mark, colour) in MARKS.items():
+        at = [decision.day for decision in result.policy("governed").decisions if decision.action == action]
+        if at:
+            label = f"governed: {action}"
+            quality.plot(at, [foot] * len(at), mark, color=colour, markersize=5, clip_on=False, label=label)
+    quality.set_ylabel("average precision", fontsize=8)
+    work.set_ylabel("trainings", fontsize=8)
+    quality.legend(fontsize=7, frameon=False, ncols=3)
+    ticks = days[:: max(1, len(days) // TICKS_MAXIMUM)]
+    work.set_xticks(ticks, [f"{day:%Y-%m-%d}" for day in ticks], rotation=30, ha="right")
+    for axes in (quality, work):
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    return palette_png(figure)

@@ -21,10 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.backtest.checkpoints import Checkpoints
-from mlife_assets.core.backtest.history import History, Window
+from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
 from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Fit, Learner
-from mlife_assets.core.backtest.sizing import WINDOWS_MINIMUM
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import MonitoringColumns
@@ -34,8 +33,7 @@ from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.sampling import sample_pairs
-from mlife_assets.core.monitoring.sizes import sizes_of
-from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.monitoring.thresholds import Threshold, sizes_of
 from mlife_assets.core.ports import Detectors
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of

@@ -1,7 +1,7 @@
 """Concept drift: does the same input still lead to the same outcome?
 
 Belongs here: the window that is judged, the report and the words. Does not belong here: outcome statistics (`outcomes`)
-and their limits (`outcome_limits`), CBPE and realised performance (`adapters.nannyml_calculators`), the choice of
+and their limits (`outcomes`), CBPE and realised performance (`adapters.nannyml_calculators`), the choice of
 exposures (use the exploration slice or a same-policy reference).
 
 Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
@@ -29,15 +29,17 @@ from mlife_assets.core.monitoring.named_outcomes import (
     capitalised,
     prefix_of,
 )
-from mlife_assets.core.monitoring.outcome_limits import EXPECTED_POSITIVES_MINIMUM, limit_for, rests_on_enough
 from mlife_assets.core.monitoring.outcomes import (
+    EXPECTED_POSITIVES_MINIMUM,
     LEVEL,
     METRICS,
     SHORTFALL,
     SLOPE,
     has_enough_positives,
     keys_of,
+    limit_for,
     positives_of,
+    rests_on_enough,
     scored_outcomes,
 )
 from mlife_assets.core.monitoring.reference import MonitoringReference, check_examples

@@ -28,8 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.profiles import most_frequent, plain_values
-from mlife_assets.core.monitoring.reference import MonitoringReference, numbers, tidy
+from mlife_assets.core.monitoring.reference import MonitoringReference, most_frequent, numbers, plain_values, tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason

@@ -1,6 +1,7 @@
 """Limits learned from drift-free days: the only place where "too far" is decided.
 
-Belongs here: statistics, the limits they are held against and how limits follow from A/A days. Does not belong here:
+Belongs here: statistics, the limits they are held against, how limits follow from A/A days, and with how many rows they
+were learned. Does not belong here:
 how a statistic is computed and what is said about it.
 
 Concept: each reference day is compared with the days of the *other half* of the reference (blocked A/A), so slow
@@ -9,6 +10,9 @@ for one more day, mean + t * sd * sqrt(1 + 1/days), at the day's error rate divi
 (Bonferroni). Days of one half share their comparison, so t has half the days as degrees of freedom. The limit is never
 below the bound that theory gives for two independent samples of as many *independent units* as there are: pairs of one
 item are alike and items turn over, so 2,000 pairs of 400 items are worth fewer (design effect, Kish 1965).
+
+A limit holds for the number of rows that it was learned with: fewer scatter more and alarm more often, more hide what
+it was meant to find. So a policy whose sizes were changed since is reported instead of used.
 """
 
 from __future__ import annotations
@@ -21,6 +25,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.policies import MonitoringPolicy
+
+COLUMN_SIZES = ("sample_rows_per_day",)
+"""Sizes on which the distance of a single column depends."""
+JOINT_SIZES = (
+    *COLUMN_SIZES,
+    "explained_rows_per_day",
+    "domain_classifier_sample_rows",
+    "domain_classifier_entity_reference_rows",
+)
+"""Sizes on which the joint detectors depend: all that are kept."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +163,21 @@ def halves(days: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
     middle = days // 2
     early, late = tuple(range(middle)), tuple(range(middle, days))
     return ((late, early), (early, late))
+
+
+def sizes_of(policy: MonitoringPolicy) -> dict[str, int]:
+    """Return the sizes of a policy, by their names in it."""
+    return {name: getattr(policy, name) for name in JOINT_SIZES}
+
+
+def changed_sizes(learned: Mapping[str, int], policy: MonitoringPolicy, names: Sequence[str]) -> str | None:
+    """Return in words which of the sizes `names` are others than limits were learned with; None when none is."""
+    if not learned:
+        return "it was not kept with how many rows limits were learned"
+    today = sizes_of(policy)
+    changed = [
+        f"{name} ({learned.get(name, 0):,} then, {today[name]:,} now)"
+        for name in names
+        if learned.get(name) != today[name]
+    ]
+    return f"since limits were learned the policy has changed in {', '.join(changed)}" if changed else None

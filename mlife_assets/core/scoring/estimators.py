@@ -1,7 +1,7 @@
 """Estimators of scikit-learn as bytes: what may take LightGBM's place, without pickle, and how it is taken apart.
 
 Belongs here: which estimators are taken, their file, their raw scores and contributions. Does not belong here: fitting
-(`core.training.own_estimator`), calibration, the files of an artifact (`artifact`).
+(`core.training.recipes`), calibration, the files of an artifact (`artifact`).
 
 Concept: a file of `skops` names the types that it would make; they are held against a list before any is made, when it
 is written and when it is read. `skops` writes memory addresses and the time; both are replaced by their order, so the

@@ -26,8 +26,7 @@ from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec, seen_matrix
 from mlife_assets.core.training.boosting import Objective, Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
-from mlife_assets.core.training.own_estimator import fit_estimator
-from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_estimator, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
     TuningRows,
     from_validation_on,

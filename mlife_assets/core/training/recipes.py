@@ -1,6 +1,7 @@
 """Recipes: what a step learns most from, and on what its trees stand.
 
-Belongs here: the recipes, weights by age, fitting the base, one fit by a recipe. Does not belong here: which recipe is
+Belongs here: the recipes, weights by age, fitting the base, one fit by a recipe, or of an estimator in
+LightGBM's place. Does not belong here: which recipe is
 better on the validation window (`formulations`, `fit`), using a base (`core.scoring.linear_base`), the trees
 (`boosting`).
 
@@ -12,11 +13,14 @@ A base is a ridge logistic regression, found by Newton steps under signs. A numb
 at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the policy
 wants is a sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS, whose bits
 depend on its threads.
+
+An estimator is made anew for each fit, so nothing is left over from the one before. What it leaves to chance gets the
+seed of the policy; one thread sums, since the order of sums decides bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -24,8 +28,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import RECIPES, TrainingPolicy
-from mlife_assets.core.scoring.estimators import LARGEST
+from mlife_assets.core.scoring.estimators import (
+    LARGEST,
+    MakeEstimator,
+    StoredEstimator,
+    last_step,
+    require_usable,
+    usable,
+)
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.scoring.linear_base import BaseCurve, LinearBase
 from mlife_assets.core.training.boosting import (
@@ -38,6 +50,7 @@ from mlife_assets.core.training.boosting import (
     weighted,
 )
 
+WEIGHT = "sample_weight"
 CAPS = (0.01, 0.99)
 """Quantiles beyond which a number counts as the quantile: one odd value bends no line."""
 NEWTON_STEPS = 50
@@ -49,7 +62,6 @@ SWEEPS = 200
 WEIGHT_MINIMUM = 1e-6
 """Of the rows that know a number, in rows: what was last known very many half-lives ago weighs nothing, at last 0."""
 LOG_ODDS_MAXIMUM = 30.0
-
 Array = npt.NDArray[np.float64]
 
 
@@ -311,3 +323,52 @@ def fit_step(
             validation = replace(validation, start=base.raw(validation.matrix, spec.model_names))
     booster = boost(rows, spec, policy, objective=objective, trees=trees, validation=validation, progress=progress)
     return FittedStep(booster, base, spec)
+
+
+def made(make: MakeEstimator, *, seed: int) -> Any:
+    """Return a new estimator with a seed wherever it asks for one.
+
+    Raises:
+        InvalidInputError: it cannot take LightGBM's place; says why.
+    """
+    estimator = make()
+    require_usable(estimator)
+    unseeded = {
+        name: seed
+        for name, value in estimator.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return estimator.set_params(**unseeded)
+
+
+def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]:
+    """Return the recipes that an estimator cannot follow, and why: it has no trees, and may weigh all alike."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    last, refused = last_step(make()), {}
+    for recipe in map(recipe_of, names):
+        if recipe.has_base:
+            refused[recipe.name] = "an estimator of one's own has no trees to stand on a base"
+        elif recipe.is_aged and not has_fit_parameter(last, WEIGHT):
+            refused[recipe.name] = f"{type(last).__name__} takes no {WEIGHT}, so all rows count alike"
+    return refused
+
+
+def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstimator:
+    """Return an estimator fitted on rows, each counting as much as it weighs.
+
+    Raises:
+        InvalidInputError: it cannot take LightGBM's place, or refuses the rows.
+    """
+    from threadpoolctl import threadpool_limits
+
+    estimator = made(make, seed=seed)
+    steps = getattr(estimator, "steps", None)
+    name = WEIGHT if steps is None else f"{steps[-1][0]}__{WEIGHT}"
+    weights = {} if rows.weight is None else {name: rows.weight}
+    with threadpool_limits(limits=1):
+        try:
+            estimator.fit(usable(rows.matrix), rows.outcome.astype(np.int64), **weights)
+        except ValueError as error:
+            raise InvalidInputError(f"{type(estimator).__name__} cannot be fitted: {error}") from error
+    return StoredEstimator.fitted_on(estimator, rows.matrix)

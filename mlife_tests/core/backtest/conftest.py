@@ -19,8 +19,7 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring import latent
-from mlife_assets.core.monitoring.outcome_limits import learn_concept_thresholds
-from mlife_assets.core.monitoring.outcomes import METRICS
+from mlife_assets.core.monitoring.outcomes import METRICS, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from mlife_assets.core.backtest.contestants import EveryAlarm, Frozen, Naive, Reign
-from mlife_assets.core.backtest.gate_window import holdout_window
-from mlife_assets.core.backtest.judging import Judged
+from mlife_assets.core.backtest.judging import Judged, holdout_window
 from mlife_assets.core.errors import NotEnoughEvidenceError
 
 DAY = date(2025, 3, 1)

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.backtest.contestants import Decision, Reign
-from mlife_assets.core.backtest.gate_window import GateWindow
 from mlife_assets.core.backtest.governed import CONFIRMED, IMPOSSIBLE, UNFIT, Governed
-from mlife_assets.core.backtest.judging import Judged, Verdict
+from mlife_assets.core.backtest.judging import GateWindow, Judged, Verdict
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport

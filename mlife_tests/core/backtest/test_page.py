@@ -15,6 +15,7 @@ from mlife_assets.core.backtest.page import (
     differences,
     is_alarmed,
     lanes,
+    plot_replay,
     policy_rows,
     render_backtest,
     signs_used,
@@ -142,3 +143,11 @@ def test_a_sign_says_what_was_done(page, browser, tmp_path: Path):
     sign.hover(force=True)
     assert "installed" in tab.locator("#tip").inner_text()
     tab.close()
+
+
+def test_the_picture_is_small_and_the_same_each_time(changed, calm):
+    one = plot_replay(changed.result)
+    assert one[:4] == b"\x89PNG"
+    assert len(one) < 60_000
+    assert plot_replay(changed.result) == one
+    assert plot_replay(calm.result) != one

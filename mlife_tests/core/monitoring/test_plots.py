@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,23 @@ import pytest
 from PIL import Image
 
 from mlife_assets.core.monitoring import plots as module
+from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.plots import (
     DECISIONS_SHOWN,
     PANELS_MAXIMUM,
+    PerformanceDay,
+    RankingDay,
     plot_decisions,
     plot_findings,
     plot_moved,
+    plot_performance,
 )
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 
 DAY = date(2026, 6, 2)
-
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -174,3 +179,43 @@ def test_a_column_without_values_has_an_empty_side(reference: MonitoringReferenc
     before, after = (patch.get_path().vertices[:, 1].max() for patch in axes[0].patches)
     assert before > 0
     assert after == 0
+
+
+WORDS = {LABEL: Wording("sales"), "quote": Wording("quotes")}
+performance_plot = partial(plot_performance, words=WORDS)
+RANKING = [RankingDay(DAY + timedelta(days=k), 0.45, 0.3, 0.1) for k in range(5)]
+
+
+def performance(realised: float, *, days: int = 9, outcomes=tuple(WORDS), allowed: float | None = 0.05):
+    return [
+        PerformanceDay(DAY + timedelta(days=k), outcome, metric, 0.75, realised, allowed)
+        for k in range(days)
+        for outcome in outcomes
+        for metric in METRICS
+    ]
+
+
+def test_a_day_alarms_when_it_falls_short_by_more_than_allowed() -> None:
+    assert not PerformanceDay(DAY, LABEL, "roc_auc", 0.75, 0.5, None).is_alarm
+    assert not PerformanceDay(DAY, LABEL, "roc_auc", 0.75, 0.5, 0.25).is_alarm
+    assert PerformanceDay(DAY, LABEL, "roc_auc", 0.75, 0.5, 0.24).is_alarm
+
+
+def test_what_falls_short_is_red_and_what_does_not_is_not() -> None:
+    assert red(picture(performance_plot(performance(0.74), RANKING))) == 0
+    assert red(picture(performance_plot(performance(0.6), RANKING))) > 50
+    assert red(picture(performance_plot(performance(0.6, allowed=None), RANKING))) == 0
+
+
+def test_there_is_a_panel_for_what_is_known_only() -> None:
+    def height(*args) -> int:
+        return picture(performance_plot(*args)).shape[0]
+
+    both, one = performance(0.74), performance(0.74, outcomes=(LABEL,))
+    assert height(both, RANKING) > height(both, []) > height(one, []) > height([], [])
+    assert height([], RANKING) < height(one, RANKING)
+
+
+def test_the_same_days_give_the_same_bytes_in_any_order() -> None:
+    days = performance(0.6)
+    assert performance_plot(days, RANKING) == performance_plot(days[::-1], RANKING[::-1])

@@ -17,12 +17,16 @@ from mlife_assets.core.monitoring.reference import (
     build_reference,
     check_examples,
     is_readable,
+    most_frequent,
+    plain_values,
+    profile,
     tidy,
 )
-from mlife_assets.core.monitoring.sizes import COLUMN_SIZES, JOINT_SIZES, sizes_of
-from mlife_assets.core.monitoring.thresholds import Threshold
+from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, JOINT_SIZES, Threshold, sizes_of
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+
+DAYS = np.array(["2026-05-01"] * 4 + ["2026-05-02"] * 2, dtype="datetime64[D]")
 
 
 def test_storage_gives_back_the_same_reference(reference) -> None:
@@ -188,3 +192,28 @@ def test_limits_of_unknown_sizes_are_not_applied(reference) -> None:
         reference.day(reference.days[0]), MonitoringPolicy(), COLUMN_SIZES
     )
     assert why.startswith("Not judged: it was not kept with how many rows limits were learned; materialize")
+
+
+def test_numbers_by_hand() -> None:
+    found = profile("pay", pa.chunked_array([[1.0, 2.0, 2.0, np.nan], [0.0, 5.0]]), DAYS)
+    assert (found.minimum, found.maximum, found.median, found.mean) == (0.0, 5.0, 2.0, 2.0)
+    assert found.standard_deviation == pytest.approx(np.sqrt(14 / 5))
+    assert found.values == ()
+
+
+def test_shares_are_those_of_the_worst_day() -> None:
+    found = profile("pay", pa.chunked_array([[1.0, 2.0, 2.0, np.nan], [0.0, 5.0]]), DAYS)
+    assert found.missing_share == 0.25
+    assert found.zero_share == 0.5
+    assert found.most_frequent_share == 0.5
+    text = profile("city", pa.chunked_array([["a", "a", "a", "b"], [None, "b"]]), DAYS)
+    assert text.missing_share == 0.5
+    assert text.most_frequent_share == 0.75
+    assert text.values == ("a", "b")
+    assert (text.median, text.mean, text.standard_deviation) == (None, None, None)
+
+
+def test_missing_values_are_never_the_most_frequent_but_count_as_rows() -> None:
+    assert most_frequent(plain_values(pa.chunked_array([[None, None, "b"]]))) == ("b", pytest.approx(1 / 3))
+    assert most_frequent(np.array([np.nan, np.nan, 0.5])) == ("0.5", pytest.approx(1 / 3))
+    assert most_frequent(np.array([np.nan])) == ("none", 0.0)

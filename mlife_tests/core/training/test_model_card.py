@@ -1,7 +1,7 @@
 """The model card: complete, escaped, self-contained, honest about what is missing, readable on a phone.
 
 Each part of `mlife_assets.core.training.model_card` is looked at through the page that it makes:
-`mlife_assets.core.training.model_card.facts`, `mlife_assets.core.training.model_card.limits`,
+`mlife_assets.core.training.model_card.facts`, `mlife_assets.core.training.model_card.facts`,
 `mlife_assets.core.training.model_card.describe`,
 `mlife_assets.core.training.model_card.page`, `mlife_assets.core.training.model_card.page`,
 `mlife_assets.core.training.model_card.page`.
@@ -37,8 +37,7 @@ from mlife_assets.core.training.gate import (
     on_examples,
 )
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
-from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard
-from mlife_assets.core.training.model_card.limits import derived_limits
+from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard, derived_limits
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration, calibration
 from mlife_assets.recruiting.policies import LabelPolicy

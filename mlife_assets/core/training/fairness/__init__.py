@@ -1,5 +1,5 @@
 """Fairness: who is selected, scored high and shown what is worth most, by group, with intervals.
 
-Belongs here: judging (`audit`), results (`results`), the picture (`plots`). Does not belong here: protected attributes
+Belongs here: judging (`audit`), results and their picture (`results`). Does not belong here: protected attributes
 themselves, which only the restricted audit table holds (`core.ports.AuditAttributes`).
 """

@@ -1,7 +1,7 @@
 """What an audit found: a row per category, a table per measure and attribute, and all of them.
 
-Belongs here: categories and how two of them are joined, results and their form as rows and as a report. Does not belong
-here: computing them (`audit`), who is in which category.
+Belongs here: categories and how two of them are joined, results and their form as rows, as a report and as a
+picture. Does not belong here: computing them (`audit`), who is in which category.
 
 Concept: the categories are those that New York City's Local Law 144 asks for (6 RCNY 5-301), which are the ones that
 companies report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.pictures import palette_png
 
 REFERENCE, HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW = "reference", "at_least_minimum", "not_settled", "proven_low"
 TOO_SMALL, SUPPRESSED, NO_RATIO = "too_small", "suppressed", "no_ratio"
 COMPARED = (HIGH_ENOUGH, NOT_SETTLED, PROVEN_LOW)
-
 UNKNOWN = "unknown"
 SEXES = ("Female", "Male")
 ETHNICITIES = (
@@ -44,8 +44,15 @@ ATTRIBUTE_WORDS = {
     "race_ethnicity": "race or ethnicity",
     "sex_and_race_ethnicity": "sex and race or ethnicity",
 }
-
 Labels = npt.NDArray[Any]
+COLOURS = {HIGH_ENOUGH: "#3566a8", NOT_SETTLED: "#9aa4af", PROVEN_LOW: "#c0392b", REFERENCE: "#dfe4ea"}
+WORDS = {
+    HIGH_ENOUGH: "proven at least the minimum",
+    NOT_SETTLED: "undecided",
+    PROVEN_LOW: "proven below",
+    REFERENCE: "best treated group",
+}
+WIDEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -202,3 +209,34 @@ def intersection(first: Labels, second: Labels) -> Labels:
     both = np.array([f"{one}, {other}" for one, other in pairs], dtype=object)
     both[(first == UNKNOWN) | (second == UNKNOWN)] = UNKNOWN
     return both
+
+
+def plot_impact_ratios(audit: FairnessAudit) -> bytes:
+    """Return a PNG with a panel per measure and a bar per judged category; bars and bounds are cut at 2."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    measures = list(dict.fromkeys(table.measure for table in audit.tables))
+    judged = [(table, row) for table in audit.tables for row in table.rows if row.is_judged]
+    names = sorted({(ATTRIBUTES.index(table.attribute), row.category) for table, row in judged}, reverse=True)
+    places = {category: place for place, (_, category) in enumerate(names)}
+    figure = Figure(figsize=(9.6, 1.4 + 0.22 * max(len(names), 1)), dpi=90, layout="constrained")
+    panels = figure.subplots(1, max(len(measures), 1), sharey=True, squeeze=False)[0]
+    for panel, measure in zip(panels, measures, strict=False):
+        for table, row in judged:
+            if table.measure != measure or row.ratio is None:
+                continue
+            place = places[row.category]
+            panel.barh(place, min(row.ratio, WIDEST), height=0.62, color=COLOURS[row.standing])
+            if row.lower is not None and row.upper is not None:
+                bounds = [min(row.lower, WIDEST), min(row.upper, WIDEST)]
+                panel.plot(bounds, [place, place], color="#1c2733", linewidth=1)
+        panel.axvline(audit.minimum, color="#c0392b", linewidth=1, linestyle="--")
+        panel.set_title(f"impact ratio of {measure}", fontsize=8, loc="left")
+        panel.tick_params(axis="x", labelsize=7)
+        panel.set_xlim(left=0)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), [category for _, category in names], fontsize=7)
+    legend = [Patch(color=colour, label=WORDS[standing]) for standing, colour in COLOURS.items()]
+    figure.legend(handles=legend, fontsize=7, ncols=len(legend), loc="outside lower center", frameon=False)
+    return palette_png(figure)

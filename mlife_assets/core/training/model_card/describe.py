@@ -1,7 +1,7 @@
 """From an artifact and what was measured on it to the facts of its card.
 
 Belongs here: reading the manifest, the verdict and policies into a `ModelCard`. Does not belong here: measuring, the
-look of the page, limits that follow from the facts (`limits`).
+look of the page, limits that follow from the facts (`facts`).
 
 Concept: the caller says what the model is for and hands over results as they are. Every fact of the manifest reaches
 the card, also one that this module has never heard of.
@@ -29,8 +29,14 @@ from mlife_assets.core.training.manifest_facts import (
     section_of,
     value_words,
 )
-from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, Facts, ModelCard
-from mlife_assets.core.training.model_card.limits import CALIBRATOR, CALIBRATOR_OF_STEP
+from mlife_assets.core.training.model_card.facts import (
+    CALIBRATOR,
+    CALIBRATOR_OF_STEP,
+    CardMetric,
+    CardWindow,
+    Facts,
+    ModelCard,
+)
 from mlife_assets.core.training.reliability import Calibration
 
 _WINDOWS = (

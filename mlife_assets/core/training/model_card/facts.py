@@ -1,22 +1,37 @@
-"""What a model card says: frozen records, each optional part None when it was not measured.
+"""What a model card says: frozen records, each optional part None when it was not measured, and the limits that follow.
 
-Belongs here: the input of `page.render_model_card`. Does not belong here: where it comes from (`describe`), how it
-looks (`page`, `explain`), what follows from it (`limits`).
+Belongs here: the input of `page.render_model_card`, limits that can be derived from it. Does not belong here: where it
+comes from (`describe`), how it looks (`page`, `explain`), limits that hold whatever was measured (`ModelCard.limits`).
 
 Concept: a part that is missing is said to be missing. A card that is silent about fairness or about people reads as if
-all were well.
+all were well. A limit that somebody has to remember to write is missing when it matters, so each rule reads the facts
+and says one thing, with the number that it rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mlife_assets.core.training.fairness.results import FairnessAudit
+from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW, FairnessAudit
 from mlife_assets.core.training.gate import Comparison, Condition
+from mlife_assets.core.training.gate_examples import SHOWN
+from mlife_assets.core.training.manifest_facts import AT_LIMIT, LIMIT_WORDS
 from mlife_assets.core.training.reliability import Calibration
 
+PANEL_PREFIX = "panel:"
+"""How the name of a human baseline begins that people made by ranking the same rows."""
+FEW_POSITIVES = 1_000
+"""Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
+SHORT_TRAINING_DAYS = 365
+CALIBRATOR = "calibrator"
+CALIBRATOR_OF_STEP = "calibrator of "
+"""How `method` names the calibrator of a model of one step, and of each step of a model of several."""
+COHORT_WORDS = {
+    "cohort": "all mature outcomes of the gate's days that no contender caused",
+    SHOWN: "the items that users were shown from the gate's days on without a choice of a contender",
+}
 Facts = tuple[tuple[str, str], ...]
 """Names and values for people, in order."""
 
@@ -128,3 +143,148 @@ class ModelCard:
     def positives(self) -> int | None:
         """Positive training examples; None when no training window counts them."""
         return next((window.positives for window in self.windows if window.name == "training"), None)
+
+
+def cohort_words(cohort: str) -> str:
+    """Return where the outcomes of a comparison come from, in words that follow "on" or "of"."""
+    return COHORT_WORDS.get(cohort, f"outcomes of {cohort}")
+
+
+def derived_limits(card: ModelCard) -> tuple[str, ...]:
+    """Return what the facts of a card forbid to believe, most general first."""
+    return tuple(sentence for rule in _RULES for sentence in rule(card))
+
+
+def _gate(card: ModelCard) -> Iterator[str]:
+    if card.outcome is None:
+        yield "No gate has judged it: nothing shows that it is better than what is in use."
+    elif card.outcome != "promoted":
+        yield "The gate did not promote it. Whoever lets it serve does so against the evidence."
+
+
+def _recipe(card: ModelCard) -> Iterator[str]:
+    training, gate = (next((w for w in card.windows if w.name == name), None) for name in ("training", "gate"))
+    if training is not None and gate is not None and training.last >= gate.first:
+        yield (
+            "The gate judged its recipe, not the model: this fit has learned from the gate's days too. Ranking and "
+            "calibration are those of the folds; of the fit itself it was asked that it works, that nothing gave its "
+            "labels away and that its scores follow those of the newest fold."
+        )
+
+
+def _human(card: ModelCard) -> Iterator[str]:
+    human = card.against("human")
+    if human is not None and human.model_version.startswith(PANEL_PREFIX):
+        yield f"Beating {human.model_version} means beating the people of that panel, on whom and when they ranked."
+    elif human is not None:
+        yield f"No person ranked: {human.model_version} stands in for people as a proxy."
+    elif card.comparisons:
+        yield "No human baseline was given, so nobody knows whether it beats people."
+
+
+def _cohort(card: ModelCard) -> Iterator[str]:
+    if card.cohort:
+        yield f"The comparison covers {cohort_words(card.cohort)}; no other outcomes were compared."
+
+
+def _season(card: ModelCard) -> Iterator[str]:
+    training = next((window for window in card.windows if window.name == "training"), None)
+    if training is None:
+        return
+    days = (training.last - training.first).days + 1
+    if days < SHORT_TRAINING_DAYS:
+        yield f"It has seen {days:,} days, not a whole year: seasons and holidays outside them are new to it."
+
+
+def _positives(card: ModelCard) -> Iterator[str]:
+    if card.positives is not None and card.positives < FEW_POSITIVES:
+        yield (
+            f"It learned from {card.positives:,} positives, fewer than {FEW_POSITIVES:,}: "
+            "what it says about rare kinds of rows is close to a guess."
+        )
+
+
+def _calibrator(card: ModelCard) -> Iterator[str]:
+    """Say of each step of the model what its calibrator cannot do: steps of one model may have different ones."""
+    for fact, name in card.method:
+        if not fact.startswith(CALIBRATOR):
+            continue
+        step = f" of the step {fact.removeprefix(CALIBRATOR_OF_STEP)}" if fact.startswith(CALIBRATOR_OF_STEP) else ""
+        if name == "isotonic":
+            yield (
+                f"The calibrator{step} is isotonic, a step function: beyond the scores seen in validation a "
+                "probability stays at the last step, and different scores may share one probability."
+            )
+        elif name == "centred_isotonic":
+            yield (
+                f"The calibrator{step} is a curve through the centres of isotonic blocks: beyond the scores seen in "
+                "validation it goes on along a logistic curve, which nothing there confirmed."
+            )
+        elif name == "base_rate":
+            yield (
+                f"The scores{step} said nothing of the outcome in validation, or the contrary: the calibrator gives "
+                "everybody the base rate but for a trace that keeps their order, which is not to be relied on."
+            )
+        elif name in ("sigmoid", "logistic"):
+            yield (
+                f"The calibrator{step} is a {name} curve with few parameters, because there were few positives: "
+                "it cannot fit a relation of another shape."
+            )
+
+
+def _trees(card: ModelCard) -> Iterator[str]:
+    for fact, why in card.method:
+        if fact.startswith(AT_LIMIT + "."):
+            yield f"The fit of {fact.removeprefix(AT_LIMIT + '.')} {LIMIT_WORDS[why]}."
+
+
+def _calibration(card: ModelCard) -> Iterator[str]:
+    measured = card.calibration
+    if measured is None:
+        yield "Calibration on outcomes outside its training was not measured: its probabilities are a ranking only."
+        return
+    if measured.slope_upper < 1:
+        yield "Its probabilities are overconfident: high ones come true less often than predicted, low ones more."
+    elif measured.slope_lower > 1:
+        yield "Its probabilities are underconfident: high ones come true more often than predicted, low ones less."
+    if measured.intercept_upper < 0:
+        yield "Overall it predicts too many (calibration level below 1): do not budget with its totals."
+    elif measured.intercept_lower > 0:
+        yield "Overall it predicts too few (calibration level above 1): do not budget with its totals."
+
+
+def _fairness(card: ModelCard) -> Iterator[str]:
+    audit = card.fairness
+    if audit is None:
+        yield "It was not audited for fairness: nothing is known about how it treats groups of people."
+        return
+    low, open_ = audit.with_standing(PROVEN_LOW), audit.with_standing(NOT_SETTLED)
+    if low:
+        names = "; ".join(dict.fromkeys(f"{row.category} ({table.measure})" for table, row in low))
+        yield f"Impact ratios proven below {audit.minimum:g}: {names}."
+    if open_:
+        yield (
+            f"{len(open_):,} of {len(audit.compared):,} impact ratios are undecided: their intervals contain the "
+            f"minimum {audit.minimum:g}, so a disadvantage is neither shown nor ruled out."
+        )
+
+
+def _vocabularies(card: ModelCard) -> Iterator[str]:
+    if card.vocabularies:
+        names = ", ".join(sorted(card.vocabularies))
+        yield f"A value that it has not seen counts as missing; this holds for {names}."
+
+
+_RULES: tuple[Callable[[ModelCard], Iterator[str]], ...] = (
+    _gate,
+    _recipe,
+    _human,
+    _cohort,
+    _season,
+    _positives,
+    _calibrator,
+    _trees,
+    _calibration,
+    _fairness,
+    _vocabularies,
+)

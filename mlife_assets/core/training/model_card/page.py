@@ -20,8 +20,7 @@ from mlife_assets.core.pages.charts.scales import MISSING, format_value
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.fairness.results import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
-from mlife_assets.core.training.model_card.facts import CardMetric, ModelCard
-from mlife_assets.core.training.model_card.limits import cohort_words, derived_limits
+from mlife_assets.core.training.model_card.facts import CardMetric, ModelCard, cohort_words, derived_limits
 from mlife_assets.core.training.reliability import Calibration, ReliabilityBin
 
 BARS_MAXIMUM = 15

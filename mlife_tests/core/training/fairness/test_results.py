@@ -6,8 +6,7 @@ import numpy as np
 
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.fairness.audit import UserOutcomes, audit_fairness
-from mlife_assets.core.training.fairness.plots import plot_impact_ratios
-from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN, plot_impact_ratios
 
 PNG = b"\x89PNG\r\n\x1a\n"
 POLICY = PromotionPolicy(bootstrap_resamples=200)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.trigger import (
+from mlife_assets.core.monitoring.retrain_decisions import (
     DecisionFacts,
     RunFacts,
     next_attempt,

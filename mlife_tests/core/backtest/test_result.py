@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.backtest.measure import Criterion, Measured
-from mlife_assets.core.backtest.recommendation import Work, recommend, short_of_best
+from mlife_assets.core.backtest.result import Work, recommend, short_of_best
 
 WORK = {
     "governed": Work(8, 5),
