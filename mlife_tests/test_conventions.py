@@ -25,7 +25,6 @@ UNTESTED = {
     "core/errors.py": "a list of names; each is tested where it is raised",
     "core/ports.py": "protocols; each is tested by its adapters",
     "recruiting/ports.py": "protocols; each is tested by its adapters",
-    "core/head_ports.py": "protocols; each is tested by its adapters",
 }
 ENVIRONMENT_READERS = {
     "home_settings.py": "the reader",

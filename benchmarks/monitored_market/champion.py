@@ -30,7 +30,7 @@ from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities
+from mlife_assets.core.scoring.reasons import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.fold_scores import first_unlearned_day

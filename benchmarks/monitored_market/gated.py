@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.model_events import Reign, anchor_of
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
-from mlife_assets.core.reigns import Reign, anchor_of
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.drifting import policy_as_of

@@ -38,7 +38,7 @@ from mlife_assets.adapters.object_store import require_plain
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
-from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.ports import HeadSigner
 from mlife_assets.core.quoting import quoted
 
 MANIFEST = "manifest.json"

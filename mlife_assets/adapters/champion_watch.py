@@ -15,7 +15,7 @@ from threading import Lock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.event_log.layout import EVENTS
 from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.core.reigns import REIGN_EVENTS
+from mlife_assets.core.model_events import REIGN_EVENTS
 
 _PLACES = tuple(f"{EVENTS}/event_type={name}/" for name in REIGN_EVENTS)
 

@@ -27,8 +27,8 @@ from mlife_assets.adapters.ingest_report import NO_IDS, IngestReport, Outcome, R
 from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows, never_read
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.event_columns import known_since
 from mlife_assets.core.landed_names import Delivery, Landing
-from mlife_assets.core.late_rows import known_since
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.ports import Clock, ObjectStore
 from mlife_assets.core.raw_rows import json_as_table

@@ -23,8 +23,13 @@ from mlife_assets.core.model_events import IMPORTED
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import ExplainableScorer, first_step_probabilities, strongest_reasons
-from mlife_assets.core.scoring.reasons import ScoreParts, score_parts
+from mlife_assets.core.scoring.reasons import (
+    ExplainableScorer,
+    ScoreParts,
+    first_step_probabilities,
+    score_parts,
+    strongest_reasons,
+)
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.message_trace import Hop, MessageTrace

@@ -29,8 +29,7 @@ from mlife_assets.core.errors import (
     NewerVersionError,
     NotFoundError,
 )
-from mlife_assets.core.head_ports import HeadSigner
-from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.ports import HeadSigner, ObjectStore
 
 FORM = 1
 CONTEXT = b"mlife hash of a bundle of a model\n"

@@ -12,9 +12,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.model_events import MODEL_NAME
+from mlife_assets.core.model_events import MODEL_NAME, PROMOTED
 from mlife_assets.core.ports import EventLog
-from mlife_assets.core.reigns import PROMOTED
 from mlife_assets.core.scoring.artifact import ModelArtifact
 
 REGISTERED = "model_registered"

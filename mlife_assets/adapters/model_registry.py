@@ -27,9 +27,8 @@ from mlife_assets.core.errors import (
     NotFoundError,
 )
 from mlife_assets.core.ids import event_id
-from mlife_assets.core.model_events import MODEL_NAME
+from mlife_assets.core.model_events import MODEL_NAME, PROMOTED, REIGN_EVENTS, ROLLED_BACK, Reign, reigns_of, standing
 from mlife_assets.core.ports import EventLog, ObjectStore, Rows
-from mlife_assets.core.reigns import PROMOTED, REIGN_EVENTS, ROLLED_BACK, Reign, reigns_of, standing
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.recruiting.events import EVENT_TYPES
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlife_assets.cli.options import open_platform
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key
+from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, card_key
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.places import CALLS
 

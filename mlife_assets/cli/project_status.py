@@ -19,7 +19,7 @@ from mlife_assets.cli.options import has_event_log
 from mlife_assets.cli.project_home import open_project, project_models
 from mlife_assets.components.shown.verdicts import outcome_words, verdicts
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.pages.places import card_key
+from mlife_assets.core.pages.document import card_key
 
 if TYPE_CHECKING:
     from rich.console import Console

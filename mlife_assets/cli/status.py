@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.core.reigns import Reign
+    from mlife_assets.core.model_events import Reign
 
 
 HINTS = {

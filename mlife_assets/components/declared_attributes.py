@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.names import require_name
+from mlife_assets.core.quoting import require_name
 from mlife_assets.recruiting.instances import Instance
 
 FILE = "defs.yaml"

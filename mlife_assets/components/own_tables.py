@@ -2,7 +2,7 @@
 
 Belongs here: the two assets of a model and their checks, the order of their days, the schedule of the daily job. Does
 not belong here: which rows are refused (`core.own_rows`), what an asset may return (`adapters.delivered_tables`), which
-day comes first (`core.own_order`), the job (`conversion_model`).
+day comes first (`core.due_days`), the job (`conversion_model`).
 
 Concept: the assets upstream come as Dagster inputs, through the IO manager of the project, one partition a run: what a
 range of partitions looks like is each IO manager's own business. A row that is not as declared is refused and counted,
@@ -36,8 +36,8 @@ from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.table_platform import ingest_report_of
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.due_days import day_to_run_first
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.own_order import day_to_run_first
 from mlife_assets.core.own_rows import EXAMPLES, ROWS, Judged, OwnRows, judge_examples, judge_rows
 from mlife_assets.core.windows import RUN_HOUR_UTC, add_days
 

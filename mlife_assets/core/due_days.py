@@ -1,4 +1,4 @@
-"""Which day is due: what a home that goes by a clock runs next.
+"""Which day is due: what a home that goes by a clock runs next, and which day of somebody's own tables comes first.
 
 Belongs here: the decision, from what has landed, what was delivered and what time it is. Does not belong here: finding
 these out, asking for runs (`components.graph.due_days`).
@@ -7,11 +7,15 @@ Concept: days run in order, one at a time, oldest first, so a clock that is late
 steps as one that was never off. History lands as a range, and waits for whole days: who copies it type by type would
 have all but the first type observed late, for good. The first challenger is trained on the whole of it; while the
 gate refuses, days go on landing as history, and a week later it is tried again.
+
+Of somebody's own tables, a day decides on what the days before decided, so cooldown, budgets and confirmed drifts need
+them in order. What was decided out of order on purpose is not asked for again: only days since the last decided one
+count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -19,7 +23,6 @@ from typing import Literal
 from mlife_assets.core.windows import add_days, days_between
 
 DAYS_BETWEEN_FIRST_MODELS = 7
-
 Kind = Literal["history", "first_model", "day"]
 
 
@@ -110,3 +113,19 @@ def _next_first_model(day: date, history_end: date) -> date:
     """Return the first day from `day` on as of which a first model is trained."""
     late = max(0, (day - history_end).days)
     return add_days(history_end, -(-late // DAYS_BETWEEN_FIRST_MODELS) * DAYS_BETWEEN_FIRST_MODELS)
+
+
+def day_to_run_first(day: date, delivered: Iterable[date], decided: Iterable[date]) -> date | None:
+    """Return the day that has to be run before `day`; None where none has.
+
+    Args:
+        day: that is to be decided.
+        delivered: days that have examples, delivered or taken in.
+        decided: days that were decided.
+    """
+    last = max((one for one in decided if one < day), default=None)
+    if waiting := [one for one in delivered if one < day and (last is None or one > last)]:
+        return min(waiting)
+    if last is None or add_days(last, 1) == day:
+        return None
+    return add_days(last, 1)

@@ -1,8 +1,8 @@
 """The parts of an event schema: columns, their ranges, event types and their versions.
 
 Belongs here: what can be said of a column, its type in DuckDB and in a catalogue of Hive's kind, which Athena reads,
-and how a type differs from its earlier versions. Does not belong here: which events exist (`recruiting.events`),
-validating rows (`core.validation`), reading files (`adapters.event_log`).
+how a type differs from its earlier versions, and when rows that came late count as known. Does not belong here: which
+events exist (`recruiting.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
 
 Concept: a schema is data. The same declaration gives the Arrow schema of the log, the rules of validation and the type
 in each engine, so that no engine reads a file as something else. A nullable column or an enum value that is added makes
@@ -15,22 +15,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-
 _CONSTANT = re.compile(r"'\w+'")
-
 TEXT_LENGTH = 200
 """Characters of an id, a name, a title or a code. Ids here have 28, and long titles end at 100 to 150."""
-
 NOTE_LENGTH = 2_000
 """Characters of what is written in sentences; the longest that is composed here has 1,530."""
 BODY_LENGTH = 400_000
 """Characters of what is sent: a mail has two parts of at most 100,000 bytes, each of which JSON may write as two."""
-
 _NAMES = {
     pa.string(): ("varchar", "string"),
     pa.int64(): ("bigint", "bigint"),
@@ -232,3 +230,11 @@ def hive_type(arrow: pa.DataType) -> str:
     if pa.types.is_struct(arrow):
         return f"struct<{','.join(f'{one.name}:{hive_type(one.type)}' for one in arrow)}>"
     return _NAMES[arrow][1]
+
+
+def known_since(rows: pa.Table, instant: datetime) -> pa.Table:
+    """Return rows with `observed_at` no earlier than an instant (aware)."""
+    place = rows.schema.get_field_index("observed_at")
+    observed, since = rows["observed_at"], pa.scalar(instant, TIMESTAMP)
+    known = pc.if_else(pc.less(observed, since), since, observed)
+    return rows.set_column(place, rows.schema.field(place), known)

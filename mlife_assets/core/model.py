@@ -27,9 +27,8 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
-from mlife_assets.core.names import require_name
 from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
-from mlife_assets.core.quoting import quoted
+from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 
 DECLARATION = "declaration"

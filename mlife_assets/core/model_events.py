@@ -1,10 +1,17 @@
-"""Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; what it scored.
+"""Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; what it scored,
+and which version served from when on.
 
-Belongs here: event types that every model has. Does not belong here: what happens to those whom a model is about
-(`recruiting.events`), the form of an event type (`event_columns`).
+Belongs here: event types that every model has, the fold of promotions and rollbacks. Does not belong here: what happens
+to those whom a model is about (`recruiting.events`), the form of an event type (`event_columns`), reading or recording
+events (`adapters.model_registry`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from mlife_assets.core.event_columns import (
     Column,
@@ -22,6 +29,9 @@ from mlife_assets.core.event_columns import (
     text_list,
 )
 
+PROMOTED, ROLLED_BACK = "model_promoted", "model_rolled_back"
+REIGN_EVENTS = (PROMOTED, ROLLED_BACK)
+_SAID = ("model_version", "previous_version", "actor", "reason")
 WHY = (text("actor"), note("reason"))
 """Who did something, and why."""
 MODEL_NAME = "model_name"
@@ -34,7 +44,6 @@ OUTCOMES = ("promoted", "refused", "not_enough_evidence")
 NOT_JUDGED = "not_judged"
 PROMOTION_KIND = "kind"
 """Column that says by which way a challenger was judged (`training.gate`); null in verdicts from when there was one."""
-
 _PAYLOADS: dict[str, tuple[Column, ...]] = {
     "retrain_decided": (
         identifier("decision_id"),
@@ -90,6 +99,60 @@ _IMPORTED = (
     *WHY,
 )
 """Where a version came from, whose key signed for that, the last verdict of the gate there and when it was given."""
+
+
+@dataclass(frozen=True)
+class Reign:
+    """One change of the champion.
+
+    Attributes:
+        model_version: who serves from `since` on.
+        previous_version: who served before; None at first.
+        since: when it was known.
+        kind: `promoted` or `rolled_back`.
+        actor: who did it.
+        reason: why.
+    """
+
+    model_version: str
+    previous_version: str | None
+    since: datetime
+    kind: str
+    actor: str
+    reason: str
+
+
+def reigns_of(events: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Reign]:
+    """Return all changes of one model's champion, oldest first, from the rows of each of `REIGN_EVENTS`."""
+    found = [
+        Reign(since=row["observed_at"], kind=name.removeprefix("model_"), **{said: row[said] for said in _SAID})
+        for name, rows in events.items()
+        for row in rows
+    ]
+    return sorted(found, key=lambda reign: (reign.since, reign.kind, reign.model_version))
+
+
+def standing(history: Sequence[Reign]) -> list[str]:
+    """Return the champions that were never rolled back, oldest first; the last one serves."""
+    versions: list[str] = []
+    for reign in history:
+        if reign.kind == "rolled_back" and reign.model_version in versions:
+            place = len(versions) - 1 - versions[::-1].index(reign.model_version)
+            del versions[place + 1 :]
+        else:
+            versions.append(reign.model_version)
+    return versions
+
+
+def anchor_of(history: Sequence[Reign], not_inferior: Collection[str]) -> str | None:
+    """Return the version from which the losses of a chain of promotions are counted: the last that won, or the first.
+
+    Args:
+        history: all changes of the champion, oldest first.
+        not_inferior: versions that were promoted as not inferior; all others won, or were put there by a person.
+    """
+    versions = standing(history)
+    return next((one for one in reversed(versions) if one not in not_inferior), versions[0] if versions else None)
 
 
 def model_event_types(first_model: str) -> tuple[EventType, ...]:

@@ -23,10 +23,9 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.names import require_name
 from mlife_assets.core.own_rows import DAY, EXAMPLES, ROWS, TERMS, OwnRows
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
-from mlife_assets.core.quoting import quoted
+from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.core.stated_policies import is_said, named, stated_attribute
 
 LABEL_TIME = "label_mature_date"

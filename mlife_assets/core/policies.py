@@ -1,7 +1,7 @@
 """Business and scientific choices: frozen, bounded, documented, hashed into metadata.
 
-Belongs here: every number that a person may want to argue about. Does not belong here: environment and secrets
-(`settings`), per-run knobs (`dg.Config`).
+Belongs here: every number that a person may want to argue about, and the check that every policy shares. Does not
+belong here: environment and secrets (`settings`), per-run knobs (`dg.Config`).
 
 Concept: a decision names the hash of the policy that it was taken under, so it can be explained later. Defaults are the
 safe choice: off, closed, dry-run.
@@ -15,14 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policy_bounds import require_bounded
-from mlife_assets.core.policy_bounds import require_bounded as _bounded
 
 RECIPES = ("plain", "recent", "linear", "recent_linear")
 """How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
-
 GIB = 2**30
-
 MIB = 2**20
 
 
@@ -87,16 +83,16 @@ class TrainingPolicy:
     seed: int = 7
 
     def __post_init__(self) -> None:
-        _bounded(self, trees_maximum=(1, 10_000), learning_rate=(1e-4, 1), leaves=(2, 4096), threads=(1, 256))
-        _bounded(self, validation_days=(1, 366), minimum_examples=(1, 1e9), minimum_positives=(1, 1e9))
-        _bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
-        _bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
-        _bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
-        _bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
-        _bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))
-        _bounded(self, early_label_positives=(1, 1e6), early_label_share_minimum=(0.5, 1))
-        _bounded(self, early_label_silence_alpha=(0, 0.5))
-        _bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
+        require_bounded(self, trees_maximum=(1, 10_000), learning_rate=(1e-4, 1), leaves=(2, 4096), threads=(1, 256))
+        require_bounded(self, validation_days=(1, 366), minimum_examples=(1, 1e9), minimum_positives=(1, 1e9))
+        require_bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
+        require_bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
+        require_bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
+        require_bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
+        require_bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))
+        require_bounded(self, early_label_positives=(1, 1e6), early_label_share_minimum=(0.5, 1))
+        require_bounded(self, early_label_silence_alpha=(0, 0.5))
+        require_bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
         if not self.recipes or set(self.recipes) - set(RECIPES):
             raise InvalidInputError(
                 f"TrainingPolicy.recipes is {self.recipes}; list {', '.join(RECIPES)} or some of them"
@@ -170,16 +166,16 @@ class PromotionPolicy:
     def __post_init__(self) -> None:
         if self.judged_by not in ("folds", "holdout"):
             raise InvalidInputError(f"PromotionPolicy.judged_by is {self.judged_by!r}; write folds or holdout")
-        _bounded(self, fold_rank_correlation_minimum=(-1, 1))
-        _bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
-        _bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
-        _bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
-        _bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418), non_inferiority_margin=(0, 0.2))
-        _bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
-        _bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
-        _bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
-        _bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
-        _bounded(self, calibration_level_minimum=(0, 1), calibration_level_maximum=(1, 10))
+        require_bounded(self, fold_rank_correlation_minimum=(-1, 1))
+        require_bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
+        require_bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
+        require_bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
+        require_bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418), non_inferiority_margin=(0, 0.2))
+        require_bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
+        require_bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
+        require_bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
+        require_bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
+        require_bounded(self, calibration_level_minimum=(0, 1), calibration_level_maximum=(1, 10))
 
     @property
     def win_alpha(self) -> float:
@@ -226,13 +222,19 @@ class MonitoringPolicy:
     seed: int = 13
 
     def __post_init__(self) -> None:
-        _bounded(self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2))
-        _bounded(self, reference_examples=(100, 1e8), reference_step_examples=(100, 1e8))
-        _bounded(self, domain_classifier_entity_reference_rows=(100, 1e6))
-        _bounded(self, domain_classifier_sample_rows=(100, 1e6), explained_rows_per_day=(100, 1e6))
-        _bounded(self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1))
-        _bounded(self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1))
-        _bounded(self, recompute_rows_per_day=(1, 1e6), minimum_mature_positives=(1, 1e9), seed=(0, 2**31 - 1))
+        require_bounded(
+            self, sample_rows_per_day=(100, 1e6), reference_days=(8, 120), false_alarm_rate_per_day=(1e-6, 0.2)
+        )
+        require_bounded(self, reference_examples=(100, 1e8), reference_step_examples=(100, 1e8))
+        require_bounded(self, domain_classifier_entity_reference_rows=(100, 1e6))
+        require_bounded(self, domain_classifier_sample_rows=(100, 1e6), explained_rows_per_day=(100, 1e6))
+        require_bounded(
+            self, missing_share_maximum=(0, 1), unseen_share_maximum=(0, 1), out_of_range_share_maximum=(0, 1)
+        )
+        require_bounded(
+            self, rejected_share_maximum=(0, 1), duplicate_share_maximum=(0, 1), changed_share_maximum=(0, 1)
+        )
+        require_bounded(self, recompute_rows_per_day=(1, 1e6), minimum_mature_positives=(1, 1e9), seed=(0, 2**31 - 1))
         if unclear := [name for name in self.accepted_findings if not name.partition("/")[2]]:
             raise InvalidInputError(f"MonitoringPolicy.accepted_findings has {unclear[0]!r}; write column/method")
 
@@ -278,15 +280,15 @@ class RetrainPolicy:
     minimum_importance_share: float = 0.05
 
     def __post_init__(self) -> None:
-        _bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), fits_for_drift=(0, 52))
-        _bounded(self, drift_open_days=(1, 366), days_between_fits_in_drift=(1, 90))
+        require_bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), fits_for_drift=(0, 52))
+        require_bounded(self, drift_open_days=(1, 366), days_between_fits_in_drift=(1, 90))
         if unknown := set(self.opening_kinds) - {"data", "latent", "concept"}:
             raise InvalidInputError(
                 f"RetrainPolicy.opening_kinds has {min(unknown)!r}; list data, latent, concept, some of them or none"
             )
-        _bounded(self, minimum_importance_share=(0, 1), minimum_new_mature_positives=(0, 1e9))
-        _bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366), cooldown_days=(0, 90))
-        _bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))
+        require_bounded(self, minimum_importance_share=(0, 1), minimum_new_mature_positives=(0, 1e9))
+        require_bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366), cooldown_days=(0, 90))
+        require_bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))
         if self.alarm_days_needed > self.alarm_days_window:
             raise InvalidInputError("RetrainPolicy.alarm_days_needed exceeds alarm_days_window; lower it")
         if any(not 0 <= minutes <= 10_080 for minutes in self.retry_wait_minutes):
@@ -399,3 +401,11 @@ class LandingPolicy:
         require_bounded(self, maximum_file_bytes=(1024, 2**31 - 1), maximum_rows=(1, 1e8), maximum_values=(1, 2e9))
         require_bounded(self, maximum_decoded_bytes=(1024, 2**31 - 1), worker_memory_bytes=(128 * MIB, 2**36))
         require_bounded(self, decoding_cpu_seconds=(1, 3600), decoding_seconds=(1, 7200))
+
+
+def require_bounded(owner: object, **bounds: tuple[float, float]) -> None:
+    """Raise InvalidInputError naming the first field of `owner` that lies outside its (low, high), both included."""
+    for name, (low, high) in bounds.items():
+        value = getattr(owner, name)
+        if not low <= value <= high:
+            raise InvalidInputError(f"{type(owner).__name__}.{name} is {value}; set it between {low} and {high}")

@@ -1,6 +1,7 @@
-"""Values from outside, quoted in errors.
+"""Values from outside: how they are quoted in errors, and which names models, their steps and what uses them may have.
 
-Belongs here: how a value is shown. Does not belong here: which errors show one.
+Belongs here: how a value is shown, the one rule of names. Does not belong here: which errors show one, names of tables
+and keys, which have rules of their own.
 
 Concept: an error names the value that was wrong, and a value can be as large as its sender likes. So what is quoted has
 a bound, whatever its type, and is cut before it is written out.
@@ -8,8 +9,13 @@ a bound, whatever its type, and is cut before it is written out.
 
 from __future__ import annotations
 
+import re
 import reprlib
 
+from mlife_assets.core.errors import InvalidInputError
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NAME_CHARACTERS = 40
 MAXIMUM_CHARACTERS = 100
 
 
@@ -41,3 +47,12 @@ def cut(text: str) -> str:
 def quoted(value: object) -> str:
     """Return the `repr` of a value, at most `MAXIMUM_CHARACTERS` long."""
     return cut(_BOUNDED.repr(value))
+
+
+def require_name(where: str, name: str) -> None:
+    """Raise InvalidInputError unless a model or a step may be called so; `where` is what names it."""
+    if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+        raise InvalidInputError(
+            f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "
+            f"{NAME_CHARACTERS} characters"
+        )

@@ -43,7 +43,7 @@ from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.aws_settings import NAME as NAME
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
-from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.record import Deployment, Home, Services
 from mlife_assets.deployments.standalone import TEXTS_NOBODY, look_at_people

@@ -18,8 +18,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
-from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
-from mlife_assets.core.ports import AlertChannel, EventSource, Measures, ObjectStore, SendingStop
+from mlife_assets.core.ports import (
+    AlertChannel,
+    EventSource,
+    HeadPins,
+    HeadSigner,
+    HeadStore,
+    Measures,
+    ObjectStore,
+    SendingStop,
+)
 from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.letterhead import Letterhead

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.names import require_name
-from mlife_assets.core.policy_bounds import require_bounded as _bounded
-from mlife_assets.core.quoting import quoted
+from mlife_assets.core.policies import require_bounded as _bounded
+from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import CallPolicy
 from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS

@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
-from mlife_assets.core.names import require_name
-from mlife_assets.core.quoting import quoted
+from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.core.stated_policies import is_of_kind, is_said, named, stated_attribute
 from mlife_assets.recruiting.application import Application, Audience
 from mlife_assets.recruiting.events import JOB_APPLICATIONS

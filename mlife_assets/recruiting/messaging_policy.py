@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import InitVar, dataclass
 
-from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.core.policies import require_bounded as _bounded
 
 JOB_OF_THE_DAY = "job_of_the_day"
 """The application that was there when there was one: predictions that name none were logged by it."""

@@ -1,12 +1,12 @@
 """Where pages about people are.
 
 Belongs here: addresses of pages that are only served, keys of call lists. Does not belong here: pages of every model
-(`core.pages.places`), serving them.
+(`core.pages.document`), serving them.
 """
 
 from datetime import date
 
-from mlife_assets.core.pages.places import RUNBOOKS
+from mlife_assets.core.pages.document import RUNBOOKS
 
 MESSAGES = "messages/"
 CALLS = "calls/"

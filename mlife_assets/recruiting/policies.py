@@ -17,7 +17,7 @@ from mlife_assets.core.policies import (
     RetrainPolicy,
     TrainingPolicy,
 )
-from mlife_assets.core.policy_bounds import require_bounded as _bounded
+from mlife_assets.core.policies import require_bounded as _bounded
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.retention_policy import RetentionPolicy

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from mlife_assets.core.policy_bounds import require_bounded
+from mlife_assets.core.policies import require_bounded
 
 PRUNED = ("candidate_pairs", "monitoring_sample", "scores", "user_job_scores")
 """Names of tables that only their own day reads, or an audience that takes scores of up to `AUDIENCE_DAYS`."""

@@ -19,7 +19,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
+from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS

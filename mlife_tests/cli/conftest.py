@@ -27,7 +27,7 @@ from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities, strongest_reasons
+from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.home_settings import ProjectSettings

@@ -18,7 +18,7 @@ from mlife_assets.cli.home_pages import HomePages
 from mlife_assets.cli.open import _has_window, _is_served, site_mark
 from mlife_assets.cli.options import open_platform
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.pages.places import DASHBOARD
+from mlife_assets.core.pages.document import DASHBOARD
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
 

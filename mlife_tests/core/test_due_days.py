@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 
-from mlife_assets.core.due_days import DueWork, Progress, due_work
+import pytest
+
+from mlife_assets.core.due_days import DueWork, Progress, day_to_run_first, due_work
 from mlife_assets.core.windows import add_days, days_between
 
 FIRST, END = date(2026, 4, 4), date(2026, 4, 24)
@@ -80,3 +82,28 @@ def test_a_day_that_was_cut_off_comes_again() -> None:
 def test_a_clock_that_was_put_back_runs_nothing_twice() -> None:
     progress = replace(NEW, landed=END, next_day=add_days(END, 1))
     assert due(progress, add_days(END, -5)).kind is None
+
+
+def april(day: int) -> date:
+    return date(2026, 4, day)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "decided", "first"),
+    [
+        ((), (), None),
+        ((10, 11, 12), (), None),
+        ((7, 8, 9, 10), (), 7),
+        ((7, 8, 9, 10), (7,), 8),
+        ((7, 8, 9, 10), (7, 8, 9), None),
+        ((7, 8, 9, 10), (9,), None),
+        ((7, 8, 10), (7, 8), 9),
+        ((7, 8, 9, 10), (7, 8, 9, 10, 11), None),
+        ((7, 8, 9, 10), (7, 12), 8),
+    ],
+)
+def test_a_day_waits_for_those_since_the_last_that_was_decided(
+    delivered: tuple[int, ...], decided: tuple[int, ...], first: int | None
+) -> None:
+    found = day_to_run_first(april(10), map(april, delivered), map(april, decided))
+    assert found == (None if first is None else april(first))

@@ -5,12 +5,15 @@ One declaration of a column gives its type in each engine, nested ones too.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pyarrow as pa
 import pytest
 
 from mlife_assets.core.event_columns import (
     NOTE_LENGTH,
     TEXT_LENGTH,
+    TIMESTAMP,
     Column,
     EventType,
     Upcaster,
@@ -18,11 +21,13 @@ from mlife_assets.core.event_columns import (
     duckdb_type,
     hive_type,
     identifier,
+    known_since,
     note,
     text,
 )
 from mlife_assets.recruiting.events import EVENT_TYPES
 
+CAME = datetime(2026, 6, 6, 18, tzinfo=UTC)
 FIRST = (text("user_id"), text("surface"), text("state_code", nullable=True))
 SECOND = (*FIRST, added(2, text("device")))
 THIRD = (text("user_id"), text("place"), text("state_code", nullable=True), added(2, text("device")))
@@ -31,7 +36,6 @@ KIND = EventType(
     "seen", "market", FOURTH, version=4, upcasters=(Upcaster(2, SECOND, "* exclude (surface), surface as place"),)
 )
 ENVELOPE = ("event_id", "occurred_at", "observed_at")
-
 ITEM = pa.struct([("position", pa.int64()), ("job_id", pa.string())])
 
 
@@ -118,3 +122,12 @@ def test_every_column_of_the_log_has_a_name_in_both() -> None:
     types = [field.type for kind in EVENT_TYPES.values() for field in kind.schema]
     assert all(duckdb_type(one) and hive_type(one) for one in types)
     assert len(types) > 100
+
+
+def test_what_claims_to_be_older_is_known_since_it_came() -> None:
+    observed = [CAME - timedelta(days=5), CAME, CAME + timedelta(microseconds=1)]
+    rows = pa.table({"event_id": ["a", "b", "c"], "observed_at": pa.array(observed, TIMESTAMP), "n": [1, 2, 3]})
+    found = known_since(rows, CAME)
+    assert found["observed_at"].to_pylist() == [CAME, CAME, observed[2]]
+    assert found.schema == rows.schema
+    assert found.drop_columns(["observed_at"]).equals(rows.drop_columns(["observed_at"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from mlife_assets.core.policies import (
     RetrainPolicy,
     TrainingPolicy,
     policy_version,
+    require_bounded,
 )
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
@@ -149,3 +151,15 @@ def test_reading_and_judging_a_file_stays_below_two_gigabytes() -> None:
     policy = LandingPolicy()
     assert policy.maximum_file_bytes + 3 * policy.maximum_decoded_bytes < 2 * 2**30
     assert policy.worker_memory_bytes + policy.maximum_file_bytes < 2 * 2**30
+
+
+def test_bounds_are_included_and_the_first_field_outside_is_named() -> None:
+    owner = SimpleNamespace(low=0, high=1, wrong=1.01)
+    require_bounded(owner, low=(0, 1), high=(0, 1))
+    with pytest.raises(InvalidInputError, match=r"SimpleNamespace.wrong is 1.01; set it between 0 and 1"):
+        require_bounded(owner, low=(0, 1), wrong=(0, 1))
+
+
+def test_not_a_number_lies_in_no_bounds() -> None:
+    with pytest.raises(InvalidInputError, match="is nan"):
+        require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))

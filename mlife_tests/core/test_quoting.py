@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.quoting import MAXIMUM_CHARACTERS, cut, quoted
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.quoting import MAXIMUM_CHARACTERS, NAME_CHARACTERS, cut, quoted, require_name
 
 
 @pytest.mark.parametrize("value", ["abc", "", "it's", None, 3, 2.5, True, b"ab", [1, "a"], {"a": [1]}, ("x",), -0.0])
@@ -53,3 +54,16 @@ LEAVES = st.none() | st.text() | st.floats() | st.binary() | st.integers()
 @given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
 def test_the_bound_holds_for_anything(value: Any) -> None:
     assert len(quoted(value)) <= MAXIMUM_CHARACTERS
+
+
+@pytest.mark.parametrize("name", ["churn", "churn_risk", "job2_of_the_day", "a" * NAME_CHARACTERS])
+def test_words_joined_by_underscores_are_a_name(name: str) -> None:
+    require_name("Model.name", name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Churn", "_churn", "churn_", "churn__risk", "2nd", "a b", "a" * (NAME_CHARACTERS + 1)]
+)
+def test_what_is_no_name_is_refused_with_where_it_stands(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"^Model\.name is .*lower-case words joined by underscores"):
+        require_name("Model.name", name)

@@ -13,7 +13,7 @@ import pytest
 from mlife_assets.components.model import backtest
 from mlife_assets.components.model.backtest import replayed_model, team_history
 from mlife_assets.components.running.driver import QUIET
-from mlife_assets.core.pages.places import BACKTEST
+from mlife_assets.core.pages.document import BACKTEST
 from mlife_assets.core.policies import BacktestPolicy
 from mlife_assets.core.windows import add_days
 

@@ -28,7 +28,7 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFound
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import StoredEstimator, usable
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities
+from mlife_assets.core.scoring.reasons import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.app import create_app

@@ -27,8 +27,7 @@ from mlife_assets.adapters.log_heads.cross_checks import (
 from mlife_assets.adapters.log_heads.head import Head
 from mlife_assets.adapters.log_heads.sealing import read_in_turn, signs_next
 from mlife_assets.core.errors import IntegrityError, MlifeError
-from mlife_assets.core.head_ports import HeadPins, HeadStore
-from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.ports import HeadPins, HeadStore, ObjectStore
 
 ADOPT = "run `mlife log adopt`"
 

@@ -23,7 +23,7 @@ from mlife_assets.adapters.event_log.layout import content_hash
 from mlife_assets.adapters.event_log.manifests import Link
 from mlife_assets.adapters.log_heads.signing import is_signed, key_id
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.head_ports import HeadSigner
+from mlife_assets.core.ports import HeadSigner
 
 VERSION = 1
 CONTEXT = b"mlife head of the event log\n"

@@ -25,7 +25,7 @@ from mlife_assets.adapters.log_heads.head import Head, History, ManifestKey, Not
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.adapters.private_files import locked
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
+from mlife_assets.core.ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 
 RACES_MAXIMUM = 100

@@ -38,7 +38,7 @@ from mlife_assets.components.shown.links import page_link
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.ids import digest, event_id
-from mlife_assets.core.pages.places import nav
+from mlife_assets.core.pages.document import nav
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.email_digest.digest import offer_jobs, pair_facts

@@ -32,7 +32,7 @@ from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
-from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, between, card_key, nav
+from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, between, card_key, nav
 from mlife_assets.core.windows import days_between, is_mature
 from mlife_assets.recruiting.dashboard.data import (
     DashboardData,

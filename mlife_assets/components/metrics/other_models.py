@@ -15,7 +15,7 @@ from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.pages.charts.values import DailyValue
-from mlife_assets.core.pages.places import DASHBOARD, between, card_key
+from mlife_assets.core.pages.document import DASHBOARD, between, card_key
 from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
 
 

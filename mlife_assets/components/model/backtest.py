@@ -31,7 +31,7 @@ from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import plot_replay, render_backtest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
-from mlife_assets.core.pages.places import BACKTEST, nav
+from mlife_assets.core.pages.document import BACKTEST, nav
 from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import with_early_label, with_step_times
 

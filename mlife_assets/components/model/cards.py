@@ -10,7 +10,7 @@ from datetime import date
 from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.judging import GateWindow
 from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.core.pages.places import card_key, nav
+from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.facts import CardWindow

@@ -29,7 +29,7 @@ from mlife_assets.components.shown.links import worded_link
 from mlife_assets.components.shown.metadata import sentences, table, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
-from mlife_assets.core.pages.places import card_key, nav
+from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.fairness.results import FairnessAudit

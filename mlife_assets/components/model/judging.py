@@ -33,8 +33,7 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
-from mlife_assets.core.model_events import PROMOTION_KIND
-from mlife_assets.core.reigns import anchor_of
+from mlife_assets.core.model_events import PROMOTION_KIND, anchor_of
 from mlife_assets.core.training.fold_scores import ScoredPart, at_places, simple_of_folds
 from mlife_assets.core.training.folds import Fold, in_common, speaking
 from mlife_assets.core.training.gate import NON_INFERIORITY, Condition

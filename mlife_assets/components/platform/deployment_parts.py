@@ -17,8 +17,7 @@ from mlife_assets.components.platform.mail_parts import MailParts
 from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
-from mlife_assets.core.ports import AlertChannel, EventSource
+from mlife_assets.core.ports import AlertChannel, EventSource, HeadPins, HeadSigner, HeadStore
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import deployment_of
 from mlife_assets.deployments.record import Deployment, Services

@@ -21,7 +21,7 @@ from mlife_assets.adapters.log_heads.head import ManifestKey
 from mlife_assets.adapters.private_files import private_tree
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.core.head_ports import HeadPins, HeadSigner, HeadStore
+from mlife_assets.core.ports import HeadPins, HeadSigner, HeadStore
 from mlife_assets.home_settings import HomeSettings
 
 MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"

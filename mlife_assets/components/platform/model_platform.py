@@ -30,11 +30,10 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.platform.home_keys import HomeKeys, manifest_key
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.model import Model
 from mlife_assets.core.model_events import IMPORTED
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.ports import Clock
+from mlife_assets.core.ports import Clock, HeadStore
 from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
 from mlife_assets.core.windows import run_time
 

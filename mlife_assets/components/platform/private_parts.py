@@ -17,7 +17,7 @@ from mlife_assets.adapters.private_files import private_file, private_tree
 from mlife_assets.components.platform.home_keys import HomeKeys
 from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import IntegrityError, NotFoundError
-from mlife_assets.core.head_ports import HeadStore
+from mlife_assets.core.ports import HeadStore
 from mlife_assets.settings import Settings
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ from mlife_assets.components.platform.landed_days import require_landed
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.recipients import recheck_of
 from mlife_assets.components.platform.shared_port import WHOLE, shared_port
-from mlife_assets.core.head_ports import HeadStore
 from mlife_assets.core.landed_names import LandingArea
 from mlife_assets.core.model import Model
+from mlife_assets.core.ports import HeadStore
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.recruiting.application import Application

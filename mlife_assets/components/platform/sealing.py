@@ -25,8 +25,7 @@ from mlife_assets.components.platform.home_keys import (
 )
 from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
-from mlife_assets.core.head_ports import HeadSigner
-from mlife_assets.core.ports import ObjectStore
+from mlife_assets.core.ports import HeadSigner, ObjectStore
 
 
 def seal(platform: ModelPlatform) -> Head | None:

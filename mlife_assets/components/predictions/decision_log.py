@@ -18,7 +18,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, WITH_SCORES
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import strongest_reasons
+from mlife_assets.core.scoring.reasons import strongest_reasons
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import prediction_event_ids

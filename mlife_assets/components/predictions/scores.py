@@ -20,9 +20,9 @@ from mlife_assets.components.monitoring.quality_gate import quality_check, requi
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import sentences, table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.ranking.places import places_by_score
+from mlife_assets.core.ranking.rows import places_by_score
 from mlife_assets.core.scoring.feature_spec import feature_hashes
-from mlife_assets.core.scoring.prediction_details import first_step_probabilities
+from mlife_assets.core.scoring.reasons import first_step_probabilities
 from mlife_assets.recruiting.ids import prediction_ids
 
 GROUP = "predictions"

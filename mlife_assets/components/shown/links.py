@@ -1,7 +1,7 @@
 """Links from the Dagster UI to pages.
 
 Belongs here: the address of a page as metadata. Does not belong here: the pages, where they are kept
-(`core.pages.places`), serving them.
+(`core.pages.document`), serving them.
 
 Concept: a browser follows no link to a file of this machine, so a person's way from an asset to its page is an address
 of the site that `mlife dev` and `mlife open` serve (`MLIFE_PAGES_PORT`, `MLIFE_PAGES_URL`).
@@ -14,7 +14,7 @@ import dagster as dg
 
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import verbatim
-from mlife_assets.core.pages.places import RUNBOOKS
+from mlife_assets.core.pages.document import RUNBOOKS
 from mlife_assets.recruiting.places import MESSAGES
 
 

@@ -21,8 +21,7 @@ from mlife_assets.core.pages.charts.days import render_chart
 from mlife_assets.core.pages.charts.intervals import Difference, forest
 from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
 from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
-from mlife_assets.core.pages.charts.signs import GLYPHS
-from mlife_assets.core.pages.charts.values import Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
+from mlife_assets.core.pages.charts.values import GLYPHS, Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
 from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.statistics import Interval
 

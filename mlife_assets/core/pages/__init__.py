@@ -17,8 +17,7 @@ What is drawn with what:
 
 from __future__ import annotations
 
-from mlife_assets.core.pages.document import Link, page, reading_script
+from mlife_assets.core.pages.document import Link, page, reading_script, render
 from mlife_assets.core.pages.markup import Markup, element, join, text
-from mlife_assets.core.pages.templates import render
 
 __all__ = ["Link", "Markup", "element", "join", "page", "reading_script", "render", "text"]

@@ -1,24 +1,41 @@
-"""The document around every page.
+"""The document around every page, the templates of words and tables in it, and where each page is.
 
-Belongs here: head, content security policy, style, links to other pages, script. Does not belong here: what a page
-says, where pages are (`places`).
+Belongs here: head, content security policy, style, script; the one environment of Jinja2, escaped by default; keys of
+pages in the lake, addresses of pages that are only served, relative links. Does not belong here: what a page says (its
+package prepares that), drawings (`charts`), writing and serving pages.
 
 Concept: one string in, one file out. A page loads nothing, which its own content security policy enforces: no script
 runs but the one with the hash that the policy names. The same page gives the same bytes.
+Python chooses, counts, sorts and words; a template lays out. A name that was not given is an error and no blank, so
+that a page cannot lose a part in silence.
+
+The address of a page is its key in the lake, so a relative link works over HTTP and between files alike. `/` serves the
+dashboard too: `..` of the root is the root. Some pages have no file; only a server links to them.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from mlife_assets.core.pages.markup import Markup, element, join, text
-from mlife_assets.core.pages.templates import packaged, render
+from mlife_assets.core.pages.charts.scales import format_day, format_value
+from mlife_assets.core.pages.markup import Markup, element, join, text, writable
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+DASHBOARD = "dashboard/index.html"
+BACKTEST = "backtest/lifecycle_backtest.html"
+RUNBOOKS = "runbooks/"
+Places = Sequence[tuple[str, str]]
+"""(words, address) of the pages that have no file, only a server."""
+PACKAGE = "mlife_assets.core.pages"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'self'"
-
 SLOT = "<!--served-->"
 """Where the server puts links to what only it has. Text cannot hold it: `<` is escaped."""
 
@@ -83,3 +100,80 @@ def _item(link: Link) -> Markup:
 
 def _anchor(link: Link) -> Markup:
     return element("a", link.words, href=link.href, aria_current="page" if link.is_here else None)
+
+
+def render(template: str, *, package: str = PACKAGE, **context: Any) -> Markup:
+    """Return a template of `<package>/templates`, or of those that all pages share, with its names filled in."""
+    return Markup(_environment(package).get_template(template).render(context))
+
+
+@cache
+def packaged(name: str) -> str:
+    """Return a file of this package as it is: the style sheet, the script."""
+    from jinja2 import PackageLoader
+
+    loader = PackageLoader(PACKAGE, "")
+    return loader.get_source(_environment(PACKAGE), name)[0]
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken after `_`, `.` and `/` where a column is narrow."""
+    return Markup(re.sub(r"([_./])(?=[^\W\d_])", r"\1<wbr>", str(text(name))))
+
+
+def _clean(value: Any) -> Any:
+    return writable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(PACKAGE)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(breakable=breakable, day=format_day, value=format_value)
+    return environment
+
+
+def card_key(model_version: str) -> str:
+    """Return the key of a version's card."""
+    return f"models/{model_version}/card.html"
+
+
+def between(here: str, there: str) -> str:
+    """Return the relative link from the page `here` to the page `there`, both as keys without a leading slash."""
+    return "../" * here.count("/") + there
+
+
+def nav(here: str, *, has_backtest: bool = False) -> tuple[Link, ...]:
+    """Return the links of a page of the lake to the others: what a file can follow."""
+    places = [("Dashboard", DASHBOARD), ("Model versions", f"{DASHBOARD}#models")]
+    if has_backtest or here == BACKTEST:
+        places.append(("Backtest", BACKTEST))
+    return tuple(Link(words, between(here, there), there == here) for words, there in places)
+
+
+def served_nav(here: str, served: Places, *, has_backtest: bool = False) -> tuple[Link, ...]:
+    """Return the links of a page that is only served."""
+    return (*nav(here, has_backtest=has_backtest), *_served_links(here, served))
+
+
+def with_served_links(document: str, here: str, served: Places, more: Sequence[Link] = ()) -> str:
+    """Return a page of the lake as it is served: with links to what is only served, and `more`.
+
+    A page of an earlier release has no bar; it gets one with all links.
+    """
+    return with_links(
+        document, (*(_served_links(here, served) if SLOT in document else served_nav(here, served)), *more)
+    )
+
+
+def _served_links(here: str, served: Places) -> tuple[Link, ...]:
+    return tuple(Link(words, between(here, there), here.startswith(there)) for words, there in served)

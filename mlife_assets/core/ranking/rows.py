@@ -1,8 +1,8 @@
 """Rows to be ranked: in groups, one per (user, window), each contiguous; each row with the key that orders its ties.
 
-Belongs here: preparing columns for any number of rankings, refusing those that cannot be ranked, bringing n rows into
-groups without sorting by comparison. Does not belong here: codes and hashes of ids (`core.row_keys`), metrics
-(`metrics`), which rows and which cohort (`core.training.evaluate`).
+Belongs here: the place of each item among those of its user, preparing columns for any number of rankings, refusing
+those that cannot be ranked, bringing n rows into groups without sorting by comparison. Does not belong here: codes and
+hashes of ids (`core.row_keys`), metrics (`metrics`), which rows and which cohort (`core.training.evaluate`).
 
 Concept: an item may occur once in a group. Two rows of one group that share a tie key are the same item, since the key
 is a bijection of the hash of the item; they are found in a hash table of the group.
@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
@@ -31,7 +33,7 @@ from mlife_assets.core.ranking.kernels import (
     positives_and_repeats,
     read_only,
 )
-from mlife_assets.core.row_keys import IdColumn, IdValues, encode_ids, read_ids, user_hashes
+from mlife_assets.core.row_keys import IdColumn, IdValues, encode_ids, read_ids, tie_keys, user_hashes
 
 _BUCKET_BITS = 8
 _STAGED_FROM_ROWS = 1 << 16
@@ -220,3 +222,23 @@ def _as_flags(relevant: np.ndarray, rows: int) -> np.ndarray:
         row = int(wrong[0])
         raise InvalidInputError(f"relevance is {quoted(relevant[row])} in row {row}; use true or false")
     return relevant.astype(np.bool_)
+
+
+def places_by_score(
+    user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, scores: npt.NDArray[np.float64], seed: int
+) -> npt.NDArray[np.int64]:
+    """Return the place of each of n rows among the rows of its user, int64 (n,): 1 has the highest score.
+
+    Args:
+        user_ids, item_ids: strings, shape (n,); one row per (user, item).
+        scores: shape (n,).
+        seed: of the keys that order equal scores.
+    """
+    places = np.empty(len(scores), dtype=np.int64)
+    if len(scores) == 0:
+        return places
+    users = np.asarray(user_ids.combine_chunks().dictionary_encode().indices)
+    order = np.lexsort((tie_keys(user_ids, item_ids, seed), -scores, users))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(users))[:-1]])
+    places[order] = np.arange(len(scores)) - starts[users[order]] + 1
+    return places

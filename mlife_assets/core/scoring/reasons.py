@@ -1,7 +1,8 @@
-"""Reasons: why one row scores as it does in plain words, and what matters over all rows.
+"""Reasons: why one row scores as it does in plain words, what matters over all rows, what is said beside a score.
 
-Belongs here: sentences and summaries of SHAP values. Does not belong here: pictures (`core.training.explain`), the
-values themselves (`Scorer.contributions`), what the features of a model mean (`Model.words`).
+Belongs here: sentences and summaries of SHAP values, the facts that batch, endpoint and trace must state alike. Does
+not belong here: pictures (`core.training.explain`), the values themselves (`Scorer.contributions`), what the features
+of a model mean (`Model.words`).
 
 Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
 apart.
@@ -11,19 +12,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ports import Scorer, Scores
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
+REASONS_LOGGED = 3
 Array = npt.NDArray[np.float64]
 REASONS_MAXIMUM = 5
-
 Words: TypeAlias = Mapping[str, str]
 """What features mean, by name, where a model says so."""
+
+
+class ExplainableScorer(Scorer, Protocol):
+    """A scorer that brings names and vocabularies of its features."""
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """Order of the features, codes of the categories, smoothed rates."""
+        ...
+
+
+def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
+    """Return the calibrated probability of the first step of a funnel, float64 (n,); NaN where a model has one step."""
+    steps = list(scores.steps.values())
+    return np.full(len(scores.probability), np.nan) if len(steps) < 2 else np.asarray(steps[0], dtype=np.float64)
+
+
+def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64], words: Words) -> list[list[str]]:
+    """Return the `REASONS_LOGGED` strongest reasons of each row of a matrix (n, feature_names), strongest first.
+
+    A row alone gives the words that it gives in a batch. A contribution of exactly 0 is no reason, so a row may have
+    fewer.
+    """
+    spec = scorer.feature_spec
+    rows = zip(scorer.contributions(matrix), spec.expanded(matrix), strict=True)
+    return [reasons(contributions, values, spec, words, REASONS_LOGGED) for contributions, values in rows]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, UNIMPOR
 from mlife_assets.core.pages import Markup
 from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
 from mlife_assets.core.pages.charts.scales import format_day, format_span
-from mlife_assets.core.pages.charts.signs import GLYPHS, MARKER_NAMES
-from mlife_assets.core.pages.charts.values import Marker
+from mlife_assets.core.pages.charts.values import GLYPHS, MARKER_NAMES, Marker
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, DriftKind, Verdict
 

@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
-from mlife_assets.core.ranking.places import places_by_score
+from mlife_assets.core.ranking.rows import places_by_score
 from mlife_assets.core.row_keys import tie_keys
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.eligibility import require_columns

@@ -34,7 +34,7 @@ from starlette.routing import Route
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.pages import Link, Markup, element, page, render
-from mlife_assets.core.pages.places import (
+from mlife_assets.core.pages.document import (
     BACKTEST,
     DASHBOARD,
     RUNBOOKS,

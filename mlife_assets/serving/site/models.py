@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.pages import Markup, element, page
-from mlife_assets.core.pages.places import DASHBOARD, between, card_key, nav
+from mlife_assets.core.pages.document import DASHBOARD, between, card_key, nav
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.components.acts.acts import approve_plan, plan_standing, switch_sending
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.reigns import Reign
+from mlife_assets.core.model_events import Reign
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.times import RealTimes
 

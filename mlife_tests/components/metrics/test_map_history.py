@@ -16,7 +16,7 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.reigns import Reign
+from mlife_assets.core.model_events import Reign
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies

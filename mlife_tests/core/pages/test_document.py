@@ -6,12 +6,30 @@ import base64
 import hashlib
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
+from jinja2 import UndefinedError
 
-from mlife_assets.core.pages import Link, Markup, element, page, reading_script
-from mlife_assets.core.pages.document import SLOT, with_links
+from mlife_assets.core.pages import Link, Markup, element, page, reading_script, render
+from mlife_assets.core.pages.document import (
+    BACKTEST,
+    DASHBOARD,
+    RUNBOOKS,
+    SLOT,
+    between,
+    breakable,
+    card_key,
+    nav,
+    packaged,
+    served_nav,
+    with_links,
+    with_served_links,
+)
+from mlife_assets.recruiting.places import MESSAGES, SERVED
 
+CARD = card_key("mdl_1")
+HERE = (DASHBOARD, CARD, BACKTEST, f"{RUNBOOKS}retrain", f"{MESSAGES}msg_1", RUNBOOKS)
 BODY = Markup("<h1>Title</h1><p>Words.</p>")
 LINKS = (Link("Here", "index.html", True), Link("There & back", "../there.html"))
 
@@ -78,3 +96,59 @@ def test_no_other_script_runs(browser, tmp_path: Path) -> None:
     tab.goto(file.as_uri())
     assert tab.evaluate("[window.pwned, window.ours]") == [None, 1]
     tab.close()
+
+
+def test_text_is_escaped_and_markup_is_kept() -> None:
+    page = render(
+        "document.html", title="<b>&\x00", body=Markup("<p>"), nav="", style="", script="", policy="", is_wide=False
+    )
+    assert "<title>&lt;b&gt;&amp;\ufffd</title>" in page
+    assert "\n<p>\n</main>" in page
+
+
+def test_a_name_that_is_not_given_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="policy"):
+        render("document.html", body="")
+
+
+def test_names_may_break_after_underscores_and_dots_but_not_within_numbers() -> None:
+    assert breakable("a_b.c 0.25 <") == "a_<wbr>b.<wbr>c 0.25 &lt;"
+
+
+def test_style_and_script_come_with_the_package() -> None:
+    assert ":root{" in packaged("style.css")
+    assert "use strict" in packaged("reading.js")
+    assert "</" not in packaged("reading.js")
+    assert "<" not in packaged("style.css")
+
+
+@pytest.mark.parametrize("base", ["file:///home/lake/", "http://127.0.0.1:3001/"])
+@pytest.mark.parametrize("here", HERE)
+@pytest.mark.parametrize("there", HERE)
+def test_a_relative_link_leads_there(base: str, here: str, there: str) -> None:
+    assert urljoin(base + here, between(here, there)) == base + there
+
+
+def test_the_root_serves_the_dashboard_with_the_same_links() -> None:
+    for link in nav(DASHBOARD, has_backtest=True):
+        assert urljoin("http://127.0.0.1/", link.href) == urljoin(f"http://127.0.0.1/{DASHBOARD}", link.href)
+
+
+def test_a_file_links_to_files_only_and_says_where_it_is() -> None:
+    links = nav(CARD)
+    assert [link.href for link in links] == ["../../dashboard/index.html", "../../dashboard/index.html#models"]
+    assert not any(link.is_here for link in links)
+    assert [link.words for link in nav(DASHBOARD) if link.is_here] == ["Dashboard"]
+    assert BACKTEST not in {link.href.removeprefix("../") for link in nav(DASHBOARD)}
+    assert [link.words for link in nav(BACKTEST) if link.is_here] == ["Backtest"]
+
+
+def test_what_is_served_links_to_everything() -> None:
+    words = [link.words for link in served_nav(f"{RUNBOOKS}retrain", SERVED, has_backtest=True)]
+    assert words == ["Dashboard", "Model versions", "Backtest", "Messages", "Calls", "Runbooks"]
+    served = with_served_links(page("T", Markup("x"), nav=nav(CARD)), CARD, SERVED)
+    assert '<a href="../../runbooks/">Runbooks</a>' in served
+    assert served.count(">Dashboard<") == 1
+    old = with_served_links("<html><body>\nold</body></html>", CARD, SERVED)
+    assert ">Dashboard<" in old
+    assert ">Messages<" in old

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.pages.places import card_key, nav
+from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.calibrator import Calibrator

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlife_assets.core.pages.charts.values import DailyValue
-from mlife_assets.core.pages.places import DASHBOARD, nav
+from mlife_assets.core.pages.document import DASHBOARD, nav
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import (
     ApplicationFigures,

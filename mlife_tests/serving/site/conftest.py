@@ -13,7 +13,7 @@ import requests
 
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages import element, page
-from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, card_key, nav
+from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, card_key, nav
 from mlife_assets.core.scoring.reasons import ScoreParts
 from mlife_assets.recruiting.message_trace import Hop, MessageLine, MessageTrace
 from mlife_assets.recruiting.places import call_list_key

@@ -17,7 +17,7 @@ import pytest
 
 from mlife_assets.core.errors import IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.pages import element, page
-from mlife_assets.core.pages.places import BACKTEST, DASHBOARD, nav
+from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, nav
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.training.explain import plot_waterfall
 from mlife_assets.recruiting.features import PAIR_WORDS

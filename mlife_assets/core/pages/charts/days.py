@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.pages.charts.scales import Axis, day_ticks, fit_axis, format_day, format_tick, format_value
-from mlife_assets.core.pages.charts.signs import GLYPHS, MARKER_NAMES
-from mlife_assets.core.pages.charts.values import Chart, DailyValue, Series, finite
+from mlife_assets.core.pages.charts.values import GLYPHS, MARKER_NAMES, Chart, DailyValue, Series, finite
 from mlife_assets.core.pages.markup import Markup, element, join, number
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 22.0, 24.0

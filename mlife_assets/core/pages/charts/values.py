@@ -1,7 +1,7 @@
-"""What charts draw: daily values, series, markers.
+"""What charts draw: daily values, series, markers and their signs, the same on every page.
 
-Belongs here: the records and units of a chart. Does not belong here: geometry (`days`, `intervals`), axes and formats
-(`scales`).
+Belongs here: the records and units of a chart, shapes of signs and their words. Does not belong here: geometry (`days`,
+`intervals`), axes and formats (`scales`), colours (the style sheet).
 
 Concept: every value carries its day. A missing value is None and is drawn as a gap, never as zero; one whose outcomes
 are still arriving is missing and says until when. Values that are not finite count as missing. Shares and points are
@@ -15,14 +15,28 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from mlife_assets.core.pages.markup import Markup, element
 from mlife_assets.core.windows import add_days
 
 Unit = Literal["share", "points", "count", "usd", "score"]
 """How a number is written: 0.123 as `12.3 %`, as `+12.3 points` (a difference of shares), as `0`, `$0.12`, `0.123`."""
-
 Role = Literal["main", "rival", "muted", "accent", "threshold"]
 Form = Literal["line", "dashed", "bar", "whisker"]
 MarkerKind = Literal["retrain", "promoted", "refused", "block", "rollback"]
+GLYPHS: dict[MarkerKind, str] = {
+    "retrain": "M0 -5L5 4H-5Z",
+    "promoted": "M-4.5 0A4.5 4.5 0 1 0 4.5 0A4.5 4.5 0 1 0 -4.5 0Z",
+    "refused": "M0 -5L5 0L0 5L-5 0Z",
+    "block": "M-4 -4H4V4H-4Z",
+    "rollback": "M-5 -4H5L0 5Z",
+}
+MARKER_NAMES: dict[MarkerKind, str] = {
+    "retrain": "retrain decided",
+    "promoted": "model promoted",
+    "refused": "promotion refused",
+    "block": "blocked by data quality",
+    "rollback": "rolled back",
+}
 
 
 def finite(value: float | None) -> float | None:
@@ -105,3 +119,9 @@ class Chart:
         begin = max([self.first, *(add_days(day, 1) for day in known)])
         until = [v.pending_until for v in waits if v.pending_until]
         return (begin, max(until)) if until and begin <= self.last else None
+
+
+def glyph(kind: MarkerKind) -> Markup:
+    """Return the sign of a marker kind as a small drawing for legends."""
+    path = element("path", d=GLYPHS[kind], class_=f"m-{kind}")
+    return element("svg", path, viewBox="-7 -7 14 14", class_="glyph", aria_hidden="true")
