@@ -39,9 +39,8 @@ import pyarrow as pa
 from demos import ROOT, checked_out
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, ranking_scores, simple_rule_scores
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance

@@ -255,7 +255,7 @@ def replay(
 
     Exit codes: 0 judged, 1 failed or nothing was refused there.
     """
-    from mlife_assets.components.events.late_labels import late_labels
+    from mlife_assets.components.events.event_history import late_labels
 
     platform = open_platform(settings_of(home))
     folders = _folders(platform, day, event_type)

@@ -11,13 +11,13 @@ import dagster as dg
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.model import (
     candidate,
+    challengers,
     example_evaluation,
     explanation,
     fold_models,
     hyperparameters,
     monitoring_reference,
     promotion,
-    verdict_check,
 )
 from mlife_assets.components.monitoring import reports, retrain_decision
 from mlife_assets.components.monitoring.special import Special
@@ -44,7 +44,7 @@ def entity_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 def chain_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     """Return the checks that every model has."""
-    return [check for module in (candidate, reports, verdict_check) for check in module.build_checks(graph)]
+    return [check for module in (candidate, reports, challengers) for check in module.build_checks(graph)]
 
 
 def entity_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log.layout import parse_data_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.events.late_labels import late_labels
+from mlife_assets.components.events.event_history import late_labels
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import LabelPolicy

@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.model.challengers import CHALLENGER_REPORT
+from mlife_assets.components.model.challengers import CHALLENGER_REPORT, PROMOTION_REPORT
 from mlife_assets.components.model.contenders import cohort_days
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fit_days_of_served
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.training.folds import fold_starts

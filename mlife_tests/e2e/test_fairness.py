@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.components.graph import keys
+from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.model.fairness import (
     FAIRNESS_REPORT,
     FOLDS_REPORT,
@@ -20,7 +21,6 @@ from mlife_assets.components.model.fairness import (
     audited_users,
     day_fairness_conditions,
 )
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
 from mlife_assets.core.training.fairness.audit import CONDITION, fairness_condition
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, FairnessAudit

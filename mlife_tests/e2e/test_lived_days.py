@@ -22,8 +22,7 @@ from mlife_assets.adapters.message_trace import trace_message
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.fitting import fit_policy
 from mlife_assets.components.model.out_of_sample import fit_days_of_served
-from mlife_assets.components.predictions.decision_log import log_predictions
-from mlife_assets.components.predictions.scores import SCORES_TABLE
+from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import true_map_comparison
 from mlife_assets.components.shown.sample_message import sample_message
 from mlife_assets.core.errors import IntegrityError

@@ -23,8 +23,7 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.off_policy import REPORT, off_policy_report
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.predictions.decision_log import log_predictions
-from mlife_assets.components.predictions.scores import SCORES_TABLE
+from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES

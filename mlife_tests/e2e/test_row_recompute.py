@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.monitoring import recompute_inputs
+from mlife_assets.components.monitoring import pair_findings
 from mlife_assets.components.monitoring.inputs import sampled_pairs
 from mlife_assets.components.shown.runbooks import ROW_RECOMPUTE_MISMATCH
 from mlife_assets.core.windows import add_days, day_start
@@ -104,7 +104,7 @@ def test_an_old_event_that_is_delivered_again_blocks_nothing(copied, lived_world
     assert mart_of(copied, day) == before
     platform = copied.platform
     sample = sampled_pairs(platform, day).pairs
-    findings = recompute_inputs.recomputed_day_findings(platform, day, sample)
+    findings = pair_findings.recomputed_day_findings(platform, day, sample)
     assert [finding.is_alarm for finding in findings] == [False, False], findings
 
 
@@ -118,7 +118,7 @@ def mart_of(home, day) -> list[pa.Table]:
 def test_a_row_that_was_logged_otherwise_is_found(lived, lived_world, monkeypatch) -> None:
     """What was really used is held against the log too, so a fault between mart and score shows the day after."""
     platform, day = lived.home.platform, lived.home.day(2)
-    read = recompute_inputs._logged
+    read = pair_findings._logged
 
     def altered(*arguments) -> pa.Table:
         rows = read(*arguments)
@@ -127,8 +127,8 @@ def test_a_row_that_was_logged_otherwise_is_found(lived, lived_world, monkeypatc
         place = rows.schema.get_field_index("features")
         return rows.set_column(place, "features", pa.array(values.tolist(), pa.list_(pa.float64())))
 
-    monkeypatch.setattr(recompute_inputs, "_logged", altered)
-    findings = recompute_inputs.recomputed_day_findings(platform, day, platform.tables.read("monitoring_sample", day))
+    monkeypatch.setattr(pair_findings, "_logged", altered)
+    findings = pair_findings.recomputed_day_findings(platform, day, platform.tables.read("monitoring_sample", day))
     (alarm,) = [finding for finding in findings if finding.is_alarm]
     name = platform.champion_scorer(day).feature_spec.names[3]
     assert alarm.column == name

@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from mlife_assets.cli import app
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.predictions.decision_log import log_predictions
-from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, SCORES_TABLE, user_job_scores
+from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, SCORES_TABLE, log_predictions, user_job_scores
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model import Model
 from mlife_assets.recruiting.events import EVENT_TYPES

@@ -16,8 +16,7 @@ import pytest
 
 from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.graph import keys
-from mlife_assets.components.metrics.dashboard import collect
-from mlife_assets.components.metrics.other_models import other_models
+from mlife_assets.components.metrics.dashboard import collect, other_models
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, imported_folder, write_bundle
 from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, WRITER
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, REFERENCE_TABLE, reference_source
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import present_signer, seal

@@ -17,7 +17,7 @@ import pyarrow as pa
 from mlife_assets.adapters.event_log.catalogue import Catalogue, read_catalogue
 from mlife_assets.components.events.landing import GROUP
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.shown.metadata import table

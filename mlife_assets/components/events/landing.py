@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.adapters.restoring import require_restored
-from mlife_assets.components.events.late_labels import late_labels
+from mlife_assets.components.events.event_history import late_labels
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import (
     checked_days,

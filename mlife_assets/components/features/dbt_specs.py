@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 
 WRITTEN_HERE = {
     "prediction": keys.MESSAGE_PLAN,

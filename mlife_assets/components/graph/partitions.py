@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.adapters.restoring import require_restored
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between

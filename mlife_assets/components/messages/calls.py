@@ -34,8 +34,7 @@ from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.predictions.scores import SCORES_TABLE
-from mlife_assets.components.shown.links import page_link
-from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.pages.document import nav

@@ -34,11 +34,9 @@ from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.predictions import entity_scores
-from mlife_assets.components.predictions.decision_log import log_predictions
-from mlife_assets.components.predictions.scores import SCORES_TABLE
+from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.shown.figures import plan_figures
-from mlife_assets.components.shown.links import message_links, page_link
-from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.metadata import message_links, page_link, table
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.mail.body import body_line

@@ -1,13 +1,16 @@
 """The dashboard: production and model metrics on one page.
 
-Belongs here: collecting what the page shows, publishing it. Does not belong here: metrics themselves (dbt), how the
-page looks (`recruiting.dashboard`).
+Belongs here: collecting what the page shows, applications and models beside the first too, publishing it. Does not
+belong here: metrics themselves (dbt), how the page looks (`recruiting.dashboard`).
 
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
-computed only for it, except realised MAP, which ranks each mature day once more. Totals are of all days; what has a
-value a day is shown of the newest days alone, so that the page costs the same however old a deployment is.
+computed only for it, except realised MAP, which ranks each mature day once more. What the gate measured of a model
+beside the first is about the one that serves; before one does, it is about the newest challenger, and says why none
+serves. A file that was damaged takes no other model away. Totals are of all days; what has a value a day is shown of
+the newest days alone, so that the page costs the same however old a deployment is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -16,18 +19,17 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
-from mlife_assets.components.metrics.applications import applications
+from mlife_assets.components.graph.keys import OWNERS
+from mlife_assets.components.messages.calls import CALL_PLANNED
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions, map_by_day
-from mlife_assets.components.metrics.other_models import decision_of, other_models
+from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.monitoring.performance_history import REPORT as PERFORMANCE
 from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.shown.links import page_link
-from mlife_assets.components.shown.metadata import table
+from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.components.shown.verdicts import verdicts
-from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -35,6 +37,7 @@ from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, between, card_key, nav
 from mlife_assets.core.windows import days_between, is_mature
 from mlife_assets.recruiting.dashboard.data import (
+    ApplicationFigures,
     DashboardData,
     Decision,
     DriftKind,
@@ -42,11 +45,20 @@ from mlife_assets.recruiting.dashboard.data import (
     DriftValue,
     ModelMetrics,
     ModelVersion,
+    OtherModel,
     Ranking,
     ReportDigest,
+    RuleGain,
     Suppression,
 )
-from mlife_assets.recruiting.dashboard.figures import paired_gain, pending_days, production, texting, tiles
+from mlife_assets.recruiting.dashboard.figures import (
+    application_figures,
+    paired_gain,
+    pending_days,
+    production,
+    texting,
+    tiles,
+)
 from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 GROUP = "metrics"
@@ -283,3 +295,74 @@ def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
 
 
 ASSETS = [dashboard]
+
+
+def applications(platform: Platform, readout: Sequence[dict[str, Any]], as_of: date) -> tuple[ApplicationFigures, ...]:
+    """Return what each application came to, in their order; `readout` holds the rows of `experiment_readout`."""
+    first = platform.settings.first_lived_date
+    daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
+    called = _called(platform)
+    return tuple(
+        application_figures(one, daily, readout, platform.policies.label, as_of, called=called[one.name])
+        for one in platform.applications
+    )
+
+
+def _called(platform: Platform) -> Counter[str]:
+    """Return how many people were on the lists of each application that calls."""
+    listed = platform.event_log.read(CALL_PLANNED, columns=["campaign", "person_id"])
+    return Counter(row["campaign"] for row in listed.group_by(["campaign", "person_id"]).aggregate([]).to_pylist())
+
+
+def decision_of(row: dict[str, Any]) -> Decision:
+    """Return a decision as the page shows it."""
+    return Decision(
+        row["as_of_date"], row["verdict"], tuple(row["sentences"]), tuple(row["codes"]), row["model_version"]
+    )
+
+
+def other_models(platform: Platform) -> tuple[OtherModel, ...]:
+    """Return how each model but the one that `platform` sees stands, in the order of their declaration."""
+    names = [model.name for model in platform.models if model.name != platform.model_name]
+    return tuple(_stands(platform.of_model(name)) for name in names)
+
+
+def _stands(view: Platform) -> OtherModel:
+    try:
+        return _read(view)
+    except IntegrityError as error:
+        return OtherModel(view.model_name, view.model.title, fault=str(error))
+
+
+def _read(view: Platform) -> OtherModel:
+    reigns, decisions = view.registry.history(), decision_rows(view)
+    version = reigns[-1].model_version if reigns else None
+    day, report = _judged(view, version)
+    return OtherModel(
+        name=view.model_name,
+        title=view.model.title,
+        model_version=version,
+        since=reigns[-1].since.date() if reigns else None,
+        card=between(DASHBOARD, card_key(version)) if version and view.registry.card(version) else None,
+        outcome=report.get("outcome"),
+        gain=_gain(day, report),
+        decision=decision_of(decisions[-1]) if decisions else None,
+    )
+
+
+def _judged(view: Platform, version: str | None) -> tuple[date, dict[str, Any]]:
+    """Return when and what the gate said last of a version, of any where none is given; nothing if it is silent."""
+    for day in reversed(view.model_tables.report_days(PROMOTION_REPORT)):
+        report = view.model_tables.read_report(PROMOTION_REPORT, day)
+        if version in (None, report["model_version"]):
+            return day, report
+    return date.min, {}
+
+
+def _gain(day: date, report: dict[str, Any]) -> RuleGain | None:
+    for one in report.get("comparisons", ()):
+        if one["against"] == "human":
+            delta = one["delta"]
+            value = DailyValue(day, delta["estimate"], delta["lower"], delta["upper"])
+            return RuleGain(report["objective"], one["model_version"], value)
+    return None

@@ -10,7 +10,7 @@ stay in the warehouse, where models read them: they are five sixths of all bytes
 import dagster as dg
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why

@@ -19,13 +19,12 @@ from mlife_assets.adapters.backtest_detectors import ReplayDetectors
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.shown.links import page_link
-from mlife_assets.components.shown.metadata import plot, sentences, table
+from mlife_assets.components.shown.metadata import page_link, plot, sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.backtest import Replayed, prepare_history, replay
 from mlife_assets.core.backtest.page import plot_replay, render_backtest

@@ -1,13 +1,20 @@
-"""Which version is the challenger of a day.
+"""Which version is the challenger of a day, and the check that repeats what the gate said of it.
 
-Belongs here: the report that a fit leaves, and reading it. Does not belong here: fitting (`candidate`), who is compared
-with it.
+Belongs here: the reports that a fit and an evaluation leave, and the check on these, of every model. Does not belong
+here: fitting (`candidate`), the evaluations (`evaluation`, `example_evaluation`), acting on a verdict (`promotion`).
 """
 
 from datetime import date
 
-from mlife_assets.components.platform.model_platform import ModelPlatform
+import dagster as dg
 
+from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.partitions import checked_days
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.shown.says_why import says_why
+
+GROUP = "model"
+PROMOTION_REPORT = "promotion"
 CHALLENGER_REPORT = "challenger"
 
 
@@ -15,3 +22,26 @@ def challenger_version(platform: ModelPlatform, day: date) -> str:
     """Return the version that `candidate_model` registered on a day."""
     version: str = platform.model_tables.read_report(CHALLENGER_REPORT, day)["model_version"]
     return version
+
+
+def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
+    """Return what is checked of one model."""
+
+    @dg.asset_check(
+        asset=graph.key(GROUP, "evaluation"),
+        description="Green when every condition of the gate is met; a refusal is a warning, not an error.",
+    )
+    @says_why
+    def challenger_may_be_promoted(
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+    ) -> dg.AssetCheckResult:
+        """Repeat the verdicts that the gate left."""
+        tables = graph.view(platform).model_tables
+        reports = [tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
+        return dg.AssetCheckResult(
+            passed=all(report["outcome"] == "promoted" for report in reports),
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(sentence for report in reports for sentence in report["sentences"]),
+        )
+
+    return [challenger_may_be_promoted]

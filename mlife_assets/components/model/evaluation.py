@@ -16,17 +16,15 @@ import dagster as dg
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import daily_asset, only_day
 from mlife_assets.components.model.cards import folds_of_window, limits_of
-from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.contenders import gate_day
 from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.fairness import FAIRNESS_REPORT, day_fairness_conditions
 from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
-from mlife_assets.components.shown.links import worded_link
-from mlife_assets.components.shown.metadata import sentences, table, wide_table
+from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.pages.document import card_key, nav

@@ -17,14 +17,12 @@ import pyarrow.compute as pc
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.cards import write_model_card
-from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
-from mlife_assets.components.shown.links import worded_link
-from mlife_assets.components.shown.metadata import sentences, table, wide_table
+from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.training.judgement import GateRows, Human

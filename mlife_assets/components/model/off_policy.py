@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of

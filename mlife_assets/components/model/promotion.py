@@ -16,8 +16,7 @@ import pyarrow as pa
 from mlife_assets.adapters.model_registry import STEP
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
-from mlife_assets.components.model.challengers import challenger_version
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.sealing import seal

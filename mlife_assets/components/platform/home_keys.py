@@ -1,6 +1,6 @@
 """What every home keeps to itself: its private folder, its keys, and signed heads of the event log.
 
-Belongs here: the private ports that any platform needs. Does not belong here: those of people (`private_parts`), how
+Belongs here: the private ports that any platform needs. Does not belong here: those of people (`deployment_parts`), how
 files are made private (`adapters.private_files`).
 
 Concept: whoever asks for a key has the whole folder narrowed first. Heads of the log are looked at without making

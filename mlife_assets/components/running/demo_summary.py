@@ -17,10 +17,8 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
-from mlife_assets.components.metrics.applications import applications
-from mlife_assets.components.metrics.dashboard import experiment_total
+from mlife_assets.components.metrics.dashboard import applications, experiment_total, other_models
 from mlife_assets.components.metrics.map_history import PromotionGain, gains_of_promotions, map_by_day
-from mlife_assets.components.metrics.other_models import other_models
 from mlife_assets.components.model.contenders import (
     cohort_days,
     ranking_scores,

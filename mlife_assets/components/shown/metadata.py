@@ -1,17 +1,24 @@
 """How results are shown in the Dagster UI.
 
-Belongs here: turning plots and rows into metadata values. Does not belong here: what is shown, which each asset
-decides.
+Belongs here: turning plots, rows and addresses of pages into metadata values. Does not belong here: what is shown,
+which each asset decides.
 
-Concept: people look at metadata. A plot is inline, a table is a table; both are small.
+Concept: people look at metadata. A plot is inline, a table is a table; both are small. A browser follows no link to a
+file of this machine, so a link is an address of the site that `mlife dev` and `mlife open` serve (`MLIFE_PAGES_PORT`,
+`MLIFE_PAGES_URL`).
 """
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
+
+from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.core.pages.document import RUNBOOKS
+from mlife_assets.recruiting.places import MESSAGES
 
 TABLE_ROWS_MAXIMUM = 50
 
@@ -85,3 +92,26 @@ def _column_type(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     if kinds and kinds <= {int}:
         return "int"
     return "float" if kinds and kinds <= {int, float} else "string"
+
+
+def page_link(platform: ModelPlatform, key: str) -> dg.UrlMetadataValue:
+    """Return the link to a page by its key in the lake, or its place on the site."""
+    return dg.MetadataValue.url(f"{platform.settings.pages_address}/{key}")
+
+
+def worded_link(platform: ModelPlatform, key: str, words: str) -> dg.MarkdownMetadataValue:
+    """Return the link to a page under words: an address that is wider than its column clips what stands beside it."""
+    return dg.MetadataValue.md(f"[{words}]({platform.settings.pages_address}/{key})")
+
+
+def runbook_link(platform: ModelPlatform, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
+    """Return the link to a runbook by its path in the repository; where no pages are served, that path."""
+    if not platform.settings.serves_pages:
+        return dg.MetadataValue.text(f"{page} of mlife")
+    return page_link(platform, RUNBOOKS + PurePosixPath(page).stem)
+
+
+def message_links(platform: ModelPlatform, messages: Iterable[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+    """Return messages (id, words) as a list, each with the link to its trace."""
+    place = f"{platform.settings.pages_address}/{MESSAGES}"
+    return dg.MetadataValue.md("\n".join(f"- [{one}]({place}{one}): {verbatim(words)}" for one, words in messages))

@@ -15,7 +15,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.cli.models.inspection import reference_fault
 from mlife_assets.components.acts.model_travel import VERDICTS_FILE, Imported, export_model, import_model
 from mlife_assets.components.graph import keys
-from mlife_assets.components.model.verdict_check import PROMOTION_REPORT
+from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, read_reference, reference_source
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.resources import Platform

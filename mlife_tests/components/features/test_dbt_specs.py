@@ -12,7 +12,7 @@ import pytest
 from mlife_assets.components.features.dbt_runner import ensure_manifest
 from mlife_assets.components.features.dbt_specs import WRITTEN_HERE, asset_key, group_of, specs_of
 from mlife_assets.components.graph import keys
-from mlife_assets.components.graph.ownership import OWNERS
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 OBJECTS = {"dagster_dbt/manifest", "dagster_dbt/dagster_dbt_translator"}

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlife_assets.components.metrics.applications import applications
+from mlife_assets.components.metrics.dashboard import applications
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.policies import CallPolicy, Policies

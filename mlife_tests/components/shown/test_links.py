@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.shown.links import message_links, page_link, runbook_link, worded_link
+from mlife_assets.components.shown.metadata import message_links, page_link, runbook_link, worded_link
 from mlife_assets.components.shown.runbooks import DATA_DRIFT
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
