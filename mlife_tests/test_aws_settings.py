@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.settings import Settings

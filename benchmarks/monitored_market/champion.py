@@ -38,9 +38,8 @@ from mlife_assets.core.training.known_examples import joined_marts, mart_windows
 from mlife_assets.core.training.training_set import TrainingSet, gate_days, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix
-from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
 
 WARM_UP_DAYS = 28

@@ -28,8 +28,8 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.features import JOB_EXAMPLES
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 from monitored_market.champion import Watch, sample
 from monitored_market.marts import MonitoredMarket
 from monitored_market.rows import JOBS, TRAINED_AFTER_DAYS, USERS

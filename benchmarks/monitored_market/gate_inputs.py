@@ -17,8 +17,8 @@ from mlife_assets.core.monitoring.lateness import late_days, without_late_feedba
 from mlife_assets.core.training.judgement import GateRows, Human
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.market.behaviour import APPLY, joined
 from mlife_assets.market.browsing import EXPORT_US
-from mlife_assets.market.outcomes import APPLY, joined
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.recruiting.cohort import CohortDay, gate_examples

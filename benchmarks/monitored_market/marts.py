@@ -24,8 +24,8 @@ from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined
 from mlife_assets.market.injections import Injection
-from mlife_assets.market.outcomes import APPLY, CLICK, HIRE, Outcomes, joined
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
 from mlife_assets.market.simulation import DayRecord, Market
 from mlife_assets.market.source import World, exported_tables, honest_tables

@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from mlife_assets import __version__
-from mlife_assets.cli.backtest import backtest
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.doctor import doctor
@@ -27,16 +26,15 @@ from mlife_assets.cli.landing import landing_app, replay
 from mlife_assets.cli.log import log_app
 from mlife_assets.cli.messages import messages_app
 from mlife_assets.cli.models import models_app
-from mlife_assets.cli.one_click import one_click
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
-from mlife_assets.cli.serve import serve
+from mlife_assets.cli.serve import one_click, serve
 from mlife_assets.cli.sql import sql
 from mlife_assets.cli.status import status
 from mlife_assets.cli.tables import tables_app
 from mlife_assets.cli.trace import trace
-from mlife_assets.cli.train import train
+from mlife_assets.cli.train import backtest, train
 from mlife_assets.garbage import rare_collections
 
 app = typer.Typer(

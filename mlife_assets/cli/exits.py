@@ -1,7 +1,7 @@
 """Exit codes, and errors as people see them.
 
-Belongs here: exit codes, and how an error on purpose is printed. Does not belong here: which errors there
-are (`core.errors`).
+Belongs here: exit codes, how an error on purpose is printed, words for what settings refuse. Does not belong here:
+which errors there are (`core.errors`).
 
 Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
 Errors of the disk are printed the same way, and so is a package of an extra that is not installed. Any other exception
@@ -12,6 +12,8 @@ to act on unsound data.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
@@ -19,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlife_assets.core.disk_faults import disk_error
-from mlife_assets.core.errors import MlifeError
+from mlife_assets.core.errors import InvalidInputError, MlifeError
 from mlife_assets.core.extras import missing_extra
 
 _LOGGER = logging.getLogger(__name__)
@@ -97,3 +99,20 @@ def _logs_json() -> bool:
     if is_json:
         log_as_json()
     return is_json
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """Raise InvalidInputError where settings refuse a value; it names the variable and does not repeat the value."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several fields: the message names them and the remedy
+            raise InvalidInputError(message) from error
+        field = "_".join(str(part) for part in first["loc"])
+        name = field if field.isupper() else f"MLIFE_{field.upper()}"
+        raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error

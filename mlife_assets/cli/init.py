@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.cli.options import AsJson, parse_day
 from mlife_assets.cli.output import answer_console, print_json
 

@@ -1,18 +1,20 @@
-"""How people respond to a job: the truth that a model can only estimate.
+"""How people respond to a job, and what of it is on its way: the truth that a model can only estimate.
 
-Belongs here: the probability of a click and of an application for (person, job) pairs, and delays. Does not belong
-here: which jobs are shown (`browsing`), bookkeeping (`simulation`).
+Belongs here: the probability of a click and of an application for (person, job) pairs, and delays; the table of
+outcomes and the choice of those that are due. Does not belong here: which jobs are shown (`browsing`), bookkeeping
+(`simulation`).
 
 Concept: two logits. What attracts a click (same trade, shift, seniority, taste, nearness, pay, a popular and fresh
 posting, an active person) echoes in the application; pay and distance have the elasticities of the literature for both
 steps together, on average. A kilometre weighs more beyond half an hour's way and for evenings and nights, pay weighs
 more below what somebody asks for than above, and people differ in how they weigh both. A text is a weaker prompt than a
-search result, and each recent text weakens the next.
+search result, and each recent text weakens the next. An outcome is drawn with its exposure but happens later; until
+then it waits in a queue that is part of the state.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Protocol
 
@@ -23,6 +25,10 @@ from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population
 from mlife_assets.market.world import Calibration, MarketConfig
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
 
+CLICK, APPLY, HIRE = 0, 1, 2
+KINDS = ("click", "apply", "hire")
+ID_TYPE = "<U32"
+"""Wide enough for a message id and a place."""
 EARTH_RADIUS_KM = 6371.0088
 GROUP_APPLY_OFFSETS = dict(
     zip(
@@ -33,10 +39,83 @@ GROUP_APPLY_OFFSETS = dict(
 )
 """Applications per click differ by trade (6-20 %)."""
 _APPLY_OFFSETS = np.array(list(GROUP_APPLY_OFFSETS.values()))
-
 AGE_DAYS = (1.0, 2.0, 7.0, 30.0)
 AGE_LOG_FACTORS = (0.0, -0.693, -1.099, -1.386)
 """Applications halve after the first day and have lost two thirds after a week."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """n outcomes.
+
+    Attributes:
+        kind: CLICK, APPLY or HIRE, int64.
+        moment_us: when, microseconds since 1970.
+        person, job: row numbers.
+        is_text: whether the exposure was a message: a text or a job of a mail.
+        exposure_id: impression event id or message id; of a mail with the place of the job.
+        due_day: day since 1970 whose export shows it.
+    """
+
+    kind: np.ndarray
+    moment_us: np.ndarray
+    person: np.ndarray
+    job: np.ndarray
+    is_text: np.ndarray
+    exposure_id: np.ndarray
+    due_day: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of outcomes."""
+        return len(self.kind)
+
+    def take(self, rows: np.ndarray) -> Outcomes:
+        """Return the rows selected by numbers or by a mask."""
+        return Outcomes(*(getattr(self, field.name)[rows] for field in fields(Outcomes)))
+
+    def in_order(self) -> Outcomes:
+        """Return the rows by time; ties by kind and exposure."""
+        return self.take(np.lexsort((self.exposure_id, self.kind, self.moment_us)))
+
+
+def no_outcomes() -> Outcomes:
+    """Return an empty table."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return outcomes(CLICK, nothing, nothing, nothing, nothing, nothing)
+
+
+def outcomes(
+    kind: int, moment_us: np.ndarray, person: np.ndarray, job: np.ndarray, is_text: np.ndarray, exposure_id: np.ndarray
+) -> Outcomes:
+    """Return outcomes of one kind, not yet due."""
+    count = len(moment_us)
+    return Outcomes(
+        np.full(count, kind, dtype=np.int64),
+        moment_us.astype(np.int64),
+        person.astype(np.int64),
+        job.astype(np.int64),
+        is_text.astype(bool),
+        exposure_id.astype(ID_TYPE),
+        np.zeros(count, dtype=np.int64),
+    )
+
+
+def joined(parts: list[Outcomes]) -> Outcomes:
+    """Return all rows of `parts`, in their order."""
+    return Outcomes(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Outcomes)))
+
+
+def rank_within(values: np.ndarray) -> np.ndarray:
+    """Return for each row how many rows before it hold the same value, int64 (n,)."""
+    if len(values) == 0:
+        return np.zeros(0, dtype=np.int64)
+    order = np.argsort(values, kind="stable")
+    arranged = values[order]
+    starts = np.flatnonzero(np.r_[True, arranged[1:] != arranged[:-1]])
+    within = np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = within
+    return ranks
 
 
 class Seekers(Protocol):

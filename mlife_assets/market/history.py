@@ -15,10 +15,9 @@ from datetime import date
 
 import numpy as np
 
-from mlife_assets.market.behaviour import distance_km
+from mlife_assets.market.behaviour import ID_TYPE, distance_km, rank_within
 from mlife_assets.market.browsing import utc_offset_hours
 from mlife_assets.market.catalogue import Catalogue
-from mlife_assets.market.outcomes import ID_TYPE, rank_within
 from mlife_assets.market.population import Population, epoch_us
 from mlife_assets.market.texts import Texts, no_texts
 from mlife_assets.market.vacancies import Vacancies, employer_names

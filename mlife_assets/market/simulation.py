@@ -26,22 +26,25 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.behaviour import apply_delay_us, mood_of_day, respond, text_click_delay_us
-from mlife_assets.market.browsing import EXPORT_US, Impressions, browse
-from mlife_assets.market.catalogue import Catalogue, load_catalogue
-from mlife_assets.market.history import recruiter_texts
-from mlife_assets.market.injections import active
-from mlife_assets.market.outcomes import (
+from mlife_assets.market.behaviour import (
     APPLY,
     CLICK,
     HIRE,
     ID_TYPE,
     Outcomes,
+    apply_delay_us,
     joined,
+    mood_of_day,
     no_outcomes,
     outcomes,
     rank_within,
+    respond,
+    text_click_delay_us,
 )
+from mlife_assets.market.browsing import EXPORT_US, Impressions, browse
+from mlife_assets.market.catalogue import Catalogue, load_catalogue
+from mlife_assets.market.history import recruiter_texts
+from mlife_assets.market.injections import active
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.texts import READING_US, MailItems, Texts, delivered_mails, delivered_texts, no_texts
 from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, first_postings, new_postings, withdrawals

@@ -27,11 +27,11 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.market.behaviour import CLICK, HIRE, KINDS, Outcomes, outcomes
 from mlife_assets.market.browsing import EXPORT_US, Impressions
 from mlife_assets.market.catalogue import Catalogue
 from mlife_assets.market.history import EXPLORE_SLICE, RULE_SLICE, wordings
 from mlife_assets.market.injections import active
-from mlife_assets.market.outcomes import CLICK, HIRE, KINDS, Outcomes, outcomes
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import Population, epoch_us, published_taste, touched_rows
 from mlife_assets.market.simulation import Closings, ConsentChanges, DayRecord, Market

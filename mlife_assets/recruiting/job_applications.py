@@ -1,7 +1,8 @@
 """The model of job applications: who will apply to which job.
 
-Belongs here: the declaration. Does not belong here: its parts, which stand where they are explained (`features`,
-`candidates`, `recruiter_rule`, `watched_columns`, `policies`).
+Belongs here: the declaration; what each column of a pair is to monitoring, and why some never alarm. Does not belong
+here: its other parts, which stand where they are explained (`features`,
+`candidates`, `recruiter_rule`, `policies`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
+from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.training.known_examples import where
 from mlife_assets.recruiting.candidates import Candidates, find_candidates
-from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.events import EMBEDDING_SIZE, JOB_APPLICATIONS, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.features import JOB_EXAMPLES, PAIR_WORDS, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
+_SAME_FOR_ALL_CANDIDATES = ("exposure_kind",)
+PAIR_COLUMNS = MonitoringColumns(
+    numeric=JOB_EXAMPLES.features,
+    categorical=tuple(name for name in JOB_EXAMPLES.categoricals if name not in _SAME_FOR_ALL_CANDIDATES),
+    embedding=tuple(f"{name}_{index}" for name in ("taste", "text") for index in range(1, EMBEDDING_SIZE + 1)),
+    embedded=("taste_match",),
+    # Counts of clicks and applies, the rates made of them, and openings, which are those posted minus hires: a better
+    # model texts better jobs, which people then click more; and feedback that comes late moves them all. Whether people
+    # answer differently to the *same* input is for concept drift to say.
+    unalarmed=(
+        "tenure_days",
+        "user_messages_28d",
+        "job_messages_7d",
+        "user_impressions_7d",
+        "user_clicks_7d",
+        "user_applies_28d",
+        "days_since_last_click",
+        "job_impressions_7d",
+        "job_clicks_7d",
+        "job_applies_7d",
+        "user_click_rate",
+        "job_click_rate",
+        "job_apply_rate",
+        "openings",
+    ),
+    # A metro is not among them: a new city is drift.
+    closed={
+        "user_occupation_group": OCCUPATION_GROUPS,
+        "job_occupation_group": OCCUPATION_GROUPS,
+        "user_shift": SHIFTS,
+        "job_shift": SHIFTS,
+    },
+    # Openings count, for texts are counted out by them. Hires that come late raise them too, but never above what was
+    # posted, which the youngest jobs of a reference show. Counts of behaviour may grow for good reasons.
+    ranged=(
+        "distance_km",
+        "log_pay_ratio",
+        "taste_match",
+        "seniority_gap",
+        "user_seniority",
+        "job_seniority",
+        "pay_usd_per_hour",
+        "reservation_pay_usd_per_hour",
+        "openings",
+    ),
+    residual=(
+        "log_pay_ratio",
+        "distance_km",
+        "taste_match",
+        "same_occupation_group",
+        "same_shift",
+        "seniority_gap",
+        "job_age_days",
+        "user_clicks_7d",
+    ),
+    never_zero=("distance_km", "pay_usd_per_hour", "reservation_pay_usd_per_hour"),
+    entity_blocks=("taste_embeddings",),
+)
 UNBIASED_SLICES = ("organic", "explore")
 SIMPLE_COLUMNS = (
     "log_pay_ratio",

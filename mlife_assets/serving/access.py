@@ -1,4 +1,4 @@
-"""Who may ask the endpoint, or the site.
+"""Who may ask the endpoint, or the site, and the headers of safety that every page has.
 
 Belongs here: the bearer token and the names by which the endpoint may be called. Does not belong here: where the token
 comes from (`cli.serve`), what is answered (`serving.app`).
@@ -10,23 +10,61 @@ then a web page could still reach it through the browser of somebody who works h
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlife_assets.core.pages import reading_script
 from mlife_assets.core.quoting import quoted
 
 OPEN_PATHS = frozenset({"/health"})
 """What load balancers ask, which have no token; it says nothing but whether there is an answer."""
-
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
 Refusal = Callable[[int, str, str], Response]
 """Makes the answer of a refusal from its status, message and remedy."""
+
+
+class PageHeaders:
+    """ASGI middleware that adds headers to every answer.
+
+    Args:
+        app: what answers.
+        more: further headers of this application.
+    """
+
+    def __init__(self, app: ASGIApp, more: Mapping[str, str]) -> None:
+        """Compute the headers once."""
+        digest = base64.b64encode(hashlib.sha256(reading_script().encode()).digest()).decode()
+        self._app = app
+        self._headers = {
+            # A page has a policy of its own, too. This one also binds a page that somebody else put into the lake.
+            "content-security-policy": (
+                f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            ),
+            "x-content-type-options": "nosniff",
+            "cross-origin-resource-policy": "same-origin",
+            "cross-origin-opener-policy": "same-origin",
+            "referrer-policy": "no-referrer",
+            "cache-control": "no-store",
+            **more,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 class Access:

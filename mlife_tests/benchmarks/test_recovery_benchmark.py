@@ -18,7 +18,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.outcomes import APPLY, joined
+from mlife_assets.market.behaviour import APPLY, joined
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.policies import CandidatePolicy
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.deployments.chosen import DEPLOYMENTS

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mlife_assets.adapters.mailboxes import FolderMailbox, SendJournal, SmtpMailbox
 from mlife_assets.cli.app import app
-from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import require_places_are_there
 from mlife_assets.components.platform.resources import Platform

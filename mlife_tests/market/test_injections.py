@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.behaviour import mood_of_day, respond
+from mlife_assets.market.behaviour import APPLY, CLICK, mood_of_day, respond
 from mlife_assets.market.injections import BEHAVIOURS, FAULTS, INJECTION_NAMES, Injection, affected, drifted_taste
-from mlife_assets.market.outcomes import APPLY, CLICK
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.world import MarketConfig, tiny_config
 

@@ -10,8 +10,8 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.behaviour import APPLY, CLICK, HIRE
 from mlife_assets.market.browsing import EXPORT_US
-from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
 from mlife_assets.market.simulation import FILLED, DayRecord, Market, load_state
 from mlife_assets.market.texts import DELIVERED_SCHEMA

@@ -16,8 +16,8 @@ import pytest
 
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.behaviour import APPLY, CLICK, HIRE
 from mlife_assets.market.injections import FAULTS, Injection
-from mlife_assets.market.outcomes import APPLY, CLICK, HIRE
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.simulation import STATE_FILE, DayRecord, Market

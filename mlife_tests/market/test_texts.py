@@ -12,8 +12,8 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market.behaviour import APPLY, CLICK
 from mlife_assets.market.contacts import mail_address
-from mlife_assets.market.outcomes import APPLY, CLICK
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.source import exported_day
 from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION, asks_for_mails, delivered_mails

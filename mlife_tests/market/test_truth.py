@@ -15,10 +15,9 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.behaviour import mood_of_day, pair_distance_km, respond
+from mlife_assets.market.behaviour import APPLY, mood_of_day, pair_distance_km, respond
 from mlife_assets.market.history import recruiter_rule
 from mlife_assets.market.injections import Injection
-from mlife_assets.market.outcomes import APPLY
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.truth import (

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from mlife_assets.core.scoring.reasons import words_of
 from mlife_assets.recruiting.candidates import find_candidates
-from mlife_assets.recruiting.job_applications import job_applications, unexploited
+from mlife_assets.recruiting.features import JOB_EXAMPLES
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications, unexploited
 from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy, Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
@@ -47,3 +48,16 @@ def test_the_baseline_is_the_recruiter_rule(job_pairs) -> None:
     model = job_applications(Policies())
     pairs = model.derive(job_pairs.labelled_examples(50))
     assert (model.baseline.score(pairs) == recruiter_scores(pairs)).all()
+
+
+def test_every_feature_is_watched_but_for_how_a_pair_would_be_shown() -> None:
+    unwatched = {*JOB_EXAMPLES.features, *JOB_EXAMPLES.categoricals} - set(PAIR_COLUMNS.watched)
+    assert unwatched == {"exposure_kind"}
+
+
+def test_what_is_said_of_a_column_is_said_of_one_that_there_is(job_pairs) -> None:
+    pairs = job_pairs.labelled_examples(50).column_names
+    rates = {rate.name for rate in JOB_EXAMPLES.rates}
+    named = {*PAIR_COLUMNS.unalarmed, *PAIR_COLUMNS.ranged, *PAIR_COLUMNS.residual, *PAIR_COLUMNS.never_zero}
+    assert named | set(PAIR_COLUMNS.closed) | set(PAIR_COLUMNS.embedding) <= {*pairs, *JOB_EXAMPLES.features, *rates}
+    assert set(PAIR_COLUMNS.entity_blocks) <= set(PAIR_COLUMNS.embedding_blocks)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse
 
-from mlife_assets.serving.access import Access
+from mlife_assets.serving.access import Access, PageHeaders
 
 TOKEN = "s3cret" * 6
 
@@ -67,3 +67,21 @@ def test_without_a_token_no_other_name_is(host: str) -> None:
 
 def test_without_a_host_nothing_is() -> None:
     assert ask(None)[0] == 421
+
+
+def test_every_answer_says_what_a_browser_may_do() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"public")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(PageHeaders(app, {"x-own": "1"})({"type": "http"}, None, send))  # type: ignore[arg-type]
+    headers = dict(sent[0]["headers"])
+    assert headers[b"x-own"] == b"1"
+    assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"content-security-policy"].startswith(b"default-src 'none'")
+    assert sent[1] == {"type": "http.response.body", "body": b""}

@@ -12,7 +12,7 @@ from mlife_assets.adapters.nannyml_calculators import learn_thresholds, with_lea
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 CONTRIBUTING = ("distance_km", "log_pay_ratio", "taste_match", "job_age_days")
 

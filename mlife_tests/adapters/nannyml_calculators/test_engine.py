@@ -12,7 +12,7 @@ from mlife_assets.adapters import nannyml_calculators as calculators
 from mlife_assets.adapters.nannyml_calculators import engine
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring.reference import build_reference
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring.outcomes import LEVEL, RESIDUAL, SHORTFALL, SLOPE
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.monitoring.thresholds import sizes_of
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 UNIVARIATE = ("kolmogorov_smirnov", "jensen_shannon")
 

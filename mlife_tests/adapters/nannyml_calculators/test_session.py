@@ -29,7 +29,7 @@ EVERY_CALCULATOR = """
 import importlib.util, json
 import mlife_assets.adapters.nannyml_calculators as calculators
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
 assert "nannyml" not in sys.modules, "imported before it was used"

@@ -29,7 +29,7 @@ from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.thresholds import sizes_of
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 DAY = date(2026, 6, 2)
 

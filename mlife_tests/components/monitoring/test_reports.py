@@ -20,9 +20,8 @@ from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 DAY = date(2026, 6, 30)
 SCHEMA = pa.schema(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 
 @pytest.fixture(scope="session")

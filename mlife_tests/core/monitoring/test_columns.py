@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 
 def test_every_restricted_kind_of_column_follows() -> None:

@@ -24,7 +24,7 @@ from mlife_assets.core.monitoring.reference import (
 )
 from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, JOINT_SIZES, Threshold, sizes_of
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 DAYS = np.array(["2026-05-01"] * 4 + ["2026-05-02"] * 2, dtype="datetime64[D]")
 

@@ -27,10 +27,10 @@ from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import EVENT_TYPES, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.features import pair_features
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.recruiting.overnight import changed_shares, overnight_findings
 from mlife_assets.recruiting.policies import CandidatePolicy
 from mlife_assets.recruiting.recompute.compare import SOURCE_COLUMNS, SourceEvents, job_features, user_features
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
 
 SAMPLE_ROWS = 600
 REFERENCE_DAYS = 8

@@ -9,7 +9,7 @@ import pytest
 from mlife_assets.core.monitoring.quality import sampled_row_findings
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.watched_columns import PAIR_COLUMNS
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 PAY, RESERVATION = "pay_usd_per_hour", "reservation_pay_usd_per_hour"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlife_assets.cli.environment import faults_named
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.home_settings import ProjectSettings
 
