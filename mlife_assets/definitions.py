@@ -100,7 +100,6 @@ def build_definitions(
 
 
 def _sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
-    """Return the default of what runs days by itself, as that of schedules."""
     return dg.DefaultSensorStatus.RUNNING if settings.runs_days else dg.DefaultSensorStatus.STOPPED
 
 

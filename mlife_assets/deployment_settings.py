@@ -199,7 +199,6 @@ class DeploymentSettings(HomeSettings):
 
     @property
     def _objects_about_people(self) -> dict[str, str]:
-        """Return those of the owner's tables that lie in a bucket, by the variable that says where."""
         named = {f"MLIFE_{name.upper()}": getattr(self, name) for name in PEOPLE}
         return {variable: place for variable, place in named.items() if place is not None and not is_folder(place)}
 

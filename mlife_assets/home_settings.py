@@ -171,7 +171,6 @@ class HomeSettings(LogSettings):
         return self.lake_place
 
     def _place(self, name: str, named: str | None) -> Path | Bucket:
-        """Return the folder or bucket that was named, by default the folder `name` of the home."""
         if named is None:
             return self.home / name
         return Path(named) if Path(named).is_absolute() else self._bucket_at(f"MLIFE_{name.upper()}", named)

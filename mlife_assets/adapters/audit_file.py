@@ -30,7 +30,6 @@ class OwnersAuditTable:
     """
 
     def __init__(self, place: Path | Bucket | None) -> None:
-        """Remember the place; it is read when an audit first asks."""
         self._file = None if place is None else OwnersFile(place, SETTING)
         self._state: State = None
         self._answers: dict[str, tuple[str, str]] = {}

@@ -24,7 +24,6 @@ class ChampionWatch:
     """The champion of one model; safe to ask from several threads."""
 
     def __init__(self, registry: ModelRegistry, event_log: ParquetEventLog) -> None:
-        """Watch the log that the registry reads; nothing is read yet."""
         self._registry, self._event_log = registry, event_log
         self._lock = Lock()
         self._seen: ChainEnd | None = None

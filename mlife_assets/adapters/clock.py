@@ -29,7 +29,6 @@ class FileClock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Remember the file; it is read whenever somebody asks."""
         self._path = path
 
     def now(self) -> datetime:

@@ -123,7 +123,6 @@ class ConsoleGateway:
     name, channel = "console", Channel.SMS
 
     def __init__(self, path: Path | str, *, seed: int, hash_key: bytes, faults: GatewayFaults | None = None) -> None:
-        """Open or create the log."""
         self._seed, self._hash_key, self._ids = seed, hash_key, dict[str, str]()
         self._faults = faults or GatewayFaults()
         with disk_errors_explained(path):

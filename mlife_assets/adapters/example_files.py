@@ -130,7 +130,6 @@ def _ended_after(connection: duckdb.DuckDBPyConnection, seconds: int) -> Iterato
 
 
 def _require_one_query(query: str) -> None:
-    """Refuse an expression that ends the query and begins another statement."""
     kinds = [statement.type for statement in duckdb.extract_statements(query)]
     if kinds != [duckdb.StatementType.SELECT]:
         raise InvalidInputError("an SQL expression of the spec holds a statement of its own; write one expression")

@@ -164,7 +164,6 @@ class Ingest:
         return FileFault(Reason.TOO_MANY_FILES, f"{taken} of a type and day are taken; export fewer, larger ones")
 
     def _cpu_seconds(self) -> float:
-        """Return the CPU time of this process and of what decoded in its place."""
         return time.process_time() + self._cage.cpu_seconds
 
     def _judge(
@@ -279,7 +278,6 @@ class Ingest:
         return [file for file in unsure if file not in left]
 
     def _as_known(self, rows: pa.Table) -> pa.Table:
-        """Return rows with `observed_at` no earlier than when a late file became known."""
         return rows if self._not_before is None else known_since(rows, self._not_before)
 
     def _files(self, event_type: str, day: date, batch: str, *, until: date) -> tuple[list[LogFile], list[LogFile]]:

@@ -59,7 +59,6 @@ class LandingBucket:
     """`landed_names.Landing` over objects `<event_type>/dt=<day>/<file>` below the prefix of a bucket."""
 
     def __init__(self, bucket: Bucket, *, retries: int = RETRIES) -> None:
-        """Look into `bucket`; nothing is asked of it yet."""
         self._store = open_bucket(bucket, retries=retries)
 
     def look(self, day: date) -> LandedDay:

@@ -162,7 +162,6 @@ class OwnersFile:
     """
 
     def __init__(self, place: Path | Bucket, setting: str) -> None:
-        """Remember the place; nothing is read yet."""
         self.setting = setting
         self._place = place
         self._store: S3Store | None = None

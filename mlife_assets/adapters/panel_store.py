@@ -79,7 +79,6 @@ class PanelStore:
     """Files at `panels/<sha256>.csv`, events `panel_recorded` in the log."""
 
     def __init__(self, store: ObjectStore, event_log: EventLog) -> None:
-        """Keep files in `store` and record in `event_log`."""
         self._store, self._event_log = store, event_log
 
     def record(

@@ -29,7 +29,6 @@ class OwnersContacts:
     """
 
     def __init__(self, place: Path | Bucket | None) -> None:
-        """Remember the place; it is read when the first address is asked for."""
         self._file = None if place is None else OwnersFile(place, SETTING)
         self._state: State = None
         self._columns: dict[str, dict[str, str | None]] = {}

@@ -67,7 +67,6 @@ class PeopleRegister:
     def __init__(
         self, ledger: SqlLedger, contacts: ContactBook, *, key: bytes, books: Mapping[Channel, AddressBook] = NO_BOOKS
     ) -> None:
-        """Wire the register; nothing is read."""
         self._ledger, self._contacts, self._key = ledger, contacts, key
         numbers = AddressBook(contacts.phone_numbers, normalise)
         self._books = {Channel.SMS: numbers, Channel.CALL: numbers, **books}

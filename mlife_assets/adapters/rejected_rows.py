@@ -85,7 +85,6 @@ class RejectedRows:
     """The rejections of a lake."""
 
     def __init__(self, lake: ObjectStore) -> None:
-        """Keep them in `lake`."""
         self._lake = lake
 
     def store(

@@ -103,7 +103,6 @@ class SqlSession:
     """
 
     def __init__(self, warehouse: DuckDBWarehouse, lake: ObjectStore, environment: Mapping[str, str]) -> None:
-        """Remember what is asked; nothing is opened."""
         self._warehouse, self._lake, self._environment = warehouse, lake, environment
 
     def ask(self, text: str, *, seconds: float = MOST_SECONDS, rows: int = MOST_ROWS) -> Answer:

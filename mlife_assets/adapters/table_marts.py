@@ -56,7 +56,6 @@ class TableMarts:
     """The marts of one model, in its tables."""
 
     def __init__(self, tables: TableStore, marts: Mapping[str, DailyMart]) -> None:
-        """Read `marts` from `tables`; nothing is opened."""
         self._tables, self._marts = tables, marts
 
     def read(

@@ -93,7 +93,6 @@ class DuckDBWarehouse:
         wait_seconds: float = 0.5,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Remember where the file is; nothing is opened."""
         if attempts < 1:
             raise InvalidInputError(f"attempts is {attempts}; set it to 1 or more")
         self._path = path

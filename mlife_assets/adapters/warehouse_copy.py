@@ -29,7 +29,6 @@ class WarehouseCopy:
     """The file of a warehouse, in the lake and in this task."""
 
     def __init__(self, lake: Bucket, path: Path) -> None:
-        """Remember both places; nothing is asked yet."""
         self._store, self._path = open_bucket(lake), path
         self._version = path.with_suffix(".version")
         """Which one of the lake the file was made from; outlives this object, as the file does."""

@@ -242,6 +242,5 @@ def _truth_line(ranked: dict[str, Any]) -> str:
 
 
 def _rungs(ranked: dict[str, Any]) -> str:
-    """Return the MAP of each ranking that there is, from no knowledge to all."""
     rungs = {"random": "random", "human": "human", "simple": "simple rule", "champion": "champion", "oracle": "oracle"}
     return ", ".join(f"{words} {ranked[name]:.3f}" for name, words in rungs.items() if name in ranked)

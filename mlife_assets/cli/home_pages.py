@@ -34,7 +34,6 @@ class HomePages:
     """The pages and facts of a home (`serving.site.SiteContents`)."""
 
     def __init__(self, settings: Settings, runbooks: Path) -> None:
-        """Keep where the home is and where the runbooks are."""
         self._settings, self._runbooks = settings, runbooks
 
     def dashboard(self) -> str | None:

@@ -103,7 +103,6 @@ class Pace:
 
 
 def _about(seconds: float) -> str:
-    """Return a duration in round words: an estimate has no seconds of its own."""
     return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {max(5, 5 * round(seconds / 5))} s"
 
 

@@ -124,7 +124,6 @@ class ProjectPages:
     """The pages of a project's models (`serving.site.SiteContents`), read anew on each request."""
 
     def __init__(self, settings: ProjectSettings) -> None:
-        """Keep where the home is."""
         self._settings = settings
 
     def dashboard(self) -> str | None:

@@ -155,7 +155,6 @@ def _print_sending(console: Console, standing: Standing) -> None:
 
 
 def _counts(counted: object) -> str:
-    """Return `1,200 delivered, 3 ambiguous`; `none` when empty."""
     items = dict(counted).items()  # type: ignore[call-overload]
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in items) or "none"
 

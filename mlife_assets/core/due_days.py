@@ -110,7 +110,6 @@ def _is_first_model_due(landed: date, history_end: date) -> bool:
 
 
 def _next_first_model(day: date, history_end: date) -> date:
-    """Return the first day from `day` on as of which a first model is trained."""
     late = max(0, (day - history_end).days)
     return add_days(history_end, -(-late // DAYS_BETWEEN_FIRST_MODELS) * DAYS_BETWEEN_FIRST_MODELS)
 

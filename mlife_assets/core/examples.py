@@ -273,6 +273,5 @@ def _rate(entry: Any) -> RateRole:
 
 
 def _first(mask: pa.ChunkedArray) -> int | None:
-    """Return the first true row of `mask`, None without one."""
     row = pc.index(mask, True).as_py()
     return None if row < 0 else int(row)

@@ -173,7 +173,6 @@ def _text(record: Mapping[str, Any], name: str, default: Any) -> Any:
 
 
 def _stated(record: Mapping[str, Any], renamed: Mapping[str, str]) -> frozenset[str]:
-    """Return the fields of policies that a checked file states, under their present names."""
     return frozenset(f"{name}.{renamed.get(key, key)}" for name in POLICIES for key in record.get(name, {}))
 
 

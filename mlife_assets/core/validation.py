@@ -153,7 +153,6 @@ def rejected_file(reason: Reason, detail: str) -> pa.Table:
 
 
 def _one_chunk(table: pa.Table, name: str) -> pa.Array:
-    """Return a column as one plain array."""
     chunks = [plain_array(chunk) for chunk in table.column(name).chunks]
     return pa.concat_arrays(chunks) if chunks else pa.nulls(0)
 
@@ -166,12 +165,10 @@ def _union(faults: Sequence[_Fault], size: int) -> np.ndarray:
 
 
 def _mask(condition: pa.Array) -> np.ndarray:
-    """Return a boolean array with null as False."""
     return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _without(array: pa.Array, mask: np.ndarray) -> pa.Array:
-    """Return an array with null where `mask` is true."""
     return pc.if_else(pa.array(mask), pa.scalar(None, array.type), array) if mask.any() else array
 
 

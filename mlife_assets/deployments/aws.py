@@ -168,7 +168,6 @@ def _require_database(settings: Settings) -> None:
 
 
 def _bucket(place: object) -> Bucket:
-    """Return a place that the settings require to be a bucket."""
     if not isinstance(place, Bucket):
         raise InvalidInputError("MLIFE_LAKE, MLIFE_LANDING, MLIFE_EVENT_LOG and MLIFE_LOG_HEADS are buckets on AWS")
     return place

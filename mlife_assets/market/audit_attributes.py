@@ -112,7 +112,6 @@ class ParquetAuditAttributes:
     """
 
     def __init__(self, path: Path) -> None:
-        """Remember the file; it is read when an audit first asks."""
         self._path = path
 
     @cached_property

@@ -66,7 +66,6 @@ class Outcomes:
     due_day: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of outcomes."""
         return len(self.kind)
 
     def take(self, rows: np.ndarray) -> Outcomes:

@@ -49,7 +49,6 @@ class Impressions:
     is_feed: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of views."""
         return len(self.person)
 
 

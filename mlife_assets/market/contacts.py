@@ -74,7 +74,6 @@ class ParquetContactBook:
     """
 
     def __init__(self, path: Path) -> None:
-        """Remember the file; it is read when the first number is asked for."""
         self._path = path
 
     @cached_property
@@ -119,7 +118,6 @@ class ParquetMailBook:
     """
 
     def __init__(self, path: Path) -> None:
-        """Remember the file; it is read when the first address is asked for."""
         self._path = path
 
     @cached_property

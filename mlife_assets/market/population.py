@@ -85,7 +85,6 @@ class Population:
         return np.array([state is not None for state in self.state_codes], dtype=bool)
 
     def __len__(self) -> int:
-        """Return how many people there are, dormant ones included."""
         return len(self.metro)
 
 

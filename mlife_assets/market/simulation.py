@@ -71,7 +71,6 @@ class Market:
     def __init__(
         self, config: MarketConfig, never_texted: Callable[[str], bool], state: MarketState | None = None
     ) -> None:
-        """Draw the people and take up the state."""
         self.config = config
         self.catalogue = load_catalogue()
         self.people = draw_population(config, self.catalogue)

@@ -61,7 +61,6 @@ class Texts:
     propensity: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self.person)
 
 
@@ -143,7 +142,6 @@ class MailItems:
     sent_us: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of jobs in mails."""
         return len(self.person)
 
 

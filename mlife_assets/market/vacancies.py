@@ -96,7 +96,6 @@ class Vacancies:
     appeal: np.ndarray
 
     def __len__(self) -> int:
-        """Return how many postings there have been."""
         return len(self.metro)
 
     def extended(self, more: Vacancies) -> Vacancies:

@@ -116,5 +116,4 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
 
 
 def _keys(rows: pa.Table) -> pa.ChunkedArray:
-    """Return user and job of each row as one text."""
     return pc.binary_join_element_wise(rows["user_id"], rows["job_id"], "\x1f")

@@ -101,7 +101,6 @@ def _value(kind: EventType, column: Column, place: int, day: date) -> Any:
 
 
 def _number(column: Column, place: int) -> float:
-    """Return a number within the bounds."""
     low = column.minimum or 0
     return low if column.maximum is None or low + place > column.maximum else low + place
 

@@ -111,7 +111,6 @@ def late_rows(
 
 
 def _first_of_each(rows: pa.Table, key: str) -> pa.Table:
-    """Return the first row of each id, in order."""
     _, places = np.unique(np.asarray(rows[key].to_pylist(), dtype=str), return_index=True)
     return rows.take(pa.array(np.sort(places), pa.int64()))
 
@@ -125,6 +124,5 @@ def _day_numbers(times: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def _bounds(times: pa.ChunkedArray) -> tuple[Any, Any]:
-    """Return the first and the last day, None without any."""
     bounds = pc.min_max(times.cast(pa.date32())).as_py()
     return bounds["min"], bounds["max"]

@@ -39,7 +39,6 @@ class PageHeaders:
     """
 
     def __init__(self, app: ASGIApp, more: Mapping[str, str]) -> None:
-        """Compute the headers once."""
         digest = base64.b64encode(hashlib.sha256(reading_script().encode()).digest()).decode()
         self._app = app
         self._headers = {
@@ -77,7 +76,6 @@ class Access:
     """
 
     def __init__(self, app: ASGIApp, token: str | None, refusal: Refusal) -> None:
-        """Keep the token's bytes."""
         self._app, self._refusal = app, refusal
         self._token = None if token is None else token.encode()
 
@@ -112,6 +110,5 @@ class Access:
 
 
 def _host_name(host: str) -> str:
-    """Return a host header without its port, in lower case."""
     name, colon, port = host.strip().lower().rpartition(":")
     return name if colon and port.isdecimal() else host.strip().lower()

@@ -62,7 +62,6 @@ class ConnectionLimits:
     answer_bytes_per_second: int = 16 * 1024
 
     def __post_init__(self) -> None:
-        """Refuse limits that let nothing through."""
         for name, value in vars(self).items():
             if value <= 0:
                 raise InvalidInputError(f"ConnectionLimits.{name} is {value}; allow more than 0")
@@ -150,7 +149,6 @@ class AnnouncedServer(uvicorn.Server):
     """A server that says that it serves once it does, and from then on ends at Ctrl-C."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        """Take what to call once requests are answered."""
         super().__init__(config)
         self._announce = announce
 

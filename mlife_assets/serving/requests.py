@@ -70,7 +70,6 @@ class RequestLimits:
     scored_at_once: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse limits that let nothing through."""
         for name, value in vars(self).items():
             if value <= 0:
                 raise InvalidInputError(f"RequestLimits.{name} is {value}; allow more than 0")
@@ -181,7 +180,6 @@ class BodyReader:
     """Reads bodies of requests, and knows how many bytes of all of them are held. For one event loop."""
 
     def __init__(self, limits: RequestLimits) -> None:
-        """Start with nothing held."""
         self._limits = limits
         self._held = 0
 

@@ -51,7 +51,6 @@ class AthenaMarts:
     """The database `marts` of the catalogue, and its files in the lake."""
 
     def __init__(self, lake: Bucket, region: str) -> None:
-        """Remember both places; nothing is asked yet."""
         self._store, self._lake, self._region = open_bucket(lake), lake.url, region
 
     def publish(self, warehouse: DuckDBWarehouse, names: Sequence[str]) -> list[PublishedMart]:

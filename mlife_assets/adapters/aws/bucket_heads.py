@@ -22,7 +22,6 @@ class BucketHeads:
     name = "witness"
 
     def __init__(self, place: Bucket) -> None:
-        """Remember the bucket; nothing is asked of it yet."""
         self._store = ObstoreObjectStore.in_bucket(place)
 
     def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:  # noqa: ARG002

@@ -22,7 +22,6 @@ class CloudWatchMeasures:
     """Implements `ports.Measures` by CloudWatch."""
 
     def __init__(self, environment: str, region: str) -> None:
-        """Remember whose numbers they are; nothing is asked yet."""
         self._dimensions, self._region = [{"Name": "environment", "Value": environment}], region
 
     def report(self, name: str, value: float) -> None:

@@ -29,7 +29,6 @@ class KmsSigner:
     message_bytes_maximum: int | None = MESSAGE_BYTES_MAXIMUM
 
     def __init__(self, key: str, region: str) -> None:
-        """Remember the key by its ARN; nothing is asked yet."""
         self._key, self._region = key, region
 
     @cached_property
@@ -58,7 +57,6 @@ class KmsPins:
     """The key is there before anything was signed."""
 
     def __init__(self, signer: KmsSigner) -> None:
-        """Trust whom KMS names."""
         self._signer = signer
 
     def keys(self) -> list[bytes]:

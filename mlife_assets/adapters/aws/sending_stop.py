@@ -21,7 +21,6 @@ class ParameterStop:
     """Implements `ports.SendingStop` by a parameter of Parameter Store."""
 
     def __init__(self, region: str) -> None:
-        """Remember where it is asked; nothing is yet."""
         self._region = region
 
     def is_stopped(self) -> bool:

@@ -17,7 +17,6 @@ class SnsAlerts:
     name = "sns"
 
     def __init__(self, topic: str, region: str) -> None:
-        """Remember the ARN of the topic; nothing is asked yet."""
         self._topic, self._region = topic, region
 
     def deliver(self, alerts: Sequence[Alert]) -> None:

@@ -51,7 +51,6 @@ class DecodingCage:
     """Decodes files of landing in a worker process. Safe to share between threads."""
 
     def __init__(self, policy: LandingPolicy) -> None:
-        """Limit every file by `policy`; nothing starts before the first file."""
         self._policy = policy
         self.cpu_seconds = 0.0
         """What decoding has cost; of a file that gave no answer what one may cost."""

@@ -187,7 +187,6 @@ def _require_flat(name: str, found: pa.DataType) -> None:
 
 
 def _storage(found: pa.DataType) -> pa.DataType:
-    """Return the type without extension and dictionary."""
     found = found.storage_type if isinstance(found, pa.BaseExtensionType) else found
     return found.value_type if pa.types.is_dictionary(found) else found
 

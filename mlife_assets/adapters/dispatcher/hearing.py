@@ -42,7 +42,6 @@ class Hearing:
         policy: MessagingPolicy,
         clock: Clock,
     ) -> None:
-        """Wire it; reads nothing."""
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._policy, self._clock = policy, clock
         self._read_at: datetime | None = None

@@ -21,7 +21,6 @@ class TokenBucket:
     """
 
     def __init__(self, per_second: float, *, clock: Clock, sleep: Callable[[float], None], burst: float = 1.0) -> None:
-        """Start with a full bucket."""
         self._per_second, self._burst, self._tokens = per_second, burst, burst
         self._clock, self._sleep = clock, sleep
         self._last = clock.now()

@@ -20,7 +20,6 @@ class Additions:
     """What was listed since one asked last."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """Remember where the chain is; nothing is read."""
         self._store = store
         self._number = -1
         self._hash: str | None = None
@@ -48,7 +47,6 @@ class Additions:
         return found
 
     def _read(self, number: int) -> tuple[str, list[str]]:
-        """Return the hash of a manifest and what it lists."""
         key = manifest_key(number)
         data = self._store.get(key)
         return content_hash(data), [entry.key for entry in decode_manifest(key, data).entries]

@@ -64,7 +64,6 @@ class Chain:
         pinned: Callable[[], ChainEnd | None] | None = None,
         alone: Callable[..., AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Remember where the chain is; nothing is read."""
         self.alone = alone
         self._store, self._key_of, self._pinned_of = store, key, pinned
         self._key: bytes | None = None

@@ -98,7 +98,6 @@ def file_version(file: pq.ParquetFile, key: str) -> int:
 
 
 def _present(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
-    """Return those of `columns` that the file has."""
     there = set(file.schema_arrow.names)
     return file.read([name for name in columns if name in there], use_threads=False)
 

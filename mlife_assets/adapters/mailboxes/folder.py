@@ -74,7 +74,6 @@ class FolderMailbox:
     name, channel = "folder", Channel.EMAIL
 
     def __init__(self, folder: Path, stationery: Stationery, *, seed: int, faults: MailFaults | None = None) -> None:
-        """Open or create the folder."""
         self._sent = private_folder(folder) / "sent"
         private_folder(self._sent)
         self._stationery, self._seed, self._faults = stationery, seed, faults or MailFaults()

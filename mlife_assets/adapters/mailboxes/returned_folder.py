@@ -46,7 +46,6 @@ class ReturnedFolder:
     """
 
     def __init__(self, path: Path, stationery: Stationery) -> None:
-        """Remember the folder; nothing is read."""
         self._path, self._stationery = path, stationery
         self._read: dict[tuple[str, int, int], _Arrived] = {}
 

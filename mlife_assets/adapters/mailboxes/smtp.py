@@ -82,7 +82,6 @@ class SendJournal:
     """A private folder with a file for each mail that was handed over."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or create the folder."""
         self._folder = private_folder(folder)
 
     def is_older_than(self, day: date) -> bool:
@@ -177,7 +176,6 @@ class SmtpSession:
     """The connection to a relay; opened when a mail needs it."""
 
     def __init__(self, server: SmtpServer | None) -> None:
-        """Remember the relay; without one no mail finds a way."""
         self._server = server
         self._smtp: smtplib.SMTP | None = None
         self._mails = 0
@@ -279,7 +277,6 @@ class SmtpMailbox:
     def __init__(
         self, server: SmtpServer | None, stationery: Stationery, journal: SendJournal, returned: ReturnedFolder
     ) -> None:
-        """Wire the mailbox; no connection is opened."""
         self._stationery, self._journal, self._returned = stationery, journal, returned
         self._session = SmtpSession(server)
 

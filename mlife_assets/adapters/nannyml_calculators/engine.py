@@ -86,7 +86,6 @@ class NannyMLEngine:
     """The calculators of NannyML, each with one chunk."""
 
     def __init__(self, nml: Any) -> None:
-        """Keep the module, which `quiet_nannyml` imports."""
         self._nml = nml
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:

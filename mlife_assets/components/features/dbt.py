@@ -91,7 +91,6 @@ def _node_name(event: Mapping[str, Any]) -> str | None:
 
 
 def _parts(covered: Sequence[date]) -> list[Sequence[date]]:
-    """Return days in order, in parts of about the same length."""
     count = max(1, ceil(len(covered) / DAYS_AT_ONCE))
     bounds = [round(number * len(covered) / count) for number in range(count + 1)]
     return [covered[start:end] for start, end in pairwise(bounds)]

@@ -74,7 +74,6 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
 
 
 def _newest_decision(instance: dg.DagsterInstance, graph: ModelGraph) -> int | None:
-    """Return the number of the newest record of a decision; None before the first."""
     records = instance.fetch_materializations(graph.key("monitoring", "retrain_decision"), limit=1).records
     return records[0].storage_id if records else None
 

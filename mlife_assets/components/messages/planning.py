@@ -177,7 +177,6 @@ def of_audience_on(platform: Platform, users: pa.Table, day: date) -> pa.Table:
 
 
 def _offered(plan: MessagePlan) -> pa.ChunkedArray:
-    """Return the predictions behind all items of a plan."""
     items = pc.list_flatten(plan.planned["items"])
     return pc.struct_field(items, "prediction_id")
 

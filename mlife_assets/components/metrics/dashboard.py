@@ -309,7 +309,6 @@ def applications(platform: Platform, readout: Sequence[dict[str, Any]], as_of: d
 
 
 def _called(platform: Platform) -> Counter[str]:
-    """Return how many people were on the lists of each application that calls."""
     listed = platform.event_log.read(CALL_PLANNED, columns=["campaign", "person_id"])
     return Counter(row["campaign"] for row in listed.group_by(["campaign", "person_id"]).aggregate([]).to_pylist())
 

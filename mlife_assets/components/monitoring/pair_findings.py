@@ -158,7 +158,6 @@ def read_source(
 
 
 def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, days: Sequence[date]) -> pa.Table:
-    """Return rows that hold the latest of each id as of each of `days`."""
     rows = pa.concat_tables([history.latest(event_type, key, ids, add_days(day, -1)) for day in sorted(set(days))])
     _, places = np.unique(np.asarray(rows["event_id"].to_pylist(), dtype=str), return_index=True)
     return rows.take(pa.array(places))
@@ -234,6 +233,5 @@ def _compare_logged(platform: Platform, logged: pa.Table, events: SourceEvents, 
 def _matrix_table(
     pairs: pa.Table, names: Sequence[str], matrix: npt.NDArray[np.float64], hashes: pa.Array | pa.ChunkedArray
 ) -> pa.Table:
-    """Return a matrix with the pairs and hashes of its rows."""
     columns = {name: matrix[:, place] for place, name in enumerate(names)}
     return pa.table({"user_id": pairs["user_id"], "job_id": pairs["job_id"], **columns, "feature_hash": hashes})

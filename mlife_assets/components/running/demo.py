@@ -111,7 +111,6 @@ class Demo:
     """Runs the story on one platform."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> None:
-        """Keep what is needed; nothing runs."""
         self.driver = LifecycleDriver(definitions, instance)
         self.platform = platform
         self.graphs = [ModelGraph(model) for model in platform.models]

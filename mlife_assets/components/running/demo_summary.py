@@ -138,14 +138,12 @@ def _sound_weeks(platform: Platform, until: date) -> list[date]:
 
 
 def _gains(platform: Platform, last_day: date) -> dict[str, PromotionGain]:
-    """Return what each promotion won on the mature days since."""
     window = platform.policies.label.apply_window_days
     days = [day for day in platform.tables.report_days(DRIFT_REPORT) if is_mature(day, last_day, window)]
     return gains_of_promotions(platform, map_by_day(platform, days))
 
 
 def _suppressed(platform: Platform, first: date) -> dict[str, int]:
-    """Return how many messages of the first application were held back, by reason."""
     rows = platform.event_log.read("message_suppressed", start=first, columns=["reason", "campaign"])
     own = rows.filter(pc.equal(rows["campaign"], platform.application.name))["reason"]
     return dict(sorted(Counter(own.to_pylist()).items()))

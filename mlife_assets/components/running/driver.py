@@ -68,7 +68,6 @@ class LifecycleDriver:
     """Executes jobs and sensors of `definitions` on `instance`, one at a time, in this process."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-        """Keep the resolved repository; nothing is executed."""
         self._definitions = definitions
         self._repository = definitions.get_repository_def()
         self._resources = dict(definitions.resources or {})

@@ -97,7 +97,6 @@ class Runs(SqliteRunStorage):
     """`SqliteRunStorage` that keeps its file open."""
 
     def __init__(self, conn_string: str, inst_data: Any = None) -> None:
-        """Open the file of `conn_string`."""
         self._engine = _engine(conn_string)
         super().__init__(conn_string, inst_data)
 
@@ -122,7 +121,6 @@ class Events(SqliteEventLogStorage):
     """`SqliteEventLogStorage` that keeps the files it uses open."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        """Keep files below `base_dir`; the index is made when it is missing."""
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
         super().__init__(base_dir, inst_data)
 

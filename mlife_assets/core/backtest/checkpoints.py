@@ -26,7 +26,6 @@ class Checkpoints:
     """Results of costly steps of one replay, kept in an object store."""
 
     def __init__(self, store: ObjectStore, content_hash: str) -> None:
-        """Keep results below the hash of what they follow from."""
         self._store = store
         self._prefix = hashlib.sha256(f"{FORMAT}|{content_hash}".encode()).hexdigest()[:24]
         self._computed: set[str] = set()

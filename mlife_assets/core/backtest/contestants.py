@@ -131,7 +131,6 @@ class Contestant(ABC):
         return np.concatenate(parts)
 
     def _charge(self, *fits: Fit) -> None:
-        """Count fits that the policy had not asked for before."""
         charged = {fit.step for fit in self.fits}
         self.fits += [fit for fit in fits if fit.step not in charged]
 

@@ -206,7 +206,6 @@ class Governed(Watching):
         return is_better_at_most and not is_more_probable
 
     def _opened_by(self, day: date, verdict: RetrainDecision) -> str | None:
-        """Return why a challenger need not win."""
         found = opening((*self.looked, verdict), day, self._openings(day))
         return None if found is None else found.clause
 

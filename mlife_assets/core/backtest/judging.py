@@ -249,7 +249,6 @@ class Judge:
     """Finds the gate's window and asks the gate, each question at most once per replay."""
 
     def __init__(self, history: History, learner: Learner, checkpoints: Checkpoints) -> None:
-        """Keep the history, who fits and where results are remembered."""
         self._history = history
         self._learner = learner
         self._checkpoints = checkpoints

@@ -57,7 +57,6 @@ class Learner:
     """Fits models of a history, each at most once per replay."""
 
     def __init__(self, history: History, checkpoints: Checkpoints, timings: Timings) -> None:
-        """Keep the history and where results are remembered."""
         self._history = history
         self._checkpoints = checkpoints
         self._timings = timings

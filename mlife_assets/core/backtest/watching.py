@@ -110,7 +110,6 @@ class Watcher:
     """Builds references and reports of a history, each at most once per replay."""
 
     def __init__(self, history: History, learner: Learner, detectors: Detectors, checkpoints: Checkpoints) -> None:
-        """Keep the history, who fits, the detectors and where results are remembered."""
         self._history, self._learner = history, learner
         self._detectors = detectors
         self._checkpoints = checkpoints

@@ -114,7 +114,6 @@ def late_days_between(
 
 
 def _has_usual_days(arrivals: Mapping[date, Arrivals], first: date) -> bool:
-    """Return whether enough days before `first` had feedback, and in time."""
     before = [day for day in arrivals if day < first]
     late = late_days(arrivals, before)
     return sum(bool(arrivals[day].count) and day not in late for day in before) >= USUAL_DAYS_MINIMUM

@@ -245,7 +245,6 @@ def _one_value(reference: MonitoringReference, day: pa.Table, _: MonitoringPolic
 
 
 def _median(column: npt.NDArray[np.float64]) -> float:
-    """Return the median of what is there, 0 when nothing is."""
     there = column[~np.isnan(column)]
     return float(np.median(there)) if len(there) else 0.0
 
@@ -283,7 +282,6 @@ class Refusal:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a count below zero."""
         if self.rows < 0:
             raise InvalidInputError(f"{self.event_type} refused {self.rows} rows as {self.reason}; count from zero")
 

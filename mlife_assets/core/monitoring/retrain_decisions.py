@@ -50,7 +50,6 @@ class DecisionFacts:
     verdict: str
 
     def __post_init__(self) -> None:
-        """Refuse a verdict that no governor gives."""
         if self.verdict not in VERDICTS:
             raise InvalidInputError(f"verdict of {self.decision_id} is {self.verdict!r}; use {', '.join(VERDICTS)}")
 
@@ -63,7 +62,6 @@ class RunFacts:
     ended_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a failed run without an end, from which the wait is counted."""
         if self.state == "failed" and (self.ended_at is None or self.ended_at.tzinfo is None):
             raise InvalidInputError(f"a failed run ended at {self.ended_at}; pass an aware time")
 

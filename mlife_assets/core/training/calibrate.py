@@ -79,7 +79,6 @@ def _errors_from_nothing(score: Array, outcome: npt.NDArray[np.bool_]) -> float:
 
 
 def _line(method: Method, centre: float, unit: float, level: float, rise: float) -> Calibrator:
-    """Return a straight line in log-odds: `level` at the centre, `rise` per unit of the score."""
     return Calibrator(method, (centre - unit, centre + unit), log_odds=(level - rise, level + rise))
 
 

@@ -203,5 +203,4 @@ def _short(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text in which no dollar begins a formula."""
     return text.replace("$", r"\$")

@@ -169,7 +169,6 @@ def _tuning_of(training: TrainingSet, policy: TrainingPolicy, estimator: MakeEst
 
 
 def _steps(tune: Tune, asked: Sequence[tuple[str, Recipe]], training: TrainingSet, cores: int) -> list[list[TunedStep]]:
-    """Return the tuned steps of each formulation and recipe, up to `cores` at once."""
     tasks = [(place, *one, *step) for place, one in enumerate(asked) for step in steps_of(one[0], training)]
     found = each(lambda task: tune(*task[1:]), tasks, cores)
     return [[step for task, step in zip(tasks, found, strict=True) if task[0] == place] for place in range(len(asked))]

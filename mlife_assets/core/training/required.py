@@ -142,7 +142,6 @@ def _outcome(exposures: pa.Table, step: str) -> npt.NDArray[np.bool_]:
 
 
 def _worst(conditions: Sequence[Condition]) -> Condition:
-    """Return the first condition that is not met, or else the first."""
     return next((one for one in conditions if not one.is_met), conditions[0])
 
 
@@ -439,7 +438,6 @@ def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
 
 
 def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
-    """Return at most `most` of the places, evenly spaced."""
     if len(places) <= most:
         return places
     return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]

@@ -145,6 +145,5 @@ def _fitted(
 
 
 def _median(values: Array) -> float:
-    """Return the median of the values that are not missing; 0 where all are."""
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else 0.0

@@ -141,7 +141,6 @@ def _delta(delta: DailyValue | None) -> tuple[str, str]:
 
 
 def _points(lift: Interval | None) -> tuple[str, str]:
-    """Return a difference of shares in points, and its bounds."""
     if lift is None:
         return MISSING, ""
     return f"{100 * lift.estimate:+.1f} points", f"{100 * lift.lower:+.1f} to {100 * lift.upper:+.1f}"

@@ -215,7 +215,6 @@ def _lines(text: str) -> bytes:
 
 
 def _part(subtype: str, text: str, further: bytes = b"") -> bytes:
-    """Return one form of a mail, with its headers."""
     content = body_encode(_lines(text).decode("latin-1"), LINE).replace("\n", "\r\n").encode("ascii")
     kind = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n'
     return kind.encode("ascii") + further + b"\r\n" + content

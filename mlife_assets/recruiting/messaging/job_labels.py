@@ -16,7 +16,6 @@ from importlib.resources import files
 
 
 def _listed(name: str) -> list[list[str]]:
-    """Return the rows of a closed list, without its heading: a code, and what it is called."""
     text = files("mlife_assets.recruiting").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.reader(text.splitlines()))[1:]
 

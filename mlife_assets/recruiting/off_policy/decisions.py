@@ -71,7 +71,6 @@ class LoggedDecisions:
         _check(self, "predicted_value", -np.inf, np.inf)
 
     def __len__(self) -> int:
-        """Return the number of decisions."""
         return len(self.user_ids)
 
     @property

@@ -220,7 +220,6 @@ class Estimate:
     influences: np.ndarray
 
     def __sub__(self, other: Estimate) -> Estimate:
-        """Return the difference of two estimates from the same users."""
         return Estimate(self.value - other.value, self.influences - other.influences)
 
     def interval(self, level: float) -> Interval:

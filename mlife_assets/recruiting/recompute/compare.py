@@ -254,7 +254,6 @@ def _components(column: pa.ChunkedArray, name: str) -> dict[str, pa.Array]:
 
 
 def _days(column: pa.ChunkedArray) -> Days:
-    """Return the UTC days of instants, as days since 1970."""
     days: Days = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() // 86_400_000_000
     return days
 

@@ -297,7 +297,6 @@ class _Site:
 
 
 def _application_of(key: str) -> str:
-    """Return the application of a call list by its key."""
     return key.split("/")[1]
 
 
