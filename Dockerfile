@@ -11,7 +11,8 @@ WORKDIR /app
 COPY constraints.txt deploy/requirements.txt ./
 # Pip installs uv alone, by its hash; uv installs the rest, by theirs. Every package is a wheel, so nothing is compiled.
 RUN sed -n '/^uv==/,/[^\\]$/p' constraints.txt > uv.txt && python -m venv /uv && /uv/bin/pip install --quiet --require-hashes -r uv.txt
-RUN python -m venv --without-pip .venv && /uv/bin/uv pip sync --quiet --compile-bytecode --no-build --require-hashes --python .venv/bin/python requirements.txt \
+# Bytecode holds whatever times the layers give to files, since a task can write none: its root is read-only.
+RUN python -m venv --without-pip .venv && PYC_INVALIDATION_MODE=UNCHECKED_HASH /uv/bin/uv pip sync --quiet --compile-bytecode --no-build --require-hashes --python .venv/bin/python requirements.txt \
     && rm constraints.txt requirements.txt uv.txt
 COPY pyproject.toml LICENSE workspace.aws.yaml ./
 COPY dbt_project dbt_project
@@ -20,14 +21,15 @@ COPY mlife_assets mlife_assets
 # mlife runs from its checkout, beside the dbt project. What is made at first use is made here: the root is read-only later.
 RUN echo /app > .venv/lib/python3.11/site-packages/mlife.pth \
     && printf '#!/app/.venv/bin/python\nfrom mlife_assets.cli import main\n\nmain()\n' > .venv/bin/mlife && chmod 755 .venv/bin/mlife \
-    && .venv/bin/python -m compileall -q mlife_assets \
+    && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash mlife_assets \
     && .venv/bin/python -c "from mlife_assets.components.features.dbt_runner import ensure_manifest as parse; \
 from mlife_assets.settings import DBT_PROJECT_FOLDER as project; parse(project)"
 
 FROM ${PYTHON_BASE}
-# LightGBM's wheel asks the system for OpenMP.
+# LightGBM's wheel asks the system for OpenMP. The base has Python's own modules without bytecode, which each process would compile again.
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
-    && python -m pip uninstall -y -q pip setuptools wheel
+    && python -m pip uninstall -y -q pip setuptools wheel \
+    && python -m compileall -q --invalidation-mode unchecked-hash /usr/local/lib/python3.11
 COPY --from=build /app /app
 COPY deploy/dagster.aws.yaml /scratch/dagster/dagster.yaml
 RUN chown -R 10001:10001 /scratch

