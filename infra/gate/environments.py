@@ -23,6 +23,8 @@ from mlife_assets.core.delivery.stack_inputs import SHARED_ACCOUNTS, STORED, kno
 from mlife_assets.core.errors import InvalidInputError
 
 INFRA = Path(__file__).resolve().parent.parent
+ATTEMPT = "01234567-89ab-cdef-0123-456789abcdef"
+"""What makes the id of a stack another at each attempt to make it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Resource:
     properties: Mapping[str, Any]
     declared: Mapping[str, Any]
     """What stands beside its properties, such as `DeletionPolicy`."""
+    attached: Mapping[str, Any] = field(default_factory=dict)
+    """Managed policies of its stack that it has, by their names."""
 
     @property
     def outlives_its_stack(self) -> bool:
@@ -173,6 +177,7 @@ def _stack(
         "AWS::Region": region,
         "AWS::Partition": "aws",
         "AWS::StackName": name,
+        "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{ATTEMPT}",
         "AWS::URLSuffix": "amazonaws.com",
     }
     scope = Scope(parameters, pseudo, template)
@@ -183,7 +188,14 @@ def _stack(
                 continue
             declared = {key: value for key, value in resource.items() if key not in {"Type", "Properties"}}
             properties = scope.resolve(resource.get("Properties", {}))
-            resources.append(Resource(logical, resource["Type"], properties, declared))
+            attached = {
+                given["ManagedPolicyName"]: given["PolicyDocument"]
+                for name, other in template["Resources"].items()
+                if other["Type"] == "AWS::IAM::ManagedPolicy"
+                and scope.ref(name) in properties.get("ManagedPolicyArns", ())
+                for given in [scope.resolve(other["Properties"])]
+            }
+            resources.append(Resource(logical, resource["Type"], properties, declared, attached))
     except TemplateError as error:
         raise TemplateError(f"{label}: {error}") from error
     by = line.get("by", "pipeline")

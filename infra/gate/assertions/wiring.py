@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.gate.environments import Environment
+from infra.gate.environments import ATTEMPT, Environment
 from infra.gate.findings import holds
+from infra.gate.policies import actions, bucket_statements, own_policies, statements
 from infra.gate.yaml_tags import MAXIMUM_BYTES
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
@@ -34,18 +35,39 @@ def templates_are_plain(environment: Environment) -> Iterator[str]:
 def a_first_deployment_that_fails_can_be_tried_again(environment: Environment) -> Iterator[str]:
     """What a stack that could not be made has made is deleted with it, so that no name is taken at the next attempt:
     nothing is kept from its first moment, no balancer refuses, and after what refuses nothing is made that can fail.
+    What a service fills and nobody may empty has another name at each attempt.
     """
+    denied = _never_deleted(environment)
     for stack, resource in ((made, one) for made in environment.stacks for one in made.resources):
         if resource.declared.get("DeletionPolicy") == "Retain":
             yield f"{stack.template} {resource.name} is kept from its first moment"
         attributes = resource.properties.get("LoadBalancerAttributes", ())
         if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
             yield f"{stack.template} {resource.name} refuses to be deleted"
-        if str(resource.properties.get("DeletionProtection")).lower() == "true":
+        if resource.kind == "AWS::S3::Bucket" and resource.properties.get("ObjectLockEnabled"):
+            written = [one for one in bucket_statements(stack, resource) if "s3:PutObject" in actions(one)]
+            by_service = any(one["Effect"] == "Allow" and "Service" in one["Principal"] for one in written)
+            if by_service and not resource.properties["BucketName"].endswith(ATTEMPT.rpartition("-")[2]):
+                yield f"{stack.template} {resource.name} has the same name at each attempt"
+        protected = str(resource.properties.get("DeletionProtection")).lower() == "true"
+        if protected or f"Delete{resource.kind.rpartition(':')[2]}" in denied:
             before = _made_before(stack.source["Resources"], resource.name)
             after = {one.name for one in stack.resources if one.kind != "AWS::SSM::Parameter"} - before
             for name in sorted(after - {resource.name}):
                 yield f"{stack.template} {name} may fail while {resource.name} refuses to be deleted"
+
+
+def _never_deleted(environment: Environment) -> set[str]:
+    """Return what CloudFormation's role is denied whatever it is on, without the names of services."""
+    return {
+        action.partition(":")[2]
+        for _, role in environment.of("AWS::IAM::Role")
+        if role.properties["RoleName"] == "mlife-cfn-execution"
+        for _, document in own_policies(role)
+        for one in statements(document)
+        if one["Effect"] == "Deny" and one.get("Resource") == "*"
+        for action in actions(one)
+    }
 
 
 def _made_before(resources: Mapping[str, Any], name: str) -> set[str]:

@@ -94,6 +94,18 @@ def the_balancer_refuses_to_be_deleted(template: Tree) -> None:
     attributes.append({"Key": "deletion_protection.enabled", "Value": "true"})
 
 
+@fault("80-observability", AGAIN)
+def an_alarm_fails_after_the_trail(template: Tree) -> None:
+    """The trail writes what is locked for seven years, and no pipeline may delete it, when an alarm cannot be made."""
+    template["Resources"]["Trail"]["DependsOn"] = "TrailBucketPolicy"
+
+
+@fault("80-observability", AGAIN)
+def the_next_trail_finds_its_bucket(template: Tree) -> None:
+    """A trail that wrote before its stack failed leaves a bucket that nobody can delete, and its name is taken."""
+    properties(template, "TrailBucket")["BucketName"] = {"Fn::Sub": "mlife-trail-${Environment}-${AWS::AccountId}"}
+
+
 @fault("40-dagster-state", AGAIN)
 def a_secret_fails_after_the_database(template: Tree) -> None:
     """The protected database is there when a secret's name turns out to be taken."""
