@@ -103,7 +103,7 @@ lock: $(SETUP) ## pin pyproject.toml again: constraints.txt, what AWS needs on t
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' constraints.txt)
 	$(LOCK) --extra aws --extra market --group lean --constraints constraints.txt --constraints constraints-aws.txt \
 	  --output-file deploy/requirements.txt $(ARGS)
-	$(UV) compile infra/requirements.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
+	$(UV) compile infra/requirements.in --overrides infra/overrides.txt --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
 	  --output-file infra/requirements.txt $(ARGS)
 	$(UV) compile infra/emulator.in --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock' \
 	  --output-file infra/emulator.txt $(ARGS)

@@ -20,7 +20,7 @@ import infra.gate.faults  # noqa: F401  importing it fills the list
 from infra.gate.environments import ENVIRONMENTS, INFRA, Sources, rendered
 from infra.gate.faults.fault import FAULTS, planted
 from infra.gate.findings import ASSERTIONS
-from infra.gate.handlers import FILE, extracted
+from infra.gate.handlers import AUTHORIZED_ON, FILE, authorization, extracted
 from infra.gate.judged import breaks, findings
 from infra.gate.linters import actionlint, cfn_lint, checkov, shellcheck
 from infra.gate.matrix import cells, reached, takings
@@ -77,8 +77,9 @@ def linted(tools: Path) -> Layer:
     found = [f"{file}: {rule} {where}" for file, said in cfn_lint(tools, templates).items() for rule, where in said]
     checked = checkov(tools, INFRA / "templates")
     found += [f"{file}: {rule} {where}" for file, said in checked.failed.items() for rule, where in said]
-    if FILE.read_text(encoding="utf-8") != extracted(tools.parent):
-        found.append(f"{FILE.name} is not what cfn-lint says: python -m infra.gate.handlers {tools.parent.name}")
+    for file, text in ((FILE, extracted(tools.parent)), (AUTHORIZED_ON, authorization(tools.parent))):
+        if file.read_text(encoding="utf-8") != text:
+            found.append(f"{file.name} is not what its source says: python -m infra.gate.handlers {tools.parent.name}")
     found += shellcheck(tools, scripts) + (actionlint(tools, workflows) if workflows else [])
     with tempfile.TemporaryDirectory() as folder:
         workflow, script = Path(folder) / "workflow.yml", Path(folder) / "script.sh"

@@ -176,6 +176,17 @@ def untried(environment: Environment) -> Iterator[str]:
                         yield f"{name} may {action}, which no line of infra/roles.yaml does"
 
 
+def implied() -> Iterator[str]:
+    """Return what a role does not list and AWS does with its rights, since of what it does or who takes it."""
+    file = _file()
+    for role, lines in file["does"].items():
+        causes = {line[0] for line in lines} | set(file["takes"].get(role, ()))
+        for cause, calls in file["implies"].items() if not role.startswith(MAKES_EVERYTHING) else ():
+            for call in calls if cause in causes else ():
+                if call not in lines:
+                    yield f"{role} does not list {_calls([call])[0]}, which {cause} asks for"
+
+
 def matrix_findings(environment: Environment) -> list[Finding]:
     """Return what a role can do and should not, or cannot and should."""
     found = []
@@ -188,4 +199,5 @@ def matrix_findings(environment: Environment) -> list[Finding]:
     for role, other, should, does in reached(environment):
         if should != does:
             found.append(Finding(REACHED, environment.name, f"{role} {'lacks' if should else 'has'} what {other} may"))
+    found += [Finding(MATRIX, environment.name, where) for where in implied()]
     return found + [Finding(TRIED, environment.name, where) for where in untried(environment)]

@@ -46,11 +46,12 @@ def principals(statement: Statement) -> tuple[str, ...]:
 
 
 def own_policies(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return name and document of the policies of a role, or of a managed policy."""
+    """Return name and document of the policies of a role, managed ones of its stack too, or of a managed policy."""
     if resource.kind == "AWS::IAM::ManagedPolicy":
         yield resource.properties["ManagedPolicyName"], resource.properties["PolicyDocument"]
     for policy in resource.properties.get("Policies", ()):
         yield policy["PolicyName"], policy["PolicyDocument"]
+    yield from resource.attached.items()
 
 
 _OF_RESOURCES = {

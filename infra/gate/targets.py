@@ -6,43 +6,21 @@ Belongs here: a short name -> ARN, account and the resource's policy. Does not b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from infra.gate.environments import Environment, Resource, Stack
+from infra.gate.environments import INFRA, Environment, Resource, Stack
 from infra.gate.errors import PolicyError
 from infra.gate.policies import bucket_statements
 from infra.gate.simulator import Target
+from infra.gate.yaml_tags import read
 
-_BUCKETS = {
-    "log": ("20-event-log", "EventLogBucket"),
-    "heads": ("21-log-heads", "LogHeadsBucket"),
-    "lake": ("25-lake", "LakeBucket"),
-    "landing": ("25-lake", "LandingBucket"),
-    "bundles": ("06-bundles", "BundlesBucket"),
-    "people": ("26-people", "PeopleBucket"),
-    "trail": ("80-observability", "TrailBucket"),
-}
-_BY_ARN = {
-    "database": "arn:aws:rds:{region}:{environment}:db:mlife-{name}",
-    "execution": "arn:aws:states:{region}:{environment}:execution:{rest}",
-    "glue": "arn:aws:glue:{region}:{environment}:{rest}",
-    "log-group": "arn:aws:logs:{region}:{environment}:log-group:{rest}",
-    "machine": "arn:aws:states:{region}:{environment}:stateMachine:{rest}",
-    "parameter": "arn:aws:ssm:{region}:{environment}:parameter/mlife/{rest}",
-    "policy": "arn:aws:iam::{environment}:policy/mlife/{rest}",
-    "role": "arn:aws:iam::{environment}:role/mlife/{rest}",
-    "role-elsewhere": "arn:aws:iam::{environment}:role/{rest}",
-    "rule": "arn:aws:events:{region}:{environment}:rule/{rest}",
-    "service": "arn:aws:ecs:{region}:{environment}:service/{rest}",
-    "snapshot": "arn:aws:rds:{region}:{environment}:snapshot:{rest}",
-    "stack": "arn:aws:cloudformation:{region}:{environment}:stack/{rest}/0123",
-    "task": "arn:aws:ecs:{region}:{environment}:task/{rest}",
-    "task-definition": "arn:aws:ecs:{region}:{environment}:task-definition/{rest}",
-    "trail-of": "arn:aws:cloudtrail:{region}:{environment}:trail/{rest}",
-    "user": "arn:aws:iam::{environment}:user/{rest}",
-    "vault": "arn:aws:backup:{region}:{environment}:backup-vault:{rest}",
-    "workgroup": "arn:aws:athena:{region}:{environment}:workgroup/{rest}",
-}
+
+@cache
+def _things() -> Mapping[str, Any]:
+    """Return name -> template and resource of a bucket, or the form of an ARN."""
+    found: Mapping[str, Any] = read(INFRA / "roles.yaml")["things"]
+    return found
 
 
 def words(environment: Environment) -> dict[str, str]:
@@ -54,8 +32,9 @@ def target(environment: Environment, named: str) -> Target:
     """Return what a name stands for. Raises PolicyError for a name that is not known."""
     own = environment.accounts["environment"]
     kind, _, rest = named.partition(":")
-    if kind in _BUCKETS:
-        return _bucket(environment, *_BUCKETS[kind], key=rest.format(**words(environment)))
+    thing = _things().get(kind)
+    if isinstance(thing, list):
+        return _bucket(environment, *thing, key=rest.format(**words(environment)))
     if kind == "key":
         return _key(environment, rest)
     if kind == "secret":
@@ -69,9 +48,9 @@ def target(environment: Environment, named: str) -> Target:
         stack = environment.stack("80-observability")
         (policy,) = stack.of("AWS::SNS::TopicPolicy")
         return Target(f"arn:aws:sns:{stack.region}:{own}:{rest}", own, policy.properties["PolicyDocument"])
-    if kind not in _BY_ARN:
-        raise PolicyError(f"infra/gate/targets.py does not know {named}")
-    return Target(_BY_ARN[kind].format(**words(environment), rest=rest), own)
+    if thing is None:
+        raise PolicyError(f"neither infra/roles.yaml nor infra/gate/targets.py knows {named}")
+    return Target(thing.format(**words(environment), rest=rest), own)
 
 
 def _found(stack: Stack, kind: str, name: str) -> Resource:

@@ -137,3 +137,10 @@ def test_the_readme_names_every_stack_and_no_console_step() -> None:
         assert line["template"] in text
     assert not re.search(r"\b(click|console\.aws|in the console|choose \*\*|press)\b", text, re.I)
     assert yaml.safe_load((INFRA / "parameters" / "accounts.yaml").read_text())["accounts"]["prod"] not in text
+
+
+def test_roles_of_awss_services_are_made_before_a_stack_asks_for_them() -> None:
+    """A role that a stack makes for a service is not there yet when the service takes it, in a fresh account."""
+    template = (INFRA / "templates" / "00-bootstrap.yaml").read_text(encoding="utf-8")
+    named = re.findall(r"- (\w+)\.amazonaws\.com", template.partition("iam:AWSServiceName:")[2].partition("\n\n")[0])
+    assert f"for service in {' '.join(named)}; do" in (INFRA / "README.md").read_text(encoding="utf-8")

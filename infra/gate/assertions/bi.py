@@ -54,7 +54,7 @@ def dashboards_read_no_person(environment: Environment) -> Iterator[str]:
     glue, stored = set[str](), set[str]()
     for statement in (one for _, document in own_policies(role) for one in statements(document)):
         for resource in many(statement.get("Resource")):
-            _, _, service, _, _, rest = resource.split(":", 5)
+            _, _, service, _, _, rest = resource.split(":", 5) if resource != "*" else [""] * 6
             if service == "glue" and rest.startswith("table/"):
                 glue.add(rest.removeprefix("table/"))
             elif service == "s3" and "/" in rest:

@@ -44,6 +44,15 @@ def the_database_is_encrypted(environment: Environment) -> Iterator[str]:
 
 
 @holds
+def no_upgrade_of_awss_is_drift(environment: Environment) -> Iterator[str]:
+    """A database that takes minor versions by itself is named by its major version alone."""
+    for _, database in environment.of("AWS::RDS::DBInstance"):
+        given = database.properties
+        if given.get("AutoMinorVersionUpgrade") is not False and not str(given["EngineVersion"]).isdecimal():
+            yield f"{database.name} is {given['EngineVersion']} and takes minor versions by itself"
+
+
+@holds
 def connections_to_the_database_are_encrypted(environment: Environment) -> Iterator[str]:
     """PostgreSQL refuses a connection without TLS."""
     stack = environment.stack("40-dagster-state")

@@ -1,55 +1,123 @@
-"""What deploys: CloudFormation's role may call what the handlers of each resource type call, and fits into IAM.
+"""Rights by the things that they are on: what handlers call is allowed where AWS asks for it, and each right can work.
 
-Belongs here: coverage of `infra/handlers.yaml`, sizes of policies. Does not belong here: that the role may do no more
-than its reason (`identity`), on which things (`infra.gate.matrix`).
+Belongs here: coverage of `infra/handlers.yaml`, resource types of `infra/authorized_on.yaml`, sizes of policies. Does
+not belong here: that a role may do no more than its reason (`identity`), calls one by one (`infra.gate.matrix`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 from infra.gate.conditions import like
-from infra.gate.environments import INFRA, Environment, Stack
+from infra.gate.environments import INFRA, Environment, Resource
 from infra.gate.findings import holds
-from infra.gate.handlers import permissions
-from infra.gate.policies import actions, own_policies, statements
+from infra.gate.handlers import authorized_on, permissions
+from infra.gate.policies import actions, many, own_policies, statements
 from infra.gate.yaml_tags import read
 
 MAKES_EVERYTHING = "mlife-cfn-execution"
 NOT_CALLED: dict[str, str] = read(INFRA / "not_called.yaml")
 LARGEST_INLINE, LARGEST_MANAGED = 10_240, 6_144
 """Characters without white space that IAM takes: of all policies in a role, of a managed policy."""
+LONGEST_REGION = "ap-southeast-1"
+ROOM = 0.9
+"""What policies may take of that, since the next repair has to fit."""
 
 
-def _allowed(stack: Stack) -> list[str]:
-    (role,) = (one for one in stack.of("AWS::IAM::Role") if one.properties["RoleName"] == MAKES_EVERYTHING)
+def _rights(role: Resource) -> list[tuple[str, tuple[str, ...]]]:
+    """Return each action that a role is allowed, in small letters, with the resources of its statement."""
     given = [one for _, document in own_policies(role) for one in statements(document) if one["Effect"] == "Allow"]
-    return [action.lower() for statement in given for action in actions(statement)]
+    return [(action.lower(), many(one.get("Resource"))) for one in given for action in actions(one)]
+
+
+@cache
+def _meet(one: str, other: str) -> bool:
+    """Return whether some text fits two patterns of `*`."""
+    if "*" in (one[:1], other[:1]):
+        if one[:1] != "*":
+            one, other = other, one
+        return _meet(one[1:], other) or bool(other and _meet(one, other[1:]))
+    return one == other if not (one and other) else one[0] == other[0] and _meet(one[1:], other[1:])
+
+
+def _names(resource: str, arn: str) -> bool:
+    """Return whether a statement that names a resource names some of a type, by the form of its ARNs."""
+    form = "".join("*" if n % 2 else part for n, part in enumerate(arn.replace("${", "}").split("}")))
+    given, wanted = resource.split(":", 5), form.split(":", 5)
+    return len(given) == 6 and all(map(_meet, given, wanted))
+
+
+def _is_excepted(text: str, *, by_type: bool) -> bool:
+    return any((" on " in one) == by_type and like(text.lower(), one.lower()) for one in NOT_CALLED)
+
+
+def _lacking(action: str, resources: Iterable[str]) -> Iterator[str]:
+    """Return what AWS asks for when an action is called, and no statement that allows it names."""
+    on, taken = set(resources), authorized_on().get(action.lower())
+    if taken is None:
+        yield f"{action}, which infra/authorized_on.yaml does not hold"
+    elif not on:
+        yield action
+    elif "*" not in on and not taken:
+        yield f"{action}, which takes no resource, on *"
+    elif "*" not in on:
+        missed = [name for name, (arn, _) in taken.items() if not any(_names(one, arn) for one in on)]
+        if any(needed for _, needed in taken.values()) or len(missed) == len(taken):
+            for name in missed:
+                if not _is_excepted(f"{action} on {name}", by_type=True):
+                    yield f"{action} on {name}"
 
 
 @holds
 def what_deploys_may_call_what_handlers_call(environment: Environment) -> Iterator[str]:
-    """CloudFormation's role may call whatever the handlers of each resource type call, but for what is listed with a
-    reason.
+    """CloudFormation's role may call whatever the handlers of each resource type call, on each type of resource that
+    AWS asks about, but for what is listed with a reason.
     """
-    allowed = {stack.account: _allowed(stack) for stack in environment.stacks if stack.template == "00-bootstrap"}
-    for stack in environment.stacks:
-        if stack.by != "pipeline":
-            continue
-        for kind in sorted({resource.kind for resource in stack.resources}):
-            for action in permissions().get(kind, ("infra/handlers.yaml",)):
-                name = action.lower()
-                is_listed = any(like(name, pattern.lower()) for pattern in NOT_CALLED)
-                if not is_listed and not any(like(name, pattern) for pattern in allowed[stack.account]):
-                    yield f"{stack.template}: {kind} calls {action}"
+    bootstraps = [stack for stack in environment.stacks if stack.template == "00-bootstrap"]
+    rights = {
+        stack.account: _rights(role)
+        for stack in bootstraps
+        for role in stack.of("AWS::IAM::Role")
+        if role.properties["RoleName"] == MAKES_EVERYTHING
+    }
+    called = {
+        (stack.account, action): f"{stack.template}: {kind}"
+        for stack in environment.stacks
+        if stack.by == "pipeline"
+        for kind in sorted({resource.kind for resource in stack.resources})
+        for action in permissions().get(kind, ("infra:handlers.yaml",))
+        if not _is_excepted(action, by_type=False)
+    }
+    for (account, action), who in called.items():
+        on = [one for allowed, where in rights[account] if like(action.lower(), allowed) for one in where]
+        for lacking in _lacking(action, on):
+            yield f"{who} calls {lacking}"
+
+
+@holds
+def each_right_is_on_what_its_action_takes(environment: Environment) -> Iterator[str]:
+    """Whatever a role may do by name it may do on each type of resource that AWS asks about: a right on another does
+    nothing.
+    """
+    for stack, role in environment.of("AWS::IAM::Role"):
+        rights = _rights(role)
+        for action in sorted({one for one, _ in rights if "*" not in one}):
+            on = [one for allowed, where in rights if like(action, allowed) for one in where]
+            for lacking in _lacking(action, on):
+                yield f"{stack.template} {role.name} lacks {lacking}"
 
 
 @holds
 def policies_fit_into_iam(environment: Environment) -> Iterator[str]:
-    """The policies of each role, and each managed policy, are no longer than IAM takes."""
+    """The policies of each role, and each managed policy, leave a tenth of what IAM takes, in the region whose name is
+    longest too.
+    """
     for stack, resource in environment.of("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
-        documents = [document for _, document in own_policies(resource)]
-        size = sum(len(json.dumps(document, separators=(",", ":"))) for document in documents)
-        if size > (LARGEST_INLINE if resource.kind == "AWS::IAM::Role" else LARGEST_MANAGED):
-            yield f"{stack.template} {resource.name} has {size} characters"
+        documents = [document for name, document in own_policies(resource) if name not in resource.attached]
+        text = "".join(json.dumps(document, separators=(",", ":")) for document in documents)
+        size = len(text.replace(environment.region, LONGEST_REGION))
+        most = int(ROOM * (LARGEST_INLINE if resource.kind == "AWS::IAM::Role" else LARGEST_MANAGED))
+        if size > most:
+            yield f"{stack.template} {resource.name} has {size} characters, more than {most}"

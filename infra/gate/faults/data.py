@@ -125,6 +125,12 @@ def a_query_may_read_a_petabyte(parameters: Tree) -> None:
     parameters["ScannedBytesMaximum"] *= 1_000
 
 
+@fault(STATE, "no_upgrade_of_awss_is_drift")
+def the_database_names_a_minor_version(template: Tree) -> None:
+    """RDS upgrades it on a Sunday, and each look for drift is red from then on."""
+    properties(template, "Database")["EngineVersion"] = "17.10"
+
+
 @fault(STATE, "the_database_is_private")
 def the_database_is_public(template: Tree) -> None:
     """The database has a public address."""

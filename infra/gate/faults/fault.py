@@ -112,7 +112,12 @@ def drop(document: Tree, sid: str) -> None:
 
 def role_statements(template: Tree, role: str) -> Iterator[Tree]:
     """Return the statements of all policies of a role."""
-    for policy in properties(template, role)["Policies"]:
+    managed = [
+        properties(template, one["Ref"])
+        for one in properties(template, role).get("ManagedPolicyArns", ())
+        if "Ref" in one
+    ]
+    for policy in [*properties(template, role)["Policies"], *managed]:
         yield from policy["PolicyDocument"]["Statement"]
 
 

@@ -228,10 +228,39 @@ def a_template_makes_a_new_type(template: Tree) -> None:
     template["Resources"]["Firewall"] = {"Type": "AWS::EC2::NetworkAcl", "Properties": {"VpcId": {"Ref": "Vpc"}}}
 
 
+@fault(BOOTSTRAP, "what_deploys_may_call_what_handlers_call")
+def no_parameter_group_can_be_made(template: Tree) -> None:
+    """An action that takes no resource is allowed on the names of ours alone, which is on nothing."""
+    right(template, "ExecutionRole", "WhatHasNoNameBeforeItExists")["Action"].remove(
+        "rds:DescribeEngineDefaultParameters"
+    )
+
+
+@fault(BOOTSTRAP, "what_deploys_may_call_what_handlers_call")
+def no_database_can_be_made(template: Tree) -> None:
+    """Each database has an option group, AWS's own where none is named, and AWS asks whether it may be used."""
+    named = right(template, "ExecutionRole", "NamedThings")
+    named["Resource"] = [one for one in named["Resource"] if ":og:" not in one["Fn::Sub"]]
+
+
+@fault(DAGSTER, "each_right_is_on_what_its_action_takes")
+def a_right_is_on_what_its_action_does_not_take(template: Tree) -> None:
+    """Somebody narrows a right to a resource that AWS does not ask about, and the web server shows no task."""
+    family = {"Fn::Sub": "arn:aws:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/mlife-run:*"}
+    right(template, "WebserverRole", "ReadsTaskDefinitions")["Resource"] = family
+
+
+@fault(DAGSTER, MATRIX)
+def athena_cannot_look_at_its_default_database(template: Tree) -> None:
+    """Athena asks about it with each query, whatever the query reads."""
+    named = right(template, "RunRole", "ReadsTheCatalogue")
+    named["Resource"] = [one for one in named["Resource"] if "/default" not in one["Fn::Sub"]]
+
+
 @fault(BOOTSTRAP, "policies_fit_into_iam")
-def a_role_says_more_than_iam_takes(template: Tree) -> None:
-    """Every action is written out until IAM refuses the role, in the middle of the bootstrap."""
-    give(template, "ExecutionRole", *(f"ec2:DescribeSomething{number}" for number in range(400)))
+def a_role_has_no_room_left(template: Tree) -> None:
+    """Every action is written out until the next repair does not fit, in the middle of a first deployment."""
+    give(template, "ExecutionRole", *(f"ec2:DescribeSomething{number}" for number in range(290)))
 
 
 @fault(BOOTSTRAP, MATRIX)
