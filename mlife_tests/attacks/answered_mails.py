@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import date
 from email.message import EmailMessage
+from typing import Any
 
 from mlife_assets.recruiting.email_digest.digest import DigestJob, Offer, render_digest
 from mlife_assets.recruiting.mail.letterhead import Letterhead
@@ -28,6 +30,8 @@ QUOTED = "\n".join(f"> {line}".rstrip() for line in OURS.text.splitlines())
 COPIED = (
     f"________________________________\nVon: {WHO}\nGesendet: Montag, 1. Juni 2026 15:00\nBetreff: {OURS.subject}\n\n"
 )
+
+_OURS_IN = re.compile(r"(?:^([> ]*))?\[OURS\]", re.MULTILINE)
 
 Form = Callable[[EmailMessage, str], None]
 
@@ -83,3 +87,22 @@ def answer(subject: str, said: str, form: str, **headers: str) -> bytes:
     for name, value in headers.items():
         mail[name.replace("_", "-")] = value
     return mail.as_bytes()
+
+
+def as_sent(mail: Mapping[str, Any]) -> bytes:
+    """Return a mail of `mails_as_sent.jsonl`, in its program's form, with our mail for `[OURS]` where it quotes it."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = f"Ann <{SENDER}>", "help@jobs.example", mail["subject"]
+    if mail["answers"]:
+        message["In-Reply-To"] = f"<{STATIONERY.wire_id(MESSAGE)}>"
+    for name, value in mail["headers"].items():
+        del message[name]
+        message[name] = value
+    ours = OURS.text.strip().splitlines()
+    text, markup = mail["text"], mail["html"]
+    message.set_content(
+        "" if text is None else _OURS_IN.sub(lambda at: "\n".join((at[1] or "") + line for line in ours), text)
+    )
+    if markup is not None:
+        message.add_alternative(markup.replace("[OURS]", OURS.html), subtype="html")
+    return message.as_bytes()

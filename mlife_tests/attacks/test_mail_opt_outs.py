@@ -1,11 +1,8 @@
-"""Row 7 of the second attack: opt-outs by mail were half heard.
-
-The two lists of mails were written before their author had read the rules. At the first look 1 of 50 was missed and 0
-of 50 were taken, in each of the forms; before, 9 to 50 were missed. Nothing was changed for it.
-"""
+"""Row 7 of the second attack: opt-outs by mail were half heard. What lists showed at a first look is in ADR 19."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +23,7 @@ from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, read
 from mlife_assets.recruiting.messaging import keywords
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import AddressBook
-from mlife_tests.attacks.answered_mails import FORMS, MESSAGE, OURS, SENDER, STATIONERY, USER, answer
+from mlife_tests.attacks.answered_mails import FORMS, MESSAGE, OURS, SENDER, STATIONERY, USER, answer, as_sent
 
 DATA = Path(__file__).parent / "data"
 NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
@@ -52,6 +49,17 @@ def test_at_most_two_in_a_hundred_opt_outs_are_missed_and_five_in_a_hundred_othe
     taken = [mail for mail in harmless if is_opt_out(answer(*mail, form))]
     assert len(missed) <= MISSED_AT_MOST * len(meant), missed
     assert len(taken) <= TAKEN_AT_MOST * len(harmless), taken
+
+
+def test_at_most_two_in_a_hundred_mails_as_programs_send_them_are_missed_and_five_taken() -> None:
+    """Quotes in each program's form and language, signatures, confidentiality, notices of machines."""
+    sent = [json.loads(line) for line in (DATA / "mails_as_sent.jsonl").read_text(encoding="utf-8").splitlines()]
+    missed, taken = (
+        [mail for mail in sent if mail["clear"] == clear and is_opt_out(as_sent(mail)) != clear]
+        for clear in (True, False)
+    )
+    assert len(missed) <= MISSED_AT_MOST * sum(mail["clear"] for mail in sent), missed
+    assert len(taken) <= TAKEN_AT_MOST * sum(not mail["clear"] for mail in sent), taken
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -31,7 +31,16 @@ _DEVICE = re.compile(
 )
 
 _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
-"""The end of our mails (`email_digest`), which says how to unsubscribe. No words of a reply stand below it."""
+"""The end of our mails (`email_digest`), which says how to unsubscribe. Answers below an unmarked quote follow it."""
+
+_NOT_SAID = re.compile(
+    r"\bconfidential(?:ity)? (?:notice|and)|\b(?:not|sole use of) the intended recipient|\b(?:diese|cette|este|esta)"
+    r" (?:e-?mail|correo|mensaje|message)\b.{0,60}(?:vertraulich|confiden)|(?:^|[.!] )(?:to|"
+    r"if you (?:want|wish) to) (?:stop|unsubscribe|opt out)\b.{0,80}"
+    r"\b(?:reply|answer|visit|click|change|use|go to|send)\b",
+    re.IGNORECASE,
+)
+"""Where a footer begins: who may read the mail, or how to end those of somebody else. It is nobody's request."""
 
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)", re.IGNORECASE)
@@ -57,8 +66,13 @@ def own_words(text: str) -> str:
             continue
         if line.startswith(">"):
             is_signature = False
-        elif _begins_a_copy(line, after) or _OUR_END.match(line):
+        elif _begins_a_copy(line, after):
             break
+        elif _OUR_END.match(line):
+            place += _length_of_our_end(lines[place + 1 :])
+        elif not is_signature and (footer := _NOT_SAID.search(line)) is not None:
+            kept.append(line[: footer.start()])
+            is_signature = True
         elif line in ("--", "-- "):
             is_signature = bool(kept) and line == "-- "
         elif not is_signature and not _DEVICE.match(line):
@@ -76,6 +90,12 @@ def _length_of_intro(line: str, after: list[str]) -> int:
     # Of two lines the first has the date; where the second has it, the first may be the writer's.
     is_wrapped = re.search(r"[<\d]", line) and after and len(after[0]) <= 80 and not re.search(r"^>|\d", after[0])
     return 2 if is_wrapped and _introduces(f"{line} {after[0]}") else 0
+
+
+def _length_of_our_end(after: list[str]) -> int:
+    """Return how many lines follow the first of our end: the link, in one line or two, and the postal address."""
+    links = next((n for n, line in enumerate(after) if not re.match(r"unsubscribe|https?:", line, re.I)), len(after))
+    return links + 1
 
 
 def _introduces(line: str) -> bool:

@@ -7,32 +7,13 @@ from hypothesis import strategies as st
 from mlife_assets.recruiting.messaging.keywords import classify
 
 STOPS = [
-    "STOP",
-    "stop",
     " Stop. ",
     "S.T.O.P",
-    "STOPP",
     "stop!!!",
     "Stop texting me",
-    "please stop",
-    "UNSUBSCRIBE",
-    "unsub",
-    "cancel",
-    "END",
     "Quit",
-    "opt out",
-    "opt-out",
-    "OPTOUT",
-    "revoke",
-    "remove me",
-    "ALTO",
     "\u00a1alto!",
-    "parar",
-    "Parar por favor",
-    "don't text me",
-    "take me off your list",
     "\uff33\uff34\uff2f\uff30",
-    "baja",
     "HELP how do I STOP",
 ]
 

@@ -89,9 +89,9 @@ def test_rule_names_are_of_one_rule():
     ("body", "rule"),
     [
         ("STPO", "keyword"),
-        ("stop texting me", "stop_contact"),
+        ("stop texting me", "cut"),
         ("never text me again", "never_contact"),
-        ("take me off now", "take_off"),
+        ("take me off now", "off"),
         ("my lawyer will call", "lawyer"),
         ("no me escriban", "spanish_no_me_escriban"),
         ("I'm not Maria", "not_that_person"),

@@ -3,9 +3,9 @@
 Belongs here: running the rules of both languages, the short replies, the signs. Does not belong here: the rules
 (`english`, `spanish`), what follows from an opt-out (`effects`).
 
-Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven, and
-with refusals of other languages. A longer one is read by rules of grammar. A stop word that no rule explained away
-counts, wherever it stands.
+Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven, a
+clause without a slip, and both with refusals of other languages. A longer one is read by rules of grammar, after
+what asks for more was put aside. A stop word that no rule explained away counts, wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlife_assets.recruiting.messaging.opt_outs.english import (
     THREATS,
     is_stop_about_something_else,
 )
-from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal_alone
+from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
 from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, is_within_one_edit, normal, raw_words
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, pattern, word_set
@@ -32,7 +32,12 @@ _RULES: Rules = {
     **{f"spanish_{name}": rule for name, rule in SPANISH.items()},
 }
 _QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
-_OUR_LINE = re.compile(r"reply[\W_]+stop[\W_]+to[\s]+opt[\s-]?out", re.IGNORECASE)
+_REACTION = re.compile(
+    r"\W*(?:(?:dis)?liked|loved|emphasized|laughed at|questioned|reacted \S+ to|[^\w\s]+ to)\s+"
+    r"[\u201c\"][^\u201d\"]*[\u201d\"]?\W*",
+    re.IGNORECASE,
+)
+"""What a telephone sends for a heart on our text: it quotes us."""
 _SIGNS = frozenset("\U0001f6d1\U0001f6ab\u26d4\U0001f595\U0001f515\U0001f4f5\U0001f645")
 _RUDE_SIGN = "\U0001f595"
 
@@ -42,40 +47,52 @@ _KEYWORDS = word_set(
 )
 """A reply that is one of these, or a slip away, is an opt-out."""
 _PLAIN_WORDS = word_set(
-    "halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block blocked "
-    "uninterested harassment scammer scammers spammer spammers mute pare paren para salir borrame equivocado "
-    "equivocada suficiente nomas dejenme dejame enoughalready nevermore unfollow quitame detengan cancelado "
-    "equivocados acoso unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted "
-    "scram dont yanoquiero dontwant dontwantit begone"
+    "halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block blocked uninterested "
+    "harassment scammer scammers spammer spammers mute pare paren para salir borrame equivocado equivocada "
+    "suficiente nomas dejenme dejame enoughalready nevermore unfollow quitame detengan cancelado equivocados acoso "
+    "unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted scram dont "
+    "yanoquiero dontwant dontwantit begone pause turnoff"
 )
 """A reply that is exactly one of these, spaces aside, is an opt-out."""
 _OTHER_WORDS = word_set(
-    "send and ends bend lend mend tend vend ed en eng end2 quite quiet suit quilt quid unit also auto alta alt "
-    "salt pasta hasta bajo caja bajar raja para parir remote cancer deleted removed elimina"
+    "send and ends bend lend mend tend vend ed en eng end2 quite quiet suit quilt quid unit also auto alta alt salt "
+    "pasta hasta bajo caja bajar raja para parir remote cancer deleted removed elimina"
 )
 """Words that are themselves, although a slip away from a keyword."""
 _AROUND = word_set(
-    "hi hello hey ok okay yes yeah yo dear sir thanks thank thx ty you im i said say word bye goodbye god me it "
-    "this now all txt text reply no sorry to ya hola gracias texto ahora mismo senor senora buenas ustedes"
+    "hi hello hey ok okay yes yeah yo dear sir thanks thank thx ty you im i said say word bye goodbye god me it this "
+    "now all txt text reply no sorry to ya hola gracias texto ahora mismo senor senora buenas ustedes"
 )
 """Words around a keyword that a short reply keeps its meaning without."""
+
+_CLAUSE = re.compile(r"([^.,?]+)([.,?]?)")
+_GO_ON = (
+    r"(?:(?<=^)|(?<=[.,?])|(?<= please)|(?<= but)|(?<= hope)|(?<= hope these)|(?<= hope they)|(?<= hope you)) "
+    r"(?:dont|never)(?: ever)? (?:stop|quit|end|cancel|remove|delete|unsubscribe|drop|take me off) "
+    r"|(?: why| did| how come| when| have| has)(?: did| you| your| my| the| these| they| this| it| jobs?| texts| emails"
+    r"| messages| mails| alerts)+ (?:stop|stopped) "
+    r"| no (?:me |nos |se )?(?:dejen? de|dejes de|paren? de|quiten|borren|saquen|cancelen|eliminen) "
+    r"| dont reply to this (?:message|email|mail) |(?: why| did)+ i get (?:removed|taken off) (?:the list )?"
+    r"|^.* (?:accident|accidentally|mistake) .*back on "
+)
+"""What asks for more, or why it ended, or is said by machines: its verb of ending ends nothing."""
 
 
 def opt_out_rule(body: str) -> str | None:
     """Return the name of the rule by which `body` is an opt-out, None when it is none."""
     own = _QUOTED_LINE.sub("", body)
     own = own if own.strip() else body
-    without = _OUR_LINE.sub(" ", own)
-    own = without if raw_words(without) else own
+    if _REACTION.fullmatch(own.strip()):
+        return None
     if _RUDE_SIGN in own or (not raw_words(own) and not _SIGNS.isdisjoint(own)):
         return "sign"
-    if is_refusal_alone(own):
-        return "refusal_alone"
-    text = normal(own)
+    if is_refusal(own):
+        return "refusal"
+    text = pattern(_GO_ON).sub(" keep ", normal(own))
     tokens = [word for word in text.split() if word not in BREAKS]
     if not tokens:
         return None
-    if _is_keyword(tokens):
+    if _is_keyword(tokens) or any(_is_keyword_clause(*clause) for clause in _CLAUSE.findall(text)):
         return "keyword"
     for name, rule in _RULES.items():
         if pattern(rule).search(text):
@@ -97,6 +114,12 @@ def _is_keyword(tokens: list[str]) -> bool:
     return _is_one(joined) or (len(set(core)) == 1 and _is_one(core[0]))
 
 
+def _is_keyword_clause(clause: str, end: str) -> bool:
+    """Return whether a clause is a keyword, as it is spelled, and little else: `I have a job now. Cancel please`."""
+    core = [word for word in clause.split() if word not in _AROUND]
+    return end != "?" and len(core) == 1 and core[0] in _KEYWORDS
+
+
 def _is_one(word: str) -> bool:
     if word in _PLAIN_WORDS:
         return True
@@ -106,20 +129,13 @@ def _is_one(word: str) -> bool:
 _OTHER_PERSON = re.compile(
     r"(?:[Tt]his|[Tt]hat|[Tt]his number|THIS)(?: is|['\u2019]s)? ?(?:not|isn['\u2019]?t|ain['\u2019]?t|n['\u2019]t) "
     r"([A-Z][a-z]+)(?: [A-Z][a-z]+)?\s*(?:[.,!\n]|$)"
-    r"|\b[Ii](?:['\u2019]?m| am) not ([A-Z][a-z]+)\s*(?:[.,!\n]|$)"
+    r"|\b[Ii](?:['\u2019]?m| am) not (?!Sure|Interested|Available|Certified|Ready|Able)([A-Z][a-z]+)\s*(?:[.,!\n]|$)"
     r"|\b[Nn]o soy ([A-ZÁÉÍÓÚÑ][a-záéíóúñ]+)\s*(?:[.,!\n]|$)"
     r"|\b[Ee]st[ea] no es (?:el |la )?([A-ZÁÉÍÓÚÑ][a-záéíóúñ]+)\s*(?:[.,!\n]|$)"
     r"|\b[Nn]ot ([A-Z][a-z]+)['\u2019]?s? (?:number|phone|cell)\b"
 )
-_NO_NAMES = word_set(
-    "Texas Spanish English American Mexican Christian Muslim Jewish Monday Tuesday Wednesday Thursday Friday "
-    "Saturday Sunday Interested Available Sure Certified Licensed Working Ready Hiring There Here Going Able "
-    "Looking"
-)
-"""Words with a capital that are no names."""
 
 
 def names_somebody_else(body: str) -> bool:
     """Return whether `body` says that its writer is not somebody whom it names: `This is not Maria`."""
-    match = _OTHER_PERSON.search(body)
-    return match is not None and not _NO_NAMES.intersection(filter(None, match.groups()))
+    return _OTHER_PERSON.search(body) is not None

@@ -1,21 +1,23 @@
-"""Whole replies that refuse, in the languages that people in the United States write besides English and Spanish.
+"""Refusals in the languages that people in the United States write besides English and Spanish.
 
-Belongs here: what is an opt-out as the whole reply and says nothing within a longer one. Does not belong here: grammar
-(`english`, `spanish`), the order of layers (`decision`).
+Belongs here: what is an opt-out as the whole reply, and the words of two kinds that make a sentence one. Does not
+belong here: grammar (`english`, `spanish`), the order of layers (`decision`).
 
-Concept: whoever writes one word to a text that ends in "reply STOP" and means no, is heard. Within a sentence the same
-word is no opt-out: "no car", "halt sign maker". Phrases are listed without their spaces.
+Concept: whoever writes one word to a text that ends in "reply STOP" and means no, is heard. A sentence in Latin
+letters refuses when a word of refusal and a word of contact of one language stand in it, in any order. In other scripts
+one stem is enough: nobody here reads them better, so they err to silence.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
-LONGEST = 60
+LONGEST = 400
 _BARE_NO = """
 no nope nah naw nay noo nop nuh non nein nee nej nie não
-không нет ні 不 不用 不要 لا नहीं 아니요 아니오 いいえ
+не нет ні 不 不用 不要 停 لا ना नहीं 아니요 아니오 いいえ
 """
 _STOP = """
 arrêt arrêter arrêtez arrête stopper désabonner désabonnement désinscrire désinscription
@@ -24,22 +26,85 @@ pare parar sair chega cancelar descadastrar descadastre remover remova
 basta ferma fermati fermatevi smettila smettetela cancellami cancellatemi disiscrivimi disdetta
 stoppen afmelden uitschrijven wypisz rezygnuję przestań przestańcie koniec sluta avsluta
 sispann kanpe itigil tigil ihinto tigilan jooji nres dur durdur iptal
-dừng ngừng huỷ hủy
-стоп отписка отписаться отпишите хватит прекратите удалите досить
-停 停止 退订 退訂 取消 取消订阅 取消訂閱 拒收 别发了 不要再发 不要再發
-中止 解除 配信停止 やめて 退会
-중지 그만 정지 거부 수신거부 해지 멈춰
-توقف قف إلغاء الغاء إيقاف كفى لغو
-बंद रोको रुको
-medésabonner désinscrivezmoi hörauf hörensieauf keinesmsmehr nãoqueromais nãoquero houop
-wypiszmnie tamana huwagna dừnglại отпишитеменя непишите बंदकरो
+dừng ngừng huỷ hủy medésabonner désinscrivezmoi hörauf hörensieauf nãoqueromais nãoquero houop
+wypiszmnie tamana huwagna dừnglại
 """
+"""Whole replies, without their spaces."""
+
+_REFUSAL_AND_CONTACT = (
+    (
+        "arrêt cessez cesser désabonn désinscri retirez retirer supprim enlev effac annulez laissez_moi plus_de "
+        "ne_plus ne_m ne_veux_plus mauvais_num pas_intéress",
+        "messag texto sms courriel mail envo écri contact recevoir liste numéro notif tranquille intéress",
+    ),
+    ("pa_ sispann kanpe retire_ wete bouke efase", "voye mesaj ekri tèks lis_ nimewo kontakte ankò"),
+    (
+        "não parem parar_de pare_de chega sair remova remover tirem exclua apag descadastr cancelem deixem_ deixe_",
+        "mensag mand envi receber lista número contat sms email texto incomod escrev interess paz",
+    ),
+    (
+        "kein nicht nie hör_auf hören_sie abmeld austragen trag_ tragen_ lösch nehmen_ entfern beend lass_",
+        "nachricht mail sms schreib schick send liste verteiler nummer newsletter kontakt interess ruhe",
+    ),
+    ("nie_ przesta usuń wypis skończ koniec dość rezygn anuluj", "pis wiadomoś sms mail wysył przysył list numer"),
+    (
+        "đừng dừng ngừng không_muốn không_gửi không_nhận xóa hủy thôi sai_số",
+        "tin gửi email liên phiền nữa sách đăng số_",
+    ),
+    (
+        "tigil itigil ihinto huwag wag alisin tanggal paki ayaw ayoko tama_na",
+        "text magtext itext mensah nyo_na tama_na list num",
+    ),
+    (
+        "non_mand non_invi non_scriv non_contatt smett cancellate rimuov togliete",
+        "messag mail sms scriv mand invi list",
+    ),
+    ("jooji ha_ iska", "fariin farriin dir jooji"),
+    ("mat_ band_kar nahi_", "bhej karo chahiye"),
+)
+"""Beginnings of words: French, Haitian Creole, Portuguese, German, Polish, Vietnamese, Tagalog, Italian, Somali, and
+Hindi or Urdu in Latin letters."""
+
+_STEMS = """
+중지 그만 정지 거부 수신거부 해지 멈춰 멈추 보내지 연락하지 하지_마 삭제 차단 취소 필요_없 필요없 원하지_않 원치_않
+빼_주 빼주 잘못
+стоп отпис отпиш хватит прекрат перестан останов довольно удалите уберите досить припин видал скасу больше_не ошиблись
+не_пиш не_шл не_присыл не_отправ не_надо не_беспоко не_звон не_интерес не_надсил не_хочу_получ не_нужны_сообщ
+توقف اوقف وقف قف ايقاف الغاء كفى لغو لا_ترسل لا_تراسل لا_تتصل لا_اريد احذف ازال حذف رقم_خاطئ الرقم_غلط
+بند_کر روک مت_بھیج نہ_بھیج نفرست बंद रोको रुको रोक मत_भेज न_भेज नहीं_चाहिए हटा गलत_नंबर বন্ধ পাঠাবেন_না থামান
+ਬੰਦ બંધ நிறுத்த வேண்டாம் ఆపండి వద్దు הסר להסיר תפסיק הפסיק עצור אל_תשלח σταμάτ διαγραφ μη_στέλν μην_στέλν
+አቁም կանգ դադար შეწყვიტ
+"""
+_STEMS_WITHOUT_SPACES = """
+停止 不要给我 不想收 烦我 停发 停發 请停 別再 别再 不要再 不想再 不需要 别发 別發 勿发 退订 退訂 取消 拒收 删除 刪除
+移除 打错 打錯 骚扰 騷擾 不感兴趣 中止 解除 やめて 退会 送らない いりません 間違い หยุด ยกเลิก อย่าส่ง ឈប់ ຢຸດ
+"""
+_ASKS = re.compile("[?\uff1f\u061f\u037e]|[吗嗎呢]")
+_SENTENCE = re.compile(r"[^.!?\n\u3002\uff01\uff1f\u061f\u0964]+[.!?\n\u3002\uff01\uff1f\u061f\u0964]*")
 
 
-def is_refusal_alone(reply: str) -> bool:
-    """Return whether a reply, signs and spaces aside, is a bare no or another language's stop, and no question."""
-    words = _bare(reply).split() if len(reply) <= LONGEST and set("?\uff1f\u061f").isdisjoint(reply) else []
-    return bool(words) and ("".join(words) in _refusals() or (len(set(words)) == 1 and words[0] in _refusals()))
+def is_refusal(reply: str) -> bool:
+    """Return whether a short reply is a bare no or stop, or a sentence in it refuses; none does in a question."""
+    if len(reply) > LONGEST:
+        return False
+    words = _bare(reply).split() if _ASKS.search(reply) is None else []
+    if words and ("".join(words) in _refusals() or (len(set(words)) == 1 and words[0] in _refusals())):
+        return True
+    return any(_refuses(_bare(one[0])) for one in _SENTENCE.finditer(reply) if _ASKS.search(one[0]) is None)
+
+
+def _refuses(sentence: str) -> bool:
+    return any(one.search(f" {' '.join(sentence.split())} ") is not None for one in _patterns())
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    pairs = ["".join(f"(?=.*{_any(words)})" for words in pair) for pair in _REFUSAL_AND_CONTACT]
+    return tuple(map(re.compile, (*("^" + pair for pair in pairs), _any(_STEMS), _any(_STEMS_WITHOUT_SPACES)[1:])))
+
+
+def _any(stems: str) -> str:
+    return f" (?:{'|'.join(_bare(stem.replace('_', ' ')) for stem in stems.split())})"
 
 
 @cache

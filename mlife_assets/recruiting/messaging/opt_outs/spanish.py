@@ -42,7 +42,7 @@ _STOPS = (
     r"suspend(?:an|a|er)|basta|alto|detener|deteng[a-z]*)"
 )
 _OUT = (
-    r"(?:borr|elimin|quit|sac|saqu|retir|remuev|remover|suprim|descart|excluy|tach|desinscrib|desuscrib|dessuscrib|"
+    r"(?:borr|elimin|[qk]u?it|sac|saqu|retir|remuev|remover|suprim|descart|excluy|tach|desinscrib|desuscrib|dessuscrib|"
     r"desafili|cancel)"
 )
 _MY = words("mi mis este el nuestro ese")
@@ -55,101 +55,85 @@ _ALONE = r"$|[.,]|ya |please |thanks |gracias |no |now |ahora |deje|me |mi |te "
 """What follows a word that is an opt-out unless it names something: `alto voltaje`, `baja por maternidad`."""
 
 SPANISH: Rules = {
-    "no_me_escriban": (
-        rf" {_NO} {_LINK}{_TELL}(?! (?:[a-z0-9]+ ){{0,4}}?(?:antes|despues|hasta|durante|cuando|a las|entre|"
-        r"si) )"
-    ),
+    "no_me_escriban": rf" {_NO} {_LINK}{_TELL}",
     "no_hacer": (
-        rf"(?:^|[.,?]| favor de| de| que| para) (?:no|nunca|jamas) (?:(?:me|nos|mas|volver a) )*{_DOING}| "
-        rf"(?:no|nunca|jamas|no me|nunca me|jamas me|no nos) (?:me |nos )?(?:vuelv[a-z]+ a|sig[a-z]+) {_DOING}"
+        rf"(?:^|[.,?]| favor de| de| que| para) (?:no|nunca|jamas) (?:(?:me|nos|mas|volver a) )*{_DOING} | (?:no|"
+        rf"nunca|jamas|no me|nunca me|jamas me|no nos) (?:me |nos )?(?:vuelv[a-z]+ a|sig[a-z]+) {_DOING}"
     ),
     "no_este": (
-        rf" no (?:me |nos )?(?:este|esten|estes|anden|andes|ande|sigan|siga|sigas) (?:me |con )?(?:{_DOING}|"
-        r"mensajes)"
+        rf" no (?:me |nos )?(?:este|esten|estes|anden|andes|ande|sigan|siga|sigas) (?:me |con )?(?:{_DOING}|mensajes)"
     ),
     "les_dije": r" (?:les|le|te|ya) (?:les |le |te )?(?:dije|dijimos|he dicho) que (?:no|pare|paren|ya|dejen|me)",
     "nada_de": (
-        rf" (?:nada de|no queremos|harto de|hartos de|tanto|tantos) {_THING}| (?:me|nos) (?:ya )?(?:cansaron|"
-        r"cansan|hartaron|hartan|tienen hart[oa]|aburren|fastidian|irritan)(?: (?:sus|con|estos|los))"
+        rf" (?:nada de|no queremos|harto de|hartos de|tanto|tantos) {_THING}| (?:me|nos) (?:ya )?(?:cansaron|cansan|"
+        r"hartaron|hartan|tienen hart[oa]|aburren|fastidian|irritan)(?: (?:sus|con|estos|los))"
     ),
-    "ilegal": r" (?:es|son) (?:un )?(?:ilegal|ilegales|delito|acoso|abuso) (?![^?]*\?)",
+    "ilegal": r" (?:es|son) (?:un )?(?:ilegal|ilegales|delito|acoso|abuso) ",
     "no_busco": (
-        r" (?:no|nolonger) (?:estoy )?(?:quiero|busco|buscando|necesito) (?:un |ningun |mas |su |sus )*"
-        r"(?:trabajo|trabajos|empleo|empleos)(?: gracias| ya| por ahora| ahora)* (?:[.,] |$)"
+        r" (?:no|nolonger) (?:estoy )?(?:quiero|busco|buscando|necesito) (?:un |ningun |mas |su |sus )*(?:trabajo|"
+        r"trabajos|empleo|empleos)(?: gracias| ya| por ahora| ahora)* (?:[.,] |$)"
     ),
-    "sin_mensajes": rf"(?:^|[.,?]| favor) (?:sin|cero|ningun|ni un) (?:mas )?{_THING}",
     "no_quiero": (
-        rf" {_NO} (?:[a-z]+ )?(?:quiero|deseo|necesito|quisiera|queremos|deseamos|quero) (?:[a-z]+ ){{0,5}}?"
-        rf"(?:{_THING}|recibir|que me|nada|mas|esto|estos|sus|saber|ser|{_DOING})(?! (?:horas|trabajo|turno))"
+        rf" {_NO} (?:[a-z]+ )?(?:quiero|deseo|necesito|quisiera|queremos|deseamos|quero) (?:[a-z]+ "
+        rf"){{0,5}}?(?:{_THING}|recibir|que me|nada|mas|esto|estos|sus|saber|ser|{_DOING})"
     ),
     "dejen_de": (
-        rf" {_STOPS} (?:ya )?(?:(?:con|de|a|los|las|sus|estos|esos|tantos|tanto) )+(?:[a-z]+ ){{0,2}}?"
-        rf"(?:{_DOING}|{_THING}|eso|esto)"
+        rf" {_STOPS} (?:ya )?(?:(?:con|de|a|los|las|sus|estos|esos|tantos|tanto) )+(?:[a-z]+ ){{0,2}}?(?:{_DOING}|"
+        rf"{_THING}|eso|esto)"
     ),
     "en_paz": (
         r" (?:dej(?:en|e|a|ame|enme|eme|enos|ennos)|me dejan?|me dejen?|me deje)(?: [a-z]+){0,2}? (?:en paz|"
         r"tranquil[oa]s?|solo|sola|quieto)"
     ),
-    "alto": rf"(?:^|[.,?]) (?:ya )?alto (?={_ALONE}|(?:a |con |de )?(?:los|las|estos|esto|sus|tantos|{_THING}) )",
     "stop_word": r" (?:basta|detengan?(?:se)?|deteng[a-z]+|detente|paren(?:le)?|parenle|parale|cesen) ",
-    "parar": (
-        r"(?:^|[.,?]) (?:quiero |necesito |hay que |deben |pueden )?(?:parar|pare|para ya|para de|ya para|ya "
-        r"pare|ya parenle)(?: (?:ya|los|esto|con)| [.,]| $|$)"
-    ),
     "whole": (
-        r" (?:parar|detener|cancelar|quitar|eliminar|suspender|terminar|bloquear) (?:los |las |estos |todos |"
-        rf"sus )*(?:{_THING})|^ (?:hola |ya |no |es |esta |persona |numero )*(?:parar|pare|para|alto|salir|"
-        r"baja|basta|equivocad[oa]|cancelar?|cancele|cancelen|cancela|ya estuvo|ya no|no mas|no quiero|ya no "
-        r"quiero|ni uno mas|ya no mas|no gracias ya no)(?: ya| gracias| thanks| mas)* (?:$|[.,])"
+        r" (?:parar|detener|cancelar|quitar|eliminar|suspender|terminar|bloquear) (?:los |las |estos |todos |sus "
+        rf")*(?:{_THING})|^ (?:hola |ya |no |es |esta |persona |numero )*(?:parar|pare|para|alto|salir|baja|basta|"
+        r"equivocad[oa]|cancelar?|cancele|cancelen|cancela|ya estuvo|ya no|no mas|no quiero|ya no quiero|ni uno mas|"
+        r"ya no mas|no gracias ya no)(?: ya| gracias| thanks| mas)* (?:$|[.,])"
     ),
     "no_mas": (
-        rf" (?:no|ni un|ni una|ya no|nunca) (?:mas|{_THING} mas|un mas)(?: {_THING}| de (?:estos|sus|esto|eso)|"
-        rf" [.,]| gracias| $|$)| ni una? {_THING} mas| no {_THING}(?= |$)(?! (?:me|llego|recibi))"
+        rf" (?:no|ni un|ni una|ya no|nunca) (?:mas|{_THING} mas|un mas)(?: {_THING}| de (?:estos|sus|esto|eso)| [.,]|"
+        rf" gracias| $|$)| ni una? {_THING} mas| no {_THING}"
     ),
     "baja": (
-        r" (?:dar|darme|darse|deme|denme|dame|den|de|quiero|solicito|pido|doy|damos|dennos|dese|dar a)(?: me| "
-        r"mi numero| este numero| a mi numero| la| de| mi)* (?:de )?baja(?! medica| california)|^ baja "
-        rf"(?={_ALONE}|inmediata|definitiva|a mi|mi|este|(?:de|a) (?:la|esta|su|mi) )"
+        r"(?<! dieron)(?<! dio) (?:dar|darme|darse|deme|denme|dame|den|de|quiero|solicito|pido|doy|damos|dennos|dese|"
+        r"dar a)(?: me| mi numero| este numero| a mi numero| la| de| mi)* (?:de )?baja|"
+        rf"^ baja (?={_ALONE}|inmediata|definitiva|a mi|mi|este|(?:de|a) (?:la|esta|su|mi) )"
     ),
     "salir": (
-        r" (?:quiero|quisiera|deseo|como|necesito) (?:[a-z]+ )?(?:salir|salirme) (?:de (?:la|esta|su|esto|"
-        r"aqui|estos|los)|[.,]|$)"
+        r" (?:quiero|quisiera|deseo|como|necesito) (?:[a-z]+ )?(?:salir|salirme) (?:de (?:la|esta|su|esto|aqui|"
+        r"estos|los)|[.,]|$)"
     ),
-    "out_me": rf" {_OUT}[a-z]{{0,6}}(?:me|nos)(?! (?:el|la) (?:turno|cita|entrevista)) ",
+    "out_me": rf" {_OUT}[a-z]{{0,6}}(?:me|nos) ",
     "out_lo": (
-        rf" {_OUT}[a-z]{{0,5}}(?:lo|los) (?:[.,]|$|de |ya |gracias)| (?<! no )me {_OUT}(?:en|an|e|uen) (?!el|"
-        r"mi|una|la cita|un)| (?:salgo|salirme|baj(?:ame|enme|eme|arme)) de (?:la|esta|su|esto|aqui) "
+        rf" {_OUT}[a-z]{{0,5}}(?:lo|los) (?:[.,]|$|de |ya |gracias)| me {_OUT}(?:en|an|e|uen) | (?:salgo|salirme|"
+        r"baj(?:ame|enme|eme|arme)) de (?:la|esta|su|esto|aqui) "
     ),
     "out_thing": (
-        rf" {_OUT}(?:e|en|a|ar|uen|ue|an)? (?:por |ya )*(?:{_MY} )?{_ME_THING}(?! de (?:la|mi) (?:solicitud|"
-        rf"aplicacion))| {_OUT}(?:e|en|a|ar|uen|ue)? (?:[a-z]+ ){{0,4}}?(?:de|esta|la|su) (?:la |su |sus |esta "
-        r")*(?:lista|listas|base|sistema|registro|registros|suscripcion)"
+        rf" {_OUT}(?:e|en|a|ar|uen|ue|an)? (?:por |ya )*(?:{_MY} )?{_ME_THING}| {_OUT}(?:e|en|a|ar|uen|ue)? "
+        rf"(?:[a-z]+ ){{0,4}}?(?:de|esta|la|su) (?:la |su |sus |esta )*(?:lista|listas|base|sistema|registro|"
+        r"registros|suscripcion)"
     ),
     "out_alone": (
-        r"(?:^|[.,]) (?:quiero |favor de )?(?:eliminar|borrar|desuscribir|desuscribirme|desinscribir|"
-        r"desinscribirme|cancelar suscripcion|anular) (?:[.,]|$|mi|me)| (?:desuscri|dessuscri|desinscri|"
-        r"desafili)[a-z]+ "
+        r"(?:^|[.,]) (?:quiero |favor de )?(?:eliminar|borrar|desuscribir|desuscribirme|desinscribir|desinscribirme|"
+        r"cancelar suscripcion|anular) (?:[.,]|$|mi|me)| (?:desuscri|dessuscri|desinscri|desafili)[a-z]+ "
     ),
-    "cancel": (
-        r"^(?!.* (?:cita|entrevista|turno|reunion|manana|lunes|martes|miercoles|jueves|viernes|sabado|domingo|"
-        r"solicitud) ).* (?:cancelar|cancele|cancelen|cancela|cancelenme|cancelame|anulen|anular)(?! (?:la|"
-        r"mi) (?:cita|entrevista)) "
-    ),
+    "cancel": r"^.* (?:cancelar|cancele|cancelen|cancela|cancelenme|cancelame|anulen|anular) ",
     "wrong_number": (
-        r"(?<! puse el)(?<! puse)(?<! di un)(?<! di el) (?:numero|telefono|persona) (?:[a-z]+ )?"
-        r"(?:equivocad[oa]|incorrect[oa]|errone[oa]|errad[oa]|equivocado)| (?:se|estan?|te|te has|se han|se "
-        r"ha|estas) (?:[a-z]+ )?equivoc[a-z]+(?! (?:en el|en la|mi) (?:link|solicitud))"
+        r" (?:numero|telefono|persona) (?:[a-z]+ )?(?:equivocad[oa]|incorrect[oa]|errone[oa]|errad[oa]|equivocado)| "
+        r"(?:se|estan?|te|te has|se han|se ha|estas) (?:[a-z]+ )?equivoc[a-z]+"
     ),
     "not_that_person": (
-        r" no (?:soy|somos|es) (?:esa|ella|la|el|ese|quien|quienes|ningun|ninguna)(?: (?:persona|que "
-        r"busc[a-z]+|senor[a]?|numero|indicad[oa]))?(?= [.,]| $|$| que | quien )| (?:este|ese) (?:ya )?no es "
-        r"(?:el|su|mi) (?:numero|telefono)(?: de)?| (?:aqui no (?:vive|hay|esta)|no conozco a|no vive aqui|ya "
-        r"no (?:es|tiene) (?:su|este|el) (?:numero|telefono)|este (?:numero|telefono) ya no)"
+        r" no (?:soy|somos|es) (?:esa|ella|la|el|ese|quien|quienes|ningun|ninguna)(?: (?:persona|que busc[a-z]+|"
+        r"senor[a]?|numero|indicad[oa]))?| (?:este |ese )?(?:ya )?no es (?:el|su|mi) (?:numero|telefono)(?: de)?| "
+        r"(?:numero|telefono) no es (?:de|el) | (?:aqui no (?:vive|hay|esta)|no conozco a|no vive aqui|ya no (?:es|"
+        r"tiene) (?:su|este|el) (?:numero|telefono)|este (?:numero|telefono) ya no)"
     ),
     "not_interested": (
-        r" (?:no|ni|nada|sin|nunca|ya no) (?:me |nos |estoy |estamos |tengo |tenemos |hay )*(?:interesa|"
-        r"interesan|interesad[oa]s?|interes)(?: en)?(?: nada| sus [a-z]+| estos?| eso| recibir[a-z ]*| los "
-        rf"mensajes| mas| sus| lo que| trabajar con ustedes| thanks)*{_ITS_END}"
+        r" (?:no|ni|nada|sin|nunca|ya no) (?:me |nos |estoy |estamos |tengo |tenemos |hay )*(?:interesa|interesan|"
+        r"interesad[oa]s?|interes)(?: en)?(?: nada| sus [a-z]+| estos?| eso| recibir[a-z ]*| los mensajes| mas| sus|"
+        rf" lo que| trabajar con ustedes| thanks)*{_ITS_END}"
     ),
     "consent": (
         r" no (?:[a-z]+ ){0,3}?(?:autorizo|autorice|autorizado|autorizacion|consiento|consenti|permiso|"
@@ -161,17 +145,15 @@ SPANISH: Rules = {
         r"(?:numero|telefono|contacto)| olvidense de mi"
     ),
     "threat": (
-        r" (?:(?:los|las|lo|te|le|les|la|ya los|voy a) )(?:[a-z]+ ){0,3}?(?:report|denunci|bloque|"
-        r"demand)[a-z]*| (?:denunciar[a-z]*|demandar(?:los|te|e)|reportar(?:los|te|e)|bloquear(?:los|te|e)|"
-        r"bloquead[oa]s?|reportad[oa]s?|acoso|acosando|acosadores|hostigamiento|hostigando)(?! en mi) | (?:es|"
-        r"puro|tanto) spam | (?:mi|un) abogado "
+        r" (?:(?:los|las|lo|te|le|les|la|ya los|voy a) )(?:[a-z]+ ){0,3}?(?:report|denunci|bloque|demandar)[a-z]*| "
+        r"(?:denunciar[a-z]*|demandar(?:los|te|e)|reportar(?:los|te|e)|bloquear(?:los|te|e)|bloquead[oa]s?|"
+        r"reportad[oa]s?|acoso|acosando|acosadores|hostigamiento|hostigando) | (?:es|puro|tanto) spam | (?:mi|un) "
+        r"abogado "
     ),
     "rude": (
-        r" (?:chinga[a-z]*|chingu?en|jod(?:an|anse|ete|er)|vete (?:al|a la)|vayanse|larguense|largate|me "
-        r"tienen (?:hart|cansad)[oa]|hart[oa] de (?:sus|estos|tantos|ustedes|que)|cansad[oa] de (?:sus|estos|"
-        r"tantos|ustedes)|no (?:chinguen|jodan|frieguen|fastidien|estorben)|ya (?:chole|estuvo|parenle|"
-        r"dejenme|dejen)|callense|que molest(?:ia|os)|son una molestia|no sean molest[a-z]+|pinche spam) "
+        r" (?:chinga[a-z]*|chingu?en|jod(?:an|anse|ete|er)|vete (?:al|a la)|vayanse|larguense|largate|me tienen "
+        r"(?:hart|cansad)[oa]|hart[oa] de (?:sus|estos|tantos|ustedes|que)|cansad[oa] de (?:sus|estos|tantos|"
+        r"ustedes)|no (?:chinguen|jodan|frieguen|fastidien|estorben)|ya (?:chole|estuvo|parenle|dejenme|dejen)|"
+        r"callense|que molest(?:ia|os)|son una molestia|no sean molest[a-z]+|pinche spam) "
     ),
-    "it_bothers": r" (?:me (?:estan?|sigue|siguen) molest[a-z]+|me molestan?|es molesto|son molestos) ",
-    "no_molestar": r" (?:no|ya no|dejen de|dejar de) (?:me |nos )?molest[a-z]+",
 }

@@ -37,27 +37,22 @@ CONTACT_VERB = (
     + "|reach out|hit (?:me |us )?up)"
 )
 CONTACT_DOING = words(
-    "texting messaging contacting calling writing sending bothering disturbing spamming harassing annoying "
-    "bugging blasting notifying reaching hitting soliciting pestering bombarding blowing mailing stalking "
-    "advertising marketing"
+    "texting messaging contacting calling writing sending bothering disturbing spamming harassing annoying bugging "
+    "blasting notifying reaching hitting soliciting pestering bombarding blowing mailing stalking advertising "
+    "marketing"
 )
 CONTACT_DONE = words("texted messaged contacted called bothered spammed notified emailed reached solicited disturbed")
 CONTACT_THING = words(
     "text texts message messages sms alert alerts notification notifications notices spam communication "
-    "communications mail mails email emails updates newsletter newsletters ads advertising advertisements "
-    "promos promotions solicitation solicitations blasts subscription subscriptions texting messaging mensajes "
-    "offers list lists mailings marketing campaign reminders"
+    "communications mail mails email emails updates newsletter newsletters ads advertising advertisements promos "
+    "promotions solicitation solicitations blasts subscription subscriptions texting messaging mensajes offers list "
+    "lists mailings marketing campaign reminders"
 )
 CONTACT = f"(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE}|{CONTACT_THING})"
 THESE = words("this these those them it any anything stuff crap shit bs nonsense bullshit garbage junk")
 NUMBER = words("number phone line landline device cellphone")
-RECORDS = words(
-    "list lists database system records record files file data info information details contacts directory "
-    "roster rolodex crm mailing distribution subscribers platform service program"
-)
 
 # Refusal.
-NEVER = words("dont never not no")
 FIRST_PERSON = r"(?<! i )(?<! we )(?<! he )(?<! she )(?<! they )(?<! id )(?<! is this )"
 BETWEEN = (
     r"(?:"
@@ -76,18 +71,12 @@ ONLY_FOR_A_TIME = words("before after until till during while when yet unless")
 # Something else.
 APPOINTMENT = words(
     "interview interviews appointment appt meeting shift shifts tomorrow today tonight monday tuesday wednesday "
-    "thursday friday saturday sunday mon tue wed thu fri sat sun orientation training class ride trip order "
-    "lunch flight event application job offer reservation visit plans vacation lease surgery drug screening "
-    "test"
+    "thursday friday saturday sunday mon tue wed thu fri sat sun orientation training class ride trip order lunch "
+    "flight event application reservation visit plans vacation lease surgery drug screening test"
 )
 TRANSIT = words(
-    "bus buses train trains subway metro shuttle van trolley tram route rail transit station uber ferry exit "
-    "road truck trucks tsa highway greyhound amtrak tube ferry metra trax trimet"
-)
-WORK = words(
-    "job jobs work working school college walmart amazon smoking drinking shift position gig employer company "
-    "boss manager career military army church restaurant warehouse place nursing because last yesterday weeks "
-    "months ago mcdonalds target costco ups fedex uber"
+    "bus buses train trains subway metro shuttle van trolley tram route rail transit station uber ferry exit road "
+    "truck trucks tsa highway greyhound amtrak tube ferry metra trax trimet"
 )
 BENEFITS = words(
     "insurance benefits overtime 401k union weekend weekends medical coverage dental health shift shifts plan"
