@@ -47,11 +47,11 @@ from monitored_market.recovered import BEGINS, Kind, one_candidate
 from monitored_market.recovery_tables import bounds
 from monitored_market.storm import true_probability
 
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.drifting import with_half_life
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.recipes import with_half_life
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.truth import expected_maps

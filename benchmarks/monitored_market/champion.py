@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.opening import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision

@@ -24,7 +24,6 @@ from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer
-from mlife_assets.core.training.drifting import policy_as_of
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.fold_scores import anchor_side, itself, side_of_folds, simple_of_folds
 from mlife_assets.core.training.folds import Fold, fold_starts, in_common, in_succession, rows_by_fold, until
@@ -32,6 +31,7 @@ from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import Judgement, judge
 from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.prequential import JudgedFold, fold_conditions, newest_week, recipe_conditions
+from mlife_assets.core.training.recipes import policy_as_of
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.job_applications import job_applications

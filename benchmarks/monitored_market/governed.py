@@ -16,8 +16,8 @@ import numpy as np
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model_events import Reign
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.governor import ChampionFacts
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.gate import NON_INFERIORITY
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to

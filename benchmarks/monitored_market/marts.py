@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift_statistics, latent_statistics, performance_statistics
 from mlife_assets.core.monitoring import concept, drift, latent, quality
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.lateness import late_days, late_within
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import NEW_LABELS, RetrainDecision

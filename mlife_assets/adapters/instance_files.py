@@ -19,13 +19,13 @@ import yaml
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.instances import (
+    Declaration,
     Declared,
     Instance,
     declared_application,
     declared_model,
     declared_together,
 )
-from mlife_assets.recruiting.models import Declaration
 
 FILE = "defs.yaml"
 MODEL_TYPES = ("mlife_assets.components.PlatformModel", "mlife_assets.components.platform_model.PlatformModel")

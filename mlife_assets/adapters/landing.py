@@ -31,13 +31,13 @@ from mlife_assets.core.event_columns import known_since
 from mlife_assets.core.landed_names import Delivery, Landing
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.ports import Clock, ObjectStore
-from mlife_assets.core.raw_rows import json_as_table
 from mlife_assets.core.validation import (
     REJECTED_SCHEMA,
     WHOLE_FILE,
     FileFault,
     Reason,
     Validated,
+    json_as_table,
     rejected_file,
     validate,
 )

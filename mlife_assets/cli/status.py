@@ -234,8 +234,7 @@ class Standing:
 
 def standing_of(platform: Platform) -> Standing:
     """Gather where the deployment stands."""
-    from mlife_assets.components.shown.present import newest_day, newest_event, next_day, operator_time
-    from mlife_assets.components.shown.sample_message import sample_message
+    from mlife_assets.components.shown.present import newest_day, newest_event, next_day, operator_time, sample_message
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
     record, present = platform.texts_record, operator_time(platform)

@@ -22,12 +22,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.boosting_fields import require_no_boosting
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
-from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
-from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wording
+from mlife_assets.core.policies import (
+    BacktestPolicy,
+    MonitoringPolicy,
+    PromotionPolicy,
+    RetrainPolicy,
+    TrainingPolicy,
+    require_no_boosting,
+)
 from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 

@@ -1,7 +1,8 @@
 """Business and scientific choices: frozen, bounded, documented, hashed into metadata.
 
-Belongs here: every number that a person may want to argue about, and the check that every policy shares. Does not
-belong here: environment and secrets (`settings`), per-run knobs (`dg.Config`).
+Belongs here: every number that a person may want to argue about, the check that every policy shares, and which fields
+an estimator of one's own neither keeps nor needs. Does not belong here: environment and secrets (`settings`), per-run
+knobs (`dg.Config`).
 
 Concept: a decision names the hash of the policy that it was taken under, so it can be explained later. Defaults are the
 safe choice: off, closed, dry-run.
@@ -12,10 +13,27 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mlife_assets.core.errors import InvalidInputError
 
+BOOSTING_FIELDS = (
+    "base_pieces",
+    "base_penalty",
+    "negatives_per_kept",
+    "negatives_minimum",
+    "trees_maximum",
+    "learning_rate",
+    "leaves",
+    "minimum_child_examples",
+    "feature_fraction",
+    "l2_penalty",
+    "rising",
+    "falling",
+    "search_trials",
+    "early_stopping_rounds",
+)
+"""What a training policy says of LightGBM alone."""
 RECIPES = ("plain", "recent", "linear", "recent_linear")
 """How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
 GIB = 2**30
@@ -409,3 +427,22 @@ def require_bounded(owner: object, **bounds: tuple[float, float]) -> None:
         value = getattr(owner, name)
         if not low <= value <= high:
             raise InvalidInputError(f"{type(owner).__name__}.{name} is {value}; set it between {low} and {high}")
+
+
+def fields_that_count(policy: TrainingPolicy, *, is_boosted: bool) -> dict[str, Any]:
+    """Return what a policy says of how a model is fitted, by LightGBM or by an estimator of one's own."""
+    return {name: value for name, value in asdict(policy).items() if is_boosted or name not in BOOSTING_FIELDS}
+
+
+def require_no_boosting(policy: TrainingPolicy) -> None:
+    """Refuse what an estimator of one's own would not keep: a direction of an effect, a search for parameters.
+
+    Raises:
+        InvalidInputError: the policy asks for one of them; names it.
+    """
+    for name in ("rising", "falling", "search_trials"):
+        if value := getattr(policy, name):
+            shown = value if isinstance(value, int) else ", ".join(value)
+            raise InvalidInputError(
+                f"TrainingPolicy.{name} is {shown}, which LightGBM alone keeps; leave {name} out, or the estimator"
+            )

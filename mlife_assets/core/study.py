@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.boosting_fields import BOOSTING_FIELDS
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import HUMAN_COLUMN, ExampleSpec
 from mlife_assets.core.model import Baseline, Model
 from mlife_assets.core.policies import (
+    BOOSTING_FIELDS,
     BacktestPolicy,
     MonitoringPolicy,
     PromotionPolicy,

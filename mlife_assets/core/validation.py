@@ -1,12 +1,16 @@
 """Judging rows from outside against the contract of their event type.
 
-Belongs here: every reason for which a row is rejected, and the split into accepted and rejected. Does not belong here:
+Belongs here: every reason for which a row is rejected, the split into accepted and rejected, the text form of a row,
+and back. Does not belong here:
 reading files, storing rejected rows (`adapters.landing`), the contracts themselves (`event_columns`).
 
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
 first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never
 a value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row
 with a value that is too long has no `raw`: what is beyond measure is not copied, it stays in the landing file.
+Otherwise the text keeps what the file held, so that a row can be replayed. Times, dates and numbers that JSON has no
+word for are text; where text was asked for they are `{"not_text": ...}`, and bytes that are not UTF-8 are
+`{"base64": ...}`.
 
 Lengths of text count characters, and are looked at before anything is done with a value. Most columns hold neither long
 text nor rare bytes, which their buffers show at once; only others are looked at value by value.
@@ -14,11 +18,16 @@ text nor rare bytes, which their buffers show at once; only others are looked at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import base64
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +36,14 @@ import pyarrow.compute as pc
 from mlife_assets.core.casting import Cast, cast_column, plain_array
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.event_columns import TIMESTAMP, Column, EventType
-from mlife_assets.core.raw_rows import rows_as_json
 
+PART_ROWS = 65_536
+"""Rows that are Python objects at a time."""
+_BASE64 = "base64"
+_NOT_TEXT = "not_text"
+_INT64_LIMIT = 2**63
 WHOLE_FILE = -1
 """Row number of a rejection that concerns a file as a whole."""
-
 REJECTED_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -42,7 +54,6 @@ REJECTED_SCHEMA = pa.schema(
         pa.field("raw", pa.string()),
     ]
 )
-
 _CONTROLS = r"[\p{Cc}\x{2028}\x{2029}]"
 _CONTROLS_BUT_LINES = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 _FIRST_PRINTABLE, _DELETE = 0x20, 0x7F
@@ -334,3 +345,91 @@ def _has_lengths(found: pa.DataType) -> bool:
 
 def _is_string(found: pa.DataType) -> bool:
     return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+
+
+def rows_as_json(columns: Mapping[str, pa.Array], count: int, *, text_columns: Collection[str] = ()) -> pa.Array:
+    """Return one JSON object per row of `columns` (each of length `count`), keys in column order, as text.
+
+    `text_columns` are those whose contract asks for text.
+    """
+    parts = [pa.array([], pa.string())]
+    encode = json.JSONEncoder().encode
+    for start in range(0, count, PART_ROWS):
+        size = min(PART_ROWS, count - start)
+        values = [_plain_values(array.slice(start, size), name in text_columns) for name, array in columns.items()]
+        rows = zip(*values, strict=True) if values else ((),) * size
+        parts.append(pa.array([encode(dict(zip(columns, row, strict=True))) for row in rows], pa.string()))
+    return pa.concat_arrays(parts)
+
+
+def json_as_table(rows: Sequence[str]) -> pa.Table:
+    """Return the rows as a table with the types that JSON keeps; `core.validation` casts them to the contract."""
+    parsed = [json.loads(row) for row in rows]
+    names = list(dict.fromkeys(name for row in parsed for name in row))
+    return pa.table({name: _column([row.get(name) for row in parsed]) for name in names})
+
+
+def _plain_values(array: pa.Array, wants_text: bool) -> list[Any]:
+    """Return Python values that JSON can hold."""
+    array = plain_array(array)
+    is_text = False
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = array.cast(pa.timestamp(array.type.unit, tz="UTC"))
+    if pa.types.is_duration(array.type):
+        unit = array.type.unit
+        return [_plain(None if v is None else f"{v} {unit}", wants_text) for v in array.cast(pa.int64()).to_pylist()]
+    if pa.types.is_temporal(array.type) and not pa.types.is_interval(array.type):
+        array = array.cast(pa.string())
+    elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        is_text = True
+        array = array.cast(pa.binary() if pa.types.is_string(array.type) else pa.large_binary())
+    elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
+        elements = _plain_values(array.flatten(), wants_text)
+        lengths = pc.list_value_length(array).to_pylist()
+        lists, start = [], 0
+        for length in lengths:
+            lists.append(None if length is None else elements[start : start + length])
+            start += length or 0
+        return lists
+    return [_plain(value, wants_text and not is_text) for value in array.to_pylist()]
+
+
+def _plain(value: object, marks_text: bool) -> object:
+    """Return a JSON value; text that stands for something else is marked when `marks_text`."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {_BASE64: base64.b64encode(value).decode()}
+    is_json = value is None or isinstance(value, int | bool) or (isinstance(value, float) and math.isfinite(value))
+    if is_json:
+        return value
+    return {_NOT_TEXT: str(value)} if marks_text else str(value)
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Return an array of one type: a struct when any value is not text, bytes when any is, text when mixed."""
+    if any(isinstance(value, list) for value in values):
+        return _list_column(values)
+    if any(isinstance(value, dict) and _NOT_TEXT in value for value in values):
+        return pa.array([None if value is None else {_NOT_TEXT: str(value)} for value in values])
+    decoded: list[Any] = [base64.b64decode(v[_BASE64]) if isinstance(v, dict) else v for v in values]
+    if any(isinstance(value, bytes) for value in decoded):
+        return pa.array([v if v is None or isinstance(v, bytes) else str(v).encode() for v in decoded], pa.binary())
+    kinds = {type(value) for value in decoded if value is not None}
+    if len(kinds) > 1 and kinds != {int, float}:
+        return pa.array([None if value is None else str(value) for value in decoded], pa.string())
+    if any(isinstance(value, int) and not -_INT64_LIMIT <= value < _INT64_LIMIT for value in decoded):
+        return pa.array([None if value is None else Decimal(value) for value in decoded], pa.decimal256(76, 0))
+    return pa.array([float(v) if kinds == {int, float} and v is not None else v for v in decoded])
+
+
+def _list_column(values: list[Any]) -> pa.Array:
+    """Return a list array; a value that is no list becomes a list of itself, which its contract then refuses."""
+    lists = [value if value is None or isinstance(value, list) else [value] for value in values]
+    elements = _column([element for value in lists if value is not None for element in value])
+    offsets = [0]
+    for value in lists:
+        offsets.append(offsets[-1] + len(value or []))
+    is_null = pa.array([value is None for value in lists])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements, mask=is_null)

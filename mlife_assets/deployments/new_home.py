@@ -23,8 +23,8 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
+from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE
-from mlife_assets.recruiting.models import models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, DEFS_FOLDER, Settings
 

@@ -1,7 +1,7 @@
 """Models and applications as files declare them: what an instance states, checked and put onto a record.
 
-Belongs here: the attributes of an instance, and the records that follow from them. Does not belong here: reading files
-(`instance_files`), how the assets of a record run (`components`).
+Belongs here: the attributes of an instance, the records that follow from them, finding a model by name. Does not belong
+here: reading files (`instance_files`), how the assets of a record run (`components`).
 
 Concept: a model is Python that knows features, and policies that a person may want to change without Python. The second
 part stands in a `defs.yaml`. Dagster and the command line both hand the attributes of that file to this module as they
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
@@ -24,9 +24,10 @@ from mlife_assets.core.stated_policies import is_of_kind, is_said, named, stated
 from mlife_assets.recruiting.application import Application, Audience
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
-from mlife_assets.recruiting.models import Declaration
 from mlife_assets.recruiting.policies import Policies
 
+Declaration: TypeAlias = Callable[[Policies], Model]
+"""A model as a deployment with certain policies has it."""
 MODEL_POLICIES = ("training", "promotion", "monitoring", "retrain", "backtest")
 MODEL_ATTRIBUTES = ("name", "declaration", *MODEL_POLICIES)
 APPLICATION_FIELDS = ("title", "model_name", "channel", "items", "weekdays", "holdout_share")
@@ -34,7 +35,6 @@ APPLICATION_ATTRIBUTES = ("name", *APPLICATION_FIELDS, "audience", "policy", "ca
 TEMPLATE = "{{"
 _ATTRIBUTE = re.compile(r"[a-z_]+[:.]")
 """How an error begins that is about one attribute."""
-
 Made = TypeVar("Made")
 
 
@@ -248,3 +248,21 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for inner in value for text in _texts(inner)]
     return [value] if isinstance(value, str) else []
+
+
+def models_of(policies: Policies, declared: Sequence[Declaration]) -> tuple[Model, ...]:
+    """Return the models as a deployment with these policies has them. Raises InvalidInputError on a repeated name."""
+    found = tuple(declare(policies) for declare in declared)
+    names = [model.name for model in found]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InvalidInputError(f"two models are called {repeated[0]}; give each a name of its own")
+    return found
+
+
+def model_named(policies: Policies, name: str, declared: Sequence[Declaration]) -> Model:
+    """Return a model by name. Raises InvalidInputError naming the known ones."""
+    found = models_of(policies, declared)
+    for model in found:
+        if model.name == name:
+            return model
+    raise InvalidInputError(f"no model is called {quoted(name)}; known are {', '.join(one.name for one in found)}")

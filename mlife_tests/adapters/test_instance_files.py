@@ -11,7 +11,7 @@ import pytest
 from mlife_assets.adapters.instance_files import FILE, instance_files, instances_of, named_function, read_declared
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.churn_risk import churn_risk
-from mlife_assets.recruiting.models import models_of
+from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 

@@ -15,8 +15,7 @@ from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.landed_names import hidden_reason, name_fault
 from mlife_assets.core.policies import LandingPolicy
-from mlife_assets.core.raw_rows import json_as_table
-from mlife_assets.core.validation import validate
+from mlife_assets.core.validation import json_as_table, validate
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.settings import DBT_PROJECT_FOLDER

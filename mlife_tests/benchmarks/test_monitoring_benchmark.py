@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.monitoring import lateness
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import CLICK

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import APPLY, joined

@@ -23,7 +23,7 @@ from mlife_assets.cli import app
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.platform.table_platform import TablePlatform
-from mlife_assets.components.shown.sample_message import sample_message
+from mlife_assets.components.shown.present import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.scoring.feature_spec import feature_hashes

@@ -16,8 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
-from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wording
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.manifest_facts import manifest_facts

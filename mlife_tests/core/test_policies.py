@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, asdict, fields, replace
 from types import SimpleNamespace
 
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import (
+    BOOSTING_FIELDS,
     BacktestPolicy,
     ExampleFilePolicy,
     LandingPolicy,
@@ -16,11 +17,15 @@ from mlife_assets.core.policies import (
     PromotionPolicy,
     RetrainPolicy,
     TrainingPolicy,
+    fields_that_count,
     policy_version,
     require_bounded,
+    require_no_boosting,
 )
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
+
+POLICY = TrainingPolicy()
 
 
 @pytest.mark.parametrize(
@@ -163,3 +168,21 @@ def test_bounds_are_included_and_the_first_field_outside_is_named() -> None:
 def test_not_a_number_lies_in_no_bounds() -> None:
     with pytest.raises(InvalidInputError, match="is nan"):
         require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))
+
+
+def test_every_field_is_one_of_the_policy() -> None:
+    assert set(BOOSTING_FIELDS) <= set(asdict(POLICY))
+
+
+def test_a_boosted_model_counts_all_and_another_what_is_left() -> None:
+    assert fields_that_count(POLICY, is_boosted=True) == asdict(POLICY)
+    rest = fields_that_count(POLICY, is_boosted=False)
+    assert set(rest) == set(asdict(POLICY)) - set(BOOSTING_FIELDS)
+    assert rest["seed"] == POLICY.seed
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [("rising", ("a", "b"), "a, b"), ("search_trials", 5, "5")])
+def test_what_an_estimator_would_not_keep_is_refused(name: str, value: object, shown: str) -> None:
+    require_no_boosting(POLICY)
+    with pytest.raises(InvalidInputError, match=f"TrainingPolicy.{name} is {shown}, which LightGBM alone keeps"):
+        require_no_boosting(replace(POLICY, **{name: value}))  # type: ignore[arg-type]

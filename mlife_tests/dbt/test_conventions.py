@@ -13,7 +13,7 @@ from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.warehouse import MARTS as OTHER_MARTS
 from mlife_assets.adapters.warehouse import marts_of
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.models import models_of
+from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 from mlife_assets.settings import DEFS_FOLDER
 

@@ -24,7 +24,7 @@ from mlife_assets.components.model.fitting import fit_policy
 from mlife_assets.components.model.out_of_sample import fit_days_of_served
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.demo_summary import true_map_comparison
-from mlife_assets.components.shown.sample_message import sample_message
+from mlife_assets.components.shown.present import sample_message
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts

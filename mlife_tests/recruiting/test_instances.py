@@ -14,6 +14,7 @@ from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
 from mlife_assets.recruiting.application import Audience, Channel
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.instances import (
+    Declaration,
     Declared,
     DeclaredApplication,
     DeclaredModel,
@@ -21,12 +22,14 @@ from mlife_assets.recruiting.instances import (
     declared_application,
     declared_model,
     declared_together,
+    model_named,
+    models_of,
 )
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.models import Declaration
 from mlife_assets.recruiting.policies import Policies
 
+DECLARED = (job_applications, churn_risk)
 KNOWN: Mapping[str, Declaration] = {"jobs": job_applications, "churn": churn_risk}
 
 
@@ -210,3 +213,14 @@ def test_an_application_names_a_model_that_is_declared(changes: dict[str, Any], 
 
 def test_the_limits_of_the_tests_are_those_of_the_records() -> None:
     assert RetrainPolicy().fits_for_drift == 6, "96 fits above"
+
+
+def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
+    assert model_named(Policies(), "job_applications", DECLARED).name == "job_applications"
+    with pytest.raises(InvalidInputError, match="no model is called 'churn'; known are job_applications, churn_risk"):
+        model_named(Policies(), "churn", DECLARED)
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="two models are called job_applications"):
+        models_of(Policies(), (job_applications, job_applications))

@@ -22,8 +22,7 @@ from mlife_assets.core.event_columns import (
     text,
     text_list,
 )
-from mlife_assets.core.raw_rows import json_as_table
-from mlife_assets.core.validation import validate
+from mlife_assets.core.validation import json_as_table, validate
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 from mlife_assets.recruiting.landed_examples import EXAMPLE_ROWS, example_rows, landed_schema

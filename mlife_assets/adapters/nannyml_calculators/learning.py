@@ -22,7 +22,7 @@ from mlife_assets.adapters.nannyml_calculators.session import frame
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
-from mlife_assets.core.monitoring.named_outcomes import prefix_of
+from mlife_assets.core.monitoring.columns import prefix_of
 from mlife_assets.core.monitoring.outcomes import SHORTFALL, learn_concept_thresholds
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Threshold, sizes_of

@@ -19,7 +19,7 @@ from mlife_assets.adapters.nannyml_calculators.engine import Engine, calculating
 from mlife_assets.adapters.nannyml_calculators.session import cached
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.outcomes import METRICS, positives_of
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.thresholds import Statistic

@@ -18,8 +18,8 @@ from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.training.drifting import policy_as_of
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.recipes import policy_as_of
 from mlife_assets.core.training.training_set import TrainingSet
 
 TREES_PER_LOG_LINE = 50

@@ -33,7 +33,7 @@ from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.opening import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since

@@ -21,10 +21,9 @@ from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.model import ScorableRows
-from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, examples_of
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
-from mlife_assets.core.monitoring.named_outcomes import LABEL, examples_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
 from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
 from mlife_assets.core.quoting import quoted

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mlife_assets.components.monitoring.special import Rankings
 from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
+from mlife_assets.core.monitoring.columns import LABEL, prefix_of
 from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
 from mlife_assets.core.monitoring.plots import PerformanceDay, plot_performance
 from mlife_assets.core.monitoring.reports import MonitoringReport

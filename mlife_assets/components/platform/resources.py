@@ -46,10 +46,10 @@ from mlife_assets.recruiting.applications import (
     within_budget,
 )
 from mlife_assets.recruiting.events import JOB_APPLICATIONS, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
+from mlife_assets.recruiting.instances import Declaration, model_named, models_of
 from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.plan import with_items
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
-from mlife_assets.recruiting.models import Declaration, model_named, models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 

@@ -30,7 +30,7 @@ from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
-from mlife_assets.components.shown.sample_message import sample_message
+from mlife_assets.components.shown.present import sample_message
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import REPORT as DRIFT_REPORT
 from mlife_assets.core.ranking.metrics import rank_rows

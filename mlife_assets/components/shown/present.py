@@ -1,7 +1,7 @@
 """The present of a home, as a person who acts sees it.
 
-Belongs here: which day comes next, when a pause, a resumption or a rollback by hand happens. Does not belong here: when
-a day runs (`core.windows`, `components.platform.resources`).
+Belongs here: which day comes next, a text to follow through the graph, when a pause, a resumption or a rollback by hand
+happens. Does not belong here: when a day runs (`core.windows`, `components.platform.resources`).
 
 Concept: a simulated home stands still in the evening of its newest day, and the machine's clock means nothing to it.
 What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
@@ -14,11 +14,14 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from mlife_assets.core.monitoring.retrain_decisions import NO_CHAMPION
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.model_platform import ModelPlatform
+    from mlife_assets.components.platform.resources import Platform
 
 STEP = timedelta(seconds=1)
 ACTS = (
@@ -70,3 +73,15 @@ def operator_time(platform: ModelPlatform) -> datetime:
     acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
     known = [pc.max(times).as_py() + STEP for times in acts if len(times)]
     return max([evening, *known, *(at + STEP for at in platform.act_times())])
+
+
+def sample_message(platform: Platform, first: date) -> str | None:
+    """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
+    planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
+    own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()
+    for event_type in ("apply", "click"):
+        caused = platform.event_log.read(event_type, start=first, columns=["exposure_id"])["exposure_id"]
+        hits = sorted(pc.unique(caused.filter(pc.is_in(caused, value_set=own))).to_pylist())
+        if hits:
+            return str(hits[0])
+    return str(min(own.to_pylist())) if len(own) else None

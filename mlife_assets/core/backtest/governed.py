@@ -32,8 +32,8 @@ from mlife_assets.core.monitoring.governor import NO_FIT_FOR_LABELS, ChampionFac
 from mlife_assets.core.monitoring.opening import opening
 from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, LABELS_IMMATURE, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
-from mlife_assets.core.training.drifting import half_life_in_drift
 from mlife_assets.core.training.gate import COMPARED_PREFIXES, WIN
+from mlife_assets.core.training.recipes import half_life_in_drift
 from mlife_assets.core.windows import add_days
 
 CONFIRMED = "champion_confirmed"

@@ -39,9 +39,9 @@ from mlife_assets.core.backtest.learning import Learner
 from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Measured, Ranking, log_loss, measure
 from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score, Work, recommend
 from mlife_assets.core.backtest.watching import Watcher
-from mlife_assets.core.boosting_fields import fields_that_count
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model import Model
+from mlife_assets.core.policies import fields_that_count
 from mlife_assets.core.ports import Detectors, ObjectStore
 from mlife_assets.core.scoring.estimators import parameters
 from mlife_assets.core.training.label_times import label_times

@@ -26,9 +26,8 @@ from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Fit, Learner
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
-from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport

@@ -1,15 +1,64 @@
-"""Which columns of the rows that a model scores are watched, and how.
+"""Which columns of the rows that a model scores are watched, and how; what rows and outcomes are called.
 
-Belongs here: the choice of columns by kind. Does not belong here: their values (`reference`) and their limits.
+Belongs here: the choice of columns by kind, from the roles of a model to the columns of scored examples, prefixes and
+words of outcomes. Does not belong here: values of columns (`reference`) and their limits, which outcomes a model has
+(`core.model`), what is computed of them (`outcomes`).
 
 Concept: a column is watched in the way that fits what it is. A physical unit has a range, a closed vocabulary has no
 new values, and a column that moves with the calendar or with what we do ourselves is shown but never counted as drift.
+
+Statistics of the label have plain names. What has to happen before it is an outcome too, known sooner and more
+frequent; its statistics have the name of the step in front. Scored examples say by `exposure_date` and
+`label_mature_date` when they were shown and complete; a model with other names has them added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.examples import ExampleSpec
+
+LABEL = ""
+"""The outcome that a model is about; an earlier step is called by its name."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How an outcome is spoken of: `plural` is several of them, `verb` what a row does that has it."""
+
+    plural: str = "outcomes"
+    verb: str = "converts"
+
+
+PLAIN_WORDS = {LABEL: Wording()}
+"""Words for a model that says nothing but its label."""
+
+
+def capitalised(words: str) -> str:
+    """Return words as a sentence begins with them; what is written in capitals stays."""
+    return words[:1].upper() + words[1:]
+
+
+def prefix_of(outcome: str) -> str:
+    """Return what names of statistics of an outcome begin with."""
+    return f"{outcome}_" if outcome else ""
+
+
+def examples_of(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
+    """Return examples with the days of monitoring. Raises InvalidInputError where another column is called so."""
+    for name, own in (("exposure_date", roles.time), ("label_mature_date", roles.label_time)):
+        if own == name:
+            continue
+        if own not in rows.column_names:
+            raise InvalidInputError(f"the rows lack column {own}; read the whole mart")
+        if name in rows.column_names:
+            raise InvalidInputError(f"the rows have a column {name} beside {own}, which stands for it; rename it")
+        rows = rows.append_column(name, rows[own])
+    return rows
 
 
 @dataclass(frozen=True)

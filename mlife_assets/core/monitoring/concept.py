@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import UpstreamMismatchError
-from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.named_outcomes import (
+from mlife_assets.core.monitoring.columns import (
     LABEL,
     PLAIN_WORDS,
     Wording,
     capitalised,
     prefix_of,
 )
+from mlife_assets.core.monitoring.lateness import LateFeedback
 from mlife_assets.core.monitoring.outcomes import (
     EXPECTED_POSITIVES_MINIMUM,
     LEVEL,

@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.named_outcomes import LABEL, prefix_of
+from mlife_assets.core.monitoring.columns import LABEL, prefix_of
 from mlife_assets.core.monitoring.reference import MonitoringReference, numbers
 from mlife_assets.core.monitoring.thresholds import Threshold
 from mlife_assets.core.policies import MonitoringPolicy

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.monitoring.columns import LABEL, Wording
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.reference import MonitoringReference, numbers
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport

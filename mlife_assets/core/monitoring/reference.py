@@ -24,9 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.contributions import contributing
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.thresholds import Threshold, changed_sizes
 from mlife_assets.core.policies import MonitoringPolicy
 

@@ -1,27 +1,33 @@
 """The artifact: everything that turns a feature row into a score, addressed by its content.
 
-Belongs here: what an artifact consists of, its version, its files. Does not belong here: storage
-(`adapters.model_registry`).
+Belongs here: what an artifact consists of, its version, its files, the base below the trees of a step. Does not belong
+here: storage (`adapters.model_registry`).
 
 Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version
 hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
 apart, so a commit alone makes no new model.
+
+A base adds to the log-odds what its curves say: one per number, straight between a few knots and flat beyond its ends.
+Columns are summed one by one: a product of matrices rounds a row differently when it stands alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NewerVersionError
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.scoring.linear_base import LinearBase
 
+Array = npt.NDArray[np.float64]
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 ESTIMATOR = "is_estimator"
 """Key of a manifest whose models are estimators of one's own."""
@@ -29,6 +35,76 @@ ESTIMATOR_FILE = "estimator.skops"
 """How the name of such an estimator's file ends: the only file of an artifact that is no text."""
 BASED = "steps_with_base"
 """Key of a manifest that lists the steps whose trees stand on a linear base; missing where there is none."""
+
+
+@dataclass(frozen=True)
+class BaseCurve:
+    """What one number adds.
+
+    Attributes:
+        name: of the column that a model sees.
+        knots: values of the number, ascending.
+        log_odds: what is added at the knots; in between it is interpolated, beyond them it is that of the end.
+    """
+
+    name: str
+    knots: tuple[float, ...]
+    log_odds: tuple[float, ...]
+
+    def of(self, values: Array) -> Array:
+        """Return what n values add, both (n,); 0 where one is missing."""
+        added: Array = np.interp(values, *self._points)
+        added[np.isnan(values)] = 0.0
+        return added
+
+    @cached_property
+    def _points(self) -> tuple[Array, Array]:
+        return np.array(self.knots), np.array(self.log_odds)
+
+
+@dataclass(frozen=True)
+class LinearBase:
+    """A base: log-odds where nothing is known, and a curve per number."""
+
+    intercept: float
+    curves: tuple[BaseCurve, ...]
+
+    def raw(self, matrix: Array, names: Sequence[str]) -> Array:
+        """Return log-odds of n rows, (n,); a row has the same bits alone and among others.
+
+        Args:
+            matrix: what a model sees, (n, names).
+            names: of its columns.
+        """
+        places = {name: place for place, name in enumerate(names)}
+        total = np.full(len(matrix), self.intercept)
+        for curve in self.curves:
+            total += curve.of(matrix[:, places[curve.name]])
+        return total
+
+    def contributions(self, matrix: Array, names: Sequence[str]) -> Array:
+        """Return what each column adds, (n, names + 1), the last being the intercept; rows sum to `raw`.
+
+        As curves have a mean of 0, these are the SHAP values of an additive model (Lundberg and Lee 2017).
+        """
+        parts = np.zeros((len(matrix), len(names) + 1))
+        parts[:, -1] = self.intercept
+        places = {name: place for place, name in enumerate(names)}
+        for curve in self.curves:
+            place = places[curve.name]
+            parts[:, place] = curve.of(matrix[:, place])
+        return parts
+
+    def to_json(self) -> str:
+        """Return canonical JSON; floats survive to the bit."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> LinearBase:
+        """Return the base that `to_json` wrote."""
+        record = json.loads(text)
+        curves = (BaseCurve(one["name"], tuple(one["knots"]), tuple(one["log_odds"])) for one in record["curves"])
+        return cls(record["intercept"], tuple(curves))
 
 
 @dataclass(frozen=True)

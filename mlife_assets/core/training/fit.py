@@ -24,9 +24,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.boosting_fields import fields_that_count, require_no_boosting
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.policies import TrainingPolicy, policy_version
+from mlife_assets.core.policies import TrainingPolicy, fields_that_count, policy_version, require_no_boosting
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters

@@ -1,13 +1,14 @@
 """Recipes: what a step learns most from, and on what its trees stand.
 
-Belongs here: the recipes, weights by age, fitting the base, one fit by a recipe, or of an estimator in
-LightGBM's place. Does not belong here: which recipe is
-better on the validation window (`formulations`, `fit`), using a base (`core.scoring.linear_base`), the trees
-(`boosting`).
+Belongs here: the recipes, weights by age, also while a drift is open, fitting the base, one fit by a recipe, or of an
+estimator in LightGBM's place. Does not belong here: which recipe is better on the validation window (`formulations`,
+`fit`), using a base (`core.scoring.artifact`), the trees (`boosting`).
 
 Concept: two choices, so four recipes. *Recent* rows count more: the weight of a row halves with every half-life, so a
-model follows a world that moves and forgets what it was. A *base* of straight pieces under the trees learns a change
-from few rows, as its slopes are few; the trees learn what it leaves over.
+model follows a world that moves and forgets what it was. Days after the first alarm of a drift, the rows of the new
+world are a few days among months; half of the drift's age as half-life lets what came after it weigh three times what
+came before. As it ages, the usual half-life returns. A *base* of straight pieces under the trees learns a change from
+few rows, as its slopes are few; the trees learn what it leaves over.
 
 A base is a ridge logistic regression, found by Newton steps under signs. A number is capped at outer quantiles and cut
 at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the policy
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +31,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import RECIPES, TrainingPolicy
+from mlife_assets.core.monitoring.opening import start_of_open_drift
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.policies import RECIPES, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.scoring.artifact import BaseCurve, LinearBase
 from mlife_assets.core.scoring.estimators import (
     LARGEST,
     MakeEstimator,
@@ -39,7 +44,6 @@ from mlife_assets.core.scoring.estimators import (
     usable,
 )
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.scoring.linear_base import BaseCurve, LinearBase
 from mlife_assets.core.training.boosting import (
     Objective,
     Progress,
@@ -372,3 +376,45 @@ def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstima
         except ValueError as error:
             raise InvalidInputError(f"{type(estimator).__name__} cannot be fitted: {error}") from error
     return StoredEstimator.fitted_on(estimator, rows.matrix)
+
+
+def policy_as_of(
+    policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
+) -> TrainingPolicy:
+    """Return how a model of a day is fitted: as usual, or with a shorter half-life where a concept drift is open.
+
+    Args:
+        policy: as declared.
+        decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
+        known_on: the day whose knowledge the model holds.
+        retrain: what opens the gate, and for how long.
+    """
+    half_life = half_life_in_drift(policy, decisions, known_on, retrain)
+    return policy if half_life is None else with_half_life(policy, half_life)
+
+
+def half_life_in_drift(
+    policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
+) -> float | None:
+    """Return the half-life in days that an open concept drift asks for; None where a fit is as usual.
+
+    It is as usual where no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
+    """
+    began = start_of_open_drift(decisions, known_on, retrain)
+    if began is None or not _aged(policy):
+        return None
+    half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)
+    return half_life if half_life < policy.half_life_days else None
+
+
+def with_half_life(policy: TrainingPolicy, half_life_days: float) -> TrainingPolicy:
+    """Return a policy whose rows weigh by age, and by a half-life of its own.
+
+    Only recipes that weigh rows by age compete: days of validation are older than the drift and would choose the
+    recipe that knows the old world best.
+    """
+    return replace(policy, recipes=_aged(policy), half_life_days=half_life_days)
+
+
+def _aged(policy: TrainingPolicy) -> tuple[str, ...]:
+    return tuple(name for name in policy.recipes if recipe_of(name).is_aged)

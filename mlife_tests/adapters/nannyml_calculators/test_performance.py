@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlife_assets.adapters.nannyml_calculators import performance
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 
 
 @pytest.fixture

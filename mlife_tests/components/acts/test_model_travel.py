@@ -27,7 +27,7 @@ from mlife_assets.core.errors import (
     NewerVersionError,
     UpstreamMismatchError,
 )
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import scorer_of

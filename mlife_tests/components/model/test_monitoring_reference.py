@@ -10,7 +10,7 @@ import pytest
 
 from mlife_assets.components.model import monitoring_reference
 from mlife_assets.components.model.monitoring_reference import reference_days, rows_scored, sound_days, unseen_outcomes
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.job_applications import job_applications

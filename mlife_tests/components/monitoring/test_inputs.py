@@ -24,8 +24,7 @@ from mlife_assets.components.monitoring.inputs import (
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
-from mlife_assets.core.monitoring.columns import MonitoringColumns
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.thresholds import sizes_of
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix

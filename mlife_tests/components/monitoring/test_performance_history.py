@@ -12,7 +12,7 @@ from mlife_assets.components.metrics.map_history import MapDay, user_rankings
 from mlife_assets.components.monitoring import performance_history
 from mlife_assets.components.monitoring.performance_history import performance_picture, write_performance
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.monitoring.named_outcomes import LABEL
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.reports import Finding, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import add_days

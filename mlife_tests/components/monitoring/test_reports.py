@@ -15,9 +15,8 @@ from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.monitoring.columns import MonitoringColumns
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications

@@ -8,8 +8,8 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.monitoring import concept
+from mlife_assets.core.monitoring.columns import LABEL, Wording
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
 from mlife_assets.core.monitoring.outcomes import LEVEL, METRICS, RESIDUAL, SHORTFALL, SLOPE, learn_concept_thresholds
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mlife_assets.core.monitoring import plots as module
-from mlife_assets.core.monitoring.named_outcomes import LABEL, Wording
+from mlife_assets.core.monitoring.columns import LABEL, Wording
 from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.monitoring.plots import (
     DECISIONS_SHOWN,

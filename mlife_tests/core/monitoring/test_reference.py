@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.monitoring.named_outcomes import LABEL
 from mlife_assets.core.monitoring.reference import (
     STORED_FORM,
     MonitoringReference,

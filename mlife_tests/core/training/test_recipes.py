@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -21,15 +21,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlife_assets.core.boosting_fields import BOOSTING_FIELDS
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.policies import RECIPES, PromotionPolicy, TrainingPolicy
-from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
+from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.policies import BOOSTING_FIELDS, RECIPES, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.scoring.artifact import MANIFEST_FILE, LinearBase, ModelArtifact, file_names
 from mlife_assets.core.scoring.estimators import last_step, parameters
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.linear_base import LinearBase
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training import recipes
@@ -46,12 +45,17 @@ from mlife_assets.core.training.recipes import (
     fit_linear_base,
     fit_step,
     made,
+    policy_as_of,
     recipe_of,
     weighted_by_age,
 )
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
+BEGAN, RETRAIN = date(2026, 6, 10), RetrainPolicy()
+AGED = TrainingPolicy(recipes=("recent_linear", "recent", "plain"), half_life_days=14.0, half_life_days_in_drift=3.5)
+CONFIRMED = ("concept_drift_confirmed", "concept_alarm")
 ROWS = 2_000
 POLICY = TrainingPolicy(
     minimum_child_examples=20, learning_rate=0.1, early_stopping_rounds=10, half_life_days=10.0, feature_fraction=1.0
@@ -504,3 +508,43 @@ def test_an_estimator_is_refused_before_anything_is_fitted(training_set: Trainin
         fit_model(training_set, job_pairs.POLICY, estimator=lambda: HistGradientBoostingClassifier(max_iter=-1))
     with pytest.raises(InvalidInputError, match="falling is distance_km, which LightGBM alone keeps"):
         fit_model(training_set, replace(job_pairs.POLICY, falling=("distance_km",)), estimator=boosting)
+
+
+def decided(after: int, *codes: str) -> RetrainDecision:
+    return RetrainDecision(add_days(BEGAN, after), "wait", codes, (), None)
+
+
+DRIFT = (decided(0, "alarm_not_confirmed", "concept_alarm"), decided(1, *CONFIRMED))
+
+
+@pytest.mark.parametrize(("age", "half_life"), [(1, 3.5), (7, 3.5), (8, 4.0), (14, 7.0), (27, 13.5)])
+def test_the_half_life_grows_with_the_drift(age: int, half_life: float) -> None:
+    found = policy_as_of(AGED, DRIFT, add_days(BEGAN, age), RETRAIN)
+    assert found == replace(AGED, recipes=("recent_linear", "recent"), half_life_days=half_life)
+
+
+@pytest.mark.parametrize("age", [-1, 0, 28, 60])
+def test_before_it_is_confirmed_and_when_it_is_old_a_fit_is_as_usual(age: int) -> None:
+    assert policy_as_of(AGED, DRIFT, add_days(BEGAN, age), RETRAIN) is AGED
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        (),
+        (decided(1, "data_drift_confirmed", "data_alarm"),),
+        (decided(1, MODEL_TOO_OLD),),
+        (decided(1, "data_drift_confirmed", "data_alarm", MODEL_TOO_OLD),),
+    ],
+)
+def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> None:
+    assert policy_as_of(AGED, decisions, add_days(BEGAN, 3), RETRAIN) is AGED
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [replace(AGED, recipes=("plain", "linear")), replace(AGED, half_life_days=2.0)],
+    ids=["plain", "short"],
+)
+def test_a_policy_that_weighs_no_row_by_age_or_by_a_shorter_half_life_is_kept(policy: TrainingPolicy) -> None:
+    assert policy_as_of(policy, DRIFT, add_days(BEGAN, 3), RETRAIN) is policy
