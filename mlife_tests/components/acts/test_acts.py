@@ -14,6 +14,7 @@ from mlife_assets.components.acts.acts import (
     reject_plan,
     switch_sending,
 )
+from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.platform.deployment_backup import bring_forward
 from mlife_assets.components.platform.sealing import seal
@@ -218,3 +219,16 @@ def test_sending_is_switched_once_and_asking_again_changes_nothing(home) -> None
     assert [(row["actor"], row["reason"]) for row in home.events("sending_paused")] == [("ann", "read all of it")]
     assert switch_sending(platform, pauses=False, **WHO).at is not None
     assert not platform.ledger.is_paused()
+
+
+def test_a_rollback_says_who_served_and_who_does(home) -> None:
+    done = roll_back(home.platform, **WHO)
+    assert (done.model_version, done.previous_version) == home.champions
+    assert home.platform.registry.champion() == home.champions[0]
+    assert [(row["actor"], row["reason"]) for row in home.events("model_rolled_back")] == [("ann", "read all of it")]
+
+
+def test_who_saw_another_model_serve_changes_nothing(home) -> None:
+    with pytest.raises(GateClosedError, match="look at it again"):
+        roll_back(home.platform, serving="mdl_other", **WHO)
+    assert home.events("model_rolled_back") == []

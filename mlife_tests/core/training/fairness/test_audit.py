@@ -37,8 +37,10 @@ from mlife_assets.core.training.fairness.results import (
     ImpactRow,
     ImpactTable,
     intersection,
+    plot_impact_ratios,
 )
 
+PNG = b"\x89PNG\r\n\x1a\n"
 POLICY = PromotionPolicy(bootstrap_resamples=300)
 # Applicants and selected by category, in the form of the example of 6 RCNY 5-301.
 EXAMPLE = {
@@ -50,7 +52,6 @@ EXAMPLE = {
     "Native American or Alaska Native": (41, 18),
     "Two or More Races": (213, 96),
 }
-
 USERS = np.array(["ann", "ann", "ann", "ann", "bob", "bob", "cat"], dtype=object)
 ITEMS = np.array(["a", "b", "c", "d", "a", "b", "a"], dtype=object)
 SCORES = np.array([0.4, 0.9, 0.1, 0.3, 0.6, 0.2, 0.5])
@@ -510,3 +511,26 @@ def test_columns_that_do_not_fit_are_refused(changed: dict[str, np.ndarray], tol
 def test_limits_that_make_no_sense_are_refused(budget: int, depth: int) -> None:
     with pytest.raises(InvalidInputError, match="budget is"):
         measured(budget, depth)
+
+
+def picture(sexes: tuple[str, ...]) -> bytes:
+    rng = np.random.default_rng(1)
+    sex = np.array(rng.choice(sexes, 3_000).tolist(), dtype=object)
+    ethnicity = np.array(rng.choice(ETHNICITIES, 3_000).tolist(), dtype=object)
+    selected = rng.random(3_000) < np.where(sex == "Female", 0.2, 0.4)
+    outcomes = UserOutcomes(np.arange(3_000), selected, rng.random(3_000) < 0.5, rng.random(3_000))
+    return plot_impact_ratios(audit_fairness("m", outcomes, sex, ethnicity, POLICY))
+
+
+def test_a_picture_is_small_and_the_same_bytes() -> None:
+    first = picture(SEXES)
+    assert first.startswith(PNG)
+    assert len(first) < 40_000
+    assert first == picture(SEXES)
+    assert first != picture((SEXES[0],))
+
+
+def test_an_audit_without_a_judged_group_has_a_picture() -> None:
+    nobody = np.array([UNKNOWN] * 50, dtype=object)
+    outcomes = UserOutcomes(np.arange(50), np.ones(50, dtype=bool), np.ones(50, dtype=bool), np.full(50, np.nan))
+    assert plot_impact_ratios(audit_fairness("m", outcomes, nobody, nobody, POLICY)).startswith(PNG)
