@@ -6,8 +6,7 @@ be promoted (`core.training.gate`).
 Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
 observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
 card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.
-The fold is made again when an event was added (`EventLog.remembered`), so asking costs the same however many there
-are.
+The fold is made again when an event was added (`EventLog.remembered`), so asking costs the same however many there are.
 """
 
 from __future__ import annotations

@@ -5,12 +5,11 @@ and back. Does not belong here:
 reading files, storing rejected rows (`adapters.landing`), the contracts themselves (`event_columns`).
 
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
-first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never
-a value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row
-with a value that is too long has no `raw`: what is beyond measure is not copied, it stays in the landing file.
-Otherwise the text keeps what the file held, so that a row can be replayed. Times, dates and numbers that JSON has no
-word for are text; where text was asked for they are `{"not_text": ...}`, and bytes that are not UTF-8 are
-`{"base64": ...}`.
+first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never a
+value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row with
+a value that is too long has no `raw`: what is beyond measure is not copied, it stays in the landing file. Otherwise the
+text keeps what the file held, so that a row can be replayed. Times, dates and numbers that JSON has no word for are
+text; where text was asked for they are `{"not_text": ...}`, and bytes that are not UTF-8 are `{"base64": ...}`.
 
 Lengths of text count characters, and are looked at before anything is done with a value. Most columns hold neither long
 text nor rare bytes, which their buffers show at once; only others are looked at value by value.

@@ -3,12 +3,11 @@
 Belongs here: reading explored texts with their whole candidate sets, scoring them by both models, showing the estimate.
 Does not belong here: what a candidate set is, the estimators (`recruiting.off_policy`).
 
-Concept: the gate ranks what people were shown; this looks at texts, where only the explored ones favour nobody.
-Each decision is scored by who is asked about its day, the folds of a model or itself, so none has trained on it; the
-champion's probabilities are the reward model of both.
-An explored slice is small: until it suffices, the asset says what is missing. It informs people; the gate does not
-read it. Texts of earlier days come from the event log, which stands between that day's plan and this one, so the
-graph has no edge from `message_plan`.
+Concept: the gate ranks what people were shown; this looks at texts, where only the explored ones favour nobody. Each
+decision is scored by who is asked about its day, the folds of a model or itself, so none has trained on it; the
+champion's probabilities are the reward model of both. An explored slice is small: until it suffices, the asset says
+what is missing. It informs people; the gate does not read it. Texts of earlier days come from the event log, which
+stands between that day's plan and this one, so the graph has no edge from `message_plan`.
 """
 
 from collections.abc import Sequence

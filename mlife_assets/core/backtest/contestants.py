@@ -4,10 +4,9 @@ Belongs here: what all contestants share, and the four that are held against the
 `governed`, learning, judging and watching (`learning`, `judging`, `watching`), the order of days (`replay`).
 
 Concept: who has models begins with the same first champion, which nothing was held against; all see the same rows and
-labels.
-`frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets.
-`every_alarm` does so whenever drift alarmed often enough, without a gate and without a pause. `constant` has no model:
-one probability for everybody, and whoever does not beat it is not worth running.
+labels. `frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets. `every_alarm`
+does so whenever drift alarmed often enough, without a gate and without a pause. `constant` has no model: one
+probability for everybody, and whoever does not beat it is not worth running.
 """
 
 from __future__ import annotations
