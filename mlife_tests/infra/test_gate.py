@@ -24,7 +24,7 @@ from infra.gate.conditions import like
 from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from infra.gate.faults.fault import FAULTS, Fault, planted
 from infra.gate.findings import ASSERTIONS
-from infra.gate.handlers import authorized_on, permissions, types
+from infra.gate.handlers import asked_with, authorized_on, permissions, types
 from infra.gate.judged import breaks, environment_findings
 from infra.gate.matrix import cells, takings
 from infra.gate.report import sentences
@@ -122,7 +122,7 @@ def test_roles_are_tried_for_more_than_their_own_work(environments: dict[str, En
 
 def test_handlers_are_known_of_each_type_that_is_made_and_exceptions_are_of_them() -> None:
     assert permissions().keys() == types()
-    called = {action.lower() for actions in permissions().values() for action in actions}
+    called = {action.lower() for actions in [*permissions().values(), *asked_with().values()] for action in actions}
     called |= {
         f"{action} on {taken}".lower() for action, types_taken in authorized_on().items() for taken in types_taken
     }

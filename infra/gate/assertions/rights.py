@@ -13,7 +13,7 @@ from functools import cache
 from infra.gate.conditions import like
 from infra.gate.environments import INFRA, Environment, Resource
 from infra.gate.findings import holds
-from infra.gate.handlers import authorized_on, permissions
+from infra.gate.handlers import asked_with, authorized_on, permissions
 from infra.gate.policies import actions, many, own_policies, statements
 from infra.gate.yaml_tags import read
 
@@ -72,8 +72,8 @@ def _lacking(action: str, resources: Iterable[str]) -> Iterator[str]:
 
 @holds
 def what_deploys_may_call_what_handlers_call(environment: Environment) -> Iterator[str]:
-    """CloudFormation's role may call whatever the handlers of each resource type call, on each type of resource that
-    AWS asks about, but for what is listed with a reason.
+    """CloudFormation's role may call whatever the handlers of each resource type call, and what AWS asks for with it,
+    on each type of resource that AWS asks about, but for what is listed with a reason.
     """
     bootstraps = [stack for stack in environment.stacks if stack.template == "00-bootstrap"]
     rights = {
@@ -87,7 +87,9 @@ def what_deploys_may_call_what_handlers_call(environment: Environment) -> Iterat
         for stack in environment.stacks
         if stack.by == "pipeline"
         for kind in sorted({resource.kind for resource in stack.resources})
-        for action in permissions().get(kind, ("infra:handlers.yaml",))
+        for listed in permissions().get(kind, ("infra:handlers.yaml",))
+        if not _is_excepted(listed, by_type=False)
+        for action in (listed, *asked_with().get(listed, ()))
         if not _is_excepted(action, by_type=False)
     }
     for (account, action), who in called.items():
