@@ -2,16 +2,19 @@
 
 Belongs here: one POST and what its answer means. Does not belong here: which alerts are due, tries after a failure.
 
-Concept: the body is JSON with `text`, which chats show (Slack, Mattermost), and `alerts` for machines. The address
-often holds a secret, so no error names it.
+Concept: the body is JSON with `text`, which chats show (Slack, Mattermost), and `alerts` for machines. Words may be a
+stranger's, so they stand in a block of code, where a chat makes no link and calls nobody. The address often holds a
+secret, so no error names it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from http.client import HTTPException
 from socket import create_connection
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener, getproxies, proxy_bypass
@@ -73,22 +76,35 @@ class AlertWebhook:
             TransientError: nobody answered in time, or the answer asks for another try.
             PermanentError: the answer is a refusal, or sends elsewhere, which is not followed.
         """
-        body = {"text": message_of(alerts), "alerts": [{"name": one.name, **one.facts} for one in alerts]}
+        head, _, said = message_of(alerts).partition("\n")
+        text = f"{head}\n```\n{said.replace('`', chr(39))}\n```"
+        body = {"text": text, "alerts": [{"name": one.name, **one.facts} for one in alerts]}
         headers = {"Content-Type": "application/json", "User-Agent": "mlife"}
         address = str(self._url.get_secret_value())  # of http or https: the settings take no other
         request = Request(address, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310
+        answer: Future[int] = Future()
+        Thread(target=self._post, args=(request, answer), daemon=True).start()
         try:
-            with build_opener(_NoRedirect()).open(request, timeout=self._timeout):
-                return
-        except HTTPError as error:
-            status = error.code
-            error.close()
+            status = answer.result(self._timeout)
         except (OSError, HTTPException) as error:
             raise TransientError(
                 f"the webhook of alerts did not answer ({type(error).__name__}); it is tried again"
             ) from None
         except ValueError:
             raise PermanentError("the webhook of alerts has no host that can be; correct MLIFE_ALERT_WEBHOOK") from None
+        if status < 300:
+            return
         if status >= 500 or status in _LATER:
             raise TransientError(f"the webhook of alerts answered {status}; it is tried again")
         raise PermanentError(f"the webhook of alerts answered {status}; correct MLIFE_ALERT_WEBHOOK")
+
+    def _post(self, request: Request, answer: Future[int]) -> None:
+        """Answer with the status; the limit of a socket begins anew with each byte, so another thread waits."""
+        try:
+            with build_opener(_NoRedirect()).open(request, timeout=self._timeout) as said:
+                answer.set_result(said.status)
+        except HTTPError as error:
+            error.close()
+            answer.set_result(error.code)
+        except (OSError, HTTPException, ValueError) as error:
+            answer.set_exception(error)

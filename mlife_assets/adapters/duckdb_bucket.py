@@ -63,12 +63,8 @@ def _options(place: str, key: Credentials, environment: Mapping[str, str]) -> st
         "url_style": "path" if endpoint.netloc or has_dots else None,
         "scope": place,
     }
-    stated = [f"{name} '{_escaped(value)}'" for name, value in options.items() if value]
+    stated = [name + " '" + value.replace("'", "''") + "'" for name, value in options.items() if value]
     return ", ".join(["type s3", *stated, *(["use_ssl false"] if endpoint.scheme == "http" else [])])
-
-
-def _escaped(value: str) -> str:
-    return value.replace("'", "''")
 
 
 def extension_path() -> Path:

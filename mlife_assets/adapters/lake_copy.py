@@ -73,7 +73,8 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
                 raise IntegrityError(f"{key} is not what was written; {_REPAIR}")
         registered = {row["model_version"] for row in ParquetEventLog(copy).remembered(REGISTERED)[0]}
         named = [key for folder_ in NAMED_BY_LOG for key in lake.list(folder_)]
-        return {**derived, **log, **copied([key for key in named if _is_known(key, registered)])}
+        known = [key for key in named if not _is_in(key, (VERSIONS,)) or key.split("/")[1] in registered]
+        return {**derived, **log, **copied(known)}
 
 
 def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
@@ -123,10 +124,6 @@ def _listed(lake: ObjectStore, chain: Chain) -> dict[str, str]:
             found[key] = content_hash(data)
             found.update((entry.key, entry.sha256) for entry in decode_hour_manifest(key, data).entries)
     return found
-
-
-def _is_known(key: str, registered: Collection[str]) -> bool:
-    return not _is_in(key, (VERSIONS,)) or key.split("/")[1] in registered
 
 
 def _is_in(key: str, folders: Collection[str]) -> bool:

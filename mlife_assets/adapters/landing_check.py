@@ -135,7 +135,7 @@ def _checked(
         accepted=0 if outcome is None else outcome.accepted,
         rejected=rows.num_rows,
         by_reason=_counts(rows),
-        rejections=_first(rows, shown),
+        rejections=tuple(Rejection(**row) for row in rows.drop_columns(["raw"]).slice(0, shown).to_pylist()),
         refusal=whole[0]["detail"] if whole else None,
         refusal_reason=refusal_reason,
         extra_columns=() if outcome is None else outcome.extra_columns,
@@ -147,7 +147,3 @@ def _checked(
 def _counts(refused: pa.Table) -> dict[str, int]:
     counts = pc.value_counts(refused["reason"]).to_pylist()
     return dict(sorted((entry["values"], entry["counts"]) for entry in counts))
-
-
-def _first(refused: pa.Table, shown: int) -> tuple[Rejection, ...]:
-    return tuple(Rejection(**row) for row in refused.drop_columns(["raw"]).slice(0, shown).to_pylist())

@@ -80,7 +80,8 @@ class LedgerOutbox:
         for event_type, table in events.items():
             if table.num_rows:
                 self.event_log.append(event_type, table, writer=WRITER)
-        after = {name: _last(table, reached[name]) for name, table in rows.items()}
+        newest = {name: int(pc.max(table["sequence"]).as_py()) for name, table in rows.items() if table.num_rows}
+        after = reached | newest
         self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
@@ -233,7 +234,3 @@ def _after(read: Callable[[int], pa.Table], name: str, last: int) -> pa.Table:
             f"restore it, or delete {POSITION_KEY} to publish this one from its start"
         )
     return rows.slice(1)
-
-
-def _last(rows: pa.Table, before: int) -> int:
-    return int(pc.max(rows["sequence"]).as_py()) if rows.num_rows else before

@@ -37,9 +37,9 @@ class LakeWithLogApart(ObstoreObjectStore):
         """Remove `key`; see `ObstoreObjectStore`."""
         self._of(key).delete(key)
 
-    def get(self, key: str) -> bytes:
-        """Return the bytes of `key`. Raises NotFoundError."""
-        return self._of(key).get(key)
+    def get(self, key: str, *, at_most: int | None = None) -> bytes:
+        """Return the bytes of `key`; see `ObstoreObjectStore`."""
+        return self._of(key).get(key, at_most=at_most)
 
     def exists(self, key: str) -> bool:
         """Return whether `key` exists."""

@@ -21,7 +21,7 @@ import orjson
 from mlife_assets.adapters.event_log.layout import content_hash
 from mlife_assets.adapters.log_heads.signing import is_signed, key_id
 from mlife_assets.adapters.model_registry import CARD_FILE, VERSIONS
-from mlife_assets.adapters.object_store import require_plain
+from mlife_assets.adapters.object_store import ObstoreObjectStore, require_plain
 from mlife_assets.core.errors import (
     GateClosedError,
     IntegrityError,
@@ -35,6 +35,8 @@ FORM = 1
 CONTEXT = b"mlife hash of a bundle of a model\n"
 """Signed with every bundle, so that no other signature of the key can stand for one."""
 BUNDLE_FILE = "bundle.json"
+FILE_BYTES = 256 * 1024**2
+"""At most, of a file: a model has a few million. It is read before anything says whose it is."""
 ID_LENGTH = 20
 
 
@@ -98,7 +100,7 @@ def imported_folder(model_version: str, bundle_id: str) -> str:
     return f"{VERSIONS}/{model_version}/imported/{bundle_id}/"
 
 
-def write_bundle(store: ObjectStore, bundle: Bundle, signer: HeadSigner) -> tuple[Bundle, bool]:
+def write_bundle(store: ObstoreObjectStore, bundle: Bundle, signer: HeadSigner) -> tuple[Bundle, bool]:
     """Sign a bundle and write it; returns it as it lies there, and whether it is new.
 
     One of the same content that is there already stays, with who exported it first; one that was cut short is ended.
@@ -141,17 +143,17 @@ def find_bundle(store: ObjectStore, wanted: str) -> str:
     return f"{VERSIONS}/{whole[0]}"
 
 
-def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
+def read_bundle(store: ObstoreObjectStore, folder: str, public_key: bytes) -> Bundle:
     """Return the bundle in a folder, every byte of it checked.
 
     Raises:
         GateClosedError: it is not signed by the holder of `public_key`.
-        IntegrityError: a file of it is missing or was changed, or it says that another signed; names the file.
+        IntegrityError: a file of it is missing, too large or changed, or it says that another signed; names the file.
         InvalidInputError: the name of a file is not plain.
         NewerVersionError: it has a form of a newer mlife.
     """
     where = f"{folder}/{BUNDLE_FILE}"
-    body = store.get(where)
+    body = store.get(where, at_most=FILE_BYTES)
     try:
         raw = orjson.loads(body)
         said, signature = raw["bundle"], bytes.fromhex(raw["signature"])
@@ -170,7 +172,7 @@ def read_bundle(store: ObjectStore, folder: str, public_key: bytes) -> Bundle:
     files = {}
     for name, digest in said["files"].items():
         try:
-            files[name] = store.get(f"{folder}/{name}")
+            files[name] = store.get(f"{folder}/{name}", at_most=FILE_BYTES)
         except NotFoundError as error:
             raise IntegrityError(f"{folder}/{name} is missing; remove {folder} and export the version again") from error
         if content_hash(files[name]) != digest:

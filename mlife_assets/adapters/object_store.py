@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -42,6 +43,7 @@ from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_mis
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
     ContentConflictError,
+    IntegrityError,
     InvalidInputError,
     MlifeError,
     NotFoundError,
@@ -165,12 +167,17 @@ class ObstoreObjectStore:
         except (BaseError, OSError) as error:
             raise self._fault(key, error, deletes=True) from self._cause(error)
 
-    def get(self, key: str) -> bytes:
-        """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer."""
+    def get(self, key: str, *, at_most: int | None = None) -> bytes:
+        """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer.
+
+        Raises `IntegrityError` where there are more than `at_most`, of which none is read.
+        """
         try:
             if self._root is not None:
-                return read_file(self._root, key)
-            return bytes(obstore.get(self._backend, key).bytes())
+                return read_file(self._root, key, at_most)
+            answer = obstore.get(self._backend, key)
+            _require_size(key, answer.meta["size"], at_most)
+            return bytes(answer.bytes())
         except _MISSING as error:
             if is_bucket_missing(error):
                 raise missing_bucket() from None
@@ -325,22 +332,34 @@ def listed_files(root: Path, prefix: str) -> list[str]:
     return sorted(found)
 
 
-def read_file(root: Path, key: str) -> bytes:
+def read_file(root: Path, key: str, at_most: int | None = None) -> bytes:
     """Return the bytes of the file `key` of `root`.
 
     Raises:
         FileNotFoundError: there is no such file, or it is a folder.
         ValueError: `key` is none.
         OSError: it cannot be read, or no put has finished it.
+        PermanentError: it is a pipe or a device, which end never.
+        IntegrityError: it has more than `at_most` bytes.
     """
     plain = _plain(key)
     if not plain or _STAGED.fullmatch(plain.rpartition("/")[2]):
         raise OSError(f"{key!r} is not the name of a whole file")
+    at_once = lambda path, flags: os.open(path, flags | os.O_NONBLOCK)  # noqa: E731 - a pipe is not waited for
     try:
-        with open(f"{root}/{plain}", "rb", buffering=0) as file:
+        with open(f"{root}/{plain}", "rb", buffering=0, opener=at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise PermanentError(f"{root}/{plain} is no file; remove it, and restore what was there")
+            _require_size(key, found.st_size, at_most)
             return file.read()
     except IsADirectoryError as error:
         raise FileNotFoundError(*error.args) from error
+
+
+def _require_size(key: str, size: int, at_most: int | None) -> None:
+    if at_most is not None and size > at_most:
+        raise IntegrityError(f"{key} has {size:,} bytes, of which at most {at_most:,} are read; remove it")
 
 
 def listed_folders(root: Path, prefix: str) -> list[str]:

@@ -245,7 +245,7 @@ def _answered(request: Mapping[str, Any], out: BinaryIO) -> Answer:
                 raise _stopped(seconds) from error
             missing = _MISSING.search(str(error))
             if missing is None:
-                raise InvalidInputError(_first_line(error)) from error
+                raise InvalidInputError(str(error).splitlines()[0]) from error
             raise NotFoundError(
                 f"there is no table {missing[1]}; ask marts.*, staging.*, events.<event type> or "
                 f"lake.{', lake.'.join(LAKE_TABLES)}; a mart is there once its asset was materialized"
@@ -358,10 +358,6 @@ def _first_rows(reader: pa.RecordBatchReader, most: int) -> Answer:
             kept.append(batch.slice(0, most - count))
         count += batch.num_rows
     return Answer(pa.Table.from_batches(kept, reader.schema), count)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 @dataclass(frozen=True)

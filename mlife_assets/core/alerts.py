@@ -28,9 +28,12 @@ class Alert:
 
 
 def message_of(alerts: Sequence[Alert]) -> str:
-    """Return alerts as the text of one message: the newest last, and how many are not spelt out."""
-    shown = [alert.sentence for alert in alerts[-SPELT_OUT:]]
+    """Return alerts as the text of one message: the newest last, and how many are not spelt out.
+
+    A stranger's words stay a line of plain characters: Slack reads `<!channel>` and `<link|words>` anywhere.
+    """
+    shown = ["".join(one if one.isprintable() else "?" for one in alert.sentence) for alert in alerts[-SPELT_OUT:]]
     hidden = len(alerts) - len(shown)
     head = f"mlife: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
     more = [f"... and {hidden} more, see alerts/ in the lake"] if hidden else []
-    return "\n".join([head, *more, *shown])
+    return "\n".join([head, *more, *shown]).translate(str.maketrans("<>", "()"))

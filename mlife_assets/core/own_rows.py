@@ -304,7 +304,7 @@ def read_as(column: pa.ChunkedArray, wanted: pa.DataType) -> Read:
     """Return a column as text, float64, bool or date32."""
     array = _whole(_plain(column))
     if pa.types.is_string(wanted):
-        array = array.cast(pa.string()) if _is_exact(array.type) else array
+        array = array.cast(pa.string()) if pa.types.is_integer(array.type) or pa.types.is_boolean(array.type) else array
     elif pa.types.is_floating(wanted):
         array = array.cast(pa.float64()) if pa.types.is_boolean(array.type) else array
     elif pa.types.is_date(wanted):
@@ -331,10 +331,6 @@ def _whole(array: pa.Array) -> pa.Array:
         return array.cast(pa.int64())
     except pa.ArrowInvalid:
         return array
-
-
-def _is_exact(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def _days(array: pa.Array) -> Read:

@@ -62,7 +62,8 @@ def paired_bootstrap_interval(differences: np.ndarray, resamples: int, alpha: fl
         )
     means = np.sort(resampled_means(values, resamples, seed))
     tail = int(np.floor(alpha * resamples)) - 1
-    return Interval(_mean(values), float(means[tail]), float(means[-1 - tail]), 1 - 2 * alpha, len(values))
+    mean = float(np.sum(values) / len(values))
+    return Interval(mean, float(means[tail]), float(means[-1 - tail]), 1 - 2 * alpha, len(values))
 
 
 def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -189,10 +190,6 @@ def student_lower_bound(estimate: float, error: float, alpha: float, n: int) -> 
     if not 0 < alpha < 0.5:
         raise InvalidInputError(f"alpha is {alpha}; use a value in (0, .5)")
     return estimate + float(t.ppf(alpha, n - 1)) * error
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.sum(values) / len(values))
 
 
 def _finite(values: np.ndarray, what: str) -> None:

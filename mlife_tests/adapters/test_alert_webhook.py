@@ -87,7 +87,7 @@ def test_alerts_are_posted_for_people_and_for_machines(chat, status: int) -> Non
     ((path, body),) = chat.posted
     assert path == f"/{SECRET}"
     assert body == {
-        "text": "mlife: 1 alert\nmetrics_job failed: no dbt",
+        "text": "mlife: 1 alert\n```\nmetrics_job failed: no dbt\n```",
         "alerts": [{"name": "run-1", "job": "metrics_job", "partition": None, "message": "no dbt"}],
     }
 

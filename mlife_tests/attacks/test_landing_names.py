@@ -1,13 +1,21 @@
-"""Attacks by what lies in the landing folder: names, links, devices, folders. None is followed, all are told."""
+"""Attacks by what lies in the landing folder: names, links, devices, folders, and how much of it.
+
+None is followed, all are told. Landing takes so many files, bytes and CPU seconds of a type and day; what it does not
+read is one object. Thousands of files of one row were on the list; thousands of links and of names that are no names,
+few files of many bytes and files that are slow to decode were not.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -16,11 +24,13 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.adapters.rejected_rows import RejectedRows, folder_of
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.policies import LandingPolicy
+from mlife_assets.core.validation import Reason, rejected_file
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -28,19 +38,13 @@ from mlife_assets.settings import Settings
 EVE, DAY = date(2026, 6, 1), date(2026, 6, 2)
 CAGE = DecodingCage(LandingPolicy())
 SECRET = b"the password of another system"
+FILES = 3_000
 
 
 def click(event_id: str) -> bytes:
     observed = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    row = {
-        "event_id": event_id,
-        "occurred_at": observed - timedelta(hours=1),
-        "observed_at": observed,
-        "user_id": "u",
-        "job_id": "j",
-        "source": "organic",
-        "exposure_id": "x",
-    }
+    row = {"user_id": "u", "job_id": "j", "source": "organic", "exposure_id": "x", "event_id": event_id}
+    row |= {"occurred_at": observed - timedelta(hours=1), "observed_at": observed}
     return encode_table(pa.Table.from_pylist([row], schema=EVENT_TYPES["click"].schema))
 
 
@@ -57,8 +61,13 @@ class Landing:
         self.secret = home / "secret"
         self.secret.write_bytes(SECRET)
 
-    def ingest(self) -> IngestReport:
-        return self.platform.ingest_at(DAY).ingest(EVE)
+    def ingest(self, cage: Any = CAGE, **limits: int) -> IngestReport:
+        ingest = self.platform.ingest_at(DAY)
+        ingest._cage, ingest._policy = cage, LandingPolicy(**limits)
+        return ingest.ingest(EVE)
+
+    def objects(self) -> dict[str, list[str]]:
+        return {name: self.platform.lake.list(name) for name in ("events", "rejected")}
 
     def stored(self) -> bytes:
         """Return every byte and name below the lake."""
@@ -69,6 +78,12 @@ class Landing:
 @pytest.fixture
 def landing(tmp_path: Path) -> Landing:
     return Landing(tmp_path)
+
+
+@pytest.fixture
+def empty(landing: Landing) -> Landing:
+    (landing.folder / "honest.parquet").unlink()
+    return landing
 
 
 def newline(at: Landing) -> None:
@@ -206,14 +221,6 @@ def test_a_folder_that_becomes_a_link_while_it_is_read_is_not_followed(landing: 
     assert fault.reason == "not_a_file"
 
 
-def test_a_file_beyond_the_limit_is_not_read(landing: Landing) -> None:
-    with (landing.folder / "huge.parquet").open("wb") as file:
-        file.truncate(2**40)
-    report = landing.ingest()
-    assert (report.accepted, report.rejected_by_reason) == (1, {"too_large": 1})
-    assert not [key for key in landing.platform.lake.list("rejected") if key.endswith(".bin")]
-
-
 def lay_around(at: Landing) -> list[str]:
     """Lay what is left alone; return the sources of it that nobody expects."""
     nested = at.folder / "part=1" / "deeper"
@@ -277,3 +284,99 @@ def test_people_see_what_was_refused_and_what_was_left_alone(landing: Landing) -
     assert {source for source, why in told.items() if why == "ignored"} > set(unexpected)
     (materialization,) = result.asset_materializations_for_node("events__rejected_events")
     assert len(materialization.metadata["files_not_taken"].value.records) == len(told)
+
+
+def test_thousands_of_files_become_one_rejection_and_again_on_the_next_run(empty: Landing) -> None:
+    for number in range(FILES):
+        (empty.folder / f"{number:05d}.parquet").write_bytes(click(str(number)) if number < 20 else b"never read")
+    began = time.process_time()
+    report = empty.ingest(maximum_files=20)
+    assert time.process_time() - began < 8
+    assert (report.accepted, report.rejected_by_reason) == (20, {"too_many_files": FILES - 20})
+    assert report.files == FILES
+    objects = empty.objects()
+    assert (len(objects["events"]), len(objects["rejected"])) == (20, 1)
+    assert empty.ingest(maximum_files=20) == report
+    assert empty.objects() == objects
+    rows = RejectedRows(empty.platform.lake).rows(EVE, "click")
+    assert rows["source"].to_pylist() == [f"click/dt={EVE}/{number:05d}.parquet" for number in range(20, FILES)]
+
+
+def unsafe(place: Path) -> None:
+    place.with_name(f"{place.name}\n.parquet").write_bytes(b"x")
+
+
+def link(place: Path) -> None:
+    place.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("plant", [link, os.mkfifo, unsafe])
+def test_what_is_no_file_of_ours_is_one_rejection_however_much_there_is(empty: Landing, plant: Any) -> None:
+    (empty.folder / "honest.parquet").write_bytes(click("honest"))
+    for number in range(500):
+        plant(empty.folder / f"{number:05d}")
+    report = empty.ingest()
+    assert (report.accepted, report.rejected, report.files) == (1, 500, 501)
+    assert len(empty.objects()["rejected"]) == 1
+    assert len(report.types[0].examples) == 3
+
+
+def test_bytes_beyond_the_budget_are_not_read(empty: Landing) -> None:
+    for name in "abc":
+        (empty.folder / f"{name}.parquet").write_bytes(click(name))
+    size = (empty.folder / "a.parquet").stat().st_size
+    report = empty.ingest(maximum_bytes=2 * size)
+    assert (report.accepted, report.rejected_by_reason) == (2, {"too_many_files": 1})
+    assert f"{2 * size:,} bytes of a type and day are taken" in report.types[0].examples[0].detail
+    assert empty.ingest().accepted == 3, "a larger budget takes it"
+
+
+class Slow:
+    """A cage whose worker needs most of a second for a file."""
+
+    cpu_seconds = 0.0
+
+    def decode(self, data: bytes, columns: Sequence[Any]) -> Any:
+        self.cpu_seconds += 0.6
+        return CAGE.decode(data, columns)
+
+
+def test_files_beyond_the_budget_of_cpu_are_not_read(empty: Landing) -> None:
+    for number in range(40):
+        (empty.folder / f"{number:02d}.parquet").write_bytes(click(str(number)))
+    cage = Slow()
+    report = empty.ingest(cage, maximum_cpu_seconds=2)
+    assert 1 <= report.accepted <= 4
+    assert cage.cpu_seconds <= 3
+    assert report.accepted + report.rejected == 40
+    assert "what 2 CPU seconds read of a type and day are taken" in report.types[0].examples[0].detail
+
+
+def test_the_cage_says_what_decoding_cost_also_of_a_file_that_broke_it() -> None:
+    cage, columns = DecodingCage(LandingPolicy(decoding_cpu_seconds=7)), EVENT_TYPES["click"].columns_of_all_versions
+    try:
+        cage.decode(click("a"), columns)
+        before = cage.cpu_seconds
+        assert 0 < before < 5
+        cage._policy = LandingPolicy(decoding_cpu_seconds=7, decoding_seconds=1)
+        os.kill(cage._worker._process.pid, signal.SIGSTOP)  # it answers no more, and another takes its place
+        cage.decode(click("a"), columns)
+        assert cage.cpu_seconds - before > 7
+    finally:
+        cage.close()
+
+
+def test_what_an_earlier_release_stored_file_by_file_is_not_said_twice(empty: Landing) -> None:
+    """It kept an object for each; a day that is ingested again stores them together beside those."""
+    for number in range(4):
+        (empty.folder / f"{number}.parquet").symlink_to(empty.secret)
+    report = empty.ingest()
+    rejected = RejectedRows(empty.platform.lake)
+    together = rejected.rows(EVE, "click")
+    assert together.num_rows == 4
+    for source, detail in zip(together["source"].to_pylist(), together["detail"].to_pylist(), strict=True):
+        rejected.store(EVE, "click", [(source, rejected_file(Reason.NOT_A_FILE, detail))])
+    assert len(empty.objects()["rejected"]) == 5
+    assert rejected.rows(EVE, "click").num_rows == 4
+    again = empty.platform.ingest_at(DAY).replay(folder_of(EVE, "click"), applies=False)
+    assert again.report.rejected == report.types[0].rejected == {"not_a_file": 4}

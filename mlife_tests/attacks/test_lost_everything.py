@@ -1,7 +1,7 @@
 """Lake, ledger and heads are gone and nobody restores: the day is run as if the home were new, and texts nobody twice.
 
 The attack of the list (the same day again) and ways that it does not name: the day after under a cap of seven days,
-the days after that, a provider that cannot be reached, a relay that remembers nothing.
+the days after that, a provider that cannot be reached, a relay that remembers nothing, a backup of the day before.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox
+from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages.delivery import deliver
+from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start
 
@@ -63,6 +65,29 @@ def test_a_later_day_reaches_nobody_whom_the_caps_would_have_left_out(capped, la
     lose_everything(capped).live(day)
     assert capped.requests() == before
     assert {row.state for row in capped.platform.ledger.rows(as_of_date=day)} == {"suppressed"}
+
+
+def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
+    """It is put back from the backup of the day before, so ledger and log of the day are gone."""
+    home.live()
+    backup = back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
+    home.live(NEXT)
+    before = home.requests()
+    assert put_back(lose_everything(home).platform, backup).filled > 0
+    home.reopen()
+    require_intact_log(home.platform)
+    bring_forward(home.platform, now=home.platform.outcomes_time(DAY))
+    end_restore(home.private)
+    assert not home.platform.event_log.read("message_submitted", start=NEXT, end=NEXT).num_rows
+    home.live(NEXT)
+    assert home.requests() == before
+    assert max(before.values()) == 1
+    sent = {row.message_id for row in home.platform.ledger.rows(as_of_date=NEXT) if row.attempts}
+    assert sent <= set(before)
+    assert len(sent) > 20, "what the provider had taken counts"
+    home.live(add_days(NEXT, 1))
+    assert len(home.requests()) > len(before)
+    assert home.platform.gateway.duplicate_sends() == 0
 
 
 def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped):

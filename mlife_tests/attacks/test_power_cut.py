@@ -7,7 +7,6 @@ a process that was killed (`test_attacked_days.py`), tampering (`test_rewritten_
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -105,15 +104,6 @@ def test_running_the_day_again_brings_back_what_a_power_cut_took(home: Home, par
     assert home.is_intact()
 
 
-def test_all_landed_files_of_the_day_come_back(home: Home) -> None:
-    before = home.lake()
-    for key in before:
-        if "event_type=click" in key and key.startswith("events"):
-            (home.path / "lake" / key).write_bytes(b"")
-    home.live()
-    assert home.lake() == before
-
-
 def test_a_file_comes_back_also_after_the_day_was_scored(home: Home) -> None:
     """From then on a rerun would date rows later; the damaged file must get the time that it had."""
     platform = home.platform
@@ -145,47 +135,10 @@ def test_a_signed_manifest_comes_back_with_the_same_hash_or_not_at_all(home: Hom
     newest.write_bytes(b"")
     platform = home.platform
     platform.ledger.resume(actor="a", reason="something else first", now=run_time(DAY) + timedelta(hours=1))
+    home.deliver("third", "z")
     with pytest.raises(IntegrityError, match="cannot be read, as after a power cut; run again what ran last"):
-        platform.event_log.append(
-            "click",
-            pa.Table.from_pylist(
-                [
-                    {
-                        "event_id": "z",
-                        "occurred_at": OBSERVED,
-                        "observed_at": OBSERVED,
-                        "user_id": "u",
-                        "job_id": "j",
-                        "source": "organic",
-                        "exposure_id": "x",
-                    }
-                ],
-                schema=EVENT_TYPES["click"].schema,
-            ),
-            writer="w",
-        )
+        home.platform.ingest_at(DAY).ingest(EVE)
     assert newest.read_bytes() == b""
-
-
-def test_an_emptied_head_comes_back_from_the_ledger(home: Home) -> None:
-    path = sorted((home.path / "private" / "heads").iterdir())[-1]
-    whole = path.read_bytes()
-    path.write_bytes(b"")
-    assert not home.is_intact()
-    home.live()
-    assert path.read_bytes() == whole
-    assert home.is_intact()
-
-
-def test_a_head_lost_with_the_ledgers_copy_is_named(home: Home) -> None:
-    path = sorted((home.path / "private" / "heads").iterdir())[-1]
-    path.write_bytes(b"")
-    for platform in home.opened:
-        platform.ledger.close()
-    with sqlite3.connect(home.path / "private" / "ledger.sqlite") as connection:
-        connection.execute("UPDATE log_heads SET body = ''")
-    with pytest.raises(IntegrityError, match="is no head of the event log; restore it from a copy"):
-        home.live()
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "feature_spec.json"])

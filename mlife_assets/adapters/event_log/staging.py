@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from mlife_assets.adapters.event_log.chain import ChainEnd
 from mlife_assets.adapters.event_log.layout import parse_data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.event_log.manifests import Manifest
@@ -75,18 +74,13 @@ def to_stage(
     fitting = {n: m for n, m in marks.items() if m.definition == definition and m.sequence <= end.sequence}
     oldest = min((mark.sequence for mark in fitting.values()), default=end.sequence)
     manifests = [manifest for _, manifest in log.chain.since(oldest) if manifest.sequence <= end.sequence]
-    hashes = _hashes(manifests, end)
+    hashes = {manifest.sequence - 1: manifest.previous for manifest in manifests} | {end.sequence: end.sha256}
     staged = {}
     for name, mark in fitting.items():
         if hashes[mark.sequence] == mark.sha256:
             days = _days_added(manifests, name, mark.sequence)
             staged[name] = _since(log, name, days, tables[name].newest_day, again_from)
     return {"staged": staged, "staged_mark": Mark(definition, end.sequence, end.sha256).to_text()}
-
-
-def _hashes(manifests: Sequence[Manifest], end: ChainEnd) -> dict[int, str | None]:
-    """Return number -> hash of the manifests before each of `manifests`, and of the end."""
-    return {manifest.sequence - 1: manifest.previous for manifest in manifests} | {end.sequence: end.sha256}
 
 
 def _days_added(manifests: Sequence[Manifest], event_type: str, sequence: int) -> set[date]:

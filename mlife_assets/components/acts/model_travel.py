@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, imported_folder, write_bundle
 from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, WRITER
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, REFERENCE_TABLE, reference_source
 from mlife_assets.components.platform.model_platform import ModelPlatform
@@ -34,7 +35,6 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model_events import IMPORTED, MODEL_NAME, NOT_JUDGED, OUTCOMES
-from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -57,7 +57,9 @@ class Imported:
     is_new: bool
 
 
-def export_model(platform: ModelPlatform, version: str, store: ObjectStore, *, actor: str) -> tuple[Bundle, bool]:
+def export_model(
+    platform: ModelPlatform, version: str, store: ObstoreObjectStore, *, actor: str
+) -> tuple[Bundle, bool]:
     """Write a registered version to a place, signed; returns the bundle and whether it is new.
 
     Raises:

@@ -26,6 +26,8 @@ MESSAGE_CHARACTERS = 300
 """Of an error: its first line says what is wrong, the run says the rest."""
 ALERTS_PER_MESSAGE = 20
 """Chats refuse a message of more than about 28 KB; an alert has less than one."""
+ALERT_BYTES = 8_000
+"""What is larger was not raised here."""
 PARTITION_TAG = "dagster/partition"
 INTERVAL_SECONDS = 30
 """Between two looks of a sensor."""
@@ -67,7 +69,8 @@ def deliver_alerts(platform: Platform) -> Sequence[Alert]:
     channel, now = platform.alert_channel, platform.clock.now()
     if channel is None:
         raise InvalidInputError("alerts are sent to nobody; set MLIFE_ALERT_WEBHOOK")
-    alerts = sorted((_kept(platform, name) for name in undelivered(platform)), key=_age)
+    alerts = [_kept(platform, name) for name in undelivered(platform)]  # in order of their names
+    alerts.sort(key=_raised_at)
     old = [alert for alert in alerts if _raised_at(alert) < (now - SENT_WITHIN).isoformat()]
     for alert in old:
         _put_down(platform, alert, {"not_sent": "it was older than a week"})
@@ -81,11 +84,13 @@ def deliver_alerts(platform: Platform) -> Sequence[Alert]:
 
 
 def _kept(platform: Platform, name: str) -> Alert:
-    """Return an alert; one that a power cut damaged is sent as such, so that it holds up no other."""
+    """Return an alert; one that is damaged, or none of ours, is sent as such, so that it holds up no other."""
     import orjson
 
     try:
-        facts = orjson.loads(platform.lake.get(_key(name)))
+        facts = orjson.loads(data := platform.lake.get(_key(name)))
+        if len(data) > ALERT_BYTES or not all(said is None or isinstance(said, str) for said in facts.values()):
+            raise ValueError(name)
         return Alert(name, sentence_of(name, facts), facts)
     except (ValueError, AttributeError):
         sentence = f"{_key(name)} cannot be read; see the runs in the UI"
@@ -104,10 +109,6 @@ def sentence_of(name: str, facts: Mapping[str, str | None]) -> str:
 
 def _raised_at(alert: Alert) -> str:
     return alert.facts.get("raised_at") or ""
-
-
-def _age(alert: Alert) -> tuple[str, str]:
-    return _raised_at(alert), alert.name
 
 
 def _put_down(platform: Platform, alert: Alert, facts: Mapping[str, str]) -> None:

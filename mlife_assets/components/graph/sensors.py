@@ -198,7 +198,8 @@ def landed_files_sensor(
     requests, open_days = list[dg.RunRequest](), list[date]()
     for landed, known in ((older, cursor.older), (recent, cursor.recent)):
         for day in known.days_to_look_up(landed):
-            if len(landed[day]) > _ingested_files(platform, day):
+            ingested = platform.tables.read_report(INGEST_REPORT, day)["types"]
+            if len(landed[day]) > sum(entry["files"] for entry in ingested):
                 open_days.append(day)
                 cause = f"ingest-{day.isoformat()}-{digest(landed[day], 12)}"
                 wait = INGEST_RETRY_WAIT_MINUTES
@@ -221,10 +222,6 @@ def _are_older_due(cursor: str | None, now: datetime) -> bool:
     except ValueError:
         return True
     return not timedelta(0) <= now - looked_at < OLDER_LOOKED_AT_EVERY
-
-
-def _ingested_files(platform: Platform, day: date) -> int:
-    return sum(entry["files"] for entry in platform.tables.read_report(INGEST_REPORT, day)["types"])
 
 
 @dg.sensor(

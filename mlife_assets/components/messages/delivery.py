@@ -227,7 +227,8 @@ def deliver(platform: Platform, day: date) -> Delivery:
     found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     held = sum(platform.ledger.suppress_send(one, now=now, reason=EMPLOYER_REFUSED) for one in refused)
-    report = dispatcher.dispatch(day, worker=_worker(plan.campaign))
+    worker = WORKER if plan.campaign == JOB_OF_THE_DAY else f"{WORKER}_{plan.campaign}"
+    report = dispatcher.dispatch(day, worker=worker)
     if held:
         report = replace(report, suppressed=(*report.suppressed, (EMPLOYER_REFUSED, held)))
     published = platform.outbox.publish()
@@ -252,10 +253,6 @@ def _expired(platform: Platform, day: date, now: datetime) -> Mapping[str, int]:
     published = platform.outbox.publish()
     seal(platform)
     return published
-
-
-def _worker(application: str) -> str:
-    return WORKER if application == JOB_OF_THE_DAY else f"{WORKER}_{application}"
 
 
 def require_sent(delivery: Delivery) -> None:

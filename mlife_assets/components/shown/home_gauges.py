@@ -35,7 +35,8 @@ def home_gauges(platform: Platform) -> Iterator[Gauge]:
     """Yield the gauges of a home."""
     views = [platform.of_model(model.name) for model in platform.models]
     newest, landed = newest_day(platform), platform.newest_landed_day()
-    yield Gauge("mlife_info", "Version and deployment, always 1", ((_info(platform), 1.0),))
+    info = {"version": __version__, "deployment": platform.settings.deployment}
+    yield Gauge("mlife_info", "Version and deployment, always 1", ((info, 1.0),))
     yield _days("mlife_newest_day_timestamp_seconds", "Begin of the newest day that was decided", newest)
     yield _days("mlife_newest_landed_day_timestamp_seconds", "Begin of the newest day that landed", landed)
     yield from model_gauges(views)
@@ -72,10 +73,6 @@ def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
     yield Gauge("mlife_champion_since_timestamp_seconds", "Since when it serves", tuple(since))
     yield Gauge("mlife_verdict_info", "What was decided on the newest day, always 1", tuple(verdicts))
     yield Gauge("mlife_monitoring_alarm", "Whether a report of the newest day alarms", tuple(alarms))
-
-
-def _info(platform: Platform) -> dict[str, str]:
-    return {"version": __version__, "deployment": platform.settings.deployment}
 
 
 def _landed(platform: Platform, day: date | None) -> Gauge:

@@ -158,9 +158,10 @@ def _ratios(
     if measure != "exposure":
         counts = {name: (int(own.sum()), len(own)) for name, own in judged.items()}
         return {name: share_ratio_interval(*counts[name], *counts[reference], alpha) for name in others}
+    seeds = [np.random.SeedSequence([policy.seed, place]).generate_state(1)[0] for place in range(len(judged))]
     draws = {
-        name: resampled_means(own, policy.bootstrap_resamples, _seed(policy.seed, place))
-        for place, (name, own) in enumerate(judged.items())
+        name: resampled_means(own, policy.bootstrap_resamples, int(seed))
+        for (name, own), seed in zip(judged.items(), seeds, strict=True)
     }
     if draws[reference].min() <= 0:
         return {}
@@ -168,10 +169,6 @@ def _ratios(
         name: mean_ratio_interval(_mean(judged[name]), draws[name], _mean(best), draws[reference], alpha)
         for name in others
     }
-
-
-def _seed(seed: int, place: int) -> int:
-    return int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
 
 
 def _mean(values: Array) -> float:

@@ -129,7 +129,7 @@ def describe_model(
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
         method=(
-            *_estimator(artifact.manifest),
+            *([(OWN_ESTIMATOR, fitted_words(artifact.manifest))] if OWN_ESTIMATOR in artifact.manifest else []),
             *_calibrators(artifact),
             *_method(by_section.get("method", {})),
             *_priors(artifact),
@@ -141,10 +141,6 @@ def describe_model(
         ),
         limits=subject.limits,
     )
-
-
-def _estimator(manifest: Mapping[str, Any]) -> Facts:
-    return ((OWN_ESTIMATOR, fitted_words(manifest)),) if OWN_ESTIMATOR in manifest else ()
 
 
 def _calibrators(artifact: ModelArtifact) -> Facts:
