@@ -461,18 +461,6 @@ def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> No
             }
 
 
-def test_files_beyond_the_number_that_is_taken_are_refused_one_by_one_and_the_rest_goes_on(world: World) -> None:
-    for name in ("a", "b", "c"):
-        world.land("click", _clicks(name), f"{name}.parquet")
-    world.land("job_posted", _jobs(20.0))
-    folder = LandingFolder(world.landing.root)
-    ingest = Ingest(folder, world.lake, world.clock, cage=CAGE, policy=LandingPolicy(maximum_files=2))
-    report = ingest.ingest(DAY)
-    assert (report.accepted, report.rejected_by_reason) == (3, {"too_many_files": 1})
-    assert report.types[0].examples[0].source == f"click/dt={DAY}/c.parquet"
-    assert world.ingest.ingest(DAY).accepted == 4, "a larger limit takes it"
-
-
 def test_every_reason_has_an_example(world: World) -> None:
     world.land("click", pa.concat_tables([_clicks(*map(str, range(20)), source="?"), _clicks("0", "x", "x")]))
     examples = world.ingest.ingest(DAY).types[0].examples

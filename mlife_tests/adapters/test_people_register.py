@@ -86,13 +86,6 @@ def test_what_is_wrong_with_a_book_is_said_where_the_error_is_ours(ledger: SqlLe
             asked()
 
 
-def test_people_hold_when_the_key_changes(ledger: SqlLedger) -> None:
-    register(ledger, {"a": "+12125550100", "b": "+12125550100"}).register(["a", "b"], now=NOW)
-    changed = register(ledger, {"a": "+12125550101", "b": "+12125550102", "c": "+12125550102"}, key=b"n" * 32)
-    assert changed.rehash(now=NOW) == 2
-    assert {u: c.person_id for u, c in changed.register(["a", "b", "c"], now=NOW).items()} == dict.fromkeys("abc", "a")
-
-
 def test_without_a_book_people_are_who_they_were_and_no_hash_is_lost(ledger: SqlLedger) -> None:
     register(ledger, {"a": "+12125550100", "b": "+12125550100"}).register(["a", "b"], now=NOW)
     without = PeopleRegister(ledger, OwnersContacts(None), key=b"k" * 32)

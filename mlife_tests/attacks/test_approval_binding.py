@@ -85,14 +85,6 @@ def test_a_plan_that_was_overwritten_before_approval_is_not_sent(home, planned, 
     assert home.platform.ledger.approval(planned.campaign, DAY) is None
 
 
-def test_texts_swapped_between_people_are_not_sent(home, planned):
-    bodies = planned.planned["body"].to_pylist()
-    swapped = with_columns(planned.planned, body=[bodies[1], bodies[0], *bodies[2:]])
-    store(home, planned, swapped, forges_id=True, forges_log=True)
-    assert "2 texts are worded otherwise" in refused(home)
-    assert not home.requests()
-
-
 def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, planned):
     """Every text is one that the jobs give, plan id and log fit: only what the ledger noted tells."""
     jobs = list(reversed(planned.planned["job_id"].to_pylist()))
@@ -126,16 +118,6 @@ def test_a_plan_moved_to_another_channel_is_not_sent(home, planned):
     moved = with_columns(planned.planned, channel=["email"] * planned.planned.num_rows)
     store(home, planned, moved, forges_id=True, forges_log=True)
     assert "of another plan, campaign, day, policy or channel" in refused(home)
-    assert not home.requests()
-
-
-def test_people_swapped_under_the_same_messages_are_not_sent(home, planned):
-    """The plan's id covers messages, jobs and words; the digest covers the people, too."""
-    users = list(reversed(planned.planned["user_id"].to_pylist()))
-    other = store(home, planned, with_columns(planned.planned, user_id=users), forges_id=True, forges_log=True)
-    assert other.plan_id == planned.plan_id
-    assert plan_digest(other.planned) != plan_digest(planned.planned)
-    assert "not those of their user" in refused(home)
     assert not home.requests()
 
 

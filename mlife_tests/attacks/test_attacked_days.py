@@ -194,15 +194,6 @@ def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
     assert load("aftermath").wrongs(after, quiet()) == []
 
 
-def test_what_was_said_last_names_no_folder_and_is_no_warning() -> None:
-    log = (
-        "OSError: disk is full at /home/a/b.c/lake/events\n  raised here\n(Background on this error)\n"
-        "/usr/lib/x.py:2: UserWarning: leaked\n"
-    )
-    assert campaigns._last_line(log) == "OSError: disk is full at events"
-    assert campaigns._last_line("\n") == ""
-
-
 @pytest.mark.parametrize(("ends", "tries"), [([0, -9], 2), ([-9], 1), ([0, 0, 0], 3)])
 def test_a_kill_that_came_after_the_days_end_is_none(
     monkeypatch: pytest.MonkeyPatch, ends: list[int], tries: int

@@ -168,19 +168,10 @@ def test_with_the_token_everything_is_and_health_tells_nothing_without(guarded: 
     assert guarded.ask("GET", "/health")[:2] == (200, b'{"status":"ok"}')
 
 
-def test_with_a_token_the_endpoint_may_have_any_name(guarded: Endpoint) -> None:
-    assert guarded.ask("GET", "/v1/model", Host="scores.example", Authorization=f"Bearer {TOKEN}")[0] == 200
-
-
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
 def test_a_page_that_rebinds_its_name_to_this_machine_is_not_answered(endpoint: Endpoint, host: str) -> None:
     for path in ("/v1/model", "/health"):
         assert endpoint.ask("GET", path, Host=host)[0] == 421
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]:8000", "[::1]"])
-def test_the_names_of_this_machine_are_answered(endpoint: Endpoint, host: str) -> None:
-    assert endpoint.ask("GET", "/v1/model", Host=host)[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/model/", "/v1/models/m/", "/health/", "//evil.example/..//"])

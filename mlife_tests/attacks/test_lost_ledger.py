@@ -21,7 +21,7 @@ import pytest
 from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.components.platform.sealing import audit_log
-from mlife_assets.core.errors import GateClosedError, IntegrityError, ProviderThrottledError
+from mlife_assets.core.errors import IntegrityError, ProviderThrottledError
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 DAY = date(2026, 6, 2)
@@ -98,20 +98,6 @@ def test_the_ledger_of_another_home_sends_nothing(home, open_home, loses_positio
     assert home.requests() == before
 
 
-def test_a_ledger_whose_moves_were_cut_off_sends_nothing(home):
-    home.live()
-    home.sql("DELETE FROM send_transitions WHERE sequence > 40")
-    assert REMEDY in home.refusal()
-
-
-def test_a_row_that_was_set_back_is_not_sent_again(home):
-    home.live()
-    before = home.requests()
-    home.sql("UPDATE sends SET state = 'approved'")
-    assert REMEDY in home.refusal()
-    assert home.requests() == before
-
-
 def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(home, sending_home):
     """Nothing of these sends was published: the approval shows the loss, the provider knows the texts."""
     home.prepare(DAY)
@@ -173,23 +159,6 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
     check_nobody_twice(home)
 
 
-def test_a_provider_that_cannot_be_asked_after_a_death_closes_the_gate(home, sending_home, monkeypatch):
-    home.prepare(DAY)
-    home.plan()
-    home.die_after(sends=9)
-    with pytest.raises(sending_home.Killed):
-        home.send()
-    home.reopen()
-
-    def unreachable(message_id: str) -> None:
-        raise TimeoutError(message_id)
-
-    monkeypatch.setattr(home.platform.gateway, "find", unreachable)
-    with pytest.raises(GateClosedError, match="TimeoutError"):
-        home.send()
-    assert len(home.requests()) == 9
-
-
 @pytest.mark.parametrize(
     "statements", [("DELETE FROM inbound_texts", "DELETE FROM suppressions"), ("DELETE FROM suppressions",)]
 )
@@ -215,14 +184,6 @@ def test_a_pause_that_the_ledger_forgot_is_seen(home):
     assert caught_up(home).switches == 1
     assert home.platform.ledger.is_paused()
     assert not home.requests()
-
-
-def test_events_that_the_log_lost_are_seen(home):
-    home.live()
-    log = home.platform.event_log
-    for file in log.files("message_submitted"):
-        (home.folder / "lake" / file.key).unlink()
-    assert "not in the log" in home.refusal()
 
 
 def test_unpublished_moves_are_published_before_anything_is_sent(home, sending_home):

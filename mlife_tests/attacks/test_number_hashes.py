@@ -19,7 +19,6 @@ from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.policies import Policies
@@ -156,25 +155,6 @@ def test_a_crash_between_the_new_key_and_the_new_hashes_harms_nobody(home: Calla
     assert {user: contact.person_id for user, contact in home().people.register(BOOK, now=NOW).items()} == before
     world.keyring.rotate("numbers")
     assert home().people.rehash(now=NOW) == len(NUMBERS)
-
-
-def test_a_book_that_cannot_be_read_keeps_the_old_hashes(
-    home: Callable[[], SimpleNamespace], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = home()
-    world.people.register(BOOK, now=NOW)
-
-    def fail(self: Book, user_ids: Sequence[str]) -> Mapping[str, str | None]:
-        raise OSError(NUMBERS[0])
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Book, "phone_numbers", fail)
-        with pytest.raises(GateClosedError, match="contact book could not be read") as caught:
-            home().people.rehash(now=NOW)
-    assert NUMBERS[0] not in str(caught.value)
-    assert world.people.register(BOOK, now=NOW)["u000"].person_id == "u000"
-    with world.ledger.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM numbers").scalar() == len(NUMBERS)
 
 
 def test_hashes_that_an_older_release_left_are_erased(tmp_path: Path) -> None:

@@ -110,15 +110,3 @@ def test_looking_at_a_home_makes_no_private_folder(tmp_path: Path) -> None:
     platform = platform_of(tmp_path / "home")
     assert platform.tables.days("message_plan") == []
     assert not platform.settings.private_folder.exists()
-
-
-@pytest.mark.usefixtures("umask")
-def test_no_number_lies_outside_the_private_folder(tmp_path: Path) -> None:
-    platform = platform_of(tmp_path / "home")
-    fill(platform)
-    number = platform.contacts.phone_numbers(["usr_0000001"])["usr_0000001"] or ""
-    platform.ledger.close()
-    platform.gateway.close()
-    holders = [path for path in tmp_path.rglob("*") if path.is_file() and number.encode() in path.read_bytes()]
-    assert number.startswith("+1")
-    assert all(path.is_relative_to(platform.settings.private_folder) for path in holders)

@@ -304,33 +304,6 @@ def test_two_promotions_taken_from_the_middle(lake: Lake) -> None:
     assert {"altered_manifest", "registry_mismatch"} <= kinds
 
 
-def test_all_events_of_one_type_removed(lake: Lake) -> None:
-    for number in lake.listing("event_type=message_submitted"):
-        for entry in lake.entries(number):
-            lake.remove(entry.key)
-    lake.rebuild([e for n in lake.numbers if "message_submitted" not in (e := lake.entries(n))[0].key])
-    assert store_verdict(lake.home)
-    assert {"altered_manifest", "ledger_mismatch"} <= {kind for kind, _ in found(lake.home)}
-
-
-def test_rows_swapped_so_that_every_count_is_as_before(lake: Lake) -> None:
-    one, two = lake.listing("event_type=click")[:2]
-    users = pa.array([f"v{number}" for number in range(4)])
-    others = [lake.change(lake.entries(n)[0], lambda t: t.set_column(3, "user_id", users)) for n in (one, two)]
-    lake.rewrite(one, (others[0],))
-    lake.rewrite(two, (others[1],))
-    assert store_verdict(lake.home)
-    assert ("altered_manifest", manifest_key(one)) in found(lake.home)
-
-
-def test_a_manifest_renumbered(lake: Lake) -> None:
-    kept = [lake.entries(number) for number in lake.numbers]
-    kept[3], kept[4] = kept[4], kept[3]
-    lake.rebuild(kept)
-    assert store_verdict(lake.home)
-    assert {("altered_manifest", manifest_key(3)), ("altered_manifest", manifest_key(4))} <= set(found(lake.home))
-
-
 def test_a_fork_that_goes_on_longer_than_the_chain(lake: Lake) -> None:
     fork = lake.numbers[-6]
     lake.cut(range(fork, lake.numbers[-1] + 1))
@@ -483,25 +456,6 @@ class TestRelease010:
         told = mlife(old.home, "log", "adopt", "--reason", "the loss is known", "--despite-findings")
         assert told.exit_code == 0, told.output
         assert found(old.home) == [("altered_file", key)]
-
-    def test_all_of_it_deleted_is_found_by_what_the_ledger_knows(self, old: Lake) -> None:
-        shutil.rmtree(old.home / "lake")
-        assert {kind for kind, _ in found(old.home)} == {"ledger_mismatch"}
-        assert "Nothing was ever written" not in mlife(old.home, "log", "verify").output
-
-    def test_promotions_taken_from_its_middle_are_found_unsigned(self, old: Lake) -> None:
-        keys = old.store.list("events/event_type=model_promoted")[:2]
-        entries = [
-            Entry(key, content_hash(old.store.get(key)), decode_table(old.store.get(key)).num_rows)
-            for key in old.store.list("events")
-            if key not in keys
-        ]
-        for key in keys:
-            old.remove(key)
-        shutil.rmtree(old.home / "lake" / "manifests")
-        write_hours(old.store, entries)
-        assert store_verdict(old.home)
-        assert "registry_mismatch" in {kind for kind, _ in found(old.home)}
 
 
 def write_hours(store: ObstoreObjectStore, entries: list[Entry]) -> None:
