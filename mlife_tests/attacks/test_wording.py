@@ -34,10 +34,12 @@ KEY = b"k" * 32
 TRICKS = {
     "evil.example/x claim now": ("web_address", "evil.example"),
     "Call +1 900 555 0199": ("phone_number", "900"),
-    "Reply YES": ("call_to_action", "Reply YES"),
-    "Cook evil dot com": ("web_address", "evil"),
+    "Reply YES": ("no_job_title", "Reply YES"),
+    "Cook evil dot com": ("no_job_title", "evil"),
     "C\u043e\u043ek": ("look_alike_letters", "C\u043e\u043ek"),
-    "Send STOP to win": ("command_word", "to win"),
+    "Send STOP to win": ("no_job_title", "to win"),
+    "Cook, gift card": ("refused_phrase", "gift"),
+    "Northstar-Jobs cook": ("own_brand", "Northstar-Jobs"),
 }
 
 
@@ -106,21 +108,23 @@ def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerRevie
 def test_no_strangers_trick_goes_out_under_the_brand() -> None:
     honest = ["Line Cook", "Forklift Operator, 2nd shift", "Help Desk Technician", "CDL-A Driver 2024"]
     made = plan([*TRICKS, *honest])
-    bodies = made.planned["body"].to_pylist()
-    assert len(bodies) == len(honest)
-    assert not any(trace in body for body in bodies for _, trace in TRICKS.values())
-    assert {job.reason for job in made.refused_jobs} == {rule for rule, _ in TRICKS.values()}
-    assert sum(refusal_counts(made.refused_jobs).values()) == len(TRICKS)
+    assert kept_words(made) == {f"j{len(TRICKS) + place}" for place in range(len(honest))}
+    assert not any(trace in body for body in made.planned["body"].to_pylist() for _, trace in TRICKS.values())
+    assert [job.reason for job in made.refused_jobs] == [rule for rule, _ in TRICKS.values()]
+    assert {job.reason for job in made.refused_jobs if job.label} == {"no_job_title"}
+    counts = (refusal_counts(made.refused_jobs, with_label=with_label) for with_label in (False, True))
+    assert sum(sum(count.values()) for count in counts) == len(TRICKS)
 
 
-@pytest.mark.parametrize("employer", list(TRICKS))
+@pytest.mark.parametrize("employer", [words for words, (rule, _) in TRICKS.items() if rule != "no_job_title"])
 def test_nor_as_the_name_of_an_employer(employer: str) -> None:
+    """What a person could not see when the name was approved, or should not have."""
     made = plan(["Line Cook"], employer)
     assert made.planned.num_rows == 0
     assert [job.job_id for job in made.refused_jobs] == ["j0"]
 
 
-@pytest.mark.parametrize("piece", ["a ", "1 ", "one ", "twenty ", "a.", ". ", "gift ", "1:11 ", "0a", "[({<'\"*,;_-"])
+@pytest.mark.parametrize("piece", ["a ", "1 ", "one ", "a.", "1:11 ", "$1-", "0a", "a@", "[({<'\"*,;_-"])
 def test_the_longest_title_that_is_read_takes_milliseconds(piece: str) -> None:
     spent = []
     for place in range(3):
@@ -140,7 +144,6 @@ def offered(title: str) -> pa.Table:
 @pytest.mark.parametrize("title", titles("hidden_numbers"))
 def test_a_title_that_may_hide_a_number_is_no_text(title: str) -> None:
     assert kept_words(plan([title])) == set()
-    assert kept_words(plan(["Cook"], title)) == set()
 
 
 def test_a_title_of_a_hundred_thousand_letters_takes_no_time() -> None:
@@ -157,7 +160,7 @@ def kept_words(made: MessagePlan) -> set[str]:
     return set(made.planned["job_id"].to_pylist()) - labelled
 
 
-@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles", "third_lure_titles"])
+@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles", "third_lure_titles", "fourth_lure_titles"])
 def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name: str) -> None:
     lures = titles(name)
     assert len(lures) >= 100
@@ -165,7 +168,9 @@ def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name:
     assert len(through) <= 0.05 * len(lures), through
 
 
-@pytest.mark.parametrize("name", ["honest_titles", "second_honest_titles", "third_honest_titles"])
+@pytest.mark.parametrize(
+    "name", ["honest_titles", "second_honest_titles", "third_honest_titles", "fourth_honest_titles"]
+)
 def test_at_most_two_percent_of_honest_titles_are_replaced_at_a_reviewed_employer(name: str) -> None:
     honest = titles(name)
     assert len(honest) > 100

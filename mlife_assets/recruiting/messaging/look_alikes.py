@@ -1,17 +1,14 @@
 """Look-alikes: text that reads the same to a person and differs to a computer.
 
 Belongs here: folding accents, widths, invisible characters and letters of other scripts onto plain ones, naming the
-characters that are not plain, and reading what was spaced out or written in words for signs. Does not belong here: what
-the text means (`keywords`, `job_wordings`).
+characters that are not plain. Does not belong here: what the text means (`keywords`, `job_wordings`).
 
 Concept: STOP in Cyrillic letters is STOP to whoever typed it; Paypal with one of them is a trick on whoever reads it.
-So replies are folded before they are read, and strangers' words are refused for what folding would change. What a
-person reads aloud as an address is one: `evil d0t com`, `evil,com` and `e v i l . c o m` have readings that say so.
+So replies are folded before they are read, and strangers' words are refused for what folding would change.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 _CYRILLIC = (
@@ -51,67 +48,6 @@ def fold(text: str) -> str:
     parts = unicodedata.normalize("NFKD", "".join(_plain(c) for c in seen))
     bare = "".join(c for c in parts if not unicodedata.combining(c))
     return "".join(_plain(c) for c in bare.casefold())
-
-
-_SPACED = re.compile(r"(?<!\S)\S(?: \S(?!\S)){2,}|(?<![a-z0-9])[a-z](?:[._*~|-][a-z](?![a-z0-9])){3,}")
-_STATES = re.compile(r",(?=(?:CO|US|ME)\b)")
-_SEPARATOR = re.compile(r"[\s._*~|-]")
-ENDINGS = (
-    "com|net|org|io|info|biz|xyz|ru|cn|ly|gl|gle|co|me|us|uk|dev|example|app|link|site|online|shop|store|club|top|live|"
-    "jobs|work|careers|page"
-)
-"""Of addresses, as they are spoken or hidden."""
-_DOTS = (
-    re.compile(
-        r"\s*[\[({<'\"*,;_-]*\s*(?<![a-z0-9])(?:d[. -]?[o0][. -]?t|punto|point|period|\.)(?![a-z0-9])"
-        rf"\s*[\])}}>'\"*,;_-]*\s*(?=(?:{ENDINGS})\b)"
-    ),
-    re.compile(
-        rf"(?<=[a-z0-9])\s?(?:[,;:_*~|%\u00b7\u2022\u2219\u3002]|%2e)(?=(?:{ENDINGS})\b)|(?<=[a-z0-9])\s*dot(?=com\b)"
-        rf"|(?<=[a-z0-9])[\[({{<](?=(?:{ENDINGS})[\])}}>])"
-    ),
-    re.compile(r"(?<=[a-z0-9][a-z0-9])(?<!tele)[\s-]+(?=com\b)"),
-    re.compile(
-        r"(?<=[a-z0-9][a-z0-9])\s+(?=(?:ly|gle|xyz)\b)"
-        r"|(?<=[a-z0-9][a-z0-9])(?<!\basp)(?<!\bvb)\s+(?=(?:org|net|io)(?:$|\s?/|\s(?:for|and|now|to|or|slash)\b))"
-    ),
-)
-_SIGNS = (
-    (
-        re.compile(
-            r"\s*[\[({<]\s*(?:at|a|arroba)\s*[\])}>]\s*|\s+arroba\s+|\s+at\s+(?=(?:gmail|yahoo|hotmail|outlook|icloud)\b)"
-        ),
-        "@",
-    ),
-    (re.compile(r"\s*\bslash\b\s*"), "/"),
-    *((dot, ".") for dot in _DOTS),
-)
-_LEET = str.maketrans("013457$@", "oieastsa")
-_LEET_WORD = re.compile(r"(?=(?:[013457$@]*[a-z]){2})[a-z0-9$@]*[013457$@][a-z0-9$@]*")
-
-
-def readings(text: str) -> tuple[str, ...]:
-    """Return what a person may read in `text`, folded: as it stands, with signs for words, with letters for digits.
-
-    Letters that stand apart are joined; a dot is read where the end of an address follows.
-    """
-    folded = fold(_STATES.sub(" ", text))
-    spoken = _with_signs(" ".join(_SPACED.sub(lambda run: _joined(run.group()), folded).split()))
-    plain = _with_signs(_LEET_WORD.sub(lambda word: word.group().translate(_LEET), spoken))
-    return tuple(dict.fromkeys((" ".join(folded.split()), spoken, plain)))
-
-
-def _with_signs(text: str) -> str:
-    for words, sign in _SIGNS:
-        text = words.sub(sign, text)
-    return text
-
-
-def _joined(run: str) -> str:
-    """Return letters that stand apart as a word; a run of digits is left alone, a dot among words is a dot."""
-    if sum(c.isalpha() for c in run) < 3:
-        return run
-    return run.replace(" ", "") if " " in run else _SEPARATOR.sub("", run)
 
 
 def foreign_letters(text: str) -> tuple[str, ...]:

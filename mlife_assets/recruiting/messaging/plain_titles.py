@@ -1,110 +1,109 @@
-"""Plain titles: does a title name a job and nothing else?
+"""Plain titles: is a title made of words that job titles are made of?
 
-Belongs here: reading titles by the lists of words in `recruiting/data`. Does not belong here: tricks that a job is
-refused for (`job_wordings`), what is said instead (`job_labels`).
+Belongs here: reading titles by the closed lists of words in `recruiting/data`. Does not belong here: what refuses a job
+altogether (`job_wordings`), what is said instead of a title (`job_labels`).
 
-Concept: a list of tricks is never complete, but a title is a noun phrase: it names a job, speaks to nobody and promises
-nothing. A title that does otherwise is doubted, and a doubt costs little: the job is offered by its label.
+Concept: a list of tricks is never complete, a list of words is. A title is said as it is written if each of its words
+is known and one of them names a job; words that speak to the reader (`call`, `reply`, `you`) are in no list, nor is any
+handle, address or slip of the pen. A doubt costs little: the job is offered by its label.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 
-from mlife_assets.recruiting.messaging.look_alikes import fold, readings
+from mlife_assets.recruiting.messaging.job_labels import closed_lists
 
-_ENDINGS = re.compile(
-    r"[a-z]{2,}(?:[eo]r|ist|yst|ian|eer|m[ae]n|person|people|smith|wright|er[oa]|adora?|ante|ista|ant|tress)s?"
+_MOST_DIGITS, _MOST_DIGITS_WITH_PAY = 6, 9
+_MOST_DIGITS_BESIDE_A_RANGE = 3
+"""Of pay, hours or years: `$18.50-$22.50`. A phone number has seven digits, or ten; a number in words counts as one."""
+_MOST_LETTERS_ALONE = 3
+"""As in `M/F/D`; more may spell a word."""
+
+_SEPARATOR = re.compile(r"[\s/,()&|:;+*@\"\[\]!\u2013\u2014\u2022\u00b7-]+")
+_POSSESSIVE = re.compile(r"['\u2019](?:s\b)?")
+_INITIALS = re.compile(r"(?:[a-z]\.)+[a-z]?")
+_TO = r"\s?(?:-|\u2013|to)\s?"
+_HOUR = r"\d{1,2}(?::\d\d)?\s?[ap]m?"
+_AMOUNT = r"(?:\d{1,3}(?:\.\d\d?|k)?|\d{1,3},\d{3}|\d{4,6})(?![\d.,]*\d)"
+_PAY = re.compile(rf"\$\s?{_AMOUNT}(?:{_TO}\$?{_AMOUNT})?")
+_RANGE = re.compile(rf"\$\s?{_AMOUNT}{_TO}\$?{_AMOUNT}|\b{_HOUR}{_TO}{_HOUR}\b|\b20\d\d{_TO}20\d\d\b")
+_NUMBER = re.compile(
+    rf"(?<![\w.$])(?:#\d{{1,5}}|\d{{1,2}}(?:\.\d)?%?|\d{{3,6}}$|(?:19|20)\d\d|\d?\d?\.\d\d|\d{{1,2}}:\d\d|{_HOUR}"
+    r"|gs-\d{3,4}|[a-z]{1,3}\d{1,2}|\d{1,2}(?:hours?|days?|weeks?|months?|years?|[a-z]{1,3}))(?![\w.]*\w)"
 )
-_FIELDS = re.compile(
-    r"\b(?:housekeeping|maintenance|janitorial|landscaping|lawn care|snow removal"
-    r"|customer (?:service|care)|data entry|openings"
-    r"|help ?desk|front desk|retail|food service|home health|production|assembly|deburr|dispatch|delivery|payroll"
-    r"|accounts (?:payable|receivable)|(?:event|hospital|hotel|lobby|mall) security|reception|nursing|hiring)\b"
+_FORMS = re.compile(r"(?:e?s|ing|[eo]rs?)$")
+_NUMBER_WORD = re.compile(
+    "oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|double|triple"
 )
-"""What a title says in place of a job: `Sales - 2nd shift`."""
-
-_HANDLE = re.compile(
-    r"(?<![\w.])@(?=\w)|\$(?!doe\b)[a-z]\w+|\b[a-z]+\w*_\w+|\b[a-z]{4,}\w*#\d|\blive:|\b18\+"
-    r"|\b(?!\d+(?:hrs?|hours?|days?|week|months?|years?|shift)\b)"
-    r"(?:[a-z]{4,}\d\w*|\d+[a-z]{4,}\w*|[a-z]+\d+[a-z]{2,}\w*)\b"
-)
-_CLAUSES = re.compile(r"[,;:()|\[\]]|\.\s|\s[-\u2013\u2014]\s")
-_WORD = re.compile(r"(?<![\w'.\u2019])[^\W\d_]+(?!\w)")
-_TRADES_IN_CAPITALS = re.compile(r"\b(?:IS|US|PIN|FB|DM|PM|TG)\b")
-"""In capitals `IS` is information systems."""
-
-_LINKS = re.compile(r"\b(?:all|and|any|are|for|from|get|has|not|now|our|the|this|with|yes|your?|cards?|code)\b")
 
 
-def _lines(name: str) -> list[str]:
-    text = files("mlife_assets.recruiting").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def _words(name: str) -> frozenset[str]:
-    return frozenset(word for line in _lines(name) for word in line.split())
+    text = files("mlife_assets.recruiting").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 
 @lru_cache(maxsize=1)
-def _no_title() -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{'|'.join(_lines('no_title_words'))})(?!\w)")
+def _known() -> frozenset[str]:
+    labels = " ".join(name for names in closed_lists() for name in names.values())
+    return _words("job_words") | _words("title_words") | set(_tokens(labels))
 
 
-def _names_a_job(word: str) -> bool:
-    singular = word.removesuffix("s")
-    if _words("job_words") & {word, singular}:
+def _tokens(text: str) -> list[str]:
+    """Return the words of a text in lower case, without accents; a dot is part of its word unless it ends it."""
+    parts = unicodedata.normalize("NFD", text.casefold())
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
+    words = (word for word in _SEPARATOR.split(_POSSESSIVE.sub("", bare)) if word)
+    return [word.replace(".", "") if _INITIALS.fullmatch(word) else word.rstrip(".") for word in words]
+
+
+def _is_in(words: frozenset[str], word: str) -> bool:
+    """Return whether a list has a word, or the word that it is made of: `cooks`, `pickers`, `labeling`."""
+    if word in words or (len(word) > 3 and word.removesuffix("s") in words):
         return True
-    return not _words("no_job_words") & {word, singular} and _ENDINGS.fullmatch(word) is not None
+    stem = _FORMS.sub("", word)
+    return len(stem) >= 4 and (stem in words or f"{stem}e" in words)
 
 
-@lru_cache(maxsize=1)
-def _trade() -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(_lines('trade_nouns'))})\b(?='?((?: (?:[a-z]{{3,}}|ii)){{1,3}}))")
+def unknown_words(title: str) -> list[str]:
+    """Return the words of a title that no list has; numbers of known shapes are no words."""
+    tokens = _tokens(_NUMBER.sub(" ", _PAY.sub(" ", title.casefold(), count=1)))
+    pairs = [_is_in(_known(), pair) for pair in _pairs(tokens)]
+    return [
+        word
+        for place, word in enumerate(tokens)
+        if not _is_in(_known(), word) and not any(pairs[max(place - 1, 0) : place + 1])
+    ]
 
 
-def without_trade_nouns(read: str) -> str:
-    """Return what is left of words when nouns go that say what a job is about: `gift wrapper`, `refund clerk`.
-
-    At most two other words are before the job, none that belongs to a sentence, and no verb comes after it.
-    """
-    return _trade().sub(lambda noun: " " if _is_before_a_job(noun.group(1).split()) else noun.group(), read)
-
-
-def _is_before_a_job(words: list[str]) -> bool:
-    place = next((place for place, word in enumerate(words) if _names_a_job(word)), None)
-    if place is None or _LINKS.search(" ".join(words[:place])):
-        return False
-    return all(word == "ii" or _names_a_job(word) or word in _words("small_words") for word in words[place + 1 :][:1])
-
-
-def _is_written_as_a_title(title: str) -> bool:
-    """Return whether a title whose words are capital has small ones as titles have; others are of sentences or names.
-
-    `Line cook, day shift` has no capital word but the first, and `Security guard in Mesa` has small ones before a job.
-    """
-    if not any(word.istitle() for word in _WORD.findall(title)[1:]):
-        return True
-    for clause in _CLAUSES.split(title):
-        words = [(word, fold(word)) for word in _WORD.findall(clause)]
-        jobs = [place for place, (_, read) in enumerate(words) if _names_a_job(read)]
-        rest = words[max(jobs, default=-1) + 1 :]
-        small = [read for word, read in rest if word.islower() and len(word) > 2]
-        if not all(read in _words("small_words") for read in small):
-            return False
-    return True
+def _pairs(tokens: list[str]) -> list[str]:
+    return [f"{first}-{second}" for first, second in pairwise(tokens)]
 
 
 @lru_cache(maxsize=65_536)
 def is_plain_title(title: str) -> bool:
-    """Return whether a title names a job and does nothing else: it speaks to nobody and names no account."""
-    spoken = title if title.isupper() else _TRADES_IN_CAPITALS.sub(" ", title)
-    if any(_no_title().search(without_trade_nouns(read)) or _HANDLE.search(read) for read in readings(spoken)):
-        return False
-    if not _is_written_as_a_title(title):
-        return False
-    folded = fold(title)
-    return _FIELDS.search(folded) is not None or any(map(_names_a_job, re.findall(r"[a-z]+", folded)))
+    """Return whether a title is made of known words, names a job and has no room for a phone number."""
+    tokens = _tokens(title)
+    return (
+        _has_few_digits(title, tokens)
+        and sum(len(word) == 1 and word.isalpha() for word in tokens) <= _MOST_LETTERS_ALONE
+        and any(_is_in(_words("job_words"), word) for word in [*tokens, *_pairs(tokens)])
+        and not unknown_words(title)
+    )
+
+
+def _has_few_digits(title: str, tokens: list[str]) -> bool:
+    read, numbers = title.casefold(), sum(_NUMBER_WORD.fullmatch(word) is not None for word in tokens)
+    if _RANGE.search(read) and numbers + _digits(_RANGE.sub(" ", read, count=1)) <= _MOST_DIGITS_BESIDE_A_RANGE:
+        return True
+    beside = numbers + _digits(_PAY.sub(" ", read, count=1))
+    return beside <= _MOST_DIGITS and numbers + _digits(read) <= _MOST_DIGITS_WITH_PAY
+
+
+def _digits(text: str) -> int:
+    return sum(c.isdigit() for c in text)

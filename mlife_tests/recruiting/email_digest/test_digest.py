@@ -274,8 +274,8 @@ def test_the_rules_of_texts_hold_for_mails():
     assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
     assert [(job.job_id, job.reason) for job in refused] == [
         ("j2", "web_address"),
-        ("j3", "call_to_action"),
-        ("j4", "unwritable"),
+        ("j3", "no_job_title"),
+        ("j4", "no_job_title"),
         ("j5", "employer_refused"),
         ("j6", "look_alike_letters"),
         ("j7", "refused_phrase"),

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.market.source import _TITLE_PREFIX
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 from mlife_assets.recruiting.messaging.job_labels import closed_lists, labelled
 from mlife_assets.recruiting.messaging.job_wordings import broken_rules
@@ -46,6 +47,8 @@ def test_each_group_that_may_land_has_a_label_and_the_market_is_called_as_it_cal
     assert cities.items() >= {metro.metro_code: metro.city for metro in catalogue.metros}.items()
 
 
-def test_labels_keep_the_rules_of_titles():
+def test_labels_and_titles_of_the_market_keep_the_rules_of_titles():
     assert not [label for label in closed_lists()[0].values() if broken_rules(label, "Northstar Jobs", ())]
     assert not [label for code, label in closed_lists()[0].items() if len(code) > 2 and not is_plain_title(label)]
+    titles = [prefix + title for prefix in _TITLE_PREFIX for title in load_catalogue().titles]
+    assert not [title for title in titles if not is_plain_title(title)]

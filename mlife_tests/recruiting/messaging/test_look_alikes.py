@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters, is_invisible, readings
+from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters, is_invisible
 
 
 @pytest.mark.parametrize(
@@ -51,55 +51,3 @@ def test_a_letter_that_pretends_is_named(character):
 def test_what_is_invisible():
     assert all(map(is_invisible, "\u200b\u200d\ufeff\u202e\x00\ufe0f"))
     assert not any(map(is_invisible, "a \u00e9\u4e2d"))
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "Evil,com",
-        "evil com",
-        "evil dot com",
-        "evil D0T com",
-        "evil [.] com",
-        "evil(dot)com",
-        "evil<dot>com",
-        "evil punto com",
-        "evil . com",
-        "evil*com",
-        "evil%2Ecom",
-        "evil\u3002com",
-        "evil\u00b7com",
-        "evil dotcom",
-        "e v i l . c o m",
-        "ev1l,c0m",
-        "\u0435vil_com",
-    ],
-)
-def test_what_is_read_aloud_as_an_address_is_read(written):
-    assert "evil.com" in readings(written)
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("S.T.O.P", "stop"),
-        ("R E P L Y  Y E S", "reply yes"),
-        ("cl1ck", "click"),
-        ("ann (at) gmail com", "ann@gmail.com"),
-        ("ann at gmail", "ann@gmail"),
-        ("x slash y", "x/y"),
-        ("bit ly", "bit.ly"),
-        ("jobs org", "jobs.org"),
-    ],
-)
-def test_signs_for_words_and_letters_for_digits(written, read):
-    assert read in readings(written)
-
-
-@pytest.mark.parametrize(
-    "title",
-    ["e-com manager", "tele-com technician", "dot compliance officer", "asp net developer", "driver, co", "2nd shift",
-     "r.n. / l.p.n.", "7p-7a", "line cook $18.50/hr", "sales (at night)", "org development lead", "a b testing"],
-)  # fmt: skip
-def test_a_plain_title_has_one_reading(title):
-    assert readings(title) == (title,)

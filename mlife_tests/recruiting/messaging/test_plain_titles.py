@@ -1,79 +1,63 @@
-"""Titles that name a job, and titles that say something else. The lists are in `mlife_tests/attacks/data`."""
+"""Titles of known words, and titles that say something else. The lists are in `mlife_tests/attacks/data`."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.recruiting.messaging.plain_titles import is_plain_title
+from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, unknown_words
 
 
 @pytest.mark.parametrize(
     "title",
     [
-        "Cook",
-        "IS Manager",
-        "Sales - 2nd Shift",
-        "Nurses (7p-7a), $2,000 sign-on bonus",
-        "We're hiring: Cashiers",
-        "Driver, DOE $DOE",
-        "WAREHOUSE ASSOCIATE",
-        "Phone Sales Rep",
-        "Passport Agent",
-        "Waiting Staff",
-        "U-Haul Driver",
-        "Cocinera",
-        "Free Training: Nurse Aide",
-        *("Gift Shop Associate", "Gift Wrapper", "Parcel Sorter", "Discount Store Cashier", "Lottery Clerk"),
-        *("Refund Specialist", "Subscription Coordinator", "Girls' Basketball Coach", "Deposit Operations Clerk II"),
-        *("Warrant Clerk", "Register Operator", "Pipe Layer for Utility Company", "Reply Clerk, nights"),
-        *("Prize Counter Attendant", "Install Technician", "Money Room Clerk - Casino"),
+        *(
+            "Cook",
+            "IS Manager",
+            "WAREHOUSE ASSOCIATE",
+            "Driver, DOE",
+            "R.N. / L.P.N.",
+            "ASP.NET Developer",
+            "Ni\u00f1era",
+        ),
+        *(
+            "Nurses (7p-7a), $2,000 sign-on bonus",
+            "Clerk 8-5 Mon-Fri",
+            "Cook $18.50-$20.25/hr, 24/7",
+            "Teacher 2026-2027",
+        ),
+        *(
+            "Call Center Rep",
+            "Driver \u2013 on call",
+            "Gift Shop Associate",
+            "Men's Department Sales",
+            "Sales Rep @ $18/hr",
+        ),
+        *("Store Manager #1204", "CDL-A Driver", "Labeling Operators", "Crisis Counselor, 988 Line"),
     ],
 )
-def test_a_job_is_plain(title):
+def test_a_job_is_plain(title: str) -> None:
     assert is_plain_title(title)
 
 
 @pytest.mark.parametrize(
-    "title",
+    ("title", "unknown"),
     [
-        "Cook, the oven is yours",
-        "Cook: ask for Ann",
-        "Cook @bluediner",
-        "Cook bluediner_22",
-        "Cook bluediner22",
-        "Cook $bluediner",
-        "Cook on Telegram",
-        "Cook, passw0rd needed",
-        "Cook, free cruise",
-        "Cook: last chance",
-        *("Refund for every cook", "Cook, refund", "Gift card for each cook", "Your refund clerk"),
-        *("Refund specialist assigned you", "Deposit agent holds money", "Prize now, nurse"),
-        "Blue Diner",
-        "Winner",
-        "Better offer",
-        "",
-        "12345",
+        *(("Cook, call", ["call"]), ("Cook on Telegram", ["telegram"]), ("evil.com nurse", ["evil.com"])),
+        *(("Cook bluediner22", ["bluediner22"]), ("C\uff4fok", ["c\uff4fok"]), ("Cook?", ["cook?"])),
+        *(("Cook 44221 nights", ["44221"]), ("Nurse 1800-FLOWERS", ["1800"]), ("Cook, no women", ["no"])),
+        *(("Summer bonus", []), ("North and South", []), ("", []), ("12345", [])),
+        *(("Nurse 21 or 25 or 55 01 00", []), ("Nurse $212555 0100", []), ("Cook $212-$555 0100", [])),
+        *(("Clerk seven one eight 55 55", []), ("Cook e v i l", [])),
     ],
 )
-def test_what_speaks_promises_or_names_no_job_is_not(title):
+def test_what_has_an_unknown_word_names_no_job_or_may_spell_something_is_not(title: str, unknown: list[str]) -> None:
     assert not is_plain_title(title)
+    assert unknown_words(title) == unknown
 
 
 @given(st.text(max_size=80))
-def test_any_text_that_is_plain_names_a_job_and_no_telegram(title):
+def test_any_text_that_is_plain_names_a_job_and_no_telegram(title: str) -> None:
     assert not is_plain_title(f"{title} on telegram")
     assert not is_plain_title("".join(c for c in title if not c.isalpha()))
-
-
-@pytest.mark.parametrize("piece", ["a ", "a.", "x1", "text a ", "1,", "dot ", "@", "a_", "'\"*_-", "e-mail "])
-def test_no_title_takes_long(piece):
-    spent = []
-    for place in range(3):
-        began = time.process_time()
-        is_plain_title((piece * 300)[place:300])
-        spent.append(time.process_time() - began)
-    assert min(spent) < 0.05

@@ -237,7 +237,7 @@ def test_both_arms_are_exposed_alike_and_the_holdout_is_never_planned():
 def test_a_job_that_cannot_be_written_is_refused_not_sent_in_two_segments():
     tables = world()
     rows = tables["jobs"].to_pylist()
-    rows[0]["title"] = "Nurse \U0001f600"
+    rows[0]["employer_name"] = "Clinic \U0001f600"
     plan = plan_of(tables | {"jobs": pa.Table.from_pylist(rows, schema=tables["jobs"].schema)})
     assert [(job.job_id, job.reason) for job in plan.refused_jobs] == [("j0000", "unwritable")]
     assert "j0000" not in plan.planned["job_id"].to_pylist()
