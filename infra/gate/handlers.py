@@ -88,10 +88,10 @@ def authorization(environment: Path) -> str:
         if "*" not in action
     }
     called = {one for actions_called in permissions().values() for one in actions_called}
-    asks = {action: found for action in called if (found := _asked_with(reference, action))}
+    asks = {action: others for action in called if (others := _asked_with(reference, action))}
     arns: dict[str, dict[str, str]] = {}
     found: dict[str, list[str]] = {}
-    for action in sorted({*called, *allowed, *(one for found in asks.values() for one in found)}, key=str.lower):
+    for action in sorted({*called, *allowed, *(one for others in asks.values() for one in others)}, key=str.lower):
         service, _, name = action.partition(":")
         for known, right in _rights(reference, action):
             taken = {one: given["required"] for one, given in right["resource_types"].items() if one}
