@@ -393,6 +393,12 @@ def _loaded(name: str, path: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def loaded_module() -> Callable[[str, str], ModuleType]:
+    """Return what loads a module of the tests under a name, once."""
+    return _loaded
+
+
+@pytest.fixture(scope="session")
 def sending_home() -> ModuleType:
     """Return the module `sending_home`."""
     return _loaded("mlife_sending_home", "attacks/sending_home.py")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -38,13 +36,6 @@ def home(open_home: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture(scope="session")
-def backed_up_home() -> ModuleType:
+def backed_up_home(loaded_module: Callable[[str, str], ModuleType]) -> ModuleType:
     """Return the module `backed_up_home`."""
-    name = "mlife_backed_up_home"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "backed_up_home.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return loaded_module("mlife_backed_up_home", "attacks/backed_up_home.py")

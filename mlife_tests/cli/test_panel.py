@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,10 @@ from mlife_assets.core.windows import add_days, run_time
 USERS, RECRUITERS = 12, ("r1", "r2", "r3")
 
 
-@pytest.fixture(scope="module")
-def market() -> Any:
-    """Return the module with the tables of a small job market."""
-    path = Path(__file__).resolve().parent.parent / "job_pairs.py"
-    spec = importlib.util.spec_from_file_location("mlife_job_pairs_of_panels", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def panel_home(home: Any, market: Any) -> Any:
+def panel_home(home: Any, job_pairs: Any) -> Any:
     """Return a home whose newest day has features of users and jobs."""
-    users, jobs = market.user_features(60, day=home.newest_day), market.job_features(30, day=home.newest_day)
+    users, jobs = job_pairs.user_features(60, day=home.newest_day), job_pairs.job_features(30, day=home.newest_day)
     path = home.platform.settings.warehouse_path
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(path)) as connection:

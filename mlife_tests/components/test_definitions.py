@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import os
 import re
 import shutil
@@ -55,11 +54,8 @@ socket.create_connection = socket.getaddrinfo = refuse
 
 
 @pytest.fixture(scope="module")
-def shape() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("graph_snapshot", Path(__file__).with_name("graph_snapshot.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def shape(loaded_module) -> ModuleType:
+    return loaded_module("graph_snapshot", "components/graph_snapshot.py")
 
 
 def test_the_graph_is_the_one_that_was_reviewed(definitions, shape) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -24,11 +23,8 @@ SECONDS_MAXIMUM = 420
 
 
 @pytest.fixture(scope="module")
-def killed_daemon() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("killed_daemon", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def killed_daemon(loaded_module) -> ModuleType:
+    return loaded_module("killed_daemon", "components/killed_daemon.py")
 
 
 @pytest.mark.proof

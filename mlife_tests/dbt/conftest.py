@@ -5,7 +5,6 @@ dbt costs seconds a call, so each warehouse is a world that is built once; each 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -480,24 +479,16 @@ def empty(warehouse: Callable[..., Built]) -> Built:
     return warehouse("empty", nothing)
 
 
-def _loaded(name: str) -> ModuleType:
-    """Return a module of this folder, loaded by path: tests are no package."""
-    spec = importlib.util.spec_from_file_location(f"mlife_{name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def trino_reading() -> ModuleType:
+def trino_reading(loaded_module) -> ModuleType:
     """Return the module `trino_reading`: SQL as Athena's engine reads it."""
-    return _loaded("trino_reading")
+    return loaded_module("mlife_trino_reading", "dbt/trino_reading.py")
 
 
 @pytest.fixture(scope="session")
-def aws_answers() -> ModuleType:
+def aws_answers(loaded_module) -> ModuleType:
     """Return the module `aws_answers`: what AWS answers dbt."""
-    return _loaded("aws_answers")
+    return loaded_module("mlife_aws_answers", "dbt/aws_answers.py")
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,23 +17,14 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 FOLDER = Path(__file__).parent
 
 
-def loaded(stem: str) -> ModuleType:
-    name = f"mlife_golden_{stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{stem}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+@pytest.fixture(scope="session")
+def event_examples(loaded_module) -> ModuleType:
+    return loaded_module("mlife_golden_event_examples", "golden/event_examples.py")
 
 
 @pytest.fixture(scope="session")
-def event_examples() -> ModuleType:
-    return loaded("event_examples")
-
-
-@pytest.fixture(scope="session")
-def permitted_changes() -> ModuleType:
-    return loaded("permitted_changes")
+def permitted_changes(loaded_module) -> ModuleType:
+    return loaded_module("mlife_golden_permitted_changes", "golden/permitted_changes.py")
 
 
 @pytest.fixture(scope="session", params=sorted(FOLDER.glob("events_*.json")), ids=lambda path: path.stem)

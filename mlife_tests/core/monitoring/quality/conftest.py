@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,14 +10,8 @@ from mlife_assets.core.monitoring.reference import MonitoringReference
 
 
 @pytest.fixture(scope="session")
-def exported_market() -> ModuleType:
-    name = "mlife_exported_market"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("exported_market.py"))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+def exported_market(loaded_module) -> ModuleType:
+    return loaded_module("mlife_exported_market", "core/monitoring/quality/exported_market.py")
 
 
 @pytest.fixture(scope="session")
