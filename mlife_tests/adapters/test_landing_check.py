@@ -23,12 +23,12 @@ POLICY = LandingPolicy()
 CAGE = DecodingCage(POLICY)
 
 
-def clicks(path: Path, *ids: str, day: date = DAY, event_type: str = "click", **changes: Any) -> GivenFile:
+def clicks(path: Path, *ids: str, day: date = DAY, **changes: Any) -> GivenFile:
     noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
     row = {"occurred_at": noon, "observed_at": noon, "user_id": "u", "job_id": "j", "source": "organic"}
     rows = [{"event_id": one, **row, "exposure_id": "x", **changes} for one in ids]
     path.write_bytes(encode_table(pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema)))
-    return GivenFile(path, event_type, day, is_laid=False)
+    return GivenFile(path, "click", day, is_laid=False)
 
 
 def checked(*files: GivenFile, policy: LandingPolicy = POLICY, shown: int = 10) -> list[CheckedFile]:
@@ -46,11 +46,6 @@ def test_an_event_of_another_file_is_a_duplicate_whatever_order_files_are_named_
     ]
     assert [entry.row for one in first for entry in one.rejections] == [0, 0]
     assert checked(later, *reversed(files)) == first
-
-
-def test_a_click_and_an_apply_may_have_one_id(tmp_path: Path) -> None:
-    found = checked(clicks(tmp_path / "a", "1"), clicks(tmp_path / "b", "1", event_type="apply"))
-    assert all(one.is_accepted for one in found)
 
 
 def test_the_present_is_the_end_of_the_day(tmp_path: Path) -> None:
@@ -71,11 +66,6 @@ def test_limits_are_those_of_the_policy(tmp_path: Path) -> None:
     assert [(one.refusal_reason, one.is_size_taken) for one in checked(files[0], policy=small)] == [
         ("too_large", False)
     ]
-
-
-def test_what_is_shown_is_bounded_and_what_is_counted_is_not(tmp_path: Path) -> None:
-    (found,) = checked(clicks(tmp_path / "a", *["1"] * 30), shown=4)
-    assert ([entry.row for entry in found.rejections], found.rejected) == ([1, 2, 3, 4], 29)
 
 
 @pytest.mark.parametrize("day", [date.min, date(1969, 12, 31), date.max])

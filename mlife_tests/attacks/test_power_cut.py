@@ -130,17 +130,6 @@ def test_what_landing_no_longer_gives_is_named_and_nothing_is_made_up(home: Home
     assert not home.is_intact()
 
 
-def test_a_signed_manifest_comes_back_with_the_same_hash_or_not_at_all(home: Home) -> None:
-    newest = home.newest("manifests/chain")
-    newest.write_bytes(b"")
-    platform = home.platform
-    platform.ledger.resume(actor="a", reason="something else first", now=run_time(DAY) + timedelta(hours=1))
-    home.deliver("third", "z")
-    with pytest.raises(IntegrityError, match="cannot be read, as after a power cut; run again what ran last"):
-        home.platform.ingest_at(DAY).ingest(EVE)
-    assert newest.read_bytes() == b""
-
-
 @pytest.mark.parametrize("name", ["manifest.json", "feature_spec.json"])
 def test_a_model_that_was_emptied_comes_back_by_training_it_again(home: Home, name: str, models: Any) -> None:
     artifact, now = models.tiny_artifact(1), run_time(DAY)

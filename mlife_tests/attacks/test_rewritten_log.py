@@ -266,12 +266,6 @@ def test_the_last_days_cut_off(lake: Lake, days: int) -> None:
     assert ("missing_manifest", manifest_key(first)) in found(lake.home)
 
 
-def test_the_last_manifest_cut_off(lake: Lake) -> None:
-    lake.cut(lake.numbers[-1:])
-    assert store_verdict(lake.home)
-    assert found(lake.home)[0][0] in {"ledger_mismatch", "missing_manifest"}
-
-
 @pytest.mark.parametrize("folders", [("events", "manifests"), None])
 def test_everything_deleted(lake: Lake, folders: tuple[str, ...] | None) -> None:
     for name in folders or [path.name for path in (lake.home / "lake").iterdir()]:
@@ -315,42 +309,6 @@ def test_a_fork_that_goes_on_longer_than_the_chain(lake: Lake) -> None:
         log.append("sending_resumed", pa.Table.from_pylist([row], schema=schema), writer="w")
     assert store_verdict(lake.home)
     assert ("altered_manifest", manifest_key(fork)) in found(lake.home)
-
-
-def test_an_event_added_by_who_lacks_the_key(lake: Lake) -> None:
-    """Not in the issue's table: nothing is cut or changed, a forged promotion is appended, well chained."""
-    at = run_time(add_days(FIRST, DAYS))
-    row = {
-        "event_id": "forged",
-        "occurred_at": at,
-        "observed_at": at,
-        "model_version": "mdl_1",
-        "previous_version": "mdl_6",
-        "actor": "gate",
-        "reason": "better",
-        "model_name": JOB_APPLICATIONS,
-    }
-    table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_promoted"].schema)
-    ParquetEventLog(lake.store).append("model_promoted", table, writer="registry")
-    assert store_verdict(lake.home)
-    forged = manifest_key(lake.numbers[-1])
-    assert ("foreign_manifest", forged) in found(lake.home)
-    result = mlife(lake.home, "messages", "pause", "--reason", "an honest act after it")
-    assert result.exit_code != 0, "an honest head must never sign what somebody else wrote"
-    assert ("foreign_manifest", forged) in found(lake.home)
-
-
-def test_a_manifest_of_release_010_added_to_a_signed_log(lake: Lake) -> None:
-    """Not in the issue's table: the old form is still read, so it must not be a way in."""
-    (entry,) = lake.entries(lake.listing("event_type=click")[0])
-    table = decode_table(lake.store.get(entry.key)).slice(0, 1).set_column(0, "event_id", pa.array(["forged"]))
-    data = encode_table(table)
-    hour = hour_of_key(entry.key)
-    key = data_key("click", hour, "landing", "000001", content_hash(data))
-    lake.store.put_if_absent(key, data)
-    manifest = HourManifest(hour, 0, None, None, (Entry(key, content_hash(data), 1),))
-    lake.store.put_if_absent(hour_manifest_key(hour, 0), encode_hour_manifest(manifest))
-    assert ("foreign_manifest", hour_manifest_key(hour, 0)) in found(lake.home)
 
 
 def test_heads_forged_on_the_lake_change_nothing(lake: Lake) -> None:

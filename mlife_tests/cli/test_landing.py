@@ -249,12 +249,6 @@ def test_a_check_says_row_column_reason_and_remedy(run, tmp_path):
     assert "+15550100" not in result.output
 
 
-def test_all_rows_accepted_is_exit_code_0(run, tmp_path):
-    result = run("landing", "check", lay(tmp_path, "good", "a.parquet", DAY))
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "1 file: 2 rows would be accepted, 0 rejected; 0 files" in result.stdout
-
-
 @pytest.mark.parametrize(("option", "listed"), [((), 10), (("--rows", "3"), 3), (("--rows", "0"), 0)])
 def test_only_the_first_rejections_are_listed_and_the_others_counted(run, run_json, tmp_path, option, listed):
     path = tmp_path / "many.parquet"

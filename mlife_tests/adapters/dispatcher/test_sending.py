@@ -246,17 +246,6 @@ def test_a_switch_outside_stops_the_very_next_text(world):
     assert world.requests() == 6
 
 
-def test_a_stop_reaches_rows_already_leased(world):
-    users = [f"u{i}" for i in range(6)]
-    plan(world.ledger, users)
-    order = [row.user_id for row in world.ledger.rows()]
-    victim = order[4]
-    world.gateway = Interfering(world.gateway, lambda _: world.ledger.suppress(victim, now=NOW, reason="inbound_stop"))
-    assert world.dispatch().accepted == 5
-    assert world.states()[victim] == "suppressed"
-    assert victim not in world.gateway.request_counts()["user_id"].to_pylist()
-
-
 def test_the_window_may_close_while_sending(world):
     plan(world.ledger, ["a", "b", "c"])
     closing = datetime(2026, 6, 2, 21, 59, 59, 999_000, tzinfo=UTC)
@@ -447,15 +436,6 @@ def test_an_outage_is_reconciled_from_the_providers_record(ledger, tmp_path):
     world.clock.time += timedelta(hours=80)
     assert world.dispatcher().reconcile().unknown == report.still_ambiguous
     assert world.gateway.duplicate_sends() == 0
-    world.gateway.close()
-
-
-def test_a_receipt_settles_an_ambiguous_send(ledger, tmp_path):
-    world = World(ledger, tmp_path, replace(CALM, timeout_from=NOW, timeout_until=NOW + timedelta(days=1)))
-    plan(ledger, [f"u{i:02d}" for i in range(8)])
-    world.dispatch()
-    settled = world.dispatcher().collect_receipts(NOW + timedelta(hours=3))
-    assert settled == world.gateway.sent_messages(DAY).num_rows > 0
     world.gateway.close()
 
 
