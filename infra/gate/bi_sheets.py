@@ -1,7 +1,7 @@
 """What the dashboard of QuickSight shows: data sets, and visuals on two sheets.
 
-Belongs here: which columns of which question or mart are drawn in which form. Does not belong here: CloudFormation
-(`bi_template`), any figure (`mlife_assets/sql`, `dbt_project/`).
+Belongs here: what `infra/dashboard.yaml` says of data sets and visuals, and their columns. Does not belong here:
+CloudFormation (`bi_template`), any figure (`mlife_assets/sql`, `dbt_project/`).
 
 Concept: no figure is defined here. A data set is a question of the query library as it stands, or columns of a mart,
 and a visual draws columns of one: each mark is one row. All of them are aggregates, so nobody who looks at the
@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import yaml
 
 from infra.gate.environments import INFRA
+from infra.gate.yaml_tags import read
 from mlife_assets.adapters.sql_session import read_query
 from mlife_assets.core.event_columns import duckdb_type
 from mlife_assets.recruiting.policies import LabelPolicy
@@ -32,18 +33,9 @@ TABLES = {
 }
 """What data sets may read: tables without a row about one person."""
 QUESTIONS = ("fill_rate", "lift", "map_over_time", "opt_outs", "revenue")
-COLUMNS_OF_MARTS = {
-    "kpi_daily": ("kpi_date", "messages_submitted", "messages_delivered", "ctr", "opt_outs"),
-    "model_performance_daily": (
-        "exposure_date",
-        "model_version",
-        "slice",
-        "messages",
-        "applies",
-        "estimated_apply_rate",
-        "realised_apply_rate",
-        "brier_score",
-    ),
+_FILE = read(INFRA / "dashboard.yaml")
+COLUMNS_OF_MARTS: dict[str, tuple[str, ...]] = {
+    name: tuple(chosen) for name, chosen in _FILE["columns_of_marts"].items()
 }
 REFRESHED_AT = "21:00"
 """In UTC: a day runs at 18:00, and its marts are built in the same evening."""
@@ -86,116 +78,19 @@ class Visual:
     may_lack: bool = False
 
 
-_LABEL = LabelPolicy()
-_SAME_DAY, _REST_OF_WEEK = 0, 6
-SHEETS: dict[str, tuple[Visual, ...]] = {
-    "model": (
-        Visual(
-            "map",
-            "Ranking quality, MAP@10, by mature day",
-            "map_over_time",
-            "line",
-            ("champion_map", "human_map", "simple_rule_map", "random_map"),
-            "as_of_date",
-            may_lack=True,
-        ),
-        Visual(
-            "map-rolling",
-            "MAP@10 of each model over its last seven measured days",
-            "map_over_time",
-            "line",
-            ("champion_map_7d",),
-            "as_of_date",
-            "model_version",
-        ),
-        Visual(
-            "gain",
-            "MAP@10 beyond the recruiters' ranking and the simple rule",
-            "map_over_time",
-            "line",
-            ("gain_over_human", "gain_over_simple_rule"),
-            "as_of_date",
-            may_lack=True,
-        ),
-        Visual(
-            "calibration",
-            "Apply rate of delivered messages: estimated and realised",
-            "model_performance_daily",
-            "table",
-            COLUMNS_OF_MARTS["model_performance_daily"],
-        ),
-    ),
-    "production": (
-        Visual("texts", "Texts per day", "kpi_daily", "bar", ("messages_submitted", "messages_delivered"), "kpi_date"),
-        Visual(
-            "ctr",
-            "Clicks per delivered text",
-            "kpi_daily",
-            "line",
-            ("ctr",),
-            "kpi_date",
-            window_days=_LABEL.click_window_days,
-        ),
-        Visual(
-            "lift",
-            "Share of people who apply: treated minus holdout, by week",
-            "lift",
-            "line",
-            ("lift",),
-            "period_end_date",
-            "experiment",
-            only=("period_kind", "week"),
-            window_days=_SAME_DAY,
-        ),
-        Visual(
-            "revenue",
-            "Bids of applications after messages, US dollars",
-            "revenue",
-            "bar",
-            ("revenue_usd",),
-            "kpi_date",
-            "application",
-            window_days=_LABEL.apply_window_days,
-        ),
-        Visual(
-            "fill-rate",
-            "Openings filled of those posted",
-            "fill_rate",
-            "line",
-            ("fill_rate", "fill_rate_28d"),
-            "kpi_date",
-            window_days=_SAME_DAY,
-        ),
-        Visual("opt-outs", "People who want no more texts, by day", "kpi_daily", "bar", ("opt_outs",), "kpi_date"),
-        Visual(
-            "opt-out-rate",
-            "People who want no more texts, per thousand texts of a week",
-            "opt_outs",
-            "line",
-            ("opt_outs_per_thousand",),
-            "week_start_date",
-            window_days=_REST_OF_WEEK,
-        ),
-        Visual(
-            "arms",
-            "People who apply, treated and holdout",
-            "lift",
-            "table",
-            (
-                "experiment",
-                "period_kind",
-                "period_start_date",
-                "period_end_date",
-                "treated_users",
-                "holdout_users",
-                "treated_apply_rate",
-                "holdout_apply_rate",
-                "lift",
-                "is_closed",
-            ),
-        ),
-    ),
-}
+def _visual(given: Mapping[str, Any]) -> Visual:
+    days = given.get("window_days")
+    return Visual(
+        **{
+            **given,
+            "columns": tuple(given["columns"]),
+            "only": tuple(given["only"]) if "only" in given else None,
+            "window_days": getattr(LabelPolicy(), days) if isinstance(days, str) else days,
+        }
+    )
+
+
+SHEETS: dict[str, tuple[Visual, ...]] = {name: tuple(map(_visual, rows)) for name, rows in _FILE["sheets"].items()}
 VISUALS = {visual.name: visual for visuals in SHEETS.values() for visual in visuals}
 
 
