@@ -63,18 +63,6 @@ def test_a_range_of_decisions_is_refused(unchanged, lived_world) -> None:
     assert "decides for one day" in run.errors[0]
 
 
-def test_a_day_that_was_sent_is_not_sent_again(copied, lived_world) -> None:
-    day = copied.day(lived_world.DAYS)
-    before = copied.platform.gateway.request_counts()
-    plan = copied.platform.tables.read("message_plan", day)
-    result = copied.run_assets(day, keys.MESSAGE_PLAN, keys.MESSAGE_DELIVERIES)
-    (delivered,) = result.asset_materializations_for_node("messages__message_deliveries")
-    assert delivered.metadata["approved"].value is True
-    assert delivered.metadata["dagster/row_count"].value == 0
-    assert copied.platform.gateway.request_counts().equals(before)
-    assert copied.platform.tables.read("message_plan", day).equals(plan)
-
-
 def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_world) -> None:
     """Its texts would be late, and outside the caps of the days between."""
     for asset, node in (
