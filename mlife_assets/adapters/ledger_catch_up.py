@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from mlife_assets.adapters.ledger_cross_check import take_over_files
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
 from mlife_assets.adapters.send_ledger.approvals import REJECTED
@@ -36,6 +37,7 @@ SWITCHES_MAXIMUM = 100_000
 _S = SendState
 _ORDER = {_S.SUBMITTING: 0, _S.THROTTLED: 1, _S.REJECTED: 1, _S.AMBIGUOUS: 1, _S.ACCEPTED: 2, _S.UNKNOWN: 3}
 _LAST = 4
+_PLANNED = ("message_id", "user_id", "job_id", "campaign", "as_of_date", "body", "channel")
 _MAY_HAVE_GONE_ON = BEFORE_SUBMITTING | {_S.THROTTLED}
 """States after which the provider may have taken a text unheard: a throttled one may have been tried again."""
 
@@ -55,11 +57,6 @@ class CaughtUp:
     switches: int
     approvals: int
 
-    @property
-    def is_new(self) -> bool:
-        """Return whether the ledger lacked anything."""
-        return any((self.sends, self.found_at_provider, self.inbound, self.switches, self.approvals))
-
 
 def catch_up(
     ledger: SqlLedger,
@@ -68,6 +65,7 @@ def catch_up(
     find: Callable[[str, str], Accepted | None],
     signed: Mapping[str, int],
     now: datetime,
+    vouches: bool = False,
 ) -> CaughtUp:
     """Add to the ledger whatever the log and the provider know and it does not; safe to repeat after a crash.
 
@@ -77,6 +75,8 @@ def catch_up(
         find: asks the provider of a channel whether it took a message.
         signed: how far each stream had come by the newest signed head; numbering goes on after it.
         now: the present.
+        vouches: somebody vouches for consents and reviews in the log that the ledger never wrote. A ledger that knows
+            none of them, or is behind the newest head, was lost: it believes the log anyway.
 
     Raises:
         IntegrityError: the ledger is of another deployment, or the log lacks the plan of what was sent.
@@ -89,6 +89,9 @@ def catch_up(
             "another deployment's; restore a backup of this one"
         )
     switches = _switches(ledger, outbox)  # before numbering moves on: a switch is known by its number
+    is_behind = any(ledger.positions().get(name, 0) < last for name, last in signed.items())
+    if vouches or is_behind or not ledger.recorded_files():
+        take_over_files(ledger, outbox.event_log)
     ledger.continue_after(signed)
     approvals = _approvals(ledger, outbox) + _rejections(ledger, outbox)
     logged = _sends(outbox, planned)
@@ -112,7 +115,7 @@ def catch_up(
 
 def _planned(outbox: LedgerOutbox) -> dict[str, Row]:
     """Return the planned row of each message; of several plans of a day the approved one's."""
-    columns = ["message_id", "user_id", "job_id", "campaign", "as_of_date", "body", "plan_id", "channel", "observed_at"]
+    columns = [*_PLANNED, "plan_id", "observed_at"]
     log = outbox.event_log
     approved = set(log.read("plan_approved", columns=["plan_id"])["plan_id"].to_pylist())
     found: dict[str, Row] = {}
@@ -134,16 +137,8 @@ def _sends(outbox: LedgerOutbox, planned: Mapping[str, Row]) -> list[RestoredSen
     attempts = {message: max(move.attempt for move in known) for message, known in moves.items()}
     for row in outbox.logged("message_status", [*common, "status", "provider_message_id", "detail"]).to_pylist():
         attempt = _attempt_of(row, attempts.get(row["message_id"], 0))
-        moves[row["message_id"]].append(
-            Move(
-                SendState(row["status"]),
-                attempt,
-                row["provider_message_id"],
-                row["detail"],
-                row["occurred_at"],
-                row["observed_at"],
-            )
-        )
+        said = (row["provider_message_id"], row["detail"], row["occurred_at"], row["observed_at"])
+        moves[row["message_id"]].append(Move(SendState(row["status"]), attempt, *said))
     for row in outbox.logged("message_suppressed", [*common, "reason", "stage"]).to_pylist():
         if row["stage"] == "send":
             attempt = attempts.get(row["message_id"], 0)
@@ -174,32 +169,18 @@ def _attempt_of(row: Row, attempts: int) -> int:
 
 
 def _restored(planned: Row, moves: Sequence[Move]) -> RestoredSend:
-    return RestoredSend(
-        message_id=planned["message_id"],
-        user_id=planned["user_id"],
-        job_id=planned["job_id"],
-        campaign=planned["campaign"],
-        as_of_date=planned["as_of_date"],
-        body=planned["body"],
-        moves=tuple(moves),
-        channel=planned["channel"],
-    )
+    return RestoredSend(**{name: planned[name] for name in _PLANNED}, moves=tuple(moves))
 
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     columns = ["inbound_id", "user_id", "keyword", "channel", "occurred_at", "observed_at"]
     rows = outbox.logged("inbound_message", columns).to_pylist()
-    return sum(
-        ledger.record_inbound(
-            row["inbound_id"],
-            row["user_id"],
-            row["keyword"],
-            received_at=row["occurred_at"],
-            now=row["observed_at"],
-            channel=row["channel"] or Channel.SMS,
-        )
-        for row in sorted(rows, key=lambda row: (row["observed_at"], row["occurred_at"], row["inbound_id"]))
-    )
+    count = 0
+    for row in sorted(rows, key=lambda row: (row["observed_at"], row["occurred_at"], row["inbound_id"])):
+        at = {"received_at": row["occurred_at"], "now": row["observed_at"]}
+        said = (row["inbound_id"], row["user_id"], row["keyword"])
+        count += ledger.record_inbound(*said, **at, channel=row["channel"] or Channel.SMS)
+    return count
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
@@ -208,14 +189,8 @@ def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     for event_type, is_paused in (("sending_paused", True), ("sending_resumed", False)):
         for row in outbox.logged(event_type, ["event_id", "actor", "reason", "campaign", "occurred_at"]).to_pylist():
             if (is_paused, row["occurred_at"]) not in known:
-                sequence = _sequence_of(event_type, row)
-                facts = {name: row[name] for name in ("actor", "reason")}
-                found[sequence] = {
-                    "is_paused": is_paused,
-                    **facts,
-                    "at": row["occurred_at"],
-                    "campaign": row["campaign"] or EVERYTHING,
-                }
+                facts = {"actor": row["actor"], "reason": row["reason"], "campaign": row["campaign"] or EVERYTHING}
+                found[_sequence_of(event_type, row)] = {"is_paused": is_paused, "at": row["occurred_at"], **facts}
     for sequence, switch in sorted(found.items()):
         ledger.restore_switch(sequence, **switch)
     return len(found)

@@ -5,8 +5,14 @@ Belongs here: what the log knows and the ledger does not, and the other way roun
 
 Concept: the ledger decides who was texted, so a lost or an older one would text people again; but everything it did is
 also in the log. Sends and approvals are compared for the days that the caps look at, texts from people and the switch
-for ever, old texts that were found before by a digest (`inbound_mark`). The remembered position is only one of the
-witnesses: deleting it hides nothing. Rows that the log does not have yet are no disagreement; they are published first.
+for ever. The remembered position is only one of the witnesses: deleting it hides nothing. Rows that the log does not
+have yet are no disagreement; they are published first.
+
+Consents and reviews come from others. Who writes the lake could add some, so the ledger knows each file of them.
+
+Old texts from people are compared once. A mark beside the keys, where nobody can write who can write the lake, has
+digests of the files up to a day and of the ledger's first texts. It holds while both give the same digests: not for
+another or older ledger, nor once a file came to an old day, as by a clock that was off. Then all files are read again.
 """
 
 from __future__ import annotations
@@ -15,14 +21,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlife_assets.adapters.inbound_mark import move_mark, not_compared
+import orjson
+
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
+from mlife_assets.adapters.private_files import write_private
+from mlife_assets.adapters.send_ledger.approvals import EARLIER, TAKEN_OVER
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.core.ids import digest
+from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.events import ON_RECORD
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 if TYPE_CHECKING:
+    from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
     from mlife_assets.adapters.send_ledger import SqlLedger
 
 REMEDY = (
@@ -30,6 +43,10 @@ REMEDY = (
     "`mlife backup catch-up` (docs/runbooks/lost_ledger.md)"
 )
 SWITCHED = {True: "sending_paused", False: "sending_resumed"}
+UNKNOWN_FILES = "files of consents or reviews that it never wrote are in the log: forged, unless it was lost"
+MARK_FILE = "inbound_compared.json"
+UNSETTLED_DAYS = 7
+"""Newest days whose texts from people are always compared."""
 APPROVED = ("campaign", "as_of_date", "plan_id", "plan_digest")
 
 
@@ -52,6 +69,9 @@ def require_agreement(
         since: first day whose sends the caps look at; they look at later days than `until`, too.
         until: the day that is about to be sent.
     """
+    log = outbox.event_log
+    if EARLIER in ledger.recorded_files():
+        take_over_files(ledger, log)
     found = [
         *_behind_its_position(outbox),
         *_behind_its_head(ledger, signed),
@@ -59,12 +79,31 @@ def require_agreement(
         *_inbound(ledger, outbox, mark, until),
         *_switches(ledger, outbox),
         *_approvals(ledger, outbox, since),
+        *_counted(unknown_files(ledger, log), UNKNOWN_FILES),
     ]
     if found:
         raise IntegrityError(
             f"the ledger is not the one that the event log knows, so nothing is sent: {'; '.join(found)}. It was lost, "
             f"is an older copy or another's: {REMEDY}"
         )
+
+
+def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
+    """Return the files of consents and reviews that nobody wrote who has the ledger; a key names its content."""
+    known = ledger.recorded_files()
+    return [] if EARLIER in known else [key for key in _files_on_record(log) if key not in known]
+
+
+def take_over_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
+    """Let the ledger know all files of consents and reviews that the log holds now; it keeps that they were taken over.
+
+    An earlier release did not record them, or the ledger was lost.
+    """
+    ledger.record_files(_files_on_record(log), origin=TAKEN_OVER)
+
+
+def _files_on_record(log: ParquetEventLog) -> list[str]:
+    return [file.key for event_type in ON_RECORD for file in log.files(event_type)]
 
 
 def _behind_its_position(outbox: LedgerOutbox) -> list[str]:
@@ -111,12 +150,41 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str]:
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, mark: Path, day: date) -> list[str]:
     files, texts = outbox.files("inbound_message"), ledger.inbound_ids()
-    logged = outbox.rows_of("inbound_message", not_compared(mark, files, texts), ["inbound_id"])
+    left = not_compared(mark, files, texts)
+    logged = outbox.rows_of("inbound_message", left, ["inbound_id"])
     unknown = set(logged["inbound_id"].to_pylist()) - set(texts)
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
-    move_mark(mark, files, texts, day=day)
+    move_mark(mark, files, texts, left, day=day)
     return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
+
+
+def not_compared(place: Path, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
+    """Return the files of texts that have to be found among those of the ledger: all, unless the mark in `place` holds.
+
+    `texts` are in the ledger's order.
+    """
+    try:
+        kept = orjson.loads(place.read_bytes())
+        until = date.fromisoformat(kept["until"])
+        holds = kept == _mark(files, texts[: kept["count"]], until)
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        holds, until = False, date.min
+    return [file for file in files if not holds or file.day > until]
+
+
+def move_mark(
+    place: Path, files: Sequence[LogFile], texts: Sequence[str], compared: Sequence[LogFile], *, day: date
+) -> None:
+    """Move the mark to a week before `day`, if a file of before was just `compared`."""
+    until = add_days(day, -UNSETTLED_DAYS)
+    if any(file.day <= until for file in compared):
+        write_private(place, orjson.dumps(_mark(files, texts, until), option=orjson.OPT_SORT_KEYS))
+
+
+def _mark(files: Sequence[LogFile], texts: Sequence[str], until: date) -> dict[str, Any]:
+    keys = sorted(file.key for file in files if file.day <= until)
+    return {"until": until.isoformat(), "files": digest(keys), "count": len(texts), "texts": digest(texts)}
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.private_files import private_file, write_private
+from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
@@ -59,18 +59,6 @@ def write_ledger_file(source: sa.Connection, to: Path) -> None:
                 replace_rows(source, connection)
     finally:
         engine.dispose()
-
-
-@contextmanager
-def rows_of_file(data: bytes, copy: Path) -> Iterator[sa.Connection]:
-    """Write a ledger file of any released schema to `copy`, move that on to this release's and open it."""
-    write_private(copy, data)
-    ledger = SqlLedger(f"sqlite:///{copy}", survives_power_cut=False)
-    try:
-        with ledger.engine.connect() as connection:
-            yield connection
-    finally:
-        ledger.close()
 
 
 @contextmanager

@@ -16,8 +16,9 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,6 @@ from mlife_assets.adapters.ledger_file import (
     LEDGER_FILE,
     ledger_as_it_is,
     ledger_facts,
-    rows_of_file,
     write_ledger_file,
 )
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
@@ -261,15 +261,9 @@ class LedgerInDatabase:
             )
 
 
-LedgerPlace = LedgerInFile | LedgerInDatabase
-
-
 def next_aside(private: Path) -> Path:
     """Return the folder for what is replaced now; an earlier restore's is never touched."""
-    number = 1
-    while (private / f"{REPLACED}-{number}").exists():
-        number += 1
-    return private / f"{REPLACED}-{number}"
+    return next(aside for number in count(1) if not (aside := private / f"{REPLACED}-{number}").exists())
 
 
 def move_aside(paths: Sequence[Path], root: Path, aside: Path) -> tuple[Path, ...]:
@@ -287,7 +281,12 @@ def _ledger_of(backup: Backup) -> AbstractContextManager[sa.Connection]:
 
 def _put_rows(backup: Backup, connection: sa.Connection, copy: Path) -> None:
     try:
-        with rows_of_file(backup.read(LEDGER_FILE), copy) as rows:
+        write_private(copy, backup.read(LEDGER_FILE))
+        # Opening it moves it on from any released schema.
+        with (
+            closing(SqlLedger(f"sqlite:///{copy}", survives_power_cut=False)) as ledger,
+            ledger.engine.connect() as rows,
+        ):
             replace_rows(rows, connection)
     except (ValueError, sa.exc.StatementError) as error:
         fault = getattr(error, "orig", error)

@@ -83,6 +83,9 @@ def restore(
         bool,
         typer.Option("--unsigned", help="A backup without a signature, which nobody vouches for: of before 0.2.0."),
     ] = False,
+    takes_older: Annotated[
+        bool, typer.Option("--older", help="Also one that is older than the newest that the lake knows of.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -110,16 +113,21 @@ def restore(
     key = None if unsigned else trusted_key(platform, signed_by)
     with progress("reading the backup"):
         backup = read_backup(source.absolute(), signed_by=key)
+    suppressions = backup.rows["suppressions"]
+    made = {"created_at": backup.created_at, "newest_day": backup.newest_day, "suppressions": suppressions}
+    if not as_json:
+        words = f"of {moment(backup.created_at)}, until day {backup.newest_day}, {suppressions:,} suppressions"
+        answer_console().print(f"The backup is {words}", soft_wrap=True)
     if not backup.lake:
         require_event_log(settings)
     has_died = unfinished_restore(settings.private_folder) is not None
     with progress("restoring"):
-        restored = put_back(platform, backup, replaces=replaces)
+        restored = put_back(platform, backup, replaces=replaces, takes_older=takes_older)
     settings = settings_of(home)  # which world the home holds may be known only now
     platform = open_platform(settings, despite_restore=True)
     new_key = renew_lost_keys(platform, backup)
     require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
-    result = _caught_up(platform)
+    result = _caught_up(platform, vouches=restored.has_ledger or has_died)
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
     is_warehouse_old = has_died or platform.is_put_back or not settings.warehouse_path.exists()
     built_until = _rebuild(settings) if is_warehouse_old else None
@@ -127,7 +135,7 @@ def restore(
     if as_json:
         facts = {**asdict(result), "filled": restored.filled, "has_ledger": restored.has_ledger, "new_key": new_key}
         moved = [str(path) for path in restored.moved_aside]
-        print_json({**facts, "features_until": built_until, "moved_aside": moved})
+        print_json({**facts, "backup": made, "features_until": built_until, "moved_aside": moved})
         return
     console = answer_console()
     for path in restored.moved_aside:
@@ -146,7 +154,14 @@ def restore(
 
 
 @backup_app.command("catch-up")
-def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
+def catch_up_ledger(
+    vouches: Annotated[
+        bool,
+        typer.Option("--vouch", help="You looked at consents and reviews that the ledger never wrote; believe them."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the ledger up to date from the event log: what to do when it is lost and there is no backup.
 
     The log knows all sends, replies and pauses, but not who was suppressed for another reason.
@@ -157,19 +172,19 @@ def catch_up_ledger(home: Home = None, as_json: AsJson = False) -> None:
 
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
-    result = _caught_up(platform)
+    result = _caught_up(platform, vouches=vouches)
     if as_json:
         print_json(asdict(result) | {"moved_aside": []})
     else:
         _print(result)
 
 
-def _caught_up(platform: Platform) -> CaughtUp:
+def _caught_up(platform: Platform, *, vouches: bool) -> CaughtUp:
     from mlife_assets.components.platform.deployment_backup import bring_forward
     from mlife_assets.components.shown.present import operator_time
 
     with progress("reading the event log"):
-        return bring_forward(platform, now=operator_time(platform))
+        return bring_forward(platform, now=operator_time(platform), vouches=vouches)
 
 
 def _rebuild(settings: Settings) -> date | None:

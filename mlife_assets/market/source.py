@@ -279,13 +279,8 @@ def honest_tables(world: World, record: DayRecord) -> dict[str, pa.Table]:
     return tables | texting_tables(world, jobs, record.texts, day)
 
 
-def exported_day(market: Market, day: date, delivered_messages: pa.Table | None = None) -> dict[str, pa.Table]:
-    """Advance `market` by `day` and return what its exporters write, by event type; nothing is stored."""
-    _, tables = _advanced(market, day, delivered_messages)
-    return tables
-
-
-def _advanced(market: Market, day: date, delivered: pa.Table | None) -> tuple[DayRecord, dict[str, pa.Table]]:
+def exported_day(market: Market, day: date, delivered: pa.Table | None = None) -> tuple[DayRecord, dict[str, pa.Table]]:
+    """Advance `market` by `day`; return its record and what its exporters write, by event type. Nothing is stored."""
     record = market.advance(day, delivered)
     config, people = market.config, market.people
     world = World(config, market.catalogue, people, published_taste(config, people, day))
@@ -336,7 +331,7 @@ class EmbeddedEventSource:
 
     def _live(self, market: Market, day: date) -> None:
         delivered = self.sent_messages(day) if day >= self.config.first_lived_date else None
-        record, tables = _advanced(market, day, delivered)
+        record, tables = exported_day(market, day, delivered)
         for name in sorted(tables):
             if tables[name].num_rows:
                 self.landing.put_if_absent(landing_key(name, day), parquet_bytes(tables[name]))

@@ -43,6 +43,7 @@ __all__ = [
     "LABEL_EVENT_TYPES",
     "MARKET_EVENT_TYPES",
     "OCCUPATION_GROUPS",
+    "ON_RECORD",
     "OWN_EVENT_TYPES",
     "SHIFTS",
     "TIMESTAMP",
@@ -292,6 +293,8 @@ OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "
 """What the platform writes itself."""
 LABEL_EVENT_TYPES = ("click", "apply", "hire")
 """What happens to an exposure, and may be learned of late."""
+ON_RECORD = ("consent", "employer_reviewed")
+"""What allows to send something: the ledger knows each file of them, since who writes the lake could add one."""
 MARKET_EVENT_TYPES: tuple[str, ...] = (
     *(t.name for t in _TYPES if t.source == "market"),
     "message_planned",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,6 @@ from mlife_assets.adapters import backups
 from mlife_assets.adapters.backups import Backup, create_backup, read_backup
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.lake_copy import copy_lake
-from mlife_assets.adapters.ledger_file import ledger_facts
 from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import private_file, write_private
@@ -36,19 +37,29 @@ def read(folder: Path) -> Backup:
     return read_backup(folder, signed_by=SIGNER.public_key)
 
 
-def plan(ledger: SqlLedger, *users: str) -> None:
+def opened(private: Path) -> closing[SqlLedger]:
+    path = private_file(private / "ledger.sqlite")
+    return closing(SqlLedger(f"sqlite:///{path}", survives_power_cut=False))
+
+
+def plan(private: Path, *users: str) -> None:
     rows = [LedgerRow(f"m-{user}", user, "j", "c", date(2026, 6, 2), "hi", "planned", 0, None, NOW) for user in users]
-    ledger.plan(rows, now=NOW)
+    with opened(private) as ledger:
+        ledger.plan(rows, now=NOW)
+
+
+def make(private: Path, to: Path, **options: Any) -> Backup:
+    with opened(private) as ledger:
+        return create_backup(ledger, private, to, now=NOW, signer=SIGNER, **options)
 
 
 @pytest.fixture
 def private(tmp_path: Path) -> Path:
     """Return a private folder with a ledger, two keys and a head."""
     folder = tmp_path / "private"
-    ledger = SqlLedger(f"sqlite:///{private_file(folder / 'ledger.sqlite')}", survives_power_cut=False)
-    plan(ledger, "a", "b")
-    ledger.suppress("c", now=NOW, reason="asked by post")
-    ledger.close()
+    plan(folder, "a", "b")
+    with opened(folder) as ledger:
+        ledger.suppress("c", now=NOW, reason="asked by post")
     write_private(folder / "keys" / "numbers.key", b"00\n")
     write_private(folder / "keys" / "log_heads.pub", b"11\n")
     write_private(folder / "heads" / "00000000.json", b"{}")
@@ -57,10 +68,7 @@ def private(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def backup(private: Path, tmp_path: Path) -> Path:
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    create_backup(ledger, private, tmp_path / "backup", now=NOW, signer=SIGNER)
-    ledger.close()
-    return tmp_path / "backup"
+    return make(private, tmp_path / "backup").folder
 
 
 def suppressed(path: Path) -> int:
@@ -81,17 +89,14 @@ def test_a_backup_holds_everything_and_is_private(backup):
 
 def test_a_backup_is_whole_while_the_ledger_is_written(private, tmp_path):
     """What lies in the `-wal` only is in the backup, too."""
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    plan(ledger, "d")
-    assert create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER).rows["sends"] == 3
-    ledger.close()
+    with opened(private):
+        plan(private, "d")
+        assert make(private, tmp_path / "b").rows["sends"] == 3
 
 
 def test_a_backup_needs_a_folder_of_its_own(private, backup):
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
     with pytest.raises(InvalidInputError, match="not empty"):
-        create_backup(ledger, private, backup, now=NOW, signer=SIGNER)
-    ledger.close()
+        make(private, backup)
 
 
 @pytest.mark.parametrize("name", ["ledger.sqlite", "keys/numbers.key", "manifest.json"])
@@ -109,31 +114,6 @@ def test_a_backup_that_was_changed_or_cut_is_refused(backup, name):
 def test_no_backup_is_said(tmp_path):
     with pytest.raises(NotFoundError, match="mlife backup create"):
         read(tmp_path)
-
-
-def test_restoring_into_an_empty_folder_brings_everything_back(backup, tmp_path):
-    target = tmp_path / "new"
-    assert restore_backup(read(backup), target) == Restored((), 0, has_ledger=True)
-    assert suppressed(target / "ledger.sqlite") == 1
-    assert (target / "keys" / "numbers.key").read_bytes() == b"00\n"
-    assert (target / "heads" / "00000000.json").exists()
-    assert (target / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(private, backup):
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    plan(ledger, "d")
-    ledger.close()
-    found = read(backup)
-    with pytest.raises(ContentConflictError, match=r"knows what the backup's does not \(send_transitions\)"):
-        restore_backup(found, private)
-    (moved,) = restore_backup(found, private, replaces=True).moved_aside
-    with closing(sqlite3.connect(moved)) as connection:
-        assert connection.execute("SELECT count(*) FROM sends").fetchone() == (3,)
-    assert ledger_facts(backup / "ledger.sqlite").last_transition == 2
-    assert restore_backup(found, private).moved_aside[0].parent != moved.parent, (
-        "an earlier restore's folder is not touched"
-    )
 
 
 def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
@@ -187,18 +167,8 @@ def world(tmp_path: Path) -> Path:
 @pytest.fixture
 def whole(private: Path, lake: ObstoreObjectStore, world: Path, tmp_path: Path) -> Backup:
     """Return a backup with a lake and a world."""
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    made = create_backup(
-        ledger,
-        private,
-        tmp_path / "whole",
-        now=NOW,
-        signer=SIGNER,
-        home=world.parent,
-        copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
-    )
-    ledger.close()
-    return made
+    copy = partial(copy_lake, lake, Chain(lake))
+    return make(private, tmp_path / "whole", home=world.parent, copy_lake=copy)
 
 
 def test_a_whole_backup_is_private_and_comes_back_whole(whole, tmp_path):
@@ -211,6 +181,7 @@ def test_a_whole_backup_is_private_and_comes_back_whole(whole, tmp_path):
     assert {key: target.get(key) for key in target.list("")} == {"rejected/a.bin": b"a", "tables/b": b"b"}
     assert (home / "world.json").read_text() == "{}"
     assert suppressed(home / "private" / "ledger.sqlite") == 1
+    assert (home / "private" / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
     assert (home / "private" / RESTORED).exists()
     again = restore_backup(whole, home / "private", home=home, lake=target)
     assert again.filled == 0, "safe to repeat"
@@ -239,59 +210,45 @@ def test_a_backup_that_lost_many_files_names_a_few(whole):
 
 def test_a_backup_that_was_cut_off_never_looks_whole(private, lake, tmp_path, monkeypatch):
     """Killed while the lake is copied, then just before the manifest."""
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
 
     def dies(folder: Path) -> dict[str, str]:
         copy_lake(lake, Chain(lake), folder)
         raise Killed
 
     with pytest.raises(Killed):
-        create_backup(ledger, private, tmp_path / "first", now=NOW, signer=SIGNER, copy_lake=dies)
+        make(private, tmp_path / "first", copy_lake=dies)
     monkeypatch.setattr(backups.os, "sync", lambda: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
-        create_backup(
-            ledger,
-            private,
-            tmp_path / "second",
-            now=NOW,
-            signer=SIGNER,
-            copy_lake=lambda folder: copy_lake(lake, Chain(lake), folder),
-        )
+        make(private, tmp_path / "second", copy_lake=partial(copy_lake, lake, Chain(lake)))
     for folder in (tmp_path / "first", tmp_path / "second"):
         assert (folder / "lake" / "tables" / "b").exists()
         with pytest.raises(NotFoundError, match="no whole backup"):
             read(folder)
         with pytest.raises(InvalidInputError, match="not empty"):
-            create_backup(ledger, private, folder, now=NOW, signer=SIGNER)
-    ledger.close()
+            make(private, folder)
 
 
 def test_a_key_that_is_changed_meanwhile_makes_no_backup(private, tmp_path):
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-
     def rotates(_: Path) -> dict[str, str]:
         write_private(private / "keys" / "numbers.key", b"22\n")
         return {}
 
     with pytest.raises(TransientError, match="try again"):
-        create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER, copy_lake=rotates)
-    ledger.close()
+        make(private, tmp_path / "b", copy_lake=rotates)
     with pytest.raises(NotFoundError):
         read(tmp_path / "b")
 
 
 def test_heads_are_copied_before_the_log_and_keys_after_it(private, tmp_path):
     """A head that is signed while the lake is copied may name what the copy lacks; its key is needed all the same."""
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
 
     def goes_on(_: Path) -> dict[str, str]:
-        plan(ledger, "later")
+        plan(private, "later")
         write_private(private / "heads" / "00000001.json", b"{}")
         write_private(private / "keys" / "mail.key", b"33\n")
         return {}
 
-    made = create_backup(ledger, private, tmp_path / "b", now=NOW, signer=SIGNER, copy_lake=goes_on)
-    ledger.close()
+    made = make(private, tmp_path / "b", copy_lake=goes_on)
     assert "heads/00000001.json" not in made.files
     assert "keys/mail.key" in made.files
     assert made.rows["sends"] == 2
@@ -319,9 +276,7 @@ def test_a_restored_home_is_of_the_deployment_that_it_was_of(private, tmp_path):
     """Without its file a home is embedded, and a simulated market would be delivered among real people."""
     said = b'{"deployment": "standalone", "first_day": "2025-01-15", "contacts": "c.csv"}'
     (tmp_path / "deployment.json").write_bytes(said)
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    made = create_backup(ledger, private, tmp_path / "backup", now=NOW, signer=SIGNER, home=tmp_path)
-    ledger.close()
+    made = make(private, tmp_path / "backup", home=tmp_path)
     home, other = tmp_path / "new", tmp_path / "other"
     restore_backup(made, home / "private", home=home)
     assert (home / "deployment.json").read_bytes() == said
@@ -331,17 +286,6 @@ def test_a_restored_home_is_of_the_deployment_that_it_was_of(private, tmp_path):
     with pytest.raises(ContentConflictError, match=r"deployment\.json is of another world"):
         restore_backup(made, other / "private", home=other)
     assert [path.name for path in other.iterdir()] == ["deployment.json"], "nothing was changed"
-
-
-def test_a_ledger_that_knows_more_stays_while_its_lake_is_filled_up(private, whole, tmp_path):
-    ledger = SqlLedger(f"sqlite:///{private / 'ledger.sqlite'}", survives_power_cut=False)
-    plan(ledger, "d")
-    ledger.close()
-    target = ObstoreObjectStore.local(tmp_path / "new")
-    assert restore_backup(whole, private, lake=target) == Restored((), 2, has_ledger=False)
-    with closing(sqlite3.connect(private / "ledger.sqlite")) as connection:
-        assert connection.execute("SELECT count(*) FROM sends").fetchone() == (3,)
-    assert restore_backup(whole, private, lake=target, replaces=True).has_ledger
 
 
 def test_a_lake_that_lacks_nothing_is_no_home_that_was_lost(private, whole, lake):

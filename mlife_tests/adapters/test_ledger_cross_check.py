@@ -6,12 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.inbound_mark import MARK_FILE
+from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.ledger_catch_up import catch_up
-from mlife_assets.adapters.ledger_cross_check import require_agreement
+from mlife_assets.adapters.ledger_cross_check import (
+    MARK_FILE,
+    UNSETTLED_DAYS,
+    move_mark,
+    not_compared,
+    require_agreement,
+)
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
@@ -40,7 +46,7 @@ class Deployment:
     def __init__(self, ledger: SqlLedger, folder: Path) -> None:
         self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
         self.mark = folder / MARK_FILE
-        self.log = ParquetEventLog(self.store)
+        self.log = ParquetEventLog(self.store, record=ledger.record_files)
         self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
     def plan(self, *users: str) -> list[str]:
@@ -258,7 +264,7 @@ def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     assert deployment.store.list("events") == files
     assert ledger.positions()["transitions"] >= reached["transitions"]
     deployment.check(**reached)
-    assert not deployment.catch_up(**reached).is_new
+    assert not any(vars(deployment.catch_up(**reached)).values())
 
 
 def test_numbers_go_on_after_the_newest_head(deployment):
@@ -305,3 +311,73 @@ def test_a_log_without_the_plan_of_what_was_sent_is_damaged(deployment):
     deployment.lose()
     with pytest.raises(IntegrityError, match="lacks the plan of 3 texts"):
         deployment.catch_up()
+
+
+SENT = date(2026, 6, 20)
+SETTLED = SENT - timedelta(days=UNSETTLED_DAYS)
+TEXTS = ["in-a", "in-b", "in-c"]
+
+
+def file(days: int, name: str = "f") -> LogFile:
+    """Return a file of so many days before the last settled one."""
+    day = SETTLED - timedelta(days=days)
+    return LogFile(f"events/event_type=inbound_message/dt={day}/{name}", "inbound_message", day, 5, "ledger", "1", name)
+
+
+OLD, NEW = [file(30), file(2), file(0)], [file(-1), file(-UNSETTLED_DAYS)]
+
+
+def move(place: Path, files: list[LogFile], texts: list[str], day: date = SENT) -> None:
+    move_mark(place, files, texts, not_compared(place, files, texts), day=day)
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Path:
+    place = tmp_path / MARK_FILE
+    move(place, NEW, TEXTS)
+    assert not place.exists(), "without a settled file there is none"
+    move(place, OLD + NEW, TEXTS)
+    return place
+
+
+def test_settled_files_of_texts_are_not_compared_again(marked: Path) -> None:
+    assert marked.stat().st_mode & 0o777 == 0o600
+    assert not_compared(marked, OLD + NEW, TEXTS) == NEW
+    more = [*NEW, file(-UNSETTLED_DAYS, "another")]
+    assert not_compared(marked, OLD + more, [*TEXTS, "in-d"]) == more
+
+
+def test_the_mark_moves_on_and_not_back(marked: Path) -> None:
+    kept = marked.read_bytes()
+    for day in (SENT, SENT - timedelta(days=3)):
+        move(marked, OLD + NEW, [*TEXTS, "in-d"], day)
+        assert marked.read_bytes() == kept
+    move(marked, OLD + NEW, [*TEXTS, "in-d"], SENT + timedelta(days=1))
+    assert not_compared(marked, OLD + NEW, [*TEXTS, "in-d"]) == NEW[1:]
+
+
+@pytest.mark.parametrize("texts", [[], TEXTS[:2], ["in-a", "in-c"], ["in-a", "in-x", "in-c", "in-d"]])
+def test_for_a_ledger_that_lost_a_text_all_is_compared(marked: Path, texts: list[str]) -> None:
+    assert not_compared(marked, OLD + NEW, texts) == OLD + NEW
+
+
+@pytest.mark.parametrize("files", [OLD[1:], [*OLD, file(12, "late")], [*OLD, file(0, "late")]])
+def test_where_an_old_day_has_other_files_all_is_compared(marked: Path, files: list[LogFile]) -> None:
+    assert not_compared(marked, files + NEW, TEXTS) == files + NEW
+
+
+def test_a_mark_that_does_not_hold_is_replaced(marked: Path) -> None:
+    """Also where it is newer than the day, as after a clock that was ahead."""
+    move(marked, OLD + NEW, TEXTS, SENT + timedelta(days=365))
+    more = [*OLD, *NEW, file(-2, "late")]
+    assert not_compared(marked, more, TEXTS) == more
+    move(marked, more, TEXTS, SENT)
+    assert not_compared(marked, more, TEXTS) == [*NEW, more[-1]]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"[]", b"{}", b"null", orjson.dumps({"until": "x", "files": "", "count": 0, "texts": ""})]
+)
+def test_a_mark_that_cannot_be_read_is_none(marked: Path, broken: bytes) -> None:
+    marked.write_bytes(broken)
+    assert not_compared(marked, OLD + NEW, TEXTS) == OLD + NEW

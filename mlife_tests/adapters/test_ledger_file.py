@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mlife_assets.adapters.ledger_file import LedgerFacts, copy_ledger, ledger_facts, rows_of_file
+from mlife_assets.adapters.ledger_file import LedgerFacts, copy_ledger, ledger_facts
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD
@@ -75,16 +75,6 @@ def test_a_copy_of_a_database_is_of_one_moment_whenever_somebody_writes(
     assert contents(copied) == before
     assert contents(ledger)["switches"] != before["switches"]
     assert next_numbers(copied) == [8, 8, 8]
-
-
-def test_rows_of_a_file_are_read_from_a_copy(ledger, tmp_path):
-    copy_ledger(ledger, tmp_path / "copy" / "ledger.sqlite")
-    before = (tmp_path / "copy" / "ledger.sqlite").read_bytes()
-    with rows_of_file((tmp_path / "copy" / "ledger.sqlite").read_bytes(), tmp_path / "read" / "x.sqlite") as rows:
-        assert rows.exec_driver_sql("SELECT count(*) FROM suppressions").scalar() == 1
-        assert (tmp_path / "read" / "x.sqlite").stat().st_mode & 0o777 == 0o600
-        assert [path.name for path in (tmp_path / "copy").iterdir()] == ["ledger.sqlite"]
-    assert (tmp_path / "copy" / "ledger.sqlite").read_bytes() == before
 
 
 @pytest.mark.parametrize("data", [b"no database" * 1000, b""])

@@ -37,10 +37,10 @@ def platform_of(home: Path, **stated: Any) -> Platform:
     return Platform(settings=settings, policies=settings.policies())
 
 
-def append(platform: Platform, event_type: str, row: dict[str, Any], writer: str) -> None:
+def append(platform: Platform, event_type: str, row: dict[str, Any], writer: str, *, batch: str | None = None) -> None:
     full = {"event_id": event_id(event_type, *row.values()), "occurred_at": NOW, "observed_at": NOW, **row}
     table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
-    platform.event_log.append(event_type, table, writer=writer)
+    platform.event_log.append(event_type, table, writer=writer, batch=batch)
 
 
 def live(home: Path, **stated: Any) -> Platform:
@@ -90,6 +90,4 @@ def put_manifest(backup: Path, document: dict[str, Any]) -> None:
 
 def fit(backup: Path, document: dict[str, Any], name: str) -> None:
     """Let a manifest say of a file what that holds now."""
-    data = (backup / name).read_bytes()
-    document["files"][name] = sha256(data).hexdigest()
-    document["sizes"][name] = len(data)
+    document["files"][name] = sha256((backup / name).read_bytes()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from threading import Thread
 from types import ModuleType, SimpleNamespace
@@ -12,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from mlife_assets.adapters.event_log import ParquetEventLog
@@ -21,15 +23,18 @@ from mlife_assets.adapters.log_heads.head import Note, read_head, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.send_ledger.approvals import EARLIER
+from mlife_assets.adapters.send_ledger.schema import log_files, write
 from mlife_assets.cli import app
+from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import IntegrityError
 
-NAME = "log_manifests"
+DAY, NAME = date(2026, 6, 10), "log_manifests"
 CLICK = {"user_id": "u3", "job_id": "j", "source": "organic", "exposure_id": "x"}
 FORGED = {
     "consent": ({"user_id": "u8", "channel": "sms", "is_granted": True, "source": "signup"}, "landing"),
-    "employer_reviewed": ({"employer_id": "evil", "verdict": "release", "actor": "ann", "reason": "ok"}, "reviewer"),
+    "employer_reviewed": ({"employer_id": "evil", "verdict": "approved", "actor": "ann", "reason": "ok"}, "reviewer"),
 }
 
 
@@ -47,10 +52,10 @@ def forge(backed_up_home: ModuleType, tmp_path: Path) -> Callable[..., None]:
     """Return what appends a forged event with the leaked key, chained and hashed as ours are."""
     leaked = Keyring(tmp_path / "leaked")
 
-    def append(event_type: str, writer: str = "") -> None:
+    def append(event_type: str, writer: str = "", batch: str | None = None) -> None:
         log = ParquetEventLog(ObstoreObjectStore.local(tmp_path / "home" / "lake"), key=lambda: leaked.key(NAME))
         row, author = FORGED[event_type]
-        backed_up_home.append(SimpleNamespace(event_log=log), event_type, row, writer or author)
+        backed_up_home.append(SimpleNamespace(event_log=log), event_type, row, writer or author, batch=batch)
 
     return append
 
@@ -69,15 +74,66 @@ def test_after_a_rotation_nothing_is_added_under_the_old_keys(home, forge, backe
         seal(later)
     with pytest.raises(IntegrityError, match="without the key of this home"):
         backed_up_home.append(later, "click", {"user_id": "u", "job_id": "j", "source": "o", "exposure_id": "x"}, "w")
-    assert findings(later) == {"foreign_manifest"}
+    assert findings(later) == {"foreign_manifest", "ledger_mismatch"}
     later.ledger.close()
 
 
-def test_a_consent_that_the_ledger_never_heard_of_is_found_although_a_head_signed_it(home, forge):
-    """Before anybody rotated: it looks like a START that somebody replied."""
-    forge("consent", writer="ledger")
-    assert seal(home) is not None, "nothing tells it from ours"
+def require_nothing_is_sent(home: Any) -> None:
+    seal(home)  # nothing tells it from ours
     assert findings(home) == {"ledger_mismatch"}
+    with pytest.raises(IntegrityError, match="never wrote are in the log: forged, unless it was lost"):
+        require_known_ledger(home, DAY)
+
+
+@pytest.mark.parametrize("event_type", FORGED)
+def test_what_the_ledger_has_no_row_of_sends_nothing_although_a_head_signed_it(home, forge, event_type):
+    """Before anybody rotated: it looks like what exporters landed, and like what somebody decided."""
+    require_known_ledger(home, DAY)
+    forge(event_type)
+    require_nothing_is_sent(home)
+
+
+def test_a_start_that_nobody_replied_sends_nothing(home, forge):
+    """Not in the issue's table: it looks like one of those that the ledger publishes."""
+    forge("consent", writer="ledger")
+    assert "lacks 1 consent" in " ".join(one.detail for one in audit_log(home).verification.findings)
+    require_nothing_is_sent(home)
+
+
+def test_a_consent_in_the_name_of_a_file_that_landed_sends_nothing(home, forge, backed_up_home):
+    """Not in the issue's table: the file landed, and does not hold it."""
+    row = FORGED["consent"][0] | {"user_id": "u5"}
+    backed_up_home.append(home, "consent", row, "landing", batch="abcdef")
+    require_known_ledger(home, DAY)
+    assert findings(home) == set()
+    forge("consent", batch="abcdef")
+    require_nothing_is_sent(home)
+
+
+def test_catching_up_believes_what_was_forged_only_if_somebody_vouches(
+    home, forge, backed_up_home, tmp_path, monkeypatch
+):
+    """Not in the issue's table: the refusal names the command, and that would have believed it."""
+    monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
+    backed_up_home.append(home, "consent", FORGED["consent"][0] | {"user_id": "u5"}, "landing")
+    forge("consent")
+    catch_up = ["backup", "catch-up", "--home", str(tmp_path / "home")]
+    assert CliRunner().invoke(app, catch_up).exit_code == 0
+    require_nothing_is_sent(home)
+    assert CliRunner().invoke(app, [*catch_up, "--vouch"]).exit_code == 0
+    require_known_ledger(home, DAY)
+
+
+def test_what_an_earlier_release_wrote_is_taken_over_once(home, forge):
+    forge("consent")
+    with write(home.ledger.engine) as connection:
+        connection.execute(sa.insert(log_files).values(key=EARLIER, origin="earlier"))  # as the migration does
+    assert findings(home) == set()
+    require_known_ledger(home, DAY)
+    with home.ledger.engine.connect() as connection:
+        assert [row.origin for row in connection.execute(sa.select(log_files))] == ["taken_over"]
+    forge("employer_reviewed")
+    require_nothing_is_sent(home)
 
 
 def test_a_process_that_was_open_goes_on_under_the_new_key(home, backed_up_home, tmp_path):
@@ -197,8 +253,7 @@ def test_lost_signs_nothing_of_a_thief_while_no_key_is_lost(home, forge, backed_
     lost = ["log", "rotate-key", "--lost", "--reason", "r", "--home", str(tmp_path / "home")]
     result = CliRunner().invoke(app, lost)
     assert (result.exit_code, "no key of this home is lost" in result.output) == (1, True)
-    (foreign,) = audit_log(home).verification.findings
-    assert foreign.kind == "foreign_manifest"
+    (foreign,) = (one for one in audit_log(home).verification.findings if one.kind == "foreign_manifest")
     entries = orjson.loads(home.lake.get(foreign.key))["entries"]
     for key in (foreign.key, *(entry["key"] for entry in entries)):
         (tmp_path / "home" / "lake" / key).rename(tmp_path / Path(key).name)  # what the refusal asks for

@@ -75,8 +75,9 @@ def lose_everything(home) -> None:
 
 def test_a_home_that_was_lost_comes_back_from_a_backup(run, run_json, home, tmp_path):
     before = run_json("status", "--home", home.path)
+    objects = len(home.platform.lake.list(""))
     made = run_json("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
-    assert made["lake_objects"] == len(home.platform.lake.list(""))
+    assert made["lake_objects"] == objects
     lose_everything(home)
     restored = run_json("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
     assert (restored["filled"], restored["has_ledger"]) == (made["lake_objects"], True)

@@ -87,7 +87,7 @@ def restore(backup: Backup, home: Any, lived_world: ModuleType, **places: Any) -
     put_back(lived_world.open_home(home.folder, **places).platform, backup)
     restored = lived_world.open_home(home.folder, **places)
     require_intact_log(restored.platform)
-    assert not bring_forward(restored.platform, now=operator_time(restored.platform)).is_new
+    assert not any(vars(bring_forward(restored.platform, now=operator_time(restored.platform))).values())
     with restored.driver() as driver:
         assert rebuild_features(driver, restored.platform) == home.day(lived_world.DAYS)
     end_restore(restored.settings.private_folder)

@@ -121,6 +121,9 @@ def test_it_rolls_back(story) -> None:
 
 def test_it_lives_one_more_day_with_the_model_it_returned_to(story) -> None:
     day, log = story.home.day(3), story.home.platform.event_log
+    with story.home.platform.ledger.engine.connect() as ledger:
+        recorded = set(ledger.exec_driver_sql("SELECT DISTINCT origin FROM log_files").scalars())
+    assert recorded == {"taken_over", "written"}, "of consents and reviews"
     assert (story.lived.verdict, story.lived.day) == ("wait", day)
     scored = log.read("prediction", start=day, end=day)
     assert pc.unique(scored["model_version"]).to_pylist() == [FIRST]

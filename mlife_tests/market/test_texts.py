@@ -42,8 +42,8 @@ def lived():
     """Return the tables that the exporter wrote on ten days, on the first of which all got a mail."""
     market = Market(CONFIG, lambda user: False)
     first = CONFIG.start_date
-    tables = [exported_day(market, first, mails_for(market, first, 2_000))]
-    return tables + [exported_day(market, add_days(first, offset)) for offset in range(1, 10)]
+    tables = [exported_day(market, first, mails_for(market, first, 2_000))[1]]
+    return tables + [exported_day(market, add_days(first, offset))[1] for offset in range(1, 10)]
 
 
 def after_mails(tables, kind: str) -> list[dict]:

@@ -50,7 +50,7 @@ from mlife_assets.adapters.object_store import put_addressed
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.ports import Append, ObjectStore, Rows
 from mlife_assets.core.windows import days_between
-from mlife_assets.recruiting.events import EVENT_TYPES, TIMESTAMP, EventType
+from mlife_assets.recruiting.events import EVENT_TYPES, ON_RECORD, TIMESTAMP, EventType
 
 ORDER = ("observed_at", "event_id")
 EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
@@ -70,9 +70,13 @@ class ParquetEventLog:
         key: Callable[[], bytes] | None = None,
         pinned: Callable[[], ChainEnd | None] | None = None,
         alone: Callable[..., AbstractContextManager[object]] = nullcontext,
+        record: Callable[[Sequence[str]], object] | None = None,
     ) -> None:
-        """Keep the log below `events/` and `manifests/` of `store`; `key`, `pinned` and `alone` are as in `Chain`."""
-        self._store = store
+        """Keep the log below `events/` and `manifests/` of `store`; `key`, `pinned` and `alone` are as in `Chain`.
+
+        `record` is told the keys of files of `ON_RECORD` types before they are written.
+        """
+        self._store, self._record = store, record
         self.chain = Chain(store, key=key, pinned=pinned, alone=alone)
         self.readers = readers_of(store)
         self.forget()
@@ -92,6 +96,8 @@ class ParquetEventLog:
             data = encode_rows(EVENT_TYPES[event_type], part)
             digest = content_hash(data)
             key = data_key(event_type, hour, writer, batch or f"{part.num_rows:06d}", digest)
+            if self._record is not None and event_type in ON_RECORD:
+                self._record([key])
             are_new = put_addressed(self._store, key, data, digest[:DIGEST_LENGTH]) and are_new
             entries.append(Entry(key, digest, part.num_rows))
         self.chain.list_entries(entries, are_new=are_new)

@@ -49,10 +49,13 @@ class Records:
 
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what the ledger recorded and the log lacks, and the other way round."""
+    from mlife_assets.adapters.ledger_cross_check import UNKNOWN_FILES, unknown_files
     from mlife_assets.adapters.ledger_outbox import SWITCHES
     from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 
     recorded = _recorded(ledger, providers) if ledger is not None else {}
+    if ledger is not None and (unknown_keys := unknown_files(ledger, log)):
+        yield Finding("ledger_mismatch", LEDGER_KEY, f"{len(unknown_keys)} {UNKNOWN_FILES} (such as {unknown_keys[0]})")
     for event_type in ("message_submitted", "message_status", "inbound_message", "consent", *SWITCHES):
         events = recorded.get(event_type)
         name = "occurred_at" if event_type in SWITCHES else "event_id"  # a caught-up ledger counts switches anew

@@ -46,10 +46,6 @@ class Sealer:
     pins: HeadPins
     signer: Callable[[int], HeadSigner]
 
-    def newest(self) -> SignedHead | None:
-        """Return the newest head; see `newest_head`."""
-        return newest_head(self.stores, self.pins)
-
     def seal(
         self,
         chain: Chain,

@@ -21,6 +21,7 @@ from mlife_assets.adapters.send_ledger.schema import (
     accounts,
     approvals,
     inbound_texts,
+    log_files,
     plans,
     rejections,
     sends,
@@ -34,7 +35,9 @@ from mlife_assets.recruiting.messaging.approve import Approval, Rejection, requi
 from mlife_assets.recruiting.messaging.effects import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 
+EARLIER, TAKEN_OVER = "*", "taken_over"
 REJECTED = tuple(field.name for field in fields(Rejection))
+_RECORD_FILE = sa.text("INSERT INTO log_files VALUES (:key, :origin) ON CONFLICT DO NOTHING")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,19 @@ class Approvals:
             row = connection.execute(query).first()
         return None if row is None else (row.plan_id, row.plan_digest)
 
+    def record_files(self, keys: Sequence[str], *, origin: str = "written") -> None:
+        """Remember files of the log by their keys, which name their content."""
+        with write(self.engine) as connection:
+            if keys:
+                connection.execute(_RECORD_FILE, [{"key": key, "origin": origin} for key in keys])
+            if origin == TAKEN_OVER:
+                connection.execute(sa.delete(log_files).where(log_files.c.key == EARLIER))
+
+    def recorded_files(self) -> frozenset[str]:
+        """Return the keys of all files that are remembered; `EARLIER` stands for those of an earlier release."""
+        with self.engine.connect() as connection:
+            return frozenset(connection.execute(sa.select(log_files.c.key)).scalars())
+
     def record_approval(self, approval: Approval, *, now: datetime) -> bool:
         """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing.
 
@@ -86,18 +102,8 @@ class Approvals:
             require_not_rejected(_rejection(connection, approval.plan_digest))
             known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
             if known is None:
-                connection.execute(
-                    sa.insert(approvals).values(
-                        plan_id=approval.plan_id,
-                        campaign=approval.campaign,
-                        as_of_date=approval.as_of_date,
-                        plan_digest=approval.plan_digest,
-                        planned_count=approval.planned_count,
-                        approved_by=approval.approved_by,
-                        reason=approval.reason,
-                        at=now,
-                    )
-                )
+                facts = {name: value for name, value in asdict(approval).items() if name in approvals.c}
+                connection.execute(sa.insert(approvals).values(**facts, at=now))
                 return True
         if (known.plan_id, known.plan_digest) != (approval.plan_id, approval.plan_digest):
             raise GateClosedError(
@@ -159,12 +165,8 @@ class Approvals:
 
     def unlisted_stops(self) -> list[str]:
         """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
-        stop, start, said, wrote = (
-            inbound_texts.alias("stop"),
-            inbound_texts.alias("start"),
-            accounts.alias(),
-            accounts.alias(),
-        )
+        stop, start = inbound_texts.alias("stop"), inbound_texts.alias("start")
+        said, wrote = accounts.alias(), accounts.alias()
         of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
         of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
         is_lifted = sa.select(start.c.sequence).where(

@@ -12,7 +12,7 @@ commits in one statement: not paused, not suppressed, caps kept, lease held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -85,21 +85,8 @@ class SqlLedger(Guards, Approvals, Restoring):
                     continue
                 keys.add(key)
                 message_ids.add(row.message_id)
-                fresh.append(
-                    {
-                        "message_id": row.message_id,
-                        "user_id": row.user_id,
-                        "job_id": row.job_id,
-                        "campaign": row.campaign,
-                        "as_of_date": row.as_of_date,
-                        "body": row.body,
-                        "state": SendState.PLANNED,
-                        "attempts": 0,
-                        "updated_at": now,
-                        "person_id": people[row.user_id],
-                        "channel": row.channel,
-                    }
-                )
+                new = replace(row, state=SendState.PLANNED, attempts=0, provider_message_id=None, updated_at=now)
+                fresh.append({**vars(new), "person_id": people[row.user_id]})
             if fresh:
                 connection.execute(sa.insert(sends), fresh)
                 self._log(connection, [(row, None, SendState.PLANNED, None, None, now) for row in fresh], now)

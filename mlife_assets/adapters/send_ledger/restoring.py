@@ -79,16 +79,9 @@ class Restoring(People):
         self, sequence: int, *, is_paused: bool, actor: str, reason: str, at: datetime, campaign: str = EVERYTHING
     ) -> None:
         """Add a switch under the number that it had."""
-        row = {
-            "sequence": sequence,
-            "is_paused": is_paused,
-            "actor": actor,
-            "reason": reason,
-            "at": at,
-            "campaign": campaign,
-        }
+        row = {"sequence": sequence, "is_paused": is_paused, "actor": actor, "reason": reason, "campaign": campaign}
         with write(self.engine) as connection:
-            connection.execute(sa.insert(switches).values(row))
+            connection.execute(sa.insert(switches).values(**row, at=at))
 
     def continue_after(self, reached: Mapping[str, int]) -> None:
         """Number new rows of each stream after what it had reached, so that no number is given twice."""
@@ -103,20 +96,14 @@ class Restoring(People):
         with write(self.engine) as connection:
             newest = connection.execute(sa.select(sa.func.max(send_transitions.c.sequence))).scalar() or 0
             if newest < last_transition:
-                connection.execute(
-                    sa.insert(send_transitions).values(
-                        sequence=last_transition,
-                        message_id=CAUGHT_UP,
-                        user_id=CAUGHT_UP,
-                        campaign=CAUGHT_UP,
-                        as_of_date=now.date(),
-                        to_state=SendState.PLANNED,
-                        attempt=0,
-                        detail=CAUGHT_UP,
-                        occurred_at=now,
-                        at=now,
-                    )
-                )
+                row = {
+                    "sequence": last_transition,
+                    "to_state": SendState.PLANNED,
+                    "attempt": 0,
+                    "as_of_date": now.date(),
+                }
+                row |= dict.fromkeys(("message_id", "user_id", "campaign", "detail"), CAUGHT_UP)
+                connection.execute(sa.insert(send_transitions).values(**row, occurred_at=now, at=now))
 
     def _restore(self, connection: sa.Connection, restored: Sequence[RestoredSend], *, only_waiting: bool) -> int:
         ids = [send.message_id for send in restored]
@@ -143,13 +130,8 @@ class Restoring(People):
                 continue
             before: str | None = states.get(send.message_id)
             for move in fresh:
-                facts = {
-                    "message_id": send.message_id,
-                    "user_id": send.user_id,
-                    "campaign": send.campaign,
-                    "as_of_date": send.as_of_date,
-                    "attempts": move.attempt,
-                }
+                facts = {name: getattr(send, name) for name in ("message_id", "user_id", "campaign", "as_of_date")}
+                facts["attempts"] = move.attempt
                 entry = (facts, before, move.state, move.provider_message_id, move.detail, move.occurred_at)
                 self._log(connection, [entry], move.at)
                 before = move.state
@@ -163,21 +145,9 @@ class Restoring(People):
             sends.c.person_id == person_id, sends.c.campaign == send.campaign, sends.c.as_of_date == send.as_of_date
         )
         taken = connection.execute(is_taken).first() is not None
-        connection.execute(
-            sa.insert(sends).values(
-                message_id=send.message_id,
-                user_id=send.user_id,
-                job_id=send.job_id,
-                campaign=send.campaign,
-                as_of_date=send.as_of_date,
-                body=send.body,
-                state=send.moves[-1].state,
-                attempts=0,
-                updated_at=send.moves[-1].at,
-                person_id=send.message_id if taken else person_id,
-                channel=send.channel,
-            )
-        )
+        facts = {name: value for name, value in vars(send).items() if name != "moves"}
+        facts |= {"state": send.moves[-1].state, "attempts": 0, "updated_at": send.moves[-1].at}
+        connection.execute(sa.insert(sends).values(**facts, person_id=send.message_id if taken else person_id))
 
     def _set_state(self, connection: sa.Connection, send: RestoredSend, before: SendState | None) -> None:
         last, submitted = send.moves[-1], [move for move in send.moves if move.state == SendState.SUBMITTING]

@@ -195,6 +195,13 @@ plans = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+log_files = sa.Table(
+    "log_files",
+    metadata,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("origin", sa.String, nullable=False),
+)
+
 log_heads = sa.Table(
     "log_heads",
     metadata,

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.employer_reviews import reviews_on
-from mlife_assets.adapters.inbound_mark import MARK_FILE
-from mlife_assets.adapters.ledger_cross_check import require_agreement
-from mlife_assets.adapters.log_heads import Sealer
+from mlife_assets.adapters.ledger_cross_check import MARK_FILE, require_agreement
+from mlife_assets.adapters.log_heads import newest_head
 from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, NotFoundError
@@ -102,7 +101,7 @@ def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
 def signed_positions(platform: Platform) -> Mapping[str, int]:
     """Return how far the ledger had come by the newest signed head, wherever that is kept."""
     stores = (platform.head_store, platform.ledger.heads)
-    newest = Sealer(stores, platform.head_pins, platform.head_signer).newest()
+    newest = newest_head(stores, platform.head_pins)
     return {} if newest is None else newest.head.ledger
 
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from mlife_assets.adapters.backups import Backup, create_backup
 from mlife_assets.adapters.home_files import DEPLOYMENT
 from mlife_assets.adapters.lake_copy import copy_lake
@@ -23,11 +25,20 @@ from mlife_assets.adapters.restored_backups import Restored, restore_backup
 from mlife_assets.components.messages.sending import signed_positions
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, head_signer_at_hand, replace_lost_keys, seal
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError
+from mlife_assets.core.errors import (
+    ContentConflictError,
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+)
 from mlife_assets.recruiting.application import Channel
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.ledger_catch_up import CaughtUp
+
+NEWEST_BACKUP = "backups/newest.json"
+"""In the lake, which may outlive the home: when the newest backup was made."""
 
 
 def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
@@ -41,7 +52,7 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
     lake = platform.lake
     if lake.root is not None and to.is_relative_to(lake.root):
         raise InvalidInputError(f"{to} lies in the lake that it would be a copy of; name a folder on another disk")
-    return create_backup(
+    made = create_backup(
         platform.ledger,
         platform.settings.private_folder,
         to,
@@ -50,6 +61,8 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
         home=platform.settings.home,
         copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
     )
+    lake.replace(NEWEST_BACKUP, orjson.dumps({"created_at": made.created_at.isoformat()}))
+    return made
 
 
 def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
@@ -74,14 +87,17 @@ def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
     return pinned[-1] if pinned else platform.head_signer(0).public_key
 
 
-def put_back(platform: Platform, backup: Backup, *, replaces: bool = False) -> Restored:
+def put_back(platform: Platform, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
     """Restore a backup into the home of a platform, which nobody else has open; then open the home anew.
 
     Raises:
         ContentConflictError: something there is newer or different; nothing was changed.
+        GateClosedError: a newer backup was made, and not `takes_older`.
         InvalidInputError: there is no home to restore into.
     """
     _require_home(platform)
+    if not takes_older:
+        _require_newest(platform, backup)
     if DEPLOYMENT in backup.files and platform.settings.is_home_of_a_market:
         raise ContentConflictError(
             f"{platform.settings.home} holds a simulated market and the backup none; restore into a home of its own"
@@ -107,6 +123,22 @@ def renew_lost_keys(platform: Platform, backup: Backup) -> str | None:
     reason = "no backup holds the keys that sign the log"
     head = replace_lost_keys(platform, actor="mlife backup restore", reason=reason, vouched=vouched)
     return None if head is None else platform.head_pins.keys()[-1].hex()
+
+
+def _require_newest(platform: Platform, backup: Backup) -> None:
+    """Raise GateClosedError where the lake that survived knows of a newer backup."""
+    try:
+        newest = orjson.loads(platform.lake.get(NEWEST_BACKUP))["created_at"]
+        is_newest = datetime.fromisoformat(newest) <= backup.created_at
+    except NotFoundError:
+        return
+    except (KeyError, TypeError, ValueError):
+        newest, is_newest = f"a time that {NEWEST_BACKUP} does not say", False
+    if not is_newest:
+        raise GateClosedError(
+            f"{backup.folder} is of {backup.created_at.isoformat()} and the newest backup of this lake of {newest}: "
+            "who asked between them to be left alone, by post, would be forgotten. Restore that, or say --older"
+        )
 
 
 def _require_home(platform: Platform) -> None:
@@ -135,8 +167,11 @@ def require_intact_log(platform: Platform) -> None:
         )
 
 
-def bring_forward(platform: Platform, *, now: datetime) -> CaughtUp:
-    """Add to the ledger whatever the log and the provider know and it does not, then sign what that published."""
+def bring_forward(platform: Platform, *, now: datetime, vouches: bool = False) -> CaughtUp:
+    """Add to the ledger whatever the log and the provider know and it does not, then sign what that published.
+
+    `vouches` is as in `catch_up`.
+    """
     from mlife_assets.adapters.ledger_catch_up import catch_up
 
     result = catch_up(
@@ -145,6 +180,7 @@ def bring_forward(platform: Platform, *, now: datetime) -> CaughtUp:
         find=lambda channel, message_id: platform.gateways[Channel(channel)].find(message_id),
         signed=signed_positions(platform),
         now=now,
+        vouches=vouches,
     )
     seal(platform)
     return result

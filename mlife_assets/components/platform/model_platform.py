@@ -175,7 +175,11 @@ class ModelPlatform(HomeKeys, ABC):
             key=key,
             pinned=self._pinned_end,
             alone=partial(alone_in_log, lock, self.pinned_heads, self.head_pins),
+            record=self._record_files,
         )
+
+    def _record_files(self, keys: Sequence[str]) -> None:
+        """Remember files of the log outside the lake; without a ledger there are no types that need it."""
 
     def _newest_head(self) -> Head | None:
         newest = newest_head(self.pinned_heads(), self.head_pins)

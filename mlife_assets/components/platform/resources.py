@@ -202,6 +202,9 @@ class Platform(DeploymentParts, ModelPlatform):
         """Return the ledger, if there is one, and the provider of each channel: asking makes none."""
         return (self.ledger if self.has_ledger else None), self.providers
 
+    def _record_files(self, keys: Sequence[str]) -> None:
+        self.ledger.record_files(keys)
+
     def pinned_heads(self) -> Sequence[HeadStore]:
         """Return the stores of heads that exist: asking makes no ledger."""
         return self.head_stores if self.has_ledger else (self.head_store,)

@@ -28,9 +28,24 @@ from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInp
 from mlife_assets.core.ports import HeadSigner, ObjectStore
 
 
-def seal(platform: ModelPlatform) -> Head | None:
-    """Sign what was appended since the newest head; None when nothing was."""
-    return _seal(platform)
+def seal(
+    platform: ModelPlatform,
+    *,
+    note: Note | None = None,
+    next_key: bytes | None = None,
+    manifest_key: ManifestKey | None = None,
+    chain: Chain | None = None,
+) -> Head | None:
+    """Sign what was appended since the newest head; None when nothing was and there is no `note`."""
+    sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
+    return sealer.seal(
+        chain or platform.event_log.chain,
+        now=platform.sealing_time(platform.newest_landed_day() or platform.start_date),
+        ledger=platform.ledger_positions(),
+        note=note,
+        next_key=next_key,
+        manifest_key=manifest_key,
+    )
 
 
 def present_signer(platform: ModelPlatform) -> HeadSigner:
@@ -70,7 +85,7 @@ def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings:
             "restore it, or say --despite-findings to sign it as it is"
         )
     platform.event_log.chain.start()
-    head = _seal(platform, note=Note(ADOPTED, actor, reason))
+    head = seal(platform, note=Note(ADOPTED, actor, reason))
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
@@ -84,7 +99,7 @@ def rotate_key(platform: ModelPlatform, *, actor: str, reason: str) -> Head:
         generation = len(platform.head_pins.keys())
         following = platform.head_signer(generation).public_key
         key = new_manifest_key(platform.keyring, generation)
-        head = _seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
+        head = seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
@@ -109,7 +124,7 @@ def replace_lost_keys(
         chain.since(newest.head.chain.sequence)  # before a key is pinned: the lost ones may be put back
         generation = len(platform.head_pins.keys())
         platform.head_pins.pin(platform.head_signer(generation).public_key)
-        return _seal(
+        return seal(
             platform,
             note=Note(KEYS_REPLACED, actor, reason),
             manifest_key=new_manifest_key(platform.keyring, generation),
@@ -172,22 +187,3 @@ def _is_adoption_cut_short(platform: ModelPlatform) -> bool:
     """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
     begun = platform.event_log.chain.since(-1)
     return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
-
-
-def _seal(
-    platform: ModelPlatform,
-    *,
-    note: Note | None = None,
-    next_key: bytes | None = None,
-    manifest_key: ManifestKey | None = None,
-    chain: Chain | None = None,
-) -> Head | None:
-    sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
-    return sealer.seal(
-        chain or platform.event_log.chain,
-        now=platform.sealing_time(platform.newest_landed_day() or platform.start_date),
-        ledger=platform.ledger_positions(),
-        note=note,
-        next_key=next_key,
-        manifest_key=manifest_key,
-    )

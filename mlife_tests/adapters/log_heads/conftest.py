@@ -13,7 +13,7 @@ import pytest
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
 from mlife_assets.adapters.log_heads.head import Head, Note
-from mlife_assets.adapters.log_heads.sealing import Sealer
+from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -51,7 +51,7 @@ class Sealed:
         return ParquetEventLog(self.lake, key=lambda: KEY, pinned=self._pinned)
 
     def _pinned(self) -> ChainEnd | None:
-        newest = self.sealer.newest()
+        newest = newest_head(self.heads, self.pins)
         return None if newest is None else newest.head.chain
 
     def append(self, *names: str, days: float = 0) -> None:

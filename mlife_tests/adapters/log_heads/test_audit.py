@@ -14,7 +14,7 @@ from mlife_assets.adapters.event_log.layout import content_hash, data_key, manif
 from mlife_assets.adapters.log_heads.audit import Audit, audit
 from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings, registry_findings
 from mlife_assets.adapters.log_heads.head import Note, sign_head
-from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED
+from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED, newest_head
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
@@ -118,7 +118,7 @@ def test_after_a_rotation_the_old_key_signs_nothing_more(sealed, check) -> None:
     sealed.seal()
     assert kinds(check()) == []
     sealed.append("c")
-    before = sealed.sealer.newest()
+    before = newest_head(sealed.heads, sealed.pins)
     forged = sign_head(replace(before.head, sequence=3, previous=before.sha256), Ed25519Signer(b"\0" * 32))
     for store in sealed.heads:
         store.put(3, forged.body, at=NOW)

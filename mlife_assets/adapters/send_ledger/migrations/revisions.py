@@ -19,8 +19,8 @@ from mlife_assets.core.errors import UpstreamMismatchError
 
 UNVERSIONED = "0001"
 """The revision of release 0.1.0, which recorded none."""
-HEAD = "0004"
-REVISIONS = (UNVERSIONED, "0002", "0003", HEAD)
+HEAD = "0005"
+REVISIONS = (UNVERSIONED, "0002", "0003", "0004", HEAD)
 
 VERSION_TABLE = "ledger_version"
 """Not Alembic's default name: Dagster's storage, which may share the database, uses that one."""

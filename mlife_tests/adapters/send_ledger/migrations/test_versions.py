@@ -1,8 +1,9 @@
 """A ledger of every released schema moves on to today's; `releases` holds those schemas as they were created.
 
 The way from 0.1.0 is `mlife_assets.adapters.send_ledger.migrations.versions.rev_0002_people`, then
-`mlife_assets.adapters.send_ledger.migrations.versions.rev_0003_rejections`, then
-`mlife_assets.adapters.send_ledger.migrations.versions.rev_0004_channels`.
+`mlife_assets.adapters.send_ledger.migrations.versions.rev_0003_rejections`,
+`mlife_assets.adapters.send_ledger.migrations.versions.rev_0004_channels` and
+`mlife_assets.adapters.send_ledger.migrations.versions.rev_0005_log_files`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.approvals import EARLIER
 from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
@@ -124,6 +126,7 @@ def test_what_0_1_0_knew_still_holds(url: str) -> None:
     assert not ledger.is_suppressed("a", at=NOW)
     assert ledger.inbound()["sequence"].to_pylist() == [1, 2, 3], "sequences go on, they never start again"
     assert ledger.transitions()["sequence"].to_pylist() == [1, 2]
+    assert ledger.recorded_files() == {EARLIER}, "it recorded no file of the log"
     ledger.close()
 
 
@@ -144,14 +147,14 @@ def test_what_is_up_to_date_is_only_read(url: str, monkeypatch: pytest.MonkeyPat
     SqlLedger(url).close()
 
 
-@pytest.mark.parametrize("found", [["0005"], ["0004", "0005"]])
+@pytest.mark.parametrize("found", [["0006"], ["0005", "0006"]])
 def test_a_newer_ledger_is_refused_and_left_alone(url: str, found: list[str]) -> None:
     SqlLedger(url).close()
     engine = open_engine(url)
     with write(engine) as connection:
         connection.execute(sa.delete(versions))
         connection.execute(sa.insert(versions), [{"version_num": one} for one in found])
-    with pytest.raises(UpstreamMismatchError, match="0005, which this release does not know"):
+    with pytest.raises(UpstreamMismatchError, match="0006, which this release does not know"):
         SqlLedger(url)
     with engine.connect() as connection:
         assert sorted(connection.execute(sa.select(versions)).scalars()) == found

@@ -76,7 +76,7 @@ class ExportedMarket:
         """Live days; return the morning after the last."""
         for _ in range(days):
             landed, refused = {}, []
-            for name, exported in exported_day(self.market, self.day).items():
+            for name, exported in exported_day(self.market, self.day)[1].items():
                 landed[name] = self._take_in(name, exported, refused)
             self.day = add_days(self.day, 1)
             self.mornings.append(self._morning(landed, refused))
