@@ -90,8 +90,9 @@ def require_agreement(
 
 def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
     """Return the files of consents and reviews that nobody wrote who has the ledger; a key names its content."""
-    known = ledger.recorded_files()
-    return [] if EARLIER in known else [key for key in _files_on_record(log) if key not in known]
+    keys = _files_on_record(log)
+    known = ledger.recorded_files()  # after the listing: others write meanwhile, and record a file before it is there
+    return [] if EARLIER in known else [key for key in keys if key not in known]
 
 
 def take_over_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
