@@ -74,7 +74,7 @@ class ParquetEventLog:
     ) -> None:
         """Keep the log below `events/` and `manifests/` of `store`; `key`, `pinned` and `alone` are as in `Chain`.
 
-        `record` is told the keys of files of `ON_RECORD` types before they are written.
+        `record` gets the key of each file with consents or reviews before the file is there.
         """
         self._store, self._record = store, record
         self.chain = Chain(store, key=key, pinned=pinned, alone=alone)
