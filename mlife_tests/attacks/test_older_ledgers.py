@@ -49,6 +49,7 @@ def test_an_old_ledger_loses_nobody_on_its_way(open_home, sending_home, postgres
     with engine.begin() as connection:
         made = (SEND.format("m1", texted, day, now), MOVE.format("m1", texted, day, now), STOP.format(stopped, now))
         replies = (REPLY.format(stopped, "STOP", now), REPLY.format(unclear, "OTHER", now))
+        connection.exec_driver_sql("DROP SCHEMA mlife CASCADE; CREATE SCHEMA mlife")  # preparing opened today's
         for statement in (*filter(str.strip, RELEASED.read_text(encoding="utf-8").split(";")), *made, *replies):
             connection.exec_driver_sql(statement)
     fork, at = multiprocessing.get_context("fork"), 0
