@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.gate.errors import TemplateError
+from infra.gate.identities import known_identity
 from infra.gate.intrinsics import Scope
 from infra.gate.yaml_tags import Template, read
 from mlife_assets.core.delivery.stack_inputs import ENVIRONMENTS as ENVIRONMENTS
@@ -38,6 +39,8 @@ class Resource:
     """What stands beside its properties, such as `DeletionPolicy`."""
     attached: Mapping[str, Any] = field(default_factory=dict)
     """Managed policies of its stack that it has, by their names."""
+    arns: tuple[str, ...] = ()
+    """What `Ref` and `Fn::GetAtt` say of it in the form of an ARN."""
 
     @property
     def outlives_its_stack(self) -> bool:
@@ -195,7 +198,10 @@ def _stack(
                 and scope.ref(name) in properties.get("ManagedPolicyArns", ())
                 for given in [scope.resolve(other["Properties"])]
             }
-            resources.append(Resource(logical, resource["Type"], properties, declared, attached))
+            known = known_identity(resource["Type"])
+            said = (scope.ref(logical), *(scope.attribute(logical, one) for one in known.attributes)) if known else ()
+            arns = tuple(one for one in said if one.startswith("arn:"))
+            resources.append(Resource(logical, resource["Type"], properties, declared, attached, arns))
     except TemplateError as error:
         raise TemplateError(f"{label}: {error}") from error
     by = line.get("by", "pipeline")

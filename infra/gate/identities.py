@@ -43,6 +43,11 @@ def _known() -> Mapping[str, Identity]:
     return {kind: Identity(**given) for kind, given in file.items()}
 
 
+def known_identity(kind: str) -> Identity | None:
+    """Return how resources of a type are named, where a template asks."""
+    return _known().get(kind)
+
+
 def identity(kind: str) -> Identity:
     """Return how resources of a type are named. Raises TemplateError where that is not listed."""
     if kind not in _known():

@@ -136,13 +136,13 @@ def _matches(statement: Statement, request: Request) -> bool:
     acted = any(like(action, str(one).lower()) for one in many(statement.get("Action")))
     if "NotAction" in statement:
         acted = not any(like(action, str(one).lower()) for one in many(statement["NotAction"]))
-    on = any(_is_on(request.target.arn, str(one)) for one in many(statement.get("Resource", "*")))
+    on = any(is_on(request.target.arn, str(one)) for one in many(statement.get("Resource", "*")))
     if "NotResource" in statement:
-        on = not any(_is_on(request.target.arn, str(one)) for one in many(statement["NotResource"]))
+        on = not any(is_on(request.target.arn, str(one)) for one in many(statement["NotResource"]))
     return acted and on and holds_for(statement.get("Condition", {}), request.full_context)
 
 
-def _is_on(arn: str, pattern: str) -> bool:
+def is_on(arn: str, pattern: str) -> bool:
     """Return whether an ARN is one that a statement names. No wildcard stands for a part of the type of a resource."""
     parts = pattern.split(":", 5)
     if len(parts) == 6 and parts[2] != "s3" and parts[5] != "*":

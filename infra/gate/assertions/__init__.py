@@ -1,37 +1,7 @@
 """What must be true of every environment; importing this package fills the list of `infra.gate.findings`."""
 
-from infra.gate.assertions import (
-    bi,
-    bundles,
-    catalog,
-    compute,
-    database,
-    event_log,
-    identity,
-    network,
-    observability,
-    people,
-    rights,
-    storage,
-    triggers,
-    wiring,
-    workflows,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "bi",
-    "bundles",
-    "catalog",
-    "compute",
-    "database",
-    "event_log",
-    "identity",
-    "network",
-    "observability",
-    "people",
-    "rights",
-    "storage",
-    "triggers",
-    "wiring",
-    "workflows",
-]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

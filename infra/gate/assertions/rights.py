@@ -15,6 +15,7 @@ from infra.gate.environments import INFRA, Environment, Resource
 from infra.gate.findings import holds
 from infra.gate.handlers import asked_with, authorized_on, permissions
 from infra.gate.policies import actions, many, own_policies, statements
+from infra.gate.simulator import is_on
 from infra.gate.yaml_tags import read
 
 MAKES_EVERYTHING = "mlife-cfn-execution"
@@ -30,6 +31,12 @@ def _rights(role: Resource) -> list[tuple[str, tuple[str, ...]]]:
     """Return each action that a role is allowed, in small letters, with the resources of its statement."""
     given = [one for _, document in own_policies(role) for one in statements(document) if one["Effect"] == "Allow"]
     return [(action.lower(), many(one.get("Resource"))) for one in given for action in actions(one)]
+
+
+def _of_what_deploys(environment: Environment) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """Return the rights of CloudFormation's role, by account."""
+    roles = environment.of("AWS::IAM::Role")
+    return {stack.account: _rights(role) for stack, role in roles if role.properties["RoleName"] == MAKES_EVERYTHING}
 
 
 @cache
@@ -75,13 +82,7 @@ def what_deploys_may_call_what_handlers_call(environment: Environment) -> Iterat
     """CloudFormation's role may call whatever the handlers of each resource type call, and what AWS asks for with it,
     on each type of resource that AWS asks about, but for what is listed with a reason.
     """
-    bootstraps = [stack for stack in environment.stacks if stack.template == "00-bootstrap"]
-    rights = {
-        stack.account: _rights(role)
-        for stack in bootstraps
-        for role in stack.of("AWS::IAM::Role")
-        if role.properties["RoleName"] == MAKES_EVERYTHING
-    }
+    rights = _of_what_deploys(environment)
     called = {
         (stack.account, action): f"{stack.template}: {kind}"
         for stack in environment.stacks
@@ -96,6 +97,22 @@ def what_deploys_may_call_what_handlers_call(environment: Environment) -> Iterat
         on = [one for allowed, where in rights[account] if like(action.lower(), allowed) for one in where]
         for lacking in _lacking(action, on):
             yield f"{who} calls {lacking}"
+
+
+@holds
+def what_deploys_may_make_what_has_that_name(environment: Environment) -> Iterator[str]:
+    """CloudFormation's role may call whatever handlers call on each resource of a template, by the name that it has."""
+    rights = _of_what_deploys(environment)
+    made = (
+        (stack, one) for stack in environment.stacks if stack.by == "pipeline" for one in stack.resources if one.arns
+    )
+    for stack, resource in made:
+        for action in (one for one in permissions()[resource.kind] if not _is_excepted(one, by_type=False)):
+            forms = [arn for arn, _ in authorized_on().get(action.lower(), {}).values()]
+            on = [one for allowed, where in rights[stack.account] if like(action.lower(), allowed) for one in where]
+            for arn in (one for one in resource.arns if any(_names(one, form) for form in forms)):
+                if not any(is_on(arn, one) for one in on):
+                    yield f"{stack.template} {resource.name} calls {action} on {arn}"
 
 
 @holds

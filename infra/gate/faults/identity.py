@@ -243,6 +243,12 @@ def no_database_can_be_made(template: Tree) -> None:
     named["Resource"] = [one for one in named["Resource"] if ":og:" not in one["Fn::Sub"]]
 
 
+@fault("10-network", "what_deploys_may_make_what_has_that_name")
+def a_log_group_has_a_name_of_its_own(template: Tree) -> None:
+    """A new name, outside the names that the role may make, fails the stack in the middle."""
+    properties(template, "FlowLogGroup")["LogGroupName"] = "/network/flow-logs"
+
+
 @fault(DAGSTER, "each_right_is_on_what_its_action_takes")
 def a_right_is_on_what_its_action_does_not_take(template: Tree) -> None:
     """Somebody narrows a right to a resource that AWS does not ask about, and the web server shows no task."""
