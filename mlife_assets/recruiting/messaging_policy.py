@@ -6,10 +6,13 @@ first application. Does not belong here: applying them (`recruiting.messaging`),
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import InitVar, dataclass
 
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import require_bounded as _bounded
+from mlife_assets.core.quoting import quoted
 
 JOB_OF_THE_DAY = "job_of_the_day"
 """The application that was there when there was one: predictions that name none were logged by it."""
@@ -29,7 +32,8 @@ class MessagingPolicy:
     A reply that is neither an opt-out nor an opt-in pauses its sender until somebody has read it, unless
     `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before every chunk
     of a dispatch and at least every `inbound_read_seconds` within one. `refused_phrases` are how prizes and payments
-    are promised by people who hire nobody; no job of ours needs them in a title. `first_seen_employer_days` was of
+    are promised by people who hire nobody; no job of ours needs them in a title. `title_words` are words of this
+    deployment's titles that our list has not: malls, departments, licences. `first_seen_employer_days` was of
     0.1.0 and is ignored.
     """
 
@@ -66,6 +70,7 @@ class MessagingPolicy:
         "wire transfer",
         "you won",
     )
+    title_words: tuple[str, ...] = ()
 
     def __post_init__(self, first_seen_employer_days: int | None) -> None:
         if first_seen_employer_days is not None:
@@ -75,6 +80,9 @@ class MessagingPolicy:
                 FutureWarning,
                 stacklevel=3,
             )
+        for word in self.title_words:
+            if not re.fullmatch(r"[^\W\d_]+(?:['-][^\W\d_]+)*", word):
+                raise InvalidInputError(f"title_words: {quoted(word)} is no word; name one word of letters an entry")
         _bounded(self, exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))
         _bounded(self, maximum_messages_per_7_days=(0, 7), minimum_days_between_messages=(0, 30))

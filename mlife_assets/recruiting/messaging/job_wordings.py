@@ -35,7 +35,7 @@ from mlife_assets.recruiting.messaging.employer_review import (
 )
 from mlife_assets.recruiting.messaging.job_labels import labelled
 from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
-from mlife_assets.recruiting.messaging.plain_titles import is_plain_title
+from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, unknown_words
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
@@ -151,8 +151,10 @@ def _approved_words(
     title = str(job["title"] or "")
     if not reviews.is_approved(job):
         reason, why = EMPLOYER_IN_REVIEW, f"nobody has approved employer {employer} under this name"
-    elif title.strip() and not is_plain_title(title):
-        reason, why = NO_JOB_TITLE, f"title {quoted(title)} is not made of words of job titles"
+    elif title.strip() and not is_plain_title(title, policy.title_words):
+        unknown = ", ".join(map(quoted, unknown_words(title, policy.title_words)))
+        found = f"has words that no list has: {unknown}" if unknown else "names no job, or has too many digits"
+        reason, why = NO_JOB_TITLE, f"title {quoted(title)} {found}"
     else:
         return job, None
     words = labelled(job, reviews.occupation_codes.get(job_id))

@@ -48,10 +48,11 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
+@lru_cache(maxsize=8)
+def _known_with(own: tuple[str, ...]) -> frozenset[str]:
+    """Return the words of our lists and labels, and a deployment's own."""
     labels = " ".join(name for names in closed_lists() for name in names.values())
-    return _words("job_words") | _words("title_words") | set(_tokens(labels))
+    return _words("job_words") | _words("title_words") | set(_tokens(f"{labels} {' '.join(own)}"))
 
 
 def _tokens(text: str) -> list[str]:
@@ -70,14 +71,15 @@ def _is_in(words: frozenset[str], word: str) -> bool:
     return len(stem) >= 4 and (stem in words or f"{stem}e" in words)
 
 
-def unknown_words(title: str) -> list[str]:
-    """Return the words of a title that no list has; numbers of known shapes are no words."""
+def unknown_words(title: str, own: tuple[str, ...] = ()) -> list[str]:
+    """Return the words of a title that no list has, `own` among them; numbers of known shapes are no words."""
+    known = _known_with(own)
     tokens = _tokens(_NUMBER.sub(" ", _PAY.sub(" ", title.casefold(), count=1)))
-    pairs = [_is_in(_known(), pair) for pair in _pairs(tokens)]
+    pairs = [_is_in(known, pair) for pair in _pairs(tokens)]
     return [
         word
         for place, word in enumerate(tokens)
-        if not _is_in(_known(), word) and not any(pairs[max(place - 1, 0) : place + 1])
+        if not _is_in(known, word) and not any(pairs[max(place - 1, 0) : place + 1])
     ]
 
 
@@ -86,14 +88,19 @@ def _pairs(tokens: list[str]) -> list[str]:
 
 
 @lru_cache(maxsize=65_536)
-def is_plain_title(title: str) -> bool:
-    """Return whether a title is made of known words, names a job and has no room for a phone number."""
+def is_plain_title(title: str, own: tuple[str, ...] = ()) -> bool:
+    """Return whether a title is made of known words, names a job and has no room for a phone number.
+
+    Args:
+        title: as it was written.
+        own: words that a deployment knows besides (`MessagingPolicy.title_words`).
+    """
     tokens = _tokens(title)
     return (
         _has_few_digits(title, tokens)
         and sum(len(word) == 1 and word.isalpha() for word in tokens) <= _MOST_LETTERS_ALONE
         and any(_is_in(_words("job_words"), word) for word in [*tokens, *_pairs(tokens)])
-        and not unknown_words(title)
+        and not unknown_words(title, own)
     )
 
 

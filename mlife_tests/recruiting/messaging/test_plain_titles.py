@@ -57,6 +57,13 @@ def test_what_has_an_unknown_word_names_no_job_or_may_spell_something_is_not(tit
     assert unknown_words(title) == unknown
 
 
+def test_a_deployment_may_know_other_words() -> None:
+    title = "Cook - Woodfield Mall, Woodfields (PTIN)"
+    assert unknown_words(title) == ["woodfield", "woodfields", "ptin"]
+    assert is_plain_title(title, ("Woodfield", "PTIN"))
+    assert unknown_words(f"{title} on telegram", ("Woodfield", "PTIN")) == ["telegram"]
+
+
 @given(st.text(max_size=80))
 def test_any_text_that_is_plain_names_a_job_and_no_telegram(title: str) -> None:
     assert not is_plain_title(f"{title} on telegram")
