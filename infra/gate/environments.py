@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,28 +175,21 @@ def _stack(
     region: str,
     name: str,
 ) -> Stack:
-    pseudo = {
-        "AWS::AccountId": account,
-        "AWS::Region": region,
-        "AWS::Partition": "aws",
-        "AWS::StackName": name,
-        "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{ATTEMPT}",
-        "AWS::URLSuffix": "amazonaws.com",
-    }
-    scope = Scope(parameters, pseudo, template)
+    empty = Stack(name, line["template"], account, region, line.get("by", "pipeline"), parameters, (), template)
+    known = scope(empty)
     resources = []
     try:
         for logical, resource in template["Resources"].items():
-            if "Condition" in resource and not scope.condition(resource["Condition"]):
+            if "Condition" in resource and not known.condition(resource["Condition"]):
                 continue
             declared = {key: value for key, value in resource.items() if key not in {"Type", "Properties"}}
-            properties = scope.resolve(resource.get("Properties", {}))
+            properties = known.resolve(resource.get("Properties", {}))
             attached = {
                 given["ManagedPolicyName"]: given["PolicyDocument"]
                 for name, other in template["Resources"].items()
                 if other["Type"] == "AWS::IAM::ManagedPolicy"
-                and scope.ref(name) in properties.get("ManagedPolicyArns", ())
-                for given in [scope.resolve(other["Properties"])]
+                and known.ref(name) in properties.get("ManagedPolicyArns", ())
+                for given in [known.resolve(other["Properties"])]
             }
             known = known_identity(resource["Type"])
             said = (scope.ref(logical), *(scope.attribute(logical, one) for one in known.attributes)) if known else ()
@@ -204,8 +197,20 @@ def _stack(
             resources.append(Resource(logical, resource["Type"], properties, declared, attached, arns))
     except TemplateError as error:
         raise TemplateError(f"{label}: {error}") from error
-    by = line.get("by", "pipeline")
-    return Stack(name, line["template"], account, region, by, parameters, tuple(resources), template)
+    return replace(empty, resources=tuple(resources))
+
+
+def scope(stack: Stack) -> Scope:
+    """Return what the functions of a stack's template can see."""
+    pseudo = {
+        "AWS::AccountId": stack.account,
+        "AWS::Region": stack.region,
+        "AWS::Partition": "aws",
+        "AWS::StackName": stack.name,
+        "AWS::StackId": f"arn:aws:cloudformation:{stack.region}:{stack.account}:stack/{stack.name}/{ATTEMPT}",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    return Scope(stack.parameters, pseudo, stack.source)
 
 
 def _stored(stack: Stack, store: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def the_trail_records_everything(environment: Environment) -> Iterator[str]:
     objects = {
         value
         for selector in trail.properties["EventSelectors"]
-        if selector["ReadWriteType"] == "All"
+        if selector["ReadWriteType"] == "All" and selector.get("IncludeManagementEvents") is True
         for data in selector.get("DataResources", ())
         for value in data["Values"]
     }

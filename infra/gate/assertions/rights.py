@@ -40,20 +40,20 @@ def _of_what_deploys(environment: Environment) -> dict[str, list[tuple[str, tupl
 
 
 @cache
-def _meet(one: str, other: str) -> bool:
+def meet(one: str, other: str) -> bool:
     """Return whether some text fits two patterns of `*`."""
     if "*" in (one[:1], other[:1]):
         if one[:1] != "*":
             one, other = other, one
-        return _meet(one[1:], other) or bool(other and _meet(one, other[1:]))
-    return one == other if not (one and other) else one[0] == other[0] and _meet(one[1:], other[1:])
+        return meet(one[1:], other) or bool(other and meet(one, other[1:]))
+    return one == other if not (one and other) else one[0] == other[0] and meet(one[1:], other[1:])
 
 
 def _names(resource: str, arn: str) -> bool:
     """Return whether a statement that names a resource names some of a type, by the form of its ARNs."""
     form = "".join("*" if n % 2 else part for n, part in enumerate(arn.replace("${", "}").split("}")))
     given, wanted = resource.split(":", 5), form.split(":", 5)
-    return len(given) == 6 and all(map(_meet, given, wanted))
+    return len(given) == 6 and all(map(meet, given, wanted))
 
 
 def _is_excepted(text: str, *, by_type: bool) -> bool:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from infra.gate.environments import Sources
+from infra.gate.environments import INFRA, Sources
+from infra.gate.yaml_tags import read
 
 Tree = dict[str, Any]
 Edit = Callable[[Tree], None]
@@ -55,6 +57,59 @@ def fault(file: str, caught_by: str, *, is_of_the_reference: bool = False) -> Ca
         return edit
 
     return add
+
+
+def _of_file() -> Iterator[Fault]:
+    for name, given in read(INFRA / "faults.yaml").items():
+        edits = [(how, path, value) for how in _EDITS for path, value in given.get(how, {}).items()]
+        yield Fault(
+            name, given["says"], given["in"], given["caught_by"], partial(_edited, edits), given.get("of_six", False)
+        )
+
+
+def _edited(edits: list[tuple[str, str, Any]], tree: Tree) -> None:
+    for how, path, value in edits:
+        inside, last = _inside(tree, path)
+        _EDITS[how](inside, last, copy.deepcopy(value))
+
+
+def _inside(tree: Tree, path: str) -> tuple[Any, Any]:
+    """Return what holds the last step of a path, and that step. `Key=value` is the item of a list that says so; a path
+    that begins with the name of a resource goes on with its properties.
+    """
+    steps = path.split("|")
+    if steps[0] in tree.get("Resources", {}):
+        steps = ["Resources", steps[0], "Properties", *steps[1:]]
+    found: Any = tree
+    for step in steps[:-1]:
+        found = found[_key(found, step)]
+    return found, _key(found, steps[-1])
+
+
+def _key(found: Any, step: str) -> Any:
+    if isinstance(found, dict):
+        return True if step == "on" and True in found else step
+    key, is_named, value = step.partition("=")
+    if not is_named:
+        return int(step)
+    return next(index for index, one in enumerate(found) if str(one.get(key)) == value)
+
+
+def _replaced(tree: Any, old: str, new: str) -> Any:
+    if isinstance(tree, dict):
+        return {key: _replaced(one, old, new) for key, one in tree.items()}
+    if isinstance(tree, list):
+        return [_replaced(one, old, new) for one in tree]
+    return tree.replace(old, new) if isinstance(tree, str) else tree
+
+
+_EDITS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "set": lambda inside, last, value: inside.__setitem__(last, value),
+    "drop": lambda inside, last, _: inside.__delitem__(last),
+    "add": lambda inside, last, value: inside[last].append(value),
+    "replace": lambda inside, last, value: inside.__setitem__(last, _replaced(inside[last], *value)),
+}
+FAULTS.update({one.name: one for one in _of_file()})
 
 
 def with_whom_may_be_absent(sources: Sources) -> Sources:
