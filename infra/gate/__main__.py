@@ -21,7 +21,7 @@ def main() -> int:
         prog="python -m infra.gate", description=__doc__.splitlines()[0] if __doc__ else ""
     )
     parser.add_argument("--tools", type=Path, help="folder of the linters; without it only layers 2 and 7 run")
-    parser.add_argument("--write", type=Path, help="the page that says who sees which mistake")
+    parser.add_argument("--write", type=Path, help="the page that says what was tested")
     given = parser.parse_args()
     try:
         sources = Sources.read()
@@ -31,11 +31,10 @@ def main() -> int:
         layers.append(_shown(tried(sources)))
         if given.tools:
             layers.insert(0, _shown(linted(given.tools.absolute())))
-            layer, caught = faulted(sources, given.tools.absolute())
-            layers.insert(2, _shown(layer))
+            layers.insert(2, _shown(faulted(sources, given.tools.absolute())))
             layers += map(_shown, tests_elsewhere())
             if given.write:
-                given.write.write_text(document(layers, caught), encoding="utf-8")
+                given.write.write_text(document(layers), encoding="utf-8")
     except (LinterError, TemplateError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -176,23 +176,23 @@ def _stack(
     name: str,
 ) -> Stack:
     empty = Stack(name, line["template"], account, region, line.get("by", "pipeline"), parameters, (), template)
-    known = scope(empty)
+    within = scope(empty)
     resources = []
     try:
         for logical, resource in template["Resources"].items():
-            if "Condition" in resource and not known.condition(resource["Condition"]):
+            if "Condition" in resource and not within.condition(resource["Condition"]):
                 continue
             declared = {key: value for key, value in resource.items() if key not in {"Type", "Properties"}}
-            properties = known.resolve(resource.get("Properties", {}))
+            properties = within.resolve(resource.get("Properties", {}))
             attached = {
                 given["ManagedPolicyName"]: given["PolicyDocument"]
                 for name, other in template["Resources"].items()
                 if other["Type"] == "AWS::IAM::ManagedPolicy"
-                and known.ref(name) in properties.get("ManagedPolicyArns", ())
-                for given in [known.resolve(other["Properties"])]
+                and within.ref(name) in properties.get("ManagedPolicyArns", ())
+                for given in [within.resolve(other["Properties"])]
             }
             known = known_identity(resource["Type"])
-            said = (scope.ref(logical), *(scope.attribute(logical, one) for one in known.attributes)) if known else ()
+            said = (within.ref(logical), *(within.attribute(logical, one) for one in known.attributes)) if known else ()
             arns = tuple(one for one in said if one.startswith("arn:"))
             resources.append(Resource(logical, resource["Type"], properties, declared, attached, arns))
     except TemplateError as error:

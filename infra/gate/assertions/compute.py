@@ -49,24 +49,11 @@ def images_are_named_by_digest(environment: Environment) -> Iterator[str]:
 
 
 @holds
-def every_task_knows_the_send_budget(environment: Environment) -> Iterator[str]:
-    """Whatever plans, approves or sends texts is told how many a day there may be, the same number everywhere."""
-    for stack, task, container in _containers(environment):
-        given = {one["Name"]: one["Value"] for one in container.get("Environment", ())}
-        if given.get("MLIFE_TEXTS_PER_DAY") != stack.parameters.get("TextsPerDay"):
-            yield f"{stack.template} {task.name} is told {given.get('MLIFE_TEXTS_PER_DAY', 'nothing')}"
-
-
-@holds
-def every_task_knows_whether_days_run(environment: Environment) -> Iterator[str]:
-    """Each task is told what the parameter says, so that all of them agree; in prod days run by themselves."""
-    for stack, task, container in _containers(environment):
-        given = {one["Name"]: one["Value"] for one in container.get("Environment", ())}
-        said, wanted = given.get("MLIFE_DAYS_RUN_BY_THEMSELVES"), stack.parameters.get("DaysRunByThemselves")
-        if said is None or said != wanted:
-            yield f"{stack.template} {task.name} is told {said or 'nothing'} and not {wanted}"
-        elif environment.name == "prod" and said != "true":
-            yield f"{stack.template} {task.name}: no day of prod runs before somebody asks for it"
+def days_of_prod_run_by_themselves(environment: Environment) -> Iterator[str]:
+    """In prod each day runs once its files were delivered; elsewhere days may wait for somebody."""
+    parameters = environment.stack("45-dagster").parameters
+    if environment.name == "prod" and parameters["DaysRunByThemselves"] != "true":
+        yield "no day of prod runs before somebody asks for it"
 
 
 @holds
@@ -85,17 +72,6 @@ def containers_have_no_privileges(environment: Environment) -> Iterator[str]:
         dropped = container.get("LinuxParameters", {}).get("Capabilities", {})
         if user in {"0", "root"} or container.get("Privileged") or dropped != {"Drop": ["ALL"]}:
             yield f"{stack.template} {task.name} runs as {user} with {dropped}"
-
-
-@holds
-def each_task_has_its_own_role(environment: Environment) -> Iterator[str]:
-    """No two tasks share a role, and none runs with the one that starts containers."""
-    taken: dict[str, str] = {}
-    for stack, task in environment.of("AWS::ECS::TaskDefinition"):
-        role, starting = task.properties.get("TaskRoleArn"), task.properties["ExecutionRoleArn"]
-        if role is None or role == starting or role in taken:
-            yield f"{stack.template} {task.name} has {role}"
-        taken[str(role)] = task.name
 
 
 @holds
@@ -158,11 +134,7 @@ def fargate_has_tasks_of_this_size(environment: Environment) -> Iterator[str]:
 
 @holds
 def log_lines_are_kept(environment: Environment) -> Iterator[str]:
-    """Each container logs to a group that is there, and groups keep lines for a year or longer, not for ever."""
-    groups = {group.properties["LogGroupName"] for _, group in environment.of("AWS::Logs::LogGroup")}
-    for stack, task, container in _containers(environment):
-        if container["LogConfiguration"]["Options"]["awslogs-group"] not in groups:
-            yield f"{stack.template} {task.name}"
+    """Groups of log lines keep them for a year or longer, not for ever."""
     for stack, group in environment.of("AWS::Logs::LogGroup"):
         if group.properties.get("RetentionInDays", 0) < 365:
             yield f"{stack.template} {group.name} keeps {group.properties.get('RetentionInDays')}"

@@ -15,35 +15,6 @@ LEAST_BACKUP_DAYS = {"dev": 7, "staging": 14, "prod": 30}
 
 
 @holds
-def the_database_is_private(environment: Environment) -> Iterator[str]:
-    """The database has no public address, and only our tasks connect to it."""
-    tasks = environment.stack("45-dagster").parameters["TaskSecurityGroupId"]
-    stack = environment.stack("40-dagster-state")
-    for database in stack.of("AWS::RDS::DBInstance"):
-        if database.properties.get("PubliclyAccessible") is not False:
-            yield f"{database.name} is public"
-    for group in stack.of("AWS::EC2::SecurityGroup"):
-        for rule in group.properties["SecurityGroupIngress"]:
-            if rule.get("SourceSecurityGroupId") != tasks or (rule["FromPort"], rule["ToPort"]) != (5432, 5432):
-                yield f"{group.name} lets in {rule}"
-
-
-@holds
-def the_database_is_encrypted(environment: Environment) -> Iterator[str]:
-    """The database, its insights and its password are encrypted by our key."""
-    for stack, database in environment.of("AWS::RDS::DBInstance"):
-        given = database.properties
-        ours = f":{stack.account}:key/StateKey"
-        keys = (
-            given.get("KmsKeyId"),
-            given.get("PerformanceInsightsKMSKeyId"),
-            given.get("MasterUserSecret", {}).get("KmsKeyId"),
-        )
-        if given.get("StorageEncrypted") is not True or not all(str(key).endswith(ours) for key in keys):
-            yield f"{database.name} is encrypted by {keys}"
-
-
-@holds
 def no_upgrade_of_awss_is_drift(environment: Environment) -> Iterator[str]:
     """A database that takes minor versions by itself is named by its major version alone."""
     for _, database in environment.of("AWS::RDS::DBInstance"):

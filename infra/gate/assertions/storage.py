@@ -24,17 +24,6 @@ MODEL_ENDINGS = (".json", ".parquet", ".skops", ".txt")
 
 
 @holds
-def no_bucket_is_public(environment: Environment) -> Iterator[str]:
-    """Every bucket blocks public access in all four ways and knows no ACLs."""
-    for stack, bucket in environment.of("AWS::S3::Bucket"):
-        blocks = bucket.properties.get("PublicAccessBlockConfiguration", {})
-        if len(blocks) != 4 or not all(value is True for value in blocks.values()):
-            yield f"{stack.template} {bucket.name} blocks {sorted(key for key in blocks if blocks[key] is True)}"
-        if bucket.properties.get("OwnershipControls") != {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}:
-            yield f"{stack.template} {bucket.name} has ACLs"
-
-
-@holds
 def buckets_are_encrypted_by_our_keys(environment: Environment) -> Iterator[str]:
     """Every bucket encrypts with a key of its own stack, and the log's key encrypts nothing else."""
     log_key = environment.stack("20-event-log")
@@ -61,14 +50,6 @@ def buckets_speak_tls_only(environment: Environment) -> Iterator[str]:
             denies(s, "s3:*") and s.get("Condition") == wanted and set(many(s["Resource"])) == {arn, f"{arn}/*"}
             for s in bucket_statements(stack, bucket)
         ):
-            yield f"{stack.template} {bucket.name}"
-
-
-@holds
-def buckets_keep_versions(environment: Environment) -> Iterator[str]:
-    """What is overwritten in a bucket can be had back."""
-    for stack, bucket in environment.of("AWS::S3::Bucket"):
-        if bucket.properties.get("VersioningConfiguration") != {"Status": "Enabled"}:
             yield f"{stack.template} {bucket.name}"
 
 

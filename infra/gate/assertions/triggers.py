@@ -125,15 +125,6 @@ def the_kill_switch_needs_nothing_of_ours(environment: Environment) -> Iterator[
         yield "it gives up at the first error"
 
 
-@holds
-def a_model_is_rolled_back_by_the_image_that_runs(environment: Environment) -> Iterator[str]:
-    """The model rollback names its task without a revision, since each deployment takes the one before away."""
-    families = {one.properties["Family"] for _, one in environment.of("AWS::ECS::TaskDefinition")}
-    for name, state in _started_tasks(environment):
-        if state["Parameters"]["TaskDefinition"] not in families:
-            yield f"{name} starts {state['Parameters']['TaskDefinition']}"
-
-
 def _started_tasks(environment: Environment) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, state, _ in _states(_machines(environment)["mlife-model-rollback"].properties["Definition"]):
         if state["Type"] == "Task":
