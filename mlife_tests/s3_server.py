@@ -30,10 +30,7 @@ from mlife_assets.core.storage_places import Bucket, Credentials
 OWNER = Credentials("OWNER", "owner-secret")
 READER = Credentials("READER", "reader-secret")
 """May read and list, and write nothing."""
-IDENTITIES = [
-    (OWNER, ["Admin", "Read", "Write", "List", "Tagging"]),
-    (READER, ["Read", "List"]),
-]
+IDENTITIES = [(OWNER, ["Admin", "Read", "Write", "List", "Tagging"]), (READER, ["Read", "List"])]
 PORTS = ("master.port", "volume.port", "filer.port", "s3.port")
 START_SECONDS = 60.0
 REGION = "us-east-1"

@@ -154,10 +154,7 @@ def open_platform(settings: Settings) -> Platform:
     from mlife_assets.recruiting.job_applications import job_applications
 
     return Platform(
-        settings=settings,
-        policies=policies(),
-        declared=(job_applications,),
-        declared_applications=(job_of_the_day,),
+        settings=settings, policies=policies(), declared=(job_applications,), declared_applications=(job_of_the_day,)
     )
 
 

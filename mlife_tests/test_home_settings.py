@@ -121,8 +121,7 @@ def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monke
 
 @pytest.mark.parametrize("kind", [Settings, ProjectSettings])
 @pytest.mark.parametrize(
-    ("mistyped", "meant"),
-    [("MLIFE_LAEK", "MLIFE_LAKE"), ("MLIFE_HOMES", "MLIFE_HOME"), ("mlife_cors", "MLIFE_CORES")],
+    ("mistyped", "meant"), [("MLIFE_LAEK", "MLIFE_LAKE"), ("MLIFE_HOMES", "MLIFE_HOME"), ("mlife_cors", "MLIFE_CORES")]
 )
 def test_a_setting_whose_name_is_mistyped_is_no_default(tmp_path, monkeypatch, kind, mistyped, meant) -> None:
     monkeypatch.setenv(mistyped, "s3://private/value")

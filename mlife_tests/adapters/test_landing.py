@@ -171,11 +171,7 @@ def _twice_named() -> bytes:
     ],
 )
 def test_bad_input_is_refused_with_reason_and_row_and_the_day_goes_on(
-    world: World,
-    make: Callable[[], pa.Table | bytes],
-    event_type: str,
-    rejected: list[tuple[int, str]],
-    accepted: int,
+    world: World, make: Callable[[], pa.Table | bytes], event_type: str, rejected: list[tuple[int, str]], accepted: int
 ) -> None:
     world.land(event_type, make())
     world.land("apply", _clicks("other"))

@@ -9,13 +9,7 @@ from stat import S_IMODE
 
 import pytest
 
-from mlife_assets.adapters.private_files import (
-    made_private,
-    private_file,
-    private_folder,
-    private_tree,
-    write_private,
-)
+from mlife_assets.adapters.private_files import made_private, private_file, private_folder, private_tree, write_private
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)

@@ -58,11 +58,7 @@ def imported(said: str) -> set[str]:
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_used(
-    lived_home,
-    monkeypatch: pytest.MonkeyPatch,
-    program: str,
-    arguments: list[str],
-    banned: tuple[str, ...],
+    lived_home, monkeypatch: pytest.MonkeyPatch, program: str, arguments: list[str], banned: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("MLIFE_HOME", str(lived_home.path))
     ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)

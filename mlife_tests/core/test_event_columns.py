@@ -105,11 +105,7 @@ def test_the_landed_contract_is_the_newest_without_nested_values() -> None:
     ("arrow", "in_duckdb", "in_hive"),
     [
         (pa.list_(pa.float64()), "double[]", "array<double>"),
-        (
-            pa.list_(ITEM),
-            "struct(position bigint, job_id varchar)[]",
-            "array<struct<position:bigint,job_id:string>>",
-        ),
+        (pa.list_(ITEM), "struct(position bigint, job_id varchar)[]", "array<struct<position:bigint,job_id:string>>"),
         (pa.timestamp("us", tz="UTC"), "timestamp with time zone", "timestamp"),
         (pa.date32(), "date", "date"),
     ],

@@ -12,14 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.row_keys import (
-    encode_days,
-    encode_ids,
-    read_ids,
-    splitmix64,
-    stable_hashes,
-    tie_keys,
-)
+from mlife_assets.core.row_keys import encode_days, encode_ids, read_ids, splitmix64, stable_hashes, tie_keys
 
 
 @given(st.lists(st.text(min_size=0, max_size=20), min_size=1, max_size=40))

@@ -119,13 +119,7 @@ def begun(standalone_world: ModuleType, recorded: Path, tmp_path_factory: Any) -
 
 
 @pytest.fixture
-def home(
-    standalone_world: ModuleType,
-    recorded: Path,
-    begun: Begun,
-    tmp_path: Path,
-    monkeypatch: Any,
-) -> Standalone:
+def home(standalone_world: ModuleType, recorded: Path, begun: Begun, tmp_path: Path, monkeypatch: Any) -> Standalone:
     """Return a copy of that home."""
     for name, value in standalone_world.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)

@@ -88,10 +88,7 @@ def test_the_recruiter_rule() -> None:
     assert recruiter_rule(np.array(1.0), np.array(10.0), np.array(0.5), np.array(1.0)) == 1.2 - 0.5 + 0.5 + 0.3
 
 
-@given(
-    arrays(np.float64, (12, 4), elements=st.floats(-3, 3)),
-    arrays(np.int64, 4, elements=st.integers(0, 5)),
-)
+@given(arrays(np.float64, (12, 4), elements=st.floats(-3, 3)), arrays(np.int64, 4, elements=st.integers(0, 5)))
 def test_capacity_is_kept_and_used(scores: np.ndarray, capacity: np.ndarray) -> None:
     choice = within_capacity(scores, capacity)
     load = np.bincount(choice[choice >= 0], minlength=4)

@@ -11,12 +11,7 @@ import yaml
 
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.training.training_set import least_history_days
-from mlife_assets.recruiting.churn_risk import (
-    ABSENCE_DAYS,
-    CHURN_COLUMNS,
-    CHURN_EXAMPLES,
-    recency_scores,
-)
+from mlife_assets.recruiting.churn_risk import ABSENCE_DAYS, CHURN_COLUMNS, CHURN_EXAMPLES, recency_scores
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 

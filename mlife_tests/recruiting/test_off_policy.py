@@ -16,11 +16,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.off_policy.decisions import (
-    LoggedDecisions,
-    greedy_probabilities,
-    logged_decisions,
-)
+from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
 from mlife_assets.recruiting.off_policy.estimates import (
     MINIMUM_REWARDED_USERS,
     Estimate,

@@ -9,12 +9,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting import overnight
-from mlife_assets.recruiting.overnight import (
-    CHANGED_METHOD,
-    SNAPSHOT_COLUMNS,
-    changed_shares,
-    overnight_findings,
-)
+from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, changed_shares, overnight_findings
 
 DAY = date(2026, 6, 1)
 USERS = 400

@@ -24,12 +24,7 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
     of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
     files = read_infra(repository / "infra")
     found, given = places_of(files, "prod", of), files.parameters["prod"]
-    assert (found.event_log, found.people, found.people_key, found.workgroup) == (
-        "log",
-        "people",
-        PEOPLE_KEY,
-        "mlife",
-    )
+    assert (found.event_log, found.people, found.people_key, found.workgroup) == ("log", "people", PEOPLE_KEY, "mlife")
     assert found.runs_days is (given["DaysRunByThemselves"] == "true")
     assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
     region, accounts = files.accounts["region"], files.accounts["accounts"]

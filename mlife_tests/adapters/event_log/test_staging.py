@@ -53,10 +53,7 @@ def test_a_new_day_is_staged_alone_whatever_other_types_got(toolbox) -> None:
     tables = marked(log, 0)
     (added,) = log.append("click", toolbox.clicks([("b", 25)]), writer="w").keys
     found = to_stage(log, tables | {"hire": tables["click"]}, SQL)
-    assert found["staged"] == {
-        "click": {"since": day(1), "files": [added]},
-        "hire": {"since": None, "files": []},
-    }
+    assert found["staged"] == {"click": {"since": day(1), "files": [added]}, "hire": {"since": None, "files": []}}
     assert mark_of(found["staged_mark"]).sequence == 1
 
 

@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.components.acts.acts import (
-    approve_plan,
-    newest_plan,
-    plan_standing,
-    reject_plan,
-    switch_sending,
-)
+from mlife_assets.components.acts.acts import approve_plan, newest_plan, plan_standing, reject_plan, switch_sending
 from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.platform.deployment_backup import bring_forward

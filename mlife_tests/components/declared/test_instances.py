@@ -117,10 +117,7 @@ APPLICATION_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"channel": "pigeon"}, "attributes: Application.channel of"),
     ({"items": "many"}, "attributes.items: it is 'many'; the default is 1"),
     ({"holdout_share": 0.9}, "attributes: Application.holdout_share is 0.9; set it between 0.0 and 0.5"),
-    (
-        {"policy": {"quiet_before_local_hour": 2}},
-        "attributes.policy: MessagingPolicy.quiet_before_local_hour is 2;",
-    ),
+    ({"policy": {"quiet_before_local_hour": 2}}, "attributes.policy: MessagingPolicy.quiet_before_local_hour is 2;"),
     ({"polcy": {}}, "attributes: 'polcy' is unknown; known are name, title"),
 ]
 

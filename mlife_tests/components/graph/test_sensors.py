@@ -676,9 +676,7 @@ def test_the_dashboard_waits_for_what_runs_but_not_for_what_was_abandoned(refres
 def test_what_came_during_a_build_is_built_again(refreshing) -> None:
     """The dashboard read the marts before the reply was there, and was recorded after it."""
     materialize(
-        refreshing.instance,
-        keys.DASHBOARD,
-        meanwhile=lambda: materialize(refreshing.instance, keys.INBOUND_MESSAGES),
+        refreshing.instance, keys.DASHBOARD, meanwhile=lambda: materialize(refreshing.instance, keys.INBOUND_MESSAGES)
     )
     assert len(refreshing.tick()) == 1
 

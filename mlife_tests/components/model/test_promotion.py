@@ -91,10 +91,7 @@ def test_a_day_that_runs_again_after_later_ones_promotes_nothing_that_was_left_s
     registry.promote(old, actor="gate", reason="first", now=NOW - timedelta(days=7))
     landed = [DAY]
     platform: Any = SimpleNamespace(
-        event_log=log,
-        registry=registry,
-        model=MODEL,
-        retraining_time=lambda _: NOW + (landed[-1] - DAY),
+        event_log=log, registry=registry, model=MODEL, retraining_time=lambda _: NOW + (landed[-1] - DAY)
     )
     said = report("promoted", "All conditions are met.") | {"model_version": new}
     assert record_verdict(platform, DAY, said)

@@ -176,10 +176,7 @@ class Lake:
         self.log = ParquetEventLog(ObstoreObjectStore.local(folder))
         decided = policies or Policies()
         self.platform: Any = SimpleNamespace(
-            event_log=self.log,
-            policies=decided,
-            model=job_applications(decided),
-            application=job_of_the_day(decided),
+            event_log=self.log, policies=decided, model=job_applications(decided), application=job_of_the_day(decided)
         )
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.count = 0

@@ -15,11 +15,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.components.conversion_model import platform_of
 from mlife_assets.components.platform.home_keys import MANIFEST_KEY
-from mlife_assets.components.platform.places import (
-    look_at_places,
-    require_places_are_there,
-    require_sound_places,
-)
+from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.home_settings import HomeSettings

@@ -72,12 +72,7 @@ def test_a_file_of_the_home_is_not_the_ledger_of_a_home_with_a_database(tmp_path
 def test_a_database_that_cannot_be_reached_is_no_home_without_a_ledger(tmp_path: Path) -> None:
     platform = platform_of(tmp_path, "postgresql:///mlife?host=/nowhere")
     pause(Platform(settings=Settings(home=tmp_path, seed=1), policies=Policies()))
-    asked = (
-        platform.ledger_on_record,
-        platform.pinned_heads,
-        lambda: seal(platform),
-        lambda: audit_log(platform),
-    )
+    asked = (platform.ledger_on_record, platform.pinned_heads, lambda: seal(platform), lambda: audit_log(platform))
     for ask in asked:
         with pytest.raises(TransientError, match="MLIFE_DATABASE"):
             ask()

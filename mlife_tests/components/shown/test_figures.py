@@ -245,10 +245,7 @@ def test_the_lowest_impact_ratio_of_each_measure_is_kept() -> None:
         ImpactRow("Male", 500, 90, 0.18, 0.9, 0.7, 1.2, "not_settled"),
         ImpactRow("Other", 500, 80, 0.16, 0.8, 0.6, 1.1, "not_settled"),
     )
-    tables = (
-        ImpactTable("selection", "sex", rows, 0, 0, 0.05),
-        ImpactTable("exposure", "sex", rows[:1], 0, 0, 0.05),
-    )
+    tables = (ImpactTable("selection", "sex", rows, 0, 0, 0.05), ImpactTable("exposure", "sex", rows[:1], 0, 0, 0.05))
     found = impact_figures(FairnessAudit("m", 1_500, 0.8, 0.05, tables))
     assert numbers(found) == {
         "impact_ratio_selection": 0.8,

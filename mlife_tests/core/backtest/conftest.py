@@ -66,12 +66,7 @@ def make_model(**changes: object) -> Model:
 
 
 def make_rows(
-    *,
-    change_on: int | None = None,
-    shift_on: int | None = None,
-    window_days: int = 1,
-    seed: int = 3,
-    days: int = DAYS,
+    *, change_on: int | None = None, shift_on: int | None = None, window_days: int = 1, seed: int = 3, days: int = DAYS
 ) -> pa.Table:
     """Return rows whose label follows `strength`; from day `change_on` on it follows `noise` instead.
 

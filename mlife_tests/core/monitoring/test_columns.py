@@ -55,11 +55,7 @@ def test_a_model_that_says_no_words_has_outcomes_that_convert() -> None:
 
 
 def test_a_sentence_begins_with_the_words_as_they_were_given() -> None:
-    assert [capitalised(words) for words in ("SMS replies", "quotes", "")] == [
-        "SMS replies",
-        "Quotes",
-        "",
-    ]
+    assert [capitalised(words) for words in ("SMS replies", "quotes", "")] == ["SMS replies", "Quotes", ""]
 
 
 def test_days_have_the_names_of_monitoring_and_nothing_else_changes() -> None:

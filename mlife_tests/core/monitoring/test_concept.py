@@ -277,10 +277,7 @@ def test_each_late_outcome_says_when_it_is_judged_again(pairs_world, funnel, two
     )
     clicks = pairs_world.scored_examples(12, first=pairs_world.START + timedelta(days=20), days=7, per_day=800)
     judged = concept.concept_drift_report(
-        **common,
-        examples=windows | {"click": clicks},
-        statistics={"click": AGREED},
-        late={LABEL: late[LABEL]},
+        **common, examples=windows | {"click": clicks}, statistics={"click": AGREED}, late={LABEL: late[LABEL]}
     )
     assert judged.status == "ok"
     assert judged.sentence.endswith("applies are judged again from 2026-05-21 if no other day is late.")
@@ -319,10 +316,7 @@ def test_the_window_of_clicks_begins_after_the_clicks_of_the_reference(pairs_wor
         )
         for outcome in (LABEL, "click")
     }
-    assert first == {
-        LABEL: pairs_world.START + timedelta(days=16),
-        "click": pairs_world.START + timedelta(days=18),
-    }
+    assert first == {LABEL: pairs_world.START + timedelta(days=16), "click": pairs_world.START + timedelta(days=18)}
 
 
 def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world, reference, report) -> None:

@@ -72,10 +72,7 @@ def test_the_second_alarm_of_one_kind_within_three_days_retrains() -> None:
     decision = decided("data", history=[past(2, "data"), past(1)])
     assert decision.verdict == "retrain"
     assert decision.codes == ("data_drift_confirmed", "data_alarm")
-    assert decision.sentences[:2] == (
-        "Retraining is due.",
-        "Data drift alarmed on 2 of the last 3 days (2 needed).",
-    )
+    assert decision.sentences[:2] == ("Retraining is due.", "Data drift alarmed on 2 of the last 3 days (2 needed).")
     assert decision.alarms == ("data",)
 
 

@@ -27,15 +27,7 @@ from mlife_assets.core.ranking.metrics import (
 from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import tie_keys
 
-ARRAYS = (
-    "average_precision",
-    "ndcg",
-    "recall",
-    "random_expectation",
-    "random_ndcg",
-    "random_recall",
-    "positives",
-)
+ARRAYS = ("average_precision", "ndcg", "recall", "random_expectation", "random_ndcg", "random_recall", "positives")
 
 EXPECTATIONS = (random_ranking_expectation, random_ndcg_expectation, random_recall_expectation)
 

@@ -19,8 +19,7 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 NAMES = ("pay", "city", "km")
 BASE = LinearBase(
-    -1.25,
-    (BaseCurve("pay", (-1.0, 0.0, 2.0), (-0.3, 0.1, 0.7)), BaseCurve("km", (0.0, 1 / 3, 40.0), (0.2, 0.1, -1.1))),
+    -1.25, (BaseCurve("pay", (-1.0, 0.0, 2.0), (-0.3, 0.1, 0.7)), BaseCurve("km", (0.0, 1 / 3, 40.0), (0.2, 0.1, -1.1)))
 )
 VALUES = st.floats(allow_nan=True, allow_infinity=True, width=64)
 

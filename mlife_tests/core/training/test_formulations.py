@@ -279,10 +279,7 @@ def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
     rows = int(inside.sum())
     spec = spec_of(training)
     words = f"is_clicked has {rows if value else 0} positives in {rows} {part} rows; both classes are needed"
-    for refused in (
-        lambda: tune("funnel", training, spec, POLICY),
-        lambda: require_both_classes("funnel", training),
-    ):
+    for refused in (lambda: tune("funnel", training, spec, POLICY), lambda: require_both_classes("funnel", training)):
         with pytest.raises(NotEnoughEvidenceError, match=words):
             refused()
     require_both_classes("binary", training)

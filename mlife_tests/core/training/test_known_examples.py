@@ -46,10 +46,7 @@ MODEL = Model(
     outcome="somebody buys",
     source="a test",
     roles=ROLES,
-    steps=(
-        Step("opening", "opened", "openings", OPENED_DAYS),
-        Step("purchase", "bought", "purchases", BOUGHT_DAYS),
-    ),
+    steps=(Step("opening", "opened", "openings", OPENED_DAYS), Step("purchase", "bought", "purchases", BOUGHT_DAYS)),
     row_id="example",
     rows=RowSource(("people",), find_entities, EntityColumn("who")),
     training=TrainingPolicy(

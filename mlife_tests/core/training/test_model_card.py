@@ -29,13 +29,7 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
 from mlife_assets.core.training.fairness.results import FairnessAudit
-from mlife_assets.core.training.gate import (
-    Contender,
-    GateExamples,
-    PromotionDecision,
-    decide_promotion,
-    on_examples,
-)
+from mlife_assets.core.training.gate import Contender, GateExamples, PromotionDecision, decide_promotion, on_examples
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard, derived_limits
 from mlife_assets.core.training.model_card.page import render_model_card

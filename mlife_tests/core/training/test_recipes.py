@@ -542,9 +542,7 @@ def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    "policy",
-    [replace(AGED, recipes=("plain", "linear")), replace(AGED, half_life_days=2.0)],
-    ids=["plain", "short"],
+    "policy", [replace(AGED, recipes=("plain", "linear")), replace(AGED, half_life_days=2.0)], ids=["plain", "short"]
 )
 def test_a_policy_that_weighs_no_row_by_age_or_by_a_shorter_half_life_is_kept(policy: TrainingPolicy) -> None:
     assert policy_as_of(policy, DRIFT, add_days(BEGAN, 3), RETRAIN) is policy

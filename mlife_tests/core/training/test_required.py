@@ -235,10 +235,7 @@ def test_a_score_that_depends_on_the_batch_is_found_alone_with_row_and_size() ->
     condition = parity_condition(ByBatch(), MATRIX, 60, 7, reloaded=ByBatch())
     assert not condition.is_met
     expected = ByBatch().score(MATRIX)
-    gap = max(
-        float(np.abs(expected.raw).max()),
-        float(np.abs(expected.probability - 0.5).max()),
-    )
+    gap = max(float(np.abs(expected.raw).max()), float(np.abs(expected.probability - 0.5).max()))
     assert condition.sentence.startswith("Row 0 scores 0.0 (probability 0.5) alone and ")
     assert f"{float(expected.raw[0])!r} (probability" in condition.sentence
     assert f"60 of 60 rows differ, by up to {gap:.3g}" in condition.sentence

@@ -497,10 +497,7 @@ def test_the_first_day_says_that_nothing_is_known() -> None:
 
 def series(data: DashboardData, name: str, kind: str, ratio: float, days_ago: int) -> DriftSeries:
     last = data.as_of_date
-    values = (
-        DriftValue(last - timedelta(days=days_ago), ratio, 1.0, ratio > 1),
-        DriftValue(last, 0.5, 1.0, False),
-    )
+    values = (DriftValue(last - timedelta(days=days_ago), ratio, 1.0, ratio > 1), DriftValue(last, 0.5, 1.0, False))
     return DriftSeries(name, kind, values if days_ago else values[:1])  # type: ignore[arg-type]
 
 

@@ -222,11 +222,7 @@ def test_a_message_is_written_again_to_the_letter_and_may_be_sent(writer):
     assert writer(MESSAGE, USER, ["j1", "j2"]) == body
     assert writer(MESSAGE, USER, ["j2", "j1"]) != body
     sent = Stationery(Letterhead(), KEY).envelope(
-        message_id=MESSAGE,
-        user_id=USER,
-        address="a@b.example",
-        body=body,
-        now=datetime(2026, 6, 1, tzinfo=UTC),
+        message_id=MESSAGE, user_id=USER, address="a@b.example", body=body, now=datetime(2026, 6, 1, tzinfo=UTC)
     )
     assert b"List-Unsubscribe-Post" in sent.mime
 

@@ -13,12 +13,7 @@ from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id, plan_id_of
-from mlife_assets.recruiting.messaging.binding import (
-    ApprovedTexts,
-    nothing_approved,
-    plan_differences,
-    plan_digest,
-)
+from mlife_assets.recruiting.messaging.binding import ApprovedTexts, nothing_approved, plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
 from mlife_assets.recruiting.messaging.templates import Wording

@@ -34,8 +34,7 @@ def test_plain_text_is_only_lowered(text):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["Caf\u00e9 Barista", "Ni\u00f1era", "Chef \u2013 line", "Cook\u2019s aide", "n\u00ba 2", "\u20ac"],
+    "text", ["Caf\u00e9 Barista", "Ni\u00f1era", "Chef \u2013 line", "Cook\u2019s aide", "n\u00ba 2", "\u20ac"]
 )
 def test_latin_letters_with_accents_are_what_they_seem(text):
     assert foreign_letters(text) == ()

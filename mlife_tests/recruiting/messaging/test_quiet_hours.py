@@ -17,9 +17,7 @@ ZONES = sorted({zone for zones in ZONES_OF_STATE.values() for zone in zones})
 
 
 @given(
-    state=st.sampled_from(sorted(ZONES_OF_STATE)),
-    zone=st.sampled_from(ZONES),
-    minutes=st.integers(0, 60 * 24 * 400),
+    state=st.sampled_from(sorted(ZONES_OF_STATE)), zone=st.sampled_from(ZONES), minutes=st.integers(0, 60 * 24 * 400)
 )
 def test_an_allowed_text_is_in_the_window_in_every_possible_zone(state, zone, minutes):
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)

@@ -70,10 +70,7 @@ def broken(place: int, **values: str) -> Callable[[Rows], Rows]:
     [
         (broken(1, as_of_date="06/02/2026"), r"row 3: as_of_date is '06/02/2026'; write it as YYYY-MM-DD"),
         (broken(1, as_of_date="20260602"), r"row 3: as_of_date is '20260602'"),
-        (
-            broken(4, as_of_date="2026-06-03"),
-            r"row 6: as_of_date is 2026-06-03, row 2 says 2026-06-02; .* one file",
-        ),
+        (broken(4, as_of_date="2026-06-03"), r"row 6: as_of_date is 2026-06-03, row 2 says 2026-06-02; .* one file"),
         (broken(2, recruiter=""), r"row 4: recruiter is ''; write a code such as r1"),
         (broken(2, recruiter="ann@example.com"), r"row 4: recruiter is 'ann@example.com'"),
         (broken(2, recruiter="+14155550100"), r"row 4: recruiter is "),

@@ -245,12 +245,7 @@ def test_a_call_list_is_a_page_and_a_file_and_nothing_else_of_the_lake(get) -> N
     assert (file.status_code, file.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert file.headers["content-disposition"] == 'attachment; filename="calls_2026-06-10.csv"'
     assert file.content == b"user_id\r\nu1\r\n"
-    others = (
-        "calls/2026-06-11.html",
-        "calls/manifest.json",
-        "..%2Fmodels/2026-06-10.html",
-        "Calls/2026-06-10.csv",
-    )
+    others = ("calls/2026-06-11.html", "calls/manifest.json", "..%2Fmodels/2026-06-10.html", "Calls/2026-06-10.csv")
     for other in others:
         answer = get(f"/calls/{other}")
         assert answer.status_code == 404, other

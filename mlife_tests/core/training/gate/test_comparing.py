@@ -10,11 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.statistics import day_multiplicities
-from mlife_assets.core.training.gate.comparing import (
-    average_precision,
-    day_counts,
-    weighted_average_precision,
-)
+from mlife_assets.core.training.gate.comparing import average_precision, day_counts, weighted_average_precision
 
 
 def pooled(seed: int, rows: int = 600, days: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
