@@ -72,22 +72,14 @@ def by_tenure(rows: pa.Table) -> np.ndarray:
 def activity(policies: Policies) -> Model:
     """Return the model with the policies of a small world."""
     return Model(
-        name=NAME,
-        title="Who clicks within a week",
-        outcome="a person clicks within a week",
-        source="a view of user_features",
-        roles=ROLES,
-        steps=(Step("return", "is_active", "activity_examples", 7),),
-        row_id="look_id",
-        rows=RowSource(("activity_rows",), find_entities, EntityColumn("person_id")),
+        name=NAME, title="Who clicks within a week", outcome="a person clicks within a week",
+        source="a view of user_features", roles=ROLES, steps=(Step("return", "is_active", "activity_examples", 7),),
+        row_id="look_id", rows=RowSource(("activity_rows",), find_entities, EntityColumn("person_id")),
         baseline=Baseline("newest_first", by_tenure),
         watched=MonitoringColumns(numeric=FEATURES, residual=("tenure_days", "user_clicks_7d")),
-        training=replace(policies.training, validation_days=3, rising=(), falling=()),
-        promotion=policies.promotion,
-        monitoring=policies.monitoring,
-        retrain=policies.retrain,
-        backtest=policies.backtest,
-    )
+        training=replace(policies.training, validation_days=3, rising=(), falling=()), promotion=policies.promotion,
+        monitoring=policies.monitoring, retrain=policies.retrain, backtest=policies.backtest,
+    )  # fmt: skip
 
 
 def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:

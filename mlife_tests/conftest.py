@@ -180,20 +180,11 @@ def aws_settings(s3: Any, tmp_path: Path) -> dict[str, Any]:
     module = _loaded("mlife_aws_services", "aws_services.py")
     own = f"s3://lake/test-{uuid.uuid4().hex}"  # one bucket, since the server keeps volumes for each
     return {
-        "home": tmp_path / "home",
-        "deployment": "aws",
-        "first_day": "2026-01-01",
-        "s3_region": module.REGION,
-        "s3_endpoint": s3.endpoint,
-        "lake": f"{own}/lake",
-        "landing": f"{own}/landing",
-        "event_log": f"{own}/log",
-        "log_heads": f"{own}/heads",
-        "head_signing_key": module.KEY_ARN,
-        "database_host": "database.internal",
-        "database_secret": "database",
-        "number_hash_key": "mlife/number-hash-key",
-    }
+        "home": tmp_path / "home", "deployment": "aws", "first_day": "2026-01-01", "s3_region": module.REGION,
+        "s3_endpoint": s3.endpoint, "lake": f"{own}/lake", "landing": f"{own}/landing", "event_log": f"{own}/log",
+        "log_heads": f"{own}/heads", "head_signing_key": module.KEY_ARN, "database_host": "database.internal",
+        "database_secret": "database", "number_hash_key": "mlife/number-hash-key",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -263,17 +254,10 @@ def production(tmp_path: Path) -> Any:
     settings = Settings(home=tmp_path / "production", environment="prod")
     platform, day = Platform(settings=settings, policies=settings.policies()), date(2026, 6, 12)
     row = {
-        "event_id": "first",
-        "occurred_at": run_time(day),
-        "observed_at": run_time(day),
-        "decision_id": "dec_1",
-        "as_of_date": day,
-        "verdict": "wait",
-        "codes": ["wait"],
-        "sentences": ["Nothing is due."],
-        "policy_version": "pol",
-        "model_name": JOB_APPLICATIONS,
-    }
+        "event_id": "first", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "dec_1",
+        "as_of_date": day, "verdict": "wait", "codes": ["wait"], "sentences": ["Nothing is due."],
+        "policy_version": "pol", "model_name": JOB_APPLICATIONS,
+    }  # fmt: skip
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES["retrain_decided"].schema)
     platform.event_log.append("retrain_decided", table, writer="test")
     seal(platform)

@@ -40,37 +40,23 @@ VERDICTS = ("wait", "retrain", "block", "wait")
 
 POLICIES = Policies(
     promotion=PromotionPolicy(
-        minimum_users_with_positives=30,
-        gate_weeks=2,
-        bootstrap_resamples=500,
-        win_alpha_per_year=0.2,
-        gates_per_year=2,
-        calibration_slope_minimum=0.2,
-        calibration_slope_maximum=5.0,
-        calibration_level_minimum=0.2,
+        minimum_users_with_positives=30, gate_weeks=2, bootstrap_resamples=500, win_alpha_per_year=0.2,
+        gates_per_year=2, calibration_slope_minimum=0.2, calibration_slope_maximum=5.0, calibration_level_minimum=0.2,
         calibration_level_maximum=5.0,
     ),
     monitoring=MonitoringPolicy(
-        sample_rows_per_day=500,
-        reference_days=8,
-        reference_examples=5_000,
-        domain_classifier_sample_rows=500,
-        explained_rows_per_day=400,
-        minimum_mature_positives=30,
+        sample_rows_per_day=500, reference_days=8, reference_examples=5_000, domain_classifier_sample_rows=500,
+        explained_rows_per_day=400, minimum_mature_positives=30,
     ),
     retrain=RetrainPolicy(
         alarm_days_needed=1, alarm_days_window=1, fits_per_year=2, fits_for_drift=0, minimum_new_mature_positives=1
     ),
     training=TrainingPolicy(
-        recipes=("recent_linear",),
-        trees_maximum=60,
-        learning_rate=0.1,
-        minimum_child_examples=20,
-        minimum_examples=500,
-        minimum_positives=20,
+        recipes=("recent_linear",), trees_maximum=60, learning_rate=0.1, minimum_child_examples=20,
+        minimum_examples=500, minimum_positives=20,
     ),
     messaging=MessagingPolicy(auto_approve_within_limits=True, maximum_messages_per_day=150),
-)
+)  # fmt: skip
 UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approve_within_limits=False))
 
 

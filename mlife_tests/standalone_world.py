@@ -40,28 +40,18 @@ def policies() -> Policies:
         label=LabelPolicy(click_window_days=2, apply_window_days=3, hire_window_days=7),
         promotion=PromotionPolicy(minimum_users_with_positives=30, gate_weeks=1, bootstrap_resamples=200),
         monitoring=MonitoringPolicy(
-            sample_rows_per_day=500,
-            reference_days=8,
-            reference_examples=5_000,
-            domain_classifier_sample_rows=500,
-            explained_rows_per_day=400,
-            minimum_mature_positives=30,
+            sample_rows_per_day=500, reference_days=8, reference_examples=5_000, domain_classifier_sample_rows=500,
+            explained_rows_per_day=400, minimum_mature_positives=30,
         ),
         retrain=RetrainPolicy(
             alarm_days_needed=30, alarm_days_window=30, fits_for_drift=0, maximum_model_age_days=3_650
         ),
         training=TrainingPolicy(
-            recipes=("recent_linear",),
-            trees_maximum=60,
-            learning_rate=0.1,
-            validation_days=2,
-            validation_minimum_per_class=10,
-            minimum_child_examples=20,
-            minimum_examples=200,
-            minimum_positives=5,
+            recipes=("recent_linear",), trees_maximum=60, learning_rate=0.1, validation_days=2,
+            validation_minimum_per_class=10, minimum_child_examples=20, minimum_examples=200, minimum_positives=5,
         ),
         messaging=replace(MessagingPolicy(), maximum_messages_per_day=40),
-    )
+    )  # fmt: skip
 
 
 def record(
@@ -82,15 +72,9 @@ def record(
     from mlife_assets.market.texts import DELIVERED_SCHEMA
 
     world = EmbeddedWorld(
-        seed=7,
-        users=users,
-        jobs=jobs,
-        start_date=first,
-        history_days=history_days,
-        story=Story(lambda _: (), {}),
-        home=folder,
-        private_folder=folder / "private",
-    )
+        seed=7, users=users, jobs=jobs, start_date=first, history_days=history_days, story=Story(lambda _: (), {}),
+        home=folder, private_folder=folder / "private",
+    )  # fmt: skip
     _ = world.contact_book(), world.audit_attributes()
     landing = ObstoreObjectStore.local(folder / "landing")
     source = world.event_source(landing, lambda _: pa.table(DELIVERED_SCHEMA.empty_table()), lambda _: False)

@@ -15,18 +15,11 @@ from mlife_assets.settings import Settings
 
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 VARIABLES = {
-    "MLIFE_DEPLOYMENT": "aws",
-    "MLIFE_FIRST_DAY": "2026-01-01",
-    "AWS_REGION": "eu-west-1",
-    "MLIFE_LAKE": "s3://lake",
-    "MLIFE_LANDING": "s3://landing",
-    "MLIFE_EVENT_LOG": "s3://log",
-    "MLIFE_LOG_HEADS": "s3://heads/heads",
-    "MLIFE_HEAD_SIGNING_KEY": KEY_ARN,
-    "MLIFE_DATABASE_HOST": "database.internal",
-    "MLIFE_DATABASE_SECRET": "rds!db-1",
-    "MLIFE_NUMBER_HASH_KEY": "mlife/number-hash-key",
-}
+    "MLIFE_DEPLOYMENT": "aws", "MLIFE_FIRST_DAY": "2026-01-01", "AWS_REGION": "eu-west-1", "MLIFE_LAKE": "s3://lake",
+    "MLIFE_LANDING": "s3://landing", "MLIFE_EVENT_LOG": "s3://log", "MLIFE_LOG_HEADS": "s3://heads/heads",
+    "MLIFE_HEAD_SIGNING_KEY": KEY_ARN, "MLIFE_DATABASE_HOST": "database.internal",
+    "MLIFE_DATABASE_SECRET": "rds!db-1", "MLIFE_NUMBER_HASH_KEY": "mlife/number-hash-key",
+}  # fmt: skip
 PEOPLE = {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"}
 
 

@@ -41,19 +41,9 @@ AVOIDED = re.compile(r"(?<![a-z])told(?![a-z])|(?<![a-z_])_tell(?![a-z])|\blived
 PEOPLES_WORDS = {f"recruiting/messaging/opt_outs/{name}.py" for name in ("english", "spanish")}
 """Modules that read what people reply, in the people's words."""
 SKIPPED_FOLDERS = {
-    ".git",
-    ".venv",
-    ".venv-aws",
-    ".venv-infra",
-    ".venv-emulator",
-    "var",
-    "target",
-    "logs",
-    "__pycache__",
-    ".hypothesis",
-    "build",
-    "dist",
-}
+    ".git", ".venv", ".venv-aws", ".venv-infra", ".venv-emulator", "var", "target", "logs", "__pycache__",
+    ".hypothesis", "build", "dist",
+}  # fmt: skip
 
 
 def name_of(path: Path) -> str:

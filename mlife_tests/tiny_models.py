@@ -58,15 +58,9 @@ def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
     signal = np.nan_to_num(matrix[:, 3]) + (np.nan_to_num(matrix[:, SPEC.names.index("metro_code")]) == 1)
     outcome = rng.random(len(matrix)) < 1 / (1 + np.exp(-signal))
     parameters = {
-        "objective": "binary",
-        "num_leaves": 7,
-        "min_child_samples": 10,
-        "min_data_per_group": 10,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-    }
+        "objective": "binary", "num_leaves": 7, "min_child_samples": 10, "min_data_per_group": 10, "num_threads": 1,
+        "deterministic": True, "force_row_wise": True, "verbosity": -1,
+    }  # fmt: skip
     expanded = SPEC.expanded(matrix)
     data = lightgbm.Dataset(
         expanded,

@@ -24,18 +24,11 @@ REPORT = "reports/ingest/as_of_date=2026-06-01/report.json"
 
 def registered(version: str, at: datetime) -> pa.Table:
     row = {
-        "event_id": f"registered-{version}",
-        "occurred_at": at,
-        "observed_at": at,
-        "model_version": version,
-        "as_of_date": date(2026, 6, 1),
-        "training_start_date": date(2026, 5, 1),
-        "training_end_date": date(2026, 5, 20),
-        "training_data_hash": "0" * 64,
-        "examples": 10,
-        "positives": 1,
+        "event_id": f"registered-{version}", "occurred_at": at, "observed_at": at, "model_version": version,
+        "as_of_date": date(2026, 6, 1), "training_start_date": date(2026, 5, 1),
+        "training_end_date": date(2026, 5, 20), "training_data_hash": "0" * 64, "examples": 10, "positives": 1,
         "model_name": "m",
-    }
+    }  # fmt: skip
     return pa.Table.from_pylist([row], schema=EVENT_TYPES["model_registered"].schema)
 
 

@@ -53,28 +53,14 @@ def _clicks(*names: str, day: date = DAY, **changes: Any) -> pa.Table:
 def _jobs(*pays: float) -> pa.Table:
     rows = [
         {
-            "event_id": f"job-{i}",
-            "occurred_at": OBSERVED,
-            "observed_at": OBSERVED,
-            "job_id": f"j{i}",
-            "employer_id": "m",
-            "employer_name": "M",
-            "title": "Nurse",
-            "occupation_code": "29-1141",
-            "occupation_group": "29",
-            "seniority": 1,
-            "shift": "day",
-            "metro_code": "16980",
-            "latitude": 41.9,
-            "longitude": -87.6,
-            "pay_usd_per_hour": pay,
-            "openings": 2,
-            "expires_at": OBSERVED + timedelta(days=30),
-            "bid_usd_per_apply": 4.0,
-            "text_embedding": [0.1] * 8,
+            "event_id": f"job-{i}", "occurred_at": OBSERVED, "observed_at": OBSERVED, "job_id": f"j{i}",
+            "employer_id": "m", "employer_name": "M", "title": "Nurse", "occupation_code": "29-1141",
+            "occupation_group": "29", "seniority": 1, "shift": "day", "metro_code": "16980", "latitude": 41.9,
+            "longitude": -87.6, "pay_usd_per_hour": pay, "openings": 2, "expires_at": OBSERVED + timedelta(days=30),
+            "bid_usd_per_apply": 4.0, "text_embedding": [0.1] * 8,
         }
         for i, pay in enumerate(pays)
-    ]
+    ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=EVENT_TYPES["job_posted"].schema)
 
 

@@ -24,19 +24,11 @@ from mlife_assets.core.validation import FileFault, Reason
 
 DAY, NEXT = date(2026, 6, 1), date(2026, 6, 2)
 KEYS = (
-    f"click/dt={DAY}/b.parquet",
-    f"click/dt={DAY}/a b.parquet",
-    f"click/dt={DAY}/_SUCCESS",
-    f"click/dt={DAY}/c.parquet#1",
-    f"click/dt={DAY}/.part",
-    f"click/dt={DAY}/{'n' * 201}.parquet",
-    f"click/dt={NEXT}/later.parquet",
-    f"apply/dt={NEXT}/données.parquet",
-    "click/loose.parquet",
-    "click/dt=2026-06-31/no-day.parquet",
-    "_hidden/dt=2026-06-01/a.parquet",
-    "readme.txt",
-)
+    f"click/dt={DAY}/b.parquet", f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/_SUCCESS",
+    f"click/dt={DAY}/c.parquet#1", f"click/dt={DAY}/.part", f"click/dt={DAY}/{'n' * 201}.parquet",
+    f"click/dt={NEXT}/later.parquet", f"apply/dt={NEXT}/données.parquet", "click/loose.parquet",
+    "click/dt=2026-06-31/no-day.parquet", "_hidden/dt=2026-06-01/a.parquet", "readme.txt",
+)  # fmt: skip
 NESTED = f"click/dt={DAY}/deep/a.parquet"
 
 

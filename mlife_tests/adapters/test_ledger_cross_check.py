@@ -57,26 +57,14 @@ class Deployment:
         ]
         planned = [
             {
-                "event_id": event_id("message_planned", row.message_id),
-                "occurred_at": NOW,
-                "observed_at": NOW,
-                "message_id": row.message_id,
-                "user_id": row.user_id,
-                "job_id": row.job_id,
-                "campaign": CAMPAIGN,
-                "as_of_date": DAY,
-                "slice": "exploit",
-                "propensity": 1.0,
-                "plan_id": "pln_1",
-                "cohort": "all",
-                "body": row.body,
-                "segments": 1,
-                "policy_version": "pol",
-                "channel": "sms",
+                "event_id": event_id("message_planned", row.message_id), "occurred_at": NOW, "observed_at": NOW,
+                "message_id": row.message_id, "user_id": row.user_id, "job_id": row.job_id, "campaign": CAMPAIGN,
+                "as_of_date": DAY, "slice": "exploit", "propensity": 1.0, "plan_id": "pln_1", "cohort": "all",
+                "body": row.body, "segments": 1, "policy_version": "pol", "channel": "sms",
                 "items": [{"position": 1, "job_id": row.job_id, "prediction_id": None}],
             }
             for row in rows
-        ]
+        ]  # fmt: skip
         schema = EVENT_TYPES["message_planned"].schema
         import pyarrow as pa
 

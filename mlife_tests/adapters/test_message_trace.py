@@ -58,25 +58,15 @@ class World:
         features, digest = self.matrix[place], feature_hashes(self.matrix)[place]
         key = prediction_id("u1", f"j{place}", DAY, self.artifact.model_version, digest)
         row = {
-            "prediction_id": key,
-            "user_id": "u1",
-            "job_id": f"j{place}",
-            "as_of_date": DAY,
-            "model_version": self.artifact.model_version,
-            "feature_hash": digest,
+            "prediction_id": key, "user_id": "u1", "job_id": f"j{place}", "as_of_date": DAY,
+            "model_version": self.artifact.model_version, "feature_hash": digest,
             "features": [None if np.isnan(value) else float(value) for value in features],
-            "raw_score": float(scores.raw[place]),
-            "probability": float(scores.probability[place]),
+            "raw_score": float(scores.raw[place]), "probability": float(scores.probability[place]),
             "click_probability": self.click_probability(place),
-            "reasons": strongest_reasons(self.scorer, self.matrix, PAIR_WORDS)[place],
-            "rank": place + 1,
-            "propensity": 0.9,
-            "exploration_propensity": 0.25,
-            "exploration_salt": "salt",
-            "candidate_set_hash": "set",
-            "policy_version": "pol",
-            "application": JOB_OF_THE_DAY,
-        }
+            "reasons": strongest_reasons(self.scorer, self.matrix, PAIR_WORDS)[place], "rank": place + 1,
+            "propensity": 0.9, "exploration_propensity": 0.25, "exploration_salt": "salt",
+            "candidate_set_hash": "set", "policy_version": "pol", "application": JOB_OF_THE_DAY,
+        }  # fmt: skip
         row |= changed
         full = {"event_id": prediction_event_ids(pa.array([key]), row["application"])[0], **row}
         self.log.append("prediction", self.event("prediction", full, at), writer="test")
@@ -113,18 +103,11 @@ class World:
 
     def verdict(self, outcome: str, at: datetime) -> None:
         row = {
-            "model_version": self.artifact.model_version,
-            "champion_version": None,
-            "as_of_date": at.date(),
-            "outcome": outcome,
-            "delta_map": 0.01,
-            "delta_map_lower": 0.001,
-            "delta_map_upper": 0.02,
-            "users_with_positives": 1200,
-            "sentences": [outcome],
-            "policy_version": "pol",
+            "model_version": self.artifact.model_version, "champion_version": None, "as_of_date": at.date(),
+            "outcome": outcome, "delta_map": 0.01, "delta_map_lower": 0.001, "delta_map_upper": 0.02,
+            "users_with_positives": 1200, "sentences": [outcome], "policy_version": "pol",
             "model_name": JOB_APPLICATIONS,
-        }
+        }  # fmt: skip
         self.add("promotion_decided", row, at)
 
     def trace(self, key: str = KEY) -> Any:
@@ -166,19 +149,9 @@ def world(tmp_path: Path, models: ModuleType) -> World:
 def test_a_trace_shows_every_hop_in_causal_order(world):
     trace = world.trace()
     assert [hop.event_type for hop in trace.hops] == [
-        "consent",
-        "model_registered",
-        "promotion_decided",
-        "model_promoted",
-        "prediction",
-        "plan_approved",
-        "message_planned",
-        "message_submitted",
-        "message_status",
-        "message_status",
-        "click",
-        "apply",
-    ]
+        "consent", "model_registered", "promotion_decided", "model_promoted", "prediction", "plan_approved",
+        "message_planned", "message_submitted", "message_status", "message_status", "click", "apply",
+    ]  # fmt: skip
     stages = [hop.stage for hop in trace.hops]
     assert list(dict.fromkeys(stages)) == ["raw events", "model", "prediction", "plan", "send", "conversion"]
     assert all(hop.event_id and hop.occurred_at <= hop.observed_at for hop in trace.hops)
@@ -187,17 +160,10 @@ def test_a_trace_shows_every_hop_in_causal_order(world):
 def test_where_a_model_was_imported_from_is_a_hop(world):
     judged = run_time(add_days(DAY, -8))
     row = {
-        "model_version": world.artifact.model_version,
-        "bundle_id": "bdl_1",
-        "environment": "dev",
-        "signed_by": "ab" * 32,
-        "outcome": "promoted",
-        "judged_at": judged,
-        "sentences": ["Promoted: it won."],
-        "actor": "ann",
-        "reason": "won in dev",
-        "model_name": JOB_APPLICATIONS,
-    }
+        "model_version": world.artifact.model_version, "bundle_id": "bdl_1", "environment": "dev",
+        "signed_by": "ab" * 32, "outcome": "promoted", "judged_at": judged, "sentences": ["Promoted: it won."],
+        "actor": "ann", "reason": "won in dev", "model_name": JOB_APPLICATIONS,
+    }  # fmt: skip
     world.add("model_imported", row, RUN - timedelta(days=3))
     world.add("model_imported", {**row, "model_version": "mdl_another"}, RUN - timedelta(days=3))
     (hop,) = (hop for hop in world.trace().hops if hop.event_type == "model_imported")

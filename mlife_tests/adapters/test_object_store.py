@@ -28,24 +28,9 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.storage_places import Bucket, Credentials
 
 NAMES = (
-    "a/b.json",
-    "a/b/c",
-    "a#1/inside",
-    "a/h#1",
-    "a/h#x",
-    "a/h#12a",
-    "a/h#",
-    "a/#5",
-    "a/x#1#2",
-    "a/.hidden",
-    ".hidden/f",
-    "a/per%20cent",
-    "a/a space",
-    "a/back\\slash",
-    "a/\u00e4",
-    "a/deep/er/and/er",
-    "top",
-)
+    "a/b.json", "a/b/c", "a#1/inside", "a/h#1", "a/h#x", "a/h#12a", "a/h#", "a/#5", "a/x#1#2", "a/.hidden",
+    ".hidden/f", "a/per%20cent", "a/a space", "a/back\\slash", "a/\u00e4", "a/deep/er/and/er", "top",
+)  # fmt: skip
 
 
 @pytest.fixture(params=["folder", "memory", "bucket"])
@@ -282,18 +267,8 @@ def test_folders_are_those_of_obstore_and_empty_ones(root: Path, prefix: str) ->
 
 
 KEYS = (
-    *NAMES,
-    "/top",
-    "top/",
-    "top//",
-    "a//b",
-    "links/file",
-    "links/broken",
-    "a",
-    "empty/",
-    "nothing",
-    "nothing/there",
-)
+    *NAMES, "/top", "top/", "top//", "a//b", "links/file", "links/broken", "a", "empty/", "nothing", "nothing/there",
+)  # fmt: skip
 
 KEYS += ("top/below", "a/h#x/below", "", ".", "..", "../outside/sub/file", "a/../top", "a\nb", "a\x00", "n" * 300, "#1")
 

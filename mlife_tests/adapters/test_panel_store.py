@@ -65,16 +65,9 @@ def test_a_panel_is_stored_by_its_content_and_recorded(world: World) -> None:
     assert (world.folder / "panels" / f"{sha256}.csv").read_bytes() == GOOD
     (event,) = world.log.read(EVENT).to_pylist()
     assert {name: event[name] for name in event if name != "event_id"} == {
-        "occurred_at": EVENING,
-        "observed_at": EVENING,
-        "panel_id": sha256[:12],
-        "as_of_date": DAY,
-        "recruiters": 2,
-        "users": 2,
-        "pairs": 5,
-        "sha256": sha256,
-        "actor": "ann",
-    }
+        "occurred_at": EVENING, "observed_at": EVENING, "panel_id": sha256[:12], "as_of_date": DAY, "recruiters": 2,
+        "users": 2, "pairs": 5, "sha256": sha256, "actor": "ann",
+    }  # fmt: skip
     assert world.panels.recorded() == [made]
     panel = world.panels.load(made)
     assert (panel.sha256, panel.panel_id, panel.as_of_date) == (sha256, made.panel_id, DAY)

@@ -35,22 +35,11 @@ class World:
 
     def plan(self, key: str, day: date = DAY) -> None:
         row = {
-            "message_id": key,
-            "user_id": f"u_{key}",
-            "job_id": "j1",
-            "campaign": "job_of_the_day",
-            "as_of_date": day,
-            "prediction_id": None,
-            "slice": "exploit",
-            "propensity": 1.0,
-            "plan_id": "pln",
-            "cohort": "active",
-            "body": f"Text {key}",
-            "segments": 1,
-            "policy_version": "pol",
-            "channel": "sms",
+            "message_id": key, "user_id": f"u_{key}", "job_id": "j1", "campaign": "job_of_the_day", "as_of_date": day,
+            "prediction_id": None, "slice": "exploit", "propensity": 1.0, "plan_id": "pln", "cohort": "active",
+            "body": f"Text {key}", "segments": 1, "policy_version": "pol", "channel": "sms",
             "items": [{"position": 1, "job_id": "j1", "prediction_id": None}],
-        }
+        }  # fmt: skip
         self.add("message_planned", row, day, 0)
 
     def status(self, key: str, status: str, minutes: int) -> None:
@@ -105,13 +94,7 @@ def test_the_farthest_outcome_counts(world) -> None:
     world.convert("hire", "hired", add_days(DAY, CONVERSION_DAYS))
     world.convert("click", "late", add_days(DAY, CONVERSION_DAYS + 1))
     assert world.outcomes() == {
-        "planned": "planned",
-        "submitted": "submitted",
-        "lost": "ambiguous",
-        "found": "delivered",
-        "held": "suppressed: opted out",
-        "clicked": "clicked",
-        "applied": "applied",
-        "hired": "hired",
+        "planned": "planned", "submitted": "submitted", "lost": "ambiguous", "found": "delivered",
+        "held": "suppressed: opted out", "clicked": "clicked", "applied": "applied", "hired": "hired",
         "late": "planned",
-    }
+    }  # fmt: skip

@@ -15,15 +15,9 @@ from mlife_assets.recruiting.mail.mime import Stationery
 
 KEY, USER, MESSAGE, SENDER = b"k" * 32, "usr_0000001", "msg_" + "a" * 24, "ann@home.example"
 OURS = render_digest(
-    [DigestJob(Offer("job_1", "Line Cook", "$21/hr", "Blue Diner", "Mesa, AZ"))],
-    message_id=MESSAGE,
-    user_id=USER,
-    application="email_digest",
-    as_of=date(2026, 6, 1),
-    letterhead=Letterhead(),
-    link_key=KEY,
-    mail_key=KEY,
-)
+    [DigestJob(Offer("job_1", "Line Cook", "$21/hr", "Blue Diner", "Mesa, AZ"))], message_id=MESSAGE, user_id=USER,
+    application="email_digest", as_of=date(2026, 6, 1), letterhead=Letterhead(), link_key=KEY, mail_key=KEY,
+)  # fmt: skip
 STATIONERY = Stationery(Letterhead(), KEY)
 WHO = "Northstar Jobs <jobs@mail.jobs.example>"
 QUOTED = "\n".join(f"> {line}".rstrip() for line in OURS.text.splitlines())

@@ -8,17 +8,11 @@ from collections.abc import Iterator
 
 _LINE_ENDS = ("\r\n", "\n", "\r", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\r\n.\r\n", "\n.\n", "\r\n\r\n")
 _PAYLOADS = (
-    "\r\nBcc: thief@evil.example",
-    "\r\n\r\nhttps://evil.example/",
+    "\r\nBcc: thief@evil.example", "\r\n\r\nhttps://evil.example/",
     "\nTo: other@evil.example\nReply-To: thief@evil.example",
-    "\r\nContent-Type: text/html\r\n\r\n<a href=https://evil.example>",
-    '" <thief@evil.example>, "',
-    "hidden words",
-    "\u202emoc.live",
-    "\x00\x07",
-    "=?utf-8?q?twice?=",
-    "\r\n.\r\nMAIL FROM:<thief@evil.example>",
-)
+    "\r\nContent-Type: text/html\r\n\r\n<a href=https://evil.example>", '" <thief@evil.example>, "', "hidden words",
+    "\u202emoc.live", "\x00\x07", "=?utf-8?q?twice?=", "\r\n.\r\nMAIL FROM:<thief@evil.example>",
+)  # fmt: skip
 _CHARSETS = ("utf-8", "UTF-8", "us-ascii", "iso-8859-1", "utf-7", "utf-16", "utf-8*en", "unicode_escape", "none", "")
 _PLAIN = ("Line Cook", "Nurse", "caf\u00e9", "CDL-A", "$21/hr", "R&D", "2nd shift", "a", "\u6f22\u5b57", "\U0001f37a")
 _SIGNS = (*'"\\<>,;:@()=_. \t', "=?", "?=", "%0d%0a", "&#13;&#10;", "--", "  ")

@@ -58,15 +58,9 @@ TRAITS: dict[str, object] = {
     **{f"taste_{k}": 0.1 for k in range(1, 9)},
 }
 FACTS: dict[str, object] = {
-    "job_latitude": 30.3,
-    "job_longitude": -97.7,
-    "job_occupation_group": "29",
-    "job_metro_code": "16980",
-    "employer_id": EMPLOYER,
-    "job_shift": "night",
-    "job_seniority": 1,
-    **{f"text_{k}": 0.1 for k in range(1, 9)},
-}
+    "job_latitude": 30.3, "job_longitude": -97.7, "job_occupation_group": "29", "job_metro_code": "16980",
+    "employer_id": EMPLOYER, "job_shift": "night", "job_seniority": 1, **{f"text_{k}": 0.1 for k in range(1, 9)},
+}  # fmt: skip
 
 
 class Killed(BaseException):

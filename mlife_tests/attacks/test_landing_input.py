@@ -223,20 +223,14 @@ def memory(name: str) -> int:
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("event_id", "", "null_value"),
-        ("user_id", "", "null_value"),
-        ("exposure_id", "", "null_value"),
-        ("user_id", "u\x00", "control_character"),
-        ("user_id", "u\x1fv", "control_character"),
-        ("job_id", "j\nk", "control_character"),
-        ("job_id", "j\x7f", "control_character"),
-        ("job_id", "j\x85", "control_character"),
-        ("job_id", "j\u2028", "control_character"),
-        ("event_id", "e" * 201, "too_long"),
-        ("event_id", "e" * 200_000, "too_long"),
+        ("event_id", "", "null_value"), ("user_id", "", "null_value"), ("exposure_id", "", "null_value"),
+        ("user_id", "u\x00", "control_character"), ("user_id", "u\x1fv", "control_character"),
+        ("job_id", "j\nk", "control_character"), ("job_id", "j\x7f", "control_character"),
+        ("job_id", "j\x85", "control_character"), ("job_id", "j\u2028", "control_character"),
+        ("event_id", "e" * 201, "too_long"), ("event_id", "e" * 200_000, "too_long"),
         ("exposure_id", "é" * 201, "too_long"),
     ],
-)
+)  # fmt: skip
 def test_an_id_is_short_and_plain(deployment: Deployment, column: str, value: str, reason: str) -> None:
     values = clicks(3)[column].to_pylist()
     values[1] = value

@@ -159,22 +159,12 @@ def type_of_two_lines(at: Landing) -> None:
 
 
 REFUSED = [
-    (newline, "unsafe_name"),
-    (escape_sequence, "unsafe_name"),
-    (turned_around, "unsafe_name"),
-    (no_utf8, "unsafe_name"),
-    (long_name, "unsafe_name"),
-    (link_to_a_file, "not_a_file"),
-    (link_to_good_rows, "not_a_file"),
-    (link_to_itself, "not_a_file"),
-    (link_to_nothing, "not_a_file"),
-    (link_to_the_folder, "not_a_file"),
-    (pipe, "not_a_file"),
-    (unix_socket, "not_a_file"),
-    (day_that_is_a_link, "not_a_file"),
-    (day_that_is_a_file, "not_a_file"),
-    (type_of_two_lines, "unsafe_name"),
-]
+    (newline, "unsafe_name"), (escape_sequence, "unsafe_name"), (turned_around, "unsafe_name"),
+    (no_utf8, "unsafe_name"), (long_name, "unsafe_name"), (link_to_a_file, "not_a_file"),
+    (link_to_good_rows, "not_a_file"), (link_to_itself, "not_a_file"), (link_to_nothing, "not_a_file"),
+    (link_to_the_folder, "not_a_file"), (pipe, "not_a_file"), (unix_socket, "not_a_file"),
+    (day_that_is_a_link, "not_a_file"), (day_that_is_a_file, "not_a_file"), (type_of_two_lines, "unsafe_name"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("lay", "reason"), REFUSED, ids=lambda value: getattr(value, "__name__", value))

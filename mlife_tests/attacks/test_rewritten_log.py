@@ -108,17 +108,10 @@ def promote(platform: Platform, day: date, number: int) -> None:
     platform.lake.put_if_absent(f"models/{version}/manifest.json", b"{}")
     times = {"occurred_at": at, "observed_at": at}
     registered = {
-        "event_id": event_id("model_registered", version),
-        **times,
-        "model_version": version,
-        "as_of_date": day,
-        "training_start_date": day,
-        "training_end_date": day,
-        "training_data_hash": "h",
-        "examples": 2,
-        "positives": 1,
-        "model_name": JOB_APPLICATIONS,
-    }
+        "event_id": event_id("model_registered", version), **times, "model_version": version, "as_of_date": day,
+        "training_start_date": day, "training_end_date": day, "training_data_hash": "h", "examples": 2,
+        "positives": 1, "model_name": JOB_APPLICATIONS,
+    }  # fmt: skip
     append(platform, "model_registered", [registered], "registry")
     promoted = {
         "event_id": event_id("model_promoted", version),

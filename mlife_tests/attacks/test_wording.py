@@ -55,19 +55,13 @@ def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerRevie
     candidates = pa.Table.from_pylist(
         [
             {
-                "user_id": f"u{i}",
-                "job_id": f"j{i}",
-                "probability": 0.5,
-                "propensity": 1.0,
-                "slice": "exploit",
-                "prediction_id": f"p{i}",
-                "candidate_set_hash": "c",
-                "is_exploration": False,
+                "user_id": f"u{i}", "job_id": f"j{i}", "probability": 0.5, "propensity": 1.0, "slice": "exploit",
+                "prediction_id": f"p{i}", "candidate_set_hash": "c", "is_exploration": False,
                 "expected_value_usd": 1.0,
             }
             for i in count
         ]
-    ).select(list(CANDIDATE_COLUMNS))
+    ).select(list(CANDIDATE_COLUMNS))  # fmt: skip
     users = [
         {"user_id": f"u{i}", "person_id": f"u{i}", "is_consented": True, "state_code": "IL",
          "time_zone": "America/Chicago"}
@@ -75,34 +69,20 @@ def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerRevie
     ]  # fmt: skip
     jobs = [
         {
-            "job_id": f"j{i}",
-            "title": titles[i],
-            "employer_name": employer,
-            "pay_usd_per_hour": 18.5,
-            "openings": 3,
-            "employer_id": "e",
-            "job_occupation_group": "35",
-            "job_metro_code": "16980",
+            "job_id": f"j{i}", "title": titles[i], "employer_name": employer, "pay_usd_per_hour": 18.5, "openings": 3,
+            "employer_id": "e", "job_occupation_group": "35", "job_metro_code": "16980",
         }
         for i in count
-    ]
+    ]  # fmt: skip
     recent = pa.schema(
         [("user_id", pa.string()), ("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())]
     ).empty_table()
     table = pa.Table.from_pylist(jobs)
     return build_plan(
-        candidates,
-        pa.Table.from_pylist(users),
-        table,
-        recent,
-        (),
-        application=job_of_the_day(Policies(messaging=POLICY)),
-        contact=ContactPolicy(holdout_share=0.0),
-        as_of=DAY,
-        now=NOW,
-        stamps=Stamps(KEY),
-        reviews=everybody_approved(table) if reviews is None else reviews,
-    )
+        candidates, pa.Table.from_pylist(users), table, recent, (),
+        application=job_of_the_day(Policies(messaging=POLICY)), contact=ContactPolicy(holdout_share=0.0), as_of=DAY,
+        now=NOW, stamps=Stamps(KEY), reviews=everybody_approved(table) if reviews is None else reviews,
+    )  # fmt: skip
 
 
 def test_no_strangers_trick_goes_out_under_the_brand() -> None:

@@ -17,17 +17,10 @@ NEW_JOBS = "new jobs ranked no worse than by the rule"
 def row(champion: float, cold: float) -> dict[str, Any]:
     """Return a market whose human ranks at .2, simple rule at .3 and oracle at .4."""
     return {
-        "outcome": "promote",
-        "human_map": 0.2,
-        "simple_rule_map": 0.3,
-        "champion_map": champion,
-        "oracle_map": 0.4,
-        "share": (champion - 0.2) / 0.2,
-        "bound_by_features": 0.9,
-        "bound_with_hidden": 0.99,
-        "cold_human_map": 0.5,
+        "outcome": "promote", "human_map": 0.2, "simple_rule_map": 0.3, "champion_map": champion, "oracle_map": 0.4,
+        "share": (champion - 0.2) / 0.2, "bound_by_features": 0.9, "bound_with_hidden": 0.99, "cold_human_map": 0.5,
         "cold_champion_map": cold,
-    }
+    }  # fmt: skip
 
 
 def test_medians_are_over_markets_and_goals_of_medians(bench: ModuleType) -> None:

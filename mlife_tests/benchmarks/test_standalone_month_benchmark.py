@@ -11,23 +11,17 @@ FILES = ["click/dt=2025-11-04/a.parquet", "job_closed/dt=2025-11-04/a.parquet", 
 NEXT = [name.replace("11-04", "11-05") for name in FILES]
 FOUND: dict[str, Any] = {
     "rows": {
-        "delivered": 10,
-        "accepted": 7,
-        "rejected": {"duplicate_event_id": 3},
-        "too_early": 1,
+        "delivered": 10, "accepted": 7, "rejected": {"duplicate_event_id": 3}, "too_early": 1,
         "appended_by_replay": 1,
     },
     "texts": {
-        "accepted_by_the_provider": 5,
-        "accepted_more_than_once": 0,
-        "before_their_approval": 0,
-        "of_days_without_approval": [],
-        "planned_without_approval": {"2025-11-13": 0, "2025-11-18": 5},
+        "accepted_by_the_provider": 5, "accepted_more_than_once": 0, "before_their_approval": 0,
+        "of_days_without_approval": [], "planned_without_approval": {"2025-11-13": 0, "2025-11-18": 5},
     },
     "plans": {"9": {"state": "blocked"}, "10": {"state": "over"}},
     "alerts": ["a run failed"],
     "log_findings": [],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

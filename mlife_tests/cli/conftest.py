@@ -89,17 +89,11 @@ def _train(platform: Platform, models: Any) -> tuple[str, ...]:
         at = run_time(trained) + timedelta(hours=1)
         version = platform.registry.register(models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at)
         verdict = {
-            "model_version": version,
-            "champion_version": versions[-1] if versions else None,
-            "as_of_date": trained,
-            "outcome": "promoted",
-            "delta_map": 0.1,
-            "delta_map_lower": 0.05,
-            "delta_map_upper": 0.15,
-            "users_with_positives": 1200,
-            "sentences": [f"Promoted: model {number} meets all conditions."],
+            "model_version": version, "champion_version": versions[-1] if versions else None, "as_of_date": trained,
+            "outcome": "promoted", "delta_map": 0.1, "delta_map_lower": 0.05, "delta_map_upper": 0.15,
+            "users_with_positives": 1200, "sentences": [f"Promoted: model {number} meets all conditions."],
             "policy_version": "pol",
-        }
+        }  # fmt: skip
         add_event(platform, "promotion_decided", verdict, at)
         platform.registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
         versions.append(version)
@@ -114,24 +108,14 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
     for place in range(len(matrix)):
         row = {
             "prediction_id": prediction_id("u1", f"j{place}", DAY, scorer.model_version, hashes[place]),
-            "user_id": "u1",
-            "job_id": f"j{place}",
-            "as_of_date": DAY,
-            "model_version": scorer.model_version,
+            "user_id": "u1", "job_id": f"j{place}", "as_of_date": DAY, "model_version": scorer.model_version,
             "feature_hash": hashes[place],
             "features": [None if np.isnan(value) else float(value) for value in matrix[place]],
-            "raw_score": float(scores.raw[place]),
-            "probability": float(scores.probability[place]),
-            "click_probability": float(clicks[place]),
-            "reasons": told[place],
-            "rank": place + 1,
-            "propensity": 0.9,
-            "exploration_propensity": 0.25,
-            "exploration_salt": "salt",
-            "candidate_set_hash": "set",
-            "policy_version": "pol",
-            "application": CAMPAIGN,
-        }
+            "raw_score": float(scores.raw[place]), "probability": float(scores.probability[place]),
+            "click_probability": float(clicks[place]), "reasons": told[place], "rank": place + 1, "propensity": 0.9,
+            "exploration_propensity": 0.25, "exploration_salt": "salt", "candidate_set_hash": "set",
+            "policy_version": "pol", "application": CAMPAIGN,
+        }  # fmt: skip
         add_event(platform, "prediction", row, run_time(DAY))
 
 
@@ -161,21 +145,11 @@ def _send(platform: Platform) -> None:
     chosen = next(r for r in platform.event_log.read("prediction").to_pylist() if r["job_id"] == "j1") or chosen
     base = {"campaign": CAMPAIGN, "as_of_date": DAY}
     planned = {
-        "message_id": MESSAGE,
-        "user_id": "u1",
-        "job_id": "j1",
-        **base,
-        "prediction_id": chosen["prediction_id"],
-        "slice": "exploit",
-        "propensity": 0.9,
-        "plan_id": "pln_1",
-        "cohort": "active",
-        "body": "Northstar [Jobs]: Cook. Reply STOP to opt out",
-        "segments": 1,
-        "policy_version": "pol",
-        "channel": "sms",
-        "items": [{"position": 1, "job_id": "j1", "prediction_id": chosen["prediction_id"]}],
-    }
+        "message_id": MESSAGE, "user_id": "u1", "job_id": "j1", **base, "prediction_id": chosen["prediction_id"],
+        "slice": "exploit", "propensity": 0.9, "plan_id": "pln_1", "cohort": "active",
+        "body": "Northstar [Jobs]: Cook. Reply STOP to opt out", "segments": 1, "policy_version": "pol",
+        "channel": "sms", "items": [{"position": 1, "job_id": "j1", "prediction_id": chosen["prediction_id"]}],
+    }  # fmt: skip
     add_event(platform, "message_planned", planned, now)
     approved = {"plan_id": "pln_1", **base, "planned_count": 1, "approved_by": "me", "policy_version": "pol"}
     add_event(platform, "plan_approved", approved, now)

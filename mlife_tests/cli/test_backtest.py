@@ -25,33 +25,21 @@ SPEC = {
     "source": "made up for a test",
     "derive": {"known": "day + 1"},
     "roles": {
-        "entity": "who",
-        "time": "day",
-        "label": "won",
-        "label_time": "known",
-        "features": ["strength", "noise"],
+        "entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["strength", "noise"],
         "categoricals": ["kind"],
     },
     "training": {
-        "formulations": ["binary"],
-        "trees_maximum": 15,
-        "learning_rate": 0.2,
-        "minimum_child_examples": 40,
-        "minimum_examples": 1000,
-        "validation_days": 7,
+        "formulations": ["binary"], "trees_maximum": 15, "learning_rate": 0.2, "minimum_child_examples": 40,
+        "minimum_examples": 1000, "validation_days": 7,
     },
     "promotion": {
-        "minimum_users_with_positives": 200,
-        "bootstrap_resamples": 400,
-        "calibration_slope_minimum": 0.4,
-        "calibration_slope_maximum": 2.5,
-        "calibration_level_minimum": 0.4,
-        "calibration_level_maximum": 2.5,
+        "minimum_users_with_positives": 200, "bootstrap_resamples": 400, "calibration_slope_minimum": 0.4,
+        "calibration_slope_maximum": 2.5, "calibration_level_minimum": 0.4, "calibration_level_maximum": 2.5,
     },
     "monitoring": {"sample_rows_per_day": 400, "reference_days": 8},
     "retrain": {"minimum_new_mature_positives": 50},
     "backtest": {"warmup_days": 40, "bootstrap_resamples": 400, "naive_retrain_days": 14},
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -30,19 +30,10 @@ SERVES = {
 }
 NOTHING = dict.fromkeys(SERVES) | {"scored": 0}
 RESULT = DayResult(
-    number=10,
-    day=date(2026, 6, 11),
-    event="",
-    verdict="retrain",
-    reasons=("Data drift alarmed on 2 of the last 3 days.",),
-    promotion="Refused: a tie.",
-    is_promoted=False,
-    planned=12,
-    submitted=11,
-    delivered=10,
-    earned_usd=25.5,
-    retrained_by="retrain_on_drift_sensor",
-)
+    number=10, day=date(2026, 6, 11), event="", verdict="retrain",
+    reasons=("Data drift alarmed on 2 of the last 3 days.",), promotion="Refused: a tie.", is_promoted=False,
+    planned=12, submitted=11, delivered=10, earned_usd=25.5, retrained_by="retrain_on_drift_sensor",
+)  # fmt: skip
 
 
 @pytest.fixture

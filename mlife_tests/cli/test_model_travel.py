@@ -43,17 +43,10 @@ def add_verdict() -> Callable[..., None]:
     def add(platform: Platform, version: str, outcome: str) -> None:
         at = operator_time(platform)
         row = {
-            "event_id": f"judged_{version}_{outcome}",
-            "occurred_at": at,
-            "observed_at": at,
-            "model_version": version,
-            "as_of_date": at.date(),
-            "outcome": outcome,
-            "users_with_positives": 1200,
-            "sentences": ["Said anew."],
-            "policy_version": "pol",
-            "model_name": platform.model_name,
-        }
+            "event_id": f"judged_{version}_{outcome}", "occurred_at": at, "observed_at": at, "model_version": version,
+            "as_of_date": at.date(), "outcome": outcome, "users_with_positives": 1200, "sentences": ["Said anew."],
+            "policy_version": "pol", "model_name": platform.model_name,
+        }  # fmt: skip
         table = pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
         platform.event_log.append("promotion_decided", table, writer="test")
 

@@ -18,17 +18,10 @@ from mlife_assets.core.windows import add_days, run_time
 
 def judge(home: Any, version: str, outcome: str, day: date) -> None:
     verdict = {
-        "model_version": version,
-        "champion_version": home.champions[-1],
-        "as_of_date": day,
-        "outcome": outcome,
-        "delta_map": 0.0,
-        "delta_map_lower": 0.0,
-        "delta_map_upper": 0.0,
-        "users_with_positives": 1200,
-        "sentences": ["Refused: a tie." if outcome == "refused" else f"{outcome}."],
-        "policy_version": "pol",
-    }
+        "model_version": version, "champion_version": home.champions[-1], "as_of_date": day, "outcome": outcome,
+        "delta_map": 0.0, "delta_map_lower": 0.0, "delta_map_upper": 0.0, "users_with_positives": 1200,
+        "sentences": ["Refused: a tie." if outcome == "refused" else f"{outcome}."], "policy_version": "pol",
+    }  # fmt: skip
     home.add("promotion_decided", verdict, run_time(day))
 
 
@@ -60,17 +53,10 @@ def test_the_list_marks_the_champion(run, run_json, lived_home):
 
 def test_history_tells_changes_and_verdicts(run, run_json, home):
     refusal = {
-        "model_version": "mdl_challenger",
-        "champion_version": home.champions[-1],
-        "as_of_date": home.newest_day,
-        "outcome": "not_enough_evidence",
-        "delta_map": None,
-        "delta_map_lower": None,
-        "delta_map_upper": None,
-        "users_with_positives": 12,
-        "sentences": ["12 users with positives, 1,000 needed."],
-        "policy_version": "pol",
-    }
+        "model_version": "mdl_challenger", "champion_version": home.champions[-1], "as_of_date": home.newest_day,
+        "outcome": "not_enough_evidence", "delta_map": None, "delta_map_lower": None, "delta_map_upper": None,
+        "users_with_positives": 12, "sentences": ["12 users with positives, 1,000 needed."], "policy_version": "pol",
+    }  # fmt: skip
     home.add("promotion_decided", refusal, run_time(home.newest_day))
     document = run_json("models", "history", "--home", home.path)
     assert [change["model_version"] for change in document["changes"]] == list(home.champions)
@@ -198,16 +184,8 @@ def test_diff_of_a_version_with_itself_finds_nothing(run, run_json, home):
 def test_promote_records_who_and_why_and_serves_from_the_next_day_on(run_json, home):
     first, second = home.champions
     arguments = (
-        "models",
-        "promote",
-        first[:12],
-        "--reason",
-        " the  better one ",
-        "--actor",
-        "ann",
-        "--home",
-        home.path,
-    )
+        "models", "promote", first[:12], "--reason", " the  better one ", "--actor", "ann", "--home", home.path,
+    )  # fmt: skip
     document = run_json(*arguments)
     event = home.events("model_promoted")[-1]
     now = run_time(home.newest_day) + OPERATOR_DELAY

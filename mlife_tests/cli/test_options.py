@@ -10,16 +10,10 @@ from mlife_assets.cli.options import has_event_log, open_platform, settings_of
 from mlife_assets.core.errors import NotFoundError
 
 READERS = (
-    ("trace", "msg_1"),
-    ("log", "verify"),
-    ("models", "list"),
-    ("models", "history"),
-    ("models", "rollback", "--reason", "r"),
-    ("messages", "pause", "--reason", "r"),
-    ("messages", "resume", "--reason", "r"),
-    ("day",),
-    ("serve",),
-)
+    ("trace", "msg_1"), ("log", "verify"), ("models", "list"), ("models", "history"),
+    ("models", "rollback", "--reason", "r"), ("messages", "pause", "--reason", "r"),
+    ("messages", "resume", "--reason", "r"), ("day",), ("serve",),
+)  # fmt: skip
 
 
 def test_home_overrides_one_field(tmp_path, monkeypatch):

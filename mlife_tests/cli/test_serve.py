@@ -148,17 +148,8 @@ def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(hom
     known = platform.ledger.known_inbound()
     token = unsubscribe_token(USER, "email_digest", platform.mail_key)
     command = [
-        sys.executable,
-        "-c",
-        PROGRAM,
-        "messages",
-        "one-click",
-        "--port",
-        "0",
-        "--home",
-        str(home.path),
-        "--json",
-    ]
+        sys.executable, "-c", PROGRAM, "messages", "one-click", "--port", "0", "--home", str(home.path), "--json",
+    ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             lines = []

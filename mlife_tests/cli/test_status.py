@@ -26,22 +26,11 @@ def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
 def test_json_says_where_things_stand(run_json, home):
     document = run_json("status", "--home", home.path)
     expected = {
-        "is_lived": True,
-        "home": str(home.path),
-        "newest_day": "2026-06-10",
-        "next_day": "2026-06-11",
-        "present": "2026-06-10T22:00:00+00:00",
-        "verdict": "wait",
-        "reasons": ["Retrained [lately]."],
-        "is_paused": False,
-        "switch": None,
-        "planned": 1,
-        "sends": {"delivered": 1},
-        "suppressed": {"holdout": 1},
-        "unsettled": {},
-        "duplicate_sends": 0,
-        "sample_message_id": home.message_id,
-    }
+        "is_lived": True, "home": str(home.path), "newest_day": "2026-06-10", "next_day": "2026-06-11",
+        "present": "2026-06-10T22:00:00+00:00", "verdict": "wait", "reasons": ["Retrained [lately]."],
+        "is_paused": False, "switch": None, "planned": 1, "sends": {"delivered": 1}, "suppressed": {"holdout": 1},
+        "unsettled": {}, "duplicate_sends": 0, "sample_message_id": home.message_id,
+    }  # fmt: skip
     assert home.sample == home.message_id
     assert {name: document[name] for name in expected} == expected
     assert document["champion"]["model_version"] == home.champions[-1]

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 STAGES = ["raw events", "model", "prediction", "plan", "send", "conversion"]
 EVENT_TYPES = [
-    "consent",
-    "model_registered",
-    "promotion_decided",
-    "model_promoted",
-    "prediction",
-    "plan_approved",
-    "message_planned",
-    "message_submitted",
-    "message_status",
-    "message_status",
-    "click",
-    "apply",
-]
+    "consent", "model_registered", "promotion_decided", "model_promoted", "prediction", "plan_approved",
+    "message_planned", "message_submitted", "message_status", "message_status", "click", "apply",
+]  # fmt: skip
 
 
 def test_json_follows_every_hop(run_json, lived_home):

@@ -91,17 +91,11 @@ def april(day: int) -> date:
 @pytest.mark.parametrize(
     ("delivered", "decided", "first"),
     [
-        ((), (), None),
-        ((10, 11, 12), (), None),
-        ((7, 8, 9, 10), (), 7),
-        ((7, 8, 9, 10), (7,), 8),
-        ((7, 8, 9, 10), (7, 8, 9), None),
-        ((7, 8, 9, 10), (9,), None),
-        ((7, 8, 10), (7, 8), 9),
-        ((7, 8, 9, 10), (7, 8, 9, 10, 11), None),
-        ((7, 8, 9, 10), (7, 12), 8),
+        ((), (), None), ((10, 11, 12), (), None), ((7, 8, 9, 10), (), 7), ((7, 8, 9, 10), (7,), 8),
+        ((7, 8, 9, 10), (7, 8, 9), None), ((7, 8, 9, 10), (9,), None), ((7, 8, 10), (7, 8), 9),
+        ((7, 8, 9, 10), (7, 8, 9, 10, 11), None), ((7, 8, 9, 10), (7, 12), 8),
     ],
-)
+)  # fmt: skip
 def test_a_day_waits_for_those_since_the_last_that_was_decided(
     delivered: tuple[int, ...], decided: tuple[int, ...], first: int | None
 ) -> None:

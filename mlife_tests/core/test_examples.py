@@ -214,15 +214,9 @@ def test_json_gives_the_spec_back(spec: ExampleSpec) -> None:
 def test_any_names_survive_json(names: list[str], has_item: bool) -> None:
     entity, time, label, label_time, feature, category, item = names
     spec = ExampleSpec(
-        entity,
-        time,
-        label,
-        label_time,
-        (feature,),
-        item=item if has_item else None,
-        categoricals=(category,),
+        entity, time, label, label_time, (feature,), item=item if has_item else None, categoricals=(category,),
         vocabularies=((category, (item, entity)),),
-    )
+    )  # fmt: skip
     assert ExampleSpec.from_json(spec.to_json()) == spec
 
 

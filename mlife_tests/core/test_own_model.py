@@ -24,15 +24,9 @@ def declared(
     **stated: Any,
 ) -> OwnModel:
     return own_model(
-        name=name,
-        title=title,
-        outcome=outcome,
-        source="flights of this project",
-        columns=columns,
-        maturity_days=maturity_days,
-        start_date=date(2013, 1, 1),
-        stated=Stated(**stated),
-    )
+        name=name, title=title, outcome=outcome, source="flights of this project", columns=columns,
+        maturity_days=maturity_days, start_date=date(2013, 1, 1), stated=Stated(**stated),
+    )  # fmt: skip
 
 
 def test_the_record_says_what_was_declared() -> None:

@@ -25,15 +25,9 @@ ROLES = ExampleSpec("who", "seen_on", "is_sold", "known_on", ("visits", "price")
 OWN = OwnRows(ROLES, "quote", maturity_days=3, is_label_timed=True)
 UNTIMED = replace(OWN, is_label_timed=False)
 GOOD = {
-    "quote": "q1",
-    "who": 7,
-    "seen_on": date(2026, 4, 7),
-    "known_on": date(2026, 4, 9),
-    "is_sold": 1,
-    "visits": 2,
-    "price": 9.5,
-    "shop": "north",
-}
+    "quote": "q1", "who": 7, "seen_on": date(2026, 4, 7), "known_on": date(2026, 4, 9), "is_sold": 1, "visits": 2,
+    "price": 9.5, "shop": "north",
+}  # fmt: skip
 
 MIDNIGHT = datetime(2026, 4, 3, tzinfo=UTC).replace(tzinfo=None)
 NOON = MIDNIGHT.replace(hour=12)

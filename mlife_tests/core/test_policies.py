@@ -115,20 +115,12 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("margin_average_precision", -0.01),
-        ("warmup_days", 5),
-        ("naive_retrain_days", 0),
-        ("alarms_window", 61),
-        ("window_days_minimum", 0),
-        ("gate_rows_share_maximum", 0.9),
-        ("gate_fold_days", 0),
-        ("model_age_share_maximum", 0),
-        ("bootstrap_block_days", 0),
-        ("bootstrap_resamples", 100),
-        ("one_sided_alpha", 0.5),
-        ("seed", -1),
+        ("margin_average_precision", -0.01), ("warmup_days", 5), ("naive_retrain_days", 0), ("alarms_window", 61),
+        ("window_days_minimum", 0), ("gate_rows_share_maximum", 0.9), ("gate_fold_days", 0),
+        ("model_age_share_maximum", 0), ("bootstrap_block_days", 0), ("bootstrap_resamples", 100),
+        ("one_sided_alpha", 0.5), ("seed", -1),
     ],
-)
+)  # fmt: skip
 def test_bounds_are_kept(name: str, value: float) -> None:
     with pytest.raises(InvalidInputError, match=f"BacktestPolicy.{name} is {value}"):
         BacktestPolicy(**{name: value})

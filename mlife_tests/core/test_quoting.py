@@ -20,17 +20,11 @@ def test_what_is_short_is_quoted_as_it_is(value: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "x" * 10**7,
-        b"x" * 10**7,
-        ["x" * 10**7],
-        {"x" * 10**7: 1},
-        list(range(10**6)),
-        "\x00" * 10**6,
-        10**10_000,
+        "x" * 10**7, b"x" * 10**7, ["x" * 10**7], {"x" * 10**7: 1}, list(range(10**6)), "\x00" * 10**6, 10**10_000,
         "\n" * 99,
     ],
     ids=["text", "bytes", "list", "object", "many", "NUL", "number", "escapes"],
-)
+)  # fmt: skip
 def test_what_is_long_is_cut(value: Any) -> None:
     assert len(quoted(value)) <= MAXIMUM_CHARACTERS
 

@@ -47,28 +47,14 @@ def _jobs(count: int = 4) -> pa.Table:
     """Return valid `job_posted` rows."""
     rows = [
         {
-            "event_id": f"e{i}",
-            "occurred_at": OBSERVED - timedelta(hours=i + 1),
-            "observed_at": OBSERVED,
-            "job_id": f"j{i}",
-            "employer_id": "m1",
-            "employer_name": "Café Ünal",
-            "title": "Nurse",
-            "occupation_code": "29-1141",
-            "occupation_group": "29",
-            "seniority": 1,
-            "shift": "day",
-            "metro_code": "16980",
-            "latitude": 41.9,
-            "longitude": -87.6,
-            "pay_usd_per_hour": 30.0 + i,
-            "openings": 2,
-            "expires_at": OBSERVED + timedelta(days=30),
-            "bid_usd_per_apply": 4.0,
-            "text_embedding": [0.1] * 8,
+            "event_id": f"e{i}", "occurred_at": OBSERVED - timedelta(hours=i + 1), "observed_at": OBSERVED,
+            "job_id": f"j{i}", "employer_id": "m1", "employer_name": "Café Ünal", "title": "Nurse",
+            "occupation_code": "29-1141", "occupation_group": "29", "seniority": 1, "shift": "day",
+            "metro_code": "16980", "latitude": 41.9, "longitude": -87.6, "pay_usd_per_hour": 30.0 + i, "openings": 2,
+            "expires_at": OBSERVED + timedelta(days=30), "bid_usd_per_apply": 4.0, "text_embedding": [0.1] * 8,
         }
         for i in range(count)
-    ]
+    ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=EVENT_TYPES["job_posted"].schema)
 
 
@@ -343,15 +329,9 @@ def test_each_control_character_is_seen_also_in_a_slice(value: str) -> None:
 def test_rows_are_plain_json() -> None:
     first, second = (json.loads(row) for row in rows_as_json(COLUMNS, 2).to_pylist())
     assert first == {
-        "text": "é",
-        "number": 1,
-        "real": 0.5,
-        "flag": True,
-        "time": "2026-06-01 23:30:00.000000Z",
-        "day": "2026-06-01",
-        "list": [1.0, None],
-        "bytes": "ok",
-    }
+        "text": "é", "number": 1, "real": 0.5, "flag": True, "time": "2026-06-01 23:30:00.000000Z",
+        "day": "2026-06-01", "list": [1.0, None], "bytes": "ok",
+    }  # fmt: skip
     assert second["real"] == "nan"
     assert second["bytes"] == {"base64": "/w=="}
 

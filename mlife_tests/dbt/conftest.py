@@ -129,21 +129,13 @@ class Simulation:
         job = f"job_{len(self.jobs):03d}"
         self.jobs.append(job)
         self.add(
-            "job_posted",
-            moment(offset, 9),
-            moment(offset, 23.5),
-            job_id=job,
-            employer_id="emp_1",
-            employer_name="Acme",
-            title="Nurse",
-            occupation_code="29-1141",
-            pay_usd_per_hour=float(self.rng.uniform(10, 60)),
-            openings=int(self.rng.integers(1, 4)),
+            "job_posted", moment(offset, 9), moment(offset, 23.5), job_id=job, employer_id="emp_1",
+            employer_name="Acme", title="Nurse", occupation_code="29-1141",
+            pay_usd_per_hour=float(self.rng.uniform(10, 60)), openings=int(self.rng.integers(1, 4)),
             expires_at=moment(offset + int(self.rng.integers(3, 12)), 0),
             bid_usd_per_apply=float(np.round(self.rng.uniform(5, 20), 2)),
-            text_embedding=[float(x) for x in self.rng.normal(size=8)],
-            **self.profile(),
-        )
+            text_embedding=[float(x) for x in self.rng.normal(size=8)], **self.profile(),
+        )  # fmt: skip
         if self.rng.random() < 0.3:
             closed = offset + int(self.rng.integers(1, 8))
             self.add("job_closed", moment(closed, 12), moment(closed, 23.5), job_id=job, reason="withdrawn")
@@ -169,29 +161,13 @@ class Simulation:
         at = moment(offset, 17)
         for position, by in enumerate((application, "recruiter_call_list")):
             self.add(
-                "prediction",
-                at,
-                at,
-                prediction_id=f"prd_{offset:02d}_{number:02d}",
-                user_id=user,
-                job_id=job,
-                as_of_date=day(offset),
-                model_version=f"mdl_{offset // 6}",
-                feature_hash="f",
-                features=[0.5],
-                raw_score=number / 7 - 1,
-                probability=(number + 1) / 13,
-                click_probability=None if number % 3 else 0.25,
-                rank=position + 1,
-                propensity=0.5,
-                exploration_propensity=0.1,
-                exploration_salt="salt",
-                candidate_set_hash="c",
-                policy_version="pol",
-                reasons=[],
-                application=by,
-                slice="explore",
-            )
+                "prediction", at, at, prediction_id=f"prd_{offset:02d}_{number:02d}", user_id=user, job_id=job,
+                as_of_date=day(offset), model_version=f"mdl_{offset // 6}", feature_hash="f", features=[0.5],
+                raw_score=number / 7 - 1, probability=(number + 1) / 13,
+                click_probability=None if number % 3 else 0.25, rank=position + 1, propensity=0.5,
+                exploration_propensity=0.1, exploration_salt="salt", candidate_set_hash="c", policy_version="pol",
+                reasons=[], application=by, slice="explore",
+            )  # fmt: skip
 
     def message(self, offset: int, number: int, user: str, job: str) -> None:
         message = f"msg_{offset:02d}_{number:02d}"
@@ -200,25 +176,12 @@ class Simulation:
         if number % 2:
             self.prediction(offset, number, user, job, campaign)
         self.add(
-            "message_planned",
-            sent,
-            sent,
-            message_id=message,
-            user_id=user,
-            job_id=job,
-            campaign=campaign,
-            as_of_date=day(offset),
-            prediction_id=f"prd_{offset:02d}_{number:02d}" if number % 2 else None,
-            slice="explore" if number % 2 else "recruiter_rule",
-            propensity=0.5,
-            plan_id=f"plan_{offset}",
-            cohort="c",
-            body="A job for you",
-            segments=1,
-            policy_version="pol",
-            channel=channel,
+            "message_planned", sent, sent, message_id=message, user_id=user, job_id=job, campaign=campaign,
+            as_of_date=day(offset), prediction_id=f"prd_{offset:02d}_{number:02d}" if number % 2 else None,
+            slice="explore" if number % 2 else "recruiter_rule", propensity=0.5, plan_id=f"plan_{offset}", cohort="c",
+            body="A job for you", segments=1, policy_version="pol", channel=channel,
             items=[{"position": 1, "job_id": job, "prediction_id": None}],
-        )
+        )  # fmt: skip
         fate = str(self.rng.choice(["delivered", "delivered", "delivered", "undelivered", "ambiguous", "suppressed"]))
         common = {"message_id": message, "user_id": user}
         if fate == "suppressed":

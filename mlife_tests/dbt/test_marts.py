@@ -173,14 +173,8 @@ def test_labels_equal_a_brute_force_over_the_raw_rows(full, world, day_of: DayOf
         closes = exposure["occurred_at"] + timedelta(days=7)
         outcome = any(row["occurred_at"] <= closes for row in applies)
         expected[name] = (
-            shown,
-            mature,
-            exposure["kind"],
-            exposure["slice"],
-            exposure["position"],
-            bool(clicks),
-            outcome,
-        )
+            shown, mature, exposure["kind"], exposure["slice"], exposure["position"], bool(clicks), outcome,
+        )  # fmt: skip
     columns = ["exposure_id", "exposure_date", "label_mature_date", "exposure_kind", "slice", "impression_position"]
     table = full.warehouse.read("labelled_examples", columns=[*columns, "is_clicked", "is_applied"])
     actual = {row.pop("exposure_id"): tuple(row.values()) for row in table.to_pylist()}

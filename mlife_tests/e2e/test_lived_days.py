@@ -172,15 +172,9 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     trace = trace_message(platform.event_log, key, platform.scorer)
     hops = {hop.event_type: hop for hop in trace.hops}
     assert [hop.event_type for hop in trace.hops][:8] == [
-        "job_posted",
-        "user_snapshot",
-        "consent",
-        "model_registered",
-        "promotion_decided",
-        "model_promoted",
-        "prediction",
-        "plan_approved",
-    ]
+        "job_posted", "user_snapshot", "consent", "model_registered", "promotion_decided", "model_promoted",
+        "prediction", "plan_approved",
+    ]  # fmt: skip
     assert {"message_planned", "message_submitted", "message_status", "click", "apply"} <= set(hops)
     (planned,) = (row for row in events("message_planned") if row["message_id"] == key)
     prediction = next(row for row in events("prediction") if row["prediction_id"] == planned["prediction_id"])

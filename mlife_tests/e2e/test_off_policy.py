@@ -86,22 +86,12 @@ def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, An
         pair = {"user_id": user, "job_id": sent["job_id"]}
         planned.append(
             {
-                "message_id": key,
-                **pair,
-                "campaign": "explored",
-                "as_of_date": day,
-                "prediction_id": sent["prediction_id"],
-                "slice": "explore",
-                "propensity": 0.1,
-                "plan_id": "pln",
-                "cohort": "active",
-                "body": "hi",
-                "segments": 1,
-                "policy_version": "pol",
-                "channel": "sms",
+                "message_id": key, **pair, "campaign": "explored", "as_of_date": day,
+                "prediction_id": sent["prediction_id"], "slice": "explore", "propensity": 0.1, "plan_id": "pln",
+                "cohort": "active", "body": "hi", "segments": 1, "policy_version": "pol", "channel": "sms",
                 "items": [{"position": 1, "job_id": sent["job_id"], "prediction_id": sent["prediction_id"]}],
             }
-        )
+        )  # fmt: skip
         delivered.append(
             {"message_id": key, "user_id": user, "status": "delivered", "provider_message_id": None, "detail": None}
         )

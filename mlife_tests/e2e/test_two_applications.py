@@ -52,21 +52,13 @@ def planned(home: Any, day: date, row: dict[str, Any], now: datetime) -> dict[st
     """Log the plan of one mail."""
     key = message_id(row["user_id"], MAILS, day)
     plan = {
-        "event_id": event_id("message_planned", key),
-        "occurred_at": now,
-        "observed_at": now,
-        "message_id": key,
-        "campaign": MAILS,
-        "as_of_date": day,
-        "plan_id": "pln_mails",
-        "cohort": "active",
-        "body": "Five jobs for you",
-        "segments": 1,
-        "channel": "email",
+        "event_id": event_id("message_planned", key), "occurred_at": now, "observed_at": now, "message_id": key,
+        "campaign": MAILS, "as_of_date": day, "plan_id": "pln_mails", "cohort": "active", "body": "Five jobs for you",
+        "segments": 1, "channel": "email",
         "items": [{"position": 1, "job_id": row["job_id"], "prediction_id": row["prediction_id"]}],
         "policy_version": "pol_mails",
         **{name: row[name] for name in ("user_id", "job_id", "prediction_id", "slice", "propensity")},
-    }
+    }  # fmt: skip
     schema = EVENT_TYPES["message_planned"].schema
     home.platform.event_log.append("message_planned", pa.Table.from_pylist([plan], schema=schema), writer="mails")
     return plan

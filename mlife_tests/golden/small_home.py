@@ -28,28 +28,19 @@ USERS, JOBS, HISTORY_DAYS, LIVED_DAYS = 400, 70, 45, 2
 
 POLICIES = Policies(
     promotion=PromotionPolicy(
-        minimum_users_with_positives=30,
-        gate_weeks=2,
-        bootstrap_resamples=200,
-        calibration_slope_minimum=0.2,
-        calibration_slope_maximum=5.0,
-        calibration_level_minimum=0.2,
-        calibration_level_maximum=5.0,
+        minimum_users_with_positives=30, gate_weeks=2, bootstrap_resamples=200, calibration_slope_minimum=0.2,
+        calibration_slope_maximum=5.0, calibration_level_minimum=0.2, calibration_level_maximum=5.0,
     ),
     monitoring=MonitoringPolicy(
-        sample_rows_per_day=300,
-        reference_days=8,
-        reference_examples=2_000,
-        domain_classifier_sample_rows=200,
-        explained_rows_per_day=200,
-        minimum_mature_positives=30,
+        sample_rows_per_day=300, reference_days=8, reference_examples=2_000, domain_classifier_sample_rows=200,
+        explained_rows_per_day=200, minimum_mature_positives=30,
     ),
     retrain=RetrainPolicy(minimum_new_mature_positives=1_000_000),
     training=TrainingPolicy(
         trees_maximum=30, learning_rate=0.1, minimum_child_examples=20, minimum_examples=300, minimum_positives=10
     ),
     messaging=MessagingPolicy(auto_approve_within_limits=True, maximum_messages_per_day=60),
-)
+)  # fmt: skip
 UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approve_within_limits=False))
 """Policies under which a small market trains in seconds and no sensor starts a retraining."""
 

@@ -13,15 +13,9 @@ from mlife_assets.market.vacancies import Vacancies
 from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, Calibration
 
 CALIBRATION = replace(
-    Calibration(),
-    distance_within=0.5,
-    distance_tolerance_km=20.0,
-    distance_beyond=1.5,
-    distance_late_shift=0.4,
-    pay_at_asked=0.8,
-    pay_loss=1.0,
-    pay_saturation=0.5,
-)
+    Calibration(), distance_within=0.5, distance_tolerance_km=20.0, distance_beyond=1.5, distance_late_shift=0.4,
+    pay_at_asked=0.8, pay_loss=1.0, pay_saturation=0.5,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -104,16 +98,9 @@ def expected_rates(calibration: Calibration, people: Population, mid_world, *, i
         source = record.texts if is_text else record.impressions
         mood = mood_of_day(mid_world.market.config, people, record.day)
         response: Response = respond(
-            calibration,
-            people,
-            record.vacancies,
-            mood,
-            source.person,
-            source.job,
-            epoch_us(record.day),
-            is_text=is_text,
-            position=None if is_text else record.impressions.position,
-        )
+            calibration, people, record.vacancies, mood, source.person, source.job, epoch_us(record.day),
+            is_text=is_text, position=None if is_text else record.impressions.position,
+        )  # fmt: skip
         exposures += len(source)
         clicks += response.click.sum()
         applications += (response.click * response.apply).sum()

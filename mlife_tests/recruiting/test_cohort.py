@@ -158,19 +158,13 @@ def two_jobs(world: tuple[pa.Table, pa.Table, date]) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("why", "shown_after", "shown_late", "applied_after", "applied_late", "counts"),
     [
-        ("organic", 0, 0, 0, 0, True),
-        ("organic", WINDOW - 1, 0, WINDOW - 1, 0, True),
-        ("organic", WINDOW - 1, 1, WINDOW, 0, True),
-        ("organic", WINDOW - 1, 2, WINDOW, 0, False),
-        ("organic", 0, 0, WINDOW, 1, False),
-        ("organic", WINDOW, 0, WINDOW, 0, False),
-        ("organic", -1, 0, 0, 0, False),
-        ("explore", 0, 0, 0, 0, True),
-        ("exploit", 0, 0, 0, 0, False),
-        ("recruiter_rule", 0, 0, 0, 0, False),
-        (None, 0, 0, 0, 0, False),
+        ("organic", 0, 0, 0, 0, True), ("organic", WINDOW - 1, 0, WINDOW - 1, 0, True),
+        ("organic", WINDOW - 1, 1, WINDOW, 0, True), ("organic", WINDOW - 1, 2, WINDOW, 0, False),
+        ("organic", 0, 0, WINDOW, 1, False), ("organic", WINDOW, 0, WINDOW, 0, False),
+        ("organic", -1, 0, 0, 0, False), ("explore", 0, 0, 0, 0, True), ("exploit", 0, 0, 0, 0, False),
+        ("recruiter_rule", 0, 0, 0, 0, False), (None, 0, 0, 0, 0, False),
     ],
-)
+)  # fmt: skip
 def test_edges_of_the_window(
     world: tuple[pa.Table, pa.Table, date],
     why: str | None,

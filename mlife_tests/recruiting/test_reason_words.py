@@ -8,15 +8,9 @@ from mlife_assets.recruiting.features import MODEL_FEATURES
 from mlife_assets.recruiting.reason_words import SAID, absence_words, miles_words, reason_words
 
 FACTS = {
-    "same_occupation_group": 1.0,
-    "same_shift": 1.0,
-    "distance_km": 5.0,
-    "log_pay_ratio": math.log(1.12),
-    "seniority_gap": 0.0,
-    "taste_match": 0.4,
-    "job_age_days": 2.0,
-    "openings": 6.0,
-}
+    "same_occupation_group": 1.0, "same_shift": 1.0, "distance_km": 5.0, "log_pay_ratio": math.log(1.12),
+    "seniority_gap": 0.0, "taste_match": 0.4, "job_age_days": 2.0, "openings": 6.0,
+}  # fmt: skip
 
 
 def test_the_order_is_the_models_and_what_lowers_is_unsaid():
@@ -41,20 +35,11 @@ def test_without_a_reason_of_the_model_facts_speak():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("same_shift", 0.0),
-        ("same_shift", None),
-        ("same_shift", math.nan),
-        ("same_shift", "yes"),
-        ("distance_km", 200.0),
-        ("distance_km", -1.0),
-        ("log_pay_ratio", 0.01),
-        ("log_pay_ratio", -0.3),
-        ("seniority_gap", 1.0),
-        ("taste_match", -0.1),
-        ("job_age_days", 30.0),
-        ("openings", 1.0),
+        ("same_shift", 0.0), ("same_shift", None), ("same_shift", math.nan), ("same_shift", "yes"),
+        ("distance_km", 200.0), ("distance_km", -1.0), ("log_pay_ratio", 0.01), ("log_pay_ratio", -0.3),
+        ("seniority_gap", 1.0), ("taste_match", -0.1), ("job_age_days", 30.0), ("openings", 1.0),
     ],
-)
+)  # fmt: skip
 def test_a_fact_that_does_not_speak_for_the_job_is_unsaid(name, value):
     assert reason_words({name: 1.0}, {name: value}) == ()
 

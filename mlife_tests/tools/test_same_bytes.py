@@ -57,18 +57,11 @@ def _write_lake(home: Path, tiny_models: Any, *, sentence: str, model: int, deci
     log = ParquetEventLog(store, key=lambda: b"k" * 32)
     for number in range(2):
         row = {
-            "event_id": f"{number:024x}",
-            "occurred_at": AT,
-            "observed_at": AT,
-            "decision_id": decision if number else "c" * 24,
-            "as_of_date": DAY,
-            "verdict": "wait",
-            "codes": [],
-            "sentences": ["Nothing was looked at.", sentence],
-            "model_version": None,
-            "policy_version": "1",
+            "event_id": f"{number:024x}", "occurred_at": AT, "observed_at": AT,
+            "decision_id": decision if number else "c" * 24, "as_of_date": DAY, "verdict": "wait", "codes": [],
+            "sentences": ["Nothing was looked at.", sentence], "model_version": None, "policy_version": "1",
             "model_name": "job_applications",
-        }
+        }  # fmt: skip
         log.append("retrain_decided", pa.Table.from_pylist([row], EVENT_TYPES["retrain_decided"].schema), writer="w")
     artifact = tiny_models.tiny_artifact(model, trees=2, said=sentence)
     version = ModelRegistry(store, log, "job_applications").register(artifact, as_of=DAY, now=AT)

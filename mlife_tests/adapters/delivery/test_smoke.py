@@ -32,18 +32,10 @@ DENIED = "User: mlife-run is not authorized to perform: s3:it on resource: log w
 NOT_ALLOWED = "User: mlife-run is not authorized because no identity-based policy allows the s3:it action"
 NOW = datetime(2026, 6, 10, 18, tzinfo=UTC)
 AT = SmokePlaces(
-    environment="dev",
-    region="us-east-1",
-    ui="127.0.0.1",
-    log_in="https://login.example.com/authorize",
-    event_log="log",
-    log_heads="heads",
-    people="people",
-    people_key="arn:aws:kms:us-east-1:111111111111:key/people",
-    workgroup="mlife",
-    alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts",
-    runs_days=True,
-)
+    environment="dev", region="us-east-1", ui="127.0.0.1", log_in="https://login.example.com/authorize",
+    event_log="log", log_heads="heads", people="people", people_key="arn:aws:kms:us-east-1:111111111111:key/people",
+    workgroup="mlife", alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts", runs_days=True,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -35,16 +35,9 @@ WITH_QUEUE = BODY + "  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: ml
 
 def inputs(body: str = BODY, word: str = "one", name: str = "mlife-said") -> StackInputs:
     return StackInputs(
-        name=name,
-        template="said",
-        body=body,
-        owner="environment",
-        account="",
-        region="us-east-1",
-        given={"Word": word},
-        reads=("/mlife/place",),
-        adds={"Said": "AWS::SSM::Parameter"},
-    )
+        name=name, template="said", body=body, owner="environment", account="", region="us-east-1",
+        given={"Word": word}, reads=("/mlife/place",), adds={"Said": "AWS::SSM::Parameter"},
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -73,23 +73,12 @@ def test_batches_that_would_make_a_key_ambiguous_are_refused(batch: str) -> None
 @pytest.mark.parametrize(
     ("part", "other"),
     [
-        ("events/", "rejected/"),
-        ("events/", "x/events/"),
-        ("event_type=", "type="),
-        ("job_posted", "Job"),
-        ("06-01", "6-1"),
-        ("hour=23", "hour=7"),
-        ("/hour=23", ""),
-        ("ingest_1-", ""),
-        ("-000002", ""),
-        (DIGEST, DIGEST[1:]),
-        (DIGEST, DIGEST + "0"),
-        (DIGEST, DIGEST.upper()),
-        (".parquet", ".parquet.tmp"),
-        (".parquet", "_parquet"),
-        (".parquet", ".parquet\n"),
+        ("events/", "rejected/"), ("events/", "x/events/"), ("event_type=", "type="), ("job_posted", "Job"),
+        ("06-01", "6-1"), ("hour=23", "hour=7"), ("/hour=23", ""), ("ingest_1-", ""), ("-000002", ""),
+        (DIGEST, DIGEST[1:]), (DIGEST, DIGEST + "0"), (DIGEST, DIGEST.upper()), (".parquet", ".parquet.tmp"),
+        (".parquet", "_parquet"), (".parquet", ".parquet\n"),
     ],
-)
+)  # fmt: skip
 def test_other_names_are_no_data_files(part: str, other: str) -> None:
     assert part in KEY
     assert parse_data_key(KEY.replace(part, other)) is None
@@ -127,16 +116,10 @@ def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:
 @pytest.mark.parametrize(
     ("part", "other"),
     [
-        ("manifests/", "events/"),
-        ("manifests/", "x/manifests/"),
-        ("hour=23/", ""),
-        ("00000012", "12"),
-        ("00000012", "000000012"),
-        ("00000012", "0000001a"),
-        (".json", ".json.tmp"),
-        (".json", "-json"),
+        ("manifests/", "events/"), ("manifests/", "x/manifests/"), ("hour=23/", ""), ("00000012", "12"),
+        ("00000012", "000000012"), ("00000012", "0000001a"), (".json", ".json.tmp"), (".json", "-json"),
     ],
-)
+)  # fmt: skip
 def test_other_names_are_no_manifests_of_an_hour(part: str, other: str) -> None:
     assert part in MANIFEST
     assert parse_hour_manifest_key(MANIFEST.replace(part, other)) is None

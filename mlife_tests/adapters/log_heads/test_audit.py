@@ -146,18 +146,11 @@ def test_models_and_champions_are_compared_with_the_log(sealed, check) -> None:
 
     def registered(version: str) -> None:
         row = {
-            "event_id": version,
-            "occurred_at": NOW,
-            "observed_at": NOW,
-            "model_version": version,
-            "as_of_date": date(2026, 6, 1),
-            "training_start_date": date(2026, 5, 1),
-            "training_end_date": date(2026, 5, 2),
-            "training_data_hash": "h",
-            "examples": 2,
-            "positives": 1,
+            "event_id": version, "occurred_at": NOW, "observed_at": NOW, "model_version": version,
+            "as_of_date": date(2026, 6, 1), "training_start_date": date(2026, 5, 1),
+            "training_end_date": date(2026, 5, 2), "training_data_hash": "h", "examples": 2, "positives": 1,
             "model_name": "m",
-        }
+        }  # fmt: skip
         table = pa.Table.from_pylist([row], schema=EVENT_TYPES["model_registered"].schema)
         sealed.log.append("model_registered", table, writer="registry")
 

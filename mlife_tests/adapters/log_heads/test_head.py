@@ -18,17 +18,11 @@ from mlife_assets.core.errors import IntegrityError
 SIGNER, OTHER = Ed25519Signer(b"a" * 32), Ed25519Signer(b"b" * 32)
 KEYS = {key_id(SIGNER.public_key): SIGNER.public_key}
 HEAD = Head(
-    sequence=3,
-    day=date(2026, 6, 10),
-    chain=ChainEnd(41, "c" * 64),
-    manifests=(Link("manifests/chain/000000000/000000000041.json", "c" * 64),),
-    rows={"click": 7, "apply": 2},
-    ledger={"transitions": 5, "inbound": 0, "switches": 1},
-    previous="d" * 64,
-    history="adopted",
-    note=Note("adopted", "anna", "checked"),
-    next_key="e" * 64,
-)
+    sequence=3, day=date(2026, 6, 10), chain=ChainEnd(41, "c" * 64),
+    manifests=(Link("manifests/chain/000000000/000000000041.json", "c" * 64),), rows={"click": 7, "apply": 2},
+    ledger={"transitions": 5, "inbound": 0, "switches": 1}, previous="d" * 64, history="adopted",
+    note=Note("adopted", "anna", "checked"), next_key="e" * 64,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("head", [HEAD, replace(HEAD, previous=None, note=None, next_key=None, manifests=())])
@@ -45,17 +39,11 @@ def test_no_field_can_be_changed_under_the_signature(field: str) -> None:
     body = orjson.loads(sign_head(HEAD, SIGNER).body)
     others = sign_head(
         Head(
-            sequence=4,
-            day=date(2026, 6, 11),
-            chain=ChainEnd(42, "f" * 64),
-            manifests=(),
-            rows={"click": 8},
-            ledger={"transitions": 4},
-            previous="0" * 64,
-            history="none",
+            sequence=4, day=date(2026, 6, 11), chain=ChainEnd(42, "f" * 64), manifests=(), rows={"click": 8},
+            ledger={"transitions": 4}, previous="0" * 64, history="none",
         ),
         SIGNER,
-    )
+    )  # fmt: skip
     body["head"][field] = orjson.loads(others.body)["head"][field]
     changed = orjson.dumps(body, option=orjson.OPT_SORT_KEYS) + b"\n"
     with pytest.raises(

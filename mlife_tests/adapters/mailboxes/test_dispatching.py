@@ -50,16 +50,10 @@ class World:
     def dispatcher(self) -> Dispatcher:
         books = {Channel.EMAIL: AddressBook(self.mail_addresses, normalise_address)}
         return Dispatcher(
-            self.ledger,
-            self.mailbox,
-            PeopleRegister(self.ledger, self, key=b"k" * 32, books=books),
-            MAILS,
-            FREE,
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-            clock=self,
-            sleep=lambda _: None,
-            verify=lambda _: None,
-        )
+            self.ledger, self.mailbox, PeopleRegister(self.ledger, self, key=b"k" * 32, books=books), MAILS, FREE,
+            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=self,
+            sleep=lambda _: None, verify=lambda _: None,
+        )  # fmt: skip
 
     def plan(self, people: range, day: date = DAY, offset: int = 0) -> None:
         mails = {n: self.mail_to(n) for n in people}

@@ -120,15 +120,9 @@ def late(
     """Return what a report says."""
     first, last = (None, None) if shown is None else (str(day(shown[0])), str(day(shown[1])))
     return {
-        "event_type": event_type,
-        "rows": rows,
-        "first_day": str(day(days[0])),
-        "last_day": str(day(days[1])),
-        "moved": moved,
-        "first_exposure_day": first,
-        "last_exposure_day": last,
-        "too_late": too_late,
-    }
+        "event_type": event_type, "rows": rows, "first_day": str(day(days[0])), "last_day": str(day(days[1])),
+        "moved": moved, "first_exposure_day": first, "last_exposure_day": last, "too_late": too_late,
+    }  # fmt: skip
 
 
 def test_where_nothing_is_late_nothing_is_said_and_nothing_read(world: World, read: list[Any]) -> None:

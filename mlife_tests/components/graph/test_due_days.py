@@ -161,15 +161,9 @@ def sensor_of(loaded: date | None, loaded_on: date | None = None) -> dg.SensorDe
 def ticked(platform: Platform, sensor: dg.SensorDefinition, origin: Any = None) -> str:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.SensorEvaluationContext(
-            instance_ref=None,
-            last_tick_completion_time=None,
-            last_run_key=None,
-            cursor=None,
-            repository_name=None,
-            instance=instance,
-            resources={"platform": platform},
-            code_location_origin=origin,
-        )
+            instance_ref=None, last_tick_completion_time=None, last_run_key=None, cursor=None, repository_name=None,
+            instance=instance, resources={"platform": platform}, code_location_origin=origin,
+        )  # fmt: skip
         with context:
             return sensor.evaluate_tick(context).skip_message
 

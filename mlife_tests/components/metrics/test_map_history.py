@@ -119,16 +119,10 @@ def test_a_day_that_cannot_be_measured_yet_is_measured_later(monkeypatch: pytest
     assert tables.days(MAP_OF_SHOWN) == [FIRST]
     assert tables.read(MAP_OF_SHOWN, FIRST).to_pylist() == [
         {
-            "model_version": "one",
-            "users_with_positives": 40,
-            "champion_map": 0.4,
-            "human_map": 0.3,
-            "random_map": 0.2,
-            "simple_rule_map": None,
-            "replaced_map": None,
-            "replaced_version": None,
+            "model_version": "one", "users_with_positives": 40, "champion_map": 0.4, "human_map": 0.3,
+            "random_map": 0.2, "simple_rule_map": None, "replaced_map": None, "replaced_version": None,
         }
-    ]
+    ]  # fmt: skip
 
 
 def test_days_that_an_earlier_release_measured_can_be_asked_in_sql_too(monkeypatch: Any, tmp_path: Path) -> None:

@@ -68,19 +68,12 @@ def users(day: date, moved: int = 0) -> pa.Table:
     latitude = np.full(USERS, 40.0)
     latitude[:moved] += 0.1
     table = {
-        "as_of_date": pa.array([day] * USERS, pa.date32()),
-        "user_id": [f"u{k}" for k in range(USERS)],
-        "user_occupation_group": ["11"] * USERS,
-        "user_shift": ["day"] * USERS,
-        "user_seniority": [1] * USERS,
-        "metro_code": ["12060"] * USERS,
-        "latitude": latitude,
-        "longitude": np.full(USERS, -90.0),
-        "reservation_pay_usd_per_hour": np.full(USERS, 20.0),
-        "tenure_days": np.full(USERS, (day - DAY).days + 100),
-        "user_impressions_7d": np.full(USERS, 5),
-        **{name: np.full(USERS, 0.5) for name in TASTE},
-    }
+        "as_of_date": pa.array([day] * USERS, pa.date32()), "user_id": [f"u{k}" for k in range(USERS)],
+        "user_occupation_group": ["11"] * USERS, "user_shift": ["day"] * USERS, "user_seniority": [1] * USERS,
+        "metro_code": ["12060"] * USERS, "latitude": latitude, "longitude": np.full(USERS, -90.0),
+        "reservation_pay_usd_per_hour": np.full(USERS, 20.0), "tenure_days": np.full(USERS, (day - DAY).days + 100),
+        "user_impressions_7d": np.full(USERS, 5), **{name: np.full(USERS, 0.5) for name in TASTE},
+    }  # fmt: skip
     return pa.table({name: pa.array(table[name]) for name in SNAPSHOT_COLUMNS})
 
 

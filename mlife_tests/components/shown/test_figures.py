@@ -56,30 +56,15 @@ def test_a_verdict_gives_each_side_and_the_differences_with_bounds() -> None:
     slope = Calibration(1.05, 1.0, 1.1, 0.0, math.log(0.9), math.log(1.2), 0.01, 90, 900, ())
     gain = Interval(0.002, 0.001, 0.003, 0.95, 500)
     assert numbers(verdict_figures(COMPARISONS, 10, slope, gain)) == {
-        "map_at_10_challenger": 0.45,
-        "map_at_10_human": 0.32,
-        "map_at_10_delta_human": 0.13,
-        "map_at_10_delta_human_lower": 0.11,
-        "map_at_10_delta_human_upper": 0.15,
-        "map_at_10_simple": 0.43,
-        "map_at_10_delta_simple": 0.02,
-        "map_at_10_delta_simple_lower": 0.01,
-        "map_at_10_delta_simple_upper": 0.03,
-        "map_at_10_champion": 0.44,
-        "map_at_10_delta_champion": 0.01,
-        "map_at_10_delta_champion_lower": -0.002,
-        "map_at_10_delta_champion_upper": 0.022,
-        "map_at_10_random": 0.1,
-        "calibration_slope": 1.05,
-        "calibration_slope_lower": 1.0,
-        "calibration_slope_upper": 1.1,
-        "calibration_level": 1.0,
-        "calibration_level_lower": 0.9,
-        "calibration_level_upper": 1.2,
-        "log_loss_gain_nats": 0.002,
-        "log_loss_gain_nats_lower": 0.001,
-        "log_loss_gain_nats_upper": 0.003,
-    }
+        "map_at_10_challenger": 0.45, "map_at_10_human": 0.32, "map_at_10_delta_human": 0.13,
+        "map_at_10_delta_human_lower": 0.11, "map_at_10_delta_human_upper": 0.15, "map_at_10_simple": 0.43,
+        "map_at_10_delta_simple": 0.02, "map_at_10_delta_simple_lower": 0.01, "map_at_10_delta_simple_upper": 0.03,
+        "map_at_10_champion": 0.44, "map_at_10_delta_champion": 0.01, "map_at_10_delta_champion_lower": -0.002,
+        "map_at_10_delta_champion_upper": 0.022, "map_at_10_random": 0.1, "calibration_slope": 1.05,
+        "calibration_slope_lower": 1.0, "calibration_slope_upper": 1.1, "calibration_level": 1.0,
+        "calibration_level_lower": 0.9, "calibration_level_upper": 1.2, "log_loss_gain_nats": 0.002,
+        "log_loss_gain_nats_lower": 0.001, "log_loss_gain_nats_upper": 0.003,
+    }  # fmt: skip
 
 
 def test_a_verdict_without_a_comparison_has_no_number_and_no_forest() -> None:

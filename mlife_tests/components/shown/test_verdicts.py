@@ -23,23 +23,11 @@ def add(production) -> Any:
     def call(event_type: str, hours: int, outcome: str, version: str = "mdl_1", **more: Any) -> None:
         at = NOW + timedelta(hours=hours)
         row = {
-            "event_id": f"{event_type}_{hours}",
-            "occurred_at": at,
-            "observed_at": at,
-            "model_version": version,
-            "bundle_id": f"bdl_{hours}",
-            "environment": "dev",
-            "signed_by": "ab" * 32,
-            "as_of_date": at.date(),
-            "outcome": outcome,
-            "users_with_positives": 900,
-            "sentences": [f"{outcome}."],
-            "policy_version": "pol",
-            "actor": "ann",
-            "reason": "r",
-            "model_name": production.model_name,
-            **more,
-        }
+            "event_id": f"{event_type}_{hours}", "occurred_at": at, "observed_at": at, "model_version": version,
+            "bundle_id": f"bdl_{hours}", "environment": "dev", "signed_by": "ab" * 32, "as_of_date": at.date(),
+            "outcome": outcome, "users_with_positives": 900, "sentences": [f"{outcome}."], "policy_version": "pol",
+            "actor": "ann", "reason": "r", "model_name": production.model_name, **more,
+        }  # fmt: skip
         schema = EVENT_TYPES[event_type].schema
         table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
         production.event_log.append(event_type, table, writer="test")

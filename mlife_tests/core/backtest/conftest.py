@@ -41,27 +41,18 @@ def make_model(**changes: object) -> Model:
         source="made up for a test",
         roles=ROLES,
         training=TrainingPolicy(
-            formulations=("binary",),
-            trees_maximum=30,
-            learning_rate=0.2,
-            minimum_child_examples=40,
-            minimum_examples=500,
-            validation_days=7,
+            formulations=("binary",), trees_maximum=30, learning_rate=0.2, minimum_child_examples=40,
+            minimum_examples=500, validation_days=7,
         ),
         promotion=PromotionPolicy(
-            minimum_users_with_positives=200,
-            bootstrap_resamples=400,
-            parity_rows=20,
-            non_inferiority_margin=0.15,
-            calibration_slope_minimum=0.4,
-            calibration_slope_maximum=2.5,
-            calibration_level_minimum=0.4,
+            minimum_users_with_positives=200, bootstrap_resamples=400, parity_rows=20, non_inferiority_margin=0.15,
+            calibration_slope_minimum=0.4, calibration_slope_maximum=2.5, calibration_level_minimum=0.4,
             calibration_level_maximum=2.5,
         ),
         monitoring=MonitoringPolicy(sample_rows_per_day=120, minimum_mature_positives=50),
         retrain=RetrainPolicy(minimum_new_mature_positives=50, opening_kinds=("data", "concept")),
         backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400, model_age_share_maximum=2.0),
-    )
+    )  # fmt: skip
     return replace(model, **changes)
 
 

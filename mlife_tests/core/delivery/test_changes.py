@@ -22,16 +22,10 @@ from mlife_assets.core.delivery.stack_inputs import StackInputs
 from mlife_assets.core.errors import InvalidInputError
 
 INPUTS = StackInputs(
-    name="mlife-lake",
-    template="25-lake",
-    body="Resources: {}",
-    owner="environment",
-    account="111111111111",
-    region="us-east-1",
-    given={"Environment": "dev"},
-    reads=("/mlife/network/vpc-id",),
+    name="mlife-lake", template="25-lake", body="Resources: {}", owner="environment", account="111111111111",
+    region="us-east-1", given={"Environment": "dev"}, reads=("/mlife/network/vpc-id",),
     adds={"LakeKey": "AWS::KMS::Key", "LakeBucket": "AWS::S3::Bucket"},
-)
+)  # fmt: skip
 
 
 def change(action: str, **more: Any) -> dict[str, Any]:

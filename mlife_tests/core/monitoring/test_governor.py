@@ -479,18 +479,11 @@ def report_that_moved(
 ) -> MonitoringReport:
     findings = tuple(
         Finding(
-            kind,
-            column or f"column_{k}",
-            "ks",
-            0.5,
-            0.1,
-            True,
-            "it moved.",
-            importance_share=share,
+            kind, column or f"column_{k}", "ks", 0.5, 0.1, True, "it moved.", importance_share=share,
             moved_columns=moved,
         )
         for k, share in enumerate(shares)
-    )
+    )  # fmt: skip
     return MonitoringReport(
         kind, date(2026, 6, 15), "mdl_a", 2_000, "alarm" if shares else "ok", findings, f"{kind} moved."
     )

@@ -108,21 +108,11 @@ def history(days: str) -> list[RetrainDecision]:
 @pytest.mark.parametrize(
     ("days", "back"),
     [
-        ("", None),
-        ("....", None),
-        ("..a.", None),
-        ("..ac", 1),
-        (".a.c", 2),
-        ("a..c", 3),
-        ("a...c", 0),
-        ("a.a.c...", 7),
-        ("ac......a", 8),
-        ("ac.......................", None),
-        ("ac..................", 19),
-        ("ac...................", 20),
-        ("ac....................", None),
+        ("", None), ("....", None), ("..a.", None), ("..ac", 1), (".a.c", 2), ("a..c", 3), ("a...c", 0),
+        ("a.a.c...", 7), ("ac......a", 8), ("ac.......................", None), ("ac..................", 19),
+        ("ac...................", 20), ("ac....................", None),
     ],
-)
+)  # fmt: skip
 def test_the_run_that_was_confirmed_begins_with_its_first_alarm(days: str, back: int | None) -> None:
     expected = None if back is None else TODAY - timedelta(days=back)
     assert drift_start(history(days), TODAY, POLICY) == expected

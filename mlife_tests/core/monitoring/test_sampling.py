@@ -87,16 +87,10 @@ def test_ids_that_share_a_prefix_or_length_have_different_hashes() -> None:
 
 
 PINNED = {
-    "": 0x0,
-    "a": 0x6232969000262121,
-    "12345678": 0x2416549DE3C10B28,
-    "usr_0000001": 0x745D07560516CC5A,
-    "1234567812345678": 0x418A83F6F6147A76,
-    "job_é": 0x2124962E4FB55AAB,
-    "求人_0001": 0xFB1D326560C9BD09,
-    "a\x00b": 0x26AC6666F530887F,
-    "\U0001f600" * 5: 0x05B210FCEB8AFD55,
-}
+    "": 0x0, "a": 0x6232969000262121, "12345678": 0x2416549DE3C10B28, "usr_0000001": 0x745D07560516CC5A,
+    "1234567812345678": 0x418A83F6F6147A76, "job_é": 0x2124962E4FB55AAB, "求人_0001": 0xFB1D326560C9BD09,
+    "a\x00b": 0x26AC6666F530887F, "\U0001f600" * 5: 0x05B210FCEB8AFD55,
+}  # fmt: skip
 """Empty, of one byte, of exactly and of more than one and two words, of several bytes a character, with a zero byte."""
 
 

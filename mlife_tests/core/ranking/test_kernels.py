@@ -57,21 +57,10 @@ def test_metrics_are_compiled_to_the_bits_of_python() -> None:
     for kernel in (kernels.group_metrics, kernels.compiled(kernels.group_metrics)):
         metrics = np.zeros((3, np.count_nonzero(positives)))
         kernel(
-            arrangement,
-            starts,
-            sizes,
-            positives,
-            positive_rows,
-            keys,
-            kernels.read_only(scores),
-            10,
-            discounts,
-            np.concatenate([[0], np.cumsum(discounts)]),
-            np.empty(30),
-            np.empty(30, dtype=np.uint64),
-            np.empty(31, dtype=np.int64),
-            metrics,
-        )
+            arrangement, starts, sizes, positives, positive_rows, keys, kernels.read_only(scores), 10, discounts,
+            np.concatenate([[0], np.cumsum(discounts)]), np.empty(30), np.empty(30, dtype=np.uint64),
+            np.empty(31, dtype=np.int64), metrics,
+        )  # fmt: skip
         made.append(metrics)
     assert made[0].min() >= 0
     assert made[0].tobytes() == made[1].tobytes()

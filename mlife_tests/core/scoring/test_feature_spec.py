@@ -30,15 +30,9 @@ ROLE = RateRole("click_rate", "clicks", "shown")
 RATE = SmoothedRate("click_rate", "clicks", "shown", prior_rate=0.1, prior_strength=20.0)
 SPEC = FeatureSpec(("clicks", "shown", "city"), (("city", ("a", "b")),), (RATE,))
 ROLES = ExampleSpec(
-    entity="who",
-    time="day",
-    label="done",
-    label_time="mature",
-    features=("clicks", "shown"),
-    categoricals=("city", "shift"),
-    rates=(ROLE,),
-    vocabularies=(("shift", ("night", "day")),),
-)
+    entity="who", time="day", label="done", label_time="mature", features=("clicks", "shown"),
+    categoricals=("city", "shift"), rates=(ROLE,), vocabularies=(("shift", ("night", "day")),),
+)  # fmt: skip
 COUNTS = st.one_of(st.integers(0, 10_000).map(float), st.floats(allow_nan=True, allow_infinity=True))
 
 

@@ -27,23 +27,9 @@ from mlife_assets.recruiting.features import MODEL_FEATURES, feature_matrix
 
 WIDTH = len(MODEL_FEATURES)
 SPECIAL = [
-    np.nan,
-    np.inf,
-    -np.inf,
-    0.0,
-    -0.0,
-    5e-324,
-    -5e-324,
-    2.2e-308,
-    1e-35,
-    1e308,
-    0.5,
-    1.5,
-    -1.0,
-    99.0,
-    2.0**31,
+    np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e-35, 1e308, 0.5, 1.5, -1.0, 99.0, 2.0**31,
     2.0**63,
-]
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["trees", "trees on a base"])

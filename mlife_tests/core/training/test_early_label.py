@@ -30,15 +30,9 @@ TODAY, DAYS, PER_DAY = date(2026, 6, 1), 40, 200
 OPENED_DAYS, BOUGHT_DAYS = 2, 7
 LAW_CHANGED_ON = TODAY - timedelta(days=7)
 ROLES = ExampleSpec(
-    "who",
-    "day",
-    "bought",
-    "bought_known",
-    ("is_new_page",),
-    funnel=("opened",),
-    funnel_times=("opened_known",),
+    "who", "day", "bought", "bought_known", ("is_new_page",), funnel=("opened",), funnel_times=("opened_known",),
     early_label="bought_early",
-)
+)  # fmt: skip
 POLICY = TrainingPolicy(
     formulations=("funnel",),
     trees_maximum=40,

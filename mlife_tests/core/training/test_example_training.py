@@ -56,17 +56,11 @@ def examples(seed: int = 1, days: int = DAYS) -> pa.Table:
     day = np.repeat(np.datetime64(FIRST) + np.arange(days), ROWS_A_DAY)
     return pa.table(
         {
-            "who": [f"w{i:06d}" for i in range(rows)],
-            "day": pa.array(day),
-            "won": pa.array(won),
-            "known": pa.array(day + 3),
-            "strength": strength,
-            "mood": mood,
-            "noise": rng.normal(size=rows),
-            "kind": np.array(["a", "b", "c"])[kind].tolist(),
-            "human_score": strength + rng.normal(0, 2.0, rows),
+            "who": [f"w{i:06d}" for i in range(rows)], "day": pa.array(day), "won": pa.array(won),
+            "known": pa.array(day + 3), "strength": strength, "mood": mood, "noise": rng.normal(size=rows),
+            "kind": np.array(["a", "b", "c"])[kind].tolist(), "human_score": strength + rng.normal(0, 2.0, rows),
         }
-    )
+    )  # fmt: skip
 
 
 def train_on_examples(table: pa.Table, told: Study, today: date = TODAY, **options: Any) -> TrainedModel:

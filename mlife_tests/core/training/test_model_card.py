@@ -128,19 +128,12 @@ def audited(gap: float = 0.0) -> FairnessAudit:
 def artifact(models: ModuleType) -> Any:
     policy = TrainingPolicy()
     return models.tiny_artifact(
-        1,
-        trees=3,
-        validation_start_date="2026-05-04",
-        quarantined_rows=1234,
-        trees_by_step={"is_applied": 133},
-        calibrator="isotonic, sigmoid",
-        validation_value=0.0712,
+        1, trees=3, validation_start_date="2026-05-04", quarantined_rows=1234, trees_by_step={"is_applied": 133},
+        calibrator="isotonic, sigmoid", validation_value=0.0712,
         importance={"taste_match": 0.4, "distance_km": 0.3, **{f"feature_{place}": 0.01 for place in range(20)}},
-        policy=asdict(policy),
-        policy_version=policy_version(policy),
-        code_version="0.3.0",
+        policy=asdict(policy), policy_version=policy_version(policy), code_version="0.3.0",
         something_new={"nobody": ["told", "the card"]},
-    )
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -194,17 +187,9 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
     page, words = render_model_card(card), text_of(card)
     headings = re.findall(r"<h2>([^<]+)", page)
     assert headings == [
-        "Limits and known failure modes",
-        "What the gate said",
-        "Compared by MAP@10",
-        "Calibration",
-        "Fairness",
-        "Data and windows",
-        "Features",
-        "Method",
-        "Policies",
-        "Provenance",
-    ]
+        "Limits and known failure modes", "What the gate said", "Compared by MAP@10", "Calibration", "Fairness",
+        "Data and windows", "Features", "Method", "Policies", "Provenance",
+    ]  # fmt: skip
     assert decision.outcome == "promoted"
     for sentence in (*decision.sentences, *(condition.sentence for condition in decision.conditions)):
         assert sentence in words
@@ -447,31 +432,18 @@ def hostile(card: ModelCard) -> ModelCard:
     row = replace(card.fairness.tables[0].rows[0], category=HOSTILE)
     table = replace(card.fairness.tables[0], measure=HOSTILE, attribute=HOSTILE, rows=(row,))
     return replace(
-        card,
-        model_version=HOSTILE,
-        title=HOSTILE,
-        purpose=(HOSTILE,),
-        outcome_name=HOSTILE,
-        windows=(CardWindow(HOSTILE, DAY, DAY, HOSTILE),),
-        data=((HOSTILE, HOSTILE),),
-        objective_name=HOSTILE,
+        card, model_version=HOSTILE, title=HOSTILE, purpose=(HOSTILE,), outcome_name=HOSTILE,
+        windows=(CardWindow(HOSTILE, DAY, DAY, HOSTILE),), data=((HOSTILE, HOSTILE),), objective_name=HOSTILE,
         cohort=HOSTILE,
         comparisons=tuple(replace(one, against=HOSTILE, model_version=HOSTILE) for one in card.comparisons[:1]),
-        outcome=HOSTILE,
-        conditions=tuple(replace(one, name=HOSTILE, sentence=HOSTILE) for one in card.conditions),
-        sentences=(HOSTILE,),
-        metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
-        fairness=replace(card.fairness, tables=(table,)),
-        importance={HOSTILE: {HOSTILE: 1.0}},
+        outcome=HOSTILE, conditions=tuple(replace(one, name=HOSTILE, sentence=HOSTILE) for one in card.conditions),
+        sentences=(HOSTILE,), metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
+        fairness=replace(card.fairness, tables=(table,)), importance={HOSTILE: {HOSTILE: 1.0}},
         pictures={HOSTILE: PICTURES["SHAP values"], HOSTILE + "2": PICTURES["SHAP values"]},
-        feature_words={HOSTILE: HOSTILE},
-        measure_words={HOSTILE: HOSTILE},
-        vocabularies={HOSTILE: (HOSTILE,)},
-        policies={HOSTILE: ((HOSTILE, HOSTILE),)},
-        method=((HOSTILE, HOSTILE),),
-        provenance=((HOSTILE, HOSTILE),),
+        feature_words={HOSTILE: HOSTILE}, measure_words={HOSTILE: HOSTILE}, vocabularies={HOSTILE: (HOSTILE,)},
+        policies={HOSTILE: ((HOSTILE, HOSTILE),)}, method=((HOSTILE, HOSTILE),), provenance=((HOSTILE, HOSTILE),),
         limits=(HOSTILE,),
-    )
+    )  # fmt: skip
 
 
 def test_every_text_is_escaped(card) -> None:

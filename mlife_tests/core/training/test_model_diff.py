@@ -199,18 +199,12 @@ def test_every_leaf_of_a_manifest_is_a_fact(tree: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "section"),
     [
-        ("validation_start_date", "2026-05-01", "windows"),
-        ("gate.first_day", "2026-05-01", "windows"),
-        ("positives", 3, "data"),
-        ("policy.validation_days", 7, "policy"),
-        ("policy_version", "pol", "policy"),
-        ("trees_by_step.is_applied", 3, "method"),
-        ("formulation", "funnel", "method"),
-        ("is_funnel", True, "method"),
-        ("validation_log_loss", 0.2, "metrics"),
-        ("formulations.direct", 0.2, "metrics"),
+        ("validation_start_date", "2026-05-01", "windows"), ("gate.first_day", "2026-05-01", "windows"),
+        ("positives", 3, "data"), ("policy.validation_days", 7, "policy"), ("policy_version", "pol", "policy"),
+        ("trees_by_step.is_applied", 3, "method"), ("formulation", "funnel", "method"), ("is_funnel", True, "method"),
+        ("validation_log_loss", 0.2, "metrics"), ("formulations.direct", 0.2, "metrics"),
     ],
-)
+)  # fmt: skip
 def test_facts_have_a_heading(name: str, value: Any, section: str) -> None:
     assert section_of(name, value) == section
 

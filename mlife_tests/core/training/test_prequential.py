@@ -346,15 +346,9 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
     champion = fit_model(old, ITEM_MODEL.training)
     served = Served(champion.model_version, old.last_day, probability(champion, gate))
     decision = judge_refit(
-        folds,
-        gate,
-        ITEM_MODEL,
-        as_of=AS_OF,
-        served=served,
-        to_be_learned=training_set(table, AS_OF, ITEM_MODEL),
-        spec=artifact.feature_spec,
-        opened_by=REASON,
-    )
+        folds, gate, ITEM_MODEL, as_of=AS_OF, served=served, to_be_learned=training_set(table, AS_OF, ITEM_MODEL),
+        spec=artifact.feature_spec, opened_by=REASON,
+    )  # fmt: skip
     users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)
     of_users = [users == user for user in np.unique(users[won])]
     compared = decision.against("champion")

@@ -441,16 +441,9 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
     assert judged(artifact).decision.log_loss_gain is not None
     subject = CardSubject("A title", ("It ranks.",), "it happens")
     card = describe_model(
-        own,
-        subject,
-        as_of=as_of,
-        decision=first.decision,
-        calibration=first.calibration,
-        fairness=None,
-        pictures=(),
-        windows=(),
-        policies={"promotion": promotion},
-    )
+        own, subject, as_of=as_of, decision=first.decision, calibration=first.calibration, fairness=None, pictures=(),
+        windows=(), policies={"promotion": promotion},
+    )  # fmt: skip
     page = re.sub("<[^>]+>", "", render_model_card(card))
     assert own.model_version in page
     final = last_step(made(make, seed=job_pairs.POLICY.seed))

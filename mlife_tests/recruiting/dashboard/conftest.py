@@ -150,26 +150,13 @@ def example(seed: int = 7) -> DashboardData:
         decisions=tuple(decisions),
         models=(
             ModelVersion(
-                "mdl_4f0ce2a9b1d77c21aa90",
-                date(2026, 6, 1),
-                date(2026, 4, 13),
-                date(2026, 5, 24),
-                118_204,
-                4_870,
-                "promoted",
-                DailyValue(date(2026, 6, 1), 0.149, 0.131, 0.166),
-                ("first champion: gated against the recruiter rule alone",),
-                is_champion=True,
+                "mdl_4f0ce2a9b1d77c21aa90", date(2026, 6, 1), date(2026, 4, 13), date(2026, 5, 24), 118_204, 4_870,
+                "promoted", DailyValue(date(2026, 6, 1), 0.149, 0.131, 0.166),
+                ("first champion: gated against the recruiter rule alone",), is_champion=True,
             ),
             ModelVersion(
-                "mdl_a81b37705e7f0d7cb3fe",
-                date(2026, 6, 13),
-                date(2026, 4, 13),
-                date(2026, 6, 5),
-                131_904,
-                5_312,
-                "not_enough_evidence",
-                DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
+                "mdl_a81b37705e7f0d7cb3fe", date(2026, 6, 13), date(2026, 4, 13), date(2026, 6, 5), 131_904, 5_312,
+                "not_enough_evidence", DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
                 ("410 users with positives, 1,000 needed",),
             ),
         ),
@@ -182,22 +169,15 @@ def example(seed: int = 7) -> DashboardData:
         ),
         others=(
             OtherModel(
-                "churn_risk",
-                "Who will not come back",
-                "mdl_7d09ce5518aa2b6e4f10",
-                date(2026, 6, 1),
-                "../models/mdl_7d09ce5518aa2b6e4f10/card.html",
-                "promoted",
+                "churn_risk", "Who will not come back", "mdl_7d09ce5518aa2b6e4f10", date(2026, 6, 1),
+                "../models/mdl_7d09ce5518aa2b6e4f10/card.html", "promoted",
                 RuleGain("average precision", "least_recently_seen_v1", DailyValue(LAST, 0.108, 0.095, 0.12)),
                 Decision(LAST, "wait", ("Nothing that matters drifts.", "It is 21 days old.")),
             ),
         ),
         suppressions=(
-            Suppression("holdout", 10_120),
-            Suppression("frequency_cap", 41_310),
-            Suppression("no_consent", 6_902),
-            Suppression("quiet_hours", 1_204),
-            Suppression("unknown_time_zone", 311),
+            Suppression("holdout", 10_120), Suppression("frequency_cap", 41_310), Suppression("no_consent", 6_902),
+            Suppression("quiet_hours", 1_204), Suppression("unknown_time_zone", 311),
         ),
         reports=(
             ReportDigest(
@@ -207,19 +187,11 @@ def example(seed: int = 7) -> DashboardData:
         ),
         ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262, Interval(0.15, 0.141, 0.159, 0.95, 26)),
         texting=Texting(
-            date(2026, 6, 2),
-            LAST,
-            9_120,
-            480,
-            0.112,
-            0.081,
-            Interval(0.031, 0.019, 0.044, 0.95, 9_600),
-            Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600),
-            33_912,
-            207,
+            date(2026, 6, 2), LAST, 9_120, 480, 0.112, 0.081, Interval(0.031, 0.019, 0.044, 0.95, 9_600),
+            Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600), 33_912, 207,
         ),
         nav=nav(DASHBOARD),
-    )
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -39,15 +39,9 @@ MAILS = replace(TEXTS, name="mails", title="Mails", channel=Channel.EMAIL)
 
 def kpi(day: date, **changes: Any) -> dict[str, Any]:
     row = {
-        "kpi_date": day,
-        "messages_submitted": 100,
-        "messages_delivered": 90,
-        "clicks": 9,
-        "ctr": 0.1,
-        "revenue_usd": 12.5,
-        "opt_outs": 1,
-        "fill_rate": 0.2,
-    }
+        "kpi_date": day, "messages_submitted": 100, "messages_delivered": 90, "clicks": 9, "ctr": 0.1,
+        "revenue_usd": 12.5, "opt_outs": 1, "fill_rate": 0.2,
+    }  # fmt: skip
     return row | changes
 
 

@@ -98,13 +98,7 @@ def hostile_data() -> DashboardData:
         models=(ModelVersion(HOSTILE, DAY, DAY, DAY, 1, 1, "refused", None, (HOSTILE,), is_champion=True),),
         others=(
             OtherModel(
-                HOSTILE,
-                HOSTILE,
-                HOSTILE,
-                DAY,
-                None,
-                "refused",
-                RuleGain(HOSTILE, HOSTILE, values[0]),
+                HOSTILE, HOSTILE, HOSTILE, DAY, None, "refused", RuleGain(HOSTILE, HOSTILE, values[0]),
                 Decision(DAY, "wait", (HOSTILE,)),
             ),
         ),
@@ -112,7 +106,7 @@ def hostile_data() -> DashboardData:
         reports=(ReportDigest(HOSTILE, DAY, "alarm", HOSTILE, 1, 1, 1, (HOSTILE,)),),
         extra_markers=(Marker(DAY, "rollback", HOSTILE),),
         nav=(Link(HOSTILE, HOSTILE),),
-    )
+    )  # fmt: skip
 
 
 def test_a_version_that_another_gate_judged_says_so(example_data: DashboardData) -> None:

@@ -40,18 +40,11 @@ def plan_of(**changes: Any) -> MessagePlan:
     bodies = [WORDED[job].body(key) for job, key in zip(jobs, keys, strict=True)]
     plan_id = plan_id_of(CAMPAIGN, DAY, VERSION, messages=keys, job_ids=jobs, bodies=bodies)
     columns: dict[str, list[Any]] = {
-        "message_id": keys,
-        "user_id": list(USERS),
-        "job_id": jobs,
-        "campaign": [CAMPAIGN] * 3,
-        "as_of_date": [DAY] * 3,
-        "plan_id": [plan_id] * 3,
-        "body": bodies,
-        "channel": ["sms"] * 3,
+        "message_id": keys, "user_id": list(USERS), "job_id": jobs, "campaign": [CAMPAIGN] * 3,
+        "as_of_date": [DAY] * 3, "plan_id": [plan_id] * 3, "body": bodies, "channel": ["sms"] * 3,
         "items": [[{"position": 1, "job_id": job, "prediction_id": None}] for job in jobs],
-        "policy_version": [VERSION] * 3,
-        **changes,
-    }
+        "policy_version": [VERSION] * 3, **changes,
+    }  # fmt: skip
     arrays = [pa.array(columns.get(field.name, [None] * 3), field.type) for field in PLANNED_SCHEMA]
     planned = pa.Table.from_arrays(arrays, schema=PLANNED_SCHEMA)
     empty = SUPPRESSED_SCHEMA.empty_table(), EXPOSED_SCHEMA.empty_table()

@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 from mlife_assets.recruiting.messaging.keywords import classify
 
 STOPS = [
-    " Stop. ",
-    "S.T.O.P",
-    "stop!!!",
-    "Stop texting me",
-    "Quit",
-    "\u00a1alto!",
-    "\uff33\uff34\uff2f\uff30",
+    " Stop. ", "S.T.O.P", "stop!!!", "Stop texting me", "Quit", "\u00a1alto!", "\uff33\uff34\uff2f\uff30",
     "HELP how do I STOP",
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", STOPS)
@@ -26,21 +20,11 @@ def test_stop_and_its_synonyms(body):
 @pytest.mark.parametrize(
     ("body", "keyword"),
     [
-        ("START", "START"),
-        ("unstop", "START"),
-        ("Start.", "START"),
-        ("when do I start?", "OTHER"),
-        ("start stop", "STOP"),
-        ("HELP", "HELP"),
-        ("info", "HELP"),
-        ("ayuda!", "HELP"),
-        ("thanks", "OTHER"),
-        ("", "OTHER"),
-        ("\U0001f600", "OTHER"),
-        ("yes", "OTHER"),
-        ("endless fun", "OTHER"),
+        ("START", "START"), ("unstop", "START"), ("Start.", "START"), ("when do I start?", "OTHER"),
+        ("start stop", "STOP"), ("HELP", "HELP"), ("info", "HELP"), ("ayuda!", "HELP"), ("thanks", "OTHER"),
+        ("", "OTHER"), ("\U0001f600", "OTHER"), ("yes", "OTHER"), ("endless fun", "OTHER"),
     ],
-)
+)  # fmt: skip
 def test_others(body, keyword):
     assert classify(body) == keyword
 

@@ -10,19 +10,11 @@ from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters,
 @pytest.mark.parametrize(
     "typed",
     [
-        "\u0405\u0422\u041e\u0420",
-        "\u0455\u0442\u043e\u0440",
-        "\uff33\uff34\uff2f\uff30",
-        "s\u200bt\u200bo\u200bp",
-        "st\u00f3p",
-        "\U0001f182\U0001f183\U0001f17e\U0001f17f",
-        "\u24c8\u24c9\u24c4\u24c5",
-        "\U0001d412\U0001d413\U0001d40e\U0001d40f",
-        "st\u03bf\u03c1",
-        "st\u00adop",
-        "\u202estop",
+        "\u0405\u0422\u041e\u0420", "\u0455\u0442\u043e\u0440", "\uff33\uff34\uff2f\uff30", "s\u200bt\u200bo\u200bp",
+        "st\u00f3p", "\U0001f182\U0001f183\U0001f17e\U0001f17f", "\u24c8\u24c9\u24c4\u24c5",
+        "\U0001d412\U0001d413\U0001d40e\U0001d40f", "st\u03bf\u03c1", "st\u00adop", "\u202estop",
     ],
-)
+)  # fmt: skip
 def test_what_reads_as_stop_is_stop(typed):
     assert fold(typed) == "stop"
 

@@ -31,20 +31,13 @@ from mlife_assets.recruiting.messaging.opt_outs.vocabulary import gap, pattern, 
 @pytest.mark.parametrize(
     ("body", "plain"),
     [
-        ("Do NOT text me!!", "dont text me ."),
-        ("don\u2019t  txt me, ok", "dont text me , ok"),
-        ("S.T.O.P now", "stop now"),
-        ("s t o p", "stop"),
-        ("st0p", "stop"),
-        ("stoooop", "stop"),
-        ("pls remvoe my nubmer", "remove my number"),
-        ("wrong #", "wrong number"),
-        ("opt me out", "optout"),
-        ("really? ok", "? ok"),
-        ("remote contract massage", "remote contract massage"),
+        ("Do NOT text me!!", "dont text me ."), ("don\u2019t  txt me, ok", "dont text me , ok"),
+        ("S.T.O.P now", "stop now"), ("s t o p", "stop"), ("st0p", "stop"), ("stoooop", "stop"),
+        ("pls remvoe my nubmer", "remove my number"), ("wrong #", "wrong number"), ("opt me out", "optout"),
+        ("really? ok", "? ok"), ("remote contract massage", "remote contract massage"),
         ("no longer here", "nolonger here"),
     ],
-)
+)  # fmt: skip
 def test_a_reply_is_read_as_plain_tokens(body, plain):
     assert normal(body).split() == plain.split()
 
@@ -88,20 +81,13 @@ def test_rule_names_are_of_one_rule():
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
-        ("STPO", "keyword"),
-        ("stop texting me", "cut"),
-        ("never text me again", "never_contact"),
-        ("take me off now", "off"),
-        ("my lawyer will call", "lawyer"),
-        ("no me escriban", "spanish_no_me_escriban"),
-        ("I'm not Maria", "not_that_person"),
-        ("dear all i said stop then", "stop_word"),
-        ("\U0001f6d1", "sign"),
-        ("> Reply STOP to opt out\nYes!", None),
-        ("Liked \u201cCook, $16/hr. Reply STOP to opt out\u201d", None),
+        ("STPO", "keyword"), ("stop texting me", "cut"), ("never text me again", "never_contact"),
+        ("take me off now", "off"), ("my lawyer will call", "lawyer"), ("no me escriban", "spanish_no_me_escriban"),
+        ("I'm not Maria", "not_that_person"), ("dear all i said stop then", "stop_word"), ("\U0001f6d1", "sign"),
+        ("> Reply STOP to opt out\nYes!", None), ("Liked \u201cCook, $16/hr. Reply STOP to opt out\u201d", None),
         ("", None),
     ],
-)
+)  # fmt: skip
 def test_the_rule_is_reported(body, rule):
     assert opt_out_rule(body) == rule
 

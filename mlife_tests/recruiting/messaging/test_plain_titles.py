@@ -13,30 +13,20 @@ from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, unkno
     "title",
     [
         *(
-            "Cook",
-            "IS Manager",
-            "WAREHOUSE ASSOCIATE",
-            "Driver, DOE",
-            "R.N. / L.P.N.",
-            "ASP.NET Developer",
+            "Cook", "IS Manager", "WAREHOUSE ASSOCIATE", "Driver, DOE", "R.N. / L.P.N.", "ASP.NET Developer",
             "Ni\u00f1era",
         ),
         *(
-            "Nurses (7p-7a), $2,000 sign-on bonus",
-            "Clerk 8-5 Mon-Fri",
-            "Cook $18.50-$20.25/hr, 24/7",
+            "Nurses (7p-7a), $2,000 sign-on bonus", "Clerk 8-5 Mon-Fri", "Cook $18.50-$20.25/hr, 24/7",
             "Teacher 2026-2027",
         ),
         *(
-            "Call Center Rep",
-            "Driver \u2013 on call",
-            "Gift Shop Associate",
-            "Men's Department Sales",
+            "Call Center Rep", "Driver \u2013 on call", "Gift Shop Associate", "Men's Department Sales",
             "Sales Rep @ $18/hr",
         ),
         *("Store Manager #1204", "CDL-A Driver", "Labeling Operators", "Crisis Counselor, 988 Line"),
     ],
-)
+)  # fmt: skip
 def test_a_job_is_plain(title: str) -> None:
     assert is_plain_title(title)
 

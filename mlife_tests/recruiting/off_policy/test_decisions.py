@@ -19,17 +19,10 @@ SPEC = FeatureSpec(("distance_km", "shift"), (("shift", ("day", "night")),))
 
 def prediction(user: str, job: str, *, model: str = "mdl_a", chance: float = 0.5, **changed: Any) -> dict[str, Any]:
     row = {
-        "prediction_id": f"prd_{user}_{job}_{model}",
-        "user_id": user,
-        "job_id": job,
-        "as_of_date": DAY,
-        "model_version": model,
-        "candidate_set_hash": f"set_{user}",
-        "application": "texts",
-        "slice": "explore",
-        "features": [1.5, 0.0],
-        "exploration_propensity": chance,
-    }
+        "prediction_id": f"prd_{user}_{job}_{model}", "user_id": user, "job_id": job, "as_of_date": DAY,
+        "model_version": model, "candidate_set_hash": f"set_{user}", "application": "texts", "slice": "explore",
+        "features": [1.5, 0.0], "exploration_propensity": chance,
+    }  # fmt: skip
     return row | changed
 
 

@@ -216,18 +216,10 @@ def test_the_file_has_a_row_for_each_call(listed):
     assert tuple(head) == COLUMNS
     assert len(rows) == 4
     assert dict(zip(head, first, strict=True)) == {
-        "as_of_date": "2026-06-01",
-        "recruiter": "Ann",
-        "position": "1",
-        "user_id": "usr_0000001",
-        "job_id": "job_1",
-        "title": "Forklift Operator",
-        "pay": "$21.50/hr",
-        "employer_name": "Lakeside & Söhne",
-        "place": "Chicago, IL",
-        "why": "the shift they work, close to them",
-        "absence": "last seen 6 days ago",
-    }
+        "as_of_date": "2026-06-01", "recruiter": "Ann", "position": "1", "user_id": "usr_0000001", "job_id": "job_1",
+        "title": "Forklift Operator", "pay": "$21.50/hr", "employer_name": "Lakeside & Söhne", "place": "Chicago, IL",
+        "why": "the shift they work, close to them", "absence": "last seen 6 days ago",
+    }  # fmt: skip
     assert rows[3][COLUMNS.index("why")] == "among their best matches"
 
 

@@ -36,16 +36,9 @@ from mlife_assets.serving.site.app import (
 )
 
 ADDRESSES = [
-    "/",
-    "/dashboard/index.html",
-    "/models/mdl_1/card.html",
-    "/runbooks/",
-    "/runbooks/data_drift",
-    "/messages/",
-    "/messages/msg_1",
-    "/calls/",
-    "/calls/calls/2026-06-10.html",
-]
+    "/", "/dashboard/index.html", "/models/mdl_1/card.html", "/runbooks/", "/runbooks/data_drift", "/messages/",
+    "/messages/msg_1", "/calls/", "/calls/calls/2026-06-10.html",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

@@ -148,18 +148,12 @@ class ExportedMarket:
                 usual.setdefault(name, []).append(share)
         names = sorted({name for morning in earlier for name in morning.landed})
         return data_quality_report(
-            as_of=today.day,
-            reference=reference,
-            pairs=today.pairs,
-            pair_rows=today.pair_rows,
-            policy=POLICY,
+            as_of=today.day, reference=reference, pairs=today.pairs, pair_rows=today.pair_rows, policy=POLICY,
             landed=today.landed,
             landed_history={name: [morning.landed.get(name, 0) for morning in earlier] for name in names},
-            refused=today.refused,
-            own_types=OWN_EVENT_TYPES,
-            label_types=LABEL_EVENT_TYPES,
+            refused=today.refused, own_types=OWN_EVENT_TYPES, label_types=LABEL_EVENT_TYPES,
             further=overnight_findings(before.users, today.users, usual, POLICY),
-        )
+        )  # fmt: skip
 
 
 def warm_market(seed: int, users: int = 900, jobs: int = 130) -> ExportedMarket:

@@ -37,15 +37,9 @@ CITY = load_catalogue().metros[METROS_MAXIMUM].metro_code
 UNSEEN = [("clock_skew", -2.0)]
 """A clock that is behind: its rows are late but possible. Docs say so."""
 NO_FAULTS = [
-    ("new_city", 1.0),
-    ("new_taste_cluster", 1.0),
-    ("correlation_only", 1.0),
-    ("pay_elasticity", 2.5),
-    ("hidden_taste", 2.0),
-    ("prior_shift", 3.0),
-    ("labels_late", 3.0),
-    ("labels_late", 14.0),
-]
+    ("new_city", 1.0), ("new_taste_cluster", 1.0), ("correlation_only", 1.0), ("pay_elasticity", 2.5),
+    ("hidden_taste", 2.0), ("prior_shift", 3.0), ("labels_late", 3.0), ("labels_late", 14.0),
+]  # fmt: skip
 
 
 def test_every_injection_of_the_market_is_judged_here() -> None:

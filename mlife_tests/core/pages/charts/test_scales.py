@@ -34,19 +34,12 @@ def test_axis_of_a_constant_has_room() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "words"),
     [
-        (0.1234, "share", "12.3 %"),
-        (0.0061, "share", "0.61 %"),
-        (4109, "count", "4,109"),
-        (1_234_567, "count", "1.23 M"),
-        (18_443.5, "usd", "$18,444"),
-        (0.54, "usd", "$0.54"),
-        (-3.5, "usd", "-$3.50"),
-        (0.41234, "score", "0.412"),
-        (None, "score", MISSING),
-        (float("nan"), "count", MISSING),
+        (0.1234, "share", "12.3 %"), (0.0061, "share", "0.61 %"), (4109, "count", "4,109"),
+        (1_234_567, "count", "1.23 M"), (18_443.5, "usd", "$18,444"), (0.54, "usd", "$0.54"), (-3.5, "usd", "-$3.50"),
+        (0.41234, "score", "0.412"), (None, "score", MISSING), (float("nan"), "count", MISSING),
         (float("inf"), "usd", MISSING),
     ],
-)
+)  # fmt: skip
 def test_format_value(value: float | None, unit: Unit, words: str) -> None:
     assert format_value(value, unit) == words
 
