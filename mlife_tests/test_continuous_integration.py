@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from mlife_tests.infra.test_readers_values import ACCOUNTS
 
 WORKFLOWS = Path(".github", "workflows")
 PARTS = {"check", "test", "infra-check", "aws", "demo-quick", "proofs"}
@@ -36,6 +40,31 @@ def test_everything_that_is_called_by_a_server_is_make_ci(repository: Path) -> N
     assert (repository / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "make ci"
     (only,) = jobs(repository, "tests.yml").values()
     assert [step["run"] for step in only["steps"] if step.get("run", "").startswith("make")] == ["make ci"]
+
+
+def test_main_can_be_pushed_before_it_is_protected(repository: Path, tmp_path: Path) -> None:
+    """With any value of the example nothing is deployed, and no job names an environment, which GitHub would make."""
+    found = jobs(repository, "deploy.yml")
+    (look,) = [step["run"] for step in found["accounts"]["steps"] if step.get("id") == "look"]
+    assert found["registry"]["if"] == "needs.accounts.outputs.are_ours == 'true'"
+    assert found["accounts"]["outputs"] == {"are_ours": "${{ steps.look.outputs.are_ours }}"}
+    names = {name for name, job in found.items() if "environment" in job or "id-token" in job["permissions"]}
+    assert {name for name in names - {"registry"} if "registry" not in needed(found, name)} == set()
+    assert names.isdisjoint({"accounts", *needed(found, "accounts")})
+    file, said = tmp_path / "infra" / "parameters" / "accounts.yaml", tmp_path / "said"
+    file.parent.mkdir(parents=True)
+    forms = {12: '  dev: "{}" # of ours', 29: "  GitHubRepository: {}", 64: "python_base: python:3.11@sha256:{}"}
+    for example in [None, *(ACCOUNTS.keys() - {"us-east-1"})]:
+        values = {
+            old: forms[len(old)].format(old if old == example else new)
+            for old, new in ACCOUNTS.items()
+            if len(old) in forms
+        }
+        file.write_text("\n".join(values.values()), encoding="utf-8")
+        assert len(values) == len(ACCOUNTS) - 1
+        said.write_text("", encoding="utf-8")
+        subprocess.run(["bash", "-c", look], cwd=tmp_path, env=os.environ | {"GITHUB_OUTPUT": str(said)}, check=True)
+        assert said.read_text(encoding="utf-8") == ("are_ours=true\n" if example is None else ""), example
 
 
 @pytest.mark.parametrize("workflow", ["deploy.yml", "pull_request.yml"])

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.delivery import aws
 from mlife_assets.adapters.delivery.run_tasks import Ended, RunTasks
-from mlife_assets.adapters.delivery.smoke import CHECKS
+from mlife_assets.adapters.delivery.smoke import CHECKS, NOT_YET
 
 STACKS = """
 stacks:
@@ -138,24 +139,30 @@ class TestOnAnEmulator:
         self, run: Callable[..., Any], repository: Path, on_emulator: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         of = on_emulator("811111111111")
-        for name in ("event-log/bucket", "people/bucket", "people/key-arn", "catalog/workgroup"):
+        template = "Resources: {Bucket: {Type: AWS::S3::Bucket}}"
+        of("cloudformation").create_stack(StackName="mlife-event-log", TemplateBody=template)
+        for name in ("event-log/bucket", "lake/bucket", "people/bucket", "people/key-arn", "catalog/workgroup"):
             of("ssm").put_parameter(Name=f"/mlife/{name}", Value="x", Type="String")
         started: dict[str, Any] = {}
 
         def ended(self: RunTasks, commands: dict[str, Any]) -> dict[str, Ended]:
             started.update(commands)
-            return {name: Ended(int(name == red), "", f"stream of {name}") for name in commands}
+            return {name: Ended(codes.get(name, 0), "", f"stream of {name}") for name in commands}
 
         monkeypatch.setattr(RunTasks, "run", ended)
-        red = "athena_answers"
+        red, waits = "athena_answers", "log_is_put_once"
+        codes = {red: 1, waits: NOT_YET}
         result = run("infra", "smoke", "dev", "--infra", str(repository / "infra"))
         assert result.exit_code == 1
         assert result.stdout.splitlines() == [
-            f"FAILED {name}  exit code 1 ; stream of {name}" if name == red else f"ok     {name}" for name in CHECKS
+            f"FAILED  {name}  exit code 1 ; stream of {name}"
+            if name == red
+            else f"{'not yet' if name == waits else 'ok':<8}{name}"
+            for name in CHECKS
         ]
         assert started[red][:6] == ["mlife", "infra", "smoke", "dev", "--places", started[red][5]]
         assert json.loads(started[red][5])["event_log"] == "x"
-        red = "nothing"
+        del codes[red]
         assert run("infra", "smoke", "dev", "--infra", str(repository / "infra")).exit_code == 0
         assert run("infra", "migrate", "dev", "--infra", str(repository / "infra")).exit_code == 0
         assert started["run"] == ["dagster", "instance", "migrate"]
@@ -163,7 +170,7 @@ class TestOnAnEmulator:
         asked = ("infra", "run", "dev", "--infra", str(repository / "infra"), "--", *command)
         assert run(*asked).stdout == "ok: stream of run \n"
         assert started["run"] == command
-        red = "run"
+        codes["run"] = 1
         assert run(*asked).exit_code == 1
 
     def test_a_check_runs_where_it_is_asked_for(self, run: Callable[..., Any], on_emulator: Any) -> None:
@@ -173,6 +180,8 @@ class TestOnAnEmulator:
             "ui": "",
             "log_in": "",
             "event_log": "log",
+            "lake": "log",
+            "made": SystemClock().now().isoformat(),
         }
         places |= {"log_heads": "", "people": "", "people_key": "", "workgroup": "", "alerts": "", "runs_days": True}
         asked = ("infra", "smoke", "dev", "--places", json.dumps(places), "--inside")
@@ -180,3 +189,5 @@ class TestOnAnEmulator:
         on_emulator("811111111111")("s3").create_bucket(Bucket="log")
         red = run(*asked, "log_refuses_deletion")
         assert (red.exit_code, "and not with AccessDenied" in red.stderr) == (1, True)
+        waits = run(*asked, "log_is_put_once")
+        assert (waits.exit_code, waits.stdout[:34]) == (NOT_YET, "not yet: log_is_put_once: this is ")

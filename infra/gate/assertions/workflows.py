@@ -152,7 +152,8 @@ def one_image_goes_from_dev_to_staging_to_prod(environment: Environment) -> Iter
         if needs != before or job.get("with") != given or job["uses"] != "./.github/workflows/environment.yml":
             yield f"deploy {name} needs {needs} and is given {job.get('with')}"
     builds = [where for where, job in _jobs(environment) if "docker build" in _commands(job)]
-    if builds != ["deploy image"] or jobs["image"]["needs"] != "registry" or jobs["registry"]["needs"] != "tests":
+    order = [jobs[name].get("needs") for name in ("image", "registry", "accounts")]
+    if builds != ["deploy image"] or order != ["registry", "accounts", "tests"]:
         yield f"images are built by {builds}, and not after the tests"
     if not re.search(_BASE, _commands(jobs["image"])):
         yield "deploy image builds on no base, and the recipe has none of itself"

@@ -7,6 +7,7 @@ ask. Does not belong here: starting checks (`adapters.delivery.run_tasks`), laun
 Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes
 that are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing
 but its good name. A denial must be an explicit one, of the bucket: a role that merely lacks a right is denied as well.
+An environment in which no day had to end yet is proved without what a day leaves, and says so.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from mlife_assets.adapters.aws.clients import code_of
 from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
 from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
-from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 
 NEVER_WRITTEN = "manifests/smoke/never-written"
+LOG_STACK = "mlife-event-log"
 STOPPED = "/mlife/sending/stopped"
 DENIED_BY_A_STATEMENT = "explicit deny"
 """What S3 says of a denial that a policy states, and not of a right that nobody gave."""
@@ -34,11 +36,23 @@ PEOPLE: dict[str, tuple[type[OwnersContacts | OwnersAuditTable], str]] = {
     "audit/audit.parquet": (OwnersAuditTable, "no model is promoted"),
 }
 """What the task of runs names in the bucket for people: who reads it, and what its absence means."""
+PLANS = "reports/message_plan/"
+"""Where a day that has ended leaves its plan, in the lake."""
+NOT_YET = 4
+"""The exit code of a check that asks for what a day leaves, where none had to end yet."""
+FIRST_DAY = timedelta(days=7)
+"""How long a new environment may be without a day: alerts are confirmed and history is delivered meanwhile."""
+FIRST_METRICS = timedelta(hours=26)
+"""Within which metrics follow the first day."""
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
 CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
 FIGURES = "select max(kpi_date) from marts.kpi_daily"
 HTTP_SECONDS = 20.0
+
+
+class NotYetError(NotFoundError):
+    """What a day leaves is not there, and no day has to have ended."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,7 @@ def _written(inside: Inside) -> dict[str, Any]:
     s3, bucket = inside.of("s3"), inside.at.event_log
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", MaxKeys=1).get("Contents")
     if not listed:
-        raise NotFoundError("the log holds nothing yet: run a day, then smoke again")
+        raise _missing(inside, "the log holds nothing yet: run a day, then smoke again")
     key = listed[0]["Key"]
     return {"Bucket": bucket, "Key": key, "Body": s3.get_object(Bucket=bucket, Key=key)["Body"].read()}
 
@@ -115,13 +129,11 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
     pages = inside.of("s3").get_paginator("list_objects_v2").paginate(Bucket=inside.at.log_heads, Prefix="heads/")
     written = {one["Key"]: one["LastModified"] for page in pages for one in page.get("Contents", ())}
     if not written:
-        raise NotFoundError("the witness holds no head: run a day, then smoke again")
+        raise _missing(inside, "the witness holds no head: run a day, then smoke again")
     newest = max(written, key=lambda key: written[key])
     if inside.at.runs_days and inside.now - written[newest] > timedelta(days=HEAD_DAYS):
-        raise IntegrityError(
-            f"the newest head, {newest}, is of {written[newest]:%Y-%m-%d}: no day ended since; due_days_sensor says "
-            "which files it waits for"
-        )
+        said = f"the newest head, {newest}, is of {written[newest]:%Y-%m-%d}: no day ended since; due_days_sensor says "
+        raise _missing(inside, f"{said}which files it waits for", IntegrityError)
     return str(newest)
 
 
@@ -152,15 +164,16 @@ def athena_answers(inside: Inside) -> str:
     if not clicks and not inside.at.runs_days:
         return "no click of seven days, in which no day had to run"
     if not clicks:  # partitions that are projected to the wrong place hold nothing, and that is no error of Athena's
-        raise NotFoundError("Athena finds no click of the last seven days: run a day, then smoke again")
+        raise _missing(inside, "Athena finds no click of the last seven days: run a day, then smoke again")
     return f"{clicks} clicks of seven days"
 
 
 def athena_has_the_marts(inside: Inside) -> str:
     """Athena reads what a run published of the warehouse."""
-    newest = _answered(inside, FIGURES)
+    missing = _missing(inside, "marts.kpi_daily holds no day: run a day and metrics_job, then smoke again")
+    newest = None if isinstance(missing, NotYetError) else _answered(inside, FIGURES)  # there is no table before
     if newest is None:
-        raise NotFoundError("marts.kpi_daily holds no day: run a day and metrics_job, then smoke again")
+        raise missing
     return f"figures until {newest}"
 
 
@@ -203,9 +216,10 @@ def somebody_hears_alerts(inside: Inside) -> str:
     said = inside.of("sns").get_topic_attributes(TopicArn=inside.at.alerts)["Attributes"]
     confirmed, pending = (int(said[name]) for name in ("SubscriptionsConfirmed", "SubscriptionsPending"))
     if not confirmed:
-        raise NotFoundError(
+        raise _missing(
+            inside,
             f"nobody hears {inside.at.alerts}, and {pending} did not confirm yet: `aws sns confirm-subscription` "
-            "with the token from the mail that SNS sent, as infra/README.md says, then smoke again"
+            "with the token from the mail that SNS sent, as infra/README.md says, then smoke again",
         )
     return f"{confirmed} subscribed" + (f", {pending} did not confirm yet" if pending else "")
 
@@ -228,6 +242,16 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         somebody_hears_alerts,
     )
 }
+
+
+def _missing(inside: Inside, said: str, error: type[MlifeError] = NotFoundError) -> MlifeError:
+    """Return the error of what is not there; NotYetError until a day after the first day ended, or should have."""
+    plans = inside.of("s3").list_objects_v2(Bucket=inside.at.lake, Prefix=PLANS, MaxKeys=1).get("Contents")
+    made = datetime.fromisoformat(inside.at.made)
+    due = plans[0]["LastModified"] + FIRST_METRICS if plans else made + FIRST_DAY
+    if inside.now < due:
+        return NotYetError(f"this is red from {due:%Y-%m-%d %H:%M} UTC on: {said}")
+    return error(said if plans else f"no day ended since {made:%Y-%m-%d}, when the log was made: {said}")
 
 
 def _answered(inside: Inside, query: str) -> str | None:
@@ -268,6 +292,8 @@ class SmokePlaces:
     Attributes:
         ui: name of the UI.
         log_in: where the UI sends who has not logged in.
+        made: when the log's stack was made, as text.
+        lake: the lake's bucket.
         event_log: the log's bucket.
         log_heads: the witness's bucket.
         people: the bucket of contact book and audit table.
@@ -281,6 +307,8 @@ class SmokePlaces:
     region: str
     ui: str
     log_in: str
+    made: str
+    lake: str
     event_log: str
     log_heads: str
     people: str
@@ -299,6 +327,8 @@ def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
         region=region,
         ui=given["DomainName"],
         log_in=given["OidcAuthorizationEndpoint"],
+        made=of("cloudformation").describe_stacks(StackName=LOG_STACK)["Stacks"][0]["CreationTime"].isoformat(),
+        lake=ssm.get_parameter(Name="/mlife/lake/bucket")["Parameter"]["Value"],
         event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
         log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
         people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],

@@ -24,7 +24,9 @@ from obstore.store import MemoryStore
 
 from mlife_assets.adapters import owners_table
 from mlife_assets.adapters.delivery import smoke
-from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, SmokePlaces, log_in_of
+from mlife_assets.adapters.delivery.smoke import CHECKS, PLANS, Inside, SmokePlaces, log_in_of
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.components.messages.sending import PLAN_REPORT
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 
 pytestmark = pytest.mark.aws
@@ -33,8 +35,9 @@ NOT_ALLOWED = "User: mlife-run is not authorized because no identity-based polic
 NOW = datetime(2026, 6, 10, 18, tzinfo=UTC)
 AT = SmokePlaces(
     environment="dev", region="us-east-1", ui="127.0.0.1", log_in="https://login.example.com/authorize",
-    event_log="log", log_heads="heads", people="people", people_key="arn:aws:kms:us-east-1:111111111111:key/people",
-    workgroup="mlife", alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts", runs_days=True,
+    made="2026-04-01T08:00:00+00:00", lake="lake", event_log="log", log_heads="heads", people="people",
+    people_key="arn:aws:kms:us-east-1:111111111111:key/people", workgroup="mlife",
+    alerts="arn:aws:sns:us-east-1:111111111111:mlife-alerts", runs_days=True,
 )  # fmt: skip
 
 
@@ -61,7 +64,7 @@ def answering(**answers: Any) -> Any:
 
 
 def run(check: Callable[[Inside], str], at: SmokePlaces = AT, **answers: Any) -> str:
-    client = answering(**answers)
+    client = answering(**{"list_objects_v2": {}} | answers)
     return check(Inside(at, lambda _: client, NOW, lambda _: None, lambda: "0123", lambda: "4567"))
 
 
@@ -138,10 +141,13 @@ def pages(*written: tuple[str, datetime]) -> Any:
 
 def test_a_head_must_be_there_and_new() -> None:
     check = smoke.heads_lie_with_the_witness
+    planned = {
+        "Contents": [{"Key": f"{smoke.PLANS}as_of_date=2026-05-01/report.json", "LastModified": NOW - timedelta(40)}]
+    }
     old, new = ("heads/1.json", NOW - timedelta(days=40)), ("heads/2.json", NOW - timedelta(hours=20))
     assert run(check, get_paginator=pages(old, new)) == "heads/2.json"
     with pytest.raises(IntegrityError, match="no day ended since; due_days_sensor says"):
-        run(check, get_paginator=pages(old))
+        run(check, get_paginator=pages(old), list_objects_v2=planned)
     paused = replace(AT, runs_days=False)
     assert run(check, paused, get_paginator=pages(old)) == "heads/1.json"
     with pytest.raises(NotFoundError, match="no head"):
@@ -230,6 +236,53 @@ def test_athena_must_succeed() -> None:
         run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
 
 
+WAITING: dict[Callable[[Inside], str], dict[str, Any]] = {
+    smoke.log_refuses_a_put_that_could_replace: {},
+    smoke.log_is_put_once: {},
+    smoke.heads_lie_with_the_witness: {"get_paginator": lambda **_: pages(("heads/1.json", NOW - timedelta(days=5)))},
+    smoke.athena_answers: {
+        "start_query_execution": {"QueryExecutionId": "q"},
+        "get_query_execution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
+        "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}},
+    },
+    smoke.athena_has_the_marts: {
+        "start_query_execution": {"QueryExecutionId": "q"},
+        "get_query_execution": {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}},
+    },
+    smoke.somebody_hears_alerts: {
+        "get_topic_attributes": {"Attributes": {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}}
+    },
+}
+"""What AWS answers where no day has ended: history may have landed, and the heads of it are older than two days."""
+
+
+@pytest.mark.parametrize("check", WAITING, ids=lambda check: check.__name__)
+def test_what_a_day_leaves_waits_for_the_first_and_never_for_ever(check: Callable[[Inside], str]) -> None:
+    """In the log's first week nothing is red; from then on, or once metrics should have followed a plan, all is."""
+
+    def says(made: datetime, planned: datetime | None = None) -> str:
+        def listed(Bucket: str, Prefix: str, MaxKeys: int) -> dict[str, Any]:  # noqa: N803  as the client has it
+            contents = (
+                [{"LastModified": planned}] if planned and (Bucket, Prefix, MaxKeys) == ("lake", PLANS, 1) else []
+            )
+            return {"Contents": contents} if contents else {}
+
+        with pytest.raises((NotFoundError, IntegrityError)) as seen:
+            run(check, replace(AT, made=made.isoformat()), list_objects_v2=listed, **WAITING[check])
+        return ("not yet: " if isinstance(seen.value, smoke.NotYetError) else "red: ") + str(seen.value)
+
+    second, week = timedelta(seconds=1), timedelta(days=7)
+    assert says(NOW - week + second).startswith("not yet: this is red from 2026-06-10 18:00 UTC on: ")
+    assert says(NOW - week).startswith("red: no day ended since 2026-06-03") or check is smoke.athena_has_the_marts
+    assert says(NOW - week).startswith("red: ")
+    assert says(NOW - second, NOW - timedelta(hours=26)).startswith("red: ")
+    assert says(NOW - 9 * week, NOW - timedelta(hours=26) + second).startswith("not yet: ")
+
+
+def test_a_day_that_ended_is_one_whose_plan_lies_in_the_lake() -> None:
+    assert TableStore(MemoryStore()).report_key(PLAN_REPORT, NOW.date()).startswith(smoke.PLANS)
+
+
 def test_marts_on_athena_must_hold_a_day() -> None:
     answers = {
         "start_query_execution": {"QueryExecutionId": "q"},
@@ -284,6 +337,7 @@ def test_a_subscription_that_nobody_confirmed_is_red() -> None:
 
 def test_the_topic_says_how_many_confirmed(account: Callable[[str], Any]) -> None:
     of = account("700000009997")
+    of("s3").create_bucket(Bucket="lake")
     topic = of("sns").create_topic(Name="mlife-alerts")["TopicArn"]
     inside = Inside(replace(AT, alerts=topic), of, NOW, lambda _: None, str, str)
     with pytest.raises(NotFoundError, match="nobody hears arn"):

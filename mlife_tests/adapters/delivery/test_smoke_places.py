@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.delivery.smoke import SmokePlaces, handed_over, places_of
 from mlife_assets.adapters.delivery.stacks import read_infra
 
@@ -18,13 +20,18 @@ PEOPLE_KEY = "arn:aws:kms:us-east-1:111111111111:key/people"
 @pytest.mark.aws
 def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
     of = account("700000009998")
+    template = "Resources: {Bucket: {Type: AWS::S3::Bucket}}"
+    of("cloudformation").create_stack(StackName="mlife-event-log", TemplateBody=template)
     of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
+    of("ssm").put_parameter(Name="/mlife/lake/bucket", Value="lake", Type="String")
     of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
     of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=PEOPLE_KEY, Type="String")
     of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
     files = read_infra(repository / "infra")
     found, given = places_of(files, "prod", of), files.parameters["prod"]
-    assert (found.event_log, found.people, found.people_key, found.workgroup) == ("log", "people", PEOPLE_KEY, "mlife")
+    assert timedelta(0) < SystemClock().now() - datetime.fromisoformat(found.made) < timedelta(hours=1)
+    said = (found.event_log, found.lake, found.people, found.people_key, found.workgroup)
+    assert said == ("log", "lake", "people", PEOPLE_KEY, "mlife")
     assert found.runs_days is (given["DaysRunByThemselves"] == "true")
     assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
     region, accounts = files.accounts["region"], files.accounts["accounts"]
@@ -34,6 +41,18 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
 
 def test_an_older_image_takes_what_a_newer_release_hands_over() -> None:
     places = SmokePlaces(
-        "dev", "us-east-1", "ui", "log-in", "log", "heads", "people", PEOPLE_KEY, "mlife", "alerts", True
+        "dev",
+        "us-east-1",
+        "ui",
+        "log-in",
+        "2026-06-01",
+        "lake",
+        "log",
+        "heads",
+        "people",
+        PEOPLE_KEY,
+        "mlife",
+        "alerts",
+        True,
     )
     assert handed_over({**asdict(places), "of_tomorrow": 1}) == places
