@@ -62,12 +62,29 @@ class ModelPlatform(HomeKeys, ABC):
     """Types of rows that are labels, which may be late."""
     feedback: str = "labels"
     """What is late where feedback is, in words."""
-    retraining_job: str = "retraining_job"
-    evaluation: str = "model/evaluation"
-    reference: str = "model/monitoring_reference"
-    """What to run for a model, and where its verdict and its reference of monitoring are."""
+    unnamed_model: str = ""
+    """The model whose jobs and assets do not have its name: the one that was there when there was one."""
     environment: str = "project"
     """What a model that leaves this home says of where it comes from."""
+
+    @property
+    def retraining_job(self) -> str:
+        """Job that makes a model."""
+        return "retraining_job" if self.model_name == self.unnamed_model else f"{self.model_name}_retraining_job"
+
+    @property
+    def evaluation(self) -> str:
+        """Asset that holds the gate's verdict."""
+        return f"{self._group}/evaluation"
+
+    @property
+    def reference(self) -> str:
+        """Asset that holds what normal looks like."""
+        return f"{self._group}/monitoring_reference"
+
+    @property
+    def _group(self) -> str:
+        return "model" if self.model_name == self.unnamed_model else self.model_name
 
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:

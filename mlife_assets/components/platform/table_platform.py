@@ -108,21 +108,6 @@ class TablePlatform(ModelPlatform):
         """Daily tables and reports of the model."""
         return TableStore(self.lake, f"{OF_MODELS}/{self.model_name}/", assets=f"{self.model_name}/")
 
-    @property
-    def retraining_job(self) -> str:  # type: ignore[override]
-        """Job that makes a model."""
-        return f"{self.model_name}_retraining_job"
-
-    @property
-    def evaluation(self) -> str:  # type: ignore[override]
-        """Asset that holds the gate's verdict."""
-        return f"{self.model_name}/evaluation"
-
-    @property
-    def reference(self) -> str:  # type: ignore[override]
-        """Asset that holds what normal looks like."""
-        return f"{self.model_name}/monitoring_reference"
-
     @cached_property
     def warehouse(self) -> TableMarts:
         """Examples by day and id, rows to score by day and entity."""

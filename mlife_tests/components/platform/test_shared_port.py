@@ -32,6 +32,9 @@ def test_what_is_of_one_model_is_not_shared(platform: Platform) -> None:
     assert (platform.registry, platform.model_name) == (first, "job_applications")
     assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
     assert view.of_model("job_applications").registry.model_name == "job_applications"
+    for one, group, job in ((platform, "model", "retraining_job"), (view, "churn_risk", "churn_risk_retraining_job")):
+        named = (one.retraining_job, one.evaluation, one.reference)
+        assert named == (job, f"{group}/evaluation", f"{group}/monitoring_reference")
     assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)
 
 
