@@ -281,6 +281,7 @@ HOSTILE = {
     + b"Content-Type: message/delivery-status\r\n\r\n"
     + b"A: msg_1.aaaaaaaaa@mail.jobs.example\n" * 15_000,
     "tokens": _HEAD + b"\r\n" + (b"a" * 30 + b" ") * 20_000,
+    "signs": _HEAD + b"\r\n" + b"!" * 3 * READ_BYTES,
     "lines": _HEAD + b"\r\n" + b"On a wrote\r\n" * 50_000,
     "tags": _HEAD + b"Content-Type: text/html\r\n\r\n" + b"<b>x</b>" * 80_000,
     "headers": b"".join(b"X-%d: a\r\n" % n for n in range(50_000)) + _HEAD + b"\r\nhi",

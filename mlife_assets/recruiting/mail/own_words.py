@@ -34,13 +34,15 @@ _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
 """The end of our mails (`email_digest`), which says how to unsubscribe. Answers below an unmarked quote follow it."""
 
 _NOT_SAID = re.compile(
-    r"\bconfidential(?:ity)? (?:notice|and)|\b(?:not|sole use of) the intended recipient|\b(?:diese|cette|este|esta)"
-    r" (?:e-?mail|correo|mensaje|message)\b.{0,60}(?:vertraulich|confiden)|(?:^|[.!] )(?:to|"
-    r"if you (?:want|wish) to) (?:stop|unsubscribe|opt out)\b.{0,80}"
+    r"\bconfidential(?:ity)? (?:notice|and)|\b(?:if .{1,60} not|sole use of) the intended recipient|"
+    r"\b(?:diese|cette|este|esta) (?:e-?mail|correo|mensaje|message)\b.{0,60}(?:vertraulich|confiden)|"
+    r"(?:^|[.!] )(?:to|if you (?:want|wish) to) (?:stop|unsubscribe|opt out)\b.{0,80}"
     r"\b(?:reply|answer|visit|click|change|use|go to|send)\b",
     re.IGNORECASE,
 )
 """Where a footer begins: who may read the mail, or how to end those of somebody else. It is nobody's request."""
+_SPEAKS = re.compile(r"\bi\b|\bmy request\b|(?:mail|writ|send|bother|spamm)ing me\b|(?:e?mail|remove|take) me\b", re.I)
+"""Somebody's own words are none, whatever they begin like."""
 
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)", re.IGNORECASE)
@@ -70,7 +72,7 @@ def own_words(text: str) -> str:
             break
         elif _OUR_END.match(line):
             place += _length_of_our_end(lines[place + 1 :])
-        elif not is_signature and (footer := _NOT_SAID.search(line)) is not None:
+        elif not is_signature and (footer := _NOT_SAID.search(line)) is not None and not _SPEAKS.search(line):
             kept.append(line[: footer.start()])
             is_signature = True
         elif line in ("--", "-- "):

@@ -219,8 +219,8 @@ THREATS: Rules = {
     ),
     "illegal": (
         rf" (?:this|its|thats|these|texts|messages|you|youre|it|is|are|so|very) (?:[a-z]+ ){{0,2}}?(?:illegal|"
-        rf"unlawful|harassment|unwanted|unacceptable|annoying|a nuisance|bothersome|creepy|intrusive) (?!to |they )"
-        f"{NO_QUESTION}"
+        rf"unlawful|harass(?:ment|ing)|unwanted|unacceptable|annoying|a nuisance|bothersome|creepy|intrusive) "
+        rf"(?!to |they ){NO_QUESTION}"
     ),
     "blowing_up": r" (?:blow|blowing|blew|hit) (?:up )?(?:my|this|me) (?:phone |cell )?(?:up )?",
     "legal": (
