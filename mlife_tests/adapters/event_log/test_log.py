@@ -119,12 +119,6 @@ def test_text_that_is_not_utf8_is_refused(toolbox) -> None:
         )
 
 
-@pytest.mark.parametrize(("writer", "batch"), [("a-b", None), ("", None), ("A", None), ("w", "b-1"), ("w", "../x")])
-def test_names_that_would_make_a_key_ambiguous_are_refused(toolbox, writer: str, batch: str | None) -> None:
-    with pytest.raises(InvalidInputError):
-        ParquetEventLog(toolbox.store()).append("click", toolbox.clicks([("a", 0)]), writer=writer, batch=batch)
-
-
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("dies_at", range(1, 5))
 def test_a_crash_at_any_write_is_healed_by_appending_again(toolbox, dies_at: int, after: bool) -> None:

@@ -19,18 +19,12 @@ from mlife_assets.adapters.event_log.manifests import (
 )
 
 
-def test_an_untouched_log_is_intact(toolbox, whole_log: dict[str, bytes]) -> None:
-    result = verify(toolbox.stored(whole_log))
-    assert result.is_intact
-    assert (result.files, result.rows, result.manifests) == (28, 28, 4)
-    assert [link.key for link in result.heads] == [manifest_key(3)]
-
-
-def test_an_untouched_log_of_release_010_is_intact(toolbox, old_log: dict[str, bytes]) -> None:
-    result = verify(toolbox.stored(old_log))
-    assert result.is_intact
-    assert (result.files, result.rows, result.manifests) == (28, 28, 28)
-    assert len(result.heads) == 9
+def test_an_untouched_log_is_intact_and_so_is_one_of_release_010(toolbox, whole_log, old_log) -> None:
+    for files, manifests, heads in ((whole_log, 4, 1), (old_log, 28, 9)):
+        result = verify(toolbox.stored(files))
+        assert result.is_intact
+        assert (result.files, result.rows, result.manifests, len(result.heads)) == (28, 28, manifests, heads)
+    assert [link.key for link in verify(toolbox.stored(whole_log)).heads] == [manifest_key(3)]
 
 
 @settings(max_examples=150)

@@ -167,18 +167,6 @@ def test_a_window_of_one_score_is_not_judged_along_it(pairs_world, limited) -> N
     assert "Outcomes are not judged along the score: hardly anything varies in the window" in result.sentence
 
 
-def test_an_immature_label_never_alarms(pairs_world, limited) -> None:
-    window = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=20), days=7, per_day=800)
-    with pytest.raises(InvalidInputError, match="label_mature_date of example"):
-        concept.concept_drift_report(
-            as_of=pairs_world.START + timedelta(days=33),
-            reference=limited,
-            examples={LABEL: window},
-            statistics={LABEL: AGREED},
-            policy=POLICY,
-        )
-
-
 def test_the_window_is_mature_after_the_reference_and_recent(pairs_world, limited) -> None:
     examples = pairs_world.scored_examples(2, first=pairs_world.START + timedelta(days=10), days=20, per_day=5)
     as_of = pairs_world.START + timedelta(days=33)
@@ -290,7 +278,8 @@ def test_a_second_outcome_makes_every_limit_wider(two_step_report, report) -> No
     assert all(1.0 < both[key] / alone[key] < 1.2 for key in alone)
 
 
-def test_an_immature_click_never_alarms(pairs_world, funnel) -> None:
+@pytest.mark.parametrize("immature", [LABEL, "click"])
+def test_an_immature_label_never_alarms(pairs_world, funnel, immature) -> None:
     first = pairs_world.START + timedelta(days=20)
     early = pairs_world.scored_examples(2, first=first - timedelta(days=2), days=7, per_day=800)
     late = pairs_world.scored_examples(12, first=first, days=7, per_day=800)
@@ -298,7 +287,7 @@ def test_an_immature_click_never_alarms(pairs_world, funnel) -> None:
         concept.concept_drift_report(
             as_of=first + timedelta(days=13),
             reference=funnel,
-            examples={LABEL: early, "click": late},
+            examples={name: late if name == immature else early for name in (LABEL, "click")},
             statistics={LABEL: AGREED, "click": AGREED},
             policy=POLICY,
             words=WORDS,

@@ -86,14 +86,9 @@ def test_each_column_of_the_digest_is_held_to_account(column):
     changed = plan_of(**{column: CHANGES[column](honest.planned[column].to_pylist())})
     assert plan_digest(changed.planned) != plan_digest(honest.planned)
     assert differences(changed)
-
-
-@pytest.mark.parametrize("column", ["message_id", "user_id", "job_id", "body"])
-def test_a_row_that_differs_from_the_plan_in_one_column_is_not_of_it(column):
-    honest = plan_of()
-    changed = plan_of(**{column: CHANGES[column](honest.planned[column].to_pylist())})
-    with pytest.raises(GateClosedError, match="nothing is sent"):
-        ApprovedTexts.of(honest).require(rows_of(changed))
+    if column in ("message_id", "user_id", "job_id", "body"):
+        with pytest.raises(GateClosedError, match="nothing is sent"):
+            ApprovedTexts.of(honest).require(rows_of(changed))
 
 
 def rows_of(plan: MessagePlan) -> list[LedgerRow]:

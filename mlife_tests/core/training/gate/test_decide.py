@@ -184,31 +184,6 @@ def test_an_interval_in_blocks_is_widened_by_what_they_hide(monkeypatch: pytest.
     assert asked == [], "single days claim independence"
 
 
-def test_no_rows_and_no_positives_are_not_enough_evidence() -> None:
-    days = np.array([], dtype="datetime64[D]")
-    empty = GateExamples(np.array([], dtype=object), None, days, np.array([], dtype=bool), days)
-    sides = [on_examples(empty, name, np.array([]), date(2026, 6, 1)) for name in ("new", "old")]
-    assert Gate(empty, *sides).decide().outcome == "not_enough_evidence"
-    g = gate()
-    none = replace(g.examples, is_relevant=np.zeros(6_000, dtype=bool))
-    assert replace(g, examples=none).decide().outcome == "not_enough_evidence"
-
-
-def test_the_order_of_rows_changes_no_bit_of_the_decision() -> None:
-    g = gate(rows=3_000)
-    order = np.random.default_rng(3).permutation(3_000)
-    e = g.examples
-    moved = GateExamples(
-        e.user_ids[order],
-        None,
-        e.as_of_dates[order],
-        e.is_relevant[order],
-        e.label_mature_dates[order],
-        cohort="flights",
-    )
-    assert replace(g, examples=moved).decide() == g.decide()
-
-
 def test_a_shared_day_effect_does_not_promote_equal_models() -> None:
     """Models that fail on whole days are equal on average; rows taken as independent would promote far too often."""
     promoted = []
@@ -776,16 +751,18 @@ def test_too_few_users_is_an_outcome_of_its_own() -> None:
     assert decision.users == 30
 
 
-def test_no_positives_and_no_rows_are_not_enough_evidence() -> None:
-    g = ranked(users=30)
+@pytest.mark.parametrize("is_ranked", [False, True])
+def test_no_positives_and_no_rows_are_not_enough_evidence(is_ranked: bool) -> None:
+    g = ranked(users=30) if is_ranked else gate()
     none = replace(g.examples, is_relevant=np.zeros(len(g.examples.user_ids), dtype=bool))
     decision = replace(g, examples=none).decide()
     assert (decision.outcome, decision.comparisons) == ("not_enough_evidence", ())
-    empty = np.array([], dtype=object)
-    days = np.array([], dtype="datetime64[D]")
-    rows = GateExamples(empty, empty, days, np.array([], dtype=bool), days)
-    sides = [on_examples(rows, name, np.array([]), date(2026, 6, 1)) for name in ("new", "old", "human")]
-    assert Gate(rows, *sides, policy=RANKED_POLICY, as_of=AS_OF).decide().outcome == "not_enough_evidence"
+    empty, days = np.array([], dtype=object), np.array([], dtype="datetime64[D]")
+    rows = GateExamples(empty, empty if is_ranked else None, days, np.array([], dtype=bool), days)
+    names = ("new", "old", "human") if is_ranked else ("new", "old")
+    sides = [on_examples(rows, name, np.array([]), date(2026, 6, 1)) for name in names]
+    more = {"policy": RANKED_POLICY, "as_of": AS_OF} if is_ranked else {}
+    assert Gate(rows, *sides, **more).decide().outcome == "not_enough_evidence"
 
 
 @pytest.mark.parametrize(("lower", "upper"), [(0.5, 0.7), (0.79, 1.0), (1.0, 1.26)])
@@ -817,30 +794,22 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def permuted(g: Gate, seed: int) -> Gate:
-    e = g.examples
     rng = np.random.default_rng(seed)
 
-    def moved(side: Contender) -> Contender:
-        order = rng.permutation(len(side.scores))
-        columns = {name: getattr(side, name)[order] for name in ("user_ids", "item_ids", "as_of_dates", "scores")}
-        return replace(side, **columns)
+    def moved(rows: Any, *names: str) -> Any:
+        order = rng.permutation(len(rows.user_ids))
+        return replace(rows, **{name: getattr(rows, name)[order] for name in names if getattr(rows, name) is not None})
 
-    order = rng.permutation(len(e.user_ids))
-    names = ("user_ids", "item_ids", "as_of_dates", "is_relevant", "label_mature_dates")
-    examples = replace(e, **{name: getattr(e, name)[order] for name in names})
-    return replace(
-        g,
-        examples=examples,
-        challenger=moved(g.challenger),
-        champion=moved(g.champion),  # type: ignore[arg-type]
-        human=moved(g.human),  # type: ignore[arg-type]
-    )
+    keys = ("user_ids", "item_ids", "as_of_dates")
+    sides = {name: getattr(g, name) for name in ("challenger", "champion", "human")}
+    sides = {name: moved(side, *keys, "scores") for name, side in sides.items() if side is not None}
+    return replace(g, examples=moved(g.examples, *keys, "is_relevant", "label_mature_dates"), **sides)
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_the_order_of_rows_changes_no_bit_of_a_decision_on_rankings(seed: int) -> None:
-    g = ranked(users=60)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_the_order_of_rows_changes_no_bit_of_the_decision(seed: int, is_ranked: bool) -> None:
+    g = ranked(users=60) if is_ranked else gate(rows=3_000)
     assert permuted(g, seed).decide() == g.decide()
 
 
