@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -23,27 +23,9 @@ FIRST = date(2026, 4, 3)
 
 
 @pytest.fixture(scope="module")
-def rows(bench: ModuleType) -> ModuleType:
+def aged(bench: ModuleType) -> Any:
     assert bench
-    return import_module("aged.rows")
-
-
-@pytest.fixture(scope="module")
-def records(bench: ModuleType) -> ModuleType:
-    assert bench
-    return import_module("aged.records")
-
-
-@pytest.fixture(scope="module")
-def runs(bench: ModuleType) -> ModuleType:
-    assert bench
-    return import_module("aged.runs")
-
-
-@pytest.fixture(scope="module")
-def acts(bench: ModuleType) -> ModuleType:
-    assert bench
-    return import_module("aged.acts")
+    return SimpleNamespace(**{name: import_module(f"aged.{name}") for name in ("rows", "records", "runs", "acts")})
 
 
 def planned(**more: Any) -> pa.Table:
@@ -56,8 +38,8 @@ def planned(**more: Any) -> pa.Table:
     return pa.Table.from_pylist([row | more], schema=EVENT_TYPES["message_planned"].schema)
 
 
-def test_an_event_of_the_past_has_names_of_its_own_and_people_stay_who_they_are(rows: ModuleType) -> None:
-    moved = rows.moved_rows(planned(prediction_id="x1"), rows.Move(3, 84))
+def test_an_event_of_the_past_has_names_of_its_own_and_people_stay_who_they_are(aged: Any) -> None:
+    moved = aged.rows.moved_rows(planned(prediction_id="x1"), aged.rows.Move(3, 84))
     (row,) = moved.to_pylist()
     assert moved.schema == EVENT_TYPES["message_planned"].schema
     assert (row["event_id"], row["message_id"], row["plan_id"]) == ("e1_p3", "m1_p3", "p1_p3")
@@ -70,21 +52,21 @@ def test_an_event_of_the_past_has_names_of_its_own_and_people_stay_who_they_are(
 
 
 def test_a_day_that_is_repeated_elsewhere_in_its_block_has_names_of_its_own_but_the_blocks_jobs(
-    rows: ModuleType,
+    aged: Any,
 ) -> None:
-    (row,) = rows.moved_rows(planned(), rows.Move(1, 49, 21)).to_pylist()
+    (row,) = aged.rows.moved_rows(planned(), aged.rows.Move(1, 49, 21)).to_pylist()
     assert (row["message_id"], row["job_id"]) == ("m1_p1d21", "j1_p1")
 
 
-def test_what_recruiters_texted_is_no_text_of_ours(rows: ModuleType) -> None:
-    said = rows.with_value(planned(), "campaign", "others")
+def test_what_recruiters_texted_is_no_text_of_ours(aged: Any) -> None:
+    said = aged.rows.with_value(planned(), "campaign", "others")
     assert said["campaign"].to_pylist() == ["others"]
     assert said.schema == EVENT_TYPES["message_planned"].schema
 
 
-def test_dates_in_texts_move_and_other_numbers_do_not(rows: ModuleType) -> None:
+def test_dates_in_texts_move_and_other_numbers_do_not(aged: Any) -> None:
     text = '{"day": "2026-04-24", "at": "2026-04-24T18:05:00", "id": "12026-04-24", "no": "2026-13-41"}'
-    moved = rows.Move(1, 28).moved_text(text)
+    moved = aged.rows.Move(1, 28).moved_text(text)
     assert moved == text.replace('"2026-04-24', '"2026-03-27')
 
 
@@ -108,7 +90,7 @@ def test_weekdays_fit_and_every_place_of_a_block_repeats_a_day_that_ran(bench: M
     assert days == [date(2026, 2, 6), date(2026, 3, 6)], "the oldest first"
 
 
-def test_marts_get_their_past_before_their_own_rows(records: ModuleType, tmp_path: Path) -> None:
+def test_marts_get_their_past_before_their_own_rows(aged: Any, tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     with closing(duckdb.connect(str(path))) as connection:
         connection.execute("create schema marts")
@@ -117,7 +99,7 @@ def test_marts_get_their_past_before_their_own_rows(records: ModuleType, tmp_pat
             "insert into marts.job_features values ('2026-04-04', 'a', 1), ('2026-04-05', 'a', 2),"
             " ('2026-05-02', 'b', 3)"
         )
-    assert records.age_marts(path, 2, 28, FIRST) == {"job_features": 7}
+    assert aged.records.age_marts(path, 2, 28, FIRST) == {"job_features": 7}
     with closing(duckdb.connect(str(path))) as connection:
         found = connection.execute("select as_of_date, job_id from marts.job_features order by rowid").fetchall()
     assert found[:2] == [(date(2026, 2, 7), "a_p2"), (date(2026, 2, 8), "a_p2")]
@@ -156,12 +138,10 @@ def dagster_folder(folder: Path) -> Path:
     return folder
 
 
-def test_records_of_dagster_get_a_past_whose_numbers_come_before_their_own(
-    runs: ModuleType, rows: ModuleType, tmp_path: Path
-) -> None:
+def test_records_of_dagster_get_a_past_whose_numbers_come_before_their_own(aged: Any, tmp_path: Path) -> None:
     young, home = dagster_folder(tmp_path / "young"), dagster_folder(tmp_path / "home")
-    steps = [(AT.date(), rows.Move(2, 56)), (AT.date(), rows.Move(1, 28))]
-    assert runs.age_runs(young, home, steps) == {"runs": 4, "events": 2, "checks": 2}
+    steps = [(AT.date(), aged.rows.Move(2, 56)), (AT.date(), aged.rows.Move(1, 28))]
+    assert aged.runs.age_runs(young, home, steps) == {"runs": 4, "events": 2, "checks": 2}
     tags = records_of(home / "history/runs.db", "run_tags")
     assert [row["value"] for row in tags] == ["2026-02-27", "2026-03-27", "2026-04-24"]
     made = records_of(home / "history/runs.db", "runs")
@@ -223,14 +203,14 @@ def test_numbers_of_another_commit_are_kept_and_not_used(bench: ModuleType, tmp_
     assert bench.kept_numbers(path, "c2") == {}
 
 
-def test_requests_of_a_far_store_that_wait_together_count_as_one(acts: ModuleType) -> None:
+def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any) -> None:
     class Near:
         root = None
 
         def get(self, key: str) -> str:
             return key
 
-    far = acts.FarStore(Near())
+    far = aged.acts.FarStore(Near())
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(far.get, "abcdefgh")) == list("abcdefgh")
     together = far.sequential
