@@ -72,16 +72,12 @@ def in_bucket(**changed: str) -> Callable[[Place], None]:
     return lambda place: place.in_bucket(**changed)
 
 
+def in_bucket_that_holds(key: str) -> Callable[[Place], None]:
+    return lambda place: (ObstoreObjectStore.in_bucket(place.bucket).put_if_absent(key, b""), place.in_bucket())
+
+
 def in_database(**changed: Any) -> Callable[[Place], None]:
     return lambda place: place.in_database(**changed)
-
-
-def no_bucket(place: Place) -> None:
-    place.in_bucket(MLIFE_LAKE="s3://nowhere-at-all/x")
-
-
-def no_answer(place: Place) -> None:
-    place.in_bucket(MLIFE_S3_ENDPOINT="http://127.0.0.1:1")
 
 
 def takes_a_second_put(place: Place) -> None:
@@ -105,23 +101,9 @@ def extension_of_another_version(place: Place) -> None:
     place.in_bucket()
 
 
-def lake_of_another(place: Place) -> None:
-    ObstoreObjectStore.in_bucket(place.bucket).put_if_absent("events/event_type=click/file", b"")
-    place.in_bucket()
-
-
-def lake_is_home(place: Place) -> None:
-    place.variables["MLIFE_LAKE"] = str(place.home)
-
-
 def standby(place: Place) -> None:
     place.run_sql(f"ALTER DATABASE {sa.make_url(place.database).database} SET default_transaction_read_only = on")
     place.in_database()
-
-
-def log_of_another(place: Place) -> None:
-    ObstoreObjectStore.in_bucket(place.bucket).put_if_absent("manifests/chain/000000/0", b"")
-    place.in_bucket()
 
 
 def wrong_password(place: Place) -> None:
@@ -158,14 +140,22 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
     "a lake without a name": (stated(MLIFE_LAKE=" "), "MLIFE_LAKE", "the whole path of a folder"),
     "a slip of the pen": (stated(MLIFE_LAKE="s3:/lake/x"), "MLIFE_LAKE", "s3://bucket/prefix"),
     "a home's sign": (stated(MLIFE_LAKE="~/lake"), "MLIFE_LAKE", "the whole path of a folder"),
-    "a lake that holds the keys": (lake_is_home, "MLIFE_LAKE", "name another folder"),
+    "a lake that holds the keys": (
+        lambda place: place.variables.update(MLIFE_LAKE=str(place.home)),
+        "MLIFE_LAKE",
+        "name another folder",
+    ),
     "a key with the end of its line": (
         in_bucket(AWS_SECRET_ACCESS_KEY=f"{SECRET}\n"),
         "AWS_SECRET_ACCESS_KEY",
         "correct",
     ),
     "a standby": (standby, "MLIFE_DATABASE", "name the primary server"),
-    "a lake of another home": (log_of_another, "MLIFE_LAKE", "name a place of its own"),
+    "a lake of another home": (
+        in_bucket_that_holds("manifests/chain/000000/0"),
+        "MLIFE_LAKE",
+        "name a place of its own",
+    ),
     "no key": (in_bucket(AWS_ACCESS_KEY_ID=""), "AWS_ACCESS_KEY_ID", "set AWS_ACCESS_KEY_ID"),
     "no secret": (in_bucket(AWS_SECRET_ACCESS_KEY=""), "AWS_SECRET_ACCESS_KEY", "and AWS_SECRET_ACCESS_KEY"),
     "an endpoint and no bucket": (
@@ -181,13 +171,25 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
         "MLIFE_LAKE",
         RIGHTS,
     ),
-    "a bucket that is not there": (no_bucket, "MLIFE_LAKE", "make it, or correct MLIFE_LAKE"),
-    "a store that does not answer": (no_answer, "MLIFE_LAKE", "check its address and the network"),
+    "a bucket that is not there": (
+        in_bucket(MLIFE_LAKE="s3://nowhere-at-all/x"),
+        "MLIFE_LAKE",
+        "make it, or correct MLIFE_LAKE",
+    ),
+    "a store that does not answer": (
+        in_bucket(MLIFE_S3_ENDPOINT="http://127.0.0.1:1"),
+        "MLIFE_LAKE",
+        "check its address and the network",
+    ),
     "a store that takes a second put": (takes_a_second_put, "MLIFE_LAKE", "honours If-None-Match"),
     "a clock an hour off": (clock_is_off, "MLIFE_LAKE", "set this machine's clock by NTP"),
     "no extension for buckets": (no_extension, "DuckDB", "pip install 'mlife[server]'"),
     "an extension of another version": (extension_of_another_version, "DuckDB", "install the same version of both"),
-    "a lake that holds a log": (lake_of_another, "MLIFE_LAKE", "name an empty place"),
+    "a lake that holds a log": (
+        in_bucket_that_holds("events/event_type=click/file"),
+        "MLIFE_LAKE",
+        "name an empty place",
+    ),
     "another kind of database": (stated(MLIFE_DATABASE=f"mysql://u:{SECRET}@h/d"), "MLIFE_DATABASE", ADDRESS),
     "a server and no database": (stated(MLIFE_DATABASE=f"postgresql://u:{SECRET}@h"), "MLIFE_DATABASE", ADDRESS),
     "a server that is not there": (
