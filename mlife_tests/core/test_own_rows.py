@@ -58,20 +58,12 @@ def test_a_good_row_is_kept_as_declared() -> None:
         ({"price": float("inf")}, "out_of_range", "price", "a finite number or missing"),
         ({"known_on": DAY.replace(day=11)}, "from_future", "known_on", "deliver the row in the partition of that day"),
         ({"known_on": date(2026, 4, 7)}, "out_of_range", "known_on", "must lie after seen_on"),
-        (
-            {"known_on": date(2026, 4, 8), "seen_on": date(2026, 4, 1)},
-            "out_of_range",
-            "known_on",
-            "raise maturity_days",
-        ),
-        (
-            {"known_on": date(2026, 4, 6), "seen_on": date(2026, 4, 5)},
-            "out_of_range",
-            "seen_on",
-            "an earlier partition",
-        ),
+        ({"known_on": date(2026, 4, 8), "seen_on": date(2026, 4, 1)}, "out_of_range", "known_on",
+         "raise maturity_days"),
+        ({"known_on": date(2026, 4, 6), "seen_on": date(2026, 4, 5)}, "out_of_range", "seen_on",
+         "an earlier partition"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_row_is_refused_with_column_and_remedy_and_its_neighbours_are_taken(
     change: dict[str, Any], reason: str, field: str, remedy: str
 ) -> None:

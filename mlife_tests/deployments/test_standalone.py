@@ -379,42 +379,30 @@ def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
     ("fields", "sentence"),
     [
         ({"DEPLOYMENT": "standalone"}, "MLIFE_DEPLOYMENT is standalone and MLIFE_FIRST_DAY says nothing; set it to"),
-        (
-            {"FIRST_DAY": "2025-01-15"},
-            "MLIFE_FIRST_DAY is set and the simulated market has a first day of its own; unset",
-        ),
+        ({"FIRST_DAY": "2025-01-15"},
+         "MLIFE_FIRST_DAY is set and the simulated market has a first day of its own; unset"),
         ({"CONTACTS": "book.csv"}, "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has both"),
         ({"DEPLOYMENT": "standalone", "FIRST_DAY": "January"}, "MLIFE_FIRST_DAY: "),
-        (
-            {"DEPLOYMENT": "standalone", "FIRST_DAY": "2025-01-15", "CLOCK_FILE": "/now", "ENVIRONMENT": "prod"},
-            "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it",
-        ),
+        ({"DEPLOYMENT": "standalone", "FIRST_DAY": "2025-01-15", "CLOCK_FILE": "/now", "ENVIRONMENT": "prod"},
+         "MLIFE_CLOCK_FILE sets the present of a standalone deployment in MLIFE_ENVIRONMENT dev alone; unset it"),
         ({"CLOCK_FILE": "/now"}, "MLIFE_CLOCK_FILE sets the present of a standalone deployment"),
         ({"LANDING": "/exports"}, "MLIFE_LANDING is set and the simulated market delivers to the home; unset it"),
         ({**STANDALONE, "LANDING": "exports"}, "MLIFE_LANDING: "),
         ({**STANDALONE, "LANDING": "/data/in", "LAKE": "/data"}, "MLIFE_LANDING lies in the lake, or holds it"),
-        (
-            {**STANDALONE, "LANDING": "s3://data/lake/in", "LAKE": "s3://data/lake", **KEY},
-            "MLIFE_LANDING lies in the lake, or holds it",
-        ),
-        (
-            {**STANDALONE, "CONTACTS": "s3://people/book.txt"},
-            "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet",
-        ),
+        ({**STANDALONE, "LANDING": "s3://data/lake/in", "LAKE": "s3://data/lake", **KEY},
+         "MLIFE_LANDING lies in the lake, or holds it"),
+        ({**STANDALONE, "CONTACTS": "s3://people/book.txt"},
+         "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet"),
         ({**STANDALONE, "CONTACTS": "S3://people/a.csv"}, "MLIFE_CONTACTS: the address is not s3://bucket/key.parquet"),
         ({**STANDALONE, "AUDIT_TABLE": "s3://people"}, "MLIFE_AUDIT_TABLE: the address is not s3://bucket/key.parquet"),
         ({"CONTACTS": "s3://people/a.csv"}, "MLIFE_CONTACTS or MLIFE_AUDIT_TABLE is set and the simulated market has"),
-        (
-            {**STANDALONE, "CONTACTS": "s3://data/people/a.csv", "LAKE": "s3://data/lake", **KEY},
-            "MLIFE_CONTACTS lies in the bucket of MLIFE_LAKE, which others read; name a bucket for people's data alone",
-        ),
-        (
-            {**STANDALONE, "AUDIT_TABLE": "s3://data/a.csv", "LANDING": "s3://data/in", **KEY},
-            "MLIFE_AUDIT_TABLE lies in the bucket of MLIFE_LANDING",
-        ),
+        ({**STANDALONE, "CONTACTS": "s3://data/people/a.csv", "LAKE": "s3://data/lake", **KEY},
+         "MLIFE_CONTACTS lies in the bucket of MLIFE_LAKE, which others read; name a bucket for people's data alone"),
+        ({**STANDALONE, "AUDIT_TABLE": "s3://data/a.csv", "LANDING": "s3://data/in", **KEY},
+         "MLIFE_AUDIT_TABLE lies in the bucket of MLIFE_LANDING"),
         ({**STANDALONE, "LANDING": "/", **KEY}, "MLIFE_LANDING lies in the private folder of the home, or holds it"),
     ],
-)
+)  # fmt: skip
 def test_what_does_not_fit_is_refused_with_field_and_remedy(tmp_path: Path, monkeypatch, fields, sentence) -> None:
     for name, value in fields.items():
         monkeypatch.setenv(name if name.startswith("AWS_") else f"MLIFE_{name}", value)

@@ -86,26 +86,16 @@ MISTAKES: dict[str, tuple[Callable[[EventType, int], Types], str]] = {
         lambda kind, n: with_columns(kind, (*kind.columns, text("device", nullable=True)), version=n),
         "column device is new; declare it with added",
     ),
-    "a required column": (
-        lambda kind, n: with_columns(kind, (*kind.columns, text("device")), version=n),
-        "column device is new",
-    ),
-    "a column in between": (
-        lambda kind, n: with_columns(kind, (added(n, text("device")), *kind.columns), version=n),
-        "columns changed places",
-    ),
-    "a rename without upcaster": (
-        lambda kind, n: with_columns(kind, changed(kind, "surface", name="place"), version=n),
-        "column surface is gone; add an upcaster",
-    ),
-    "another type": (
-        lambda kind, n: with_columns(kind, changed(kind, "position", type=pa.float64()), version=n),
-        "column position changed",
-    ),
-    "an enum value less": (
-        lambda kind, n: with_columns(kind, changed(kind, "surface", allowed=("search",)), version=n),
-        "column surface lost a value",
-    ),
+    "a required column": (lambda kind, n: with_columns(kind, (*kind.columns, text("device")), version=n),
+        "column device is new"),
+    "a column in between": (lambda kind, n: with_columns(kind, (added(n, text("device")), *kind.columns), version=n),
+        "columns changed places"),
+    "a rename without upcaster": (lambda kind, n: with_columns(kind, changed(kind, "surface", name="place"), version=n),
+        "column surface is gone; add an upcaster"),
+    "another type": (lambda kind, n: with_columns(kind, changed(kind, "position", type=pa.float64()), version=n),
+        "column position changed"),
+    "an enum value less": (lambda kind, n: with_columns(kind, changed(kind, "surface", allowed=("search",)), version=n),
+        "column surface lost a value"),
     "an enum value more without a version": (
         lambda kind, n: with_columns(kind, changed(kind, "surface", allowed=("search", "feed", "map"))),
         "the type changed since",
@@ -131,7 +121,7 @@ MISTAKES: dict[str, tuple[Callable[[EventType, int], Types], str]] = {
         lambda kind, n: with_columns(kind, (*kind.columns, added(n + 1, integer("page"))), version=n),
         "column page is since version",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -549,59 +549,33 @@ def texted_outcomes(g: Gate) -> Gate:
 
 
 INVALID: list[tuple[Plant, str, str]] = [
-    (
-        self_comparison,
-        "is_another_model",
-        "The challenger mdl_new is the champion; a model is never compared with itself.",
-    ),
-    (
-        stale_champion,
-        "champion_scores_are_current",
-        "The scores of the champion were computed by mdl_older, not by mdl_old; score again.",
-    ),
-    (
-        side("challenger", scored_by="mdl_older"),
-        "challenger_scores_are_current",
-        "The scores of the challenger were computed by mdl_older, not by mdl_new; score again.",
-    ),
+    (self_comparison, "is_another_model",
+     "The challenger mdl_new is the champion; a model is never compared with itself."),
+    (stale_champion, "champion_scores_are_current",
+     "The scores of the champion were computed by mdl_older, not by mdl_old; score again."),
+    (side("challenger", scored_by="mdl_older"), "challenger_scores_are_current",
+     "The scores of the challenger were computed by mdl_older, not by mdl_new; score again."),
     (immature, "labels_are_mature", "9,000 labels are immature as of 2026-06-16"),
-    (
-        leak,
-        "challenger_trained_before_gate",
-        "The challenger was trained on examples up to 2026-06-02, the gate starts on 2026-06-02.",
-    ),
-    (
-        side("challenger", training_end_date=None),
-        "challenger_trained_before_gate",
-        "The last training day of the challenger is unknown",
-    ),
-    (
-        side("champion", training_end_date=date(2026, 6, 8)),
-        "champion_trained_before_gate",
-        "The champion was trained on examples up to 2026-06-08",
-    ),
+    (leak, "challenger_trained_before_gate",
+     "The challenger was trained on examples up to 2026-06-02, the gate starts on 2026-06-02."),
+    (side("challenger", training_end_date=None), "challenger_trained_before_gate",
+     "The last training day of the challenger is unknown"),
+    (side("champion", training_end_date=date(2026, 6, 8)), "champion_trained_before_gate",
+     "The champion was trained on examples up to 2026-06-08"),
     (not_finite, "challenger_scores_are_finite", "1 scores of the challenger are not finite, the first in row 7."),
     (constant("human", np.nan), "human_scores_are_finite", "18,000 scores of the human are not finite"),
-    (
-        lambda g: replace(g, champion=taken(g.champion, slice(0, -5))),
-        "champion_on_same_rows",
-        "The champion is scored on 17,995 rows, the examples have 18,000",
-    ),
+    (lambda g: replace(g, champion=taken(g.champion, slice(0, -5))), "champion_on_same_rows",
+     "The champion is scored on 17,995 rows, the examples have 18,000"),
     (repeated, "each_row_once", "1 rows repeat a (user, item, day), the first is row 18000"),
     (texted_outcomes, "outcomes_favour_nobody", "4 rows are not organic or explore; leave them out."),
     (lambda g: replace(g, human=None), "human_baseline_given", "No human baseline was given"),
-    (
-        constant_challenger,
-        "challenger_scores_vary",
-        "All 18,000 scores of the challenger are 0.13: they do not vary, so they rank nothing.",
-    ),
-    (
-        lambda g: replace(g, challenger=scores_of(g.challenger, g.examples.user_ids.astype(float))),
-        "challenger_scores_vary",
-        "The scores of the challenger do not vary between the items of any user, so they rank nothing.",
-    ),
+    (constant_challenger, "challenger_scores_vary",
+     "All 18,000 scores of the challenger are 0.13: they do not vary, so they rank nothing."),
+    (lambda g: replace(g, challenger=scores_of(g.challenger, g.examples.user_ids.astype(float))),
+     "challenger_scores_vary",
+     "The scores of the challenger do not vary between the items of any user, so they rank nothing."),
     (constant("human", 0.0), "human_scores_vary", "All 18,000 scores of the human are 0: they do not vary"),
-]
+]  # fmt: skip
 
 
 POOLED: list[tuple[Plant, str, str]] = [
