@@ -38,8 +38,12 @@ def _values(environment: Environment, place: str) -> set[str]:
     if place in (known := words(environment)):
         return {known[place]}
     where, path, *asked = place.split(" ")
+    path, _, unless = path.partition("?")
     if where.endswith(".yaml"):
         found = list(under(_file(where), path.split(".")))
+    elif "/" in where or where == "Dockerfile":
+        text = (INFRA.parent / where).read_text(encoding="utf-8")
+        found = re.findall(rf'^{path}(?:[\w, ]*=)? "?([^"\s]+)"?', text, re.M)
     elif path.startswith("$"):
         found = list(under(environment.stack(where).parameters[path[1:]], []))
     elif "@" in path:
@@ -55,6 +59,8 @@ def _values(environment: Environment, place: str) -> set[str]:
         found = found[:1]
     elif asked:
         found = [after for option, after in pairwise(found) if option == asked[0]]
+    if not found and unless:
+        return {unless}
     if not found:
         raise ValueError(f"{place} says nothing")
     return {str(one) for one in found}

@@ -9,6 +9,7 @@ places that were written apart; a row that finds nothing in one of them is a fin
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,11 @@ from infra.gate.places import NotMadeHereError, said, strings, under, wiring
 from infra.gate.policies import actions, bucket_statements, many, principals, statements
 from infra.gate.simulator import Principal, Request, Target, verdict
 
+_FIELD = re.compile(r"\.([a-z_]+)\b")
+_RESOLVED = re.compile(r"\{\{resolve:secretsmanager:([^:}]+)")
+_ARN_OF_CODE = re.compile(r"arn:aws:[a-z]+:[^\s\"'|]+")
+_OPTIONS = {"cluster": "AWS::ECS::Cluster", "service": "AWS::ECS::Service", "repository-name": "AWS::ECR::Repository"}
+"""Options by which scripts name things."""
 _ALWAYS_SET = {"AWS_REGION", "AWS_DEFAULT_REGION", "ACCOUNT_ID", "PWD", "ARGS"}
 """By `infra/take_role.sh`, by the shell, by jq."""
 _NOWHERE = "127.0.0.1/32"
@@ -135,11 +141,19 @@ def every_name_of_a_thing_is_one_that_is_made(environment: Environment) -> Itera
     given = {str(value) for stack in environment.stacks for value in stack.parameters.values()}
     owners = set(environment.accounts.values())
     for stack, resource in ((one, resource) for one in environment.stacks for resource in one.resources):
-        for _, text in strings(resource.properties):
+        for key, text in strings(resource.properties):
+            if match := _RESOLVED.match(text):
+                text = f"arn:aws:secretsmanager:{stack.region}:{stack.account}:secret:{match[1]}-AbCdEf"
             if text in given and ":iam::" in text:
                 continue
             if text.startswith("s3://"):
                 text = f"arn:aws:s3:::{text.removeprefix('s3://')}"
+            if (
+                key in {"Resource", "NotResource"}
+                and text != "*"
+                and not text.startswith(("arn:", "Resource", "NotRes"))
+            ):
+                yield f"{stack.template} {resource.name} names {text} as a resource, which is no ARN"
             if not re.match(r"arn:aws:[a-z]", text) or text == "arn:aws:s3:::mlife-*":
                 continue
             parts = text.split(":", 5)
@@ -147,6 +161,10 @@ def every_name_of_a_thing_is_one_that_is_made(environment: Environment) -> Itera
             wanted = ":".join([*parts[:4], "*" if is_of_all and parts[4] else parts[4], parts[5]])
             if not _is_made(wanted, made):
                 yield f"{stack.template} {resource.name} names {text}"
+    for where, text in _texts().items():
+        for match in _ARN_OF_CODE.findall(text):
+            if not _is_made(re.sub(r"\{[^}]*\}|\$\w+", "*", match), made):
+                yield f"{where} names {match}"
     for stack, bucket in environment.of("AWS::S3::Bucket"):
         for prefix in under(bucket.properties, ["LifecycleConfiguration", "Rules", "Prefix"]):
             if not prefix.startswith(tuple(wiring()["places"][bucket.name])):
@@ -247,31 +265,43 @@ def two_zones_where_aws_asks_for_them(environment: Environment) -> Iterator[str]
 
 @holds
 def the_health_path_is_one_that_is_served(environment: Environment) -> Iterator[str]:
-    """The web server itself says that it serves the path by which the balancer asks, by a route of that path alone: for
-    any other it answers with its page, well or not.
+    """The web server itself, asked as the balancer asks, answers with the code that the balancer waits for, and not
+    with its page, which it has for any path, well or not.
     """
     for stack, targets in environment.of("AWS::ElasticLoadBalancingV2::TargetGroup"):
-        path, port = targets.properties.get("HealthCheckPath"), targets.properties.get("HealthCheckPort")
-        if path not in _served():
-            yield f"{stack.template} {targets.name} asks {path}, which no route is for"
-        if port not in {None, "traffic-port", str(targets.properties["Port"])}:
+        given = targets.properties
+        path, port = str(given.get("HealthCheckPath", "/")), given.get("HealthCheckPort")
+        code, content = _answered(path)
+        if str(code) != given["Matcher"]["HttpCode"] or content.startswith("text/html"):
+            yield f"{stack.template} {targets.name} asks {path}, which is answered by {code} and {content}"
+        if port not in {None, "traffic-port", str(given["Port"])}:
             yield f"{stack.template} {targets.name} asks on {port}"
-        if targets.properties.get("HealthCheckProtocol", "HTTP") != targets.properties["Protocol"]:
-            yield f"{stack.template} {targets.name} asks by {targets.properties['HealthCheckProtocol']}"
+        if given.get("HealthCheckProtocol", "HTTP") != given["Protocol"]:
+            yield f"{stack.template} {targets.name} asks by {given['HealthCheckProtocol']}"
 
 
 @cache
-def _served() -> frozenset[str]:
-    """Return the paths of routes without a variable, as the web server has them."""
+def _answered(path: str) -> tuple[int, str]:
+    """Return code and type of what the web server answers, by its own routes, to who asks for a path without a word."""
     from dagster_webserver.webserver import DagsterWebserver
+    from starlette.routing import Router
 
-    server = object.__new__(DagsterWebserver)
+    server, said = object.__new__(DagsterWebserver), list[Any]()
     server._app_path_prefix = ""
-    return frozenset(
-        route.path
-        for route in server.build_routes()  # type: ignore[no-untyped-call]
-        if "{" not in route.path and route.path != "/"
-    )
+    request = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "root_path": ""}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    try:
+        asyncio.run(Router(server.build_routes())(request, receive, send))  # type: ignore[no-untyped-call]
+    except AttributeError as error:  # what it serves to a person needs more of it than a route
+        return 500, str(error)
+    kinds = [value.decode() for name, value in said[0]["headers"] if name == b"content-type"]
+    return said[0]["status"], "".join(kinds)
 
 
 @holds
@@ -370,6 +400,30 @@ def _arns(stack: Stack, resource: Resource) -> Iterator[str]:
         yield f"arn:aws:{form.format_map({**resource.properties, **fits})}"
 
 
+@holds
+def whoever_delivers_gets_through(environment: Environment) -> Iterator[str]:
+    """A role of others that files are taken from may put them where they are looked for, and use the key that they are
+    encrypted by, as far as bucket and key say.
+    """
+    everything = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    for row in wiring()["deliverers"]:
+        stack = environment.stack(row["to"].split(" ")[0])
+        arn = str(stack.parameters[row["role"]])
+        bucket = said(environment, f"{{{row['to']}@}}")
+        (key,) = (one for one in stack.resources if one.name == row["key"])
+        for path in row["paths"] if arn else ():
+            who = Principal(arn, arn.split(":")[4], (everything,))
+            for named, action in (
+                (bucket, "s3:PutObject"),
+                (next(_arns(stack, key)), "kms:GenerateDataKey"),
+                (next(_arns(stack, key)), "kms:Decrypt"),
+            ):
+                target = _target(environment, named, action, f"/{path}")
+                by_s3 = {"kms:ViaService": f"s3.{stack.region}.amazonaws.com"}
+                if target is None or verdict(Request(who, action, target, by_s3)) != "allowed":
+                    yield f"{arn} may not {action} for {path} of {stack.template}"
+
+
 def _target(environment: Environment, named: str, action: str, path: str) -> Target | None:
     """Return a topic, a bucket or a key with its policy; for a call of KMS on a topic the key of the topic."""
     for stack, one in environment.of("AWS::SNS::Topic"):
@@ -462,10 +516,19 @@ def jobs_read_what_other_jobs_write(environment: Environment) -> Iterator[str]:
             for step in _steps([job], "download-artifact"):
                 if step["with"]["name"] not in left:
                     yield f"{file} {label} takes {step['with']['name']}, which no job leaves"
+                scripts = json.dumps(workflow["jobs"], default=str)
+                for name in re.findall(rf"\b{step['with'].get('path', '.')}/([\w.-]+)", json.dumps(job, default=str)):
+                    if f"--out {name}" not in scripts:
+                        yield f"{file} {label} reads {name}, which no job writes"
 
 
 def _steps(jobs: Iterable[Mapping[str, Any]], action: str) -> Iterator[Mapping[str, Any]]:
     return (step for job in jobs for step in job.get("steps", ()) if f"actions/{action}@" in step.get("uses", ""))
+
+
+@cache
+def _plans() -> Mapping[str, str]:
+    return {"changes": (INFRA.parent / "mlife_assets/core/delivery/changes.py").read_text(encoding="utf-8")}
 
 
 def _of_job(environment: Environment, where: str, jobs: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[str]:
@@ -484,8 +547,24 @@ def _of_job(environment: Environment, where: str, jobs: Mapping[str, Any], job: 
         asked = {name for name, one in inputs.items() if one.get("required")}
         if not asked <= given.keys() <= inputs.keys():
             yield f"{where} gives {sorted(given)} and is asked for {sorted(asked)}"
+    whole = "\n".join(step.get("run", "") for step in job.get("steps", ()))
+    for plan in re.findall(r"infra apply ([\w.-]+)\b(?!/)", whole):
+        if f"--out {plan}" not in whole:
+            yield f"{where} applies {plan}, which it does not write"
+    for account in set(re.findall(r"--account (\S+)", whole)) - environment.accounts.keys():
+        yield f"{where} names {account}, which is no account"
+    for name in {
+        name for asked in re.findall(r"jq [^']*'([^'$]+)' \S*\.json", whole) for name in _FIELD.findall(asked)
+    }:
+        if not any(re.search(rf"^    {name}: ", text, re.M) for text in _plans().values()):
+            yield f"{where} reads {name} of a plan, which has none"
     for step in job.get("steps", ()):
         script = step.get("run", "")
+        for option, kind in _OPTIONS.items():
+            names = {name for stack, one in environment.of(kind) for name in _arns(stack, one)}
+            for named in re.findall(rf"--{option} ([\w-]+)", script):
+                if not any(arn.endswith((f"/{named}", f":{named}")) for arn in names):
+                    yield f"{where} names {named}, which is no {option}"
         known = {*job.get("env", ()), *step.get("env", ()), *_ALWAYS_SET, *re.findall(r"\b(\w+)=", script)}
         for name in set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", script)) - known:
             if not name.startswith("GITHUB_"):
