@@ -136,14 +136,9 @@ def open_home(
 ) -> Home:
     """Return the world in `folder`; `places` are settings that put parts of it elsewhere."""
     settings = Settings(
-        home=folder,
-        market_users=users,
-        market_jobs=jobs,
-        history_days=HISTORY_DAYS,
-        demo_days=DAYS,
-        hash_key=HASH_KEY,
-        **places,
-    )
+        home=folder, market_users=users, market_jobs=jobs, history_days=HISTORY_DAYS, demo_days=DAYS,
+        hash_key=HASH_KEY, **places,
+    )  # fmt: skip
     platform = Platform(
         settings=settings,
         policies=policies,

@@ -55,14 +55,9 @@ def test_a_line_of_a_run_says_of_which_and_does_not_repeat_it() -> None:
     event = SimpleNamespace(event_type_value="STEP_SUCCESS", event_specific_data=None)
     facts = _facts("it ran", dagster_event=event, job_tags={"dagster/partition": "2026-06-01", "other": "x"})
     assert _line(msg="day - r1 - STEP_SUCCESS - it ran", dagster_meta=facts) == {
-        "dagster_event": "STEP_SUCCESS",
-        "event": "it ran",
-        "job": "day",
-        "level": "warning",
-        "logger": "a.b",
-        "partition": "2026-06-01",
-        "run_id": "r1",
-    }
+        "dagster_event": "STEP_SUCCESS", "event": "it ran", "job": "day", "level": "warning", "logger": "a.b",
+        "partition": "2026-06-01", "run_id": "r1",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("message", ["", "day", "r"])

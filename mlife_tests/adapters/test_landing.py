@@ -39,14 +39,9 @@ def _clicks(*names: str, day: date = DAY, **changes: Any) -> pa.Table:
     """Return one click per name, observed at the end of `day`; `changes` replace columns in every row."""
     observed = datetime(day.year, day.month, day.day, 23, 30, tzinfo=UTC)
     row = {
-        "occurred_at": observed - timedelta(hours=3),
-        "observed_at": observed,
-        "user_id": "u1",
-        "job_id": "j1",
-        "source": "organic",
-        "exposure_id": "x1",
-        **changes,
-    }
+        "occurred_at": observed - timedelta(hours=3), "observed_at": observed, "user_id": "u1", "job_id": "j1",
+        "source": "organic", "exposure_id": "x1", **changes,
+    }  # fmt: skip
     return pa.Table.from_pylist([{"event_id": n, **row} for n in names], schema=EVENT_TYPES["click"].schema)
 
 

@@ -23,14 +23,9 @@ DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 POLICY = MessagingPolicy()
 TYPES = (
-    "message_submitted",
-    "message_status",
-    "message_suppressed",
-    "inbound_message",
-    "consent",
-    "sending_paused",
+    "message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", "sending_paused",
     "sending_resumed",
-)
+)  # fmt: skip
 
 
 class CrashingStore:

@@ -117,16 +117,11 @@ def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_
     def dispatch(book: Path | None) -> None:
         clock = SimulatedClock(NOW)
         Dispatcher(
-            ledger,
-            gateway,
-            PeopleRegister(ledger, OwnersContacts(book), key=b"k" * 32),
-            application,
+            ledger, gateway, PeopleRegister(ledger, OwnersContacts(book), key=b"k" * 32), application,
             ContactPolicy(holdout_share=0.0),
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-            clock=clock,
-            sleep=lambda _: None,
-            verify=lambda _: None,
-        ).dispatch(day, worker="w")
+            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=clock,
+            sleep=lambda _: None, verify=lambda _: None,
+        ).dispatch(day, worker="w")  # fmt: skip
 
     empty = tmp_path / "empty.csv"
     empty.write_text("user_id,phone_number\n")

@@ -214,16 +214,11 @@ def test_what_a_connection_may_do_stays_as_it_is_before_a_text_runs(session: Sql
 @pytest.mark.parametrize(
     "text",
     [
-        "-- why\nexplain select 1",
-        "explain (format json) select 1",
-        "Explain Analyze -- x\n(select 1)",
-        "describe marts.kpi_daily",
-        "summarize marts.kpi_daily",
-        "with one as (select 1) select * from one;",
-        "values (1)",
-        "from marts.kpi_daily",
+        "-- why\nexplain select 1", "explain (format json) select 1", "Explain Analyze -- x\n(select 1)",
+        "describe marts.kpi_daily", "summarize marts.kpi_daily", "with one as (select 1) select * from one;",
+        "values (1)", "from marts.kpi_daily",
     ],
-)
+)  # fmt: skip
 def test_what_reads_may_be_asked(home: Path, text: str) -> None:
     assert answered(home, text).row_count > 0
 

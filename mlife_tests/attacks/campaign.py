@@ -28,14 +28,9 @@ CLOCK_TRIES_MAXIMUM = 3
 EACH_DAY_SHARE = 0.9
 """Of the effects of a kind, these exist on every run of the day; Dagster commits now more, now less often."""
 FIRST_KINDS = (
-    "provider answered",
-    "put manifests",
-    "commit ledger.sqlite",
-    "put outbox",
-    "put models",
-    "put events/event_type=model_promoted",
-    "rename market",
-)
+    "provider answered", "put manifests", "commit ledger.sqlite", "put outbox", "put models",
+    "put events/event_type=model_promoted", "rename market",
+)  # fmt: skip
 """Where a death is worst: the effect before is out, what remembers it is not. Drawn first in every stage."""
 DISK_PLACES = {
     "landing files": ("landing", "put landing"),

@@ -49,14 +49,9 @@ EMPLOYER = "emp_00001"
 """Whose jobs are offered; somebody approved it."""
 
 TRAITS: dict[str, object] = {
-    "latitude": 30.27,
-    "longitude": -97.74,
-    "user_occupation_group": "29",
-    "user_shift": "day",
-    "user_seniority": 1,
-    "reservation_pay_usd_per_hour": 25.0,
-    **{f"taste_{k}": 0.1 for k in range(1, 9)},
-}
+    "latitude": 30.27, "longitude": -97.74, "user_occupation_group": "29", "user_shift": "day", "user_seniority": 1,
+    "reservation_pay_usd_per_hour": 25.0, **{f"taste_{k}": 0.1 for k in range(1, 9)},
+}  # fmt: skip
 FACTS: dict[str, object] = {
     "job_latitude": 30.3, "job_longitude": -97.7, "job_occupation_group": "29", "job_metro_code": "16980",
     "employer_id": EMPLOYER, "job_shift": "night", "job_seniority": 1, **{f"text_{k}": 0.1 for k in range(1, 9)},

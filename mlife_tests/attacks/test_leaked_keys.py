@@ -164,14 +164,9 @@ def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(home, b
     honest = read_head(rotated.sequence, body, home.head_pins.by_id(), "head")
     for note in (None, Note(KEYS_REPLACED, "ann", "r")):
         forged = replace(
-            honest.head,
-            sequence=rotated.sequence + 1,
-            previous=honest.sha256,
-            manifests=(),
-            rows={},
-            next_key=None,
+            honest.head, sequence=rotated.sequence + 1, previous=honest.sha256, manifests=(), rows={}, next_key=None,
             note=note,
-        )
+        )  # fmt: skip
         home.head_store.put(forged.sequence, sign_head(forged, thief).body, at=None, replaces=True)
         assert "altered_head" in findings(home)
         require_stopped(home, backed_up_home, tmp_path)

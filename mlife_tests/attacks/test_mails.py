@@ -96,15 +96,10 @@ class Post:
         message_id = f"msg_{self.count:024d}"
         try:
             mail = render_digest(
-                [DigestJob(Offer("job_1", title, "$21/hr", employer))],
-                message_id=message_id,
-                user_id=USER,
-                application="email_digest",
-                as_of=date(2026, 6, 1),
-                letterhead=self.letterhead,
-                link_key=KEY,
+                [DigestJob(Offer("job_1", title, "$21/hr", employer))], message_id=message_id, user_id=USER,
+                application="email_digest", as_of=date(2026, 6, 1), letterhead=self.letterhead, link_key=KEY,
                 mail_key=KEY,
-            )
+            )  # fmt: skip
             self.box.send(OutboundMessage(message_id, USER, "ann@home.example", mail.canonical()), now=NOW)
         except (InvalidInputError, ProviderRejectedError):
             return None

@@ -67,15 +67,10 @@ class World:
             }
         )
         verdicts = decide_eligibility(
-            table,
-            with_candidates=pa.array(users),
-            recent_sends=self.ledger.recent_sends(DAY - timedelta(days=7)),
-            suppressed_people=self.ledger.suppressed_people(at=self.time),
-            application=self.application,
-            contact=self.contact,
-            as_of=DAY,
-            now=self.time,
-        )
+            table, with_candidates=pa.array(users), recent_sends=self.ledger.recent_sends(DAY - timedelta(days=7)),
+            suppressed_people=self.ledger.suppressed_people(at=self.time), application=self.application,
+            contact=self.contact, as_of=DAY, now=self.time,
+        )  # fmt: skip
         return [user for user, allowed in zip(users, verdicts.is_allowed, strict=True) if allowed]
 
     def queue(self, users: Sequence[str], campaign: str = JOB_OF_THE_DAY) -> int:

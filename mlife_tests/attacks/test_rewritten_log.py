@@ -74,16 +74,11 @@ def land(platform: Platform, day: date) -> None:
     at = day_start(day) - timedelta(minutes=30)
     rows = [
         {
-            "event_id": event_id("click", day, number),
-            "occurred_at": at,
-            "observed_at": at,
-            "user_id": f"u{number}",
-            "job_id": "j1",
-            "source": "organic",
-            "exposure_id": f"x{number}",
+            "event_id": event_id("click", day, number), "occurred_at": at, "observed_at": at, "user_id": f"u{number}",
+            "job_id": "j1", "source": "organic", "exposure_id": f"x{number}",
         }
         for number in range(4)
-    ]
+    ]  # fmt: skip
     append(platform, "click", rows, "landing")
     report = {"types": [{"event_type": "click", "files": 1, "accepted": 4, "rejected": {}, "examples": []}]}
     platform.tables.write_report(INGEST_REPORT, day, report)

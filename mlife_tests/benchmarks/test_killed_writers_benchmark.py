@@ -128,13 +128,8 @@ def test_killed_writers_lose_and_overwrite_nothing(
     log_bucket: ModuleType, repository: Path, tmp_path: Path, rounds: int
 ) -> None:
     command = [
-        sys.executable,
-        "benchmarks/killed_writers.py",
-        "--rounds",
-        str(rounds),
-        "--json",
-        str(tmp_path / "kept"),
-    ]
+        sys.executable, "benchmarks/killed_writers.py", "--rounds", str(rounds), "--json", str(tmp_path / "kept"),
+    ]  # fmt: skip
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     kept = json.loads(done.stdout)

@@ -122,14 +122,9 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
 def _decide(platform: Platform) -> None:
     for day, verdict, why in ((add_days(DAY, -1), "retrain", "Data drift."), (DAY, "wait", "Retrained [lately].")):
         row = {
-            "decision_id": f"dec_{day}",
-            "as_of_date": day,
-            "verdict": verdict,
-            "codes": [verdict],
-            "sentences": [why],
-            "model_version": None,
-            "policy_version": "pol",
-        }
+            "decision_id": f"dec_{day}", "as_of_date": day, "verdict": verdict, "codes": [verdict],
+            "sentences": [why], "model_version": None, "policy_version": "pol",
+        }  # fmt: skip
         add_event(platform, "retrain_decided", row, run_time(day))
     finding = Finding("univariate", "distance_km", "jensen_shannon", 0.5, 0.1, True, "distance_km moved.")
     report = MonitoringReport("data_drift_report", DAY, None, 2000, "alarm", (finding,), "1 of 24 columns moved.")

@@ -20,14 +20,9 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.settings import Settings
 
 SERVES = {
-    "champion_version": "mdl_7d09",
-    "scored": 9_978,
-    "outcome": "promoted",
-    "objective": "average precision",
-    "rule": "least_recently_seen_v1",
-    "delta": 0.108,
-    "interval": [0.095, 0.12],
-}
+    "champion_version": "mdl_7d09", "scored": 9_978, "outcome": "promoted", "objective": "average precision",
+    "rule": "least_recently_seen_v1", "delta": 0.108, "interval": [0.095, 0.12],
+}  # fmt: skip
 NOTHING = dict.fromkeys(SERVES) | {"scored": 0}
 RESULT = DayResult(
     number=10, day=date(2026, 6, 11), event="", verdict="retrain",

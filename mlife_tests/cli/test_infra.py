@@ -175,14 +175,9 @@ class TestOnAnEmulator:
 
     def test_a_check_runs_where_it_is_asked_for(self, run: Callable[..., Any], on_emulator: Any) -> None:
         places: dict[str, Any] = {
-            "environment": "dev",
-            "region": "us-east-1",
-            "ui": "",
-            "log_in": "",
-            "event_log": "log",
-            "lake": "log",
+            "environment": "dev", "region": "us-east-1", "ui": "", "log_in": "", "event_log": "log", "lake": "log",
             "made": SystemClock().now().isoformat(),
-        }
+        }  # fmt: skip
         places |= {"log_heads": "", "people": "", "people_key": "", "workgroup": "", "alerts": "", "runs_days": True}
         asked = ("infra", "smoke", "dev", "--places", json.dumps(places), "--inside")
         assert run(*asked, "stop_flag_is_read").stdout == "ok: stop_flag_is_read: nothing was ever stopped\n"

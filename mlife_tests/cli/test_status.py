@@ -121,15 +121,10 @@ def test_the_other_models_have_a_line_each(run, run_json, home, tiny_models):
     churn.promote(version, actor="gate", reason="first", now=at)
     before = run_json("status", "--home", home.path)["champion"]
     decision = {
-        "decision_id": "dec_churn",
-        "as_of_date": home.newest_day,
-        "verdict": "wait",
-        "codes": ["wait"],
-        "sentences": ["Nothing moved."],
-        "model_version": version,
-        "policy_version": "pol",
+        "decision_id": "dec_churn", "as_of_date": home.newest_day, "verdict": "wait", "codes": ["wait"],
+        "sentences": ["Nothing moved."], "model_version": version, "policy_version": "pol",
         "model_name": "churn_risk",
-    }
+    }  # fmt: skip
     home.add("retrain_decided", decision, at)
     document = run_json("status", "--home", home.path)
     assert document["others"] == [{"model_name": "churn_risk", "champion_version": version, "verdict": "wait"}]

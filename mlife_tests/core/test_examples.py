@@ -16,14 +16,9 @@ from mlife_assets.core.examples import ExampleSpec, RateRole
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 
 SPEC = ExampleSpec(
-    entity="user_id",
-    item="job_id",
-    time="day",
-    label="applied",
-    label_time="mature",
-    features=("distance_km",),
+    entity="user_id", item="job_id", time="day", label="applied", label_time="mature", features=("distance_km",),
     categoricals=("metro_code",),
-)
+)  # fmt: skip
 TABLE = pa.table(
     {
         "user_id": ["a", "b"],

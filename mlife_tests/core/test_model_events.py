@@ -21,14 +21,9 @@ NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 def test_every_type_says_which_model_and_old_rows_are_about_the_first() -> None:
     types = {kind.name: kind for kind in model_event_types("first")}
     assert set(types) == {
-        "retrain_decided",
-        "model_registered",
-        "promotion_decided",
-        "model_promoted",
-        "model_rolled_back",
-        "entity_scored",
-        "model_imported",
-    }
+        "retrain_decided", "model_registered", "promotion_decided", "model_promoted", "model_rolled_back",
+        "entity_scored", "model_imported",
+    }  # fmt: skip
     assert all(not kind.schema.field(MODEL_NAME).nullable for kind in types.values())
     for later in ("entity_scored", "model_imported"):
         assert types.pop(later).version == 1, "there was one model when version 1 of the others was released"

@@ -202,14 +202,9 @@ class Simulation:
             if self.rng.random() < 0.9:
                 self.snapshot(0, user)
             self.add(
-                "consent",
-                moment(0, 1),
-                moment(0, 23.5),
-                user_id=user,
-                channel="sms",
-                is_granted=bool(self.rng.random() < 0.8),
-                source="signup",
-            )
+                "consent", moment(0, 1), moment(0, 23.5), user_id=user, channel="sms",
+                is_granted=bool(self.rng.random() < 0.8), source="signup",
+            )  # fmt: skip
         for offset in range(DAYS):
             open_jobs = self.jobs[-30:]
             for _ in range(JOBS_PER_DAY):
@@ -232,14 +227,9 @@ class Simulation:
                 user, job = str(self.rng.choice(self.users)), str(self.rng.choice(open_jobs))
                 hour = float(self.rng.uniform(0, 22))
                 shown = self.add(
-                    "impression",
-                    moment(offset, hour),
-                    self.observed(offset),
-                    user_id=user,
-                    job_id=job,
-                    surface="feed",
-                    position=int(self.rng.integers(1, 20)),
-                )
+                    "impression", moment(offset, hour), self.observed(offset), user_id=user, job_id=job,
+                    surface="feed", position=int(self.rng.integers(1, 20)),
+                )  # fmt: skip
                 self.convert(offset, hour, user, job, "organic", shown)
             receivers = self.rng.choice(self.users, 10, replace=False)
             for number, user in enumerate(receivers if open_jobs else []):

@@ -53,14 +53,9 @@ def served(home: Any, lived_world: Any, repository: Path, tmp_path: Path) -> Ite
     environment |= {"UI_WORLD": "lived_world.py"}
     with (tmp_path / "dev.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(workspace)],
-            cwd=repository,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
+            [sys.executable, "-c", SERVE, str(workspace)], cwd=repository, env=environment, stdout=subprocess.PIPE,
+            stderr=log, text=True, start_new_session=True,
+        )  # fmt: skip
         try:
             addresses = json.loads(_json_lines(server))
             wait_for(lambda: _answers(f"{addresses['ui']}/server_info"), START_SECONDS)

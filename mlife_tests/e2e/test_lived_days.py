@@ -242,14 +242,9 @@ def test_candidates_that_changed_after_they_were_scored_are_not_logged(home) -> 
     other = scores.set_column(scores.schema.get_field_index("feature_hash"), "feature_hash", [hashes[1:] + hashes[:1]])
     with pytest.raises(IntegrityError, match="changed after they were scored; materialize user_job_scores"):
         log_predictions(
-            platform,
-            day,
-            other,
-            pa.chunked_array([scores["prediction_id"][:1].to_pylist()]),
-            run_time(day),
-            application="test",
-            policy_version="pol",
-        )
+            platform, day, other, pa.chunked_array([scores["prediction_id"][:1].to_pylist()]), run_time(day),
+            application="test", policy_version="pol",
+        )  # fmt: skip
 
 
 def test_the_log_is_intact(home) -> None:

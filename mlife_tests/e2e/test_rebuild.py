@@ -67,14 +67,9 @@ def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) 
     with copied.instance() as instance:
         before = instance.get_latest_materialization_event(keys.RETRAIN_DECISION).asset_materialization.metadata
     result = copied.run_assets(
-        day,
-        *features(copied),
-        *ON_INPUTS,
-        keys.CONCEPT_DRIFT_REPORT,
-        keys.RETRAIN_DECISION,
-        keys.CANDIDATE_PAIRS,
+        day, *features(copied), *ON_INPUTS, keys.CONCEPT_DRIFT_REPORT, keys.RETRAIN_DECISION, keys.CANDIDATE_PAIRS,
         keys.USER_JOB_SCORES,
-    )
+    )  # fmt: skip
     assert result.success
     assert mart_rows(copied, day) == marts
     again = files_of(copied, day)

@@ -52,16 +52,11 @@ def columns_of(told: Described) -> tuple[Column, ...]:
     """Return the payload columns that a release told of."""
     return tuple(
         Column(
-            one["name"],
-            TYPES[one["type"]],
-            one["nullable"],
-            one["minimum"],
-            one["maximum"],
-            None if one["allowed"] is None else tuple(one["allowed"]),
-            one["list_size"],
+            one["name"], TYPES[one["type"]], one["nullable"], one["minimum"], one["maximum"],
+            None if one["allowed"] is None else tuple(one["allowed"]), one["list_size"],
         )
         for one in told["columns"]
-    )
+    )  # fmt: skip
 
 
 def example_rows(told: Described) -> list[dict[str, Any]]:

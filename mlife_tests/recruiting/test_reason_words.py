@@ -51,15 +51,10 @@ def test_pay_far_above_is_said_without_a_number():
 @pytest.mark.parametrize(
     ("distance", "words"),
     [
-        (None, ""),
-        (math.nan, ""),
-        (-3.0, ""),
-        (0.0, "within a mile"),
-        (2.3, "within a mile"),
-        (5.0, "about 3 miles away"),
-        (2_000.0, "about 1,243 miles away"),
+        (None, ""), (math.nan, ""), (-3.0, ""), (0.0, "within a mile"), (2.3, "within a mile"),
+        (5.0, "about 3 miles away"), (2_000.0, "about 1,243 miles away"),
     ],
-)
+)  # fmt: skip
 def test_distances_are_whole_miles(distance, words):
     assert miles_words(distance) == words
 

@@ -41,18 +41,7 @@ def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str
 
 def test_an_older_image_takes_what_a_newer_release_hands_over() -> None:
     places = SmokePlaces(
-        "dev",
-        "us-east-1",
-        "ui",
-        "log-in",
-        "2026-06-01",
-        "lake",
-        "log",
-        "heads",
-        "people",
-        PEOPLE_KEY,
-        "mlife",
-        "alerts",
-        True,
-    )
+        "dev", "us-east-1", "ui", "log-in", "2026-06-01", "lake", "log", "heads", "people", PEOPLE_KEY, "mlife",
+        "alerts", True,
+    )  # fmt: skip
     assert handed_over({**asdict(places), "of_tomorrow": 1}) == places

@@ -28,18 +28,13 @@ def clicks(rows: list[tuple[str, float]]) -> pa.Table:
     return pa.Table.from_pylist(
         [
             {
-                "event_id": name,
-                "occurred_at": START,
-                "observed_at": START + timedelta(hours=hours),
-                "user_id": f"u-{name}",
-                "job_id": "j1",
-                "source": "organic",
-                "exposure_id": f"x-{name}",
+                "event_id": name, "occurred_at": START, "observed_at": START + timedelta(hours=hours),
+                "user_id": f"u-{name}", "job_id": "j1", "source": "organic", "exposure_id": f"x-{name}",
             }
             for name, hours in rows
         ],
         schema=SCHEMA,
-    )
+    )  # fmt: skip
 
 
 def new_store() -> ObstoreObjectStore:

@@ -122,14 +122,9 @@ def test_upcasters_are_applied_in_order_from_the_version_of_the_file() -> None:
 
 def test_what_an_upcaster_carries_over_stays_as_it_is_to_the_bit() -> None:
     columns = (
-        text("word"),
-        number("number", nullable=True),
-        flag("is_on"),
-        day("as_of_date"),
-        text_list("words"),
-        Column("vector", pa.list_(pa.float64())),
-        Column("at", TIMESTAMP),
-    )
+        text("word"), number("number", nullable=True), flag("is_on"), day("as_of_date"), text_list("words"),
+        Column("vector", pa.list_(pa.float64())), Column("at", TIMESTAMP),
+    )  # fmt: skip
     before = EventType("seen", "market", columns)
     after = replace(
         before, version=2, columns=(*columns, text("extra")), upcasters=(Upcaster(1, columns, "*, 'x' as extra"),)

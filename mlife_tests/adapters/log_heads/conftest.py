@@ -58,16 +58,11 @@ class Sealed:
         at = START + timedelta(days=days)
         rows = [
             {
-                "event_id": name,
-                "occurred_at": at,
-                "observed_at": at,
-                "user_id": "u",
-                "job_id": "j",
-                "source": "organic",
-                "exposure_id": "x",
+                "event_id": name, "occurred_at": at, "observed_at": at, "user_id": "u", "job_id": "j",
+                "source": "organic", "exposure_id": "x",
             }
             for name in names
-        ]
+        ]  # fmt: skip
         self.log.append("click", pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema), writer="w")
 
     def seal(self, note: Note | None = None, next_key: bytes | None = None) -> Head | None:

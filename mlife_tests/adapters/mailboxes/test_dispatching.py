@@ -118,13 +118,8 @@ def test_every_answer_of_a_relay_is_a_state_of_the_ledger(relayed, stationery, t
         )
     assert world.dispatcher.collect_receipts(datetime.max.replace(tzinfo=UTC)) == 3
     assert world.states == {
-        "accepted": 3,
-        "delivered": 2,
-        "undelivered": 1,
-        "rejected": 1,
-        "throttled": 1,
-        "suppressed": 1,
-    }
+        "accepted": 3, "delivered": 2, "undelivered": 1, "rejected": 1, "throttled": 1, "suppressed": 1,
+    }  # fmt: skip
 
 
 def test_a_lost_ledger_sends_no_mail_twice(relayed, tmp_path):

@@ -37,14 +37,9 @@ def test_limits_respect_that_pairs_of_one_job_are_alike(reference) -> None:
 
 def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, policy) -> None:
     small = build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_small",
-        as_of=reference.as_of_date,
-        sample=world.sample(days=8, rows=300),
-        pair_rows=pairs_world.pair_rows(days=8),
-        examples=reference.examples,
-    )
+        columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_small", as_of=reference.as_of_date,
+        sample=world.sample(days=8, rows=300), pair_rows=pairs_world.pair_rows(days=8), examples=reference.examples,
+    )  # fmt: skip
     learned = learning.learn_thresholds(small, policy)
     session.forget_fitted()
     assert learning.learn_thresholds(small, policy) == learned

@@ -47,14 +47,9 @@ def test_types_days_files_and_rows_are_a_table_of_the_lake(platform) -> None:
     assert (metadata["files"].value, metadata["rows"].value) == (2, 2)
     (shown,) = metadata["event_types"].value.records
     assert shown.data == {
-        "event_type": "job_closed",
-        "version": 1,
-        "files": 2,
-        "rows": 2,
-        "days": 2,
-        "first_day": "2026-04-04",
+        "event_type": "job_closed", "version": 1, "files": 2, "rows": 2, "days": 2, "first_day": "2026-04-04",
         "last_day": "2026-04-05",
-    }
+    }  # fmt: skip
     table = platform.tables.read(EVENT_CATALOG, date(2026, 4, 5))
     assert table.schema == LAKE_TABLES[EVENT_CATALOG]
     assert table.column("dt").to_pylist() == [date(2026, 4, 4), date(2026, 4, 5)]

@@ -34,14 +34,9 @@ def written(platform: Platform, day: date, realised: float | None, *, clicks: bo
         for metric in METRICS
     ]
     report = conclude(
-        "concept_drift_report",
-        as_of=day,
-        model_version="m",
-        sample_rows=3,
-        findings=findings if realised is not None else [],
-        ok="fine",
-        alarm="",
-    )
+        "concept_drift_report", as_of=day, model_version="m", sample_rows=3,
+        findings=findings if realised is not None else [], ok="fine", alarm="",
+    )  # fmt: skip
     statistics = {outcome: found if realised is not None else [] for outcome in outcomes}
     write_performance(platform, day, report, dict.fromkeys(outcomes, window), statistics)
 

@@ -21,15 +21,10 @@ FIRST, FLIGHTS = date(2013, 1, 3), 40
 
 def own(name: str = "flights", *, maturity_days: int = 1, label_time: str = "") -> OwnModel:
     return own_model(
-        name=name,
-        title="Which flights arrive late",
-        outcome="a flight arrives late",
-        source="here",
-        columns=OwnColumns("flight", "day", "is_late", ("wind",), label_time=label_time),
-        maturity_days=maturity_days,
-        start_date=FIRST,
-        stated=Stated(),
-    )
+        name=name, title="Which flights arrive late", outcome="a flight arrives late", source="here",
+        columns=OwnColumns("flight", "day", "is_late", ("wind",), label_time=label_time), maturity_days=maturity_days,
+        start_date=FIRST, stated=Stated(),
+    )  # fmt: skip
 
 
 def examples(partition: date, rows: int = FLIGHTS, day: date | None = None) -> pa.Table:

@@ -147,14 +147,9 @@ def test_kpis_are_those_of_mature_days_on_which_we_texted() -> None:
     found = kpi_figures(rows, date(2026, 6, 2), date(2026, 6, 5), PRICE)
     assert found["mature_day"].value == "2026-06-04"
     assert numbers(found) == {
-        "sends": 300,
-        "spend_usd": 3.0,
-        "revenue_usd": 40.0,
-        "click_through_rate": 0.2,
-        "sends_to_date": 600,
-        "spend_usd_to_date": 6.0,
-        "revenue_usd_to_date": 45.0,
-    }
+        "sends": 300, "spend_usd": 3.0, "revenue_usd": 40.0, "click_through_rate": 0.2, "sends_to_date": 600,
+        "spend_usd_to_date": 6.0, "revenue_usd_to_date": 45.0,
+    }  # fmt: skip
     assert "02 Jun to 04 Jun, at most $40 a day" in found["revenue_by_day"].value
     assert kpi_figures(rows, date(2026, 6, 2), date(2026, 6, 1), PRICE) == {}
 
@@ -170,14 +165,9 @@ def test_opt_outs_are_of_seven_days_and_of_delivered_texts() -> None:
 
 def readout(kind: str, day: int, arm: str, converted: int, *, closed: bool = True) -> dict[str, Any]:
     return {
-        "period_kind": kind,
-        "period_start_date": date(2026, 6, day),
-        "arm": arm,
-        "eligible_users": 400,
-        "users_with_apply": converted,
-        "apply_rate": converted / 400,
-        "is_closed": closed,
-    }
+        "period_kind": kind, "period_start_date": date(2026, 6, day), "arm": arm, "eligible_users": 400,
+        "users_with_apply": converted, "apply_rate": converted / 400, "is_closed": closed,
+    }  # fmt: skip
 
 
 def test_the_lift_is_that_of_the_newest_week_that_is_over() -> None:

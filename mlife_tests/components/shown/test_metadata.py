@@ -37,13 +37,8 @@ def test_a_table_keeps_numbers_as_numbers_and_writes_the_rest_out() -> None:
     shown = table([ROW, ROW | {"count": 4}])
     types = {column.name: column.type for column in shown.schema.columns}
     assert types == {
-        "name": "string",
-        "count": "int",
-        "share": "float",
-        "flag": "bool",
-        "day": "string",
-        "nothing": "string",
-    }
+        "name": "string", "count": "int", "share": "float", "flag": "bool", "day": "string", "nothing": "string",
+    }  # fmt: skip
     assert shown.records[0].data == ROW | {"share": 0.123457, "day": "2026-06-02"}
     assert [record.data["count"] for record in shown.records] == [3, 4]
 

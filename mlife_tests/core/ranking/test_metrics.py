@@ -51,16 +51,11 @@ def same_bits(one: RankingResult, two: RankingResult) -> bool:
 @pytest.mark.parametrize(
     ("relevant_by_rank", "depth", "expected"),
     [
-        ([1, 0, 0, 0], 10, 1.0),
-        ([0, 1, 0, 0], 10, 1 / 2),
-        ([1, 0, 1, 0], 10, (1 + 2 / 3) / 2),
-        ([0, 0, 0, 1], 3, 0.0),
-        ([1, 1, 1, 1], 2, 1.0),
-        ([0, 1, 1, 1], 2, (1 / 2) / 2),
-        ([1, 0, 1, 0, 1], 3, (1 + 2 / 3) / 3),
-        ([1], 1, 1.0),
+        ([1, 0, 0, 0], 10, 1.0), ([0, 1, 0, 0], 10, 1 / 2), ([1, 0, 1, 0], 10, (1 + 2 / 3) / 2),
+        ([0, 0, 0, 1], 3, 0.0), ([1, 1, 1, 1], 2, 1.0), ([0, 1, 1, 1], 2, (1 / 2) / 2),
+        ([1, 0, 1, 0, 1], 3, (1 + 2 / 3) / 3), ([1], 1, 1.0),
     ],
-)
+)  # fmt: skip
 def test_hand_worked_average_precision(relevant_by_rank: list[int], depth: int, expected: float) -> None:
     result = by_rank(relevant_by_rank, depth)
     assert result.average_precision.tolist() == [pytest.approx(expected, abs=1e-15)]

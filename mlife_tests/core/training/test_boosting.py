@@ -147,14 +147,9 @@ def test_a_ranking_does_not_depend_on_how_entities_are_interleaved() -> None:
 def test_validation_stops_early_and_the_best_trees_are_kept() -> None:
     rows, seen = drawn(400), []
     booster = boost(
-        rows,
-        SPEC,
-        replace(POLICY, learning_rate=0.5),
-        objective="binary",
-        trees=200,
-        validation=drawn(400, seed=3),
+        rows, SPEC, replace(POLICY, learning_rate=0.5), objective="binary", trees=200, validation=drawn(400, seed=3),
         progress=lambda done, most: seen.append(done),
-    )
+    )  # fmt: skip
     best = booster.best_iteration
     assert 1 < best < 200
     assert seen[-1] == best + POLICY.early_stopping_rounds

@@ -34,14 +34,9 @@ ROLES = ExampleSpec(
     early_label="bought_early",
 )  # fmt: skip
 POLICY = TrainingPolicy(
-    formulations=("funnel",),
-    trees_maximum=40,
-    learning_rate=0.3,
-    minimum_child_examples=20,
-    feature_fraction=1.0,
-    validation_days=5,
-    minimum_examples=500,
-)
+    formulations=("funnel",), trees_maximum=40, learning_rate=0.3, minimum_child_examples=20, feature_fraction=1.0,
+    validation_days=5, minimum_examples=500,
+)  # fmt: skip
 
 
 def exposures(*, early: float = 0.95, seed: int = 1) -> pa.Table:

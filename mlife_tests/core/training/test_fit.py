@@ -96,14 +96,9 @@ def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: M
     command = [sys.executable, "-c", PROGRAM, str(FOLDER.parent / "job_pairs.py")]
     for hash_seed in ("1", "2"):
         run = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-            cwd=FOLDER.parents[1],
+            command, capture_output=True, text=True, check=True, timeout=120, cwd=FOLDER.parents[1],
             env={"PYTHONHASHSEED": hash_seed},
-        )
+        )  # fmt: skip
         assert run.stdout == artifact.model_version
 
 

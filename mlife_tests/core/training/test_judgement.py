@@ -60,15 +60,10 @@ def case(job_pairs: ModuleType, training_set: TrainingSet, artifact: ModelArtifa
     mature = pa.array(np.datetime64(first) + np.arange(ROWS) % 20 + 8)
     later = later.set_column(later.column_names.index("label_mature_date"), "label_mature_date", mature)
     model = Model(
-        "a_model",
-        "A model",
-        "it happens",
-        "a test",
-        JOB_EXAMPLES,
-        baseline=Baseline("a rule", nobody),
+        "a_model", "A model", "it happens", "a test", JOB_EXAMPLES, baseline=Baseline("a rule", nobody),
         training=job_pairs.POLICY,
         promotion=PromotionPolicy(minimum_users_with_positives=30, bootstrap_resamples=200),
-    )
+    )  # fmt: skip
     return Case(
         training_set,
         artifact,

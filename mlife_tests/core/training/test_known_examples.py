@@ -50,15 +50,10 @@ MODEL = Model(
     row_id="example",
     rows=RowSource(("people",), find_entities, EntityColumn("who")),
     training=TrainingPolicy(
-        formulations=("funnel",),
-        trees_maximum=40,
-        learning_rate=0.3,
-        minimum_child_examples=20,
-        feature_fraction=1.0,
-        validation_days=5,
-        minimum_examples=500,
+        formulations=("funnel",), trees_maximum=40, learning_rate=0.3, minimum_child_examples=20,
+        feature_fraction=1.0, validation_days=5, minimum_examples=500,
     ),
-)
+)  # fmt: skip
 DAYS, PER_DAY = 40, 200
 LAW_CHANGED_ON = TODAY - timedelta(days=5)
 USUAL, CHANGED = 0.2, 0.8

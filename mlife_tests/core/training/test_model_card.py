@@ -113,14 +113,9 @@ def audited(gap: float = 0.0) -> FairnessAudit:
     race = rng.choice(["Asian", "White", "Native American or Alaska Native"], len(users), p=[0.495, 0.495, 0.01])
     scores = rng.normal(size=(len(users), 2)) - gap * (sex == "Female")[:, None]
     outcomes = user_outcomes(
-        np.repeat(users, 2),
-        np.tile(["a", "b"], len(users)),
-        scores.ravel(),
-        rng.normal(18, 3, 2 * len(users)),
-        budget=1_000,
-        depth=1,
-        seed=1,
-    )
+        np.repeat(users, 2), np.tile(["a", "b"], len(users)), scores.ravel(), rng.normal(18, 3, 2 * len(users)),
+        budget=1_000, depth=1, seed=1,
+    )  # fmt: skip
     return audit_fairness("mdl_x", outcomes, sex, race.astype(object), PromotionPolicy())
 
 

@@ -29,15 +29,10 @@ TESTS = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def left(models: ModuleType) -> Any:
     return models.tiny_artifact(
-        1,
-        trees=3,
-        trees_by_step={"is_applied": 3},
-        validation_value=0.25,
-        policy={"learning_rate": 0.05, "leaves": 15},
-        policy_version="pol_a",
-        code_version="0.2.0",
+        1, trees=3, trees_by_step={"is_applied": 3}, validation_value=0.25,
+        policy={"learning_rate": 0.05, "leaves": 15}, policy_version="pol_a", code_version="0.2.0",
         importance={"distance_km": 3.0, "taste_match": 1.0},
-    )
+    )  # fmt: skip
 
 
 def changed(artifact: Any, **facts: Any) -> Any:
@@ -55,17 +50,12 @@ def test_a_model_does_not_differ_from_itself(left) -> None:
 def test_every_fact_that_differs_is_named_with_both_values_by_section(left) -> None:
     right = replace(
         changed(
-            left,
-            training_end_date="2026-05-17",
-            examples=900,
-            validation_value=0.2,
-            policy={"learning_rate": 0.1, "leaves": 15},
-            policy_version="pol_b",
-            code_version="0.3.0",
+            left, training_end_date="2026-05-17", examples=900, validation_value=0.2,
+            policy={"learning_rate": 0.1, "leaves": 15}, policy_version="pol_b", code_version="0.3.0",
             calibrator="isotonic",
         ),
         training_data_hash="other",
-    )
+    )  # fmt: skip
     found = diff_models(left, right)
     assert [(fact.section, fact.name, fact.left, fact.right) for fact in found.facts] == [
         ("windows", "training_end_date", "2026-05-10", "2026-05-17"),

@@ -56,14 +56,9 @@ def rendered(jobs: list[DigestJob]) -> Callable[..., MailBody]:
 
     def render(chosen: list[DigestJob] | None = None, **other: object) -> MailBody:
         arguments = {
-            "message_id": "msg_" + "a" * 24,
-            "user_id": "usr_0000001",
-            "application": "email_digest",
-            "as_of": date(2026, 6, 1),
-            "letterhead": Letterhead(),
-            "link_key": b"l" * 32,
-            "mail_key": b"m" * 32,
-        }
+            "message_id": "msg_" + "a" * 24, "user_id": "usr_0000001", "application": "email_digest",
+            "as_of": date(2026, 6, 1), "letterhead": Letterhead(), "link_key": b"l" * 32, "mail_key": b"m" * 32,
+        }  # fmt: skip
         return render_digest(jobs if chosen is None else chosen, **{**arguments, **other})
 
     return render
@@ -269,14 +264,9 @@ def test_the_rules_of_texts_hold_for_mails():
     offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=reviews)
     assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
     assert [(job.job_id, job.reason) for job in refused] == [
-        ("j2", "web_address"),
-        ("j3", "no_job_title"),
-        ("j4", "no_job_title"),
-        ("j5", "employer_refused"),
-        ("j6", "look_alike_letters"),
-        ("j7", "refused_phrase"),
-        ("j8", "unwritable"),
-    ]
+        ("j2", "web_address"), ("j3", "no_job_title"), ("j4", "no_job_title"), ("j5", "employer_refused"),
+        ("j6", "look_alike_letters"), ("j7", "refused_phrase"), ("j8", "unwritable"),
+    ]  # fmt: skip
 
 
 def test_accents_stay_and_what_is_unknown_is_empty():

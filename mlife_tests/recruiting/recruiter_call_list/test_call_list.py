@@ -148,14 +148,9 @@ def test_caps_hold_and_everybody_has_one_verdict(rows):
     pairs = {key: replace(one, person_id=f"p{key[0] % 6}") for key, one in pairs.items()}
     jobs = {f"j{n}": CalledJob(f"j{n}", "Cook", "$18/hr", openings=n % 3) for n in range(1, 5)}
     found = build_call_list(
-        list(pairs.values()),
-        jobs,
-        policy=CallPolicy(("a", "b"), calls_per_recruiter=2, calls_per_opening=1),
-        as_of=date(2026, 6, 1),
-        consented={f"u{n}" for n in range(1, 11)},
-        holdout={"p1"},
-        suppressed={"p2"},
-    )
+        list(pairs.values()), jobs, policy=CallPolicy(("a", "b"), calls_per_recruiter=2, calls_per_opening=1),
+        as_of=date(2026, 6, 1), consented={f"u{n}" for n in range(1, 11)}, holdout={"p1"}, suppressed={"p2"},
+    )  # fmt: skip
     called = [row.user_id for row in found.rows]
     assert sorted([*called, *found.left_out]) == sorted({one.user_id for one in pairs.values()})
     people = [one.person_id for one in {one.user_id: one for one in pairs.values()}.values() if one.user_id in called]
