@@ -172,6 +172,25 @@ def rollback(
 
 
 @infra_app.command()
+def teardown(environment: Environment, infra: Folder = INFRA, as_json: AsJson = False) -> None:
+    """Say in which order an environment's stacks are deleted, and what stays, locked until when. Deletes nothing.
+
+    Exit codes: 0 done, 1 failed.
+    """
+    from mlife_assets.adapters.clock import SystemClock
+    from mlife_assets.core.delivery.teardown import teardown as gone
+
+    found = gone(_files(infra), environment, SystemClock().now().date())
+    if as_json:
+        print_json({"stacks": [asdict(one) for one in found]})
+        return
+    for one in found:
+        lines = [*(f"first: {command}" for command in one.first), *(f"stays, and costs: {what}" for what in one.stays)]
+        head = f"{one.stack} in {one.account}, by {one.by or 'a role of your own'}"
+        answer_console().print("\n  ".join([head, *lines]), soft_wrap=True)
+
+
+@infra_app.command()
 def migrate(environment: Environment, infra: Folder = INFRA, as_json: AsJson = False) -> None:
     """Bring the database to what the deployed image needs, as a task inside the environment.
 

@@ -30,6 +30,7 @@ LEAVES = (
     "panel template", "panel record", "panel list", "panel show", "plan show", "plan approve", "plan reject",
     "tables prune", "sql", "infra plan", "infra apply", "infra drift", "infra rollback", "infra migrate", "infra run",
     "infra smoke",
+    "infra teardown",
 )  # fmt: skip
 OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}
 WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"} | OF_INFRA

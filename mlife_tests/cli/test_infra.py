@@ -83,6 +83,16 @@ def test_a_folder_without_stacks_and_an_unknown_environment_are_named(run: Calla
     assert "no check is named no_check" in result.stderr
 
 
+def test_teardown_says_what_stays_and_asks_no_account(run: Callable[..., Any], repository: Path) -> None:
+    asked = ("infra", "teardown", "prod", "--infra", str(repository / "infra"))
+    shown, first = run(*asked).stdout, json.loads(run(*asked, "--json").stdout)["stacks"][0]
+    assert shown.startswith(f"{first['stack']} in {first['account']}, by {first['by']}\n  first: aws cloudtrail delete")
+    assert (
+        "  stays, and costs: TrailBucket (AWS::S3::Bucket): COMPLIANCE, what is written today is locked until" in shown
+    )
+    assert shown.splitlines()[-1].startswith("mlife-bootstrap in ")
+
+
 @pytest.mark.aws
 class TestOnAnEmulator:
     """Commands against accounts that answer."""

@@ -26,6 +26,7 @@ OTHERWISE = {
     "the rehearsal's own alarm, within a week",
     "a day of a chart for which its question has no value",
     "the newest day of a chart, held against that of its question",
+    "taking dev down, once it is not needed",
     "the rollback's own execution, rehearsed once in dev",
     "the trail's own files, once a model went to staging",
 }
@@ -98,13 +99,26 @@ def test_alarms_that_prove_something_are_there(page: str, repository: Path) -> N
     assert [name for name in named if f"AlarmName: {name}\n" not in template] == []
 
 
+def test_the_first_hour_is_that_of_the_pipeline(page: str) -> None:
+    """Its jobs, in their order; what may wait for a day; steps that are below."""
+    (hour,) = re.findall(r"^## The first hour\n(.*?)^## ", page, re.M | re.S)
+    named = re.findall(r"`([\w-]+)`", hour)
+    jobs = list(Sources.read().workflows["deploy"]["jobs"])
+    assert [one for one in dict.fromkeys(named) if one in jobs and one != "tests"] == [
+        one for one in jobs if one != "tests"
+    ]
+    waits = {name for name, check in CHECKS.items() if {"_missing", "_written"} & set(check.__code__.co_names)}
+    assert waits == set(named) & CHECKS.keys() - {"people_can_be_read"}
+    assert {"log-in", "lines", "alarm"} <= set(named) & {name for name, _ in STEP.findall(page)}
+
+
 def test_each_check_has_a_line(page: str) -> None:
     assert [name for name in CHECKS if f"`{name}`" not in proofs(page)] == []
 
 
 def test_no_template_and_no_service_was_forgotten(page: str) -> None:
     """Each has a row that names what shows that it works, and that is the proof of a line above."""
-    shown = dict(table(page, "part"))
+    shown = {part: proof for parts, proof in table(page, "parts") for part in parts.split("`, `")}
     assert shown.keys() == parts(Sources.read())
     assert [part for part, proof in shown.items() if proof not in proofs(page)] == []
 

@@ -281,10 +281,10 @@ def _drift(said: Mapping[str, Any]) -> Change:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml ships no types
-    """A safe loader that reads `!Ref` and its kind as nothing, and a date as text."""
+    """A safe loader that reads `!Ref` as the name in it, its kind as nothing, and a date as text."""
 
 
-_Loader.add_multi_constructor("!", lambda *_: None)
+_Loader.add_multi_constructor("!", lambda _, tag, node: node.value if tag == "Ref" else None)
 
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
 
@@ -295,13 +295,18 @@ def read_infra(folder: Path) -> InfraFiles:
         raise NotFoundError(f"{folder} holds no stacks.yaml; name the folder `infra` of a checkout with --infra")
     templates = {path.stem: path for path in sorted((folder / "templates").glob("*.yaml"))}
     trees = {name: _tree(path) for name, path in templates.items()}
+    own = {name: tree["Resources"].items() for name, tree in trees.items()}
     return InfraFiles(
         stacks=_tree(folder / "stacks.yaml"),
         accounts=_tree(folder / "parameters" / "accounts.yaml"),
         parameters={name: _tree(folder / "parameters" / f"{name}.yaml")["parameters"] for name in ENVIRONMENTS},
         templates={name: path.read_text(encoding="utf-8") for name, path in templates.items()},
         declared={name: tree.get("Parameters", {}) for name, tree in trees.items()},
-        resources={name: {key: one["Type"] for key, one in tree["Resources"].items()} for name, tree in trees.items()},
+        resources={name: {key: one["Type"] for key, one in of} for name, of in own.items()},
+        left={
+            name: {k: one for k, one in of if one.get("DeletionPolicy", "Delete") != "Delete"}
+            for name, of in own.items()
+        },
     )
 
 

@@ -33,6 +33,7 @@ class InfraFiles:
         templates: the text of each template, by name.
         declared: the parameters that each template takes, by template.
         resources: types of each template's resources by logical name, by template.
+        left: resources that outlive their stack, by template; a parameter stands in them as its name.
     """
 
     stacks: Mapping[str, Any]
@@ -41,6 +42,7 @@ class InfraFiles:
     templates: Mapping[str, str]
     declared: Mapping[str, Mapping[str, Any]]
     resources: Mapping[str, Mapping[str, str]]
+    left: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)

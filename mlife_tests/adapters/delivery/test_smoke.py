@@ -279,6 +279,11 @@ def test_what_a_day_leaves_waits_for_the_first_and_never_for_ever(check: Callabl
     assert says(NOW - 9 * week, NOW - timedelta(hours=26) + second).startswith("not yet: ")
 
 
+def test_each_check_that_asks_for_a_day_is_tried_without_one() -> None:
+    asks = {check for check in CHECKS.values() if {"_missing", "_written"} & set(check.__code__.co_names)}
+    assert asks == WAITING.keys()
+
+
 def test_a_day_that_ended_is_one_whose_plan_lies_in_the_lake() -> None:
     assert TableStore(MemoryStore()).report_key(PLAN_REPORT, NOW.date()).startswith(smoke.PLANS)
 
