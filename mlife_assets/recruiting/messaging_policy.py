@@ -81,7 +81,7 @@ class MessagingPolicy:
                 stacklevel=3,
             )
         for word in self.title_words:
-            if not re.fullmatch(r"[^\W\d_]+(?:['-][^\W\d_]+)*", word):
+            if not re.fullmatch(r"[^\W\d_]+(?:['-][^\W\d_]+)?", word):
                 raise InvalidInputError(f"title_words: {quoted(word)} is no word; name one word of letters an entry")
         _bounded(self, exploration_share=(0.0, 0.5), maximum_messages_per_day=(0, 1e8))
         _bounded(self, quiet_before_local_hour=(8, 20), quiet_from_local_hour=(9, 21), messages_per_opening=(1, 1000))

@@ -42,7 +42,12 @@ def test_the_safe_side_is_the_default():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("unclear_reply_pause_days", 366), ("inbound_read_seconds", 61), ("title_words", ("evil.com",))],
+    [
+        ("unclear_reply_pause_days", 366),
+        ("inbound_read_seconds", 61),
+        ("title_words", ("evil.com",)),
+        ("title_words", ("a-b-c",)),
+    ],
 )
 def test_what_nobody_can_mean_is_refused(field, value):
     with pytest.raises(InvalidInputError, match=field):

@@ -38,7 +38,7 @@ _NUMBER = re.compile(
 )
 _FORMS = re.compile(r"(?:e?s|ing|[eo]rs?)$")
 _NUMBER_WORD = re.compile(
-    "oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|double|triple"
+    "(?:oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|double|triple|uno|dos|tres)s?"
 )
 
 
@@ -52,7 +52,7 @@ def _words(name: str) -> frozenset[str]:
 def _known_with(own: tuple[str, ...]) -> frozenset[str]:
     """Return the words of our lists and labels, and a deployment's own."""
     labels = " ".join(name for names in closed_lists() for name in names.values())
-    return _words("job_words") | _words("title_words") | set(_tokens(f"{labels} {' '.join(own)}"))
+    return _words("job_words") | _words("title_words") | {*_tokens(labels), *("-".join(_tokens(word)) for word in own)}
 
 
 def _tokens(text: str) -> list[str]:

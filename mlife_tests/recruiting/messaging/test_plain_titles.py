@@ -39,7 +39,7 @@ def test_a_job_is_plain(title: str) -> None:
         *(("Cook 44221 nights", ["44221"]), ("Nurse 1800-FLOWERS", ["1800"]), ("Cook, no women", ["no"])),
         *(("Summer bonus", []), ("North and South", []), ("", []), ("12345", [])),
         *(("Nurse 21 or 25 or 55 01 00", []), ("Nurse $212555 0100", []), ("Cook $212-$555 0100", [])),
-        *(("Clerk seven one eight 55 55", []), ("Cook e v i l", [])),
+        *(("Clerk seven one eight 55 55", []), ("Cook e v i l", []), ("Cook dos uno twos fives fives fives one", [])),
     ],
 )
 def test_what_has_an_unknown_word_names_no_job_or_may_spell_something_is_not(title: str, unknown: list[str]) -> None:
@@ -52,6 +52,7 @@ def test_a_deployment_may_know_other_words() -> None:
     assert unknown_words(title) == ["woodfield", "woodfields", "ptin"]
     assert is_plain_title(title, ("Woodfield", "PTIN"))
     assert unknown_words(f"{title} on telegram", ("Woodfield", "PTIN")) == ["telegram"]
+    assert unknown_words("Dial-a-Ride Driver, dial O'Malley", ("dial-a", "O'Malley")) == ["dial"]
 
 
 @given(st.text(max_size=80))
