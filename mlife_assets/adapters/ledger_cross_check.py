@@ -95,6 +95,12 @@ def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
     return [] if EARLIER in known else [key for key in keys if key not in known]
 
 
+def require_known_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
+    """Raise IntegrityError where there are `unknown_files`: somebody has to look at them."""
+    if unknown := unknown_files(ledger, log):
+        raise IntegrityError(f"{len(unknown)} {UNKNOWN_FILES} (such as {unknown[0]}); look at them, then say --vouch")
+
+
 def take_over_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
     """Let the ledger know all files of consents and reviews that the log holds now; it keeps that they were taken over.
 

@@ -168,11 +168,13 @@ def catch_up_ledger(
 
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """
+    from mlife_assets.adapters.ledger_cross_check import require_known_files
     from mlife_assets.components.platform.deployment_backup import require_intact_log
 
     platform = open_platform(settings_of(home))
     require_intact_log(platform)
     result = _caught_up(platform, vouches=vouches)
+    require_known_files(platform.ledger, platform.event_log)
     if as_json:
         print_json(asdict(result) | {"moved_aside": []})
     else:

@@ -118,7 +118,8 @@ def test_catching_up_believes_what_was_forged_only_if_somebody_vouches(
     backed_up_home.append(home, "consent", FORGED["consent"][0] | {"user_id": "u5"}, "landing")
     forge("consent")
     catch_up = ["backup", "catch-up", "--home", str(tmp_path / "home")]
-    assert CliRunner().invoke(app, catch_up).exit_code == 0
+    refused = CliRunner().invoke(app, catch_up)
+    assert (refused.exit_code, "look at them, then say --vouch" in " ".join(refused.stderr.split())) == (1, True)
     require_nothing_is_sent(home)
     assert CliRunner().invoke(app, [*catch_up, "--vouch"]).exit_code == 0
     require_known_ledger(home, DAY)
