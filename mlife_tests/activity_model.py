@@ -30,21 +30,13 @@ from mlife_assets.recruiting.policies import Policies
 
 NAME = "activity"
 FEATURES = (
-    "user_impressions_7d",
-    "user_clicks_7d",
-    "user_applies_28d",
-    "days_since_last_click",
-    "tenure_days",
+    "user_impressions_7d", "user_clicks_7d", "user_applies_28d", "days_since_last_click", "tenure_days",
     "user_seniority",
-)
+)  # fmt: skip
 ROLES = ExampleSpec(
-    entity="person_id",
-    time="looked_at_date",
-    label="is_active",
-    label_time="known_date",
-    features=FEATURES,
+    entity="person_id", time="looked_at_date", label="is_active", label_time="known_date", features=FEATURES,
     categoricals=("user_occupation_group",),
-)
+)  # fmt: skip
 VIEWS = f"""
 create or replace view marts.activity_rows as
 select as_of_date, user_id as person_id, user_occupation_group, {", ".join(FEATURES)} from marts.user_features;

@@ -28,16 +28,12 @@ def postings(rows: Iterable[Mapping[str, Any]], *, observed: datetime) -> pa.Tab
     return pa.Table.from_pylist(
         [
             {
-                **blank,
-                "event_id": f"evt_{row['job_id']}_{observed:%Y%m%d%H}",
-                "expires_at": observed + timedelta(days=30),
-                "occupation_code": "29-1141",
-                "occupation_group": "29",
-                "shift": "day",
-                "metro_code": "12420",
+                **blank, "event_id": f"evt_{row['job_id']}_{observed:%Y%m%d%H}",
+                "expires_at": observed + timedelta(days=30), "occupation_code": "29-1141", "occupation_group": "29",
+                "shift": "day", "metro_code": "12420",
             }
             | row
             for row in given
         ],
         schema=schema,
-    )
+    )  # fmt: skip

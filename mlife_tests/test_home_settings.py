@@ -105,13 +105,9 @@ def test_what_cannot_be_opened_is_refused_at_once(tmp_path, monkeypatch, variabl
 def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("os.environ", dict(os.environ))
     Settings(
-        home=tmp_path,
-        lake="s3://lake/of/us",
-        s3_endpoint="http://127.0.0.1:9000",
-        s3_region="eu-west-1",
-        s3_access_key_id="AKIA",
-        s3_secret_access_key="hidden",
-    ).export_to_dbt()
+        home=tmp_path, lake="s3://lake/of/us", s3_endpoint="http://127.0.0.1:9000", s3_region="eu-west-1",
+        s3_access_key_id="AKIA", s3_secret_access_key="hidden",
+    ).export_to_dbt()  # fmt: skip
     other = Settings(home=tmp_path / "other")
     assert (other.s3_endpoint, other.s3_region, other.s3_access_key_id) == (None, None, None)
     assert other.lake_place == tmp_path / "other" / "lake"

@@ -105,12 +105,8 @@ def test_lock_says_by_which_command_it_was_made(name: str) -> None:
 def test_processes_of_make_keep_compiled_modules() -> None:
     """Where none may be written, each start of mlife compiles its libraries again: 6.6 CPU-s, not 4.2."""
     told = subprocess.run(
-        ["make", "--silent", "--eval", "told: ; env", "told"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+        ["make", "--silent", "--eval", "told: ; env", "told"], cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert "DO_NOT_TRACK=1" in told.stdout.splitlines()
     assert "PYTHONDONTWRITEBYTECODE" not in told.stdout

@@ -30,15 +30,11 @@ ROWS = pa.table(
 )
 SPEC = {
     "roles": {
-        "entity": "who",
-        "time": "day",
-        "label": "won",
-        "label_time": "known",
-        "features": ["amount", "twice"],
+        "entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["amount", "twice"],
         "categoricals": ["kind"],
     },
     "derive": {"won": "outcome = 1", "known": "day + 2", "twice": "2 * amount"},
-}
+}  # fmt: skip
 
 
 def study(**changes: object) -> Study:

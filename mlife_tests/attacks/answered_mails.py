@@ -63,13 +63,9 @@ def _html_below(mail: EmailMessage, said: str) -> None:
 
 
 FORMS: dict[str, Form] = {
-    "above a quote": _above,
-    "below a German quote": _below,
-    "above a copied header": _copied,
-    "a new mail": _new,
-    "html alone": _html,
-    "html below the quote": _html_below,
-}
+    "above a quote": _above, "below a German quote": _below, "above a copied header": _copied, "a new mail": _new,
+    "html alone": _html, "html below the quote": _html_below,
+}  # fmt: skip
 
 
 def answer(subject: str, said: str, form: str, **headers: str) -> bytes:

@@ -115,13 +115,9 @@ class Lives:
         self._work = work
         with (work / "lives.log").open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(FOLDER / "attacked_day.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=FOLDER.parents[1],
-            )
+                [sys.executable, str(FOLDER / "attacked_day.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log, text=True, cwd=FOLDER.parents[1],
+            )  # fmt: skip
 
     def order(self, do: str, home: Path, **more: Any) -> dict[str, Any]:
         """Give an order and return the answer."""

@@ -25,13 +25,9 @@ from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.settings import Settings
 
 WRITES = (
-    (private_files, "_write_whole"),
-    (Path, "rename"),
-    (Path, "replace"),
-    (Path, "unlink"),
-    (ObstoreObjectStore, "put_if_absent"),
-    (ObstoreObjectStore, "replace"),
-)
+    (private_files, "_write_whole"), (Path, "rename"), (Path, "replace"), (Path, "unlink"),
+    (ObstoreObjectStore, "put_if_absent"), (ObstoreObjectStore, "replace"),
+)  # fmt: skip
 BUILT = "features_are_built"
 
 

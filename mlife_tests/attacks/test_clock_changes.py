@@ -23,13 +23,9 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 SPRING, AUTUMN = date(2026, 3, 8), date(2026, 11, 1)
 STANDARD = {
-    "America/New_York": -5,
-    "America/Chicago": -6,
-    "America/Denver": -7,
-    "America/Los_Angeles": -8,
-    "America/Anchorage": -9,
-    "America/Adak": -10,
-}
+    "America/New_York": -5, "America/Chicago": -6, "America/Denver": -7, "America/Los_Angeles": -8,
+    "America/Anchorage": -9, "America/Adak": -10,
+}  # fmt: skip
 ALWAYS = {
     "America/Phoenix": -7,
     "Pacific/Honolulu": -10,

@@ -19,13 +19,9 @@ from mlife_assets.components.running.instance import open_instance
 from mlife_assets.settings import DBT_PROJECT_FOLDER
 
 OF_SENDING = (
-    "prediction",
-    "experiment_exposed",
-    "message_planned",
-    "message_suppressed",
-    "message_submitted",
+    "prediction", "experiment_exposed", "message_planned", "message_suppressed", "message_submitted",
     "message_status",
-)
+)  # fmt: skip
 
 
 def columns(warehouse: Path, view: str) -> dict[str, str]:

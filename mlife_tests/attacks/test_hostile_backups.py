@@ -204,13 +204,9 @@ def with_keys(rng: random.Random, backup: Path, document: dict[str, Any], _: Pat
 
 # A stranger can take the signature away from anything; what is no matter of trust is refused all the same.
 MUTATIONS: dict[str, tuple[Callable[..., None], bool]] = {
-    "names": (with_names, True),
-    "links": (with_links, True),
-    "sizes": (with_sizes, True),
-    "hashes": (with_hashes, True),
-    "ledgers": (with_ledgers, False),
-    "keys": (with_keys, False),
-}
+    "names": (with_names, True), "links": (with_links, True), "sizes": (with_sizes, True),
+    "hashes": (with_hashes, True), "ledgers": (with_ledgers, False), "keys": (with_keys, False),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("mutate", "unsigned_too"), MUTATIONS.values(), ids=MUTATIONS)

@@ -104,15 +104,11 @@ def test_an_opt_out_from_an_address_of_machines_is_heard_and_a_mail_servers_is_n
 @pytest.mark.parametrize(
     "written",
     [
-        f"{SENDER} (Ann Miller)",
-        f"{SENDER}, bob@work.example",
-        f"Ann <{SENDER}> (mobile)",
-        f'"Ann <old@work.example>" <{SENDER}>',
-        f'Ann "Annie <{SENDER}>',
-        f"{'(' * 900} <{SENDER}>",
+        f"{SENDER} (Ann Miller)", f"{SENDER}, bob@work.example", f"Ann <{SENDER}> (mobile)",
+        f'"Ann <old@work.example>" <{SENDER}>', f'Ann "Annie <{SENDER}>', f"{'(' * 900} <{SENDER}>",
         f"Ann @ home <{SENDER}>",
     ],
-)
+)  # fmt: skip
 def test_an_address_is_found_however_it_is_written(letterbox: Letterbox, written: str) -> None:
     raw = answer("Jobs", "STOP", "a new mail").replace(f"Ann <{SENDER}>".encode(), written.encode())
     assert letterbox.receive(raw) == {"STOP": 1}

@@ -45,14 +45,10 @@ def test_the_lists_are_of_both_kinds_and_disjoint() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "when does the job stop hiring",
-        "I don't text and drive, call me",
-        "Did the texts stop?",
-        "No dejen de mandarme trabajos",
-        "Loved \u201cCook. Reply STOP to end\u201d",
-        "ok",
+        "when does the job stop hiring", "I don't text and drive, call me", "Did the texts stop?",
+        "No dejen de mandarme trabajos", "Loved \u201cCook. Reply STOP to end\u201d", "ok",
     ],
-)
+)  # fmt: skip
 def test_what_is_no_clear_opt_out_waits_for_somebody_to_look(body: str) -> None:
     assert classify(body) == OTHER
 

@@ -109,14 +109,10 @@ def promote(platform: Platform, day: date, number: int) -> None:
     }  # fmt: skip
     append(platform, "model_registered", [registered], "registry")
     promoted = {
-        "event_id": event_id("model_promoted", version),
-        **times,
-        "model_version": version,
-        "previous_version": platform.registry.champion(),
-        "actor": "gate",
-        "reason": "better",
+        "event_id": event_id("model_promoted", version), **times, "model_version": version,
+        "previous_version": platform.registry.champion(), "actor": "gate", "reason": "better",
         "model_name": JOB_APPLICATIONS,
-    }
+    }  # fmt: skip
     append(platform, "model_promoted", [promoted], "registry")
 
 

@@ -40,13 +40,9 @@ def written(bench: ModuleType, s3_place: Bucket, tmp_path: Path) -> Any:
 def raw_store(s3_place: Bucket) -> S3Store:
     key = s3_place.credentials
     return S3Store(
-        s3_place.name,
-        prefix=s3_place.prefix,
-        endpoint=s3_place.endpoint,
-        access_key_id=key.access_key_id,
-        secret_access_key=key.secret_access_key,
-        client_options={"allow_http": True},
-    )
+        s3_place.name, prefix=s3_place.prefix, endpoint=s3_place.endpoint, access_key_id=key.access_key_id,
+        secret_access_key=key.secret_access_key, client_options={"allow_http": True},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -185,15 +185,11 @@ def test_a_demo_never_replaces_the_ledger_of_a_database(run, run_json, home, dat
 @pytest.mark.parametrize(
     "command",
     [
-        ("day",),
-        ("status",),
-        ("demo",),
-        ("log", "verify"),
-        ("messages", "pause", "--reason", "r"),
+        ("day",), ("status",), ("demo",), ("log", "verify"), ("messages", "pause", "--reason", "r"),
         ("backup", "catch-up"),
     ],
     ids=" ".join,
-)
+)  # fmt: skip
 def test_a_database_that_cannot_be_reached_ends_a_command_in_one_sentence(run, home, monkeypatch, command) -> None:
     monkeypatch.setenv("MLIFE_DATABASE", "postgresql://u:hidden@127.0.0.1:1/mlife")
     before = sorted(home.path.rglob("*.*"))

@@ -23,16 +23,12 @@ SPEC = {
     "source": "made up for a test",
     "derive": {"known": "day + 1"},
     "roles": {
-        "entity": "who",
-        "time": "day",
-        "label": "won",
-        "label_time": "known",
-        "features": ["strength"],
+        "entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["strength"],
         "categoricals": ["kind"],
     },
     "training": {"formulations": ["binary"], "trees_maximum": 20, "minimum_child_examples": 20},
     "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400},
-}
+}  # fmt: skip
 PNG = b"\x89PNG"
 
 

@@ -38,13 +38,9 @@ READ_ONLY = [
 ]
 REFUSED = [raised(errno.EACCES), raised(errno.EPERM)]
 OTHER = [
-    raised(errno.ENOENT),
-    OSError("disk is full"),
-    ValueError("no space left on device"),
-    sqlite3.OperationalError("database is locked"),
-    KeyError("read-only file system"),
-    TimeoutError(),
-]
+    raised(errno.ENOENT), OSError("disk is full"), ValueError("no space left on device"),
+    sqlite3.OperationalError("database is locked"), KeyError("read-only file system"), TimeoutError(),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("error", FULL)

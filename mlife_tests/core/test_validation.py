@@ -298,12 +298,8 @@ def test_length_counts_characters(values: list[str | None], length: int, kind: p
 
 def test_length_of_lists_bytes_and_others() -> None:
     assert too_long(pa.array([["ab", "abc"], None, [], ["é" * 3], ["ab"]]), 2).tolist() == [
-        True,
-        False,
-        False,
-        True,
-        False,
-    ]
+        True, False, False, True, False,
+    ]  # fmt: skip
     assert too_long(pa.array([b"\xff" * 3, b"\xff"]), 2).tolist() == [True, False]
     assert too_long(pa.array([12345]), 2).tolist() == [False]
 

@@ -215,14 +215,10 @@ class Simulation:
             for user in self.rng.choice(self.users, 3):
                 granted = bool(self.rng.random() < 0.3)
                 self.add(
-                    "consent",
-                    moment(offset, float(self.rng.uniform(2, 20))),
-                    self.observed(offset, 0.3),
-                    user_id=str(user),
-                    channel="sms",
-                    is_granted=granted,
+                    "consent", moment(offset, float(self.rng.uniform(2, 20))), self.observed(offset, 0.3),
+                    user_id=str(user), channel="sms", is_granted=granted,
                     source="inbound_start" if granted else "inbound_stop",
-                )
+                )  # fmt: skip
             for _ in range(50 if open_jobs else 0):
                 user, job = str(self.rng.choice(self.users)), str(self.rng.choice(open_jobs))
                 hour = float(self.rng.uniform(0, 22))

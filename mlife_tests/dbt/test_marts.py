@@ -59,14 +59,10 @@ def exposures(raw: dict[str, Rows]) -> Rows:
             both = max(plan["observed_at"], status["observed_at"])
             found.append(
                 {
-                    **plan,
-                    "exposure_id": plan["message_id"],
-                    "kind": "message",
-                    "occurred_at": status["occurred_at"],
-                    "observed_at": both,
-                    "position": 1,
+                    **plan, "exposure_id": plan["message_id"], "kind": "message",
+                    "occurred_at": status["occurred_at"], "observed_at": both, "position": 1,
                 }
-            )
+            )  # fmt: skip
     return found
 
 

@@ -40,13 +40,9 @@ def settings_of(home: Path, letterhead: str = OWN, relay: str | None = RELAY, **
     home.mkdir(parents=True, exist_ok=True)
     (home / "letterhead.toml").write_text(letterhead, encoding="utf-8")
     return Settings(
-        home=home,
-        deployment="standalone",
-        first_day=FIRST,
-        letterhead=Path("letterhead.toml"),
-        mail_relay=None if relay is None else SecretStr(relay),
-        **fields,
-    )
+        home=home, deployment="standalone", first_day=FIRST, letterhead=Path("letterhead.toml"),
+        mail_relay=None if relay is None else SecretStr(relay), **fields,
+    )  # fmt: skip
 
 
 def said_of(settings: Settings) -> dict[str, list[tuple[str, bool]]]:

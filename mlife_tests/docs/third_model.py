@@ -37,13 +37,9 @@ FIRST_FLIGHT = date(2013, 1, 7)
 HISTORY_DAYS = 60
 REFERENCE, DAY = "reference_of_flights_job", "day_of_flights_job"
 OF_THE_DAY = (
-    "data_quality_report",
-    "data_drift_report",
-    "latent_drift_report",
-    "concept_drift_report",
-    "retrain_decision",
+    "data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report", "retrain_decision",
     "scores",
-)
+)  # fmt: skip
 ARRIVED = """
 select
     carrier || flight || '-' || origin as scheduled_flight,

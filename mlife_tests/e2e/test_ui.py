@@ -44,13 +44,9 @@ def url(lived, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     environment = {**os.environ, "DAGSTER_HOME": str(home / "dagster"), "MLIFE_HOME": str(home)}
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=repository,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            [sys.executable, "-m", *command], cwd=repository, env=environment, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,
-        )
+        )  # fmt: skip
         try:
             wait_for(f"http://127.0.0.1:{port}/server_info", server, folder / "server.log")
             yield f"http://127.0.0.1:{port}"

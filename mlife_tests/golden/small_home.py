@@ -61,13 +61,9 @@ class SmallHome:
 def open_home(folder: Path, policies: Policies = POLICIES) -> SmallHome:
     """Return the home in `folder`, with connections of its own."""
     settings = Settings(
-        home=folder,
-        market_users=USERS,
-        market_jobs=JOBS,
-        history_days=HISTORY_DAYS,
-        demo_days=LIVED_DAYS,
+        home=folder, market_users=USERS, market_jobs=JOBS, history_days=HISTORY_DAYS, demo_days=LIVED_DAYS,
         demo_faults=False,
-    )
+    )  # fmt: skip
     definitions = build_definitions(settings, policies=policies)
     return SmallHome(settings, definitions, definitions.resources["platform"])
 

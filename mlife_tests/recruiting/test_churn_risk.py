@@ -19,12 +19,8 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 (MODEL,) = (model(Policies()) for model in read_declared(DEFS_FOLDER).models if model.name == "churn_risk")
 DAY = date(2026, 5, 4)
 ARROW = {
-    "varchar": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-}
+    "varchar": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+}  # fmt: skip
 
 
 def declared(mart: str) -> dict[str, pa.DataType]:

@@ -129,13 +129,9 @@ def test_what_a_declaration_returns_is_a_model() -> None:
 
 def test_an_application_is_what_is_stated_and_its_policy_the_deployments_but_for_that() -> None:
     found = application(
-        channel="email",
-        items=5,
-        weekdays=[1],
-        holdout_share=0.1,
-        audience={"model_name": "churn_risk", "minimum_probability": 0.5},
-        policy={"maximum_messages_per_7_days": 1},
-    )(Policies(messaging=MessagingPolicy(brand="Other Jobs")))
+        channel="email", items=5, weekdays=[1], holdout_share=0.1,
+        audience={"model_name": "churn_risk", "minimum_probability": 0.5}, policy={"maximum_messages_per_7_days": 1},
+    )(Policies(messaging=MessagingPolicy(brand="Other Jobs")))  # fmt: skip
     assert (found.name, found.channel, found.items, found.weekdays) == ("letters", Channel.EMAIL, 5, (1,))
     assert (found.holdout_share, found.audience) == (0.1, Audience("churn_risk", 0.5))
     policy = MessagingPolicy(brand="Other Jobs", maximum_messages_per_7_days=1)

@@ -76,14 +76,10 @@ def test_the_order_of_users_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("share", "usual", "nights", "is_alarm"),
     [
-        (0.015, [], 1, False),
-        (0.03, [], 1, True),
-        (0.03, [0.001, 0.012], 1, False),
-        (0.04, [0.001, 0.012], 1, True),
-        (0.04, [0.012], 2, False),
-        (0.03, [0.0] * 7, 6, True),
+        (0.015, [], 1, False), (0.03, [], 1, True), (0.03, [0.001, 0.012], 1, False), (0.04, [0.001, 0.012], 1, True),
+        (0.04, [0.012], 2, False), (0.03, [0.0] * 7, 6, True),
     ],
-)
+)  # fmt: skip
 def test_the_limit_is_three_usual_nights_and_at_least_that_of_the_policy(share, usual, nights, is_alarm) -> None:
     """A fault that stays must not wear off: without usual changes the limit does not grow with the nights."""
     keys = alarms(users(), later(nights, latitude=moved(share)), {"latitude": usual})

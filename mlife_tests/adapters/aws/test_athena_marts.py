@@ -62,13 +62,9 @@ def test_a_table_names_the_file_and_its_columns(glue: Any, build: Build, s3_plac
     table = glue.get_table(DatabaseName="marts", Name="kpi_daily")["Table"]
     columns = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
     assert columns == {
-        "kpi_date": "date",
-        "clicks": "bigint",
-        "ctr": "double",
-        "is_final": "boolean",
-        "channel": "string",
+        "kpi_date": "date", "clicks": "bigint", "ctr": "double", "is_final": "boolean", "channel": "string",
         "seen_at": "timestamp",
-    }
+    }  # fmt: skip
     assert table["StorageDescriptor"]["Location"] == one.location
     assert (one.mart, one.rows) == ("kpi_daily", 1)
     assert one.bytes == obstore.head(open_bucket(s3_place), named(glue, s3_place))["size"]

@@ -33,14 +33,10 @@ def test_each_alarm_on_our_measures_sees_what_is_reported(aws: Any, repository: 
     for alarm in ours:
         measures.report(alarm["MetricName"], 3)
         found = cloudwatch.get_metric_statistics(
-            Namespace=alarm["Namespace"],
-            MetricName=alarm["MetricName"],
-            Dimensions=alarm["Dimensions"],
-            StartTime=now - timedelta(hours=1),
-            EndTime=now + timedelta(hours=1),
-            Period=60,
+            Namespace=alarm["Namespace"], MetricName=alarm["MetricName"], Dimensions=alarm["Dimensions"],
+            StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1), Period=60,
             Statistics=[alarm["Statistic"]],
-        )
+        )  # fmt: skip
         assert [point[alarm["Statistic"]] for point in found["Datapoints"]] == [3.0], alarm["AlarmName"]
 
 

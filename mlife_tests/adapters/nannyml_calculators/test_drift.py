@@ -128,15 +128,11 @@ def test_what_speaks_of_users_is_compared_with_more_of_the_reference(reference, 
 def test_more_of_the_reference_lowers_the_limit_of_a_block_of_users(reference, policy) -> None:
     bound = {
         rows: learning._sampling_bound(
-            None,
-            reference,
-            ("domain_classifier", "taste_embeddings"),
-            reference.day(reference.days[-1]),
-            0.001,
+            None, reference, ("domain_classifier", "taste_embeddings"), reference.day(reference.days[-1]), 0.001,
             replace(policy, domain_classifier_entity_reference_rows=rows),
         )
         for rows in (2_000, 8_000)
-    }
+    }  # fmt: skip
     assert 0.5 < bound[8_000] < bound[2_000] - 0.001
 
 

@@ -85,13 +85,9 @@ def test_an_empty_window_of_late_feedback_says_why(pairs_world, limited) -> None
     shortfall = "Not enough mature labels: the window has 0 positives in 0 exposures, 100 needed."
     for told, expected in ((late, words), (None, shortfall)):
         result = concept.concept_drift_report(
-            as_of=as_of,
-            reference=limited,
-            examples={LABEL: limited.examples.slice(0, 0)},
-            statistics={},
-            policy=POLICY,
-            late=told,
-        )
+            as_of=as_of, reference=limited, examples={LABEL: limited.examples.slice(0, 0)}, statistics={},
+            policy=POLICY, late=told,
+        )  # fmt: skip
         assert result.status == "not_enough_evidence"
         assert result.sentence == expected
 
@@ -207,13 +203,9 @@ def two_step_report(pairs_world, funnel):
         applies = pairs_world.scored_examples(2, first=first, days=7, per_day=per_day)
         clicks = pairs_world.scored_examples(12, first=first, days=7, per_day=clicks_per_day, **change)
         return concept.concept_drift_report(
-            as_of=first + timedelta(days=14),
-            reference=funnel,
-            examples={LABEL: applies, "click": clicks},
-            statistics={LABEL: statistics, "click": click_statistics},
-            policy=POLICY,
-            words=WORDS,
-        )
+            as_of=first + timedelta(days=14), reference=funnel, examples={LABEL: applies, "click": clicks},
+            statistics={LABEL: statistics, "click": click_statistics}, policy=POLICY, words=WORDS,
+        )  # fmt: skip
 
     return run
 

@@ -36,13 +36,9 @@ def weighed(kind: str, *shares: float | None, moved: tuple[str, ...] = ()) -> Mo
 
 def weighed_decision(history=(), champion=CHAMPION, quality: str = "ok", policy=None, **reports) -> RetrainDecision:
     return decide(
-        as_of=DAY,
-        quality=report("quality", quality),
-        **{kind: reports.get(kind, report(kind)) for kind in KINDS},
-        history=history,
-        champion=champion,
-        policy=policy or RetrainPolicy(),
-    )
+        as_of=DAY, quality=report("quality", quality), **{kind: reports.get(kind, report(kind)) for kind in KINDS},
+        history=history, champion=champion, policy=policy or RetrainPolicy(),
+    )  # fmt: skip
 
 
 def past(days_ago: int, *alarms: str, verdict: str = "wait", model: str = "mdl_a") -> RetrainDecision:
@@ -317,13 +313,9 @@ def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted
     policy = RetrainPolicy()
     history = [past(k + 1, *sorted(a), verdict=v) for k, (a, v) in enumerate(zip(alarms, verdicts, strict=True))]
     champion = ChampionFacts(
-        "mdl_a",
-        DAY - timedelta(days=age),
-        positives,
-        tuple(DAY - timedelta(days=d) for d in promoted),
-        tuple(DAY - timedelta(days=d) for d in fitted),
-        in_flight,
-    )
+        "mdl_a", DAY - timedelta(days=age), positives, tuple(DAY - timedelta(days=d) for d in promoted),
+        tuple(DAY - timedelta(days=d) for d in fitted), in_flight,
+    )  # fmt: skip
     quality, *others = statuses
     arguments = {
         "as_of": DAY,
@@ -440,26 +432,18 @@ SHARES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=4)
 
 
 @given(
-    data=SHARES,
-    latent=SHARES,
-    minimum=st.floats(0, 1),
-    quality=STATUSES,
-    age=st.integers(0, 100),
+    data=SHARES, latent=SHARES, minimum=st.floats(0, 1), quality=STATUSES, age=st.integers(0, 100),
     is_counted_before=st.booleans(),
-)
+)  # fmt: skip
 def test_unimportant_drift_is_never_the_reason_and_age_still_is(
     data, latent, minimum, quality, age, is_counted_before
 ) -> None:
     policy = RetrainPolicy(minimum_importance_share=minimum)
     champion = replace(CHAMPION, trained_as_of=DAY - timedelta(days=age), fit_dates=(DAY - timedelta(days=7),))
     decision = weighed_decision(
-        CONFIRMED_BEFORE if is_counted_before else (),
-        champion=champion,
-        quality=quality,
-        policy=policy,
-        data=weighed("data", *data),
-        latent=weighed("latent", *latent, moved=("distance_km",)),
-    )
+        CONFIRMED_BEFORE if is_counted_before else (), champion=champion, quality=quality, policy=policy,
+        data=weighed("data", *data), latent=weighed("latent", *latent, moved=("distance_km",)),
+    )  # fmt: skip
     counts = {
         "data": bool(data) and (None in data or min(1.0, sum(data)) >= minimum),
         "latent": bool(latent) and (None in latent or max(latent) >= minimum),

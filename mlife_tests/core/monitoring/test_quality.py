@@ -50,21 +50,13 @@ def test_every_kind_of_rule_reaches_the_verdict(report, world) -> None:
     bad = Refusal("user_snapshot", "out_of_range", 5_000, 0, "latitude", "between -90 and 90")
     further = [share_finding("latitude", "changed_share", 0.9, 0.02, "changed", 0.0)]
     result = report(
-        world.day(20, 600),
-        pair_rows=20_000,
-        landed=LANDED | {"impression": 0},
-        refused=[twice, bad],
-        duplicate_pairs=3,
-        further=further,
-    )
+        world.day(20, 600), pair_rows=20_000, landed=LANDED | {"impression": 0}, refused=[twice, bad],
+        duplicate_pairs=3, further=further,
+    )  # fmt: skip
     assert faults(result) == {
-        ("", "volume"),
-        ("impression", "freshness"),
-        ("user_snapshot", "rejected_share"),
-        ("", "duplicate_pairs"),
-        ("", "duplicate_events"),
-        ("latitude", "changed_share"),
-    }
+        ("", "volume"), ("impression", "freshness"), ("user_snapshot", "rejected_share"), ("", "duplicate_pairs"),
+        ("", "duplicate_events"), ("latitude", "changed_share"),
+    }  # fmt: skip
     assert result.sentence.startswith(f"6 of {len(result.findings)} quality checks failed. ")
 
 

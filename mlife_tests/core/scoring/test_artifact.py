@@ -46,13 +46,9 @@ def test_the_version_follows_the_content_and_not_the_manifest(artifact: ModelArt
 
 
 FILES = (
-    "stage_1.model.txt",
-    "stage_1.calibrator.json",
-    "stage_2.model.txt",
-    "stage_2.calibrator.json",
-    "feature_spec.json",
-    "manifest.json",
-)
+    "stage_1.model.txt", "stage_1.calibrator.json", "stage_2.model.txt", "stage_2.calibrator.json",
+    "feature_spec.json", "manifest.json",
+)  # fmt: skip
 
 
 def test_the_manifest_names_the_files(artifact: ModelArtifact) -> None:

@@ -178,14 +178,10 @@ def test_classes_are_not_weighted() -> None:
 def test_progress_counts_trees(has_validation: bool) -> None:
     seen: list[tuple[int, int]] = []
     boost(
-        drawn(300),
-        SPEC,
-        POLICY,
-        objective="binary",
-        trees=4,
+        drawn(300), SPEC, POLICY, objective="binary", trees=4,
         validation=drawn(300, seed=2) if has_validation else None,
         progress=lambda done, most: seen.append((done, most)),
-    )
+    )  # fmt: skip
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

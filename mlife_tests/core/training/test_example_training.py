@@ -36,13 +36,9 @@ TRAINING = {
 
 def study(features: tuple[str, ...] = FEATURES, **parts: object) -> Study:
     roles = {
-        "entity": "who",
-        "time": "day",
-        "label": "won",
-        "label_time": "known",
-        "features": list(features),
+        "entity": "who", "time": "day", "label": "won", "label_time": "known", "features": list(features),
         "categoricals": ["kind"],
-    }
+    }  # fmt: skip
     promotion = {"minimum_users_with_positives": 100, "bootstrap_resamples": 400}
     return Study.from_json(json.dumps({"roles": roles, "training": TRAINING, "promotion": promotion, **parts}))
 

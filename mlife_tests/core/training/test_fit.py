@@ -35,13 +35,9 @@ from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 COMPETING = TrainingPolicy(
-    formulations=("binary", "funnel"),
-    recipes=("plain", "recent_linear", "recent"),
-    trees_maximum=8,
-    learning_rate=0.2,
-    minimum_child_examples=20,
-    early_stopping_rounds=4,
-)
+    formulations=("binary", "funnel"), recipes=("plain", "recent_linear", "recent"), trees_maximum=8,
+    learning_rate=0.2, minimum_child_examples=20, early_stopping_rounds=4,
+)  # fmt: skip
 POLICY = TrainingPolicy(
     recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20, early_stopping_rounds=10
 )

@@ -55,12 +55,8 @@ def test_what_was_fitted_says_where_it_came_to_a_limit(manifest: dict[str, Any],
 
 
 TAUGHT = {
-    "share_of_positives": 0.9567,
-    "rows": 5_432,
-    "positives": 21,
-    "first_day": "2026-05-26",
-    "last_day": "2026-05-30",
-}
+    "share_of_positives": 0.9567, "rows": 5_432, "positives": 21, "first_day": "2026-05-26", "last_day": "2026-05-30",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -540,12 +540,8 @@ def test_a_card_says_of_each_step_up_to_which_day_it_was_trained(artifact) -> No
     assert card.positives == 70
     assert not [name for name, _ in card.data if name.startswith("trained_to")]
     early = {
-        "first_day": "2026-05-11",
-        "last_day": "2026-05-15",
-        "rows": 600,
-        "positives": 9,
-        "share_of_positives": 0.96,
-    }
+        "first_day": "2026-05-11", "last_day": "2026-05-15", "rows": 600, "positives": 9, "share_of_positives": 0.96,
+    }  # fmt: skip
     taught = describe_model(replace(artifact, manifest={**artifact.manifest, **told, "early_label": early}), SUBJECT)
     window = next(one for one in taught.windows if one.name == "early_label")
     assert (window.first, window.last, window.rows, window.positives) == (date(2026, 5, 11), date(2026, 5, 15), 600, 9)

@@ -162,12 +162,8 @@ def test_facts_are_flat_and_none_is_lost() -> None:
         "importance": {"f": 1.0},
     }
     assert manifest_facts(manifest) == {
-        "a": "1, 2.5, t",
-        "b.x": 1,
-        "b.y.z": None,
-        "trials.0.loss": 0.5,
-        "trials.1.loss": 0.25,
-    }
+        "a": "1, 2.5, t", "b.x": 1, "b.y.z": None, "trials.0.loss": 0.5, "trials.1.loss": 0.25,
+    }  # fmt: skip
     assert list(manifest_facts(manifest)) == sorted(manifest_facts(manifest))
 
 

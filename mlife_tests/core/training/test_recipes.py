@@ -419,13 +419,9 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
     later: pa.Table,
 ) -> None:
     promotion = PromotionPolicy(
-        minimum_users_with_positives=30,
-        bootstrap_resamples=200,
-        calibration_slope_minimum=0.4,
-        calibration_slope_maximum=2.5,
-        calibration_level_minimum=0.4,
-        calibration_level_maximum=2.5,
-    )
+        minimum_users_with_positives=30, bootstrap_resamples=200, calibration_slope_minimum=0.4,
+        calibration_slope_maximum=2.5, calibration_level_minimum=0.4, calibration_level_maximum=2.5,
+    )  # fmt: skip
     model = Model("a", "A model", "it happens", "a test", JOB_EXAMPLES, training=job_pairs.POLICY, promotion=promotion)
     gate = GateRows.of_examples(later, JOB_EXAMPLES)
     as_of = training_set.last_day + timedelta(days=80)

@@ -606,14 +606,10 @@ def test_chance_repeats_of_few_gate_rows_pass() -> None:
     numbers[400] = numbers[0]
     rows = pa.table(
         {
-            "who": ["w"] * 440,
-            "what": ["j"] * 440,
-            "done": [False] * 440,
-            "a": numbers,
-            "b": numbers,
+            "who": ["w"] * 440, "what": ["j"] * 440, "done": [False] * 440, "a": numbers, "b": numbers,
             "city": ["c"] * 440,
         }
-    )
+    )  # fmt: skip
     is_later = np.arange(400) >= 200
     condition = of_copies(rows.slice(0, 400), rows.slice(400), ROLES, spec, is_later)
     assert condition.sentence.startswith("1 of 40 gate rows (2.50%) repeat one of the earlier")

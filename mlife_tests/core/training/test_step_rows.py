@@ -172,15 +172,11 @@ def test_shared_bins_give_the_trees_that_own_bins_give(rows: AllRows) -> None:
     found = tuning_rows(rows, FIT, VALIDATION, SPEC, TUNED)
     shared, own = (
         boost(
-            replace(found.fit.rows, bins=bins[0]),
-            SPEC,
-            TUNED,
-            objective="binary",
-            trees=40,
+            replace(found.fit.rows, bins=bins[0]), SPEC, TUNED, objective="binary", trees=40,
             validation=replace(found.watched.rows, bins=bins[1]),
         )
         for bins in ((found.fit.rows.bins, found.watched.rows.bins), (None, None))
-    )
+    )  # fmt: skip
     assert model_text(shared) == model_text(own)
     assert shared.best_iteration == own.best_iteration < 40
     assert shared.best_score == own.best_score
@@ -207,15 +203,11 @@ def test_validation_rows_move_no_bin(rows: AllRows) -> None:
         texts.append(
             model_text(
                 boost(
-                    found.fit.rows,
-                    SPEC,
-                    replace(TUNED, early_stopping_rounds=50),
-                    objective="binary",
-                    trees=20,
+                    found.fit.rows, SPEC, replace(TUNED, early_stopping_rounds=50), objective="binary", trees=20,
                     validation=found.watched.rows,
                 )
             )
             .split("feature_infos")[1]
             .splitlines()[0]
-        )
+        )  # fmt: skip
     assert texts[0] == texts[1]

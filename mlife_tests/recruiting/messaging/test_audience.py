@@ -96,13 +96,9 @@ def test_each_row_keeps_its_score_and_says_how_it_would_be_sent() -> None:
     kept = given.filter(pc.is_in(given["user_id"], value_set=pc.unique(found["user_id"])))
     assert found.select(given.column_names).equals(kept)
     picks = explore(
-        found["user_id"],
-        found["job_id"],
-        found["probability"].to_numpy(),
-        np.tile([1, 30, np.nan, 2, 9], PEOPLE),
-        policy=POLICY,
-        as_of=DAY,
-    )
+        found["user_id"], found["job_id"], found["probability"].to_numpy(), np.tile([1, 30, np.nan, 2, 9], PEOPLE),
+        policy=POLICY, as_of=DAY,
+    )  # fmt: skip
     assert np.array_equal(found["is_exploration"].to_numpy(), picks.is_exploration)
     assert np.array_equal(found["propensity"].to_numpy(), picks.propensity)
     assert np.array_equal(found["exploration_propensity"].to_numpy(), picks.exploration_propensity)

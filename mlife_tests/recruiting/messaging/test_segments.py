@@ -16,14 +16,10 @@ def test_the_alphabet_has_127_characters_and_the_escape():
 @pytest.mark.parametrize(
     ("text", "count", "parts"),
     [
-        ("", 0, 1),
-        ("a" * 160, 160, 1),
-        ("a" * 161, 161, 2),
-        ("a" * 306, 306, 2),
-        ("a" * 307, 307, 3),
+        ("", 0, 1), ("a" * 160, 160, 1), ("a" * 161, 161, 2), ("a" * 306, 306, 2), ("a" * 307, 307, 3),
         ("€" * 80, 160, 1),
     ],
-)
+)  # fmt: skip
 def test_counts(text, count, parts):
     assert (septets(text), segments(text)) == (count, parts)
 

@@ -13,13 +13,9 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason
 
 HISTORY = {
-    "impression": [9_000, 10_000, 11_000],
-    "click": [900, 1_000, 1_100],
-    "hire": [0, 3, 2],
-    "user_snapshot": [10_000] * 3,
-    "consent": [5, 4, 6],
-    "message_status": [2_000] * 3,
-}
+    "impression": [9_000, 10_000, 11_000], "click": [900, 1_000, 1_100], "hire": [0, 3, 2],
+    "user_snapshot": [10_000] * 3, "consent": [5, 4, 6], "message_status": [2_000] * 3,
+}  # fmt: skip
 LANDED = {"impression": 6_000, "click": 600, "hire": 0, "user_snapshot": 10_050}
 POLICY = MonitoringPolicy()
 freshness = partial(quality.freshness, own_types=("message_status",), label_types=("click", "apply", "hire"))
