@@ -136,22 +136,22 @@ def test_a_decision_that_the_log_says_twice_is_not_sent(home, planned):
     assert not home.requests()
 
 
-@pytest.mark.parametrize("forges_id", [False, True])
-def test_a_plan_that_was_overwritten_after_approval_sends_nothing_more(home, planned, sending_home, forges_id):
+@pytest.fixture
+def cut_off(home, planned, sending_home) -> None:
     home.die_after(sends=7)
     with pytest.raises(sending_home.Killed):
         home.send()
     home.reopen()
+
+
+@pytest.mark.parametrize("forges_id", [False, True])
+def test_a_plan_that_was_overwritten_after_approval_sends_nothing_more(home, planned, cut_off, forges_id):
     store(home, planned, evil(planned), forges_id=forges_id, forges_log=forges_id)
     assert f"{planned.plan_id} was approved" in refused(home)
     assert len(home.requests()) == 7
 
 
-def test_a_plan_that_was_overwritten_is_made_again_as_it_was_approved(home, planned, sending_home):
-    home.die_after(sends=7)
-    with pytest.raises(sending_home.Killed):
-        home.send()
-    home.reopen()
+def test_a_plan_that_was_overwritten_is_made_again_as_it_was_approved(home, planned, cut_off):
     store(home, planned, evil(planned), forges_id=False, forges_log=False)
     assert home.refusal() == ""
     assert max(home.requests().values()) == 1

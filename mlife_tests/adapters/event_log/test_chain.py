@@ -38,6 +38,13 @@ def manifests(store: ObstoreObjectStore) -> list[Manifest]:
     return [decode_manifest(key, store.get(key)) for key in store.list("manifests/chain")]
 
 
+def chained(toolbox, *entries: Entry) -> ObstoreObjectStore:
+    store = toolbox.store()
+    for entry in entries:
+        Chain(store).list_entries((entry,))
+    return store
+
+
 def test_a_manifest_follows_the_last_written_one_whatever_its_hour(toolbox) -> None:
     store = toolbox.store()
     assert [Chain(store).list_entries((entry,)) for entry in (A, B, C)] == [FIRST, SECOND, THIRD]
@@ -215,9 +222,7 @@ def test_objects_that_are_no_manifests_are_passed_over(toolbox) -> None:
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("damage", [b"", b'{"anchors":[]'])
 def test_the_newest_manifest_is_written_again_where_it_cannot_be_read(toolbox, damage: bytes, number: int) -> None:
-    store = toolbox.store()
-    for entry in (A, B)[: number + 1]:
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, *(A, B)[: number + 1])
     before = {key: store.get(key) for key in store.list("")}
     store.replace(manifest_key(number), damage)
     assert Chain(store).list_entries(((A, B)[number],)) == manifest_key(number)
@@ -225,9 +230,7 @@ def test_the_newest_manifest_is_written_again_where_it_cannot_be_read(toolbox, d
 
 
 def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B)
     pin = ChainEnd(1, content_hash(store.get(SECOND)))
     store.replace(SECOND, b"")
     with pytest.raises(IntegrityError, match=f"{SECOND} cannot be read, as after a power cut; run again"):
@@ -237,9 +240,7 @@ def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all(toolbox) 
 
 
 def test_an_older_manifest_is_never_written_again(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B, C):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B, C)
     store.replace(SECOND, b"")
     store.replace(THIRD, b"")
     with pytest.raises(IntegrityError, match=SECOND):
@@ -247,9 +248,7 @@ def test_an_older_manifest_is_never_written_again(toolbox) -> None:
 
 
 def test_a_cut_or_replaced_end_is_not_continued(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B)
     pin = ChainEnd(1, content_hash(store.get(SECOND)))
     cut = toolbox.stored({FIRST: store.get(FIRST)})
     with pytest.raises(IntegrityError, match=f"{SECOND} was signed and is gone"):
@@ -289,9 +288,7 @@ def test_what_was_written_since_is_returned_in_order_and_checked(toolbox) -> Non
 
 
 def test_a_hole_is_named_by_whoever_meets_it(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B, C):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B, C)
     pin = ChainEnd(1, content_hash(store.get(SECOND)))
     holed = toolbox.stored({key: store.get(key) for key in (FIRST, THIRD)})
     with pytest.raises(IntegrityError, match=f"{SECOND} is missing, its successor is there"):
@@ -359,9 +356,7 @@ def test_threads_that_share_a_chain_read_on_one_after_the_other(toolbox, monkeyp
 
 
 def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> None:
-    store = toolbox.store()
-    for entry in (A, B):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B)
     whole = store.get(SECOND)
     store.replace(SECOND, b"")
     reader = Chain(store)
@@ -373,9 +368,7 @@ def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> N
 
 
 def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = toolbox.store()
-    for entry in (A, B):
-        Chain(store).list_entries((entry,))
+    store = chained(toolbox, A, B)
     store.replace(SECOND, b"")
     reader, get = Chain(store), store.get
     assert reader.end() is None

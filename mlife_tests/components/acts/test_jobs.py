@@ -33,26 +33,29 @@ def test_no_job_runs_without_somebody_s_name_and_reason(job) -> None:
             dg.validate_run_config(job, {"ops": {op: {"config": config}}})
 
 
-def test_approving_records_the_deliveries_of_the_day_as_the_asset_does(instance, open_home, sending_home) -> None:
-    home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    home.prepare(sending_home.DAY)
-    home.plan()
-    digest = plan_standing(home.platform).digest
-    refused = run(instance, home.platform, APPROVE_JOB, APPROVE_OP, plan_digest="0" * 64)
+@pytest.fixture
+def waiting(open_home, sending_home):
+    """A home whose plan waits for somebody."""
+    found = open_home("waiting", policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
+    found.prepare(sending_home.DAY)
+    found.plan()
+    return found
+
+
+def test_approving_records_the_deliveries_of_the_day_as_the_asset_does(instance, waiting, sending_home) -> None:
+    digest = plan_standing(waiting.platform).digest
+    refused = run(instance, waiting.platform, APPROVE_JOB, APPROVE_OP, plan_digest="0" * 64)
     assert not refused.success
     assert instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES) is None
-    assert run(instance, home.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest).success
+    assert run(instance, waiting.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest).success
     made = instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization
     assert made.partition == sending_home.DAY.isoformat()
     shown = {name: value.value for name, value in made.metadata.items()}
     assert (shown["approved"], shown["approved_by"], shown["reason"]) == (True, *WHO.values())
-    assert shown["dagster/row_count"] == len(home.requests()) > 10
+    assert shown["dagster/row_count"] == len(waiting.requests()) > 10
 
 
-def test_each_of_the_other_jobs_acts(instance, open_home, sending_home, home) -> None:
-    waiting = open_home("waiting", policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    waiting.prepare(sending_home.DAY)
-    waiting.plan()
+def test_each_of_the_other_jobs_acts(instance, waiting, home) -> None:
     digest = plan_standing(waiting.platform).digest
     assert run(instance, waiting.platform, "reject_plan_job", "reject_plan", plan_digest=digest).success
     assert plan_standing(waiting.platform).state == "rejected"
@@ -69,16 +72,13 @@ def test_each_of_the_other_jobs_acts(instance, open_home, sending_home, home) ->
     assert platform.registry.champion() == home.champions[0]
 
 
-def test_an_approval_whose_texts_are_all_held_back_is_a_failed_run(instance, open_home, sending_home) -> None:
-    home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    home.prepare(sending_home.DAY)
-    home.plan()
-    switch_sending(home.platform, pauses=True, actor="bob", reason="storm")
-    digest = plan_standing(home.platform).digest
-    failed = run(instance, home.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest)
+def test_an_approval_whose_texts_are_all_held_back_is_a_failed_run(instance, waiting) -> None:
+    switch_sending(waiting.platform, pauses=True, actor="bob", reason="storm")
+    digest = plan_standing(waiting.platform).digest
+    failed = run(instance, waiting.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest)
     (failure,) = [event for event in failed.all_events if event.is_step_failure]
     assert "none of its texts was sent: paused" in failure.step_failure_data.error.message
-    assert plan_standing(home.platform).state == "approved"
-    assert not home.requests()
+    assert plan_standing(waiting.platform).state == "approved"
+    assert not waiting.requests()
     made = instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization
     assert made.metadata["stopped_by"].value == "paused"
