@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -27,9 +28,11 @@ from infra.gate.handlers import asked_with, authorized_on, permissions, types
 from infra.gate.judged import breaks, environment_findings
 from infra.gate.matrix import cells, takings
 from infra.gate.report import ALL
+from infra.gate.yaml_tags import read
 from mlife_assets.adapters.model_registry import CARD_FILE
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE
 
+FOREIGN = tomllib.loads((INFRA / "foreign_faults.toml").read_text(encoding="utf-8"))["fault"]
 PAGE = INFRA.parent / "docs" / "infra_tests.md"
 
 
@@ -94,6 +97,19 @@ def test_the_gate_finds_a_planted_fault(sources: Sources, fault: Fault) -> None:
 
 def test_no_assertion_is_green_because_it_looks_at_nothing() -> None:
     assert set(ALL) == {fault.caught_by for fault in FAULTS.values() if not fault.linter}
+
+
+@pytest.mark.parametrize("fault", FOREIGN, ids=lambda fault: fault["name"])
+def test_a_fault_of_somebody_who_had_not_read_the_gate_is_found(
+    sources: Sources, fault: dict[str, str], tmp_path: Path
+) -> None:
+    path = INFRA.parent / fault["file"]
+    text = path.read_text(encoding="utf-8")
+    assert text.count(fault["old"]) == 1
+    (tmp_path / path.name).write_text(text.replace(fault["old"], fault["new"]), encoding="utf-8")
+    kind = path.parent.name
+    files = {**getattr(sources, kind), path.stem: read(tmp_path / path.name)}
+    assert breaks(replace(sources, **{kind: files}), fault["found_by"])
 
 
 def test_there_are_faults_of_the_six_kinds_that_other_tools_miss() -> None:

@@ -382,7 +382,8 @@ def services_may_do_what_they_are_asked_to(environment: Environment) -> Iterator
     """Services that publish to a topic, write into a bucket or use a key are let in by its policy and by its key's."""
     for row in wiring()["services"]:
         for stack, resource in environment.of(row["of"]):
-            fits = {"region": stack.region, "account": stack.account}
+            below = resource.properties.get("S3KeyPrefix")
+            fits = {"region": stack.region, "account": stack.account, "prefix": f"{below}/" if below else ""}
             who = Principal(row["by"].format(**fits), stack.account, is_role=False)
             arn = next(iter(_arns(stack, resource)))
             for named in {str(one) for one in under(resource.properties, row["names"].split("."))}:
