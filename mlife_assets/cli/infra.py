@@ -178,7 +178,7 @@ def teardown(environment: Environment, infra: Folder = INFRA, as_json: AsJson = 
     Exit codes: 0 done, 1 failed.
     """
     from mlife_assets.adapters.clock import SystemClock
-    from mlife_assets.core.delivery.teardown import teardown as gone
+    from mlife_assets.core.delivery.stack_inputs import teardown as gone
 
     found = gone(_files(infra), environment, SystemClock().now().date())
     if as_json:

@@ -149,8 +149,6 @@ class TestOnAnEmulator:
         self, run: Callable[..., Any], repository: Path, on_emulator: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         of = on_emulator("811111111111")
-        template = "Resources: {Bucket: {Type: AWS::S3::Bucket}}"
-        of("cloudformation").create_stack(StackName="mlife-event-log", TemplateBody=template)
         for name in ("event-log/bucket", "lake/bucket", "people/bucket", "people/key-arn", "catalog/workgroup"):
             of("ssm").put_parameter(Name=f"/mlife/{name}", Value="x", Type="String")
         started: dict[str, Any] = {}

@@ -27,7 +27,6 @@ from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 
 NEVER_WRITTEN = "manifests/smoke/never-written"
-LOG_STACK = "mlife-event-log"
 STOPPED = "/mlife/sending/stopped"
 DENIED_BY_A_STATEMENT = "explicit deny"
 """What S3 says of a denial that a policy states, and not of a right that nobody gave."""
@@ -290,16 +289,10 @@ class SmokePlaces:
     """Where things are in one environment.
 
     Attributes:
-        ui: name of the UI.
         log_in: where the UI sends who has not logged in.
-        made: when the log's stack was made, as text.
-        lake: the lake's bucket.
-        event_log: the log's bucket.
+        made: when the name of the log's bucket was stored, which is when its stack was made, as text.
         log_heads: the witness's bucket.
-        people: the bucket of contact book and audit table.
-        people_key: ARN of its key.
-        workgroup: of Athena.
-        alerts: ARN of the topic.
+        people_key: ARN of the key of contact book and audit table.
         runs_days: whether days run by themselves there; where they do not, nothing new is asked for.
     """
 
@@ -322,14 +315,15 @@ def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
     """Return where things are, by the files and by what the stacks wrote into Parameter Store."""
     ssm, given = of("ssm"), files.parameters[environment]
     region, account = files.accounts["region"], account_of(files, environment, "environment")
+    log = ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]
     return SmokePlaces(
         environment=environment,
         region=region,
         ui=given["DomainName"],
         log_in=given["OidcAuthorizationEndpoint"],
-        made=of("cloudformation").describe_stacks(StackName=LOG_STACK)["Stacks"][0]["CreationTime"].isoformat(),
+        made=log["LastModifiedDate"].isoformat(),
         lake=ssm.get_parameter(Name="/mlife/lake/bucket")["Parameter"]["Value"],
-        event_log=ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]["Value"],
+        event_log=log["Value"],
         log_heads=f"mlife-log-heads-{environment}-{account_of(files, environment, 'witness')}",
         people=ssm.get_parameter(Name="/mlife/people/bucket")["Parameter"]["Value"],
         people_key=ssm.get_parameter(Name="/mlife/people/key-arn")["Parameter"]["Value"],

@@ -1,4 +1,4 @@
-"""Which stacks an environment has, in which account, and what each is given.
+"""Which stacks an environment has, in which account, what each is given, and what it leaves when it goes.
 
 Belongs here: stacks.yaml and the parameters beside it -> one record per stack, in order. Does not belong here: reading
 files (`adapters.delivery.stacks`), what a change set does (`core.delivery.changes`).
@@ -9,8 +9,9 @@ Concept: the gate renders with the same values that reach AWS, since both take t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from mlife_assets.core.errors import InvalidInputError
@@ -18,6 +19,8 @@ from mlife_assets.core.errors import InvalidInputError
 ENVIRONMENTS = ("dev", "staging", "prod")
 SHARED_ACCOUNTS = ("delivery", "witness")
 OWNERS = ("environment", *SHARED_ACCOUNTS)
+POLICY = "AWS::S3::BucketPolicy"
+"""Which stays with its bucket."""
 STORED = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>)>")
 """Types of parameters whose default is a name in Parameter Store, where CloudFormation reads them itself."""
 
@@ -65,6 +68,17 @@ class StackInputs:
     given: Mapping[str, str]
     reads: tuple[str, ...]
     adds: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StackGone:
+    """A stack that goes: by which role, if not that of whoever deletes, after which commands, and what stays."""
+
+    stack: str
+    account: str
+    by: str | None
+    first: tuple[str, ...]
+    stays: tuple[str, ...]
 
 
 def known_values(
@@ -149,6 +163,47 @@ def account_of(files: InfraFiles, environment: str, owner: str) -> str:
         known = f"environments are {', '.join(ENVIRONMENTS)}; accounts {', '.join(OWNERS)}"
         raise InvalidInputError(f"{environment}, {owner}: {known}")
     return str(files.accounts["accounts"][environment if owner == "environment" else owner])
+
+
+def teardown(files: InfraFiles, environment: str, today: date) -> tuple[StackGone, ...]:
+    """Return the stacks of an environment in the order in which they are deleted; what all share is left out.
+
+    Raises InvalidInputError where the environment is unknown.
+    """
+    account_of(files, environment, "environment")
+    known = known_values(files.accounts, {}, files.parameters[environment], environment)
+    words, found = words_of(files.accounts, environment), list[StackGone]()
+    for line in reversed(files.stacks["stacks"]):
+        if line["account"] != "environment" and "{environment}" not in line["stack"]:
+            continue
+        name, account = line["stack"].format(**words), account_of(files, environment, line["account"])
+        role = None if line.get("by") == "person" else f"arn:aws:iam::{account}:role/mlife/mlife-cfn-execution"
+        first = tuple(_in_the_way(files.resources[line["template"]], known, environment))
+        left = {key: one for key, one in files.left[line["template"]].items() if one["Type"] != POLICY}
+        stays = (f"{key} ({one['Type']}){_locked(one, known, today)}" for key, one in left.items())
+        found.append(StackGone(name, account, role, first, tuple(stays)))
+    return tuple(found)
+
+
+def _in_the_way(resources: Mapping[str, str], known: Mapping[str, Any], environment: str) -> Iterator[str]:
+    if "AWS::CloudTrail::Trail" in resources.values():  # which CloudFormation's role may not delete
+        yield "aws cloudtrail delete-trail --name mlife"
+    if "AWS::RDS::DBInstance" in resources.values() and str(known["IsProtected"]).lower() == "true":
+        protection = "--no-deletion-protection --apply-immediately"
+        yield f"aws rds modify-db-instance --db-instance-identifier mlife-{environment} {protection}"
+
+
+def _locked(resource: Mapping[str, Any], known: Mapping[str, Any], today: date) -> str:
+    given = resource.get("Properties") or {}
+    if lock := given.get("ObjectLockConfiguration"):
+        rule = lock["Rule"]["DefaultRetention"]
+        mode, days = (known.get(rule[name], rule[name]) for name in ("Mode", "Days"))
+        who = "for everybody" if mode == "COMPLIANCE" else "unless its policy and the lock are changed first"
+        return f": {mode}, what is written today is locked until {today + timedelta(days=int(days))}, {who}"
+    if "LockConfiguration" in given:
+        who = "for everybody" if known["Environment"] == "prod" else "unless the lock is taken off"
+        return f": a backup of today is kept until {today + timedelta(days=int(known['BackupRetentionDays']))}, {who}"
+    return ": as a last snapshot" if resource["DeletionPolicy"] == "Snapshot" else ""
 
 
 def _lines(files: InfraFiles, owner: str) -> list[Mapping[str, Any]]:

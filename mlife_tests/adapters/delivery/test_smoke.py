@@ -141,9 +141,7 @@ def pages(*written: tuple[str, datetime]) -> Any:
 
 def test_a_head_must_be_there_and_new() -> None:
     check = smoke.heads_lie_with_the_witness
-    planned = {
-        "Contents": [{"Key": f"{smoke.PLANS}as_of_date=2026-05-01/report.json", "LastModified": NOW - timedelta(40)}]
-    }
+    planned = {"Contents": [{"LastModified": NOW - timedelta(days=40)}]}
     old, new = ("heads/1.json", NOW - timedelta(days=40)), ("heads/2.json", NOW - timedelta(hours=20))
     assert run(check, get_paginator=pages(old, new)) == "heads/2.json"
     with pytest.raises(IntegrityError, match="no day ended since; due_days_sensor says"):
@@ -236,22 +234,23 @@ def test_athena_must_succeed() -> None:
         run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
 
 
+def asked(state: str, *values: str) -> dict[str, Any]:
+    """Return what Athena answers to a query."""
+    return {
+        "start_query_execution": {"QueryExecutionId": "q"},
+        "get_query_execution": {"QueryExecution": {"Status": {"State": state}}},
+        "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": one} for one in values]}]}},
+    }
+
+
+NOBODY_HEARS = {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}
 WAITING: dict[Callable[[Inside], str], dict[str, Any]] = {
     smoke.log_refuses_a_put_that_could_replace: {},
     smoke.log_is_put_once: {},
     smoke.heads_lie_with_the_witness: {"get_paginator": lambda **_: pages(("heads/1.json", NOW - timedelta(days=5)))},
-    smoke.athena_answers: {
-        "start_query_execution": {"QueryExecutionId": "q"},
-        "get_query_execution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
-        "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}},
-    },
-    smoke.athena_has_the_marts: {
-        "start_query_execution": {"QueryExecutionId": "q"},
-        "get_query_execution": {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}},
-    },
-    smoke.somebody_hears_alerts: {
-        "get_topic_attributes": {"Attributes": {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}}
-    },
+    smoke.athena_answers: asked("SUCCEEDED", "0"),
+    smoke.athena_has_the_marts: asked("FAILED"),
+    smoke.somebody_hears_alerts: {"get_topic_attributes": {"Attributes": NOBODY_HEARS}},
 }
 """What AWS answers where no day has ended: history may have landed, and the heads of it are older than two days."""
 
@@ -262,10 +261,8 @@ def test_what_a_day_leaves_waits_for_the_first_and_never_for_ever(check: Callabl
 
     def says(made: datetime, planned: datetime | None = None) -> str:
         def listed(Bucket: str, Prefix: str, MaxKeys: int) -> dict[str, Any]:  # noqa: N803  as the client has it
-            contents = (
-                [{"LastModified": planned}] if planned and (Bucket, Prefix, MaxKeys) == ("lake", PLANS, 1) else []
-            )
-            return {"Contents": contents} if contents else {}
+            is_found = planned and (Bucket, Prefix, MaxKeys) == ("lake", PLANS, 1)
+            return {"Contents": [{"LastModified": planned}]} if is_found else {}
 
         with pytest.raises((NotFoundError, IntegrityError)) as seen:
             run(check, replace(AT, made=made.isoformat()), list_objects_v2=listed, **WAITING[check])
@@ -289,10 +286,7 @@ def test_a_day_that_ended_is_one_whose_plan_lies_in_the_lake() -> None:
 
 
 def test_marts_on_athena_must_hold_a_day() -> None:
-    answers = {
-        "start_query_execution": {"QueryExecutionId": "q"},
-        "get_query_execution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
-    }
+    answers = asked("SUCCEEDED")
     for cell, said in (({"VarCharValue": "2026-06-10"}, "figures until 2026-06-10"), ({}, None)):
         answers["get_query_results"] = {"ResultSet": {"Rows": [{}, {"Data": [cell]}]}}
         if said:
@@ -335,7 +329,7 @@ def test_somebody_must_have_confirmed_to_hear(confirmed: str, pending: str, said
 
 
 def test_a_subscription_that_nobody_confirmed_is_red() -> None:
-    answer = {"Attributes": {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}}
+    answer = {"Attributes": NOBODY_HEARS}
     with pytest.raises(NotFoundError, match="1 did not confirm yet: `aws sns confirm-subscription` with the token"):
         run(smoke.somebody_hears_alerts, get_topic_attributes=answer)
 
