@@ -62,7 +62,7 @@ class ModelPlatform(HomeKeys, ABC):
     """Types of rows that are labels, which may be late."""
     feedback: str = "labels"
     """What is late where feedback is, in words."""
-    unnamed_model: str = ""
+    _unnamed_model: str = ""
     """The model whose jobs and assets do not have its name: the one that was there when there was one."""
     environment: str = "project"
     """What a model that leaves this home says of where it comes from."""
@@ -70,7 +70,7 @@ class ModelPlatform(HomeKeys, ABC):
     @property
     def retraining_job(self) -> str:
         """Job that makes a model."""
-        return "retraining_job" if self.model_name == self.unnamed_model else f"{self.model_name}_retraining_job"
+        return "retraining_job" if self.model_name == self._unnamed_model else f"{self.model_name}_retraining_job"
 
     @property
     def evaluation(self) -> str:
@@ -84,7 +84,7 @@ class ModelPlatform(HomeKeys, ABC):
 
     @property
     def _group(self) -> str:
-        return "model" if self.model_name == self.unnamed_model else self.model_name
+        return "model" if self.model_name == self._unnamed_model else self.model_name
 
     @abstractmethod
     def of_model(self, name: str) -> ModelPlatform:

@@ -90,7 +90,7 @@ class Platform(DeploymentParts, ModelPlatform):
     own_types = OWN_EVENT_TYPES
     label_types = LABEL_EVENT_TYPES
     feedback = FEEDBACK
-    unnamed_model = JOB_APPLICATIONS
+    _unnamed_model = JOB_APPLICATIONS
 
     def of_model(self, name: str) -> Platform:
         """Return this platform as a model sees it: record, versions, decisions, tables and reports are its own.
