@@ -76,6 +76,8 @@ class Environment:
     region: str
     stacks: tuple[Stack, ...]
     workflows: Mapping[str, Any]
+    parameters: Mapping[str, Mapping[str, Any]]
+    """Those of each environment, by name."""
 
     def of(self, *kinds: str) -> Iterator[tuple[Stack, Resource]]:
         """Return all resources of some types, with their stacks."""
@@ -133,7 +135,7 @@ def rendered(sources: Sources, name: str) -> Environment:
         stacks.append(stack)
     if unused := sorted(sources.parameters[name].keys() - used):
         raise TemplateError(f"parameters/{name}.yaml sets {', '.join(unused)}, which no template takes")
-    return Environment(name, accounts, words["region"], tuple(stacks), sources.workflows)
+    return Environment(name, accounts, words["region"], tuple(stacks), sources.workflows, sources.parameters)
 
 
 def _parameters(template: Template, known: Mapping[str, Any], store: Mapping[str, Any], label: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -27,13 +27,9 @@ from infra.gate.places import NotMadeHereError, said, strings, under, wiring
 from infra.gate.policies import actions, bucket_statements, many, principals, statements
 from infra.gate.simulator import Principal, Request, Target, verdict
 
-_FIELD = re.compile(r"\.([a-z_]+)\b")
+_APART = ("DomainName", "VpcPrefix")
 _RESOLVED = re.compile(r"\{\{resolve:secretsmanager:([^:}]+)")
 _ARN_OF_CODE = re.compile(r"arn:aws:[a-z]+:[^\s\"'|]+")
-_OPTIONS = {"cluster": "AWS::ECS::Cluster", "service": "AWS::ECS::Service", "repository-name": "AWS::ECR::Repository"}
-"""Options by which scripts name things."""
-_ALWAYS_SET = {"AWS_REGION", "AWS_DEFAULT_REGION", "ACCOUNT_ID", "PWD", "ARGS"}
-"""By `infra/take_role.sh`, by the shell, by jq."""
 _NOWHERE = "127.0.0.1/32"
 _TYPES: Mapping[str, type] = {"Boolean": bool, "String": str, "Numeric": float}
 _LITERAL = re.compile(r"(?<![\w:/])/mlife/[a-z0-9-]+/[a-z0-9/-]+[a-z0-9]|\"(/mlife/tasks)\"")
@@ -188,7 +184,7 @@ def _made(environment: Environment) -> frozenset[tuple[str, ...]]:
     table, found = wiring(), set()
     for stack, resource in ((one, resource) for one in environment.stacks for resource in one.resources):
         places = table["places"][resource.name] if resource.kind == "AWS::S3::Bucket" else ()
-        for arn in _arns(stack, resource):
+        for arn in arns_of(stack, resource):
             found.add((*arn.split(":", 5), *(place.format(account=stack.account) for place in places)))
     elsewhere = (f"arn:aws:{form.format(region=environment.region)}" for form in table["made_elsewhere"])
     return frozenset(found | {tuple(arn.split(":", 5)) for arn in elsewhere})
@@ -234,6 +230,15 @@ def _rules(environment: Environment, way: str) -> Iterator[tuple[str, str, Mappi
     for _, apart in environment.of(f"AWS::EC2::SecurityGroup{way}"):
         rule = apart.properties
         yield rule["GroupId"], next((rule[side] for side in sides if side in rule), "nobody"), rule
+
+
+@holds
+def environments_have_addresses_of_their_own(environment: Environment) -> Iterator[str]:
+    """No two environments share a name or a range, since people reach all of them and networks can be joined."""
+    for name in _APART:
+        given = [parameters[name] for parameters in environment.parameters.values()]
+        if len(set(given)) < len(given):
+            yield f"{name} is {given}"
 
 
 @holds
@@ -385,7 +390,7 @@ def services_may_do_what_they_are_asked_to(environment: Environment) -> Iterator
             below = resource.properties.get("S3KeyPrefix")
             fits = {"region": stack.region, "account": stack.account, "prefix": f"{below}/" if below else ""}
             who = Principal(row["by"].format(**fits), stack.account, is_role=False)
-            arn = next(iter(_arns(stack, resource)))
+            arn = next(iter(arns_of(stack, resource)))
             for named in {str(one) for one in under(resource.properties, row["names"].split("."))}:
                 for call in row["calls"]:
                     action, _, path = call.format(**fits).partition(" ")
@@ -395,7 +400,8 @@ def services_may_do_what_they_are_asked_to(environment: Environment) -> Iterator
                         yield f"{who.arn} may not {action} for {stack.template} {resource.name} on {named}"
 
 
-def _arns(stack: Stack, resource: Resource) -> Iterator[str]:
+def arns_of(stack: Stack, resource: Resource) -> Iterator[str]:
+    """Return the ARNs of a resource, the first of which is its own."""
     fits = {"region": stack.region, "account": stack.account, "logical": resource.name, "stack": stack.name}
     for form in wiring()["arns"].get(resource.kind, ()):
         yield f"arn:aws:{form.format_map({**resource.properties, **fits})}"
@@ -416,8 +422,8 @@ def whoever_delivers_gets_through(environment: Environment) -> Iterator[str]:
             who = Principal(arn, arn.split(":")[4], (everything,))
             for named, action in (
                 (bucket, "s3:PutObject"),
-                (next(_arns(stack, key)), "kms:GenerateDataKey"),
-                (next(_arns(stack, key)), "kms:Decrypt"),
+                (next(arns_of(stack, key)), "kms:GenerateDataKey"),
+                (next(arns_of(stack, key)), "kms:Decrypt"),
             ):
                 target = _target(environment, named, action, f"/{path}")
                 by_s3 = {"kms:ViaService": f"s3.{stack.region}.amazonaws.com"}
@@ -428,14 +434,14 @@ def whoever_delivers_gets_through(environment: Environment) -> Iterator[str]:
 def _target(environment: Environment, named: str, action: str, path: str) -> Target | None:
     """Return a topic, a bucket or a key with its policy; for a call of KMS on a topic the key of the topic."""
     for stack, one in environment.of("AWS::SNS::Topic"):
-        if named in _arns(stack, one) and action.startswith("kms:"):
+        if named in arns_of(stack, one) and action.startswith("kms:"):
             named = one.properties["KmsMasterKeyId"]
-        elif named in _arns(stack, one):
+        elif named in arns_of(stack, one):
             for policy in stack.of("AWS::SNS::TopicPolicy"):
                 if named in policy.properties["Topics"]:
                     return Target(named, stack.account, policy.properties["PolicyDocument"])
     for stack, one in environment.of("AWS::S3::Bucket", "AWS::KMS::Key"):
-        if named in _arns(stack, one):
+        if named in arns_of(stack, one):
             return Target(named, stack.account, one.properties["KeyPolicy"], is_key=True)
         if named == one.properties.get("BucketName"):
             return Target(f"arn:aws:s3:::{named}{path}", stack.account, {"Statement": bucket_statements(stack, one)})
@@ -450,7 +456,7 @@ def machines_are_started_with_what_they_compare(environment: Environment) -> Ite
     started = list(_starters(environment))
     known = {principal.arn: principal for _, principal, _ in roles(environment).values()}
     for stack, machine in environment.of("AWS::StepFunctions::StateMachine"):
-        arn, name = next(iter(_arns(stack, machine))), machine.properties["StateMachineName"]
+        arn, name = next(iter(arns_of(stack, machine))), machine.properties["StateMachineName"]
         definition = machine.properties["Definition"]
         needed, compared = _inputs(definition)
         starts = [one for one in started if one[1] in {arn, name.removeprefix("mlife-")}]
@@ -499,74 +505,3 @@ def _starters(environment: Environment) -> Iterator[tuple[str, str, Mapping[str,
             named = dict.fromkeys(re.findall(r"--arg (\w+) ", text), "")
             for machine, given in re.findall(r"infra/start_machine\.sh ([\w-]+) (?:'(.*?)'|\"\$input\")", text):
                 yield file, machine, json.loads(given) if given else named, None
-
-
-@holds
-def jobs_read_what_other_jobs_write(environment: Environment) -> Iterator[str]:
-    """Each output and each artifact that a workflow reads is written there, each input is declared where it is read and
-    given where it is asked for, and each variable of a script is set.
-    """
-    for file, workflow in environment.workflows.items():
-        on = workflow[True] if isinstance(workflow[True], Mapping) else {}
-        declared = {name for one in on.values() if one for name in one.get("inputs", ())}
-        if undeclared := set(re.findall(r"\binputs\.(\w+)", json.dumps(workflow["jobs"], default=str))) - declared:
-            yield f"{file} reads {sorted(undeclared)}, which it does not declare"
-        left = {one["with"]["name"] for one in _steps(workflow["jobs"].values(), "upload-artifact")}
-        for label, job in workflow["jobs"].items():
-            yield from _of_job(environment, f"{file} {label}", workflow["jobs"], job)
-            for step in _steps([job], "download-artifact"):
-                if step["with"]["name"] not in left:
-                    yield f"{file} {label} takes {step['with']['name']}, which no job leaves"
-                scripts = json.dumps(workflow["jobs"], default=str)
-                for name in re.findall(rf"\b{step['with'].get('path', '.')}/([\w.-]+)", json.dumps(job, default=str)):
-                    if f"--out {name}" not in scripts:
-                        yield f"{file} {label} reads {name}, which no job writes"
-
-
-def _steps(jobs: Iterable[Mapping[str, Any]], action: str) -> Iterator[Mapping[str, Any]]:
-    return (step for job in jobs for step in job.get("steps", ()) if f"actions/{action}@" in step.get("uses", ""))
-
-
-@cache
-def _plans() -> Mapping[str, str]:
-    return {"changes": (INFRA.parent / "mlife_assets/core/delivery/changes.py").read_text(encoding="utf-8")}
-
-
-def _of_job(environment: Environment, where: str, jobs: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[str]:
-    text, steps = json.dumps(job, default=str), {one["id"]: one for one in job.get("steps", ()) if "id" in one}
-    for other, name in re.findall(r"needs\.(\w+)\.outputs\.(\w+)", text):
-        if other not in many(job.get("needs")) or name not in jobs[other].get("outputs", {}):
-            yield f"{where} reads {name} of {other}"
-    for step, name in re.findall(r"steps\.(\w+)\.outputs\.(\w+)", text):
-        if not re.search(rf'\b{name}=.*GITHUB_OUTPUT"', steps.get(step, {}).get("run", "")):
-            yield f"{where} reads {name} of its step {step}"
-    if "uses" in job:
-        called = environment.workflows[job["uses"].rpartition("/")[2].partition(".")[0]]
-        on = called[True] if isinstance(called[True], Mapping) else {}
-        inputs = (on.get("workflow_call") or {}).get("inputs", {})
-        given = job.get("with", {})
-        asked = {name for name, one in inputs.items() if one.get("required")}
-        if not asked <= given.keys() <= inputs.keys():
-            yield f"{where} gives {sorted(given)} and is asked for {sorted(asked)}"
-    whole = "\n".join(step.get("run", "") for step in job.get("steps", ()))
-    for plan in re.findall(r"infra apply ([\w.-]+)\b(?!/)", whole):
-        if f"--out {plan}" not in whole:
-            yield f"{where} applies {plan}, which it does not write"
-    for account in set(re.findall(r"--account (\S+)", whole)) - environment.accounts.keys():
-        yield f"{where} names {account}, which is no account"
-    for name in {
-        name for asked in re.findall(r"jq [^']*'([^'$]+)' \S*\.json", whole) for name in _FIELD.findall(asked)
-    }:
-        if not any(re.search(rf"^    {name}: ", text, re.M) for text in _plans().values()):
-            yield f"{where} reads {name} of a plan, which has none"
-    for step in job.get("steps", ()):
-        script = step.get("run", "")
-        for option, kind in _OPTIONS.items():
-            names = {name for stack, one in environment.of(kind) for name in _arns(stack, one)}
-            for named in re.findall(rf"--{option} ([\w-]+)", script):
-                if not any(arn.endswith((f"/{named}", f":{named}")) for arn in names):
-                    yield f"{where} names {named}, which is no {option}"
-        known = {*job.get("env", ()), *step.get("env", ()), *_ALWAYS_SET, *re.findall(r"\b(\w+)=", script)}
-        for name in set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", script)) - known:
-            if not name.startswith("GITHUB_"):
-                yield f"{where} reads ${name}, which is not set"
