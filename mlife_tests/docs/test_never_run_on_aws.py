@@ -92,13 +92,6 @@ def test_each_line_names_a_check_or_a_command_that_is_there(page: str) -> None:
     assert [one for one in proofs(page) if one not in known] == []
 
 
-def test_alarms_that_prove_something_are_there(page: str, repository: Path) -> None:
-    template = (repository / "infra" / "templates" / "80-observability.yaml").read_text(encoding="utf-8")
-    named = re.findall(r"the alarm `([\w-]+)`", page)
-    assert named
-    assert [name for name in named if f"AlarmName: {name}\n" not in template] == []
-
-
 def test_the_first_hour_is_that_of_the_pipeline(page: str) -> None:
     """Its jobs, in their order; what may wait for a day; steps that are below."""
     (hour,) = re.findall(r"^## The first hour\n(.*?)^## ", page, re.M | re.S)

@@ -214,26 +214,6 @@ def test_what_is_looked_for_is_what_the_task_of_runs_names(repository: Path) -> 
     assert all(f"s3://${{PeopleBucketName}}/{key}" in template for key in smoke.PEOPLE)
 
 
-def test_athena_must_succeed() -> None:
-    states = iter(["QUEUED", "RUNNING", "SUCCEEDED"])
-    answers = {
-        "start_query_execution": {"QueryExecutionId": "q"},
-        "get_query_execution": lambda **_: {"QueryExecution": {"Status": {"State": next(states)}}},
-        "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "12"}]}]}},
-    }
-    assert run(smoke.athena_answers, **answers).startswith("12 clicks")
-    states = iter(["SUCCEEDED"])
-    nothing = {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": "0"}]}]}}
-    with pytest.raises(NotFoundError, match="no click"):
-        run(smoke.athena_answers, **{**answers, "get_query_results": nothing})
-    states, paused = iter(["SUCCEEDED"]), replace(AT, runs_days=False)
-    said = run(smoke.athena_answers, paused, **{**answers, "get_query_results": nothing})
-    assert said == "no click of seven days, in which no day had to run"
-    failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
-    with pytest.raises(IntegrityError, match="no table"):
-        run(smoke.athena_answers, **{**answers, "get_query_execution": failed})
-
-
 def asked(state: str, *values: str) -> dict[str, Any]:
     """Return what Athena answers to a query."""
     return {
@@ -241,6 +221,20 @@ def asked(state: str, *values: str) -> dict[str, Any]:
         "get_query_execution": {"QueryExecution": {"Status": {"State": state}}},
         "get_query_results": {"ResultSet": {"Rows": [{}, {"Data": [{"VarCharValue": one} for one in values]}]}},
     }
+
+
+def test_athena_must_succeed() -> None:
+    states = map(asked, ["QUEUED", "RUNNING", "SUCCEEDED"])
+    answers = asked("", "12") | {"get_query_execution": lambda **_: next(states)["get_query_execution"]}
+    assert run(smoke.athena_answers, **answers).startswith("12 clicks")
+    nothing = asked("SUCCEEDED", "0")
+    with pytest.raises(NotFoundError, match="no click"):
+        run(smoke.athena_answers, **nothing)
+    said = run(smoke.athena_answers, replace(AT, runs_days=False), **nothing)
+    assert said == "no click of seven days, in which no day had to run"
+    failed = {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "no table"}}}
+    with pytest.raises(IntegrityError, match="no table"):
+        run(smoke.athena_answers, **{**nothing, "get_query_execution": failed})
 
 
 NOBODY_HEARS = {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}
