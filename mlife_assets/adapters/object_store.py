@@ -55,6 +55,7 @@ from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.retention_policy import is_pruned
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore as ObstoreBackend
 
     from mlife_assets.core.ports import ObjectStore
@@ -188,7 +189,7 @@ class ObstoreObjectStore:
     def exists(self, key: str) -> bool:
         """Return whether `key` exists."""
         try:
-            obstore.head(self._backend, key)
+            self._head(key)
         except _MISSING:
             self._require_bucket()
             return False
@@ -199,12 +200,18 @@ class ObstoreObjectStore:
     def written_at(self, key: str) -> datetime:
         """Return when `key` was written last, by the clock of the store. Raises NotFoundError."""
         try:
-            return obstore.head(self._backend, key)["last_modified"]
+            return self._head(key)["last_modified"]
         except _MISSING as error:
             self._require_bucket()
             raise NotFoundError(f"object {key} does not exist") from self._cause(error)
         except (BaseError, OSError, ValueError) as error:
             raise self._fault(key, error) from self._cause(error)
+
+    def _head(self, key: str) -> ObjectMeta:
+        if self._root is not None and (path := Path(self._root, key.strip("/"))).is_fifo():
+            # A look would wait for a writer.
+            raise PermanentError(f"{path} is no file; remove it, and restore what was there")
+        return obstore.head(self._backend, key)
 
     def folders(self, prefix: str) -> list[str]:
         """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""

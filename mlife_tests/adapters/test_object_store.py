@@ -266,6 +266,13 @@ def test_folders_are_those_of_obstore_and_empty_ones(root: Path, prefix: str) ->
     assert listed_folders(root, prefix) == sorted(one.rpartition("/")[2] for one in found["common_prefixes"])
 
 
+def test_a_pipe_is_not_waited_for(root: Path) -> None:
+    store = ObstoreObjectStore.local(root)
+    for ask in (store.get, store.exists, store.written_at):
+        with pytest.raises(PermanentError, match="pipe is no file; remove it"):
+            ask("pipe")
+
+
 KEYS = (
     *NAMES, "/top", "top/", "top//", "a//b", "links/file", "links/broken", "a", "empty/", "nothing", "nothing/there",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.alerts import Alert
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError
 
 if TYPE_CHECKING:
     from mlife_assets.components.platform.resources import Platform
@@ -88,11 +88,11 @@ def _kept(platform: Platform, name: str) -> Alert:
     import orjson
 
     try:
-        facts = orjson.loads(data := platform.lake.get(_key(name)))
-        if len(data) > ALERT_BYTES or not all(said is None or isinstance(said, str) for said in facts.values()):
+        facts = orjson.loads(platform.lake.get(_key(name), at_most=ALERT_BYTES))
+        if not all(said is None or isinstance(said, str) for said in facts.values()):
             raise ValueError(name)
         return Alert(name, sentence_of(name, facts), facts)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, IntegrityError):
         sentence = f"{_key(name)} cannot be read; see the runs in the UI"
         return Alert(name, sentence, {"message": sentence, "raised_at": platform.clock.now().isoformat()})
 
