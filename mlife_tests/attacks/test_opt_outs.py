@@ -46,7 +46,8 @@ def test_the_lists_are_of_both_kinds_and_disjoint() -> None:
     "body",
     [
         "when does the job stop hiring", "I don't text and drive, call me", "Did the texts stop?",
-        "No dejen de mandarme trabajos", "Loved \u201cCook. Reply STOP to end\u201d", "ok",
+        "No dejen de mandarme trabajos", "Tengo que cancelar mi entrevista", "ok",
+        "Loved \u201cCook. Reply STOP to end\u201d",
     ],
 )  # fmt: skip
 def test_what_is_no_clear_opt_out_waits_for_somebody_to_look(body: str) -> None:

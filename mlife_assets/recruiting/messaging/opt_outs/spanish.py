@@ -119,7 +119,7 @@ SPANISH: Rules = {
         r"(?:^|[.,]) (?:quiero |favor de )?(?:eliminar|borrar|desuscribir|desuscribirme|desinscribir|desinscribirme|"
         r"cancelar suscripcion|anular) (?:[.,]|$|mi|me)| (?:desuscri|dessuscri|desinscri|desafili)[a-z]+ "
     ),
-    "cancel": r"^.* (?:cancelar|cancele|cancelen|cancela|cancelenme|cancelame|anulen|anular) ",
+    "cancel": r"^(?!.* (?:cita|entrevista|turno|reunion) ).* (?:cancel(?:ar|en?|a|enme|ame)|anulen|anular) ",
     "wrong_number": (
         r" (?:numero|telefono|persona) (?:[a-z]+ )?(?:equivocad[oa]|incorrect[oa]|errone[oa]|errad[oa]|equivocado)| "
         r"(?:se|estan?|te|te has|se han|se ha|estas) (?:[a-z]+ )?equivoc[a-z]+"
