@@ -81,6 +81,9 @@ def require_agreement(
         *_approvals(ledger, outbox, since),
         *_counted(unknown_files(ledger, log), UNKNOWN_FILES),
     ]
+    recent = (file for event_type in ON_RECORD for file in log.files(event_type, start=since))
+    if altered := [file.key for file in recent if not log.is_whole(file)]:
+        raise IntegrityError(f"{altered[0]} is not what its name says, so nothing is sent; run `mlife log verify`")
     if found:
         raise IntegrityError(
             f"the ledger is not the one that the event log knows, so nothing is sent: {'; '.join(found)}. It was lost, "

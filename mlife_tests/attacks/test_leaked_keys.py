@@ -110,6 +110,16 @@ def test_a_consent_in_the_name_of_a_file_that_landed_sends_nothing(home, forge, 
     require_nothing_is_sent(home)
 
 
+@pytest.mark.parametrize("event_type", FORGED)
+def test_a_file_that_was_overwritten_under_its_name_sends_nothing(home, backed_up_home, tmp_path, event_type):
+    """Not in the issue's table: it needs no key, and the ledger knows the name."""
+    backed_up_home.append(home, event_type, *FORGED[event_type])
+    require_known_ledger(home, DAY)
+    (tmp_path / "home" / "lake" / home.event_log.files(event_type)[-1].key).write_bytes(b"forged")
+    with pytest.raises(IntegrityError, match="is not what its name says, so nothing is sent"):
+        require_known_ledger(home, DAY)
+
+
 def test_catching_up_believes_what_was_forged_only_if_somebody_vouches(
     home, forge, backed_up_home, tmp_path, monkeypatch
 ):
