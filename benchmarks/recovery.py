@@ -95,6 +95,7 @@ def identity(plan: Plan, kind: Kind) -> str:
     facts = asdict(plan)
     policies = facts["policies"]  # how long tables stay changes no run, nor do budgets, nor did days until a review
     del policies["retention"], policies["landing"]["maximum_bytes"], policies["landing"]["maximum_cpu_seconds"]
+    del policies["messaging"]["title_words"]
     policies["messaging"]["first_seen_employer_days"] = 3
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return f"pol_{digest[:12]}/{policy_version(kind)}"

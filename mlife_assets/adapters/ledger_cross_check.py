@@ -27,11 +27,10 @@ import orjson
 
 from mlife_assets.adapters.ledger_outbox import STREAMS, LedgerOutbox
 from mlife_assets.adapters.private_files import write_private
-from mlife_assets.adapters.send_ledger.approvals import EARLIER, TAKEN_OVER
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import digest
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.events import ON_RECORD
+from mlife_assets.recruiting.events import EARLIER, ON_RECORD, TAKEN_OVER
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 if TYPE_CHECKING:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from mlife_assets.core.errors import InvalidInputError
+
+LATER = "later"
+"""In the metadata of a field that came once policies were on record: approvals and decisions of before stay theirs."""
 
 BOOSTING_FIELDS = (
     "base_pieces",
@@ -314,9 +317,20 @@ class RetrainPolicy:
 
 
 def policy_version(policy: object) -> str:
-    """Return a short content hash of a policy dataclass instance."""
-    text = json.dumps(asdict(policy), sort_keys=True)  # type: ignore[call-overload]
+    """Return a short content hash of a policy dataclass instance; a `LATER` field at its default is no part of it."""
+    text = json.dumps(_stated(policy), sort_keys=True)
     return "pol_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _stated(value: Any) -> Any:
+    if is_dataclass(value):
+        held = {one: getattr(value, one.name) for one in fields(value)}
+        return {
+            one.name: _stated(said) for one, said in held.items() if said != one.default or LATER not in one.metadata
+        }
+    if isinstance(value, dict):
+        return {key: _stated(one) for key, one in value.items()}
+    return [_stated(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,8 @@ LABEL_EVENT_TYPES = ("click", "apply", "hire")
 """What happens to an exposure, and may be learned of late."""
 ON_RECORD = ("consent", "employer_reviewed")
 """What allows to send something: the ledger knows each file of them, since who writes the lake could add one."""
+EARLIER, TAKEN_OVER = "*", "taken_over"
+"""What the ledger calls files that an earlier release wrote, before and after it knows which."""
 MARKET_EVENT_TYPES: tuple[str, ...] = (
     *(t.name for t in _TYPES if t.source == "market"),
     "message_planned",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.policies import LATER
 from mlife_assets.core.policies import require_bounded as _bounded
 from mlife_assets.core.quoting import quoted
 
@@ -70,7 +71,7 @@ class MessagingPolicy:
         "wire transfer",
         "you won",
     )
-    title_words: tuple[str, ...] = ()
+    title_words: tuple[str, ...] = field(default=(), metadata={LATER: True})
 
     def __post_init__(self, first_seen_employer_days: int | None) -> None:
         if first_seen_employer_days is not None:

@@ -23,12 +23,12 @@ from mlife_assets.adapters.log_heads.head import Note, read_head, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.send_ledger.approvals import EARLIER
 from mlife_assets.adapters.send_ledger.schema import log_files, write
 from mlife_assets.cli import app
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import IntegrityError
+from mlife_assets.recruiting.events import EARLIER
 
 DAY, NAME = date(2026, 6, 10), "log_manifests"
 CLICK = {"user_id": "u3", "job_id": "j", "source": "organic", "exposure_id": "x"}

@@ -34,7 +34,7 @@ def lived(config: MarketConfig, days: int) -> tuple[Market, list[DayRecord]]:
 
 def exports(config: MarketConfig, days: int) -> list[dict[str, pa.Table]]:
     market = Market(config, holdout)
-    return [exported_day(market, add_days(config.start_date, offset)) for offset in range(days)]
+    return [exported_day(market, add_days(config.start_date, offset))[1] for offset in range(days)]
 
 
 def event_source(config: MarketConfig, home: Path, sent=nothing_sent) -> EmbeddedEventSource:

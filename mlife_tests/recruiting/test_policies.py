@@ -59,6 +59,7 @@ def test_a_declaration_of_0_1_0_is_read_and_says_what_has_no_effect_any_more():
         policy = MessagingPolicy(first_seen_employer_days=3)
     assert policy == MessagingPolicy()
     assert policy_version(replace(policy, brand="x")) == policy_version(MessagingPolicy(brand="x"))
+    assert policy_version(policy) == "pol_1f0b8cf97862" != policy_version(replace(policy, title_words=("mall",)))
     assert found[0].filename == __file__
 
 

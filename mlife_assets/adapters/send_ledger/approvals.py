@@ -31,11 +31,11 @@ from mlife_assets.adapters.send_ledger.schema import (
 from mlife_assets.adapters.send_ledger.statements import FACTS_OF
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.application import EVERY_CHANNEL
+from mlife_assets.recruiting.events import EARLIER, TAKEN_OVER
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection, require_not_rejected
 from mlife_assets.recruiting.messaging.effects import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 
-EARLIER, TAKEN_OVER = "*", "taken_over"
 REJECTED = tuple(field.name for field in fields(Rejection))
 _RECORD_FILE = sa.text("INSERT INTO log_files VALUES (:key, :origin) ON CONFLICT DO NOTHING")
 

@@ -21,11 +21,11 @@ import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.adapters.send_ledger.approvals import EARLIER
 from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
 from mlife_assets.core.errors import UpstreamMismatchError
+from mlife_assets.recruiting.events import EARLIER
 
 RELEASES = Path(__file__).parent / "releases"
 DAY = date(2026, 6, 2)
