@@ -182,8 +182,7 @@ class Past:
         (self.home / "lake").mkdir(exist_ok=True)
 
     def _open_records(self) -> tuple[PastLedger, PastGateway]:
-        self.platform.ledger  # noqa: B018  makes the tables
-        self.platform.gateway  # noqa: B018
+        _ = self.platform.ledger, self.platform.gateway  # makes the tables
         young, own = self.young / "private", self.home / "private"
         return (
             PastLedger(young / "ledger.sqlite", own / "ledger.sqlite"),
@@ -276,16 +275,17 @@ class Past:
             self._seal(_evening(max(days)))
 
     def _note_position(self) -> None:
+        from mlife_assets.adapters.ledger_cross_check import take_over_files
         from mlife_assets.adapters.ledger_outbox import POSITION_KEY
 
+        take_over_files(self.platform.ledger, self.log)
         self.platform.lake.replace(POSITION_KEY, json.dumps(dict(self.platform.ledger_positions())).encode())
 
     def _seal(self, now: datetime) -> None:
         from mlife_assets.adapters.log_heads import Sealer
 
-        platform = self.platform
-        sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
-        sealer.seal(self.log.chain, now=now, ledger=platform.ledger_positions())
+        sealer = Sealer(self.platform.head_stores, self.platform.head_pins, self.platform.head_signer)
+        sealer.seal(self.log.chain, now=now, ledger=self.platform.ledger_positions())
 
     def _table(self, file: LogFile) -> pa.Table:
         if file.key not in self._tables:

@@ -97,7 +97,7 @@ def planted(sources: Sources, one: Fault) -> Sources:
     after = copy.deepcopy(dict(before))
     for how, path, value in one.edits:
         inside, last = _inside(after, path)
-        _EDITS[how](inside, last, copy.deepcopy(value))
+        _EDITS[how](inside, last, copy.deepcopy(_said_elsewhere(sources, value)))
     if after == before:
         raise ValueError(f"{one.name} changes nothing in {one.file}")
     if name:
@@ -105,6 +105,17 @@ def planted(sources: Sources, one: Fault) -> Sources:
     if folder in {"accounts", "stacks"}:
         return replace(sources, **{folder: after})
     return replace(sources, templates={**sources.templates, one.file: after})
+
+
+def _said_elsewhere(sources: Sources, value: Any) -> Any:
+    """Return a value, or what `as` names by file and path: what a reader writes there is another value."""
+    if not isinstance(value, dict) or value.keys() != {"as"}:
+        return value
+    file, path = value["as"].split(" ")
+    folder, _, name = file.partition("/")
+    tree = getattr(sources, folder)
+    inside, last = _inside(tree[name] if name else tree, path)
+    return inside[last]
 
 
 def _inside(tree: Any, path: str) -> tuple[Any, Any]:
