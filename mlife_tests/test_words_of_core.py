@@ -17,7 +17,7 @@ CORE = ROOT / "mlife_assets" / "core"
 DOMAIN_WORDS = {
     r"jobs?": "what is ranked is an item; what Dagster runs is of no interest here",
     r"click[a-z]*": "an earlier step of a funnel",
-    r"(?<!--)appl(?:y|ies|ied|ying|icants?|ications?)": "an outcome, whose name the model gives; functions are used",
+    r"appl(?:y|ies|ied|ying|icants?|ications?)": "an outcome, whose name the model gives; functions are used",
     r"recruiters?": "whoever decided before is the human side or the baseline",
     r"employers?|vacanc(?:y|ies)|hire[sd]?|hiring": "entities and outcomes of recruiting",
     r"occupations?|seniority": "categories of recruiting, `recruiting.events` lists them",
@@ -73,16 +73,7 @@ def test_a_planted_word_is_found(planted: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "innocent",
-    [
-        "user_ids",
-        "payload",
-        "plain text",
-        "minimum_users_with_positives",
-        "_FIRST_SHIFT",
-        "reapplying",
-        "--apply-immediately",
-    ],
+    "innocent", ["user_ids", "payload", "plain text", "minimum_users_with_positives", "_FIRST_SHIFT", "reapplying"]
 )
 def test_a_word_of_the_field_or_inside_another_is_none(innocent: str) -> None:
     assert domain_words(innocent) == []

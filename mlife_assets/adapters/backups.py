@@ -141,6 +141,7 @@ def create_backup(
     content: dict[str, Any] = {
         "created_at": now.isoformat(),
         "files": files,
+        "sizes": {name: (to / name).stat().st_size for name in files},
         **asdict(ledger_facts(to / LEDGER_FILE)),
     }
     signature = {"key": signer.public_key.hex(), "signature": signer.sign(_signed(content)).hex()}
@@ -161,12 +162,12 @@ def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
         IntegrityError: somebody else signed it, or a name, file or ledger in it is not as it must be.
     """
     content, created_at = _manifest(folder, signed_by)
-    files = content["files"]
+    files, sizes = content["files"], content.get("sizes", {})
     for name in files:
         _require_known(name, folder)
     if LEDGER_FILE not in files:
         raise IntegrityError(f"{folder} names no {LEDGER_FILE}, so it is no whole backup; use another backup")
-    wrong = [name for name, sha256 in sorted(files.items()) if not _is_whole(folder, name, sha256)]
+    wrong = [name for name, sha256 in sorted(files.items()) if not _is_whole(folder, name, sha256, sizes.get(name))]
     if wrong:
         more = f" and {len(wrong) - NAMED_MAXIMUM} more" if len(wrong) > NAMED_MAXIMUM else ""
         raise IntegrityError(
@@ -191,6 +192,8 @@ def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], da
         created_at = datetime.fromisoformat(content["created_at"])
         if not all(isinstance(one, str) for pair in content["files"].items() for one in pair):
             raise ValueError("a hash is no text")
+        if not all(isinstance(size, int) for size in content.get("sizes", {}).values()):
+            raise ValueError("a size is no number")
     except FileNotFoundError as error:
         raise NotFoundError(
             f"{folder} holds no whole backup: its {MANIFEST}, which is written last, is not there; name a folder that "
@@ -246,9 +249,12 @@ def _opened(folder: Path, name: str) -> BufferedReader:
         raise FileNotFoundError(path) from error
 
 
-def _is_whole(folder: Path, name: str, sha256: str) -> bool:
+def _is_whole(folder: Path, name: str, sha256: str, size: int | None) -> bool:
     try:
         with _opened(folder, name) as file:
+            # The size first: a file of terabytes need not be read to be refused.
+            if size is not None and os.fstat(file.fileno()).st_size != size:
+                return False
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return False

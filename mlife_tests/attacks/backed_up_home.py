@@ -90,4 +90,5 @@ def put_manifest(backup: Path, document: dict[str, Any]) -> None:
 
 def fit(backup: Path, document: dict[str, Any], name: str) -> None:
     """Let a manifest say of a file what that holds now."""
-    document["files"][name] = sha256((backup / name).read_bytes()).hexdigest()
+    data = (backup / name).read_bytes()
+    document["files"][name], document["sizes"][name] = sha256(data).hexdigest(), len(data)

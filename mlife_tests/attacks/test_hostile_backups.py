@@ -34,7 +34,7 @@ from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 
 OLD = Path(__file__).parents[1] / "golden" / "backup_before_signatures.tar.xz"
-EACH = 40
+EACH, LARGE = 40, 1 << 30
 KEYS = "keys/numbers.key"
 
 
@@ -81,8 +81,8 @@ def state(folder: Path) -> dict[str, str]:
             found[str(path)] = f"-> {path.readlink()}"
         else:
             told = path.stat()
-            is_file = path.is_file()
-            found[str(path)] = sha256(path.read_bytes()).hexdigest() if is_file else f"{told.st_mode:o} {told.st_ino}"
+            is_small = path.is_file() and told.st_size < LARGE
+            found[str(path)] = sha256(path.read_bytes()).hexdigest() if is_small else f"{told.st_mode:o} {told.st_ino}"
     return found
 
 
@@ -92,6 +92,7 @@ def add(backup: Path, document: dict[str, Any], name: str, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
     document["files"][name] = sha256(data).hexdigest()
+    document["sizes"][name] = len(data)
 
 
 NAMES = (
@@ -124,14 +125,21 @@ def with_links(rng: random.Random, backup: Path, document: dict[str, Any], outsi
 
 
 def with_sizes(rng: random.Random, backup: Path, document: dict[str, Any], _: Path) -> None:
-    path = backup / rng.choice(sorted(document["files"]))
-    match rng.choice(["more", "less", "none"]):
+    name = rng.choice(sorted(document["files"]))
+    path = backup / name
+    match rng.choice(["more", "less", "none", "terabyte", "said", "said wrongly"]):
         case "more":
             path.write_bytes(path.read_bytes() + b"\0")
         case "less":
             path.write_bytes(path.read_bytes()[:-1])
-        case _:
+        case "none":
             path.unlink()
+        case "terabyte":
+            os.truncate(path, 1 << 40)
+        case "said":
+            document["sizes"][name] += rng.choice([-1, 1, 1 << 62])
+        case _:
+            document["sizes"][name] = rng.choice([None, "1", [], -1, 0.5])
 
 
 def with_hashes(rng: random.Random, backup: Path, document: dict[str, Any], _: Path) -> None:
@@ -159,7 +167,7 @@ def with_hashes(rng: random.Random, backup: Path, document: dict[str, Any], _: P
 
 
 def with_ledgers(rng: random.Random, backup: Path, document: dict[str, Any], _: Path) -> None:
-    """Hash and rows are made to fit: the signature alone can tell."""
+    """Hash, size and rows are made to fit: the signature alone can tell."""
     path = backup / "ledger.sqlite"
     statement = rng.choice(
         [
@@ -177,7 +185,8 @@ def with_ledgers(rng: random.Random, backup: Path, document: dict[str, Any], _: 
         connection.commit()
         counted = connection.execute("SELECT name FROM sqlite_master WHERE name = 'suppressions'").fetchone()
         rows = connection.execute("SELECT count(*) FROM suppressions").fetchone()[0] if counted else 0
-    document["files"]["ledger.sqlite"] = sha256(path.read_bytes()).hexdigest()
+    data = path.read_bytes()
+    document["files"]["ledger.sqlite"], document["sizes"]["ledger.sqlite"] = sha256(data).hexdigest(), len(data)
     document["rows"]["suppressions"] = rows
 
 
@@ -187,7 +196,8 @@ def with_keys(rng: random.Random, backup: Path, document: dict[str, Any], _: Pat
     name = rng.choice([KEYS, "keys/links.key", "keys/log_heads.pub", "keys/log_heads.key", "heads/00000000.json"])
     data = {"keys/log_heads.pub": ours.public_key.hex(), "heads/00000000.json": "{}"}.get(name, rng.randbytes(32).hex())
     (backup / name).write_text(f"{data}\n")
-    document["files"][name] = sha256((backup / name).read_bytes()).hexdigest()
+    digest = sha256((backup / name).read_bytes()).hexdigest()
+    document["files"][name], document["sizes"][name] = digest, (backup / name).stat().st_size
     content = {name: value for name, value in document.items() if name != "signed"}
     whole = sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
     signature = ours.sign(b"mlife backup\n" + whole.encode()).hex()

@@ -189,7 +189,7 @@ def _in_the_way(resources: Mapping[str, str], known: Mapping[str, Any], environm
     if "AWS::CloudTrail::Trail" in resources.values():  # which CloudFormation's role may not delete
         yield "aws cloudtrail delete-trail --name mlife"
     if "AWS::RDS::DBInstance" in resources.values() and str(known["IsProtected"]).lower() == "true":
-        protection = "--no-deletion-protection --apply-immediately"
+        protection = "--no-deletion-protection"  # which RDS does at once, whatever else waits
         yield f"aws rds modify-db-instance --db-instance-identifier mlife-{environment} {protection}"
 
 

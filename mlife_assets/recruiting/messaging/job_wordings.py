@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ from mlife_assets.recruiting.messaging.employer_review import (
 from mlife_assets.recruiting.messaging.job_labels import labelled
 from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
 from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, unknown_words
+from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
@@ -197,5 +199,8 @@ def broken_rules(text: str, brand: str, phrases: tuple[str, ...]) -> tuple[str, 
     """
     if len(text) > LONGEST:
         return (TOO_LONG,)
-    found = {rule for words in (text, shown(text)) for rule in _broken(words, brand, phrases)}
+    read = {text, shown(text)}
+    with suppress(InvalidInputError):  # never sent: no text can be made of it
+        read.add(to_gsm7(text))  # which drops some signs
+    found = {rule for words in read for rule in _broken(words, brand, phrases)}
     return tuple(rule for rule in RULES if rule in found)

@@ -63,6 +63,7 @@ def broken(text: str) -> tuple[str, ...]:
 REFUSED = [
     *("evil.example/x", "www evil", "https://x", "me@evil.org", "Cook @evil", "t.me/jobs", "evil\uff0ecom"),
     *("900-555-0199", "+1 (900) 555.0199", "9005550199", "northstarjobs", "N0rth star_j0bs", "win a gift card"),
+    "Evil\u00ae.com",
 ]
 ALLOWED = ["401k", ".NET Developer", "Asst. Manager", "Req 20260415", "Cook $18.50-$20.25/hr", "St. Mary's Inc."]
 
