@@ -159,6 +159,7 @@ def live(folder: Path, **places: Any) -> tuple[dict[str, Any], tuple[DayResult, 
         verdict = story.train_first_champion()
         days = tuple(story.run_days())
     home.platform.ledger.close()
+    home.platform.gateway.close()
     return verdict, days, story.stopwatch.seconds
 
 

@@ -135,6 +135,14 @@ def test_what_was_left_half_made_is_made_anew(worlds: Any, checkout: Path) -> No
     assert kept.once("island", recipe) == (next((checkout / "kept" / "island").glob("*/world")), [])
 
 
+def test_a_recipe_that_leaves_a_database_open_is_refused(worlds: Any, checkout: Path) -> None:
+    def recipe(folder: Path) -> None:
+        (folder / "log.sqlite-wal").touch()
+
+    with pytest.raises(AssertionError, match="leaves databases open"):
+        worlds.Worlds(checkout, checkout / "kept").once("island", recipe)
+
+
 def test_a_world_that_was_changed_is_told_and_made_again(worlds: Any, checkout: Path) -> None:
     def recipe(folder: Path) -> None:
         (folder / "land").write_text("sand")

@@ -126,6 +126,8 @@ class Worlds:
     def _make(self, name: str, recipe: Callable[[Path], Any], folder: Path, made: Path) -> None:
         before, others = cpu_seconds(), sum(self.made.values())
         result = recipe(folder)
+        still_open = sorted(path.name for path in folder.rglob("*-wal"))
+        assert not still_open, f"the recipe of {name!r} leaves databases open: {still_open}"
         inner = sum(self.made.values()) - others
         self.made[name] = self.made.get(name, 0.0) + cpu_seconds() - before - inner
         unfinished = made.with_suffix(".part")
