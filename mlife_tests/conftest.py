@@ -113,7 +113,7 @@ def s3_settings(s3_place: Bucket) -> dict[str, Any]:
 @pytest.fixture
 def on_aws(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return what runs AWS on this machine, in whose task this process runs; see `aws_services.running_aws`."""
-    from mlife_assets.adapters.aws import clients
+    from mlife_assets.adapters import aws_clients as clients
 
     module = _loaded("mlife_aws_services", "aws_services.py")
     owner = s3.bucket("lake").credentials

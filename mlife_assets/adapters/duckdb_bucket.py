@@ -45,7 +45,7 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, environment: Mapping[str,
 def _key(environment: Mapping[str, str]) -> Credentials:
     if key_id := environment.get("MLIFE_LAKE_KEY_ID"):
         return Credentials(key_id, environment.get("MLIFE_LAKE_SECRET", ""), environment.get("MLIFE_LAKE_TOKEN"))
-    from mlife_assets.adapters.aws.clients import role_key
+    from mlife_assets.adapters.aws_clients import role_key
 
     return role_key()
 

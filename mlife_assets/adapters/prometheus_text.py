@@ -1,6 +1,6 @@
 """Gauges as the text that Prometheus reads.
 
-Belongs here: the format. Does not belong here: which gauges there are (`components.shown.home_gauges`).
+Belongs here: the format. Does not belong here: which gauges there are (`components.metrics.home_gauges`).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def open_bucket(bucket: Bucket, *, retries: int = RETRIES) -> S3Store:
     key = bucket.credentials
     optional: dict[str, Any] = {"prefix": bucket.prefix}
     if key is None:  # asked for again before it ends
-        from mlife_assets.adapters.aws.clients import renewed_role_key
+        from mlife_assets.adapters.aws_clients import renewed_role_key
 
         optional["credential_provider"] = renewed_role_key
     else:

@@ -80,7 +80,7 @@ class HomePages:
     def metrics(self) -> str:
         """Return where the home stands, for Prometheus."""
         from mlife_assets.adapters.prometheus_text import prometheus_text
-        from mlife_assets.components.shown.home_gauges import home_gauges
+        from mlife_assets.components.metrics.home_gauges import home_gauges
 
         with self._opened() as platform:
             return prometheus_text(home_gauges(platform))

@@ -183,7 +183,7 @@ class ProjectPages:
     def metrics(self) -> str:
         """Return where the models stand, for Prometheus."""
         from mlife_assets.adapters.prometheus_text import prometheus_text
-        from mlife_assets.components.shown.home_gauges import model_gauges
+        from mlife_assets.components.metrics.home_gauges import model_gauges
 
         if not has_event_log(self._settings):
             raise NotFoundError("nothing was decided yet; materialize the assets of a model")

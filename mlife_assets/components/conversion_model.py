@@ -22,8 +22,8 @@ from mlife_assets.components import own_tables
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.model_jobs import model_jobs, retrained, searched
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
+from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
-from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.own_tables import daily_schedule, in_order
 from mlife_assets.components.platform.table_platform import TablePlatform

@@ -18,8 +18,9 @@ from mlife_assets.components.model import (
     hyperparameters,
     monitoring_reference,
     promotion,
+    retrain_decision,
 )
-from mlife_assets.components.monitoring import reports, retrain_decision
+from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import entity_scores
 

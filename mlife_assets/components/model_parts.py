@@ -17,11 +17,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
+from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.metrics.map_history import user_rankings
 from mlife_assets.components.model import backtest, evaluation, fairness, off_policy
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
 from mlife_assets.components.monitoring.pair_findings import pair_findings
-from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import scores
 from mlife_assets.core.errors import InvalidInputError

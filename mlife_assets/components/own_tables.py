@@ -31,7 +31,7 @@ from mlife_assets.adapters.ingest_report import Outcome, type_report
 from mlife_assets.adapters.table_marts import with_terms
 from mlife_assets.components.graph.model_graph import ModelGraph, Require
 from mlife_assets.components.graph.partitions import checked_days, days_to_land
-from mlife_assets.components.monitoring.retrain_decision import decision_rows
+from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.platform.table_platform import ingest_report_of
 from mlife_assets.components.shown.metadata import table

@@ -20,12 +20,12 @@ from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.athena_marts import AthenaMarts
 from mlife_assets.adapters.aws.bucket_heads import BucketHeads
-from mlife_assets.adapters.aws.clients import read_secret
 from mlife_assets.adapters.aws.cloudwatch_measures import CloudWatchMeasures
 from mlife_assets.adapters.aws.kms_signer import KmsPins, KmsSigner
 from mlife_assets.adapters.aws.rds_login import rds_address
 from mlife_assets.adapters.aws.sending_stop import ParameterStop
 from mlife_assets.adapters.aws.sns_alerts import SnsAlerts
+from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.event_log.layout import MANIFESTS

@@ -151,7 +151,7 @@ def test_a_bucket_is_in_the_path_where_no_host_is_its_own() -> None:
 def test_a_role_that_gives_no_key_is_no_refusal_of_the_store(
     monkeypatch: pytest.MonkeyPatch, kind: type[MlifeError]
 ) -> None:
-    from mlife_assets.adapters.aws import clients
+    from mlife_assets.adapters import aws_clients as clients
 
     def gives_none() -> Any:
         raise kind("the task has no role; start it with one")

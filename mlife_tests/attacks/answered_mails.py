@@ -9,9 +9,9 @@ from datetime import date
 from email.message import EmailMessage
 from typing import Any
 
-from mlife_assets.recruiting.email_digest.digest import DigestJob, Offer, render_digest
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.messaging.email_digest.digest import DigestJob, Offer, render_digest
 
 KEY, USER, MESSAGE, SENDER = b"k" * 32, "usr_0000001", "msg_" + "a" * 24, "ann@home.example"
 OURS = render_digest(

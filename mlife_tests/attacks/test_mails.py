@@ -24,10 +24,10 @@ import pytest
 
 from mlife_assets.adapters.mailboxes import ReturnedFolder, SendJournal, SmtpMailbox, SmtpServer
 from mlife_assets.core.errors import InvalidInputError, ProviderRejectedError
-from mlife_assets.recruiting.email_digest.digest import DigestJob, Offer, offer_jobs, render_digest
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.messaging.email_digest.digest import DigestJob, Offer, offer_jobs, render_digest
 from mlife_assets.recruiting.messaging.job_wordings import broken_rules
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import OutboundMessage

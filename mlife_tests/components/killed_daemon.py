@@ -26,7 +26,7 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import DAILY
 from mlife_assets.components.graph.retrain_sensor import SENSOR, build_retrain_sensor
-from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
+from mlife_assets.components.graph.run_requests import DECISION_TAG
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import RetrainPolicy

@@ -15,7 +15,7 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
+from mlife_assets.components.graph.run_requests import DECISION_TAG
 from mlife_assets.components.running.instance import open_instance
 
 SCRIPT = Path(__file__).with_name("killed_daemon.py")

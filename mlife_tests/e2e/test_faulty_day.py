@@ -6,8 +6,8 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import planning
+from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.inputs import SAMPLE_TABLE
-from mlife_assets.components.monitoring.retrain_decision import decision_rows
 
 
 @pytest.fixture(scope="module")

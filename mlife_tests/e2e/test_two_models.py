@@ -16,10 +16,10 @@ import pytest
 
 from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.run_requests import DECISION_TAG, is_retraining
 from mlife_assets.components.metrics.dashboard import collect, other_models
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import rows_to_score
-from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG, is_retraining
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE, why_unscored
 from mlife_assets.components.running.demo_summary import models_beside

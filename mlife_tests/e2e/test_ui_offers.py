@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.components.graph.run_requests import DRIVER_TAG
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.windows import add_days
 from mlife_assets.settings import Settings

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from obstore.exceptions import BaseError
 
-from mlife_assets.adapters.aws.clients import aws_errors_explained, client
+from mlife_assets.adapters.aws_clients import aws_errors_explained, client
 from mlife_assets.adapters.s3_bucket import bucket_fault, open_bucket
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import NotFoundError

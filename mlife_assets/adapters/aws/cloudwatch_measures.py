@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 
-from mlife_assets.adapters.aws.clients import aws_errors_explained, client
+from mlife_assets.adapters.aws_clients import aws_errors_explained, client
 from mlife_assets.core.errors import MlifeError
 
 NAMESPACE = "mlife"

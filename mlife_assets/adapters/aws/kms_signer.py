@@ -15,7 +15,7 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from mlife_assets.adapters.aws.clients import aws_errors_explained, client
+from mlife_assets.adapters.aws_clients import aws_errors_explained, client
 from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.core.errors import GateClosedError, PermanentError
 

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from mlife_assets.adapters.aws.clients import read_secret
+from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.errors import PermanentError
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 
-from mlife_assets.adapters.aws.clients import client, code_of
+from mlife_assets.adapters.aws_clients import client, code_of
 
 PARAMETER = "/mlife/sending/stopped"
 _LOGGER = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlife_assets.adapters.aws.clients import aws_errors_explained, client
+from mlife_assets.adapters.aws_clients import aws_errors_explained, client
 from mlife_assets.core.alerts import Alert, message_of
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
 
 T = TypeVar("T")

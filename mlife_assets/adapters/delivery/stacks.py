@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, require_account, waited
 from mlife_assets.core.delivery.changes import (
     Change,

@@ -27,9 +27,8 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS
 from mlife_assets.components.graph.jobs import DAILY_JOB, history_job
 from mlife_assets.components.graph.partitions import range_tags
-from mlife_assets.components.graph.run_requests import attempts_of, next_request
+from mlife_assets.components.graph.run_requests import RETRAINING_JOB, attempts_of, next_request
 from mlife_assets.components.graph.sensors import is_something_running
-from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.present import newest_day, next_day
 from mlife_assets.core.due_days import DueWork, Progress, due_work

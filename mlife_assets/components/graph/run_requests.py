@@ -1,20 +1,26 @@
 """Run requests: one cause, one run that succeeds.
 
-Belongs here: which runs a cause has had, and the request of its next attempt. Does not belong here: causes (`sensors`),
-when an attempt is due (`core.monitoring.retrain_decisions`).
+Belongs here: tags of runs, runs of a cause, the request of its next attempt. Does not belong here: causes (`sensors`).
 
 Concept: a run carries its cause as a tag, and the number of its attempt in its key, because a key is used up even by a
 run that failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import psutil
 
 from mlife_assets.core.monitoring.retrain_decisions import RunFacts, next_attempt
 
 CAUSE_TAG = "mlife/cause"
+RETRAINING_JOB = "retraining_job"
+DECISION_TAG = "mlife/decision_id"
+"""Tag of a retraining run: the decision that it was launched for."""
+DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
+SAME_START_SECONDS = 5.0
+"""A process's start is read from the machine's clock, which may be set meanwhile."""
 ABANDONED_AFTER = timedelta(hours=25)
 """A run that was made and not submitted is taken up by a restarted daemon for 24 hours, and by nobody later."""
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -50,3 +56,28 @@ def attempts_of(instance: dg.DagsterInstance, cause: str, now: datetime) -> list
     """Return the runs that were launched for a cause, oldest first."""
     records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
     return [run_facts(record, now) for record in records]
+
+
+def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:
+    """Return whether a run of a model's retraining job is queued or running, but for those of some decisions."""
+    running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job_name, statuses=running))
+    return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
+
+
+def is_driven(run: dg.DagsterRun) -> bool:
+    """Return whether a driver executed the run and its process is alive: what follows from the run is its work."""
+    pid = run.tags.get(DRIVER_TAG)
+    return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
+
+
+def _is_alive(pid: int, started: str | None) -> bool:
+    """Return whether the process is alive: one of the same number that started at another time is another.
+
+    After a restart of a container the numbers are the same again, and the new process may even be this one.
+    """
+    try:
+        actual = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return started is None or abs(actual - float(started)) <= SAME_START_SECONDS

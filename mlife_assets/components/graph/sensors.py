@@ -30,10 +30,9 @@ from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
-from mlife_assets.components.graph.run_requests import ABANDONED_AFTER, next_request
+from mlife_assets.components.graph.run_requests import ABANDONED_AFTER, DRIVER_TAG, is_driven, next_request
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.running.driver import DRIVER_TAG, is_driven
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.ids import digest

@@ -40,10 +40,10 @@ from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.pages.document import nav
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.email_digest.digest import offer_jobs, pair_facts
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.audience import with_consent
 from mlife_assets.recruiting.messaging.cohorts import held_out_mask
+from mlife_assets.recruiting.messaging.email_digest.digest import offer_jobs, pair_facts
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.recruiting.reason_words import absence_words, reason_words
 from mlife_assets.recruiting.recruiter_call_list.call_list import (

@@ -8,7 +8,6 @@ nothing is taken from it on trust: the plan is compared with the digest that the
 the log and with the facts of the jobs; the ledger is compared with the log.
 """
 
-from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
@@ -16,9 +15,9 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.employer_reviews import reviews_on
 from mlife_assets.adapters.ledger_cross_check import MARK_FILE, require_agreement
-from mlife_assets.adapters.log_heads import newest_head
 from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import signed_positions
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
@@ -96,13 +95,6 @@ def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
         f"nothing was sent since {days[0]} from anywhere, approve the plan with `mlife plan approve --new-home`, or in "
         f"the UI with a reason that begins with '{NEW_HOME.strip()}'"
     )
-
-
-def signed_positions(platform: Platform) -> Mapping[str, int]:
-    """Return how far the ledger had come by the newest signed head, wherever that is kept."""
-    stores = (platform.head_store, platform.ledger.heads)
-    newest = newest_head(stores, platform.head_pins)
-    return {} if newest is None else newest.head.ledger
 
 
 def note_plan(platform: Platform, plan: MessagePlan) -> None:

@@ -23,8 +23,8 @@ from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.messages.calls import CALL_PLANNED
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions, map_by_day
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
+from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.performance_history import REPORT as PERFORMANCE
-from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import says_why

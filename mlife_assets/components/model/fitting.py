@@ -14,7 +14,7 @@ import dagster as dg
 
 from mlife_assets import __version__
 from mlife_assets.components.model.hyperparameters import searched_policy
-from mlife_assets.components.monitoring.retrain_decision import decisions_until
+from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact

@@ -24,13 +24,13 @@ from mlife_assets.components.model.out_of_sample import (
     side_of_folds,
     stored_folds,
 )
+from mlife_assets.components.model.retrain_decision import gate_opening
 from mlife_assets.components.model.training_inputs import (
     TrainingMarts,
     day_training_set,
     is_by_folds,
     training_marts,
 )
-from mlife_assets.components.monitoring.retrain_decision import gate_opening
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
 from mlife_assets.core.model_events import PROMOTION_KIND, anchor_of

@@ -20,6 +20,7 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
+from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.monitoring.computed import badges
 from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
@@ -29,7 +30,6 @@ from mlife_assets.components.monitoring.inputs import (
     write_reference,
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.monitoring.retrain_decision import decisions_until
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why

@@ -22,9 +22,14 @@ from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.adapters.log_heads import public_key
 from mlife_assets.adapters.log_heads.cross_checks import LEDGER_KEY
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
-from mlife_assets.components.messages.sending import signed_positions
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log, head_signer_at_hand, replace_lost_keys, seal
+from mlife_assets.components.platform.sealing import (
+    audit_log,
+    head_signer_at_hand,
+    replace_lost_keys,
+    seal,
+    signed_positions,
+)
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,

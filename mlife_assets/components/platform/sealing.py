@@ -1,8 +1,5 @@
 """Sealing and auditing the event log of a platform.
 
-Belongs here: wiring heads, keys, ledger and records of one deployment. Does not belong here: what a head is and what is
-checked (`adapters.log_heads`).
-
 Concept: whoever appends seals when done, so that each run and each command leaves a signed head behind. Asking whether
 the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
 """
@@ -187,3 +184,9 @@ def _is_adoption_cut_short(platform: ModelPlatform) -> bool:
     """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
     begun = platform.event_log.chain.since(-1)
     return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
+
+
+def signed_positions(platform: ModelPlatform) -> Mapping[str, int]:
+    """Return how far the ledger had come by the newest signed head, wherever that is kept."""
+    newest = newest_head(platform.head_stores, platform.head_pins)
+    return {} if newest is None else newest.head.ledger

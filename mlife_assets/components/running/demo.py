@@ -23,7 +23,8 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.object_store import has_folder
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import SENSOR
-from mlife_assets.components.monitoring.retrain_decision import RETRAINING_JOB, decision_rows
+from mlife_assets.components.graph.run_requests import RETRAINING_JOB
+from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError

@@ -24,8 +24,8 @@ from mlife_assets.components.model.contenders import (
     ranking_scores,
     simple_rule_scores,
 )
+from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.monitoring.retrain_decision import decision_rows
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log

@@ -19,13 +19,11 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.components.graph.partitions import range_tags
+from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG, is_driven
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.garbage import give_memory_back, rare_collections
 
 SENSOR_ROUNDS_MAXIMUM = 10
-DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
-SAME_START_SECONDS = 5.0
-"""A process's start is read from the machine's clock, which may be set meanwhile."""
 LOCATION = "mlife"
 """The name of the code location in `workspace.yaml`."""
 _REPOSITORY = RemoteRepositoryOrigin(
@@ -192,24 +190,6 @@ def _fail_orphans(instance: dg.DagsterInstance) -> None:
         if DRIVER_TAG in run.tags and not is_driven(run):
             instance.report_run_failed(run, f"The process {run.tags[DRIVER_TAG]} that ran it is gone.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def is_driven(run: dg.DagsterRun) -> bool:
-    """Return whether a driver executed the run and its process is alive: what follows from the run is its work."""
-    pid = run.tags.get(DRIVER_TAG)
-    return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
-
-
-def _is_alive(pid: int, started: str | None) -> bool:
-    """Return whether the process is alive: one of the same number that started at another time is another.
-
-    After a restart of a container the numbers are the same again, and the new process may even be this one.
-    """
-    try:
-        actual = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return False
-    return started is None or abs(actual - float(started)) <= SAME_START_SECONDS
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:

@@ -1,8 +1,5 @@
 """Bodies: what a message says, by channel.
 
-Belongs here: which channel says it how, the texts. Does not belong here: the wording of a text (`templates`), of a mail
-(`email_digest`).
-
 Concept: whatever a channel sends is one string, so plan, digest, approval and ledger bind all of it. The same jobs give
 the same body at any time: that is how a stored plan is held against the facts of its jobs before it is sent.
 """
@@ -94,14 +91,14 @@ def text_bodies(offered: OfferedJobs) -> Bodies:
 
 
 def _mail_offers(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
-    from mlife_assets.recruiting.email_digest.digest import offer_jobs
+    from mlife_assets.recruiting.messaging.email_digest.digest import offer_jobs
 
     del stamps
     return offer_jobs(jobs, application.policy, reviews=reviews)
 
 
 def _mail_bodies(offered: OfferedJobs) -> Bodies:
-    from mlife_assets.recruiting.email_digest.digest import DigestWriter, pair_facts
+    from mlife_assets.recruiting.messaging.email_digest.digest import DigestWriter, pair_facts
 
     def bodies(messages: Sequence[Message]) -> list[str]:
         pairs = [(message.user_id, job_id) for message in messages for job_id in message.job_ids]

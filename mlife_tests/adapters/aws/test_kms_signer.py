@@ -67,7 +67,7 @@ def test_what_kms_refuses_names_setting_and_right(aws: Any) -> None:
 
 def test_a_key_of_another_kind_is_refused(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto's KMS has keys of NIST's curves, and none of ours."""
-    from mlife_assets.adapters.aws import clients
+    from mlife_assets.adapters import aws_clients as clients
 
     monkeypatch.delenv("AWS_ENDPOINT_URL_KMS")
     clients.client.cache_clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.aws import clients
+from mlife_assets.adapters import aws_clients as clients
 from mlife_assets.adapters.aws.sending_stop import PARAMETER, ParameterStop
 
 pytestmark = pytest.mark.aws

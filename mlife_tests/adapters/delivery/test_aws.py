@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.aws.clients import code_of
+from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery.aws import refusals_named, refused_with, require_account, waited
 from mlife_assets.core.errors import GateClosedError, PermanentError, TransientError
 

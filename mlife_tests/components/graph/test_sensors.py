@@ -20,11 +20,10 @@ from mlife_assets.components.graph.alerts import alert
 from mlife_assets.components.graph.jobs import jobs_of_model
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
+from mlife_assets.components.graph.run_requests import DECISION_TAG, DRIVER_TAG
 from mlife_assets.components.graph.sensors import ALERT_JOB, alert_delivery_sensor
-from mlife_assets.components.monitoring.retrain_decision import DECISION_TAG
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.running.driver import DRIVER_TAG
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.churn_risk import churn_risk

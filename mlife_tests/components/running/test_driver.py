@@ -13,14 +13,8 @@ import pytest
 import yaml
 
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
-from mlife_assets.components.running.driver import (
-    DRIVER_TAG,
-    LOCATION,
-    SENSOR_ROUNDS_MAXIMUM,
-    STARTED_TAG,
-    JobRun,
-    LifecycleDriver,
-)
+from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG
+from mlife_assets.components.running.driver import LOCATION, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
 from mlife_assets.core.errors import NotFoundError, PermanentError
 from mlife_assets.garbage import OBJECTS_BETWEEN_COLLECTIONS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.aws import clients
-from mlife_assets.adapters.aws.clients import read_secret
+from mlife_assets.adapters import aws_clients as clients
+from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.core.errors import MlifeError, NotFoundError, PermanentError, TransientError
 
 pytestmark = pytest.mark.aws

@@ -12,7 +12,12 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.email_digest.digest import (
+from mlife_assets.recruiting.link_tokens import item_token, link_token
+from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read_mail_body
+from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
+from mlife_assets.recruiting.messaging.email_digest.digest import (
     DigestJob,
     DigestWriter,
     Offer,
@@ -20,11 +25,6 @@ from mlife_assets.recruiting.email_digest.digest import (
     offer_jobs,
     render_digest,
 )
-from mlife_assets.recruiting.link_tokens import item_token, link_token
-from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read_mail_body
-from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_tests.reviews import everybody_approved
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mlife_assets.components.graph.alerts import alert
+from mlife_assets.components.metrics.home_gauges import home_gauges
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.shown.home_gauges import home_gauges
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.windows import day_start
 

@@ -231,7 +231,7 @@ def render_digest(
     day = f"{as_of:%A, %B} {as_of.day}"
     html = render(
         "digest.html",
-        package="mlife_assets.recruiting.email_digest",
+        package="mlife_assets.recruiting.messaging.email_digest",
         subject=_subject(jobs),
         preview=_preview(jobs),
         heading=heading,

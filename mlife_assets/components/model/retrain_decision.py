@@ -7,7 +7,7 @@ Concept: the verdict is an event, and history is a fold over those events. A day
 reports records the same event; from other reports it records a later one, which then counts.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.graph.run_requests import RETRAINING_JOB, is_retraining
 from mlife_assets.components.model.training_inputs import (
     day_training_set,
     is_by_folds,
@@ -48,9 +49,6 @@ from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 GROUP = "monitoring"
 WRITER = "governor"
 REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
-RETRAINING_JOB = "retraining_job"
-DECISION_TAG = "mlife/decision_id"
-"""Tag of a retraining run: the decision that it was launched for."""
 
 
 def decision_rows(platform: ModelPlatform) -> list[dict[str, Any]]:
@@ -183,13 +181,6 @@ def _days_with_positives(platform: ModelPlatform, first: date, day: date) -> int
     roles = platform.model.roles
     rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
     return int(pc.count_distinct(rows.filter(rows[roles.label])[roles.time]).as_py())
-
-
-def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:
-    """Return whether a run of a model's retraining job is queued or running, but for those of some decisions."""
-    running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job_name, statuses=running))
-    return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
 
 
 def decisions_since(platform: ModelPlatform, day: date) -> set[str]:

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.components.monitoring import retrain_decision
-from mlife_assets.components.monitoring.retrain_decision import (
-    DECISION_TAG,
+from mlife_assets.components.graph.run_requests import DECISION_TAG, is_retraining
+from mlife_assets.components.model import retrain_decision
+from mlife_assets.components.model.retrain_decision import (
     _decision_id,
     _time_of_decision,
     champion_facts,
@@ -18,7 +18,6 @@ from mlife_assets.components.monitoring.retrain_decision import (
     decisions_since,
     decisions_until,
     gate_opening,
-    is_retraining,
 )
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError
