@@ -1,7 +1,4 @@
-"""Parts of the tests that benchmarks use, too: servers, and a market whose files somebody else delivers.
-
-Belongs here: loading them. They are loaded by path, since tests are no package.
-"""
+"""Parts of the tests that benchmarks use, too: servers, and a market whose files somebody else delivers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """What a month on AWS costs, by environment and number of people: `python -m infra.cost` writes `infra/COST.md`.
 
-Belongs here: quantities of a month from the rendered templates and from what was measured, times prices of
-`cost.yaml`, and their page. Does not belong here: enforcing a budget.
-
 Concept: whatever a template decides is counted in the template, so that a changed template changes the page, which a
 test holds. What people ask Athena is left out, and the page says so.
 """

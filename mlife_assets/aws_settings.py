@@ -1,8 +1,5 @@
 """What the environment says of a deployment on AWS: names of what its stacks made, and never a key.
 
-Belongs here: the log's own bucket, the witness, names of secrets and keys. Does not belong here: what they name
-(`infra/templates`), opening it (`deployments.aws`).
-
 Concept: a task gets its rights by its role. So a setting that carries a key or a password is refused, and names are
 checked before anything is asked of AWS.
 """

@@ -1,7 +1,5 @@
 """The code location: everything that Dagster loads.
 
-Belongs here: putting groups, jobs, schedules, sensors and resources together. Does not belong here: any of them.
-
 Concept: one function builds the definitions for tests, the CLI and deployments; it needs no network and no earlier dbt
 run, and reads the environment only through the settings it is given.
 """

@@ -1,8 +1,5 @@
 """What the environment says of which deployment a home is of, and what its owner gives to it.
 
-Belongs here: the name, the first day, files of the owner, the clock, what a home was begun with. Does not belong here:
-where things are (`home_settings`), the size of a simulated market (`settings`).
-
 Concept: what a home was begun with is written down in it once, before anything private is made. Whoever forgets a
 variable later gets the same deployment, and never a simulated market among real people. A variable
 that names another file of the owner's counts for its own process: what a person tries in a shell is not the daemon's.

@@ -1,8 +1,5 @@
 """When Python looks for garbage: rarely, and not once more when a process ends. When the system gets memory back.
 
-Belongs here: settings of Python's collector and of allocators. Does not belong here: what holds memory (whoever made it
-frees it).
-
 Concept: each look goes through the 700,000 objects of libraries and finds next to nothing. Half of a start went there.
 """
 

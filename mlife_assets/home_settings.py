@@ -1,8 +1,4 @@
-"""What the environment says of every home: where things are, who may ask the endpoint.
-
-Belongs here: settings that a deployment of mlife and models in somebody else's project share. Does not belong here:
-those of a whole deployment (`settings`).
-"""
+"""What the environment says of every home: where things are, who may ask the endpoint."""
 
 from __future__ import annotations
 

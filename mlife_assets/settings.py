@@ -1,8 +1,5 @@
 """Environment and secrets: the only reader of the environment.
 
-Belongs here: where things are stored, which environment this is, secrets, the size of the embedded world.
-Does not belong here: business and scientific choices (`core.policies`), per-run knobs (`dg.Config`).
-
 Concept: everything is validated once, at load. Defaults are safe: embedded, off, closed. A home remembers which world
 it holds, so that a small demo needs its variables only when it is made; the environment comes first.
 """

@@ -1,8 +1,4 @@
-"""What answers as AWS on this machine: accounts told apart by the key that a client has (ministack, on a free port).
-
-Belongs here: packages of `.venv-aws`, the emulator, its clients. Does not belong here: fixtures (`conftest`), what is
-made in it.
-"""
+"""What answers as AWS on this machine: accounts told apart by the key that a client has (ministack, on a free port)."""
 
 from __future__ import annotations
 

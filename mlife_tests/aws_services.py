@@ -1,9 +1,7 @@
 """AWS on this machine, for tests: a control plane, a KMS that signs with Ed25519, the role of a task, a real S3.
 
-Belongs here: starting them on free ports, what a task finds in its environment. Does not belong here: fixtures
-(`conftest`), the S3 server itself (`s3_server`), another control plane than moto's (`aws_accounts`). moto knows no
-Ed25519, so KMS is answered here: with a real key, and with KMS's own limit on what it signs. What it does not know, it
-refuses. What none of them do as AWS does is found by `infra/test_stand_ins.py`.
+moto knows no Ed25519, so KMS is answered here: with a real key, and with KMS's own limit on what it signs. What it does
+not know, it refuses. What none of them do as AWS does is found by `infra/test_stand_ins.py`.
 """
 
 from __future__ import annotations

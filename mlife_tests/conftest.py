@@ -1,8 +1,4 @@
-"""Fixtures that every part of the suite may use. Kept few: most tests build what they need.
-
-Belongs here: the browser and what it sees of a page, the folder of the repository, a real PostgreSQL, the small lived
-world that `defs` and `e2e` look at. Does not belong here: other data, which lives beside its tests.
-"""
+"""Fixtures that every part of the suite may use. Kept few: most tests build what they need."""
 
 from __future__ import annotations
 

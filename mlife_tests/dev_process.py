@@ -1,8 +1,4 @@
-"""A real `dagster dev`: the UI's server and the daemon as processes of their own, asked by GraphQL.
-
-Belongs here: starting and ending them, turning sensors on, launching a job, how runs went. Does not belong here: what
-is expected of them.
-"""
+"""A real `dagster dev`: the UI's server and the daemon as processes of their own, asked by GraphQL."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A small job market whose truth is known, for tests of candidates, features, training and serving.
-
-Belongs here: seeded tables with the columns of the marts. Loaded by path (`conftest.py`): tests are no package.
-"""
+"""A small job market whose truth is known, for tests of candidates, features, training and serving."""
 
 from __future__ import annotations
 

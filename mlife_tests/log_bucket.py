@@ -1,8 +1,5 @@
 """The log's bucket as `20-event-log` renders it, made on an S3 server of this machine, for tests and benchmarks.
 
-Belongs here: making it with Object Lock, versions and statements of its policy; which keys have a second version. Does
-not belong here: the server (`s3_server`), attacks on the bucket (`infra/test_event_bucket.py`).
-
 Concept: what sets a bucket up is a few signed requests, so that it needs no package of AWS, which the laptop's set
 does without.
 """

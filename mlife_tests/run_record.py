@@ -1,8 +1,5 @@
 """What a run of the tests cost, by file, beside what it cost when that was written down; and what it left out.
 
-Belongs here: CPU seconds by file and world, the record of them, what makes a run fail although no test did. Does not
-belong here: what is expected of the product.
-
 Concept: CPU seconds are those of the process that runs a test and of the children that ended in it. What making a world
 cost is the world's and not that of the file that needed it first. Machines differ, so a run is compared after division
 by the median ratio to the record: a file that grew stands out, a slow machine does not.

@@ -1,7 +1,4 @@
-"""A real S3 server (SeaweedFS) on free ports of this machine, for tests; it ends with who started it.
-
-Belongs here: starting it, its keys, a bucket of a test's own. Does not belong here: fixtures (`conftest`).
-"""
+"""A real S3 server (SeaweedFS) on free ports of this machine, for tests; it ends with who started it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A real mail server on this machine that can be made to misbehave at each point of the dialogue, for tests.
-
-Belongs here: the server, its certificate. Does not belong here: fixtures (`conftest`).
-"""
+"""A real mail server on this machine that can be made to misbehave at each point of the dialogue, for tests."""
 
 from __future__ import annotations
 

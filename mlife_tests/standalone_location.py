@@ -1,7 +1,4 @@
-"""The code location of a standalone deployment whose policies fit a small market; the environment names the home.
-
-Belongs here: what Dagster loads. Does not belong here: the home and its files (`standalone_world`).
-"""
+"""The code location of a standalone deployment whose policies fit a small market; the environment names the home."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """A standalone deployment of a recorded month: the files of a small market, which another process delivers.
 
-Belongs here: recording files, delivering them, opening the home that they are delivered to, by any process. Does not
-belong here: what is expected of it (`e2e/test_standalone.py`).
-
 Concept: the market is simulated once, into a folder that the deployment does not know. From there files reach its
 landing folder by copying, as an exporter of somebody's own would write them. Run as a program it delivers.
 """

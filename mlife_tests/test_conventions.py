@@ -1,8 +1,4 @@
-"""The conventions of this repository as tests: layout, size, names, purity. CONTRIBUTING.md says why.
-
-Belongs here: rules about source files. Does not belong here: rules about documents (`docs/test_documents.py`), layers
-(import-linter, in pyproject.toml).
-"""
+"""The conventions of this repository as tests: layout, size, names, purity. CONTRIBUTING.md says why."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ TESTS = sorted((ROOT / "mlife_tests").rglob("*.py"))
 BESIDE = sorted([*(ROOT / "infra").rglob("*.py"), *(ROOT / "tools").rglob("*.py")])
 """The gate on the templates and the tools: no part of the package, and read by the same people."""
 MAXIMUM_LINES = 600
+LAYERS = ("core", "recruiting", "adapters", "market", "serving", "deployments", "components", "cli")
 HEAVY = {"lightgbm", "matplotlib", "nannyml", "optuna", "ortools", "plotly", "scipy", "shap", "sklearn", "statsmodels"}
 UNTESTED = {
     "core/errors.py": "a list of names; each is tested where it is raised",
@@ -77,13 +74,12 @@ def test_modules_are_small_enough_to_read() -> None:
     assert {name: n for name, n in lines.items() if n > MAXIMUM_LINES} == {}, "make each a package"
 
 
-def test_modules_say_what_belongs_here(trees: dict[Path, ast.Module]) -> None:
-    found = []
-    for path in [*MODULES, *BESIDE]:
-        words = " ".join((ast.get_docstring(trees[path]) or "").split())
-        asked = [r"\S"] if path.name == "__init__.py" else [r"\S", r"\bbelongs? here\b", r"\bnot belong here\b"]
-        found += [f"{name_of(path)}: {one}" for one in asked if not re.search(one, words, re.I)]
-    assert found == [], "a docstring says what belongs here and what does not"
+def test_modules_say_what_they_are_and_layers_what_belongs_there(trees: dict[Path, ast.Module]) -> None:
+    words = {path: " ".join((ast.get_docstring(trees[path]) or "").split()) for path in [*MODULES, *BESIDE]}
+    assert [name_of(path) for path, said in words.items() if not said] == [], "a module says what it is"
+    layers = [PACKAGE / name / "__init__.py" for name in LAYERS]
+    borders = ("Belongs here:", "Does not belong here:")
+    assert [name_of(path) for path in layers if not all(one in words[path] for one in borders)] == []
 
 
 def test_modules_that_a_docstring_points_to_exist(trees: dict[Path, ast.Module]) -> None:

@@ -1,8 +1,4 @@
-"""The locked sets of packages hold what pyproject.toml declares, and nothing else.
-
-Belongs here: constraints*.txt against pyproject.toml. Does not belong here: whether mlife works with them, which every
-other test shows: `make setup` installs exactly constraints.txt.
-"""
+"""The locked sets of packages hold what pyproject.toml declares, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Protected attributes exist in the restricted audit table only: by schema, by source and by who asks for them.
-
-Belongs here: rules about names of columns and about imports. Does not belong here: what an audit says
-(`core/training/fairness`), whether a lived home keeps them apart (`e2e/test_fairness.py`).
-"""
+"""Protected attributes exist in the restricted audit table only: by schema, by source and by who asks for them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""`core` knows no domain: a word of one that stands in it, in code, a string or a comment, is found here.
-
-Belongs here: which words are those of a domain, and why. Does not belong here: words that we avoid everywhere
-(`test_conventions.py`), imports between layers (import-linter).
-"""
+"""`core` knows no domain: a word of one that stands in it, in code, a string or a comment, is found here."""
 
 from __future__ import annotations
 

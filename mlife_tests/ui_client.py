@@ -1,7 +1,5 @@
 """What the Dagster UI sends when somebody clicks: GraphQL, answered in this process.
 
-Belongs here: launching what a click launches, reading how it went. Does not belong here: what is launched and expected.
-
 Concept: the UI is a client of one GraphQL schema, so whatever its buttons do can be asked for without a browser or a
 server. A run that was launched is executed in this process when the answer is there, by Dagster's own launcher for
 tests, and its events are written as a driver writes them (`instance`); all else is the instance of the home as

@@ -1,7 +1,5 @@
 """The code location that the tests of the UI load, by the path of this file.
 
-Belongs here: what Dagster loads. Does not belong here: asking it for something (`ui_client`).
-
 Concept: the environment names the home, as it does for `dagster dev`. Policies have no variables, so `UI_WORLD` names
 the file of tests whose small policies they are, which fit some hundred people, and whose story it is.
 """

@@ -1,8 +1,5 @@
 """Worlds that tests look at are made once: by whichever process of a run needs one first, and for later runs, too.
 
-Belongs here: where a world is kept, when it is made again, what its making cost. Does not belong here: a recipe, which
-is a function of the module that knows the world.
-
 Concept: a world is kept under the hash of everything that can change it: the product, the dbt project, the locked
 packages, the module of the recipe, the modules that tests share, and the environment that settings read. Same hash,
 same world. It is read only; a test that changes something takes a copy. The session fails if a world was changed.

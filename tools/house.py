@@ -1,8 +1,5 @@
 """Figures of the house, which may only fall: `make house`.
 
-Belongs here: what is counted, and its budgets. Does not belong here: how an argument is followed (`walks`), what one
-module may hold (`mlife_tests/test_conventions.py`).
-
 Concept: `house.toml` has a budget for each figure. A figure above its budget is a fault. One below it is none, so that
 people who land side by side do not disturb each other; `make house ARGS=--lower` lowers the budgets to the figures
 before an issue is closed. A budget rises only by what the file allows an issue: earlier revisions in git show it.

@@ -1,8 +1,5 @@
 """Replay of the mutants: each change of `mutants.toml`, made alone, must fail the test that it names: `make mutants`.
 
-Belongs here: reading the list, making one change at a time in a copy of the checkout, running one test, judging what it
-said. Does not belong here: the changes themselves (`mutants.toml`), choosing which code to change.
-
 Concept: importing costs more than most tests, so this process imports the packages of the list once and forks a child
 for each mutant. Every child works in a copy of the checkout, so that subprocesses and dbt see the change as well. A
 child imports nothing of the project before its change is made.

@@ -1,8 +1,5 @@
 """Whether two revisions make the same homes, byte by byte: a refactor's net.
 
-Belongs here: the two sides, whose code runs on which packages, what is kept. Does not belong here: what a side lives
-(`homes.lives`), what is compared (`homes.gathering`), comparing (`homes.differences`).
-
 Concept: the old side is the revision REV, the new side is this checkout as it is, with what is not committed. Each
 lives three lives in homes of its own, on the same inputs, with the same keys, on one core: a short demo, a standalone
 home whose files others deliver, and a model that somebody else's project declares over its own tables. Compared are

@@ -1,8 +1,5 @@
 """What the names of all modules mean, read from their source and without running it.
 
-Belongs here: modules, classes, functions, and what a name or an annotation refers to. Does not belong here: figures of
-them (`house`, `walks`).
-
 Concept: imports inside functions and under TYPE_CHECKING count like those at the top. An annotation stands for each
 class of ours that it mentions, so that the items of a list are known, too. What no annotation says is unknown.
 """

@@ -1,8 +1,5 @@
 """Walks: the rooms that an argument passes on its way through the source, and its climbs.
 
-Belongs here: following an argument from call to call. Does not belong here: what names mean (`source`), what a walk may
-cost (`house`).
-
 Concept: a walk starts at a parameter of a function. The parameter is *carried*, and so is each name that is bound to an
 expression with a carried name in it. A call enters a function with the parameters that get a carried argument. A name
 after the dot of a carried object enters the method or property that the annotation of the object leads to: of a port

@@ -1,8 +1,5 @@
 """The acts whose cost is measured, each on a home of its own copy.
 
-Belongs here: what is done and how often, with what is needed for it first. Does not belong here: the process in which
-it is done and what is written down (`process`).
-
 Concept: what a running deployment does again and again is measured in a process that did it once already; a whole day
 is measured with its process, as the command `mlife day` is. Seconds are CPU seconds, user and system, of the process
 and of the children that it waited for.

@@ -1,8 +1,5 @@
 """An aged home: a young one whose days have many older ones before them.
 
-Belongs here: in which order a past is written, the event log and its signed heads, reports, tables, landing files. Does
-not belong here: the other records of a home (`records`, `runs`), moving rows (`rows`).
-
 Concept: the home is built from nothing, oldest day first, by the product's own log, registry and sealing, so that
 `mlife log verify` finds what it would find after years. What landed on a day of the first block of the young home lands
 again on each older day in its place; what the platform wrote on a day that it ran is written on each older day, days of

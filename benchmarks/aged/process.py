@@ -1,8 +1,5 @@
 """Processes of the benchmark: one makes a home, one does an act on a copy of it.
 
-Belongs here: starting such a process, what it is given and what it gives back, copying a home. Does not belong here:
-what is made (`young`, `past`) and done (`acts`).
-
 Concept: the product's first day is moved before anything of it is imported, and peak memory is a process's own, so each
 home and each act has a process. A copy shares with its home, by hard links, what is never written twice.
 """

@@ -1,8 +1,5 @@
 """What a home keeps beside the event log, with a past: ledger, provider's log, marts.
 
-Belongs here: rows of SQLite and DuckDB files, old ones before those of the young home. Does not belong here: the event
-log (`past`), what Dagster keeps (`runs`).
-
 Concept: rows of a day of the young home are read once and written for each older day that repeats it, under moved ids
 and times, with numbers that rise from the oldest day on, as if they had been written then.
 """

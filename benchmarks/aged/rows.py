@@ -1,8 +1,5 @@
 """Moving what a day left to an earlier day: rows of events, names, texts with dates in them.
 
-Belongs here: pure functions over tables and texts. Does not belong here: where they are read and written (`past`,
-`records`).
-
 Concept: people, employers and models stay who they are; whatever happens once (an event, a job, a text, a plan) gets a
 name of its own in each repetition, the same wherever it is named, so that a click still leads to its impression.
 """

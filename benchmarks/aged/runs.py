@@ -1,7 +1,5 @@
 """What Dagster keeps of a home, with a past: runs, their tags, materializations, checks.
 
-Belongs here: rows of Dagster's SQLite files. Does not belong here: the product's own records (`records`).
-
 Concept: each older day gets the records of the runs of the day that it repeats, under run ids of its own and with
 times and partitions moved. Numbers of records rise with time, so the young home's own are moved up and the past comes
 before them. The file that holds all events of one run is a hard link to that of the run that is repeated: nothing here

@@ -1,8 +1,5 @@
 """The world of the homes: its size, its policies, and how one is opened that began earlier than the product's own.
 
-Belongs here: sizes, policies, opening a home of any age. Does not belong here: living in it (`young`), giving it a past
-(`past`), measuring (`acts`).
-
 Concept: the product's first day is a constant. A home with a past began before it, so `begin` moves that constant in a
 process that has imported nothing of the product yet. The simulated market is left where it was: all homes have the same
 last days, and the market goes on from there.

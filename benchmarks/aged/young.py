@@ -1,7 +1,5 @@
 """The young home: about a month of one job board, made by the product itself.
 
-Belongs here: living it, so that a build that was stopped goes on. Does not belong here: its past (`past`).
-
 Concept: history lands in one run, a first model is trained and promoted (by hand where the gate refuses so small a
 market), then each day is the daily job and the sensors, with plans approved by policy and texts sent.
 """

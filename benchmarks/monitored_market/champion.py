@@ -1,8 +1,5 @@
 """A champion and its reference in memory: the real fit, the real reference and limits.
 
-Belongs here: training as of a morning, the reference, samples and scored outcomes. Does not belong here: the market and
-its marts (`marts`), a day of monitoring (`monitored`).
-
 Concept: what the assets of the group `model` do, with the same functions and policies, without Dagster and without the
 gate: every training that is asked for serves.
 """

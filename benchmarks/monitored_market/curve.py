@@ -1,7 +1,5 @@
 """The power curve of the domain classifier: what it finds, and what it costs, by the rows that it is given.
 
-Belongs here: one market's curve. Does not belong here: the table (`benchmarks/monitoring_cost.py`).
-
 Concept: the classifier of the latent report, its folds, settings and limits from A/A days, at several sample sizes, on
 features and on embeddings (a champion's SHAP values are left out: they would need a training). Tastes turned as long
 before as it takes to publish them, so that each day that is looked at shows the drift.

@@ -1,7 +1,4 @@
-"""What a gate on the monitored market judges on: rankings of past mornings, exposures, the rule that stands for people.
-
-Belongs here: from what the market holds to rows. Does not belong here: who is compared, the verdict (`gated`).
-"""
+"""What a gate on the monitored market judges on: past rankings, exposures, the rule that stands for people"""
 
 from __future__ import annotations
 

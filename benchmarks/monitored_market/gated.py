@@ -1,8 +1,5 @@
 """Retraining on the monitored market as the platform does: folds, a fit on everything mature, the gate, a promotion.
 
-Belongs here: fits by the day whose knowledge they hold, the rows of a gate, its verdict. Does not belong here: when is
-retrained (`monitored`), what policies are compared (`recovered`).
-
 Concept: what the assets of the group `model` do, with the same functions and policies, without Dagster. Bypassed are
 the audit of fairness, which can only refuse, rankings by a panel (the recruiters' rule stands for people), searches.
 What a model holds follows from the day, so whoever asks for a day gets the model that was fitted first; what was known

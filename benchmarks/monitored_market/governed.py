@@ -1,8 +1,5 @@
 """The product at work on the monitored market: detectors, governor, folds, gate, promotion.
 
-Belongs here: a morning and an evening of the product. Does not belong here: fits and the gate (`gated`), what it is
-held against (`recovered`).
-
 Concept: what is promoted on a morning serves from the next day on, as on the platform.
 """
 

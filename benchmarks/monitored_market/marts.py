@@ -1,8 +1,5 @@
 """The simulated market with its marts in memory: what the daily graph would know each morning, without files.
 
-Belongs here: living a day, features of users and jobs as of a morning, exposures with their mature labels. Does not
-belong here: models and monitoring (`monitored`).
-
 Concept: real are the market, its exporters with their faults, `candidate_pairs`, `pair_features` and `sample_pairs`.
 Bypassed are landing files, the event log and dbt: their windows are counted here from the same exports (features of
 day D know exports until D - 1; a click is mature 3 days after its exposure, an application 8). A market can branch:

@@ -1,8 +1,5 @@
 """A day of monitoring in memory: the real detectors, quality rules, reports and governor.
 
-Belongs here: one day of reports, the verdict. Does not belong here: the market and its marts (`marts`), training and
-the reference (`champion`), what is injected and expected (`rows`).
-
 Concept: what the assets of the group `monitoring` do, in the same order and with the same functions and policies,
 without Dagster. Bypassed besides: row recompute (no mart is built here that could differ from its source) and refused
 or repeated rows (no file lands).

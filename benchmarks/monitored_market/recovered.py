@@ -1,8 +1,5 @@
 """Recovery from a drift: policies on one market, measured by the truth.
 
-Belongs here: a market's history, what is injected, who serves on which day, expected MAP. Does not belong here: fits
-and the gate (`gated`), the detectors (`monitored`), claims and tables (`recovery_tables`).
-
 Concept: the drift begins on the morning on which the first champion serves. All policies see the same days; what two
 of them share (a history, a fit on what was known on a morning, a fold's conditions) is computed once. `never` keeps
 the first champion, `weekly` serves whatever it refits on everything mature, `governed` is the product: detectors,

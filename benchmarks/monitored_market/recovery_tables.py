@@ -1,7 +1,5 @@
 """What the runs of recovery say: figures by kind of drift, claims, tables.
 
-Belongs here: the claims, pooling over markets, words. Does not belong here: the runs (`recovered`).
-
 Concept: the claims are those of the issue that asked for them, and stood here before the first run. A market is the
 unit: days of one market share its people and jobs, so bounds are Student's over markets. A damage is material where it
 exceeds what a promotion may do wrong; where it does not, nothing is to be won, and no promotion may be spent on it but

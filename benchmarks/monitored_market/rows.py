@@ -1,8 +1,5 @@
 """The rows of the benchmark of monitoring: what is injected, what is expected, and what each branch of a market showed.
 
-Belongs here: the declared expectations, branching a market, running a row. Does not belong here: the market (`marts`),
-monitoring it (`monitored`), tables (`benchmarks/monitoring.py`).
-
 Concept: everything until the injection is lived once per seed; each branch then has the same random draws as the quiet
 one, so what differs is what was injected.
 """

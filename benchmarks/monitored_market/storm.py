@@ -1,8 +1,5 @@
 """A storm: drift that comes and goes for 60 days, and what each retraining policy makes of it.
 
-Belongs here: the policies that are compared, their trainings, the true MAP of what serves. Does not belong here: the
-governor and the detectors (`monitored`).
-
 Concept: all policies see the same market and the same detectors, train with the same function on the same mature labels
 and serve what they trained, ungated; only the decision differs. What two policies share (a morning's sample, a look by
 the same champion, a training and its limits) is computed once. Five days on, five days off: half of the people move to

@@ -1,8 +1,5 @@
 """What the benchmark of monitoring declares and what it found, in tables.
 
-Belongs here: whether a row is what was declared, words and tables. Does not belong here: declaring rows (`rows`),
-measuring (`monitored`, `storm`, `traffic`), running it all (`benchmarks/monitoring.py`).
-
 Concept: a share is never told without its interval. A row that cannot be found is an expectation too.
 """
 

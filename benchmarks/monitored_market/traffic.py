@@ -1,7 +1,5 @@
 """Does the alarm rate grow with traffic? One drift-free market, seen with 5,000, 50,000 and 500,000 pairs a day.
 
-Belongs here: the same days at three sizes. Does not belong here: the detectors (`monitored`).
-
 Concept: a user's candidates depend on the user and the jobs alone, so the first n users are the same process with less
 traffic: the same jobs, days and behaviour. Each size has a reference and limits of its own, from the same champion.
 Mornings of one week judge nearly the same outcomes, so an alarm lasts; what is counted for the comparison are weeks.

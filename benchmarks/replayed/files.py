@@ -1,7 +1,5 @@
 """Histories of other people: flights from their package, the rest from a folder that the caller names.
 
-Belongs here: where each file is and how it is read. Does not belong here: replays of them (`benchmarks/replays.py`).
-
 Concept: the specs are those of `examples/`, as anybody would run them. What may not ship is read where it lies, and a
 history that is not there is left out loudly.
 """

@@ -1,8 +1,5 @@
 """Made-up histories whose law changes in known ways.
 
-Belongs here: the nine kinds and their rows. Does not belong here: replays of them (`benchmarks/replays.py`), histories
-of other people (`files`).
-
 Concept: `strength` decides and `noise` does not, until a kind says otherwise. Sizes of windows and evidence are not
 stated, so they follow the history as those of anybody's spec do.
 """

@@ -1,7 +1,4 @@
-"""`python -m infra.gate`: judges `infra/`, with the linters where they are installed, and says so layer by layer.
-
-Belongs here: arguments, printing and the exit code. Does not belong here: anything that is judged.
-"""
+"""`python -m infra.gate`: judges `infra/`, with the linters where they are installed, and says so layer by layer."""
 
 from __future__ import annotations
 

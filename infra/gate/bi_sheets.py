@@ -1,8 +1,5 @@
 """What the dashboard of QuickSight shows: data sets, and visuals on two sheets.
 
-Belongs here: what `infra/dashboard.yaml` says of data sets and visuals, and their columns. Does not belong here:
-CloudFormation (`bi_template`), any figure (`mlife_assets/sql`, `dbt_project/`).
-
 Concept: no figure is defined here. A data set is a question of the query library as it stands, or columns of a mart,
 and a visual draws columns of one: each mark is one row. All of them are aggregates, so nobody who looks at the
 dashboard sees a person. What grows while applications arrive is drawn of days that are mature, as on the

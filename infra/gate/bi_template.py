@@ -1,8 +1,5 @@
 """The part of `70-bi.yaml` that follows from what the dashboard shows.
 
-Belongs here: data sets, their refresh, analysis and dashboard as CloudFormation. Does not belong here: what is drawn
-(`bi_sheets`); groups, role and data source, which the template says by hand.
-
 Concept: analysis and dashboard are two resources with one definition. CloudFormation takes no alias of YAML, and a
 dashboard that is made of an analysis does not follow it, so the definition is written twice and never by hand.
 """

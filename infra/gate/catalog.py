@@ -1,8 +1,5 @@
 """The Glue tables of the event log and of the lake, from the declarations that the package reads by.
 
-Belongs here: a type of event, a table of the lake -> a table with projected partitions; the names of databases that
-dbt and the questions use. Does not belong here: databases and workgroup, which `30-catalog.yaml` says by hand.
-
 Concept: a catalogue that is written by hand is wrong after the next release. A test compares the template with this.
 Places of partitions are not said: Athena's default, `<Location>/dt=.../hour=.../`, is the layout of log and lake.
 """

@@ -1,7 +1,5 @@
 """Conditions of policy statements.
 
-Belongs here: one condition block against the context of a request. Does not belong here: statements (`simulator`).
-
 Concept: as AWS evaluates them. All operators of a block must hold, all keys of an operator, any of the values of a
 key; of a negated operator none. A key that the request lacks fails the condition, but for `...IfExists`, `Null` and
 negated operators. An operator that is not known is an error.

@@ -1,8 +1,5 @@
 """Whole environments: every stack of `stacks.yaml`, in order, as it will be applied with an environment's parameters.
 
-Belongs here: reading stacks and parameters, rendering them one after another. Does not belong here: functions of a
-template (`intrinsics`), judging (`assertions`).
-
 Concept: Parameter Store is the only way from one stack to another, and one account's store is not another's.
 Rendering in order, with a store per account that starts empty, shows that each value is written before it is read.
 """

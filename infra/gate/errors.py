@@ -1,7 +1,5 @@
 """What can be wrong with a template before any property of it is judged.
 
-Belongs here: the error types of the gate. Does not belong here: findings (`findings`).
-
 Concept: an intrinsic function, a reference or a condition operator that the gate does not know is an error and never a
 guess: what cannot be rendered exactly cannot be judged.
 """

@@ -1,7 +1,5 @@
 """Planted faults: `infra/faults.yaml`, one edit each of the files of `infra/`, which the gate must find.
 
-Belongs here: reading a row, and planting it. Does not belong here: any fault.
-
 Concept: a gate that was never seen to fail proves nothing. A fault is a mistake that somebody could make in one file,
 with the assertion that must name it, or the rule of a linter, so that it is not caught by chance.
 """

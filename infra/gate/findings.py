@@ -1,7 +1,5 @@
 """What the gate found, and the list of what it asserts.
 
-Belongs here: a finding, an assertion, and how a function becomes one. Does not belong here: any assertion.
-
 Concept: an assertion is a function named by what is true when it is green, and its docstring is that sentence. It
 looks at one rendered environment and names what breaks it, so that a finding says where to go.
 """

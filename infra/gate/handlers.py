@@ -1,9 +1,5 @@
 """What CloudFormation calls to make, read, change and delete a resource, and on what each action is authorised.
 
-Belongs here: `infra/handlers.yaml`, written from the schemas that cfn-lint ships, `infra/authorized_on.yaml`, from the
-Service Authorization Reference (`python -m infra.gate.handlers .venv-infra`), and reading both. Does not belong here:
-which of it a role must be allowed (`assertions.rights`).
-
 Concept: each type of CloudFormation's registry lists the rights of its handlers, and AWS lists the resource types that
 an action takes, so what the deploying role needs is known without an account. The files are kept, so that `make test`
 needs no linter; listing all of a type is left out.

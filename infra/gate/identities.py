@@ -1,8 +1,5 @@
 """What CloudFormation gives for `Ref` and `Fn::GetAtt` of a resource, by its type.
 
-Belongs here: `infra/identities.yaml`, a line per resource type whose identity a template uses. Does not belong here:
-resolving functions (`intrinsics`).
-
 Concept: whoever has a name in the template has a known ARN, so policies can be evaluated against real ARNs. What AWS
 names itself, such as a key, gets a name that says which resource it is. A type that is not listed is refused.
 """

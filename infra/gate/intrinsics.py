@@ -1,8 +1,5 @@
 """CloudFormation's intrinsic functions, for one stack in one account.
 
-Belongs here: a value of a template -> what CloudFormation makes of it. Does not belong here: which stacks there are
-(`environments`), names of resources by type (`identities`).
-
 Concept: a small language, evaluated in full. What is not known is an error, so a rendered template holds no function.
 """
 

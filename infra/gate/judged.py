@@ -1,7 +1,4 @@
-"""Judging a set of files: every assertion and the matrix on every environment.
-
-Belongs here: one call that gives all findings. Does not belong here: linters (`linters`), printing (`__main__`).
-"""
+"""Judging a set of files: every assertion and the matrix on every environment."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """The layers of the check: linters, assertions, planted faults, roles; and where the layers are that run as tests.
 
-Belongs here: running each layer and what it says in one line. Does not belong here: printing and the table (`report`).
-
 Concept: a layer is green when it found nothing *and* was seen to look: files read, assertions made, faults caught. Each
 linter is shown a mistake that it must see, or its silence would prove nothing.
 """

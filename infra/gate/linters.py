@@ -1,8 +1,5 @@
 """What cfn-lint, checkov, actionlint and shellcheck say.
 
-Belongs here: running them and reading their answers. Does not belong here: installing them (`make infra-setup`), our
-own assertions.
-
 Concept: a linter that did not run is an error and never a clean answer. Each is asked about many files at once, since
 starting checkov takes longer than checking.
 """

@@ -1,8 +1,5 @@
 """The matrix of roles: each can do its work, and not its neighbour's.
 
-Belongs here: every call of `roles.yaml` tried for every role, who takes which role, who starts whose task. Does not
-belong here: evaluating one call (`simulator`), what a name stands for (`targets`).
-
 Concept: the file lists what each role does. A call that goes through for a role which does not list it is as wrong as
 one that fails for a role which does, and a right that no line tries is one that nobody wanted.
 """

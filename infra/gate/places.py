@@ -1,7 +1,4 @@
-"""What `infra/wiring.yaml` names in braces: places in a rendered environment and in files of this checkout.
-
-Belongs here: a text with places -> what stands there. Does not belong here: what must be the same (`assertions.pairs`).
-"""
+"""What `infra/wiring.yaml` names in braces: places in a rendered environment and in files of this checkout."""
 
 from __future__ import annotations
 

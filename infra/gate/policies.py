@@ -1,7 +1,4 @@
-"""The parts of policy documents that assertions look at.
-
-Belongs here: statements, actions and principals as tuples. Does not belong here: who may do what (`simulator`).
-"""
+"""The parts of policy documents that assertions look at."""
 
 from __future__ import annotations
 

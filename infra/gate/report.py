@@ -1,7 +1,5 @@
 """`docs/infra_tests.md`: what was tested, in a line for each layer.
 
-Belongs here: the document. Does not belong here: running anything (`layers`).
-
 Concept: the run writes it, and it holds nothing that differs from run to run.
 """
 

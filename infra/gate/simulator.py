@@ -1,8 +1,5 @@
 """Who may do what: AWS's evaluation of policies, for the rendered templates.
 
-Belongs here: a request and all policies that bear on it -> allowed or not, and why. Does not belong here: what each
-role should be able to do (`matrix`).
-
 Concept: an explicit Deny anywhere ends it. Within an account the role's policies, bounded by its boundary, or the
 resource's policy may allow; across accounts both must. A key is its policy's alone: what the policy leaves to the
 account, roles' policies decide. Taking a role is decided by its trust. What cannot be evaluated is an error.

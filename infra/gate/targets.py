@@ -1,7 +1,4 @@
-"""Names of things in `roles.yaml`: what a call is done to, with the policy that stands there.
-
-Belongs here: a short name -> ARN, account and the resource's policy. Does not belong here: evaluating (`simulator`).
-"""
+"""Names of things in `roles.yaml`: what a call is done to, with the policy that stands there."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Reading and writing CloudFormation's YAML, with `!Ref` and its kind as the long form that JSON has.
 
-Belongs here: bytes to a plain tree and back. Does not belong here: what an intrinsic function gives (`intrinsics`).
-
 Concept: one form inside. `!Sub x` and `Fn::Sub: x` are the same to whatever looks, edits or writes.
 """
 

@@ -1,7 +1,5 @@
 """Alerts to a webhook: a chat, a pager, an incident tool.
 
-Belongs here: one POST and what its answer means. Does not belong here: which alerts are due, tries after a failure.
-
 Concept: the body is JSON with `text`, which chats show (Slack, Mattermost), and `alerts` for machines. Words may be a
 stranger's, so they stand in a block of code, where a chat makes no link and calls nobody. The address often holds a
 secret, so no error names it.

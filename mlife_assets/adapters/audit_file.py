@@ -1,7 +1,5 @@
 """The audit table of a deployment's owner: self-reported groups, which the fairness audit alone asks for.
 
-Belongs here: reading it. Does not belong here: what an audit says (`core.training.fairness`).
-
 Concept: without a table nobody's answer is known, so no impact ratio can be judged and the gate refuses: it fails
 closed. A table that was named and cannot be read is an error.
 """

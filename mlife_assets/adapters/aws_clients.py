@@ -1,8 +1,5 @@
 """Clients of AWS by the role of the task, and what AWS refuses, as errors that say what to do.
 
-Belongs here: making a client, the key that a role gives for a while, reading a secret, what codes mean. Does not belong
-here: what is asked of other services (a module each), S3's own answers (`s3_bucket`).
-
 Concept: nobody hands a key over, so there is none to leak: botocore asks the task for the key of its role, and again
 before that ends. The words of an answer never go on; its code and the call say enough.
 """

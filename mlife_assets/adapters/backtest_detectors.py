@@ -1,7 +1,5 @@
 """The detectors of a replay: the statistics of every monitoring day, by our own calculators.
 
-Belongs here: the `Detectors` port over `nannyml_calculators`. Does not belong here: how a statistic is computed.
-
 Concept: a replay is evidence about monitoring only when it gives what monitoring gives, so nothing is computed here. It
 asks for hundreds of windows, so it asks our own calculators, whose numbers are those of NannyML to the bit.
 """

@@ -1,8 +1,5 @@
 """Backups of a deployment, made whole and read back.
 
-Belongs here: writing a backup, checking one. Does not belong here: how a ledger or a lake is copied (`ledger_file`,
-`lake_copy`), restoring one (`restored_backups`).
-
 Concept: a backup is a folder: the ledger as one file, wherever it is, the signed heads of the log, its lake, keys,
 which world the home says that it holds, and a manifest with the hash of each, written last and read back before it
 counts. The order makes it fit together while others write: a log that is copied after ledger and heads is never older

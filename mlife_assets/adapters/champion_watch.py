@@ -1,7 +1,5 @@
 """Who is champion, watched: what an endpoint may ask at every request.
 
-Belongs here: knowing when the answer can have changed. Does not belong here: the answer (`model_registry`).
-
 Concept: who serves is a fold over all promotions and rollbacks, which takes longer with each of them. But an event
 counts once a manifest lists it, and whether the chain has a next manifest is one question, however long it is. So a
 promotion or a rollback by any process takes effect at the next call, and the fold is made again only when one was

@@ -1,7 +1,5 @@
 """Clocks: the only places where the present comes from.
 
-Belongs here: adapters of `ports.Clock`. Does not belong here: date arithmetic (`core.windows`).
-
 Concept: the embedded world runs in simulated time, which is set by whoever drives it and never runs backwards.
 """
 

@@ -1,8 +1,5 @@
 """The embedded SMS provider: behaves like a real one, texts nobody.
 
-Belongs here: a provider's request log, receipts, faults and inbound texts. Does not belong here: pacing, retries,
-consent.
-
 Concept: every request is one committed row of the provider's own SQLite file before `send` returns, so whatever
 crashes on our side, what was accepted can be counted here and nowhere else. Outcomes are a hash of seed, message and
 request number.

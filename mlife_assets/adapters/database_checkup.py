@@ -1,8 +1,4 @@
-"""Whether the database of a deployment lets the ledger and Dagster do their work.
-
-Belongs here: asking it, without making anything. Does not belong here: opening it for work (`postgresql`), words for
-the command line.
-"""
+"""Whether the database of a deployment lets the ledger and Dagster do their work."""
 
 from __future__ import annotations
 

@@ -1,9 +1,5 @@
 """What dbt's DuckDB needs to read a lake in a bucket.
 
-Belongs here: the plugin that `dbt_project/profiles.yml` names. Does not belong here: opening the bucket
-(`duckdb_bucket`), which files are read (`dbt_project/macros/event_log.sql`), the bucket of everything else
-(`object_store`).
-
 Concept: the key goes from the environment to the connection, and nowhere else: a statement of dbt's own would be in its
 log, and `dbt debug` prints the profile.
 """

@@ -1,8 +1,5 @@
 """What an asset of somebody else returns, as an Arrow table.
 
-Belongs here: frames of pandas and whatever speaks Arrow's C stream. Does not belong here: what the
-columns have to hold (`core.own_rows`).
-
 Concept: the asset upstream is made with the tools of its project, and its IO manager decides what arrives here. Nothing
 is imported for that: a frame is asked for its columns. A column of pandas whose values have several types becomes
 text, so that the values that cannot be read are refused one by one.

@@ -1,8 +1,5 @@
 """Letting a DuckDB connection read a lake in a bucket.
 
-Belongs here: finding and loading the extension, setting the key. Does not belong here: whose connection it is
-(`dbt_bucket`, `sql_session`), which files are read.
-
 Concept: the key goes from settings to the connection, limited to the lake's prefix, and nowhere else.
 """
 

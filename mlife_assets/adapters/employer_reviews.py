@@ -1,8 +1,5 @@
 """Reviews of employers in the event log.
 
-Belongs here: reading names and decisions, recording decisions. Does not belong here: what they come to
-(`recruiting.messaging.employer_review`).
-
 Concept: a decision says under which name the employer was looked at; dates and names of a file can be anything. All is
 a fold over the log, so a rebuilt home says the same. People review employers; those of a simulated market are reviewed
 before the plan of the day, since nobody is there to do it.

@@ -1,7 +1,5 @@
 """Example files: from a Parquet or CSV file to an examples table with the columns of a study.
 
-Belongs here: reading, deriving columns by SQL, types. Does not belong here: roles (`core.examples`), training.
-
 Concept: DuckDB reads the file and evaluates the expressions of the spec; nothing else of the file is kept. A value that
 does not fit its role stops the reading with the column and the reason. A spec is a stranger's program: its SQL sees the
 file of examples and nothing else of this machine, and has limits on memory and time.

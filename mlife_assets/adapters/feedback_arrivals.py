@@ -1,7 +1,5 @@
 """When feedback arrived: clicks by day of observation, counted once, and the days on which it was late.
 
-Belongs here: counting in the event log. Does not belong here: what is late (`core.monitoring.lateness`).
-
 Concept: a day of observation is closed when it is over, so its count is written down once and read from then on. A day
 without clicks is counted again: its files may have landed since.
 """

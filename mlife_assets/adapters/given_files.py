@@ -1,8 +1,5 @@
 """Files that somebody names one by one, looked at as landing would look at them.
 
-Belongs here: which event type and day a named file is of, and the port `Landing` over such files. Does not belong
-here: judging their rows (`landing_check`), the folder that mlife lands from (`landing_folder`).
-
 Concept: a file that is to be delivered may lie anywhere. Its last two folders say what it is, as they do in landing,
 or whoever asks says so. Names, links and sizes are judged by the code of the landing folder, so that nothing is fine
 here and refused there.

@@ -1,8 +1,5 @@
 """The files by which a home says what it holds, in a backup and out of it.
 
-Belongs here: finding them, holding those of a backup against those of a home, putting them back. Does not belong here:
-what they mean (`deployment_settings`), the rest of a backup (`backups`).
-
 Concept: without its file a home is taken for that of a simulated market, so a restored one has to have it before it has
 anything else. One that is there is newer, and stays.
 """

@@ -1,7 +1,5 @@
 """The report of an ingest: what became of what was delivered, file by file where it was not taken.
 
-Belongs here: the report and how outcomes of files are counted. Does not belong here: taking files (`landing`).
-
 Concept: reports are stored as JSON for years, so fields are added at the end with a default and never renamed.
 """
 

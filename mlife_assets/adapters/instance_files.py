@@ -1,8 +1,5 @@
 """The `defs.yaml` files of a deployment, read without Dagster.
 
-Belongs here: finding and parsing them, finding the Python that they name. Does not belong here: what their attributes
-mean (`recruiting.instances`).
-
 Concept: Dagster reads these files to build its graph, and everything else, such as the command line and the endpoint,
 reads them here. Files hold plain values, so that both read the same.
 """

@@ -1,8 +1,5 @@
 """Log lines as JSON, for whoever collects them.
 
-Belongs here: the form of a line, the handler that writes it. Does not belong here: what is logged, whether lines are
-JSON (`home_settings`).
-
 Concept: lines have the names that Dagster's own services give theirs (`--log-format json`): `timestamp`, `level`,
 `logger`, `event`. What a run logs also says of which run, job, step and partition it is, so that one line is enough to
 find the rest in the UI.

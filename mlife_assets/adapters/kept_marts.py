@@ -1,8 +1,5 @@
 """Marts as one run reads them: each row once, and mapped from then on.
 
-Belongs here: which rows a run has read, and the files that they are mapped from. Does not belong here: reading marts
-(`warehouse`, `table_marts`), what a run is (`components`).
-
 Concept: the steps of a retraining ask for the same rows. What is read first is written as an Arrow file into the home
 and mapped, so a later step copies nothing and pages of columns that nobody names are never loaded. The file has no
 name: the system frees it when the process ends, however it ends, and no other run can meet it. A step in a process of

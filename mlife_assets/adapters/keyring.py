@@ -1,7 +1,5 @@
 """The keys of one home: of number hashes, link tokens, log heads, the endpoint.
 
-Belongs here: where a key comes from and where it is kept. Does not belong here: what is done with it.
-
 Concept: each purpose has a key of its own, so that one can be changed without the others. In the embedded world keys
 derive from the seed: the same seed gives the same bytes. Elsewhere each is random, made at first use and kept in a
 private folder; an empty or short key is refused, never used.

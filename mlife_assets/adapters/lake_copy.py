@@ -1,8 +1,5 @@
 """A lake in a backup: copied so that it fits together while others write, and put back over nothing.
 
-Belongs here: which objects are copied in which order, filling a lake up. Does not belong here: the rest of a backup
-(`backups`), whether a log is what was signed (`log_heads`).
-
 Concept: the chain of manifests says what the log is at one moment, so that is copied: its manifests and the files that
 they list, against their hashes. Whatever a later run writes is in neither. What is derived (tables, reports, pages, the
 position of the outbox) is copied before, since a report may not know more than the log; what the log names (models,

@@ -1,8 +1,5 @@
 """Landing: from what exporters leave to rows of the event log, and to rejected rows with reasons.
 
-Belongs here: reading landing files of a day, judging what was refused again, the report of both. Does not belong here:
-the rules (`core.validation`), where rejections are kept (`rejected_rows`), the log's layout (`event_log`).
-
 Concept: a day is never stopped by bad input and nothing is dropped. Good rows of a landing file become one batch whose
 name carries the file's hash, so the log itself remembers which rows came from which file: ingesting a day again finds
 them, heals what a crash left, and adds nothing. Refused rows go to `rejected/` as text, refused files as they were;

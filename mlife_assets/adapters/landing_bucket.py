@@ -1,8 +1,5 @@
 """A landing area in a bucket: what lies there, looked at without trust.
 
-Belongs here: listing and reading landed objects of a bucket. Does not belong here: judging names (`core.landed_names`),
-decoding (`cage`), writing (exporters do), a folder (`landing_folder`).
-
 Concept: a bucket has no folders and no links, so what stands between slashes is taken for folders, and an object that
 was replaced while it is read is the old or the new one whole. One key that obstore cannot list, such as one with a
 line break, hides all others, so it is named and nothing lands before it is removed.

@@ -1,8 +1,5 @@
 """What an ingest would make of files that are not delivered yet.
 
-Belongs here: running an ingest that leaves nothing behind, and what it said of each file. Does not belong here: the
-rules (`core.validation`), which files are meant (`given_files`), printing (`cli`).
-
 Concept: nothing is judged here. The ingest itself runs, day by day, into a lake in memory that is thrown away, on the
 morning on which each day is landed when it is delivered in time. So a verdict is that of the ingest, but for what only
 a home knows: ids that its log holds already.

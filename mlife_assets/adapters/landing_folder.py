@@ -1,8 +1,5 @@
 """The landing folder: what lies there, looked at without trust.
 
-Belongs here: listing and reading landing files on a file system. Does not belong here: judging names
-(`core.landed_names`), decoding (`cage`), writing (exporters do).
-
 Concept: exporters may write anything. Each folder is opened below the one before without following links, so no name
 and no link leads out of the landing folder, also when it is changed while it is read. Only plain files are read. What
 else is there is said, and never stops the rest.

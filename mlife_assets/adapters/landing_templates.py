@@ -1,8 +1,5 @@
 """Files for who delivers data: schema, empty Parquet and examples of each landed event type.
 
-Belongs here: writing them, reading what columns mean. Does not belong here: what they say
-(`recruiting.landed_examples`).
-
 Concept: what a column means is said once, where dbt has it, in the `.yml` of the staging model of its event type. No
 file is overwritten: all names are looked at before the first is written.
 """

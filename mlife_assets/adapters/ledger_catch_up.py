@@ -1,8 +1,5 @@
 """Bringing a lost or older ledger forward from the event log.
 
-Belongs here: rebuilding sends, replies, switches and approvals from their events. Does not belong here: noticing that
-it is needed (`ledger_cross_check`), copies (`backups`).
-
 Concept: everything that the ledger published can be read from the log, so after it nobody who was texted is texted
 again and every STOP holds. What it had not published yet only the provider knows, so the provider is asked about each
 text that may have been on its way. What it adds has the ids that it had before, so the log counts nothing twice.

@@ -1,8 +1,5 @@
 """Ledger and event log hold each other to account, before anything is sent.
 
-Belongs here: what the log knows and the ledger does not, and the other way round. Does not belong here: publishing
-(`ledger_outbox`), mending (`ledger_catch_up`).
-
 Concept: the ledger decides who was texted, so a lost or an older one would text people again; but everything it did is
 also in the log. Sends and approvals are compared for the days that the caps look at, texts from people and the switch
 for ever. The remembered position is only one of the witnesses: deleting it hides nothing. Rows that the log does not

@@ -1,9 +1,4 @@
-"""A ledger as one file: a whole copy of it, what one holds.
-
-Belongs here: copying a ledger into a file while others write, wherever it is; looking into a file without opening it
-as the ledger. Does not belong here: the ledger (`send_ledger`), what else is in a backup (`backups`), putting a file in
-the place of a ledger (`restored_backups`).
-"""
+"""A ledger as one file: a whole copy of it, what one holds."""
 
 from __future__ import annotations
 

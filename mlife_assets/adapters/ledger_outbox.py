@@ -1,8 +1,5 @@
 """The outbox: what the send ledger recorded, published to the event log.
 
-Belongs here: which recorded changes are not published yet. Does not belong here: how a change becomes an event
-(`recruiting.messaging.events`), recording it (`send_ledger`).
-
 Concept: the ledger commits first, the log follows. A crash between publishing and remembering publishes again, with the
 same event ids, which every reader of the log counts once; nothing is ever skipped: a position that the ledger never
 reached (another ledger, or one restored from an older copy) is refused. A position that is missing is found again in

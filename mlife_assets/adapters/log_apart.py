@@ -1,7 +1,5 @@
 """A lake whose event log lies in a bucket of its own.
 
-Belongs here: which keys lie where. Does not belong here: how either store works (`object_store`).
-
 Concept: whoever reads or writes the lake names keys as ever. Keys of the log go to the bucket that nobody may change,
 all others to the one that may be derived again.
 """

@@ -1,8 +1,5 @@
 """One message of any application, followed from raw event to conversion.
 
-Belongs here: walking the event log by ids. Does not belong here: what a trace holds (`recruiting.message_trace`), how
-it is shown (`cli`, `serving.site`), how ids are made (`core.ids`).
-
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
 reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
 proves that the log is complete.

@@ -1,8 +1,4 @@
-"""Events of one model.
-
-Belongs here: reading a type of `core.model_events` for one model, what a registration says. Does not belong here: what
-follows from the events (`model_registry`, the governor).
-"""
+"""Events of one model."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """The model registry: artifacts by content, the champion as a fold of events.
 
-Belongs here: storing and loading artifacts, promotion and rollback as events. Does not belong here: whether a model may
-be promoted (`core.training.gate`).
-
 Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
 observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
 card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.

@@ -1,8 +1,5 @@
 """The object store port over obstore: one code path for a local folder and a bucket.
 
-Belongs here: keys, write-once puts, the translation of obstore's errors into ours, listing and reading a local folder.
-Does not belong here: what is stored (event log, tables, artifacts) and how it is encoded.
-
 Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
 listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
 file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a

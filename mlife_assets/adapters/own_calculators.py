@@ -1,8 +1,5 @@
 """The numbers of NannyML's calculators, where NannyML is not installed.
 
-Belongs here: univariate distances, domain classifier, PCA reconstruction, estimated (CBPE) and realised performance on
-data frames. Does not belong here: which rows and columns are asked about, limits (`nannyml_calculators`).
-
 Concept: NannyML has no release for Python 3.13, and monitoring that is silent there would look green. Each calculator
 here follows the same method to the same number, so a limit that was learned with NannyML holds without it, and the
 other way round; a test holds the two against each other. It needs only what the model needs anyway.

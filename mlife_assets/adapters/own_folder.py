@@ -1,8 +1,5 @@
 """The folder of mlife in somebody else's project, kept out of their repository.
 
-Belongs here: making it, knowing it again. Does not belong here: what is in it, modes of private
-files (`private_files`).
-
 Concept: it holds keys. A `.gitignore` in it that ignores everything, itself included, is written before anything else,
 as tools that make a virtual environment or a cache do it; who wants part of it in their repository changes that file.
 A mark says what the folder is, so that commands do not take it for a job board's.

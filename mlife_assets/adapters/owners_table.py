@@ -1,9 +1,5 @@
 """A table about people that the owner of a deployment keeps: Parquet or CSV.
 
-Belongs here: judging what every such table must have; its bytes, whether they were changed, who else may read them.
-Does not belong here: what its columns mean (`people_file`, `audit_file`), what an address may say
-(`deployment_settings`).
-
 Concept: the table is somebody's record about real people, so it is read and never written, and no error repeats a value
 of it: it names column and row. What a library raises may hold a whole row, so it is not chained to what is raised here.
 

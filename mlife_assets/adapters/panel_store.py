@@ -1,8 +1,5 @@
 """Panels of recruiters: files by content, their recording as events.
 
-Belongs here: storing a panel's file, the time until which it may be recorded, verified reading. Does not belong here:
-what a file must say (`recruiting.panel`), which days a gate asks for.
-
 Concept: a human baseline is worth something only when nobody could know the outcomes that it is judged on. The file
 lies at the hash of its bytes and the event log says since when that hash was known. Two things are refused: recording
 after the ranked day has ended, and recording while an application to a ranked pair is in the log already. A correction

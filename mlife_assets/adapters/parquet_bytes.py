@@ -1,8 +1,5 @@
 """Tables as Parquet bytes: the same table gives the same bytes.
 
-Belongs here: the one set of writer options, encoding and decoding in memory. Does not belong here: where bytes are
-stored and what the columns mean.
-
 Concept: content addressing needs determinism, so chunking, file metadata and row-group sizes are fixed before writing.
 The writer's name in the footer is that of the pinned pyarrow; another pyarrow may write other bytes for equal rows.
 """

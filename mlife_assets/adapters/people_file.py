@@ -1,7 +1,5 @@
 """The contact book of a deployment's owner: phone numbers and mail addresses in a file, or an object in a bucket.
 
-Belongs here: reading them. Does not belong here: whether a number is one (`recruiting`), what is sent to it.
-
 Concept: a book that was not named, or cannot be read, is an error, which forbids sending, and is never taken for an
 empty one: that somebody has no number would be final. It is read anew when it was changed.
 """

@@ -1,8 +1,5 @@
 """The people behind accounts: the contact book, the key of address hashes and the ledger brought together.
 
-Belongs here: reading addresses, hashing them, registering whom they belong to. Does not belong here: what joins people
-(`recruiting.messaging.people`), storing them (`send_ledger`).
-
 Concept: asked before planning and again before each chunk of messages, so that an account which took over a number in
 between is the person whose number it is. Numbers always join people; mail addresses do where mails are sent. An address
 leaves this module only towards the gateway's call. Where the owner has named no book, people are planned for as the

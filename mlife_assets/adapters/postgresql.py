@@ -1,8 +1,5 @@
 """The database that MLIFE_DATABASE names, which the ledger and Dagster's records share without meeting.
 
-Belongs here: a schema of its own for each, and what PostgreSQL refuses, as errors that say what to do. Does not belong
-here: tables (`send_ledger.schema`), what an address may say (`core.storage_places`).
-
 Concept: a connection sees one schema alone (`search_path`), so tables of one name in two schemas are strangers. A fault
 that may pass is distinguished from one that stays. Errors never repeat the address: it holds a password.
 """

@@ -1,7 +1,5 @@
 """Files that only their owner may read, whatever the umask.
 
-Belongs here: making private folders and files and writing them whole. Does not belong here: what is in them.
-
 Concept: a mode is set, never hoped for. A file exists with its narrow mode before the first byte is in it, and what an
 earlier release left wider is narrowed when it is opened.
 """

@@ -1,7 +1,4 @@
-"""Gauges as the text that Prometheus reads.
-
-Belongs here: the format. Does not belong here: which gauges there are (`components.metrics.home_gauges`).
-"""
+"""Gauges as the text that Prometheus reads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Old working tables are removed from the lake.
 
-Belongs here: finding and removing those that are too old. Does not belong here: which tables may go and how long they
-stay (`recruiting.retention_policy`), when it is done (`components.graph.schedules`, `mlife tables prune`).
-
 Concept: a day at 100,000 people leaves 286 MB of pairs and scores that no later day reads. They are derived, and
 nothing else is ever removed. A day itself never removes anything, so the key that days run with needs no right to it.
 """

@@ -1,8 +1,5 @@
 """Messages of the last days, with what became of each.
 
-Belongs here: one outcome per message, from the event log. Does not belong here: following one message
-(`adapters.message_trace`), which of them are shown (`serving.site`).
-
 Concept: the outcome is the farthest thing that is known. A conversion outweighs the provider's word, which outweighs
 what we did ourselves; of two words of the provider the later one counts.
 """

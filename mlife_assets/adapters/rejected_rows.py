@@ -1,8 +1,5 @@
 """What landing refused, kept in the lake: rows with their reasons, files that could not be read as they were.
 
-Belongs here: where rejections lie, writing and reading them. Does not belong here: judging rows, again or at all
-(`landing`).
-
 Concept: rejections are written once, under a digest of their bytes, and stay when their rows are taken later. The
 folder of an event type that nobody knows begins with `unknown_`, so no name of a stranger is a path.
 """

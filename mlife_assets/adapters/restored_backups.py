@@ -1,9 +1,5 @@
 """Backups put back with care.
 
-Belongs here: what of a backup goes where, in which order, and what must not be replaced; replacing the ledger. Does not
-belong here: making and reading one (`backups`), how rows are carried (`send_ledger.rows`), what tells one home from
-another (`home_files`), bringing a restored ledger up to date (`ledger_catch_up`).
-
 Concept: restoring deletes nothing: a ledger or key that it replaces is moved aside, everything else is only added. The
 ledger goes where that of the home is, in a file or in a database, from wherever it was. A file is written last, after
 the rest of a home was put back. In a database all is one transaction, under the lock of writers and open until the rest

@@ -1,8 +1,5 @@
 """Whether a restore began here and has not ended.
 
-Belongs here: the file that says so, refusing to act while it is there. Does not belong here: restoring
-(`restored_backups`).
-
 Concept: a home that is restored in part looks like a young one and would decide on features of too few days. So the
 file is written before anything changes and removed once the ledger agrees with the log and features are built. A
 restore that was killed leaves it behind, and the next one removes it.

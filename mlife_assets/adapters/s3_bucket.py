@@ -1,8 +1,5 @@
 """A bucket as obstore opens it, and what it answers, as errors that say what to do.
 
-Belongs here: how often and how long is tried, and what the codes of S3 mean. Does not belong here: keys and bytes
-(`object_store`), what an address may say (`core.storage_places`).
-
 Concept: what a person has to mend is distinguished from what passes by itself. The text of an answer never goes on: it
 may repeat the request, token included.
 """

@@ -1,7 +1,4 @@
-"""Where a hyper-parameter search keeps its trials, so that it can be resumed.
-
-Belongs here: opening Optuna's journal. Does not belong here: what is searched (`core.training.search`).
-"""
+"""Where a hyper-parameter search keeps its trials, so that it can be resumed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Asking a home in SQL: the marts, the event log as it is stored, tables of the lake.
 
-Belongs here: one connection that sees them under the names that Athena has for them, running a text, the library of
-questions below `mlife_assets/sql`. Does not belong here: which tables there are (`recruiting.sql_tables`).
-
 Concept: the warehouse is opened for reading, a text is one statement that reads, and before it is even parsed the
 connection is closed to everything but the files of log and tables (`_close`): DuckDB carries some statements out while
 it parses them. It does so in a process of its own with limits on memory and CPU time, which is killed when its time is

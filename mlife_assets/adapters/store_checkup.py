@@ -1,8 +1,5 @@
 """Whether an object store does what the event log relies on, and a machine has what it needs.
 
-Belongs here: trying it out on two small objects, room on the disk. Does not belong here: what the log stores, words for
-the command line.
-
 Concept: the log is append-only because the store refuses a second put of a key. A store that does not would lose events
 only when two writers meet, which no day shows, so it is tried on purpose.
 """

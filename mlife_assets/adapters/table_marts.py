@@ -1,8 +1,5 @@
 """Marts that are kept as daily tables in the lake.
 
-Belongs here: reading them as `warehouse` reads those of dbt: by date, ordered by their grain. Does not belong here:
-writing them, which the assets do that take them from somebody's own tables.
-
 Concept: a mart is one Parquet table per partition. A row lies in the partition in which it became known, which is some
 days after the day that it is about, so a range of days is looked for in the partitions that can hold it. Where two
 partitions have a row of one grain, the one that was known first counts.

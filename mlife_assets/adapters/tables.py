@@ -1,8 +1,5 @@
 """Daily tables and reports in the lake: what an asset leaves for the next one.
 
-Belongs here: one Parquet table or one JSON report per (name, as_of_date), read and written whole. Does not belong
-here: events (write-once, `event_log`), marts (dbt), artifacts (`model_registry`).
-
 Concept: a table here is derived, so materializing its day again replaces it; the same rows give the same bytes.
 """
 

@@ -1,8 +1,5 @@
 """Reading the marts that dbt builds.
 
-Belongs here: short read-only reads of whole mart rows by date, and how far events are staged. Does not belong here: SQL
-beyond a selection (that is a dbt model), what is to be staged (`event_log.staging`).
-
 Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, takes what it
 needs as Arrow and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
 """

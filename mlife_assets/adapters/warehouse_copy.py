@@ -1,8 +1,5 @@
 """The warehouse of a task, which the next task goes on with.
 
-Belongs here: fetching the file from a bucket and putting it back. Does not belong here: building and reading it
-(`warehouse`), who may build it when (the pool `warehouse` lets one run at a time).
-
 Concept: the log gives the warehouse again, but not in the time that a day has. So its file lies in the lake between two
 tasks. It is put back when a build went well, so what is there is always whole. A run that was ended by force gives up
 the pool before its task ends, so an older file never goes over one that came since it was fetched.

@@ -1,4 +1,8 @@
-"""The `mlife` command."""
+"""The `mlife` command.
+
+Belongs here: options, words and exit codes of the command line. Does not belong here: what a person's act does
+(`components.acts`), decisions (`core`).
+"""
 
 from mlife_assets.cli.app import app, main
 

@@ -1,7 +1,5 @@
 """The command tree.
 
-Belongs here: which commands there are. Does not belong here: what they do.
-
 Concept: commands import what they need when they run, so that help is there at once.
 """
 

@@ -1,9 +1,5 @@
 """`mlife backup`: copies of a whole deployment, restoring one, and bringing its ledger up to date from the log.
 
-Belongs here: the commands, what they print. Does not belong here: how a copy is made (`adapters.backups`) and put back
-(`adapters.restored_backups`), what is wired for it (`components.platform.deployment_backup`), what the log knows
-(`adapters.ledger_catch_up`).
-
 Concept: a restored ledger is older than the log, and sending refuses it until it has caught up. Restoring therefore
 catches up at once, after verifying the log that it catches up from, and builds what no backup holds.
 """

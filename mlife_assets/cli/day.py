@@ -1,8 +1,5 @@
 """`mlife day` and `mlife demo`: running days.
 
-Belongs here: which day is run, what is printed and when, the exit code. Does not belong here: what a day does
-(`components`), the story of the demo (`components.running.demo`) and its sums (`components.running.demo_summary`).
-
 Concept: a day is the real daily job, then the real sensors. Days run in order: the one after the newest decided, or
 that one once more, say after a failed run or when its plan still waits for approval. Progress and prose go to stderr
 when the summary itself is asked for as JSON.

@@ -1,7 +1,5 @@
 """`mlife doctor`: whether a deployment can do its work, before it does any.
 
-Belongs here: printing what was found. Does not belong here: looking (`components.platform.places`).
-
 Concept: each part is looked at whatever the others say, so one call names everything that is wrong. It leaves two small
 objects in a lake that is there and changes nothing else.
 """

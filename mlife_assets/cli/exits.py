@@ -1,8 +1,5 @@
 """Exit codes, and errors as people see them.
 
-Belongs here: exit codes, how an error on purpose is printed, words for what settings refuse. Does not belong here:
-which errors there are (`core.errors`).
-
 Concept: an error that mlife raises on purpose says what to do, so it is printed as one sentence without a traceback.
 Errors of the disk are printed the same way, and so is a package of an extra that is not installed. Any other exception
 is a defect and keeps its traceback. A blocked day has a code of its own, because nothing failed: the governor refused

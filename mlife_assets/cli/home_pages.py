@@ -1,7 +1,5 @@
 """What the site shows of a home.
 
-Belongs here: reading a home for `serving.site`. Does not belong here: what pages say, addresses (`serving.site`).
-
 Concept: the home is opened anew on each request, so a site that runs for weeks shows what is there now, also after
 `mlife demo` replaced the home.
 """

@@ -1,9 +1,5 @@
 """`mlife messages inbox`, `review`, `employers`, `vet`: what waits for a person to look at it.
 
-Belongs here: listing unclear replies and new employers, recording what somebody thought of them. Does not belong here:
-the kill switch (`messages`), what a verdict amounts to (`recruiting.messaging.effects`,
-`recruiting.messaging.employer_review`).
-
 Concept: a body is personal data that we never store. The provider has it, so it is asked at the moment in which
 somebody reads, and only the verdict is kept. Replies are shown under the user id, never under a number.
 """

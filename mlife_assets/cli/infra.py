@@ -1,8 +1,5 @@
 """`mlife infra`: from the templates of a checkout to accounts of AWS, and back.
 
-Belongs here: the commands, what they print. Does not belong here: change sets (`adapters.delivery.stacks`), tasks
-(`adapters.delivery.run_tasks`), what proves an environment (`adapters.delivery.smoke`).
-
 Concept: showing and applying are two commands with a file between them, so that what somebody approved is what is
 applied. The templates lie in a checkout and not in this package.
 """

@@ -1,8 +1,4 @@
-"""`mlife init`: a home for data of one's own.
-
-Belongs here: asking for it, saying what was written and what comes next. Does not belong here: what is in it
-(`deployments.new_home`).
-"""
+"""`mlife init`: a home for data of one's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """`mlife keys`: the keys of a home.
 
-Belongs here: rotating a key by hand. Does not belong here: where keys are kept (`adapters.keyring`).
-
 Concept: the key of number hashes has no other use, so rotating it changes no arm, no event and no suppression. The new
 key is written first: a crash after that leaves hashes of the old key, which running the command again replaces.
 """

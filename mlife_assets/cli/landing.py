@@ -1,9 +1,5 @@
 """`mlife landing`: what to deliver, and whether it would be taken.
 
-Belongs here: asking for templates, for a check, and for refused rows to be judged again; printing what came of it. Does
-not belong here: the contract (`recruiting.events`), judging (`landing_check`, `adapters.landing`), where rejections are
-kept (`adapters.rejected_rows`).
-
 Concept: people who deliver files have no home and need not run anything. Templates and checks work on files alone and
 write nothing.
 

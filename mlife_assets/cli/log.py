@@ -1,8 +1,5 @@
 """`mlife log`: whether the event log is what was written, and signing it.
 
-Belongs here: running the audit and printing its findings, signing by hand. Does not belong here: the audit
-(`adapters.log_heads`), repair.
-
 Concept: the log is compared with the newest signed head, which is kept outside the lake. Beyond this host, keep
 the JSON of a verification elsewhere and pass it as `--witness` to a later one.
 """

@@ -1,7 +1,5 @@
 """`mlife messages`: the kill switches of sending.
 
-Belongs here: pausing and resuming by hand, everything or one application. Does not belong here: sending.
-
 Concept: the ledger commits first, so a pause holds before the next text, also for rows already leased; then the outbox
 publishes it, so that the event log says who did it and why. Repeating the command changes nothing, but publishes what
 an earlier attempt could not.

@@ -1,8 +1,5 @@
 """`mlife open` and `mlife dev`: the pages, alone or beside the Dagster UI.
 
-Belongs here: where the site listens, opening the browser, starting and stopping. Does not belong here: the site
-(`serving.site`), what it shows (`home_pages`), Dagster's own services (`components.running.instance`).
-
 Concept: beside the UI the site is a thread of the process that starts and stops Dagster's services, so one Ctrl-C ends
 both and nothing is left behind. Both ports are claimed first; if one is taken, a sentence says so and nothing starts.
 """

@@ -1,8 +1,5 @@
 """Options that commands share, and what they stand for.
 
-Belongs here: options of more than one command, opening the deployment they name. Does not belong here: what a command
-does.
-
 Concept: the environment is read through `Settings` alone; `--home` overrides one field of it. Opening a home that holds
 nothing creates nothing, so that asking for the status leaves no trace.
 """

@@ -1,7 +1,5 @@
 """What is printed where.
 
-Belongs here: consoles, JSON, progress. Does not belong here: what a command has to say.
-
 Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr. Progress
 is a bar where a person looks, and a line every few seconds in a file or a pipe, so that a log shows what takes long.
 It says the step, of how many, and about how long the rest takes, as soon as something done says how fast it goes.

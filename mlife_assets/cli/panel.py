@@ -1,8 +1,5 @@
 """`mlife panel`: recruiters as the human baseline.
 
-Belongs here: writing the file to fill in, recording it, listing and showing what was recorded. Does not belong here:
-what a file must say and how far recruiters agree (`recruiting.panel`), the gate.
-
 Concept: a panel is made in the evening of the ranked day, when its features exist and its outcomes are not exported. No
 file is overwritten, because a filled template is hours of work.
 """

@@ -1,8 +1,5 @@
 """`mlife plan`: a person looks at the plan that waits, and approves or rejects it.
 
-Belongs here: showing the newest plan, asking for the two acts. Does not belong here: the acts (`components.acts.acts`),
-sending (`components.messages.delivery`).
-
 Concept: who decides names the plan by its digest, so they decide about what they saw. Approving runs the job that the
 UI offers, in the same instance: the run and the deliveries it made are seen there, too.
 """

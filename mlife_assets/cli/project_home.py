@@ -1,8 +1,5 @@
 """The home of models that somebody else's Dagster project declares, from its folder.
 
-Belongs here: finding that home, opening it as one of its models sees it, saying which commands know it. Does not belong
-here: what a command does, the job board's homes (`options`).
-
 Concept: commands read what the home holds and load no code of the project, so they work without its warehouse and its
 secrets. Called in the folder of a project, or below it, they take the home that its models have by default;
 one that is declared elsewhere is named by `--home`.

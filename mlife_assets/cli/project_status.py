@@ -1,8 +1,5 @@
 """`mlife status` and `mlife open` in somebody else's project: where each of its models stands, and its pages.
 
-Belongs here: gathering it from a home, printing it, reading the home for `serving.site`. Does not belong here: the job
-board's status (`status`), how an overview looks (`serving.site.models`).
-
 Concept: the same first lines as there: which day, what was decided and why, who serves, what alarms.
 """
 

@@ -1,9 +1,6 @@
 """`mlife serve`: the prediction endpoint on this machine. `mlife messages one-click`: the page by which people end
 mails.
 
-Belongs here: which champion the endpoint serves, where both listen, recording an unsubscription. Does not belong here:
-what is served (`serving`), what follows from a STOP (`adapters.send_ledger`).
-
 Concept: each request asks who is champion, so a promotion or a rollback needs no restart. Whether a token is needed
 depends on the address that was bound, not on the name that was given for it. A token is never printed: it is in the
 environment, or in a private file whose path is printed, random in every environment.

@@ -1,8 +1,5 @@
 """`mlife sql`: asks a home in SQL.
 
-Belongs here: choosing a question, printing the answer. Does not belong here: the questions (`mlife_assets/sql`),
-running them (`adapters.sql_session`).
-
 Concept: a question of the library has a name; anything else is asked in one's own words. Nothing that is asked changes
 what dbt built.
 """

@@ -1,8 +1,5 @@
 """`mlife status`: where things stand.
 
-Belongs here: gathering it from the event log, the ledger and the day's reports, and printing it. Does not belong here:
-a decision, which an asset has made already.
-
 Concept: the first lines answer what a person on call asks first: which day, who serves, what was decided, is anything
 sent. An unreadable fact is an error; a fact that does not exist yet says so.
 """

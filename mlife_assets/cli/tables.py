@@ -1,8 +1,5 @@
 """`mlife tables`: what days leave for one another in the lake.
 
-Belongs here: asking for the removal of old ones, and printing it. Does not belong here: which are old
-(`adapters.pruned_tables`), how long they stay (`recruiting.retention_policy`).
-
 Concept: what is removed is gone, so without --apply it is only named.
 """
 

@@ -1,7 +1,5 @@
 """`mlife trace`: one text, from raw event to conversion.
 
-Belongs here: printing a trace. Does not belong here: following it (`adapters.message_trace`).
-
 Concept: every line names the event that proves it and both of its times. Score and reasons are computed again from the
 logged feature row and the stored model; a trace that cannot do so to the bit fails.
 """

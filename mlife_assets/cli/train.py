@@ -1,9 +1,6 @@
 """`mlife train`: a model of any examples, judged on their last days. `mlife backtest`: what retraining it would have
 been worth.
 
-Belongs here: reading a spec and examples, writing what came out. Does not belong here: training
-(`core.training.example_training`), the replay (`core.backtest`).
-
 Concept: one folder holds everything about the model: the artifact, the verdict as JSON, the card, plots, and the trials
 of the search, so the same command continues where it was stopped. So does the folder of a replay, whose timings are in
 a file of their own: the result is the same for the same inputs.

@@ -1,4 +1,8 @@
-"""How the graph runs: the only package whose modules import Dagster. Instances of its types are `defs.yaml` files."""
+"""How the graph runs: the only package whose modules import Dagster. Instances of its types are `defs.yaml` files.
+
+Belongs here: assets, checks, jobs, sensors and the platform that they ask. Does not belong here: decisions (`core`,
+`recruiting`), effects (`adapters`).
+"""
 
 import warnings
 from importlib import import_module

@@ -1,8 +1,4 @@
-"""An application of a model, as a Dagster component.
-
-Belongs here: from an instance to the definitions of its application. Does not belong here: what its attributes mean
-(`recruiting.instances`), the record (`recruiting.application`), its assets.
-"""
+"""An application of a model, as a Dagster component."""
 
 from typing import Self
 

@@ -1,8 +1,5 @@
 """A model over the tables of somebody else's project, as a Dagster component.
 
-Belongs here: the attributes of an instance, the definitions that follow from them, the file that `dg scaffold defs`
-writes. Does not belong here: the record that they make (`core.own_model`), the assets (`model_chain`, `own_tables`).
-
 Concept: a project declares in `defs.yaml` which of its assets deliver examples and rows to score. What it gets is the
 chain that every model of mlife has. Instances of a project share one resource, the `platform`, since Dagster merges
 definitions only where a resource is the same object. Dagster's own scaffolder writes `attributes: {}`, which does not

@@ -1,8 +1,5 @@
 """Attributes of the components that the command line reads, too, and the files that `dg scaffold defs` writes for them.
 
-Belongs here: their schema for editors and `dg`, handing them on as they are written; files that load as they are, or
-whose error says what has to be filled in. Does not belong here: what attributes mean (`recruiting.instances`).
-
 Concept: Dagster would fill in templates and turn values before a component sees them. The command line reads the same
 file without Dagster, so nothing is filled in: both hand what is written to the same function. Dagster's own scaffolder
 writes `attributes: {}`, which does not load and says nothing.

@@ -1,8 +1,5 @@
 """The chain that every model has: from its examples to a champion, reports and a decision.
 
-Belongs here: which modules make it. Does not belong here: what only job applications have (`model_parts`), where
-examples and rows come from.
-
 Concept: nothing here knows a job or a text, so a model in somebody else's project goes through the same code.
 """
 

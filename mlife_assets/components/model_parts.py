@@ -1,8 +1,5 @@
 """The assets, checks, jobs and sensors of each model.
 
-Belongs here: putting together what one model has, from its record. Does not belong here: what all models share
-(`definitions`), the parts themselves.
-
 Concept: every model goes through the same code. What only job applications have (recruiters, texts, protected
 attributes, rows that raw events give again) is named here once, beside what every model has (`model_chain`).
 """

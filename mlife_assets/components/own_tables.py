@@ -1,9 +1,5 @@
 """The tables that a project's own assets deliver day by day: examples, and rows to score.
 
-Belongs here: the two assets of a model and their checks, the order of their days, the schedule of the daily job. Does
-not belong here: which rows are refused (`core.own_rows`), what an asset may return (`adapters.delivered_tables`), which
-day comes first (`core.due_days`), the job (`conversion_model`).
-
 Concept: the assets upstream come as Dagster inputs, through the IO manager of the project, one partition a run: what a
 range of partitions looks like is each IO manager's own business. A row that is not as declared is refused and counted,
 and the others are taken: accepted + rejected = delivered. Materializing a day again replaces it, but never rows by

@@ -1,8 +1,5 @@
 """A model of the job board's platform, as a Dagster component.
 
-Belongs here: from an instance to the definitions of its model. Does not belong here: what its attributes mean
-(`recruiting.instances`), its assets (`model_parts`), what all models share (`definitions`).
-
 Concept: Python knows features and candidates, the file names it and states policies. Assets are imported when they are
 built, since Dagster imports this module in every project that has mlife installed.
 """

@@ -1,7 +1,4 @@
-"""Alerts: what a person has to look at, as one message for several.
-
-Belongs here: the record, the message. Does not belong here: when there is one, its sentence, keeping and sending it.
-"""
+"""Alerts: what a person has to look at, as one message for several."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Casting a column to its contract, row by row where the whole column does not fit.
 
-Belongs here: which source types may become which contract types, which rows of a column cannot, and what text and
-numbers must look like for a cast to succeed. Does not belong here: ranges, enums, times (`core.validation`).
-
 Concept: a cast never loses anything but the decimals that a float cannot hold. A column whose type cannot hold the
 contract's values is wrong in every row; one that mostly can is wrong only in the rows that cannot. A cast fails as a
 whole and does not say where, so looking for bad rows by trying costs a cast per bad row. They are found by the written

@@ -1,7 +1,4 @@
-"""What a look at a deployment found: what is as it must be, and what to do about the rest.
-
-Belongs here: the record. Does not belong here: looking (`adapters.store_checkup`, `adapters.database_checkup`).
-"""
+"""What a look at a deployment found: what is as it must be, and what to do about the rest."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """What a disk refuses, as errors that say what to do.
 
-Belongs here: distinguishing a read-only disk, a full one and a refused access, whichever library reports them. Does not
-belong here: touching a disk.
-
 Concept: the operating system has a number for each; databases and object stores hide it in their words. Whether trying
 again can help is the difference that a caller needs: space may be freed, a read-only disk stays so.
 """

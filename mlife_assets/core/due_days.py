@@ -1,8 +1,5 @@
 """Which day is due: what a home that goes by a clock runs next, and which day of somebody's own tables comes first.
 
-Belongs here: the decision, from what has landed, what was delivered and what time it is. Does not belong here: finding
-these out, asking for runs (`components.graph.due_days`).
-
 Concept: days run in order, one at a time, oldest first, so a clock that is late or was moved catches up by the same
 steps as one that was never off. History lands as a range, and waits for whole days: who copies it type by type would
 have all but the first type observed late, for good. The first challenger is trained on the whole of it; while the

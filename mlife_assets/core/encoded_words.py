@@ -1,8 +1,5 @@
 """Encoded words (RFC 2047): what a mail program shows of a header.
 
-Belongs here: decoding words as leniently as the most lenient program does. Does not belong here: what words may say,
-writing headers.
-
 Concept: a rule that reads `=?utf-8?q?evil=2Ecom?=` as letters judges something that nobody sees. So decoding comes
 first, and goes on until nothing is left to decode: words within words, spaces within words, unknown charsets.
 """

@@ -1,8 +1,4 @@
-"""Rows to score of a model without an item: one per entity and day.
-
-Belongs here: such rows as a `RowSource` finds them. Does not belong here: what a row source is (`model`), pairs of an
-entity and an item, which each domain finds in its own way.
-"""
+"""Rows to score of a model without an item: one per entity and day."""
 
 from __future__ import annotations
 

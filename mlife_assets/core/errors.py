@@ -1,8 +1,5 @@
 """The error hierarchy of mlife.
 
-Belongs here: every exception type that crosses a module boundary.
-Does not belong here: exceptions private to one module, and error *handling*.
-
 Concept: a caller decides by type alone whether trying again can help. A `PermanentError` fails the same way every
 time; a `TransientError` may pass. Each message names what was wrong, where, and what to do about it.
 """

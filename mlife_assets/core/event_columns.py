@@ -1,9 +1,5 @@
 """The parts of an event schema: columns, their ranges, event types and their versions.
 
-Belongs here: what can be said of a column, its type in DuckDB and in a catalogue of Hive's kind, which Athena reads,
-how a type differs from its earlier versions, and when rows that came late count as known. Does not belong here: which
-events exist (`recruiting.events`), validating rows (`core.validation`), reading files (`adapters.event_log`).
-
 Concept: a schema is data. The same declaration gives the Arrow schema of the log, the rules of validation and the type
 in each engine, so that no engine reads a file as something else. A nullable column or an enum value that is added makes
 a new version, and files of older ones are read as they are. Any other change makes a new version with an `Upcaster`. A

@@ -1,8 +1,5 @@
 """What an example is: which columns say who, what, when, what happened and what was known.
 
-Belongs here: the roles of columns and the check that a table fits them. Does not belong here: which rows may train
-(`training.training_set`), how features are derived (the domain).
-
 Concept: everything downstream asks for roles, not for column names, so another use of the same lifecycle names
 its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. A step
 that is complete sooner than the label may say so, and is learned sooner. So may what is known of the label by then,

@@ -1,8 +1,5 @@
 """Which optional part of mlife has which package, and what to say where one is missing.
 
-Belongs here: the extras of pyproject.toml by the names under which their packages are imported. Does not belong here:
-versions and reasons, which stand in pyproject.toml itself.
-
 Concept: mlife as a library brings what a ConversionModel needs. Everything else is imported where it is used, and what
 is not there is said with the command that installs it.
 """

@@ -1,8 +1,4 @@
-"""A measured state of a home: what a name says, and its values by labels.
-
-Belongs here: the record. Does not belong here: which there are (`components.metrics.home_gauges`), how a monitoring
-system wants them written (`adapters.prometheus_text`).
-"""
+"""A measured state of a home: what a name says, and its values by labels."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Glances: drawings so short that Dagster's UI shows them at once.
 
-Belongs here: small SVG drawings of intervals, bars and days, as Markdown. Does not belong here: larger pictures (the
-`plots` beside what is computed), the pages' own charts, what is shown (`components`).
-
 Concept: the UI renders Markdown of fewer than 1,000 characters in place and hides longer text behind a button. So a
 glance says the key figure in that space: rows stand in the order of their importance, and those that do not fit are
 counted. Colours can be read on a light and on a dark ground.

@@ -1,7 +1,5 @@
 """Deterministic identifiers: the thread that a trace follows.
 
-Belongs here: how an id is derived from what it names. Does not belong here: storage of what an id points to.
-
 Concept: the same facts give the same id in every process and release, so writing twice is writing once.
 """
 

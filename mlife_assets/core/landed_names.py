@@ -1,8 +1,5 @@
 """Names in a landing folder: which are taken, which are left alone, and how each is shown.
 
-Belongs here: judging names, the records of what was found, the port that finds it. Does not belong here: looking into
-folders and buckets (adapters).
-
 Concept: a name is a stranger's text. It is shown with whatever cannot be printed escaped, and a file is taken only when
 its name needs no escaping, so that a source in a report is a name that can be typed.
 """

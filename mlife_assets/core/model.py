@@ -1,8 +1,5 @@
 """A model: what it answers, what it learns from, what it scores, and by which policies it lives.
 
-Belongs here: the record, its checks, its hash. Does not belong here: any model of a domain (`recruiting`), fitting one
-(`training`), how its assets run (`components`).
-
 Concept: everything downstream takes a model as an argument, so a second one is a second record and no second path. The
 record is pure: the graph, the command line and the endpoint read the same one. Its hash stands in each artifact, so it
 can be said later under which declaration a model was made.

@@ -1,9 +1,5 @@
 """Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; what it scored,
 and which version served from when on.
-
-Belongs here: event types that every model has, the fold of promotions and rollbacks. Does not belong here: what happens
-to those whom a model is about (`recruiting.events`), the form of an event type (`event_columns`), reading or recording
-events (`adapters.model_registry`).
 """
 
 from __future__ import annotations

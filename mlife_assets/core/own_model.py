@@ -1,8 +1,5 @@
 """A model of somebody's own two tables: from what is declared of them to the record that everything downstream takes.
 
-Belongs here: the declaration, its checks, the record that follows. Does not belong here: the record (`model`), what
-rows have to be (`own_rows`), reading a declaration from a file (`components`).
-
 Concept: whoever has a table of examples and one of rows to score says which column is what and after how many days a
 label is final. Policies are those of mlife where nothing else is stated, and are checked by the same records.
 """

@@ -1,9 +1,5 @@
 """Judging the rows that somebody's own table delivers for a day.
 
-Belongs here: which types a delivered column may have and which of its values cannot be read, what a row of examples or
-a row to score has to be, and the split into accepted and rejected. Does not belong here: events (`validation`), the
-strict casts of events (`casting`), turning what was delivered into Arrow (`adapters.delivered_tables`), keeping rows.
-
 Concept: one bad row never stops the good ones: accepted + rejected = delivered. Partition D of examples holds the rows
 whose outcome became known for good by the morning of D, each once. A row is taken when `time < label_time <= D <= time
 + maturity_days + 1`: not before its label is final, so that none that is immature is ever stored, and not after the

@@ -1,8 +1,5 @@
 """A figure as a picture that is small enough to sit inside metadata or a page.
 
-Belongs here: PNG bytes of a matplotlib figure, and as a data URI. Does not belong here: what is drawn (the `plots`
-beside what is computed), drawings without matplotlib (`glances`, pages).
-
 Concept: matplotlib's own canvas without its global state, and few colours; the same figure gives the same bytes.
 """
 

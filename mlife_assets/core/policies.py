@@ -1,9 +1,5 @@
 """Business and scientific choices: frozen, bounded, documented, hashed into metadata.
 
-Belongs here: every number that a person may want to argue about, the check that every policy shares, and which fields
-an estimator of one's own neither keeps nor needs. Does not belong here: environment and secrets (`settings`), per-run
-knobs (`dg.Config`).
-
 Concept: a decision names the hash of the policy that it was taken under, so it can be explained later. Defaults are the
 safe choice: off, closed, dry-run.
 """

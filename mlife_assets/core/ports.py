@@ -1,7 +1,5 @@
 """Protocols of everything with a side effect: what `core` and `components` ask for, and adapters provide.
 
-Belongs here: the narrow interfaces and the frozen records that cross them. Does not belong here: implementations.
-
 Concept: each port has exactly one embedded adapter today; production adapters fit the same shape and the same tests.
 The lake is the threat to the event log, so a signed head is worth what its place and its key are worth.
 """

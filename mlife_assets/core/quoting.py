@@ -1,8 +1,5 @@
 """Values from outside: how they are quoted in errors, and which names models, their steps and what uses them may have.
 
-Belongs here: how a value is shown, the one rule of names. Does not belong here: which errors show one, names of tables
-and keys, which have rules of their own.
-
 Concept: an error names the value that was wrong, and a value can be as large as its sender likes. So what is quoted has
 a bound, whatever its type, and is cut before it is written out.
 """

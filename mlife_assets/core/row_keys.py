@@ -1,8 +1,5 @@
 """Keys of rows: dense codes of ids and the seeded hash that orders ties.
 
-Belongs here: turning columns of ids into integers, fast and the same in every process. Does not belong here: ids that
-are stored or shown (`core.ids`), and what the keys are used for (`core.ranking`).
-
 Concept: a code is the position of an id among the sorted distinct ids, so it does not depend on the order of rows. A
 tie key is a hash of user, item and seed, so it depends on neither the order of rows nor on relevance, and two items of
 one user get different keys (the last mixing step is a bijection).

@@ -1,8 +1,4 @@
-"""Policies as people state them: a few fields of a file, the rest as it is.
-
-Belongs here: checking stated values against a policy. Does not belong here: policies and their bounds (`policies`), the
-files (`study`, the attributes of a component).
-"""
+"""Policies as people state them: a few fields of a file, the rest as it is."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Intervals: the uncertainty of a mean difference, of any statistic of days, and of proportions.
 
-Belongs here: estimators with their intervals, on plain numbers. Does not belong here: which rows are compared
-(`core.training.evaluate`), and decisions (`core.training.gate`).
-
 Concept: the unit that is resampled is the user or the day, never the row, because rows of one user or one day are not
 independent. Intervals are two-sided with the same error on each side; a one-sided test reads one bound.
 """

@@ -1,8 +1,5 @@
 """Where a deployment keeps things that lie on no disk of its own: a bucket, a database.
 
-Belongs here: what their addresses may say, and the record of a bucket that adapters open. Does not belong here: opening
-them (`adapters.object_store`, `adapters.dbt_bucket`, `adapters.send_ledger`), the environment (`home_settings`).
-
 Concept: an address is refused for what is wrong with it before anything is opened, and nothing falls back to a folder.
 """
 

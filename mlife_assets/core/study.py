@@ -1,8 +1,5 @@
 """A study: a file of examples, how it is read, and the model that is made of it.
 
-Belongs here: the spec file of `mlife train`, checked. Does not belong here: reading the examples
-(`adapters.example_files`), training on them (`core.training.example_training`), which take the model alone.
-
 Concept: one JSON file turns any table with an entity, a time, a label and the time at which the label was complete into
 examples. What the table lacks is derived by SQL expressions, so the file that people have is the file that is used.
 """

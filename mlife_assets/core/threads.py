@@ -1,8 +1,5 @@
 """Linear algebra on one thread, where something is fitted or scored.
 
-Belongs here: limiting the libraries of linear algebra. Does not belong here: LightGBM, which counts its threads by
-itself.
-
 Concept: sums of several threads differ in their last bits from those of one, and threads that wait for each other take
 five times the time on arrays of this size. Importing mlife changes nothing in a process that is somebody else's: the
 limit is the process's, so it holds from the first computation to the last of those that overlap, and what was before

@@ -1,9 +1,5 @@
 """Judging rows from outside against the contract of their event type.
 
-Belongs here: every reason for which a row is rejected, the split into accepted and rejected, the text form of a row,
-and back. Does not belong here:
-reading files, storing rejected rows (`adapters.landing`), the contracts themselves (`event_columns`).
-
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
 first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never a
 value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row with

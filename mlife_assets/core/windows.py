@@ -1,8 +1,5 @@
 """As-of and label-maturity arithmetic: the only place where dates and times are computed.
 
-Belongs here: partition days, daily run times, attribution windows, maturity.
-Does not belong here: reading the clock (a port) and time-zone rules of recipients (`recruiting`).
-
 Concept: partition D runs during D; its features use rows with `observed_at < D 00:00 UTC`. A label is *mature* as of D
 when its attribution window has closed and been observed before D 00:00 UTC.
 """

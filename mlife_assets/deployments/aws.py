@@ -1,8 +1,5 @@
 """The deployment on AWS: data that others deliver, people of the owner's, real time, and no home that lasts.
 
-Belongs here: what stands behind its ports. Does not belong here: the adapters (`adapters.aws`), names of what the
-stacks made (`aws_settings`), looking at contact book and audit table, which is as in `standalone`.
-
 Concept: a task starts with an empty home and ends with it. So whatever has to last lies in a bucket, in the database or
 in KMS, and each is opened by the role of the task when it is first asked for: a task without a right works until it
 needs it. Contact book and audit table are objects of the owner's, which the task of runs alone names and may read:

@@ -1,7 +1,5 @@
 """The deployment that the settings name.
 
-Belongs here: which names there are. Does not belong here: what is behind each (a module each).
-
 Concept: this is the one place that knows deployments by name; a name that is not here was refused by the settings. Only
 the one that is asked for is imported: a world to simulate or the clients of a cloud are not small.
 """

@@ -1,7 +1,5 @@
 """The embedded deployment: a simulated market, providers that send nothing, simulated time.
 
-Belongs here: what stands behind its ports. Does not belong here: the market itself (`embedded_world`).
-
 Concept: the platform meets the market through landing files, the contact book and the gateways; the market learns
 through them alone what was sent.
 """

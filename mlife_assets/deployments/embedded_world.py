@@ -1,7 +1,5 @@
 """The simulated market as this deployment's source of events.
 
-Belongs here: which world is simulated, with which injections. Does not belong here: the simulation (`market`).
-
 Concept: the platform meets the market only through landing files, the contact book and the gateway. Truth tables lie
 in a folder that no asset opens.
 """

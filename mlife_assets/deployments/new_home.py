@@ -1,7 +1,5 @@
 """A new home of a standalone deployment: a folder that a person fills.
 
-Belongs here: what is in it on the first day. Does not belong here: what a deployment does (`standalone`), the commands.
-
 Concept: what a person has to fill in is there with its header, private from its first byte, and empty: an example
 person would be one more whom nobody texts by intention. The letterhead is an example, under which mails are rehearsed
 and none reaches anybody. A folder that holds anything is left alone.

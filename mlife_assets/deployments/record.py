@@ -1,8 +1,5 @@
 """What a deployment is: a name, and what stands behind the ports that differ from one to the next.
 
-Belongs here: the record that every deployment fills, and what a home offers to it. Does not belong here: filling it
-(`embedded`), the ports of every deployment (`components.platform`).
-
 Concept: a port is a function that makes its adapter, since asking which deployment this is opens no file and no
 connection. The platform calls each once and keeps what it made.
 """

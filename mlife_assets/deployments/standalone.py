@@ -1,8 +1,5 @@
 """The standalone deployment: data that others deliver, people of the owner's, real time.
 
-Belongs here: what stands behind its ports, and how it mails: through a relay to people, or into a folder to nobody.
-Does not belong here: reading the owner's tables (`people_file`, `audit_file`), mails (`recruiting.mail`).
-
 Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
 and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
 to what the embedded deployment does.

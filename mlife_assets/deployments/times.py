@@ -1,8 +1,5 @@
 """Times of a deployment: when what touches the world outside happens, and what people do.
 
-Belongs here: the two kinds of time, simulated and real. Does not belong here: when a partition decides
-(`core.windows`), clocks (`adapters.clock`).
-
 Concept: a partition decides at its nominal time wherever it runs, so the same data give the same bytes. Sends and
 people's acts follow it by a fixed delay in a simulated world, which stands still in the evening of its newest day, and
 happen at the clock's present in a real one.

@@ -1,8 +1,5 @@
 """The restricted audit table: self-reported sex and race or ethnicity, outside the lake, in a private file.
 
-Belongs here: drawing invented answers and the embedded `core.ports.AuditAttributes`. Does not belong here: anything
-that scores, selects or explains; these columns leave this module only into the hands of the fairness audit.
-
 Concept: an answer is a pure function of the world's seed, the user's id and the user's trade, so it needs no state and
 no other part of the market can depend on it: nobody in the market behaves by sex or race. The mild leaning of trades is
 there so that an audit has something to see; its numbers are invented. Some people did not answer.

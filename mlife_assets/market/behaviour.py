@@ -1,9 +1,5 @@
 """How people respond to a job, and what of it is on its way: the truth that a model can only estimate.
 
-Belongs here: the probability of a click and of an application for (person, job) pairs, and delays; the table of
-outcomes and the choice of those that are due. Does not belong here: which jobs are shown (`browsing`), bookkeeping
-(`simulation`).
-
 Concept: two logits. What attracts a click (same trade, shift, seniority, taste, nearness, pay, a popular and fresh
 posting, an active person) echoes in the application; pay and distance have the elasticities of the literature for both
 steps together, on average. A kilometre weighs more beyond half an hour's way and for evenings and nights, pay weighs

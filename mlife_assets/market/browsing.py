@@ -1,8 +1,5 @@
 """Organic traffic: which jobs people see when they look for themselves.
 
-Belongs here: how many jobs a person sees on a day and which. Does not belong here: what they think of them
-(`behaviour`).
-
 Concept: people browse the open jobs of their metro within 60 km of home. Pages lean to their own trade, to popular and
 to fresh postings; a few views go to another metro. One metro is one matrix of views x jobs, so nothing loops over
 people.

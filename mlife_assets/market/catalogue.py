@@ -1,8 +1,5 @@
 """The catalogue of the simulated market: real metros, occupations, wages and seasons.
 
-Belongs here: reading the shipped cut of public BLS data (see `data/README.md`) into arrays. Does not belong here:
-drawing people or postings from it.
-
 Concept: everything that varies by place or trade is looked up by a small integer: the rank of a metro, the position of
 an occupation or of its group in `recruiting.events.OCCUPATION_GROUPS`.
 """

@@ -1,8 +1,5 @@
 """The private directories of phone numbers and mail addresses: outside the lake, in private files.
 
-Belongs here: drawing fictional numbers and addresses, and the embedded books of them. Does not belong here: anything
-that is logged or exported; a number or an address leaves this module only into the hands of a gateway.
-
 Concept: every number is 555-0100 to 555-0199 under a real area code of the person's time zone: set aside for fiction,
 valid in form, unique. There are 100 per area code; a world with more people than numbers has people without one.
 

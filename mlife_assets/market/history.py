@@ -1,8 +1,5 @@
 """The recruiters' own texting tool: who was texted about which job before the platform existed.
 
-Belongs here: the recruiter rule, its exploration and capacity, the wording. Does not belong here: what people answer
-(`behaviour`), how it is exported (`source`).
-
 Concept: each day but Sunday the tool texts a random part of the people who agreed, at most twice in 7 days and 3 days
 apart, about the job that a recruiter would pick, with human inconsistency; one in ten gets a random near job instead.
 `propensity` is the probability that this slice sent this job: 0.9 for the rule's pick, 0.1 / (near jobs) for a random

@@ -1,8 +1,5 @@
 """Drifts and faults that can be put into the market by name, date, ramp and size.
 
-Belongs here: which injections exist, how strong one is on a day, and how behavioural ones change people and their
-preferences. Does not belong here: faults of the exporter (`source`), faults of the SMS provider (the gateway's).
-
 Concept: an injection is data, not code. Behavioural ones change the truth; faults change only what is exported. Who is
 affected is a seeded draw per injection, so a growing share only ever adds people.
 

@@ -1,7 +1,4 @@
-"""Tables of the market as bytes.
-
-Belongs here: the options by which equal tables are equal files. Does not belong here: what is in them, where they go.
-"""
+"""Tables of the market as bytes."""
 
 from __future__ import annotations
 

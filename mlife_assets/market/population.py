@@ -1,8 +1,5 @@
 """The people of the market: who they are, where they live, what they like.
 
-Belongs here: the seeded draw of all people, including those of the new city who have not signed up yet. Does not
-belong here: what they do (`behaviour`), their phone numbers (`contacts`).
-
 Concept: people never change after the draw except through injections, so they are drawn again from the seed instead of
 being stored. The true taste, the activity and what somebody weighs are hidden; an exporter shows a noisy image of the
 taste of some days ago.

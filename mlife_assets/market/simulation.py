@@ -1,9 +1,5 @@
 """One day of the market: postings, traffic, texts, responses, hires, closings; and its state between two days.
 
-Belongs here: the order of events within a day, the record of a day as an honest observer knows it at 23:30 UTC, in row
-numbers and microseconds, the bookkeeping of state, writing and reading it. Does not belong here:
-the draws themselves (`browsing`, `behaviour`, `vacancies`, `history`), files and faults of the exporter (`source`).
-
 Concept: a closed loop. `advance` takes the texts that were delivered during the day and returns what an observer could
 have recorded by 23:30 UTC; answers that come later wait in the queue of the state. Texts tire people, hires fill jobs.
 

@@ -1,9 +1,5 @@
 """The embedded event source: landing files of the simulated market, as a production exporter would leave them.
 
-Belongs here: `core.ports.EventSource` on top of the market: simulating days, columns, ids and bytes of files, saving
-state; every injected fault of an export. Does not belong here: what happens in the market, drifts of behaviour
-(`injections`, `behaviour`), late labels, which only wait longer in the outbox of the state (`simulation`).
-
 Concept: files first, state second. A crash between the two repeats the day from the saved state and finds its own bytes
 in place; a day that was simulated already is only listed. A fault is a function from honest tables to exported tables:
 the market goes on as if nothing had happened.

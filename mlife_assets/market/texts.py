@@ -1,9 +1,5 @@
 """Texts and mails as the market sees them: who was shown which job, and when; who asks for mails and clicks in them.
 
-Belongs here: the table of texts of one day, reading the platform's delivered messages into it, consent to mails, what
-follows from opening one. Does not belong here: choosing whom to text (`history` before the platform, the platform
-afterwards), addresses (`contacts`), sending.
-
 Concept: the market learns of a text only by its delivery, like a person does. A mail is a short page: whoever opens it
 looks at its jobs from the top, as on the site. Nobody reports that it was opened. An outcome names the message and the
 place in it, so a mail may have several; the exporter says the message.

@@ -1,8 +1,5 @@
 """The truth behind the market: what only a simulator knows. No asset may read it.
 
-Belongs here: writing the hidden parameters day by day, reading them back, the oracle's probability, how well rankings
-do on it. Does not belong here: what people are like (`population`) or how they respond (`behaviour`).
-
 Concept: a store of its own. `parameters/dt=D/parameters.json` holds what moved on day D and which injections were felt;
 `people/dt=D/people.parquet` the true tastes whenever they changed; `jobs/dt=D/jobs.parquet` the hidden side of new
 postings. The oracle ranks with the very formula that people follow.

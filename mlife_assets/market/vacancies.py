@@ -1,8 +1,5 @@
 """The postings of the market: what employers offer, from posting to closing.
 
-Belongs here: the table of all postings so far, drawing new ones, expiry and withdrawal. Does not belong here: who sees
-or answers them (`browsing`, `behaviour`), hires (`simulation`).
-
 Concept: a posting is a row that is appended once; only `hired` and `closed_us` change. A posting of day D is shown from
 D + 1 on. Three in ten postings name only the city and therefore lie exactly in the centre of their metro.
 """

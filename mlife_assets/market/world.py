@@ -1,8 +1,5 @@
 """What world is simulated: its size, dates, seed and injections, and the numbers that calibrate it.
 
-Belongs here: the frozen configuration, the calibration table, seeded random streams. Does not belong here: drawing
-anything.
-
 Concept: a random stream is named by (seed, day, purpose), so the draw of a day depends neither on the days before nor
 on how often the process was restarted.
 """

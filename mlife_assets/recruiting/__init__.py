@@ -1,1 +1,5 @@
-"""Everything that knows what a job, an applicant and a text are; pure as `core` is."""
+"""Everything that knows what a job, an applicant and a text are; pure as `core` is.
+
+Belongs here: events, features, candidates, wordings, plans and applications of the job board. Does not belong here:
+what any model shares (`core`), sending and storing (`adapters`).
+"""

@@ -1,8 +1,5 @@
 """Applications: what a model's scores are used for, and by what they reach people.
 
-Belongs here: the record of one application, its channel, its audience. Does not belong here: which applications there
-are (`applications`), what one may send (`messaging_policy`), planning and sending (`recruiting.messaging`).
-
 Concept: a score says how likely an outcome is, whoever asks. An application is a decision on top of it: whom, by which
 channel, what it offers, how often. It is data, so its assets, commands and checks follow from it.
 """

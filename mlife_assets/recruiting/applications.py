@@ -1,8 +1,4 @@
-"""The applications of a deployment.
-
-Belongs here: making them of its declarations, finding one by name, the first as it is without a file. Does not belong
-here: what an application is (`application`), which of them are declared (`instances`).
-"""
+"""The applications of a deployment."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Candidates: which jobs are considered for which user on a day.
 
-Belongs here: near, open and fitting jobs, at most so many a user. Does not belong here: who may be texted
-(`messaging.eligibility`), scores.
-
 Concept: recall is a fixed rule that no model touches, so a model change cannot change what it is compared on. Up to
 half of a user's candidates are the nearest jobs of their own occupation group, the rest the nearest of all others.
 Distances count in whole metres and ties go by job id, so a user's candidates depend on the user and the jobs, not on

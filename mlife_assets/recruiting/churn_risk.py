@@ -1,8 +1,5 @@
 """The model of churn: who will not be seen for the next days.
 
-Belongs here: the declaration, its roles and the rule in use. Does not belong here: its policies
-(`mlife_assets/defs/churn_risk/defs.yaml`), how its rows are made (the marts `churn_features` and `churn_examples`).
-
 Concept: nothing is ranked for anybody, so there is no item, and all rows are judged as one pool. A person is seen on a
 day when an impression, a click or an application of theirs happens on it; a text that reaches them is no visit. Whoever
 was not seen for 28 days has left already and is no row.

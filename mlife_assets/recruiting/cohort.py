@@ -1,8 +1,5 @@
 """The cohort on which rankers are compared: who applied to what of the jobs that they were shown.
 
-Belongs here: which (user, job) rows a ranking is judged on and which of them are relevant. Does not belong here: the
-comparison (`gate`, `evaluate`), how candidates are found (`candidates`).
-
 Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them in the
 attribution window: by the site, or by an explored text, whose job a draw chose. Relevant are those that the user
 applied to from there, as far as is known when the window is mature. A job that nobody was shown says nothing: counting

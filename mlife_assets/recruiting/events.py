@@ -1,8 +1,5 @@
 """Event types and their schemas: the contract between everything that writes and everything that reads the log.
 
-Belongs here: which events exist, their columns, ranges and allowed values. Does not belong here: reading files,
-validating tables (`core.validation`), storage layout (`adapters.event_log`).
-
 Concept: every event carries two times. `occurred_at` says when it happened, `observed_at` when we knew. Partitions,
 features and maturity follow `observed_at`; behaviour follows `occurred_at`. What a release changes in a type makes a
 new version of it; `mlife_tests/golden` holds what earlier releases wrote, and says what a change needs.

@@ -1,8 +1,5 @@
 """Pair features: what a model sees of a (user, job) pair. One function for training, serving and monitoring.
 
-Belongs here: derived columns of a pair, the roles of job examples. Does not belong here: windows and counts (dbt), what
-is fitted (`feature_spec`), fitting (`training.fit`).
-
 Concept: a pair is described the same way wherever it is looked at. Everything here is a pure function of the row, so
 one row alone is a batch.
 """

@@ -1,7 +1,4 @@
-"""Ids of texts, of plans, of scored pairs and of the events that log these.
-
-Belongs here: what these ids are derived from. Does not belong here: how an id is derived (`core.ids`).
-"""
+"""Ids of texts, of plans, of scored pairs and of the events that log these."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Models and applications as files declare them: what an instance states, checked and put onto a record.
 
-Belongs here: the attributes of an instance, the records that follow from them, finding a model by name. Does not belong
-here: reading files (`instance_files`), how the assets of a record run (`components`).
-
 Concept: a model is Python that knows features, and policies that a person may want to change without Python. The second
 part stands in a `defs.yaml`. Dagster and the command line both hand the attributes of that file to this module as they
 are written, so there is one meaning, and one error that names file, instance, attribute, bound and remedy.

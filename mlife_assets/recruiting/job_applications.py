@@ -1,8 +1,4 @@
-"""The model of job applications: who will apply to which job.
-
-Belongs here: the declaration; what each column of a pair is to monitoring, and why some never alarm. Does not belong
-here: its other parts, which stand where they are explained (`features`, `candidates`, `recruiter_rule`, `policies`).
-"""
+"""The model of job applications: who will apply to which job."""
 
 from __future__ import annotations
 

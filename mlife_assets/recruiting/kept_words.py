@@ -1,7 +1,5 @@
 """Words of a person that are kept for ever: who did something, and why.
 
-Belongs here: whether words may be kept. Does not belong here: where they are kept.
-
 Concept: the event log forgets nothing, so a phone number must never get into it, and an empty reason explains nothing.
 """
 

@@ -1,9 +1,5 @@
 """What we hand to the people who deliver files: JSON Schema and a few plausible rows of each landed event type.
 
-Belongs here: what of a contract JSON Schema can say, in its words; made-up values by column. Does not belong here: the
-contract (`events`), judging rows (`core.validation`), what columns mean: their descriptions are an argument; the
-market, which is simulated at length (`market`).
-
 Concept: both follow from the same columns as validation does, so they cannot say otherwise, and a type that is added
 has them, too. The schema is about one row, with times and days as ISO 8601 text; what holds between rows and columns is
 said in its description. The type that a column has in a file of Parquet is in `x-arrow-type`. In examples a column

@@ -1,8 +1,5 @@
 """What rows that came late changed: the labels that clicks and applies moved, the exposures that impressions added.
 
-Belongs here: which exposures there are, which label a late row moves. Does not belong here: which rows are late
-(`adapters.landing`), what of the log is read (`components.events.event_history`).
-
 Concept: a label is what `dbt_project/macros/labelled_exposures.sql` makes it. An outcome counts when it names the
 exposure, happened within its window and was known before the label became final, as the longest window had closed. So a
 late row moves a label that is open and has no such outcome yet. A label that was final stays as it was.

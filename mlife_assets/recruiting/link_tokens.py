@@ -1,7 +1,5 @@
 """Link tokens: which message a click came from.
 
-Belongs here: the token of a message. Does not belong here: redirecting, and where the key is kept (`adapters.keyring`).
-
 Concept: the token is a keyed hash of the message id in an alphabet without look-alikes. It names no person and can be
 recomputed by whoever has the key, so a click joins its message without a lookup table. Message ids follow from a user,
 a campaign and a day, so without a key anybody could write the link of somebody else.

@@ -1,8 +1,5 @@
 """What is known of one message: its way from raw event to conversion, and its line in a list.
 
-Belongs here: the facts of a trace, for whoever finds them and whoever shows them. Does not belong here: finding them
-(`adapters.message_trace`, `adapters.recent_messages`), showing them (`cli.trace`, `serving.site`).
-
 Concept: finding and showing lie in layers that do not know each other; they meet in these types.
 """
 

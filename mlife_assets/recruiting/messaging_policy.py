@@ -1,8 +1,4 @@
-"""Who may be written to: the numbers and words of messaging.
-
-Belongs here: what one application chooses (`MessagingPolicy`), what holds across all (`ContactPolicy`), the name of the
-first application. Does not belong here: applying them (`recruiting.messaging`), the other policies (`policies`).
-"""
+"""Who may be written to: the numbers and words of messaging."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """The same users on two days: what does not change overnight must not change for many.
 
-Belongs here: rules that compare the users of a day with those of the last sound day. Does not belong here: the values
-of a day by themselves (`monitoring.quality`), what is read (`components`).
-
 Concept: an exporter that joins by the wrong key gives every user somebody else's home, and no single column looks
 strange. But a home, an occupation or a wage changes for few people a night, so the share of users for whom it did is
 held against the usual nights. Tastes may turn for everybody, which is drift; that everybody's taste keeps its length

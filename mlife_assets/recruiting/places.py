@@ -1,8 +1,4 @@
-"""Where pages about people are.
-
-Belongs here: addresses of pages that are only served, keys of call lists. Does not belong here: pages of every model
-(`core.pages.document`), serving them.
-"""
+"""Where pages about people are."""
 
 from datetime import date
 

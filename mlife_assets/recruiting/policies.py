@@ -1,8 +1,4 @@
-"""The choices of a job board: when an outcome counts, which jobs are considered, who is texted and called, costs.
-
-Belongs here: what only this domain has to choose, and all policies of a deployment in one record. Does not belong here:
-choices that every model has (`core.policies`), who may be texted (`messaging_policy`).
-"""
+"""The choices of a job board: when an outcome counts, which jobs are considered, who is texted and called, costs."""
 
 from __future__ import annotations
 

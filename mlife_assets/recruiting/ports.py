@@ -1,8 +1,5 @@
 """Protocols of what has to do with people: writing to them, finding their addresses, auditing how they are treated.
 
-Belongs here: the narrow interfaces and the frozen records that cross them. Does not belong here: implementations, ports
-of every model (`core.ports`).
-
 Concept: each port has exactly one embedded adapter today; production adapters fit the same shape and the same tests.
 """
 

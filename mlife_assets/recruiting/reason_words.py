@@ -1,8 +1,5 @@
 """Reason words: why a job suits somebody, as one says it to them or to who calls them.
 
-Belongs here: which facts of a pair may be said, and how. Does not belong here: logged reasons, which name every feature
-(`core.scoring.reasons`), layout.
-
 Concept: a list of what may be said, never of what may not: facts of work, pay and distance, when they are true and
 speak for the job. How somebody clicks, and whatever they are rather than want, stays unsaid even when it moved the
 score most. The order is the model's.

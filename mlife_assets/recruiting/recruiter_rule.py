@@ -1,8 +1,5 @@
 """The recruiter rule: the frozen proxy of how people rank jobs today.
 
-Belongs here: the rule. Does not belong here: rankings by a real panel, which stand in its place where there are enough
-(`recruiting.panel`).
-
 Concept: a model has to beat what people do now, not chance. The rule is frozen, named a proxy wherever it is shown, and
 knows nothing of taste or behaviour. What is unknown counts as a mismatch: a person does not rank what they cannot see.
 """

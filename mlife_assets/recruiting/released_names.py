@@ -1,8 +1,5 @@
 """Names of release 0.1.0 that are others today: what was written under them is read as if it had today's.
 
-Belongs here: old names of policy fields, facts of a reference that 0.1.0 did not write down. Does not belong here:
-events (`event_columns`), which have versions of their own.
-
 Concept: 0.1.0 knew one model, so it wrote down neither its ids nor its steps. The core knows names of no domain;
 whoever reads a file passes these.
 """

@@ -1,8 +1,4 @@
-"""How long tables stay that no later day reads.
-
-Belongs here: which tables those are, `RetentionPolicy`. Does not belong here: finding and removing them
-(`adapters.pruned_tables`).
-"""
+"""How long tables stay that no later day reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """What can be asked in SQL beside what dbt builds: the event log as it is stored, and tables of the lake.
 
-Belongs here: names and columns. Does not belong here: opening them (`adapters.sql_session`), marts (`dbt_project/`).
-
 Concept: the same names stand in the embedded DuckDB and in the catalogue of Athena: `events.<event type>`,
 `lake.<table>`, `staging.*` and `marts.*`. Folders are columns: `dt` and `hour` of the log, `as_of_date` of the lake.
 """

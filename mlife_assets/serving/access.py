@@ -1,8 +1,5 @@
 """Who may ask the endpoint, or the site, and the headers of safety that every page has.
 
-Belongs here: the bearer token and the names by which the endpoint may be called. Does not belong here: where the token
-comes from (`cli.serve`), what is answered (`serving.app`).
-
 Concept: with a token, every route but `/health` wants it. Without one, the endpoint listens on this machine alone, and
 then a web page could still reach it through the browser of somebody who works here, by a name of its own that leads to
 127.0.0.1 (DNS rebinding). The browser then sends that name as the host, so only this machine's own names are answered.

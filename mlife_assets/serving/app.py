@@ -1,9 +1,5 @@
 """The prediction endpoint as an ASGI application.
 
-Belongs here: routes and status codes. Does not belong here: who may ask (`serving.access`), reading bodies and decoding
-rows (`serving.requests`), features and scores (`core.scoring`), where the champion comes from (the provider) and
-configuration (no environment is read).
-
 Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
 promotion or a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it
 explains.

@@ -1,8 +1,5 @@
 """Connections within bounds: how many there are, and how long each may take.
 
-Belongs here: limits below the application, and the server's configuration. Does not belong here: bodies
-(`serving.requests`), routes (`serving.app`).
-
 Concept: every connection has a deadline at every moment. uvicorn has one for idle connections alone, which a single
 byte lifts, so half a request keeps a connection for ever. Here a connection has a few seconds until its next request is
 complete up to the body, and then the time of one request. When all places are taken, the connection that has been

@@ -1,8 +1,5 @@
 """Requests: from a body within bounds to a feature matrix, exact to the bit, or an error that says what to change.
 
-Belongs here: how many bytes are held, for one request and for all, how long a sender may take; decoding and checking
-rows. Does not belong here: HTTP (`serving.app`), scores (`core.scoring.scorer`).
-
 Concept: a row names every feature once. A number is taken as it is (JSON keeps doubles to the bit), `null` is missing,
 and the three doubles that JSON lacks are the texts "NaN", "Infinity" and "-Infinity". A category is its text; the
 fitted vocabulary turns it into a code, and a text that the model has never seen is missing, as it is in a batch.

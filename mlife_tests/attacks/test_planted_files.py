@@ -1,8 +1,4 @@
-"""Beyond row 4 of the attack on 0.1.0: an honest rerun never lists, and so never signs, a file planted in the lake.
-
-Belongs here: files that look like what a crash left of an append. Does not belong here: what was written before being
-rewritten (`test_rewritten_log.py`), crashes themselves (`test_power_cut.py`).
-"""
+"""Beyond row 4 of the attack on 0.1.0: an honest rerun never lists, and so never signs, a file planted in the lake."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Row 11 of the attack on 0.1.0: a power cut empties what was written last. Promises are fsynced, the rest heals.
-
-Belongs here: emptied files of the log, of heads and of models, and that writes wait for the disk. Does not belong here:
-a process that was killed (`test_attacked_days.py`), tampering (`test_rewritten_log.py`).
-"""
+"""Row 11 of the attack on 0.1.0: a power cut empties what was written last. Promises are fsynced, the rest heals."""
 
 from __future__ import annotations
 

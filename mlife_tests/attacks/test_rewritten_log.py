@@ -1,8 +1,4 @@
-"""Row 4 of the attack on 0.1.0: who may write to the lake alone rewrites the log. Plain `mlife log verify` finds it.
-
-Belongs here: rewriting what is on the lake, knowing everything but what lies outside it.
-Does not belong here: damaged bytes (`event_log/test_verification.py`), power cuts (`test_power_cut.py`).
-"""
+"""Row 4 of the attack on 0.1.0: who may write to the lake alone rewrites the log. Plain `mlife log verify` finds it."""
 
 from __future__ import annotations
 

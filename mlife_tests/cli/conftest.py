@@ -1,7 +1,4 @@
-"""A small home, written through the real adapters: two models, two decided days, one text that led to an application.
-
-Belongs here: the home and how commands are run. Does not belong here: a lived lifecycle (`e2e`).
-"""
+"""A small home, written through the real adapters: two models, two decided days, one text that led to an application"""
 
 from __future__ import annotations
 

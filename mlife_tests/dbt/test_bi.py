@@ -1,8 +1,4 @@
-"""The visuals of QuickSight draw what the embedded dashboard draws of the same data, to the last digit.
-
-Belongs here: the definition of `70-bi` read as QuickSight reads it, its SQL run on DuckDB, on a home that dbt built.
-Does not belong here: whether the definition holds together (`mlife_tests/infra/test_bi.py`).
-"""
+"""The visuals of QuickSight draw what the embedded dashboard draws of the same data, to the last digit."""
 
 from __future__ import annotations
 

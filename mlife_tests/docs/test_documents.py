@@ -1,7 +1,4 @@
-"""What the documents say is true: commands exist, Python examples run, links resolve, invariants name their tests.
-
-Belongs here: checks of Markdown. Does not belong here: rules about source files (`test_conventions.py`).
-"""
+"""What the documents say is true: commands exist, Python examples run, links resolve, invariants name their tests."""
 
 from __future__ import annotations
 

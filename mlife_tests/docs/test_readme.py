@@ -1,8 +1,4 @@
-"""The first screen of the README: its picture, its spec, its commands in order, pasted into a shell.
-
-Belongs here: what a newcomer sees and does first. Does not belong here: what holds for every document
-(`test_documents`).
-"""
+"""The first screen of the README: its picture, its spec, its commands in order, pasted into a shell."""
 
 from __future__ import annotations
 

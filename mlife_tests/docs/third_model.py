@@ -1,7 +1,5 @@
 """Run as a program in a copy of the repository that has the third model of `docs/add_a_model.md`: land, train, score.
 
-Belongs here: what such a deployment does, printed as JSON. Does not belong here: making the copy (`test_add_a_model`).
-
 Concept: the flights are real ones of 2013, each moved by the same number of days, into the history of a market that is
 as small as one may be.
 """

@@ -1,8 +1,4 @@
-"""What a version says of its event types, and rows that every version can be asked for.
-
-Belongs here: the description that a release leaves behind (`events_<version>.json`) and the rows that follow from it
-alone. Each value that a column may hold occurs, and each nullable column is null once.
-"""
+"""What a version says of its event types, and rows that every version can be asked for."""
 
 from __future__ import annotations
 

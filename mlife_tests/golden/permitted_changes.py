@@ -1,7 +1,4 @@
-"""What a release may change in an event type, as a comparison of what was released with what is declared now.
-
-Belongs here: the rules of `core.event_columns` about versions. Does not belong here: which versions there are.
-"""
+"""What a release may change in an event type, as a comparison of what was released with what is declared now."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The dashboard of QuickSight holds together: every name that it says is there, with the type that is drawn.
-
-Belongs here: the template against what it is made of, and within itself. Does not belong here: figures
-(`mlife_tests/dbt/test_bi.py`), the schema of QuickSight (`make aws`, and cfn-lint in `make infra-check`).
-"""
+"""The dashboard of QuickSight holds together: every name that it says is there, with the type that is drawn."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The dashboard against the API of QuickSight, as AWS publishes it: every shape, length, pattern and word.
-
-Belongs here: each resource of `70-bi` as the request that makes it, held against the service model of botocore. Does
-not belong here: the schemas of CloudFormation's registry, which cfn-lint holds against it (`make infra-check`).
-"""
+"""The dashboard against the API of QuickSight, as AWS publishes it: every shape, length, pattern and word."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The commands of the templates, as they stand there: the programs take them, in a folder with the files of the image.
-
-Belongs here: every command of a container, a health check or a state machine. Does not belong here: processes that go
-on for long and ask a database (`make aws`, `components/running/test_ecs_instance.py`).
-"""
+"""The commands of the templates, as they stand there: the programs take them, beside the files of the image"""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The page of costs is what the model says today, and the model counts what the templates hold.
-
-Belongs here: COST.md, its model and its prices. Does not belong here: measuring (`mlife_tests/benchmarks`).
-"""
+"""The page of costs is what the model says today, and the model counts what the templates hold."""
 
 from __future__ import annotations
 

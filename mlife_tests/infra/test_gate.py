@@ -1,8 +1,4 @@
-"""The templates are what the gate asks for, and the gate sees what is planted.
-
-Belongs here: every assertion on every environment, every fault, the matrix. Does not belong here: linters, which have
-an environment of their own (`make infra-check`).
-"""
+"""The templates are what the gate asks for, and the gate sees what is planted."""
 
 from __future__ import annotations
 

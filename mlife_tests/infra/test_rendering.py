@@ -1,8 +1,4 @@
-"""Templates are rendered as CloudFormation renders them, or not at all.
-
-Belongs here: YAML, functions, parameters, the catalogue. Does not belong here: what templates must say
-(`test_gate.py`).
-"""
+"""Templates are rendered as CloudFormation renders them, or not at all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The simulator decides as AWS says that it does.
-
-Belongs here: rules of evaluation, each by a policy of its own. Does not belong here: our roles (`test_gate.py`).
-"""
+"""The simulator decides as AWS says that it does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A wheel, and clean environments in which nothing of this checkout can be seen.
-
-Belongs here: building, installing, running commands there. Does not belong here: what is asked of them.
-"""
+"""A wheel, and clean environments in which nothing of this checkout can be seen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Whether two gathered homes are the same, and where they differ first.
 
-Belongs here: pairing files and records, following hashes. Does not belong here: reading them (`reading`).
-
 Concept: files with the same bytes are the same, and nothing else is looked at. Others are read, and each record of the
 old side, with the changes that are meant, has to say what its partner on the new side says. Where they differ in
 nothing but hashes, the hashes are followed. The hash of a file may be another one where the file holds a change that

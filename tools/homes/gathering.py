@@ -1,7 +1,5 @@
 """What of a home is compared: files of the lake and of the heads as they are, databases as rows in a fixed order.
 
-Belongs here: which parts of a home count, how a database becomes files. Does not belong here: comparing them.
-
 Concept: a file of DuckDB or SQLite has other bytes for the same rows, so its tables are written as Parquet and as JSON
 lines. Everything that a home keeps for people or for later days is taken; what Dagster and dbt keep of their runs, the
 market's own state and landing files are not: the events that came of them are.

@@ -2,8 +2,6 @@
 
 Run: python lives.py demo|standalone|project FOLDER. Inputs of the life lie in FOLDER/inputs; it leaves FOLDER/home.
 
-Belongs here: what is done, day by day. Does not belong here: which code does it (`tools/same_bytes.py`).
-
 Concept: one program drives revisions that differ, so it asks for released things alone: commands, variables,
 declarations, names of jobs, sensors and assets, and Dagster.
 """

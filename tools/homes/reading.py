@@ -1,7 +1,5 @@
 """A compared file as records: rows of a table, lines of a text, or one document.
 
-Belongs here: the kinds of files, fields that are left out, changes that are meant. Does not belong here: comparing.
-
 Concept: a change that is meant is applied to the old side, so that afterwards both sides say the same or differ by
 something that nobody permitted. A record knows whether a change touched it.
 """

@@ -1,8 +1,4 @@
-"""The dashboard of QuickSight: what it shows is defined elsewhere, and only those see it who are meant to.
-
-Belongs here: data source, data sets, permissions. Does not belong here: making them (`infra.gate.bi_template`), what
-the role of the data source can do in the end (`infra.gate.matrix`).
-"""
+"""The dashboard of QuickSight: what it shows is defined elsewhere, and only those see it who are meant to."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Models on their way between environments: whose bundles a run reads, and how long they lie there.
-
-Belongs here: the key and the bucket of `06-bundles`, the workflow `models`. Does not belong here: rights of other roles
-(`infra.gate.matrix`), the form of a bundle (`mlife_assets.adapters.model_bundles`).
-"""
+"""Models on their way between environments: whose bundles a run reads, and how long they lie there."""
 
 from __future__ import annotations
 

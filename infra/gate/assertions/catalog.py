@@ -1,7 +1,4 @@
-"""The catalogue: tables are those of the log, queries cannot run away.
-
-Belongs here: Glue and Athena. Does not belong here: making the tables (`infra.gate.catalog`).
-"""
+"""The catalogue: tables are those of the log, queries cannot run away."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Tasks: one image by its digest, little rights in the container, a role each.
-
-Belongs here: task definitions and services. Does not belong here: what roles may do (`infra.gate.matrix`).
-"""
+"""Tasks: one image by its digest, little rights in the container, a role each."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""PostgreSQL: private, encrypted, and not lost.
-
-Belongs here: the database instance, its parameters and its secrets. Does not belong here: backups by AWS Backup
-(`observability`).
-"""
+"""PostgreSQL: private, encrypted, and not lost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The event log and its witness: nobody changes what was written.
-
-Belongs here: the write-once buckets and the key that signs. Does not belong here: other buckets (`storage`).
-"""
+"""The event log and its witness: nobody changes what was written."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Roles: who takes them, what bounds them, and that no statement is wider than its reason.
-
-Belongs here: form of trust and policies. Does not belong here: what each role can do in the end (`infra.gate.matrix`).
-"""
+"""Roles: who takes them, what bounds them, and that no statement is wider than its reason."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Jobs of workflows: what one reads another writes, and what it asks AWS for its role may.
-
-Belongs here: outputs, artifacts, inputs, variables and names in scripts. Does not belong here: which role a job takes,
-and in which order (`workflows`).
-"""
+"""Jobs of workflows: what one reads another writes, and what it asks AWS for its role may."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The network: nothing is reached from the internet.
-
-Belongs here: subnets, routes, security groups and the load balancer. Does not belong here: what runs behind it
-(`compute`).
-"""
+"""The network: nothing is reached from the internet."""
 
 from __future__ import annotations
 

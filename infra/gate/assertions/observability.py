@@ -1,7 +1,4 @@
-"""What wakes somebody, what is on record, what may be spent, what can be had back.
-
-Belongs here: alarms, the trail, budgets and backups. Does not belong here: what alarms pull (`triggers`).
-"""
+"""What wakes somebody, what is on record, what may be spent, what can be had back."""
 
 from __future__ import annotations
 

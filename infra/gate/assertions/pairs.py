@@ -1,8 +1,5 @@
 """Wiring: what stands in two places is the same in both.
 
-Belongs here: reading `infra/wiring.yaml` against a rendered environment, its workflows and the code. Does not belong
-here: what a thing must be by itself (the other assertions), calls of roles one by one (`infra.gate.matrix`).
-
 Concept: a template can be valid, and each of its names, too, and name what is not there. Each row names two or more
 places that were written apart; a row that finds nothing in one of them is a finding.
 """

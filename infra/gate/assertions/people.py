@@ -1,8 +1,4 @@
-"""Who people are: the contact book and the audit table, which one role uploads and runs alone read.
-
-Belongs here: the key and the bucket of `26-people`, what tasks are told. Does not belong here: rights of roles
-(`infra.gate.matrix`).
-"""
+"""Who people are: the contact book and the audit table, which one role uploads and runs alone read."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Rights by the things that they are on: what handlers call is allowed where AWS asks for it, and each right can work.
-
-Belongs here: coverage of `infra/handlers.yaml`, resource types of `infra/authorized_on.yaml`, sizes of policies. Does
-not belong here: that a role may do no more than its reason (`identity`), calls one by one (`infra.gate.matrix`).
-"""
+"""Rights by the things that they are on: what handlers call is allowed where AWS asks for it, each right can work"""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Buckets, keys and images: what holds of each of them.
-
-Belongs here: properties of every bucket, every KMS key and the registry. Does not belong here: the log (`event_log`).
-"""
+"""Buckets, keys and images: what holds of each of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What works while Dagster is down: kill switch and model rollback.
-
-Belongs here: schedules, rules and state machines. Does not belong here: the alarms that pull the switch
-(`observability`).
-"""
+"""What works while Dagster is down: kill switch and model rollback."""
 
 from __future__ import annotations
 

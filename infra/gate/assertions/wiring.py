@@ -1,8 +1,4 @@
-"""The templates as a whole: plain, small, and nobody's account in them.
-
-Belongs here: what holds of each template, whatever it makes. Does not belong here: whether values are written before
-they are read, which rendering itself shows (`infra.gate.environments`).
-"""
+"""The templates as a whole: plain, small, and nobody's account in them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Workflows: what a job may do, whom it is, and in which order an image goes from account to account.
-
-Belongs here: files of `.github/workflows`. Does not belong here: what the roles may do that jobs take (`identity`,
-`infra.gate.matrix`), syntax (`infra.gate.linters`).
-"""
+"""Workflows: what a job may do, whom it is, and in which order an image goes from account to account."""
 
 from __future__ import annotations
 

@@ -1,9 +1,5 @@
 """Marts on Athena: tables of the warehouse as files of the lake, which the catalogue names.
 
-Belongs here: writing a file, making the catalogue name it, removing what it replaced. Does not belong here: building
-marts (`warehouse`), which of them are published (`components.metrics.marts_on_athena`), who may read them
-(`infra/templates`).
-
 Concept: nothing is computed a second time, so Athena's figures are those of the warehouse. A file lies in a folder that
 is named by its content, and one call lets the table name that folder: a query reads the old mart or the new one, whole.
 What the table named before is kept until the next time, for queries that still read it.

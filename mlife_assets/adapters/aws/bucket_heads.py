@@ -1,8 +1,4 @@
-"""Signed heads in the witness's bucket, which nobody of the environment administers.
-
-Belongs here: `ports.HeadStore` over a bucket that takes each key once. Does not belong here: what a head is
-(`log_heads.head`), the bucket's own rules (`infra/templates/21-log-heads.yaml`).
-"""
+"""Signed heads in the witness's bucket, which nobody of the environment administers."""
 
 from __future__ import annotations
 

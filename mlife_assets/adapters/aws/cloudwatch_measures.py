@@ -1,8 +1,5 @@
 """Measures in CloudWatch, which alarms watch.
 
-Belongs here: handing a number over. Does not belong here: which numbers (`core.ports.Measures` says where), alarms
-(`infra/templates/80-observability.yaml`).
-
 Concept: a number that CloudWatch does not take stops no day: it is logged, and the alarm on days that ended sees that
 nothing came.
 """

@@ -1,8 +1,5 @@
 """Signing heads with a key that never leaves KMS, and trusting it.
 
-Belongs here: asking KMS for a signature and for the public half. Does not belong here: what is signed
-(`log_heads.head`).
-
 Concept: the key is named by the stacks and by nobody else, so it is the root of trust: what KMS says is its public half
 is pinned, and no head introduces another. It signs 4,096 bytes at most; of a longer head the hash is signed.
 """

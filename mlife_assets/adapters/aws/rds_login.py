@@ -1,8 +1,5 @@
 """Logging in to PostgreSQL by a secret that RDS changes every week.
 
-Belongs here: the address without a password, the file in which libpq looks for it. Does not belong here: schemas and
-what the server refuses (`postgresql`).
-
 Concept: a password in an address would be as old as the process. So it is in a private file that libpq reads at each
 connection, whoever makes it. Where the server refuses it, it was changed: the secret is read again, and the connection
 is made again, once.

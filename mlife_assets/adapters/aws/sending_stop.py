@@ -1,8 +1,5 @@
 """The flag that stops every send, whoever set it: the kill switch, an alarm, a person.
 
-Belongs here: asking for it. Does not belong here: setting it (`infra/templates/65-triggers.yaml`), pauses that the
-ledger knows.
-
 Concept: a flag that was never set lets send. Set, only the word `false` does. Whatever else comes back, an error among
 it, stops: who cannot ask does not send.
 """

@@ -1,7 +1,4 @@
-"""Alerts to a topic of SNS, which mails, texts or calls whoever subscribed.
-
-Belongs here: one publication. Does not belong here: which alerts are due, who hears them (`80-observability`).
-"""
+"""Alerts to a topic of SNS, which mails, texts or calls whoever subscribed."""
 
 from __future__ import annotations
 

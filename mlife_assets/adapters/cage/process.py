@@ -1,7 +1,5 @@
 """The cage: one worker process that decodes the files of strangers, replaced when a file breaks it.
 
-Belongs here: starting, asking, limiting and ending the worker. Does not belong here: decoding (`worker`).
-
 Concept: the worker starts when the first file comes, serves all that follow, and ends with this process, whose end
 closes its input. A file that takes too much memory or time, or crashes the worker, is refused; no verdict depends on
 the files before it, because a worker that fails on a file is replaced and the file is tried once more by a new one.

@@ -1,8 +1,5 @@
 """The decoding worker: a process of its own that turns bytes of strangers into plain Arrow columns.
 
-Belongs here: what runs inside the cage. Does not belong here: starting and stopping it (`process`), judging rows
-(`core`).
-
 Concept: run by its path, with the standard library and pyarrow alone. A request is a line of JSON and the bytes of a
 file; an answer is a line of JSON and an Arrow stream. The footer is checked before anything is decoded, but never
 believed: text is read as dictionaries and measured before it is expanded, and what the footer hides meets the limits

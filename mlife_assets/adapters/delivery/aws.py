@@ -1,7 +1,5 @@
 """Clients of AWS, and what it means when AWS refuses.
 
-Belongs here: making a client, naming refusals, waiting. Does not belong here: any call that changes something.
-
 Concept: credentials are boto3's affair: a role by OIDC in a pipeline, the task's role in a task. mlife takes no key.
 """
 

@@ -1,7 +1,5 @@
 """Commands that run inside an environment, as the task that a run becomes.
 
-Belongs here: starting tasks and how they ended. Does not belong here: what is run.
-
 Concept: whoever deploys has no right on data; what needs one runs as a task, with the rights of a run, and its exit
 code is all that comes back. What it printed is in the log of tasks, which whoever deploys cannot read either.
 """

@@ -1,9 +1,5 @@
 """What proves a deployed environment, each check as a task inside it.
 
-Belongs here: the checks, in the order in which they are shown, and where in an environment the things are that they
-ask. Does not belong here: starting checks (`adapters.delivery.run_tasks`), launching a Dagster run
-(`components.running.launched_job`).
-
 Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes
 that are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing
 but its good name. A denial must be an explicit one, of the bucket: a role that merely lacks a right is denied as well.

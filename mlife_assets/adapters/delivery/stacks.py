@@ -1,9 +1,5 @@
 """Change sets of one account: made and shown, executed as they were shown, and what has drifted since.
 
-Belongs here: calls of CloudFormation, reading the folder `infra/` of a checkout. Does not belong here: which stacks
-there are (`core.delivery.stack_inputs`), how a change reads (`core.delivery.changes`), judging `infra/`
-(`python -m infra.gate`).
-
 Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
 update has overtaken, and values of Parameter Store that have changed since the plan are found here, since it reads them
 when a change set is made and does not look again. A stack of which nothing differed is looked at as well: one before it

@@ -1,8 +1,5 @@
 """Hearing: reading what people replied, also while others are being texted.
 
-Belongs here: classifying and recording new inbound texts, and how often they are read within a dispatch. Does not
-belong here: what a text means (`recruiting.messaging.keywords`), what follows from it (`recruiting.messaging.effects`).
-
 Concept: a STOP counts from the moment at which the provider has it, not from the next time that somebody looks. So
 replies are read before every chunk of a dispatch and every few seconds within one; the submit statement then refuses
 whoever stopped. Replies that cannot be read forbid sending. Bodies are classified and forgotten.

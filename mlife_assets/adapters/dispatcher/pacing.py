@@ -1,7 +1,5 @@
 """Pacing: never faster than the provider's rate.
 
-Belongs here: the token bucket. Does not belong here: what is sent.
-
 Concept: two hundred leased rows are a queue, not a burst. Clock and sleep are injected, so tests and the simulated
 world need not wait.
 """

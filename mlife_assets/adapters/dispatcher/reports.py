@@ -1,7 +1,5 @@
 """What goes into a dispatch from outside and what comes out of it.
 
-Belongs here: the facts of recipients at send time, the reports. Does not belong here: sending (`sending`).
-
 Concept: results are frozen and hold counts and reasons only: no person, no phone number.
 """
 

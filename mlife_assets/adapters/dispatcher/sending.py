@@ -1,9 +1,5 @@
 """The dispatcher: sends what was approved of one application, each message at most once.
 
-Belongs here: leasing, the checks at send time, the order of commits around the provider's call, inbound texts. Does not
-belong here: what became of a send (`settling`), who is planned (`recruiting.messaging`), how rows are stored
-(`send_ledger`).
-
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
 sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Addresses exist
 between the contact book and the call only: no error, log or report of this module holds one. What counts is the

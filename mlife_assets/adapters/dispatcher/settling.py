@@ -1,8 +1,5 @@
 """What became of sends: asking the provider, taking its receipts.
 
-Belongs here: reconciling ambiguous sends, receipts, sends that the ledger forgot. Does not belong here: sending
-(`sending`).
-
 Concept: only an answer closes a send. A question that fails is no answer, so the send stays as it is and the next one
 is asked about. Closing a send as unknown ends the asking, not the listening: a receipt that comes later still counts.
 """

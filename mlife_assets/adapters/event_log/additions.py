@@ -1,8 +1,5 @@
 """What manifests have listed since: how a reader learns that the log has something new.
 
-Belongs here: the number of the last manifest, what later ones list. Does not belong here: whether a manifest may be
-continued or trusted (`chain`), the rows of what they list (`log`).
-
 Concept: whether there is something new is two questions however long the chain is: is the manifest that was read last
 still the same, and is there a next one. What a manifest lists is a hint where to look and no more, so neither key nor
 head is needed, and a command that only reads makes none.

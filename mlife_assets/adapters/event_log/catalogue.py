@@ -1,8 +1,5 @@
 """The catalogue of the log: which event types it holds, in which versions and on which days, and what fits none.
 
-Belongs here: counting files and rows by type and day, naming what lies in the log's folder and is no part of it. Does
-not belong here: bytes that were changed (`verification`), which types there are (`recruiting.events`).
-
 Concept: paths are listed once and say nearly everything; rows are what manifests list. Files are opened that no
 manifest lists, as others wrote them, and of the days since one that the caller names: older ones were looked at when
 they were new. A day that has not begun is a mistake of whoever wrote it, and no part of the catalogue.

@@ -1,8 +1,5 @@
 """The chain of manifests: what the log holds, in links that cannot be changed unseen.
 
-Belongs here: adding a manifest without a lock, finding whether a file is listed. Does not belong here: the bytes of
-manifests (`manifests`), data files (`log`), looking for damage (`verification`).
-
 Concept: one chain for the whole log, in the order of writing. When two writers race for a number, put-if-absent lets
 one win; the other reads on and takes the next. A process lists the newest folder once and then remembers the end;
 whether a file is listed already is looked up backwards from there, if the file was there. A chain is not continued over

@@ -1,7 +1,5 @@
 """Names in the event log: where a batch of rows and a manifest lie.
 
-Belongs here: building and parsing keys. Does not belong here: bytes, hashes of content, reading and writing.
-
 Concept: a key says type, day and hour of `observed_at`, who wrote the batch and what its bytes hash to, so a listing
 answers most questions without opening a file.
 """

@@ -1,9 +1,5 @@
 """The event log on an object store: the one source of truth, append only.
 
-Belongs here: turning a table into write-once batches and reading batches back, once per process where they are asked
-for again and again. Does not belong here: judging values (`core.validation`), the manifests' format (`chain`), finding
-out that something was listed (`additions`), finding damage (`verification`).
-
 Concept: `append` first puts the data, then lists it in a manifest. Both steps are safe to repeat, so a writer that died
 between them is healed by appending the same rows again; until then `verify` calls the file unlisted. A batch is named
 by its content, so the same rows give the same key, a second append changes nothing, and a file that a power cut emptied

@@ -1,8 +1,5 @@
 """The bytes of manifests: of the chain, and of the hours of release 0.1.0.
 
-Belongs here: the only bytes that stand for a manifest, and reading them back; finding those of hours, which nothing
-writes any more. Does not belong here: adding one (`chain`), what is missing or extra (`verification`).
-
 Concept: a manifest lists data files with their hashes and carries the hash of the manifest that was written before it,
 whatever their hours. It hashes itself, so that a damaged one is named and not its successor, and carries a keyed hash
 where the writer has a key: who may write to the lake alone cannot add one.

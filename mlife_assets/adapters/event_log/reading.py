@@ -1,7 +1,5 @@
 """Reading many objects of the log: from a bucket each is waited for, so many are waited for at once.
 
-Belongs here: how many. Does not belong here: what is read of them (`log`, `chain`, `verification`).
-
 Concept: of a folder of this machine nothing is waited for. Threads win nothing there, and cost nearly as much CPU again
 as the reading itself.
 """

@@ -1,8 +1,5 @@
 """What the warehouse lacks of the event log: what dbt has to stage.
 
-Belongs here: marks of staged tables, the files that the log has since a mark. Does not belong here: SQL
-(`dbt_project/macros/staged.sql`), reading marks from the warehouse (`warehouse`), calling dbt.
-
 Concept: staging is one table an event type. A table carries a mark: up to which manifest of the log's chain it was
 staged, and by which SQL. What the chain lists after it is new. From the first day that has a new file a type is staged
 anew, since what is observed first of an event can only change from there on. A day that is built again is staged

@@ -1,8 +1,5 @@
 """Finding tampering and loss in the event log.
 
-Belongs here: comparing every byte below `events/` and `manifests/` with what the chain says. Does not belong here:
-repair, judging rows, signed heads and what other records say (`log_heads`).
-
 Concept: every file must be listed by an intact manifest with its hash, every manifest must hash itself and its
 predecessor, number 0 the last manifest of each hour of release 0.1.0. The store alone cannot show that its end was cut
 off or that all of it was computed anew. Signed heads close that gap, or `Verification.heads` kept elsewhere and passed

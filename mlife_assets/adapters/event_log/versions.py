@@ -1,8 +1,5 @@
 """Reading rows of every released version of an event type as rows of today's.
 
-Belongs here: the version in a file's footer, applying upcasters, nulls for columns that came later. Does not belong
-here: what the versions are (`recruiting.events`), hashes and names of files.
-
 Concept: bytes in the log never change, so a file says which version it was written for (no word means 1) and is turned
 into today's when it is read. A file of a version that this code does not know is refused, never guessed at.
 """

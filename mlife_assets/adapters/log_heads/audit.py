@@ -1,8 +1,5 @@
 """The audit: whether the event log is what was signed, and what other records say.
 
-Belongs here: checking heads, and putting together what every check found. Does not belong here: the checks of bytes
-(`event_log.verification`) and of other records (`cross_checks`).
-
 Concept: the newest head decides, wherever it is kept; its manifests must be in the log with their hashes, so a tail
 that was cut, a log that was deleted or computed anew and anything taken from its middle show. Nothing at all where
 something was is a finding. What was written after the newest head is said, and is no finding.

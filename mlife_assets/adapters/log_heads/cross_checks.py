@@ -1,8 +1,5 @@
 """What other records say about the event log: the ledger, the registry, the reports of ingests.
 
-Belongs here: comparing each with the log. Does not belong here: hashes and signatures (`event_log.verification`,
-`audit`).
-
 Concept: these see what a chain cannot: a log that was deleted whole, or computed anew before anything was signed. The
 ledger lies outside the lake; registry and reports lie on it, so they show loss and carelessness, not an attacker who
 rewrites them as well. A home without a ledger (models of somebody else's project) is checked without importing one.

@@ -1,7 +1,5 @@
 """Heads and pinned keys in a private folder of this host.
 
-Belongs here: files of heads, the file of public keys. Does not belong here: what is in a head (`head`).
-
 Concept: the folder lies outside the lake, so who may write to the lake alone cannot touch it. The first pinned key is
 the root of trust; each later one was introduced by a head.
 """

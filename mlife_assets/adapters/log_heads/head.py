@@ -1,8 +1,5 @@
 """A head: what the event log held when it was signed.
 
-Belongs here: the record, its only bytes, reading it back under a key. Does not belong here: when one is made
-(`sealing`), where it is kept (`folder`), comparing it with the log (`audit`).
-
 Concept: a head names the newest manifest by number and hash, which pins the whole chain before it, and the manifests
 since the head before, so that a row is proven by file -> manifest -> head without any other. It carries the hash of the
 head before; a new key is introduced by a head that the old one signed, or, where the old one is lost, by one that says

@@ -1,8 +1,5 @@
 """Sealing: signing what the event log holds now.
 
-Belongs here: making the next head and bringing the places that keep heads level. Does not belong here: what a head is
-(`head`), looking for damage (`audit`).
-
 Concept: only what this home wrote is signed: each manifest since the head before must follow the one before it and
 carry the home's keyed hash. The outside store is written first, then the ledger; whichever lacks a head or holds a
 damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows.

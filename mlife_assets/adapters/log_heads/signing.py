@@ -1,7 +1,5 @@
 """Ed25519: signing what is sealed, and checking it with a public key alone.
 
-Belongs here: keys and signatures. Does not belong here: what is signed (`head`), where keys are kept.
-
 Concept: a key is named by the hash of its public half. Signatures are deterministic: the same head under the same key
 has the same bytes.
 """

@@ -1,7 +1,4 @@
-"""No provider of mails: where there is none, nothing is sent and nothing comes back.
-
-Belongs here: saying so as a gateway. Does not belong here: rehearsing mails (`folder`), carrying them (`smtp`).
-"""
+"""No provider of mails: where there is none, nothing is sent and nothing comes back."""
 
 from __future__ import annotations
 

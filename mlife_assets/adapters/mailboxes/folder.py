@@ -1,8 +1,5 @@
 """The embedded mailbox: a folder of `.eml` files, mails nobody.
 
-Belongs here: writing mails as files, what a world of readers does with them. Does not belong here: pacing, retries,
-consent.
-
 Concept: a mail is a file that is made once: handing the same message over again finds it. Any mail program opens it.
 What becomes of a mail is a hash of seed and message, so nothing else has to be kept. The time of a file is when it was
 sent. Mails that really came back (`ReturnedFolder`) count before what is made up.

@@ -1,8 +1,5 @@
 """Mails that came back, one file each.
 
-Belongs here: reading the folder, turning mails into receipts and inbound messages. Does not belong here: what a mail
-says (`mail.returned`), what follows from it (`adapters.dispatcher`).
-
 Concept: the mail server delivers bounces, complaints, unsubscriptions and replies into a folder (`*.eml`, or a Maildir
 with `new` and `cur`). Nothing is moved or deleted, so reading again is safe. The time of a file is when it arrived: the
 date in a mail is whatever its writer says.

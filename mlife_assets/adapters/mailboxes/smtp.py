@@ -1,9 +1,5 @@
 """Mails through a relay, over SMTP.
 
-Belongs here: where the relay is, one connection for many mails, handing a mail over, what the relay's answers mean, the
-journal of what was handed over, greeting the relay for `mlife doctor`. Does not belong here: the mail's bytes
-(`mail.mime`), retries, DKIM (the relay signs), whether a mail may go out (`send_ledger`).
-
 Concept: until the final dot of a mail nothing was sent, so a lost connection before it is a mail to send later. After
 it only a reply says what happened; without one the mail is ambiguous and never handed over again, which the journal
 sees to: a file per mail is made before the last byte goes out and taken back only when the relay refused. It holds no

@@ -1,8 +1,5 @@
 """Distances of one day's sampled pairs from the reference: by column, and jointly.
 
-Belongs here: univariate drift, domain classifier, PCA reconstruction, which columns moved. Does not belong here: limits
-(`learning`), outcomes (`performance`), missing and unseen values and all words (`core.monitoring`).
-
 Concept: Kolmogorov-Smirnov for numbers, Jensen-Shannon for categories; a shallow classifier and PCA for rows. The
 classifier is judged on items that it has not seen, because items come and go every day and recognising them is not
 drift. Where nothing is ranked, the entity is what comes and goes.

@@ -1,8 +1,5 @@
 """Who computes: NannyML, or our own calculators where it is not installed.
 
-Belongs here: the calculators that monitoring asks for, as NannyML has them, and choosing who has them. Does not belong
-here: our own (`adapters.own_calculators`), what they are asked (`drift`, `performance`, `learning`).
-
 Concept: both give the same numbers to the bit, so only speed and provenance differ. Daily reports are NannyML's where
 it is installed, and say so. Limits and replays, which ask a hundred times as often, use ours: NannyML also judges the
 reference itself at each fit and takes the exact p-value of each distance.

@@ -1,8 +1,5 @@
 """Learning limits from the A/A days of a reference, once, when a model is promoted.
 
-Belongs here: which A/A comparisons are computed and which theoretical bound belongs to which statistic. Does not belong
-here: how a limit follows from them (`core.monitoring.thresholds`).
-
 Concept: a reference of d days costs two fits and d calculations of each calculator, some seconds; every later day only
 compares numbers with numbers.
 """

@@ -1,8 +1,5 @@
 """Estimated (CBPE) and realised performance of scored examples.
 
-Belongs here: both numbers on the same window of mature labels. Does not belong here: limits and words
-(`core.monitoring.concept`).
-
 Concept: CBPE says what performance the scores promise, without labels; realised says what came. Only their difference
 speaks of the concept: both move together when the mix of inputs does.
 """

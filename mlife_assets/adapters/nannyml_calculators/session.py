@@ -1,8 +1,5 @@
 """How NannyML is imported and what is kept between calls.
 
-Belongs here: the import with telemetry off, silenced noise, fitted calculators, data frames as NannyML wants them. Does
-not belong here: which calculator computes what.
-
 Concept: NannyML reports its usage to the internet unless a switch is set before the import: the one place outside
 `settings` that writes the environment. Fitting is nearly all of the cost, so fitted calculators are kept in this
 process, keyed by what they were fitted on; they are never stored.

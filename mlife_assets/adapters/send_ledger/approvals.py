@@ -1,8 +1,5 @@
 """What was planned, approved and tried: the proofs that sending asks for.
 
-Belongs here: recording and reading digests of plans and approvals, reading attempts. Does not belong here: moving sends
-(`ledger`).
-
 Concept: whoever can write the lake can write a plan, so its digest is noted here when it is made, and an approval
 carries it. A campaign day is approved once: the same plan again changes nothing, another plan is refused. A plan that
 was rejected is not approved, and the other way round, whoever comes first.

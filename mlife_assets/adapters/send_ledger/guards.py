@@ -1,10 +1,5 @@
 """What the ledger knows beside the sends: whether sending is paused, what was sent lately, what is unpublished.
 
-Belongs here: the kill switch, the outbox and the tables that planning reads; replies with their effects, the inbox of
-unclear ones and their reviews. Does not belong here: moving a single send
-(`ledger`), the suppression list (`people`), what a keyword or a review amounts to (`recruiting.messaging.effects`),
-bodies, which are never stored.
-
 Concept: what waits can be stopped at any time, and every change is a row that the outbox publishes later. A reply and
 its effect are one transaction, a review and its effect too: the person is listed and all their waiting rows, leased
 too, are suppressed together. Reading a reply again does nothing. A reply that somebody understood as an opt-out is

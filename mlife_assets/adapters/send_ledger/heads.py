@@ -1,8 +1,5 @@
 """Heads of the event log in the ledger's database, and how far the ledger has come.
 
-Belongs here: `ports.HeadStore` over the table `log_heads`, the last sequence of each stream. Does not belong here: what
-a head is (`log_heads`).
-
 Concept: the ledger is outside the lake, so a head in it is a second witness; a head in turn says how far the ledger had
 come, so that an older copy of it shows.
 """

@@ -1,9 +1,5 @@
 """The send ledger: what was planned, leased, submitted, answered.
 
-Belongs here: moving single sends, from planned to answered. Does not belong here: deciding to send
-(`adapters.dispatcher`), deriving events (`recruiting.messaging.events`), tables (`schema`), lists and switches
-(`guards`).
-
 Concept: one row per (person, campaign, date), moved only along the edges of `recruiting.messaging.states`. Each move
 appends to `send_transitions` in the same transaction: the outbox of which events are made. `begin_submit` decides and
 commits in one statement: not paused, not suppressed, caps kept, lease held.

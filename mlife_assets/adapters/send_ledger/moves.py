@@ -1,8 +1,5 @@
 """Moving rows of the ledger, and the outbox of moves.
 
-Belongs here: the open engine and the one way in which many rows change state. Does not belong here: a single send
-(`ledger`), whom a move concerns (`people`, `guards`).
-
 Concept: a move and its entry in `send_transitions` are one transaction.
 """
 

@@ -1,8 +1,5 @@
 """Who is whom, and who must not be texted.
 
-Belongs here: accounts and the people behind them, suppressions. Does not belong here: what makes two accounts one
-person (`recruiting.messaging.people`), inbound texts (`guards`).
-
 Concept: a suppression is a person's, through whichever of their accounts it came. Each reason is listed by itself, so
 that the end of a pause does not lift a STOP.
 """

@@ -1,8 +1,5 @@
 """Sends that another record knows of: a ledger that was lost or is an older copy gets them back.
 
-Belongs here: writing whole sends with their moves. Does not belong here: reading them from the log (`ledger_catch_up`),
-moving a send as it happens (`ledger`).
-
 Concept: what was sent is a fact, so the edges of the states are not asked. A send only ever moves on: what the ledger
 knows and the other record does not stays.
 """

@@ -1,8 +1,5 @@
 """All rows of a ledger and where its numbering stands, carried from one database to another.
 
-Belongs here: reading and writing every table, whatever is in it; the counters of numbered rows. Does not belong here:
-files (`ledger_file`), whether a ledger may be replaced (`restored_backups`), what a row means.
-
 Concept: both sides have this release's schema, so values pass through its column types and are equal on every database.
 Rows are streamed, so a long history needs no more memory than a short one. A counter may be ahead of its newest row,
 since numbers that were published are never given again; so it is carried, too.

@@ -1,8 +1,5 @@
 """Tables and engine of the send ledger.
 
-Belongs here: columns, constraints, how a connection and a write transaction begin. Does not belong here: the operations
-(`ledger`).
-
 A change here is also a revision in `migrations`, for ledgers that exist already; a test compares the two.
 
 Concept: writers are serialised on both databases (`BEGIN IMMEDIATE` on SQLite, one advisory lock on PostgreSQL). So

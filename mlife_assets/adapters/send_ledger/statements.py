@@ -1,7 +1,5 @@
 """The statements of the ledger's hot path, built once.
 
-Belongs here: the conditions under which a send may be submitted, as SQL. Does not belong here: running them (`ledger`).
-
 Concept: whether a send is still allowed and the commit of `submitting` are one statement, so nothing (a STOP, a pause,
 a message of another application) can come between them.
 """

@@ -1,9 +1,5 @@
 """`mlife models list`, `history`, `show` and `diff`.
 
-Belongs here: all versions at a glance, all changes and verdicts in time, everything on record about one version, and
-what differs between two. Does not belong here: finding the differences (`core.training.model_diff`), changing who
-serves (`service`).
-
 Concept: an artifact is verified before a word of it is printed, so what is shown is what would serve. Refusals are
 listed like promotions: they explain why a newer version does not serve.
 """

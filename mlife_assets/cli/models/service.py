@@ -1,9 +1,5 @@
 """`mlife models promote`, `rollback`, `export` and `import`: a person changes who serves, or takes a version elsewhere.
 
-Belongs here: promoting and rolling back by hand, opening the place of an export, reading a public key. Does not belong
-here: whether a model may serve (`core.training.gate`), how the change is recorded (`adapters.model_registry`), what
-goes along and what has to fit (`components.acts.model_travel`).
-
 Concept: nothing is deleted and nothing is copied. A change is an event with actor and reason; the endpoint follows it
 with its next request, the daily job with the next day that runs. The gate can be overruled, but not silently: the
 reason on record then says so. It says so, too, where another environment's gate promoted an imported version and the

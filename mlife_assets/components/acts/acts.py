@@ -1,8 +1,5 @@
 """What people decide: whether a plan is sent, whether anything is, who serves.
 
-Belongs here: each act once, with who did it and why, for the UI and the command line alike. Does not belong here: how
-it is asked for (`jobs`, `cli`), what it means (`core`, `adapters`).
-
 Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
 nothing, but publishes it if an earlier attempt could not. An act happens in the present of its home (`present`); an
 approval happens when the day starts to send, because its texts follow from it.

@@ -1,7 +1,5 @@
 """Jobs of people: acts that somebody launches in the UI, with their name and their reason.
 
-Belongs here: one job per act, its config, what its run shows. Does not belong here: the acts (`acts`).
-
 Concept: the identity is config without a default, so the launchpad asks for it and the run keeps it.
 """
 

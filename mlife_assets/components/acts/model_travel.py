@@ -1,8 +1,5 @@
 """A version of a model goes from one environment to another, with the verdict of the gate that judged it.
 
-Belongs here: which files go along, what has to fit before any is kept, registering what came. Does not belong here: the
-form of a bundle (`adapters.model_bundles`), who serves (`adapters.model_registry`).
-
 Concept: importing registers and never promotes. What the gate of the other environment said is kept as that, and is no
 verdict of the gate here. The reference goes along, since without one the daily checks of a champion stop, and so do the
 models that scored it; its rows are of people of the other environment.

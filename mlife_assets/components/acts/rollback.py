@@ -1,8 +1,5 @@
 """Going back to an earlier champion, decided by a person.
 
-Belongs here: the act, for the UI and the command line alike, whatever the model. Does not belong here: acts on messages
-(`acts`), how the change is recorded (`adapters.model_registry`).
-
 Concept: a second rollback goes one further back, so a job, which anybody can launch again, names the model that was
 seen serving.
 """

@@ -1,8 +1,5 @@
 """What the event log holds as a whole: its catalogue, and whether it is intact.
 
-Belongs here: the asset `event_catalog` and its checks. Does not belong here: landing a day (`landing`), reading paths
-and schemas (`adapters.event_log.catalogue`).
-
 Concept: no day needs it. It looks at every path, and its check at every byte, so it runs when somebody asks, or by a
 schedule of its own. A catalogue is that of the newest day that has begun.
 """

@@ -1,10 +1,6 @@
 """Reading the event log back, for a few users and jobs, in memory that does not grow with the log, and what rows that
 came late changed by it.
 
-Belongs here: rows of a range without those that were delivered before it, the last row of each id however old. Does not
-belong here: which events features need (`components.monitoring.pair_findings`), what they mean
-(`recruiting.recompute`).
-
 Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
 therefore does not show which of its rows are repeats. Nothing is delivered before it happens, so only rows that
 occurred before the range can be repeats: their ids are looked up in the days since. Of some files at a time only rows

@@ -1,8 +1,5 @@
 """Raw events: landed, judged.
 
-Belongs here: the assets of each day in the group `events`. Does not belong here: the rules of validation (`core`), the
-layout of the log (`adapters`), what all of it holds (`event_catalog`).
-
 Concept: partition D lands what exporters delivered on day D - 1. Bad rows are kept with their reasons and warned about;
 they never stop the day.
 """

@@ -1,8 +1,5 @@
 """The dbt project as assets.
 
-Belongs here: the two assets that run dbt. Does not belong here: SQL, how models map to assets (`dbt_specs`), calling
-dbt (`dbt_runner`).
-
 Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built
 beforehand, and dbt is imported and runs inside the step alone (`dbt_runner`).
 """

@@ -1,7 +1,5 @@
 """Calling dbt inside this process.
 
-Belongs here: the manifest, one invocation, its events. Does not belong here: how models map to assets (`dbt_specs`).
-
 Concept: a dbt process costs seconds before it runs a line of SQL (imports, parsing anew because the dates are
 variables), as much as the day's SQL itself. Here dbt is imported once and handed the parsed project. Two rules make
 that safe, both measured: a manifest serves one invocation only, and the DuckDB connection and the log must be closed

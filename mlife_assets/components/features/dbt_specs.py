@@ -1,7 +1,5 @@
 """What Dagster shows of dbt models and tests, read from dbt's manifest.
 
-Belongs here: keys, groups, dependencies, metadata and checks. Does not belong here: running dbt (`dbt_runner`).
-
 Concept: the specs are those of dagster_dbt, which imports dbt and an SQL parser into each process that loads the graph.
 A test compares them.
 """

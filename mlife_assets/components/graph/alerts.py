@@ -1,8 +1,5 @@
 """Alerts: what a person has to look at, kept as files below `alerts/`.
 
-Belongs here: keeping one, which were not sent yet, sending those. Does not belong here: when there is one (`sensors`,
-`retrain_sensor`), when they are sent (`sensors`).
-
 Concept: an alert is kept first and sent later, so none is lost with a chat that is down. It was sent when a file of its
 name lies below `alert_deliveries/`, written after the channel took it: what crashed between the two is sent again.
 """

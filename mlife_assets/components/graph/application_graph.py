@@ -1,8 +1,5 @@
 """The part of the graph that one application has: its keys and its group.
 
-Belongs here: names that follow from an application's. Does not belong here: what an asset does (`messages`), names of a
-model (`model_graph`).
-
 Concept: as with models, the first application has the names of when there was one; those of another begin with its own
 and stand in a group of that name.
 """

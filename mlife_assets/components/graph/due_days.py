@@ -1,9 +1,5 @@
 """Which day can run next: where nobody asks for days a sensor runs them, elsewhere the UI offers the next one.
 
-Belongs here: finding out how far a home has come, asking for the run that is due; where the partitions of a code
-location end, and the sensor that moves that end. Does not belong here: the decision (`core.due_days`), when a file of a
-day that ran is late (`sensors`), what partitions are (`partitions`).
-
 Concept: a schedule asks for the day of a tick, and a tick that was missed is gone. This looks at the clock and at what
 has landed, so whatever was missed is asked for, oldest first, and nothing while another run is on its way. It takes the
 place of the daily schedule where time is real.

@@ -1,8 +1,5 @@
 """Jobs: which assets run together.
 
-Belongs here: named selections of the graph and how they execute. Does not belong here: when they run (`schedules`,
-`sensors`), the jobs of any model (`model_jobs`).
-
 Concept: a day is one job in one process, so a step costs hundredths of a second; retraining, metrics and texts from
 people are jobs of their own because they run on other triggers.
 """

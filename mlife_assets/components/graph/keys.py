@@ -1,7 +1,5 @@
 """Asset keys: the names of the graph, and who answers for which group of it.
 
-Belongs here: every key that more than one module names. Does not belong here: what an asset does.
-
 Concept: keys are data, so modules of assets need not import each other.
 """
 

@@ -1,8 +1,5 @@
 """The part of the graph that one model has: its keys, groups, jobs, and the platform as the model sees it.
 
-Belongs here: names that follow from a model's. Does not belong here: what an asset does, keys that all models share
-(`keys`).
-
 Concept: the assets of a model are built from its record. The first model has the names of when there was one; those of
 another begin with its own, and stand in a group of that name.
 """

@@ -1,8 +1,4 @@
-"""The jobs of one model: retraining and search, and what of it belongs to a day.
-
-Belongs here: selections that follow from a model's names. Does not belong here: the jobs of a deployment (`jobs`), when
-they run.
-"""
+"""The jobs of one model: retraining and search, and what of it belongs to a day."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition

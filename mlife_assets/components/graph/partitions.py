@@ -1,8 +1,5 @@
 """Partitions and what a run covers.
 
-Belongs here: the daily partitions, what every daily asset is declared with, and how an asset reads its range. Does not
-belong here: date arithmetic (`core.windows`).
-
 Concept: partition D is the UTC day during which it runs. History is one run over a range, so every partitioned asset
 takes a range; assets that decide something take exactly one day. Assets are declared with `DAILY`, in whose place a
 home puts days of its own (`with_days`): they begin with its first, and where the world has a clock of its own they end

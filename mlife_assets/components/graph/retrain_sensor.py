@@ -1,8 +1,5 @@
 """The sensor that retrains a model when its governor decided so.
 
-Belongs here: looking at decisions and runs of one model, asking for the run that is missing. Does not belong here: the
-decision (`monitoring.retrain_decision`), which run is missing (`core.monitoring.retrain_decisions`).
-
 Concept: a run is launched for a decision of its own model and counts for that alone, so that models retrain side by
 side. A failed attempt waits before the next, and after the last one a person is alerted once. Once every decision has a
 run that succeeded, or was given up, nothing can change before the next decision: the cursor says which was the newest

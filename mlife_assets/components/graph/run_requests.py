@@ -1,7 +1,5 @@
 """Run requests: one cause, one run that succeeds.
 
-Belongs here: tags of runs, runs of a cause, the request of its next attempt. Does not belong here: causes (`sensors`).
-
 Concept: a run carries its cause as a tag, and the number of its attempt in its key, because a key is used up even by a
 run that failed.
 """

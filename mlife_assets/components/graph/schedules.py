@@ -1,8 +1,5 @@
 """Schedules: what runs by the clock.
 
-Belongs here: cron lines and the partition each tick asks for; the job that removes old working tables. Does not belong
-here: reactions to events (`sensors`), which tables are old (`adapters.pruned_tables`).
-
 Concept: schedules run where the world moves by itself. The embedded world moves only when a day is asked for, so there
 they are off by default. Old tables are removed with the key of the deployment, which needs the right to delete them
 only if somebody turns the job on.

@@ -1,9 +1,5 @@
 """Sensors: what runs because something happened.
 
-Belongs here: looking, and translating what a pure function decides into run requests; the job that sends alerts. Does
-not belong here: decisions, keeping and sending alerts (`alerts`), and effects: a sensor is evaluated at least once, so
-it never sends.
-
 Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
 asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
 waits before the next. The failure of the job that sends alerts is no alert: that would ask for the next run.

@@ -1,8 +1,5 @@
 """The call list of one application: whom recruiters call today, about which job, and why.
 
-Belongs here: gathering what a list is made from, keeping it as table, file and page, its asset and check. Does not
-belong here: who is called (`recruiting.recruiter_call_list`), what is sent by itself (`texts`).
-
 Concept: nothing goes out, so there is nothing to approve. The global holdout, the application's own and every "stop"
 hold as for messages; who wants no texts is not called at the same number. The log holds the decision. The page and the
 file hold no number, and of a person what speaks for the job and how long they were away.

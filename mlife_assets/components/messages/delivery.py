@@ -1,8 +1,5 @@
 """Sending an application's plan of a day: by the asset, by the job of a person and by command, in one way.
 
-Belongs here: whether the stored plan may be sent now, and sending it. Does not belong here: who may approve
-(`recruiting.messaging.approve`), recording what a person decided (`acts`), surviving crashes (`adapters.dispatcher`).
-
 Concept: a plan is sent when the policy approves it or a person did. Nobody's approval outlives its plan, its limits or
 the day: everything is looked at again before the first text.
 """

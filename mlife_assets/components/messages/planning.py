@@ -1,8 +1,5 @@
 """Making an application's plan of a day, logging it with what it was chosen from, and storing it.
 
-Belongs here: gathering what a plan is made from, keeping it, what the UI shows of it. Does not belong here: deciding
-(`recruiting.messaging.plan`), sending (`delivery`), the assets (`texts`).
-
 Concept: a plan is decided by pure code from scores that are the same for everybody; what is the application's own
 (audience, consent to its channel, exploration, caps) is applied here. The log holds the decision before anybody can
 act on it. People who approve a plan are shown some of it, and what was kept out: a trick that the rules caught today

@@ -1,8 +1,5 @@
 """Before anything is sent: is this the ledger, and is this the plan?
 
-Belongs here: gathering the proofs that a day's sending needs. Does not belong here: judging them
-(`recruiting.messaging.binding`, `adapters.ledger_cross_check`), the assets (`messages`).
-
 Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So
 nothing is taken from it on trust: the plan is compared with the digest that the ledger noted when it was made, with
 the log and with the facts of the jobs; the ledger is compared with the log.

@@ -1,8 +1,5 @@
 """Messages of one application: planned, sent, answered.
 
-Belongs here: the assets and the check that follow from an application. Does not belong here: making a plan
-(`planning`), who may be written to (`recruiting.messaging`), how a send survives a crash (`adapters.dispatcher`).
-
 Concept: planning and sending are separate assets. Sending has an effect outside, so it verifies its own gates again
 and trusts no check of an earlier run.
 """

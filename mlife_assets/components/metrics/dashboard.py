@@ -1,8 +1,5 @@
 """The dashboard: production and model metrics on one page.
 
-Belongs here: collecting what the page shows, applications and models beside the first too, publishing it. Does not
-belong here: metrics themselves (dbt), how the page looks (`recruiting.dashboard`).
-
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
 computed only for it, except realised MAP, which ranks each mature day once more. What the gate measured of a model
 beside the first is about the one that serves; before one does, it is about the newest challenger, and says why none

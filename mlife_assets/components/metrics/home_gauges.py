@@ -1,8 +1,5 @@
 """Where a home stands, in numbers for a monitoring system: what a person on call wants to be woken by.
 
-Belongs here: which gauges there are, read from ledger, log, registry and reports. Does not belong here: their text
-(`adapters.prometheus_text`), figures of business and of ranking, which the dashboard has.
-
 Concept: nothing is computed that an asset already decided. Gauges of a day are those of the newest decided day, so a
 home that stands still shows by `mlife_newest_day_timestamp_seconds` alone, which is what to alert on first.
 """

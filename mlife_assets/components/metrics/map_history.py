@@ -1,8 +1,5 @@
 """Realised MAP by day: how champion, the model before it, simple rule, human and chance ranked what people were shown.
 
-Belongs here: ranking mature days again with who was champion then; what a promotion won since. Does not belong here:
-the metric (`core.ranking`), whether a promotion was due (`core.training.gate`).
-
 Concept: a day's value never changes once its labels are mature, so it is computed once and kept as a report. The model
 that a promotion replaced ranks the same rows, so what the promotion won is seen on days that neither model has learned
 from and neither chose.

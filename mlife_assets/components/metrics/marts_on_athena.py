@@ -1,8 +1,5 @@
 """Marts that Athena has, too, where a deployment is on AWS.
 
-Belongs here: which marts are published, and when. Does not belong here: how (`adapters.aws.athena_marts`), what is
-asked of them (`mlife_assets/sql`, `infra/templates/70-bi.yaml`).
-
 Concept: what the dashboard of QuickSight draws and the questions of the library ask of outcomes. Features and examples
 stay in the warehouse, where models read them: they are five sixths of all bytes (ADR 45).
 """

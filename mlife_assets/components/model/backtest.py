@@ -1,8 +1,5 @@
 """The lifecycle backtest of the team's own history, as an asset.
 
-Belongs here: reading the mart, running the replay, showing what it found. Does not belong here: the replay
-(`core.backtest`), when it runs (`schedules`).
-
 Concept: it is no part of a day. It answers whether retraining as it is set up pays, on what this deployment has seen,
 and is asked now and then. Costly steps are kept in the private folder, so that a run that was stopped goes on.
 """

@@ -1,8 +1,5 @@
 """The challenger: what it may learn from, and the model that learned it.
 
-Belongs here: the assets that select and fit. Does not belong here: how a model is fitted (`core.training`), the search
-(`hyperparameters`), the judgement (`evaluation`).
-
 Concept: a challenger is a function of the marts, the policy and the newest search until its day, so fitting it again
 gives the same version.
 """

@@ -1,8 +1,4 @@
-"""Model cards: what is known of a challenger when the gate has judged it.
-
-Belongs here: gathering the facts of a card and keeping it with the model. Does not belong here: what a card says and
-how it looks (`core.training.model_card`), the card of a ranking of jobs (`evaluation`).
-"""
+"""Model cards: what is known of a challenger when the gate has judged it."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,8 +1,4 @@
-"""Which version is the challenger of a day, and the check that repeats what the gate said of it.
-
-Belongs here: the reports that a fit and an evaluation leave, and the check on these, of every model. Does not belong
-here: fitting (`candidate`), the evaluations (`evaluation`, `example_evaluation`), acting on a verdict (`promotion`).
-"""
+"""Which version is the challenger of a day, and the check that repeats what the gate said of it."""
 
 from datetime import date
 

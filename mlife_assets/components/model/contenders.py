@@ -1,8 +1,5 @@
 """Who is compared, and on what: the rows of a ranking comparison and the scores of each side.
 
-Belongs here: reading cohorts, people's rankings and exposures, for the gate, the dashboard and the demo's summary. Does
-not belong here: the comparison itself (`core.training.judgement`).
-
 Concept: all sides are scored on the same rows in the same order, whoever asks.
 """
 

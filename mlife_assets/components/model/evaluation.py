@@ -1,8 +1,5 @@
 """The evaluation: challenger against champion and human, the gate's verdict, the model card.
 
-Belongs here: gathering what the gate judges, showing its verdict, and the facts of the card of a model that ranks jobs.
-Does not belong here: the verdict (`core.training.gate`), acting on it (`promotion`), what every card has (`cards`).
-
 Concept: one run judges one challenger; a refusal is a result, not a failure: the run is green and the verdict is an
 event. The gate reads its window once per challenger.
 """

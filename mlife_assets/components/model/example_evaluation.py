@@ -1,8 +1,5 @@
 """The evaluation of a model without an item: all examples of the gate's weeks, judged as one pool.
 
-Belongs here: the gate's rows of such a model, and showing the verdict. Does not belong here: the verdict
-(`core.training.judgement`), ranked cohorts (`evaluation`), acting on it (`promotion`).
-
 Concept: one run judges one challenger; a refusal is a result, not a failure. The rows are those that no decision of the
 model selected, of days that were sound and whose labels are complete.
 """

@@ -1,8 +1,5 @@
 """The explanation: why the challenger scores as it does.
 
-Belongs here: SHAP values over a sample of today's candidate pairs, shown and kept. Does not belong here: the pictures
-(`core.training.explain`).
-
 Concept: SHAP values cost more than anything else here, so they are computed once; the pictures are kept for the card.
 """
 

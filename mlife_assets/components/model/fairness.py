@@ -1,8 +1,5 @@
 """Fairness: the audit of the challenger, and the only reader of protected attributes.
 
-Belongs here: the asset `fairness_audit` and the condition that the gate reads. Does not belong here: the measures and
-the rule (`core.training.fairness`).
-
 Concept: two audits. What would serve is audited itself, on the people whom it would serve today: impact needs no
 outcome, so it may have learned from anything. And its recipe is audited as the gate judged it, on the gate's weeks:
 each user once, in the week that a hash draws, by the model of that week's fold, so that users stay independent and the

@@ -1,8 +1,5 @@
 """Fitting as the platform does: by the model's record, the newest search and the drift at hand.
 
-Belongs here: from a training set to an artifact that may be kept. Does not belong here: fitting itself
-(`core.training.fit`), which rows (`training_inputs`), who is fitted when (`candidate`, `fold_models`).
-
 Concept: a challenger and the models of its folds differ in what was known when, and in nothing else.
 """
 

@@ -1,9 +1,6 @@
 """The folds of a challenger: its recipe as it would have been fitted at the start of each week that the gate looks at,
 and whenever what was served was fitted.
 
-Belongs here: the asset `fold_models`, and fitting as the platform does. Does not belong here: how a model is fitted
-(`core.training`), who is asked about which day (`out_of_sample`), the judgement (`judging`).
-
 Concept: what serves learns from everything mature, so no row is left on which it could be judged. Judged is its recipe:
 the newest weeks, each by the model that the recipe makes of what was known when the week began. In a drift models are
 fitted more often than weekly. On each of these days a fold begins, too, so that the recipe is held against what knew

@@ -1,8 +1,5 @@
 """The search for hyper-parameters: a run of its own, whose result later challengers use.
 
-Belongs here: the asset `hyperparameters`, and which of its results counts on a day. Does not belong here: the search
-(`core.training.search`).
-
 Concept: a search costs many fits and its result ages slowly, so it is no part of a retraining. It is launched by hand
 or on a schedule of its own, with as many trials as its run says; without one, the policy's own values count. An
 interrupted run goes on where it stopped.

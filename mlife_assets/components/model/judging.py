@@ -1,8 +1,5 @@
 """Judging a challenger of the platform: the gate's window, who is asked about it, the verdict.
 
-Belongs here: from what a day stored to a `Judgement`, the same for models with and without an item. Does not belong
-here: which rows a model's gate has (`contenders`, `example_evaluation`), the verdict (`core.training`), showing it.
-
 Concept: by folds, the recipe is judged on the newest weeks against what was served in them, and what would serve is its
 fit on everything mature. Of that fit itself is asked what folds cannot say: that it works, that nothing gave its labels
 away, that it scores as the newest fold's model does. By a holdout, one model is judged and serves.

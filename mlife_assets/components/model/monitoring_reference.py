@@ -1,8 +1,5 @@
 """The monitoring reference: what normal looks like to the champion.
 
-Belongs here: the asset that builds it when a model is promoted. Does not belong here: what a reference is
-(`core.monitoring.reference`), reading it (`monitoring.inputs`).
-
 Concept: keyed by model version and made once. Without a promotion the present reference stays, so drift is always
 measured against what the serving model knows. After a promotion that answers a drift it is of the new world: days from
 before the drift would make both worlds normal.

@@ -1,8 +1,5 @@
 """The off-policy estimate: what champion and challenger would earn per text, from texts that a random draw chose.
 
-Belongs here: reading explored texts with their whole candidate sets, scoring them by both models, showing the estimate.
-Does not belong here: what a candidate set is, the estimators (`recruiting.off_policy`).
-
 Concept: the gate ranks what people were shown; this looks at texts, where only the explored ones favour nobody. Each
 decision is scored by who is asked about its day, the folds of a model or itself, so none has trained on it; the
 champion's probabilities are the reward model of both. An explored slice is small: until it suffices, the asset says

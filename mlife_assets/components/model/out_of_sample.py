@@ -1,9 +1,5 @@
 """Out of sample: which model may be asked about which day, for a challenger, for a champion, and for what was served.
 
-Belongs here: folds of a version and of what was served, from the registry and the reports. Does not belong here:
-fitting folds (`fold_models`), what a fold is and what it says (`core.training.folds`, `core.training.fold_scores`),
-what is judged (`judging`).
-
 Concept: a model speaks for itself from the day on by which it had learned everything it knows; for the days before, the
 folds of its training do. What was served is whoever served; before the first champion, that one's folds stand in. So a
 champion that was promoted yesterday has a word on weeks that its own fit has learned from, and no row is scored by

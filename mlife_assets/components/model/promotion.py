@@ -1,8 +1,5 @@
 """The promotion: who serves, after the gate's verdict of the day.
 
-Belongs here: recording the verdict and, where the gate opened, promoting. Does not belong here: the verdict
-(`core.training.gate`), the fold of promotions (`adapters.model_registry`).
-
 Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
 launches the step.
 """

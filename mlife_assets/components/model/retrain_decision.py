@@ -1,8 +1,5 @@
 """The governor's verdict of the day: the asset that drives retraining.
 
-Belongs here: gathering what the governor needs, recording its decision. Does not belong here: the decision
-(`core.monitoring.governor`), launching a run (`sensors`).
-
 Concept: the verdict is an event, and history is a fold over those events. A day that is decided again from the same
 reports records the same event; from other reports it records a later one, which then counts.
 """

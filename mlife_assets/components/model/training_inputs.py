@@ -1,9 +1,4 @@
-"""What a model of a day may learn from.
-
-Belongs here: reading the marts of the steps as they were known on a day. Does not belong here: the rules of the window
-(`core.training.training_set`), what of a mart was known when (`core.training.known_examples`), which model may be asked
-about which day (`out_of_sample`).
-"""
+"""What a model of a day may learn from."""
 
 from dataclasses import dataclass, field
 from datetime import date

@@ -1,7 +1,5 @@
 """Who computes the statistics of monitoring, as the UI shows it.
 
-Belongs here: badge and metadata. Does not belong here: finding it out (`adapters.nannyml_calculators.engine`).
-
 Concept: without NannyML the numbers are the same and come from our own calculators. A badge that says otherwise would
 be a lie, and a person who compares installations has to see which is which.
 """

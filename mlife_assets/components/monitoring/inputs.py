@@ -1,7 +1,5 @@
 """What monitoring looks at: the day's sample, what landed, the reference, scored outcomes.
 
-Belongs here: reading and preparing inputs of the reports. Does not belong here: the reports (`monitoring`).
-
 Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled
 by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
 """

@@ -1,10 +1,6 @@
 """What only pairs of a person and a job can be asked: how usual the night was, and whether they are what raw events
 give.
 
-Belongs here: what these questions read, and as little of the event log as suffices. Does not belong here: the rules
-(`recruiting.overnight`), the derivation and the comparison (`recruiting.recompute`), the rules of every model
-(`reports`).
-
 Concept: a day is compared with the last day that was sound, not with the day before, so a fault stays a fault on its
 second day. What a usual night changes is taken from the reports of sound nights, and computed where there is none yet.
 

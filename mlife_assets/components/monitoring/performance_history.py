@@ -1,8 +1,5 @@
 """Realised against estimated performance over time, as stored and as drawn.
 
-Belongs here: what `concept_drift_report` keeps of each day, reading it back, the picture. Does not belong here: the
-report (`monitoring`), drawing (`core.monitoring.plots`), the dashboard (`metrics`).
-
 Concept: one small report a day is the history; a picture of day D shows days until D only, so it does not change when
 later days come.
 """

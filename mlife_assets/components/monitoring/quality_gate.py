@@ -1,8 +1,5 @@
 """The day's quality verdict, where it is needed again.
 
-Belongs here: reading the quality report and the blocking checks that rest on it. Does not belong here: judging quality
-(`core.monitoring.quality`).
-
 Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on
 bad data (candidates, training) carries a blocking check that reads the report.
 """

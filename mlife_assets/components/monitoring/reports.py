@@ -1,9 +1,5 @@
 """Monitoring: what the day looks like to the champion, and what to do about it.
 
-Belongs here: the assets of the group `monitoring`, a check on each report, what the rules of quality look at, the
-window that concept drift is judged on. Does not belong here: statistics (`adapters.nannyml_calculators`), rules
-(`core.monitoring.quality`), limits, words and the governor (`core.monitoring`).
-
 Concept: every report is written every day, faults included; none of them stops a run. What would act on a bad day reads
 the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the sensor.
 Whatever is wrong with a day ends as a fault in its report and not as an exception without one, so a mart that lacks a

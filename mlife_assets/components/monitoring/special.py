@@ -1,7 +1,5 @@
 """What only some models can be asked: further findings about a day, and rankings per entity.
 
-Belongs here: the record of these questions. Does not belong here: the answers, which the groups of a model give.
-
 Concept: the path is the same for every model. What needs more than its rows, such as raw events that a row can be
 derived from again, hangs on it as a function; without one the day is judged by the rest.
 """

@@ -1,9 +1,5 @@
 """Backups of a whole deployment: what of a platform is backed up, and where it is put back.
 
-Belongs here: wiring lake, ledger, keys and home for it; bringing a ledger that was lost or restored up to date. Does
-not belong here: how a backup is made (`adapters.backups`) and put back (`adapters.restored_backups`), what is read from
-the log (`adapters.ledger_catch_up`).
-
 Concept: the ledger is about to be rebuilt from the log, so the log is verified against its signed heads first. Only
 findings about the ledger itself do not count, nor heads that it alone still has: sealing gives them back.
 """

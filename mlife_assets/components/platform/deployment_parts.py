@@ -1,9 +1,5 @@
 """The ports that differ by deployment: exporters, directories of people, providers, time.
 
-Belongs here: asking the deployment's record for each, what a job board keeps of people, what every mail bears. Does not
-belong here: filling the record (`deployments`), what every home keeps (`home_keys`), every other port (`resources`),
-what a mail says (`email_digest`).
-
 Concept: whoever asks for a file of the ledger has the whole folder narrowed first, so that no part of it is
 opened while another is still readable to others. A database is one home's: another would count and publish its sends.
 """

@@ -1,8 +1,5 @@
 """What every home keeps to itself: its private folder, its keys, and signed heads of the event log.
 
-Belongs here: the private ports that any platform needs. Does not belong here: those of people (`deployment_parts`), how
-files are made private (`adapters.private_files`).
-
 Concept: whoever asks for a key has the whole folder narrowed first. Heads of the log are looked at without making
 anything: a home that is only read gets no folder. Who has the key of manifests and may write to the lake can add one
 that the next honest head signs, so it is replaced together with the key of heads: a head names the one that every

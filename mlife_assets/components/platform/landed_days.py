@@ -1,8 +1,5 @@
 """Which days have landed, and what somebody is to do who asks for another.
 
-Belongs here: refusing a day that cannot run yet, with the day that can. Does not belong here: landing (`events`), which
-day comes next (`due_days`).
-
 Concept: days run in order and everything follows from what landed. Without this check, a click on an asset too early
 would end in an error about some missing table that the person has never heard of.
 """

@@ -1,9 +1,5 @@
 """The platform as the assets of any model see it: marts, versions, decisions, reports, and what landed.
 
-Belongs here: the ports that every model's chain uses, and those that are the same wherever it runs. Does not belong
-here: where rows come from, which each platform says (`resources` of the job board, `table_platform` of tables in
-somebody else's project).
-
 Concept: what is made of every model is typed against this and against nothing that knows a job or a text, so the same
 assets run in a project that has neither.
 """

@@ -1,8 +1,5 @@
 """Whether the places that a deployment keeps things in can be worked with.
 
-Belongs here: which places there are to look at. Does not belong here: how each is tried out (`adapters.store_checkup`),
-printing what was found (`cli.doctor`).
-
 Concept: a person asks for everything at once (`look_at_places`). What starts work asks only where something lies
 elsewhere (`require_sound_places`): a folder of the home is as sound as the disk, a bucket may be anybody's. What is
 loaded again and again only reads, and waits out what passes (`require_places_are_there`).

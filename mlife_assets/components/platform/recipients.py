@@ -1,8 +1,5 @@
 """What is known of recipients when their messages are sent.
 
-Belongs here: reading present consent to the channel, and place, for the dispatcher. Does not belong here: what they
-forbid (`adapters.dispatcher`, `recruiting.messaging`).
-
 Concept: on a day whose data is not sound nothing is known of anybody.
 """
 

@@ -1,8 +1,5 @@
 """The platform as one resource: every port wired to its adapter.
 
-Belongs here: which adapter stands behind which port in every deployment, and where it keeps its files. Does not belong
-here: what differs by deployment (`deployment_parts`), what assets do with them.
-
 Concept: assets ask for `platform` and use ports. What differs by deployment (who delivers, who sends, whose time
 counts) is a record that `deployment_parts` asks; all else is wired here and is the same in each.
 """

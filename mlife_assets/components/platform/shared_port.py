@@ -1,8 +1,5 @@
 """A port that all views of one platform share.
 
-Belongs here: where an adapter is kept once it was made. Does not belong here: which adapters there are (`resources`,
-`deployment_parts`).
-
 Concept: a view is the platform as one of its models sees it. Adapters remember (the end of the log, open databases, a
 worker process, a whole simulated market), so a view makes none of its own: it asks the platform that it is a view of.
 """

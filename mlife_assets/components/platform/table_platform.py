@@ -1,8 +1,5 @@
 """The platform of somebody else's project: a home folder, and marts that are made of its own tables.
 
-Belongs here: which adapter stands behind which port there, what has landed, what came late. Does not belong here: what
-every platform has (`model_platform`), taking the tables in (`own_tables`).
-
 Concept: there is no market, no landing folder and no dbt. What the project's own assets delivered for a day lies in the
 lake as daily tables, one pair a model, and a report beside each says what of it was refused.
 """

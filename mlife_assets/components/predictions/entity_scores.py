@@ -1,8 +1,5 @@
 """Scores of a model without an item: how likely the outcome is for each entity today.
 
-Belongs here: scoring the day's rows of such a model, logging the scores, the check on them. Does not belong here: the
-rows (`monitoring.inputs`), pairs and what is texted about them (`scores`).
-
 Concept: scoring is a pure function of the day's rows and the champion of that moment, so a day can be scored again:
 the same scores are the same events. Where no model serves, or the day is not sound, nobody is scored, which is said and
 is no failure: the day of other models goes on.

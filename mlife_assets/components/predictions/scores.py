@@ -1,9 +1,5 @@
 """Predictions: which jobs are considered for whom, and how likely each is to be applied to.
 
-Belongs here: the assets of the group `predictions`; the `prediction` events of what an application chose from. Does not
-belong here: features, candidates and scores themselves (`core.scoring`), who may be reached and who explores
-(`recruiting.messaging.audience`), the ids of these events (`recruiting.ids`).
-
 Concept: scoring is a pure function of the day's features and the champion of that moment, so a day can be scored again.
 It is neutral: everybody with candidates is scored, the rows that the model says are to be scored (`RowSource`) and that
 monitoring samples. Applications choose from them. Each logs the pairs that it chose from as rows of its own,

@@ -1,8 +1,5 @@
 """The demo: the first days of a production model, run by the real jobs and sensors.
 
-Belongs here: the order of the story and what is reported of each day. Does not belong here: numbers of the summary
-(`demo_summary`), printing (`cli`).
-
 Concept: history is one run over a range, the first champion is trained and gated, then each day is a run of the daily
 job followed by a tick of the sensors, which is where retraining comes from.
 """

@@ -1,8 +1,5 @@
 """The demo's summary: what its days came to, in numbers that a program can read.
 
-Belongs here: counting from the event log, the gateway's own request log and, for the oracle alone, the truth tables.
-Does not belong here: running the days (`demo`), printing (`cli`).
-
 Concept: everything but `seconds` follows from the seed. The oracle is computed here and nowhere else; no asset reads
 truth.
 """

@@ -1,8 +1,5 @@
 """Runs days and ticks sensors without a daemon: what the CLI and the demo use.
 
-Belongs here: executing jobs in this process and evaluating the *real* sensors on an instance, as the daemon would.
-Does not belong here: what a day is (`jobs`), when a sensor fires (`sensors`), what is printed (`cli`).
-
 Concept: the demo goes through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. As
 with the daemon, a `run_key` runs once: a key that has a run, successful or not, never runs again.
 """

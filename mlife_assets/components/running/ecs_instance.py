@@ -1,8 +1,5 @@
 """The Dagster instance of an environment on AWS: tasks of ECS for runs, records in RDS, logs of steps in the lake.
 
-Belongs here: three parts that `deploy/dagster.aws.yaml` names, each made of variables of the task definition. Does not
-belong here: what they do (`run_database`, the package dagster_aws), the task (`infra/templates/45-dagster.yaml`).
-
 Concept: the settings file names variables and holds no value, so it is the same in each environment and lies in the
 image. What Dagster's own parts cannot take from a variable (a list of subnets, a bucket in an address, a password that
 changes) is taken apart here.

@@ -1,8 +1,5 @@
 """The Dagster instance of a deployment.
 
-Belongs here: where the instance is, its settings file, how its SQLite files are opened, starting `dagster dev` on it.
-Does not belong here: what runs on it, its records in a database (`run_database`).
-
 Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows. A run
 writes hundreds of events. For each, Dagster makes an engine, which compiles every statement anew, and closes the file,
 so that SQLite moves its log into it, which waits for the disk four times. Here a file stays open while it is used: an

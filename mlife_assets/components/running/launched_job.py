@@ -1,7 +1,5 @@
 """A job that is handed to the queue of a running Dagster, as the UI does it, and waited for.
 
-Belongs here: launching and waiting. Does not belong here: running a job in this process (`components.running.driver`).
-
 Concept: what is proved is the way from the queue to the place where runs run: daemon, launcher, and whatever the
 launcher starts. It leaves its mark among the run's tags.
 """

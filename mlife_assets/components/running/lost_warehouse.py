@@ -1,7 +1,5 @@
 """A warehouse that was lost is built again from the event log.
 
-Belongs here: which days are built. Does not belong here: building them (`components.features`).
-
 Concept: no backup holds the warehouse, since the log gives it again to the byte. The next day reads features and
 examples of days long past; without them it would run, find nothing new to learn from and decide on that. So all days
 that landed are built, in one run. Metrics are built after the next day.

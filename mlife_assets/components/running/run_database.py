@@ -1,8 +1,5 @@
 """Dagster's own records (runs, events, schedules) in the database that MLIFE_DATABASE names.
 
-Belongs here: which schema they are in. Does not belong here: what is written into them (Dagster), their files in a home
-without a database (`instance`).
-
 Concept: the settings file of an instance names this class and the variable, so every process of Dagster finds the same
 records and no file holds a password. Everything else is Dagster's storage for PostgreSQL.
 """

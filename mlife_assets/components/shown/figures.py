@@ -1,8 +1,5 @@
 """Figures: what Dagster's UI plots over partitions.
 
-Belongs here: which numbers an asset shows, and their names. Does not belong here: computing them (`core`), pictures and
-tables (`metadata`).
-
 Concept: the UI draws a line per numeric metadata entry, so a number that keeps its name is history. A name ends in its
 unit where it has one, bounds end in `_lower` and `_upper` (95 %), and what is not known yet is absent, never zero.
 """

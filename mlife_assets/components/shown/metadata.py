@@ -1,8 +1,5 @@
 """How results are shown in the Dagster UI.
 
-Belongs here: turning plots, rows and addresses of pages into metadata values. Does not belong here: what is shown,
-which each asset decides.
-
 Concept: people look at metadata. A plot is inline, a table is a table; both are small. A browser follows no link to a
 file of this machine, so a link is an address of the site that `mlife dev` and `mlife open` serve (`MLIFE_PAGES_PORT`,
 `MLIFE_PAGES_URL`).

@@ -1,8 +1,5 @@
 """The present of a home, as a person who acts sees it.
 
-Belongs here: which day comes next, a text to follow through the graph, when a pause, a resumption or a rollback by hand
-happens. Does not belong here: when a day runs (`core.windows`, `components.platform.resources`).
-
 Concept: a simulated home stands still in the evening of its newest day, and the machine's clock means nothing to it.
 What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
 the run of the next day. In real time it happens now. Each further act is a second later than the last, so the order of

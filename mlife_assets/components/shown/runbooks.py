@@ -1,7 +1,5 @@
 """Which page a person opens: one runbook per kind of alarm.
 
-Belongs here: from an alarm to a path in the repository. Does not belong here: the pages (`docs/runbooks`), alarms.
-
 Concept: whatever turns red or wakes somebody names the page that says what it means and what to do.
 """
 

@@ -1,7 +1,5 @@
 """Failures that say why in their first line.
 
-Belongs here: turning an error of the project into what the UI shows. Does not belong here: the errors (`core.errors`).
-
 Concept: Dagster buries an unexpected error between a line of its own and a stack trace. An error that the project
 raises on purpose is expected: it names what was wrong and what to do, so that is what people read first. So it is with
 a package of an extra that is not installed. Any other error keeps its trace. The original is the failure's

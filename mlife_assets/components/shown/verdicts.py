@@ -1,8 +1,5 @@
 """What gates said of versions, and where imported versions come from.
 
-Belongs here: reading verdicts and imports for whoever shows them or acts on them. Does not belong here: judging
-(`core.training.gate`), importing (`components.acts.model_travel`).
-
 Concept: the newest verdict counts. A version may be judged again, by another champion or on other days. What the gate
 of another environment said of an imported version counts until the gate here has judged it, and is never shown without
 that environment's name. Such verdicts are in order of when they were given: an older bundle may be imported later.

@@ -1,8 +1,5 @@
 """What a replay keeps as it goes, so that a killed one goes on: results of costly steps by what they follow from.
 
-Belongs here: keys and the exact JSON form. Does not belong here: which steps are costly (`learning`, `watching`), where
-it is kept (an object store).
-
 Concept: the replay itself is a pure fold and is done anew each time; only its costly steps are remembered. Their keys
 hold the hash of history and policies, so other inputs never meet, and each is written once and whole: a replay that
 was killed leaves results or nothing, and one that computes something else under the same key is refused.

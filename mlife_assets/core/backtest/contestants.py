@@ -1,8 +1,5 @@
 """The policies of a replay: who serves on which day, and why.
 
-Belongs here: what all contestants share, and the four that are held against the governed one. Does not belong here:
-`governed`, learning, judging and watching (`learning`, `judging`, `watching`), the order of days (`replay`).
-
 Concept: who has models begins with the same first champion, which nothing was held against; all see the same rows and
 labels. `frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets. `every_alarm`
 does so whenever drift alarmed often enough, without a gate and without a pause. `constant` has no model: one

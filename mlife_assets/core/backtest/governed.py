@@ -1,8 +1,5 @@
 """The governed policy: the real governor decides, the real gate judges.
 
-Belongs here: what the governor gets to see, and what follows from its verdict and the gate's. Does not belong here: the
-verdicts themselves (`monitoring.governor`, `training.gate`), the other policies (`contestants`).
-
 Concept: the governor asks for a fit, the gate for a win; where drift is confirmed or the model too old, for one that is
 not inferior. Labels are new to the governor only from the day on which the drift at hand began: a refit that could not
 learn from what changed would change nothing. A challenger that answers drift or age and is shown, on rows since that

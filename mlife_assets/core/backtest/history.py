@@ -1,9 +1,6 @@
 """A history to be replayed: rows in time order, what was known on each day, windows for monitoring, and sizes that
 follow.
 
-Belongs here: maturity, windows, the check that a history can be replayed, sizes where the spec states none. Does not
-belong here: learning (`learning`), who decides what on which day (`contestants`).
-
 Concept: on the morning of day D the rows before D have been seen, and a label counts when its label time is at most D,
 an earlier step when its own is. Every access to outcomes takes D, so one that is not mature on D cannot be had. A
 window of monitoring is the shortest run of whole days that holds as many rows as monitoring samples, so samples have

@@ -1,8 +1,5 @@
 """Judging within a replay: how far the gate reaches back, who scores its window, and its verdict.
 
-Belongs here: folds and holdout, what the gate gets to see. Does not belong here: fits (`learning`), what follows from a
-verdict (`governed`), judging itself (`training`).
-
 Concept: two ways. The prequential gate judges the recipe: each fold of the window by the recipe fitted on what was
 mature when the fold began, against what was served for the same rows. Nothing is held back, so what serves is the
 recipe fitted on everything mature. The holdout judges one model that was fitted without the gate's window, and that

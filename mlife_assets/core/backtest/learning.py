@@ -1,8 +1,5 @@
 """Learning within a replay: models from what was mature.
 
-Belongs here: fits by day, shared between policies; scores by place. Does not belong here: who asks for them
-(`contestants`), who judges them (`judging`), fitting itself (`training`).
-
 Concept: the model of a day is the recipe fitted on every row of which a step was complete that morning, each step on
 its own rows. It follows from the day, and from the half-life where an open drift asks for a shorter one, so policies
 that ask for the same share it, and each is charged for it.

@@ -1,8 +1,5 @@
 """How well each policy did over the replay, by each criterion, and the differences between policies with intervals.
 
-Belongs here: estimates over the served rows and their resamples by blocks of days. Does not belong here: which
-probabilities were served (`contestants`), what is recommended (`result`).
-
 Concept: all policies are measured on the same rows, each row by the probability that the policy served for it, by three
 criteria: average precision of all rows in one ranking, which also rewards knowing when it happens often; average
 precision within periods, which does not; log loss, which asks for the probabilities themselves. Average precision is

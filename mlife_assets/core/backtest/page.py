@@ -1,9 +1,5 @@
 """The page of a replay: one self-contained HTML document, and its small picture as PNG bytes for metadata.
 
-Belongs here: what the template is given; series and words of each chart, lanes of decisions, differences with
-intervals; figures, policies side by side, decisions and settings in words. Does not belong here: the layout
-(`core/pages/templates/backtest.html`), the charts themselves (`core.pages.charts`).
-
 Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. Everything
 shares one time axis that begins with the replay. Quality is drawn by period, what was done by day.
 """

@@ -1,8 +1,5 @@
 """The replay: one morning after the other, five policies side by side.
 
-Belongs here: the fold over days, the first champion, serving, the result, what a replay cannot show, in sentences. Does
-not belong here: what a policy does (`contestants`), estimates (`measure`).
-
 Concept: on each morning every policy decides from what is known, then its champion serves the day. Costly steps are
 remembered by what they follow from, so policies share them and a replay that was killed goes on where it was.
 """

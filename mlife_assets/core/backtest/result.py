@@ -1,8 +1,5 @@
 """What a replay found: frozen results and their JSON form, and which policy they speak for.
 
-Belongs here: the records and how they are written, the rule of the recommendation and its words. Does not belong here:
-how they come about (`replay`), the page (`page`).
-
 Concept: the same inputs give the same bytes, so nothing that was measured with a clock is part of the result.
 
 By a criterion a policy is *as good* as the best when the lower bound of its gain over it does not lie below minus the

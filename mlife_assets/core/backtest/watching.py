@@ -1,8 +1,5 @@
 """Monitoring within a replay: references and the four reports of a window, by the real detectors and limits.
 
-Belongs here: roles turned into what monitoring reads, the sample of a window, scored outcomes. Does not belong here:
-statistics and reports (`core.monitoring`), what follows from them (`contestants`).
-
 Concept: the reference is the newest windows before a model serves, and the outcomes of the rows that the gate looked
 at, scored by who was judged on them: the model that serves has learned from those rows, and what it says of them is not
 what out-of-sample scores look like. Later outcomes are asked of the same models: each fit on few rows errs in a way of

@@ -1,9 +1,5 @@
 """What a change set would do, as people read it before anybody executes it.
 
-Belongs here: CloudFormation's description -> added, changed, replaced, removed, with the properties that differ; the
-plan of an account as one record, and back from the file that holds it. Does not belong here: asking CloudFormation
-(`adapters.delivery.stacks`).
-
 Concept: a plan is what was shown. It names each change set by its ARN, and whoever executes it runs those and
 nothing else. A stack that does not exist yet and reads what one before it has not written has no change set; of it the
 plan shows what will be made, and holds the hash of what it is made from.

@@ -1,8 +1,5 @@
 """Which stacks an environment has, in which account, what each is given, and what it leaves when it goes.
 
-Belongs here: stacks.yaml and the parameters beside it -> one record per stack, in order. Does not belong here: reading
-files (`adapters.delivery.stacks`), what a change set does (`core.delivery.changes`).
-
 Concept: the gate renders with the same values that reach AWS, since both take them from here.
 """
 

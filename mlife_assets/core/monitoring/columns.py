@@ -1,9 +1,5 @@
 """Which columns of the rows that a model scores are watched, and how; what rows and outcomes are called.
 
-Belongs here: the choice of columns by kind, from the roles of a model to the columns of scored examples, prefixes and
-words of outcomes. Does not belong here: values of columns (`reference`) and their limits, which outcomes a model has
-(`core.model`), what is computed of them (`outcomes`).
-
 Concept: a column is watched in the way that fits what it is. A physical unit has a range, a closed vocabulary has no
 new values, and a column that moves with the calendar or with what we do ourselves is shown but never counted as drift.
 

@@ -1,9 +1,5 @@
 """Concept drift: does the same input still lead to the same outcome?
 
-Belongs here: the window that is judged, the report and the words. Does not belong here: outcome statistics (`outcomes`)
-and their limits (`outcomes`), CBPE and realised performance (`adapters.nannyml_calculators`), the choice of
-exposures (use the exploration slice or a same-policy reference).
-
 Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
 what CBPE expects without labels, and residuals against the reference. Earlier steps of a funnel are judged too, each as
 soon as it is mature: there are more of them and they are known days earlier. With fewer positives than the policy asks

@@ -1,8 +1,5 @@
 """What the champion makes of a pair: SHAP values beside its features, and how much a column matters.
 
-Belongs here: names and columns of contributions, shares of importance. Does not belong here: computing SHAP values
-(`core.scoring`), detectors.
-
 Concept: the model's own latent space. A pair's SHAP values say how far each feature moved its score, so a region that
 the model treats alike stays one point, and one that it treats differently moves. Their columns lie beside the features
 that they belong to, in the sample of the reference and of the day alike.

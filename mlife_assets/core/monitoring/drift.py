@@ -1,8 +1,5 @@
 """Data drift: did the inputs of the model move, column by column?
 
-Belongs here: the report and the words. Does not belong here: the distances (`adapters.nannyml_calculators`) and their
-limits (`thresholds`).
-
 Concept: P(x) moves. Each watched column of the day's sample is compared with the reference; the limit of each distance
 is learned from A/A days at the day's false alarm rate divided by the number of columns (Bonferroni), so the whole
 report alarms on a drift-free day with at most that rate, which its sentence states. Columns are ranked by effect

@@ -1,9 +1,5 @@
 """The retrain governor: one verdict a day, with its reasons.
 
-Belongs here: the decision, and dismissing alarms about what the champion hardly looks at. Does not belong here: how
-alarms arise (the reports), measuring shares of importance (`training.explain`), launching a run (a sensor), and whether
-the challenger may serve (`training.gate`).
-
 Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due whenever enough new labels have matured
 to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
 when what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses

@@ -1,8 +1,5 @@
 """Late feedback: on which days outcomes did not arrive as they usually do, and which examples that touches.
 
-Belongs here: finding a late day, what it touched, leaving that out. Does not belong here: counting arrivals (whoever
-holds the events), data quality (`quality`), which reports types that did not land and leaves labels to this.
-
 Concept: a label is mature when its window has closed *and* been observed. Feedback is what is counted by its arrival:
 the first outcome that comes. When it comes days late, labels look like refusals, and what was done last week is missing
 from the features, so a model looks wrong although nothing changed.

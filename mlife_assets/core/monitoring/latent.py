@@ -1,7 +1,5 @@
 """Latent drift: did the joint distribution or a representation move although the columns may not?
 
-Belongs here: the report and the words. Does not belong here: the detectors (`adapters.nannyml_calculators`).
-
 Concept: two detectors on several blocks of columns, each sensitive to something else. The domain classifier on features
 sees new regions and broken correlations (the workhorse); on each embedding by itself it sees new clusters and broken
 correlations of its dimensions; on the champion's SHAP values it sees what the model itself treats differently. PCA

@@ -1,9 +1,5 @@
 """What the governor's recorded decisions say: what opens the gate, and when the drift at hand began. Pure.
 
-Belongs here: whether a challenger that is not inferior may serve on a day, and how often that was so; the first day of
-a run of alarms that was confirmed, and how far back what is normal reaches then. Does not belong here: when drift is
-confirmed (`governor`), what not inferior means (`training.gate`), what a reference is made of (`components`).
-
 Concept: without a reason the gate asks for a win. The reason is fixed before a challenger is seen: it is a code that
 the governor recorded, on a day and under a policy that are known. A confirmed drift lasts from its last confirmation
 for a number of days, across promotions: the first model that answers it has seen little of the new world, and those of

@@ -1,9 +1,6 @@
 """Statistics of scored examples with outcomes: how well probabilities fit what came, along what they do not, and how
 far one may lie from the reference's own value where nothing changed.
 
-Belongs here: performance, level, slope and residuals under row weights, on how much evidence each rests, their limits.
-Does not belong here: the report and its words (`concept`), CBPE (`adapters.nannyml_calculators`).
-
 Concept: residuals (outcome minus probability) are held against the reference: their level, their slope along the score,
 and along the rank of each feature (one Newton step of a logistic regression, which names what changed). Ranks, because
 a few rows far out (people who look a thousand kilometres away) would otherwise carry the whole statistic, and whether

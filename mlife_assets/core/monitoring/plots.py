@@ -1,8 +1,5 @@
 """Small pictures of monitoring, as PNG bytes for metadata and the dashboard.
 
-Belongs here: drawing reports and decisions, what a report says moved, realised against estimated performance. Does not
-belong here: computing anything (`drift`, `latent`, `quality`), writing files.
-
 Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the same input. A distance says that a column
 moved, two histograms on one axis say how. Both are shares of their own rows, so a day is compared with a reference of
 many days, and each column has a panel of its own.

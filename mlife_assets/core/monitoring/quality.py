@@ -1,9 +1,5 @@
 """Data quality: is what arrived what it claims to be? A fault here blocks; it never retrains.
 
-Belongs here: the report, which is all rules of a day in one verdict; rules on counts of events and pairs; rules on the
-day's sampled pairs, column by column: schema, missing, unseen, range, units, zeros, one value. Does not belong here:
-the same entity on two days (`overnight`), drift.
-
 Concept: a fault is what no change of the world explains: a price in cents, a distance of exactly zero, a value out of a
 closed vocabulary, an event type that stopped arriving, everybody's home somewhere else. A new city, more users or new
 behaviour is not a fault, so open vocabularies, counts of behaviour and moderate growth are left to drift. Every rule is

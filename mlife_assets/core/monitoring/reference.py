@@ -1,9 +1,5 @@
 """What "normal" looked like when a model was promoted: samples, limits, ranges and vocabularies.
 
-Belongs here: building the reference from drift-free days, the profiles of its columns that quality rules hold a day
-against, its form for storage. Does not belong here: learning limits (`nannyml_calculators.learning` computes the
-statistics, `thresholds` turns them into limits), reading and writing.
-
 Concept: the reference belongs to one model version, is small (days x fixed sample), out of sample for the model, and
 never changes. A retrained model gets a new one, so drift is always measured against what the serving model knows.
 """

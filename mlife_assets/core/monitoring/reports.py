@@ -1,8 +1,5 @@
 """What a monitoring day concluded: findings and the report that holds them.
 
-Belongs here: the frozen results and their exact JSON form. Does not belong here: how a statistic is computed
-(`adapters.nannyml_calculators`), when it alarms (`thresholds`) and what follows from it (`governor`).
-
 Concept: a report is a statement with evidence. Every finding carries the number, the limit it was held against and a
 sentence that a person understands without knowing the method.
 """

@@ -1,9 +1,5 @@
 """A day's decision about retraining, as it is recorded, and the runs that decisions still need.
 
-Belongs here: the record, its codes, the kinds of drift; from decisions and runs to requests, and when to try again.
-Does not belong here: how it is made (`governor`), what follows from decisions of many days (`opening`), launching runs
-(a sensor).
-
 Concept: requests are stateless. A day decided to retrain without a run needs one, one whose run failed needs another
 attempt after a wait, up to a limit, and then a person. A run trains the partition of its day, so runs and attempts
 belong to the day. The request's key names day and attempt, so asking twice is asking once.

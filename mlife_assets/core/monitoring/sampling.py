@@ -1,8 +1,5 @@
 """The fixed-size sample of candidate pairs that monitoring looks at.
 
-Belongs here: which pairs are drawn, and which row falls to which of several models. Does not belong here: how pairs are
-made (the domain) and what is computed on them.
-
 Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by
 a hash of (seed, day, entity, item). The choice depends on nothing else: not on row order, process or library version.
 """

@@ -1,8 +1,5 @@
 """Limits learned from drift-free days: the only place where "too far" is decided.
 
-Belongs here: statistics, the limits they are held against, how limits follow from A/A days, and with how many rows they
-were learned. Does not belong here: how a statistic is computed and what is said about it.
-
 Concept: each reference day is compared with the days of the *other half* of the reference (blocked A/A), so slow
 turnover of items and entities is inside what is normal. The limit is the one-sided prediction bound of Student's t
 for one more day, mean + t * sd * sqrt(1 + 1/days), at the day's error rate divided by the number of statistics

@@ -1,9 +1,5 @@
 """The document around every page, the templates of words and tables in it, and where each page is.
 
-Belongs here: head, content security policy, style, script; the one environment of Jinja2, escaped by default; keys of
-pages in the lake, addresses of pages that are only served, relative links. Does not belong here: what a page says (its
-package prepares that), drawings (`charts`), writing and serving pages.
-
 Concept: one string in, one file out. A page loads nothing, which its own content security policy enforces: no script
 runs but the one with the hash that the policy names. The same page gives the same bytes.
 Python chooses, counts, sorts and words; a template lays out. A name that was not given is an error and no blank, so

@@ -1,8 +1,5 @@
 """Building HTML and SVG in Python, escaped by construction.
 
-Belongs here: the one place that turns text into markup outside templates. Does not belong here: pages made of words and
-tables, which are templates (`document`).
-
 Concept: a `Markup` is HTML; any other string is text and is escaped when it becomes a child or an attribute. It is the
 type that templates know too, so a drawing goes into a template as it is.
 """

@@ -1,8 +1,5 @@
 """Loops over rows and groups, compiled to machine code on first use.
 
-Belongs here: loops that numpy cannot express without many passes over memory, in the subset of Python that numba
-compiles. Does not belong here: checks of input (`rows`, `metrics`), and what a number means (`metrics`).
-
 Concept: each kernel is a plain function, so this module loads without numba. `compiled` hands it to numba the first
 time it is called; numba keeps the machine code beside this file, or in its cache folder, for the next process. One
 thread and no reordering of floating-point sums: the same input gives the same bits.

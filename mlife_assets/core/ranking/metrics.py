@@ -1,9 +1,5 @@
 """Ranking quality of each user: average precision, NDCG and recall at depth k.
 
-Belongs here: metrics of an order of items per user, their means over users, and what a random order gets. Does not
-belong here: grouping rows (`rows`), intervals (`core.statistics`), whether the result is good enough
-(`core.training.gate`).
-
 Concept: m of the n rows of a group are relevant, and hits are the relevant rows among the first k.
 AP@k = sum over hits of precision(rank), divided by min(m, k). NDCG@k = sum over hits of 1 / log2(rank + 1), divided by
 the same sum of a perfect ranking. Recall@k = hits / m. Groups with m = 0 have none of the three; they are left out and

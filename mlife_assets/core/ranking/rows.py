@@ -1,9 +1,5 @@
 """Rows to be ranked: in groups, one per (user, window), each contiguous; each row with the key that orders its ties.
 
-Belongs here: the place of each item among those of its user, preparing columns for any number of rankings, refusing
-those that cannot be ranked, bringing n rows into groups without sorting by comparison. Does not belong here: codes and
-hashes of ids (`core.row_keys`), metrics (`metrics`), which rows and which cohort (`core.training.evaluate`).
-
 Concept: an item may occur once in a group. Two rows of one group that share a tie key are the same item, since the key
 is a bijection of the hash of the item; they are found in a hash table of the group.
 

@@ -1,8 +1,5 @@
 """The artifact: everything that turns a feature row into a score, addressed by its content.
 
-Belongs here: what an artifact consists of, its version, its files, the base below the trees of a step. Does not belong
-here: storage (`adapters.model_registry`).
-
 Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version
 hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
 apart, so a commit alone makes no new model.

@@ -1,8 +1,5 @@
 """The calibrator: from a raw score to a probability.
 
-Belongs here: what a fitted calibrator makes of scores, its JSON. Does not belong here: fitting one
-(`core.training.calibrate`), judging calibration (`core.training.reliability`).
-
 Concept: a handful of numbers in JSON and one vectorised function, so one row alone gets the same bits. The function
 rises everywhere: two scores that differ get probabilities that differ, in the same order, so that what is served ranks
 as well as the model does. Release 0.1.0 wrote step curves and curves with a clip, which tie; they score as they did.

@@ -1,8 +1,5 @@
 """Estimators of scikit-learn as bytes: what may take LightGBM's place, without pickle, and how it is taken apart.
 
-Belongs here: which estimators are taken, their file, their raw scores and contributions. Does not belong here: fitting
-(`core.training.recipes`), calibration, the files of an artifact (`artifact`).
-
 Concept: a file of `skops` names the types that it would make; they are held against a list before any is made, when it
 is written and when it is read. `skops` writes memory addresses and the time; both are replaced by their order, so the
 same estimator gives the same bytes. Scores are log-odds, contributions are shap's and sum to them. A linear model is

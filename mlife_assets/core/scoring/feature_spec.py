@@ -1,8 +1,5 @@
 """The feature spec: from a row of an examples table to what a model sees, with everything that had to be fitted.
 
-Belongs here: order of columns, vocabularies, smoothed rates, the matrix, row hashes. Does not belong here: which
-features there are (the roles of a model, or a spec file), fitting a model (`training.fit`).
-
 Concept: a matrix row holds what is known, unfitted: numbers, counts, codes. What was fitted on training rows, a
 category's code and the prior of a rate, lives in the spec inside the artifact: a row alone is a batch, and an endpoint
 takes plain counts. `expanded` appends the rates; a user or an item without a history gets the prior.

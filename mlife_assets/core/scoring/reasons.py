@@ -1,9 +1,5 @@
 """Reasons: why one row scores as it does in plain words, what matters over all rows, what is said beside a score.
 
-Belongs here: sentences and summaries of SHAP values, the facts that batch, endpoint and trace must state alike. Does
-not belong here: pictures (`core.training.explain`), the values themselves (`Scorer.contributions`), what the features
-of a model mean (`Model.words`).
-
 Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
 apart.
 """

@@ -1,9 +1,5 @@
 """Scoring: a loaded artifact behind the `Scorer` port.
 
-Belongs here: from a feature matrix to raw scores, probabilities and contributions, by LightGBM's C library. Does not
-belong here: fitting (`core.training.boosting`), the matrix (`feature_spec`), estimators of one's own (`estimators`),
-loading (`adapters.model_registry`).
-
 Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and
 sums in the model's own order. LightGBM's Python package imports pandas, scikit-learn and matplotlib, which takes
 seconds. Its C library alone predicts, and `lightgbm.Booster` calls the same functions of it, so the bits are the same.

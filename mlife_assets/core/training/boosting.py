@@ -1,8 +1,5 @@
 """Boosting: one LightGBM model from rows, the same bytes from the same rows.
 
-Belongs here: LightGBM's parameters, its bins, early stopping, its text. Does not belong here: which rows and which
-outcome (`fit`), what a row weighs (`recipes`), calibration (`calibrate`).
-
 Concept: deterministic to the byte: fixed threads, fixed seed, ordered rows. Two objectives: `binary` gives log-odds;
 `lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Cutting numbers into bins is
 a large part of a fit, so fits on parts of the same rows may share the bins.

@@ -1,8 +1,5 @@
 """Calibration: from a raw score to a probability.
 
-Belongs here: fitting a calibrator. Does not belong here: using it (`core.scoring.calibrator`), judging calibration
-(`reliability`).
-
 Concept: with enough positives centred isotonic regression (Oron and Flournoy, Statistics in Biopharmaceutical Research
 2017, doi 10.1080/19466315.2017.1286256), else a logistic curve of the raw score (Platt 1999). Both keep the order of
 scores and never turn it around. Where scores say nothing of the outcome, or the contrary, everybody gets the base rate

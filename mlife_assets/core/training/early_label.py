@@ -1,8 +1,5 @@
 """The early label: rows too young for the label teach it by what had happened when the step before was complete.
 
-Belongs here: which rows, whether they may be believed, what a manifest says of it. Does not belong here: what was known
-when (`known_examples`), fitting (`fit`).
-
 Concept: an attribution window is as long as the slowest outcomes ask for, and most come soon. In the first days of a
 new world the label has seen nothing of it, so the last step of a funnel answers by the old one. By the early label it
 has seen what the step before has. That is wrong about slow outcomes, so it is used only where few are slow: the share

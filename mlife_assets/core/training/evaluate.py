@@ -1,9 +1,5 @@
 """Evaluation of several rankings on the same mature examples.
 
-Belongs here: MAP, NDCG and recall of each ranker on the same users, with its cohort and the value of a random ranking.
-Does not belong here: whether probabilities can be believed (`core.training.reliability`, whose results are offered here
-too), the decision to promote (`core.training.gate`).
-
 Concept: a MAP without its cohort means nothing, so every result names one, and all rankers of one evaluation see the
 same users.
 """

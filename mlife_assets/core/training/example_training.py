@@ -1,8 +1,5 @@
 """Training on any examples: from a table and its roles to a model and the gate's verdict about it.
 
-Belongs here: the windows in time, and the order of steps. Does not belong here: reading and writing files (`cli`), the
-steps themselves (`fit`, `judgement`).
-
 Concept: the last days are the gate's. What each step sees was complete when they begin, so the model is judged as it
 would have served. The gate window is read once, by the model that was chosen without it.
 """

@@ -1,8 +1,5 @@
 """Plots of SHAP values: importance, the swarm of all features, the dependence on one, the waterfall of one row.
 
-Belongs here: pictures, the same bytes from the same values. Does not belong here: words (`reasons`), the values
-themselves, which are the contributions of a scorer (`Scorer.contributions`): nothing is explained again here.
-
 Concept: the shap package draws what people know from it. It draws on pyplot's current figure and spreads points by
 numpy's global generator, so `_figure` lends it a figure and a seed and leaves both as they were. Pyplot has one current
 figure for all threads: whoever draws in several threads holds a lock.

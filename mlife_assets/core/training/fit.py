@@ -1,8 +1,5 @@
 """Fitting: from a training set to an artifact, by the formulation and the recipe that won on the validation window.
 
-Belongs here: who competes, calibration, the final fit, the manifest. Does not belong here: which rows (`training_set`),
-tuning a formulation and comparing two (`formulations`), whether the result may serve (`gate`).
-
 Concept: formulation, recipe, number of trees and calibrators come from validation days that the first fit, with its
 vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
 before the gate, with that number of trees, and the label also on what an early label says of younger rows

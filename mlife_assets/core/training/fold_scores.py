@@ -1,8 +1,5 @@
 """Scores by folds: what models say of a gate's rows where each is asked about days of its own.
 
-Belongs here: the sides of a gate from folds, whoever keeps the models. Does not belong here: which folds there are
-(`folds`, `components`), the verdict (`judgement`).
-
 Concept: raw scores of different models are on no common scale; probabilities are, and one score ranks everywhere.
 """
 

@@ -1,8 +1,5 @@
 """Folds: the parts of a gate's window, and whose word counts on which day.
 
-Belongs here: which days a fold has, and rows by fold. Does not belong here: fitting the model of a fold, what was
-served when (`components`), what is required of a fold and the verdict (`prequential`).
-
 Concept: a model may be asked about a day only if it knew no outcome that was still to come on it: what it learned from
 was complete when the day began. So a recipe speaks through one model per week, and what was served through whoever
 served. Both are sequences of folds, each of which lasts until the next begins. Weeks begin on Mondays whatever day it

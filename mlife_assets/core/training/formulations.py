@@ -1,8 +1,5 @@
 """Formulations: the ways in which one outcome can be learned, and which of them is better on the validation window.
 
-Belongs here: tuning each formulation by a recipe, holding them against each other. Does not belong here: the model that
-serves (`fit`), what a recipe is (`recipes`), LightGBM (`boosting`).
-
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
 `lambdarank` learns the order alone. A step that is known sooner than the label learns, and validates, on rows that have
 no label yet. Formulations are compared on the rows that have one, by the log loss of their calibrated probabilities, a

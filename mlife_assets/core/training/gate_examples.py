@@ -1,8 +1,5 @@
 """What the gate judges: mature examples, contenders, and the conditions that make a comparison valid.
 
-Belongs here: inputs of the gate and the checks that need no ranking. Does not belong here: comparing rankings and the
-verdict (`core.training.gate`).
-
 Concept: a comparison is fair only when both sides rank the same rows, with scores of the model they claim, on outcomes
 that are complete, seen by no training, and not caused by what one side chose. Each requirement is a condition
 with a name and a sentence; nothing is compared unless all hold.

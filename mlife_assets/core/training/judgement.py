@@ -1,8 +1,5 @@
 """The driver of the gate: from models and rows to a verdict, for the platform, `mlife train` and the replay alike.
 
-Belongs here: what a contender is made of, and on which rows what is measured. Does not belong here: which rows a gate
-has (`components`, `example_training`, `core.backtest`), the list of conditions (`required`), the verdict (`gate`).
-
 Concept: a gate has two kinds of rows. Rankings are compared on the candidates of a day that were shown since; where a
 model ranks nothing, on every example. Probabilities are measured on what was shown: mature exposures that neither side
 chose. Those are also what training could have copied, since they have the form of what is learned from: a candidate is

@@ -1,8 +1,5 @@
 """What was known of examples on a day: the outcomes of each step, and none before it was complete.
 
-Belongs here: hiding what was not complete, putting the marts of steps together. Does not belong here: which rows fit
-and which validate (`training_set`), reading marts (`components`).
-
 Concept: steps of a funnel are complete at different ages, so the newest exposures have the outcome of early steps and
 none of the label. A step is known by cohort of exposure: of all exposures that are old enough, never of those whose
 outcome came early, or fast ones would count double. An early label is known by the same cohort as the last step before

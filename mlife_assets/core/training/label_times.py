@@ -1,9 +1,5 @@
 """Is a label known as early for one outcome as for the other?
 
-Belongs here: the test of label times against outcomes, and its words. Does not belong here: which labels are mature
-(`training_set`), who shows the warning, the gate's refusal of a label time that decides the outcome by itself
-(`required`).
-
 Concept: where "cancelled" is known on the day and "stayed" at the end of the window, the young mature rows are all
 cancellations, and every policy learns a lie from them. So the share of positives among rows that were known after k
 days is held against what their cohorts (the rows of one day of exposure) came to in the end. Within a cohort neither

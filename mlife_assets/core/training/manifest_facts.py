@@ -1,8 +1,5 @@
 """Facts of a manifest for people: flat, named, in a fixed order.
 
-Belongs here: reading what any manifest holds, whatever its keys. Does not belong here: what a training writes into it
-(`fit`), the seal on it (`artifact`).
-
 Concept: manifests grow, and old ones stay. A reader that knows the keys would be silent about the new ones, so
 everything is flattened to dotted names. Importance is kept apart, because it is a table, and the declaration of the
 model, because its hash says whether two are the same.

@@ -1,8 +1,5 @@
 """What differs between two artifacts: facts, features, vocabularies, importance.
 
-Belongs here: comparing two manifests and two feature specs. Does not belong here: which model is better
-(`core.training.gate`), how a difference is printed (`cli.models`).
-
 Concept: two versions that score differently differ in data, in policy, in features or in code; a diff names which, and
 says how far what matters to the model has moved. Importance is compared as a share of its sum, because its unit,
 log-odds or log-probability, grows with how sure a model is.

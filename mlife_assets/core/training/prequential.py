@@ -1,8 +1,5 @@
 """The prequential gate: a recipe is judged by what it would have said, each row by a model of what was known before.
 
-Belongs here: folds and their conditions, the verdict over all of them. Does not belong here: which days a fold has
-(`folds`, `core.backtest`) and who fits it, the comparison itself (`training.gate`).
-
 Concept: a holdout judges one model, which must not have seen the weeks that it is judged on, and so is the older the
 more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
 what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),

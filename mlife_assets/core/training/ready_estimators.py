@@ -1,8 +1,5 @@
 """Estimators that are ready to take LightGBM's place, by name.
 
-Belongs here: makers that a spec file may name, and what they are set to. Does not belong here: which estimators are
-taken at all (`core.scoring.estimators`), fitting (`recipes`).
-
 Concept: a spec file names no code, so the list is closed. Who wants another one declares a model in Python. A text
 column is the place of its value in the list of values, to a linear model a number like any other.
 """

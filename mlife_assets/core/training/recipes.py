@@ -1,9 +1,5 @@
 """Recipes: what a step learns most from, and on what its trees stand.
 
-Belongs here: the recipes, weights by age, also while a drift is open, fitting the base, one fit by a recipe, or of an
-estimator in LightGBM's place. Does not belong here: which recipe is better on the validation window (`formulations`,
-`fit`), using a base (`core.scoring.artifact`), the trees (`boosting`).
-
 Concept: two choices, so four recipes. *Recent* rows count more: the weight of a row halves with every half-life, so a
 model follows a world that moves and forgets what it was. Days after the first alarm of a drift, the rows of the new
 world are a few days among months; half of the drift's age as half-life lets what came after it weigh three times what

@@ -1,8 +1,5 @@
 """Whether probabilities can be believed: calibration slope, level and the reliability curve.
 
-Belongs here: measuring on mature outcomes how good probabilities are. Does not belong here: fitting a calibrator
-(`core.training.calibrate`), bounds on slope and level (`core.training.gate`).
-
 Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
 that slope, intercept 0 (Cox, Biometrika 1958; the second is calibration in the large: Van Calster et al., BMC Medicine
 2019, doi 10.1186/s12916-019-1466-7). Intervals allow for rows that depend on each other, as those of one user or of one

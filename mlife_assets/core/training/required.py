@@ -1,10 +1,5 @@
 """What is required of a challenger besides ranking better: the one list, for every gate.
 
-Belongs here: which conditions there are, in which order, and those about leakage and parity. Does not belong here:
-maturity and time order (`gate_examples`), which columns there are (`core.examples`), scoring (`core.scoring.scorer`),
-the endpoint (`serving`), which is tested against the batch where it lives, what one model alone requires, such as an
-audit of fairness (`components`).
-
 Concept: each condition is about what was learned from, or about one model and rows that it has not seen. A holdout
 judges one model and asks for both; a recipe that is judged by folds asks for the second part in every fold.
 

@@ -1,8 +1,5 @@
 """The hyper-parameter search: bounded, seeded, resumable, off by default.
 
-Belongs here: what is searched, within which bounds, and its history. Does not belong here: where trials are kept (an
-adapter opens the storage), what a parameter does (`boosting`).
-
 Concept: Optuna's tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes, the log loss of the
 validation window decides. Trial 0 is what the policy says now. The sampler is seeded anew for each trial, so a search
 that was interrupted and resumed proposes what it would have proposed in one go. The gate window is not looked at.

@@ -1,8 +1,5 @@
 """The best simple rule: a logistic regression on a handful of columns, fitted on the rows that a model learns from.
 
-Belongs here: choosing the columns, fitting, scoring, its record. Does not belong here: the rule in use today (a model's
-baseline), the model itself (`fit`), who is compared (`judgement`).
-
 Concept: a model that beats the rule in use may still be worth no more than a weighted sum that anybody can read. So the
 sum is fitted beside each model, on the same rows, and stands wherever the two others do. It is a few numbers in the
 manifest and ranks any later row.

@@ -1,8 +1,5 @@
 """Step rows: what a step of a formulation is learned from and validated on.
 
-Belongs here: which steps a formulation has, which rows reached one, what is known of them; thinning them, and cutting
-their bins once. Does not belong here: the split in time (`training_set`), tuning (`formulations`).
-
 Concept: a step that is known sooner than the label has rows without a label, so every step asks for its own rows, and
 what is not known of a row is never asked for. Formulations and recipes that are about all rows share bins, which are
 those of the rows to fit on: the validation window is news to them.

@@ -1,8 +1,5 @@
 """The training set: which mature examples a model may learn from, and how they are split in time.
 
-Belongs here: maturity, quarantine, the time-ordered split, the data hash. Does not belong here: features
-(the domain), fitting (`fit`).
-
 Concept: a model that serves on day A could have learned only from what was mature on A, of each step what was mature
 for that step. The gate judges on days from `gate_start`, so everything that the model sees was mature by then. Within
 it, validation is the latest days of the label that hold enough to learn from, and what is newer. A step fits on what

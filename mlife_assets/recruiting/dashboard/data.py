@@ -1,8 +1,5 @@
 """What the dashboard shows: frozen records, one per daily fact.
 
-Belongs here: the input of `page.render_dashboard`. Does not belong here: how it looks (`page`, the template) and
-where it comes from (the asset that queries the marts, and `figures`, which works out what is known already).
-
 Concept: every record carries the day that it is about. A missing value is None and is drawn as a gap, never as zero;
 one that is not known yet says until when. Shares are fractions in [0, 1]; money is in US dollars.
 """

@@ -1,8 +1,5 @@
 """From rows of the marts to figures: what is known already, what is pending, sums and differences.
 
-Belongs here: maturity of daily figures, totals over days that are mature, the experiment's difference, one line for
-each application. Does not belong here: reading marts (`components.metrics`), wording a headline (`page`).
-
 Concept: the figure of a day is known when everything that it counts could have been observed. Until then it is pending
 and no number: a click-through of an hour is not 0 %. Totals take mature days alone and name the last of them.
 

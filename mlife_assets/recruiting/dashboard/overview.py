@@ -1,7 +1,5 @@
 """The whole history at a glance: verdicts, gate and drift on one axis of days, and the verdicts in words.
 
-Belongs here: lanes, runs of like verdicts. Does not belong here: charts of values (`page`).
-
 Concept: a day is one place on every lane, so that cause and answer stand below each other. Days in a row with the same
 verdict for the same first reason are one line, in the words of the newest; what differs is folded into it.
 """

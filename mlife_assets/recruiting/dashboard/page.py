@@ -1,9 +1,5 @@
 """The whole page: its headline, its charts and what the template is given.
 
-Belongs here: wording the state of model, drift and texting; the choice of series, forms and words of each chart. Does
-not belong here: the layout (`core/pages/templates/dashboard.html`), geometry (`core.pages.charts`), figures
-(`figures`), the history (`overview`).
-
 Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. The same
 data gives the same bytes. The headline is one sentence of three clauses: how the model compares with recruiters, what
 drifts and why it lasts, what texting earned over not texting. Each has a line below with its numbers, intervals and

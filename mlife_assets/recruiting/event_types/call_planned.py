@@ -1,8 +1,4 @@
-"""A call that recruiters are asked to make: whom they call about which job.
-
-Belongs here: its event type. Does not belong here: who is called (`recruiter_call_list`). Whether a call was made is
-not known to us.
-"""
+"""A call that recruiters are asked to make: whom they call about which job."""
 
 from __future__ import annotations
 

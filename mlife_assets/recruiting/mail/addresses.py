@@ -1,8 +1,5 @@
 """Mail addresses: one spelling for each.
 
-Belongs here: whether a text is an address that mail can be sent to, and how it is written. Does not belong here: whose
-it is, where addresses are kept (a mail book).
-
 Concept: narrow on purpose. An address goes into commands and headers of a mail server, so it holds no space, no line
 break, no quote and no second `@`. What the standard allows beyond that nobody has.
 """

@@ -1,8 +1,5 @@
 """The body of a mail: subject, plain text and HTML as one string.
 
-Belongs here: the canonical form that plans, ledger and digests hold; whether a body is a mail, one line of it. Does not
-belong here: what a mail says (`email_digest`), headers (`mime`), pages and terminals.
-
 Concept: whatever a channel sends is one string, so that approval binds all of it. For a mail it is JSON with sorted
 keys and no spaces: the same mail is the same bytes. It begins as no text can: the words of a text begin with the brand.
 """

@@ -1,9 +1,5 @@
 """The letterhead: who sends mails, from where, and where answers go; and the TOML file in which an owner says so.
 
-Belongs here: the sender's names and addresses, the fields of the file, an example of it, which letterheads people may
-get. Does not belong here: keys, what a mail says, the server that sends it, where the file lies
-(`deployment_settings`).
-
 Concept: the law (CAN-SPAM) asks for a true sender, a postal address and a way out in every mail. They are one record,
 so that no mail can be made without them.
 

@@ -1,8 +1,5 @@
 """Mails as they go over the wire: headers around a body.
 
-Belongs here: building the message, the ids that lead back to it. Does not belong here: what it says (`email_digest`),
-handing it over (`adapters.mailboxes`), DKIM: the relay signs, as it alone has the key of the domain.
-
 Concept: the same mail is the same bytes. Message id and return path hold our own id and a keyed check, so a bounce
 leads to its message without a lookup and nobody can make one up. The way out in the headers (RFC 8058) is the one in
 the body, and a body whose way out is not that of its reader is refused.

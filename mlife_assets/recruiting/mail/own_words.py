@@ -1,8 +1,5 @@
 """The words of a mail's writer: without what the mail quotes, and without the signature.
 
-Belongs here: quotes and signatures as mail programs of any language mark them, HTML as lines. Does not belong here: the
-parts of a mail (`returned`), what the words mean (`messaging.keywords`).
-
 Concept: people write above a quote, below it and between its lines, so lines that begin with `>` are left out wherever
 they stand. A quote without such signs has no end: after the line that introduces it, or a copied header, nothing is the
 writer's. HTML becomes the same lines, those of a block quotation with `>`. Everything takes time in proportion to the

@@ -1,8 +1,5 @@
 """The address of a relay: which mail server takes our mails, and how it is spoken to.
 
-Belongs here: what `MLIFE_MAIL_RELAY` may say. Does not belong here: connections (`mailboxes.smtp`), the
-environment (`deployment_settings`).
-
 Concept: the scheme says how the way is secured, so that no address is in the clear by leaving something out. An address
 that holds a password is refused for what is wrong with it and never repeated.
 """

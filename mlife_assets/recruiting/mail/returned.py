@@ -1,8 +1,5 @@
 """Mails that come back: what became of ours, and what their readers say.
 
-Belongs here: reading delivery reports (RFC 3464), complaints (RFC 5965), mails that unsubscribe, replies. Does not
-belong here: fetching them (`adapters.mailboxes`), what a reply means (`messaging.keywords`).
-
 Concept: anybody can write to these addresses. A report or complaint counts only with an id or a token of ours, whose
 check only we can make. Whatever else a person writes is a reply: of whoever got the message that it answers, else of
 whoever has the address that it came from, which proves less. Subject, text and HTML are read, and an opt-out in one of

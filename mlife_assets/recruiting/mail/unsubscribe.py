@@ -1,8 +1,5 @@
 """Unsubscribe tokens: who asks for no more mails, proven by the link alone.
 
-Belongs here: making and reading tokens. Does not belong here: acting on one (`serving.one_click`), where the key is
-kept (`adapters.keyring`).
-
 Concept: a token is the account and the application, encrypted and authenticated (AES-SIV, RFC 5297). It can be read
 without a lookup, written by nobody without the key, and shows nothing of whom it is for. The same mail gets the same
 token: AES-SIV needs no random number. An account leads to its person whoever was joined since.

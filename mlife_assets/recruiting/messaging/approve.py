@@ -1,8 +1,5 @@
 """Approval: whether a plan may be sent, because the policy or a person says so.
 
-Belongs here: the limits of a plan, approval by policy, approval and rejection by a person. Does not belong here: moving
-rows (`adapters.send_ledger`).
-
 Concept: closed by default. Only what an embedded gateway takes can be approved by policy, and only when the policy says
 so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one is. Anything
 unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about what they saw.

@@ -1,9 +1,5 @@
 """The audience: whom an application can reach, which scored jobs it may offer them, and who explores.
 
-Belongs here: from scores that are the same for everybody to the candidates of one application; who explores, what they
-get, how likely each choice was. Does not belong here: scores (`core.scoring`), capacity and who is texted in the end
-(`plan`), what is learned from the slice (`off_policy`).
-
 Concept: a score says how likely a person is to apply, whoever asks. Whether they may be reached at all, and who gets a
 drawn job instead of the best, is up to the application, so both are decided where it plans. Two applications read the
 same scores and neither sees what the other chose.

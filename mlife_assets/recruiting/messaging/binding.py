@@ -1,8 +1,5 @@
 """Binding: what was approved is what is sent.
 
-Belongs here: the digest of a plan, what differs between a stored plan and its proofs, whether a text is of the approved
-plan. Does not belong here: permission to send (`approve`), reading the proofs (`components.messages.sending`).
-
 Concept: a stored plan is only a copy. Its id is computed again, the decision that the event log holds must be the same,
 and every body must come out of the facts of its job once more. The digest covers who gets which words; it is kept with
 the approval, outside the lake, so that whoever can write the lake cannot exchange a text. One difference closes the

@@ -1,7 +1,5 @@
 """Holdout and cohorts: who is in which arm, by a pure hash.
 
-Belongs here: the arms and the cohort name of a person. Does not belong here: eligibility.
-
 Concept: an arm depends on the salt and the person's id alone, which is that of their first account and no number's, so
 every process, release, rebuilt day and new key agrees (invariant 9). The global holdout hears from no application;
 each application may hold out more people by a salt of its own. A cohort is an audience (what we know of the user's

@@ -1,8 +1,5 @@
 """Effects: what follows from a reply, and from what somebody decided about it.
 
-Belongs here: which suppressions a keyword or a review makes and lifts. Does not belong here: the keyword (`keywords`),
-the list of suppressions (`adapters.send_ledger`).
-
 Concept: silence is the safe side. STOP lasts, in the channel that it came by. A reply that is neither an opt-out nor an
 opt-in may still be one that we did not understand, so it pauses the person until somebody has read it. Each reason is
 a suppression of its own: the end of a pause never lifts a STOP.

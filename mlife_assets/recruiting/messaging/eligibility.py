@@ -1,8 +1,5 @@
 """Eligibility: who may be texted today, and the first reason why not.
 
-Belongs here: people, consent, suppression, place and hours, holdout, frequency caps. Does not belong here: which job
-(`plan`).
-
 Concept: unknown means no. One account stands for a person, and what is known of the person counts: a suppression, a
 cap, an arm, a missing consent of any of their accounts. Rules run in one fixed order and the first that fails names the
 reason. The rules before `holdout` define who takes part in the experiment; frequency caps come after it, since only the

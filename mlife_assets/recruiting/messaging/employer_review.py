@@ -1,8 +1,5 @@
 """Employer review: whose words people may read.
 
-Belongs here: what reviews come to on a day. Does not belong here: the words of a job (`job_wordings`), recording a
-decision (`messaging.events`).
-
 Concept: rules catch known tricks, a person catches new ones. Until somebody has approved an employer, its jobs are
 offered by labels of ours; time approves nobody. An approval covers the name that was looked at, so that nobody changes
 it afterwards. A refusal ends all approvals before it.

@@ -1,8 +1,5 @@
 """Labels: what is said of a job whose own words are not.
 
-Belongs here: the closed lists of occupations and cities, the label that they give. Does not belong here: when a label
-takes the place of a title (`job_wordings`).
-
 Concept: a label has no letter of a stranger. An occupation that is not listed is called by its major group, which
 landing checks; a city that is not listed is left out.
 """

@@ -1,8 +1,5 @@
 """The wordings of a day's jobs: what each text will say, and which jobs get none and why.
 
-Belongs here: the wording rules, and applying them and the employer review to jobs. Does not belong here: who may post
-(`employer_review`), the body (`templates`), who is texted (`plan`).
-
 Concept: a job without a wording cannot be planned, so a refusal cannot be forgotten further down. Every refusal has a
 reason that can be counted and says which field it found.
 

@@ -1,8 +1,5 @@
 """Keywords: what a person who writes to us asks for.
 
-Belongs here: STOP, STOP_ALL, START, HELP or OTHER from a body. Does not belong here: how an opt-out is recognised
-(`opt_outs`), acting on it (`effects`, `adapters.dispatcher`).
-
 Concept: mistakes are not symmetric. Anything that looks like an opt-out is one; an opt-in must be said exactly. What is
 neither pauses the person until somebody has looked. STOP ends the channel that it came by, STOP_ALL every one. The body
 is personal data: it is classified and forgotten.

@@ -1,8 +1,5 @@
 """Look-alikes: text that reads the same to a person and differs to a computer.
 
-Belongs here: folding accents, widths, invisible characters and letters of other scripts onto plain ones, naming the
-characters that are not plain. Does not belong here: what the text means (`keywords`, `job_wordings`).
-
 Concept: STOP in Cyrillic letters is STOP to whoever typed it; Paypal with one of them is a trick on whoever reads it.
 So replies are folded before they are read, and strangers' words are refused for what folding would change.
 """

@@ -1,8 +1,5 @@
 """People: which accounts belong to one, by the number that they share.
 
-Belongs here: joining accounts that share a number, one spelling for each number. Does not belong here: storing people
-(`adapters.send_ledger`), where numbers are kept (a contact book).
-
 Concept: a person's id is the user id of their first account, for ever: it depends on no number and no key, so neither a
 changed number nor a rotated key moves anyone to another arm. A number leads to the person who had it first and is never
 forgotten; who turns up with it later is that person, too. So people are joined and never parted: a number that somebody

@@ -1,8 +1,5 @@
 """Plain titles: is a title made of words that job titles are made of?
 
-Belongs here: reading titles by the closed lists of words in `recruiting/data`. Does not belong here: what refuses a job
-altogether (`job_wordings`), what is said instead of a title (`job_labels`).
-
 Concept: a list of tricks is never complete, a list of words is. A title is said as it is written if each of its words
 is known and one of them names a job; words that speak to the reader (`call`, `reply`, `you`) are in no list, nor is any
 handle, address or slip of the pen. A doubt costs little: the job is offered by its label.

@@ -1,8 +1,5 @@
 """The message plan: one frozen answer to who is sent what today by one application, who is not and why.
 
-Belongs here: refusing inputs that do not fit together, composing eligibility, wording and assignment, which further
-jobs a message offers. Does not belong here: approval (`approve`) and sending.
-
 Concept: planning decides and has no effect. The same inputs give the same plan, whatever their row order. Every user
 gets exactly one verdict: a planned text or a reason. Users who take part in the experiment are listed with their arm,
 before anyone is assigned anything.

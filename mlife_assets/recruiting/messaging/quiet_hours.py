@@ -1,7 +1,5 @@
 """Quiet hours: when a recipient may be texted, on the recipient's own clock.
 
-Belongs here: zones of states and the window rule. Does not belong here: partition arithmetic (`core.windows`).
-
 Concept: the recorded zone may be wrong (people move, numbers do not), so a text must be allowed in the recorded zone
 *and* in every zone of the recipient's state: the intersection. An unknown zone or state is never allowed.
 """

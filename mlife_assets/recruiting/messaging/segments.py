@@ -1,7 +1,5 @@
 """GSM-7: how many septets and segments a text costs.
 
-Belongs here: the alphabet, counting, transliteration. Does not belong here: wording (`messaging.templates`).
-
 Concept: 160 septets fit one segment when every character is in the GSM 03.38 alphabet. A single other character, such
 as a curly quote, switches the whole text to UCS-2 with 70 characters a segment and doubles the bill; so it is
 replaced by its plain form or the text is refused.

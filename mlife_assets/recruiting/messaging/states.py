@@ -1,8 +1,5 @@
 """States of one send and the edges between them.
 
-Belongs here: which state may follow which. Does not belong here: who moves a send (`adapters.dispatcher`) and where
-it is recorded (`adapters.send_ledger`).
-
 Concept: `submitting` is committed before the provider is called, so a crash leaves a trace that something may have been
 sent. No edge leads from `submitting` or `ambiguous` back to `approved`: what may have been sent is never sent again.
 `unknown` closes the search, not the book: a receipt that comes later still says what became of the text.

@@ -1,7 +1,5 @@
 """The wording of a text: one segment, always.
 
-Belongs here: how brand, job, link and opt-out become a body. Does not belong here: choosing the job.
-
 Concept: brand, link and opt-out are fixed; the rest gives way until 160 septets hold it: first the employer (or
 metro), then the end of the title. A job whose title cannot be written in GSM-7 is refused, not sent as two segments.
 """

@@ -1,9 +1,5 @@
 """Logged decisions of exploring users, and what a target policy would have chosen in their place.
 
-Belongs here: which logged predictions are the whole candidate set of an explored text, their features by name, and
-inputs of off-policy estimates. Does not belong here: the estimates (`off_policy.estimates`), the draw itself
-(`messaging.audience`), reading events, scoring.
-
 Concept: a decision is one (user, day). Its candidate rows are complete: the probabilities that the draw logged, and
 those of the target, both sum to 1. Exactly one row was sent; only its outcome is known. A candidate below the quality
 floor was never on offer, so nothing can be learned about it: what the target would put there is `unsupported`.

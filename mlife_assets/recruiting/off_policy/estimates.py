@@ -1,8 +1,5 @@
 """What a target policy earns per explored text: the estimates, when they are refused, and what is said about them.
 
-Belongs here: formulas, linearised by decision and summed by user; results, evidence, sentences. Does not belong here:
-building decisions (`off_policy.decisions`), deciding about promotion (`core.training.gate`).
-
 Concept: an estimate says for which part of the target's choices it holds, how much evidence it rests on, and whether
 the log it was made from can be true. Too little evidence is an error with the numbers, not a wide interval.
 

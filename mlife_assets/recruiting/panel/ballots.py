@@ -1,9 +1,5 @@
 """Ballots: the file that a panel fills in, what it says, and whether it says it completely.
 
-Belongs here: which users and facts recruiters are shown, the schema of a panel's file, parsing it, completeness of each
-ranking against the day's candidates. Does not belong here: how candidates are found (`recruiting.candidates`), when a
-file was recorded (`adapters.panel_store`), what follows (`baseline`).
-
 Concept: a ballot is one recruiter's full ranking of the candidates of one user. A ranking with a gap or a tie is
 refused and never repaired, because a repair would be an opinion that no recruiter had. Rows may stand in any order.
 

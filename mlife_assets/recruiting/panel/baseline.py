@@ -1,9 +1,5 @@
 """The human side of the gate: a panel's consensus, or the frozen rule as a named proxy.
 
-Belongs here: scores of a panel, on which rows of the gate they exist, which baseline is used and why, how far
-recruiters rank alike. Does not belong here: reading and recording panels, the comparison (`core.training.gate`),
-whether agreement is enough: no threshold is set, the number is reported.
-
 Concept: all sides of a comparison see the same rows, so with a panel the examples are those that the panel ranked. A
 panel with too few users to judge by is not used, and that is said: a real but tiny baseline would decide nothing. The
 choice looks at how many users have an outcome, never at who ranks better.

@@ -1,9 +1,5 @@
 """Logged feature rows against rows derived again: what differs, to the bit.
 
-Belongs here: which events and columns are needed, what was known as of a day, the columns of the marts `user_features`
-and `job_features` for a few ids, the comparison and what is said of it. Does not belong here: features of a pair
-(`recruiting.features`), which rows are drawn (`sampling`), reading (`components`).
-
 Concept: every column of the mart that a model, a check or a text relies on has its definition here a second time, in
 other words. The meaning is that of the mart's documentation; where the two disagree, one of them is wrong. The second
 derivation shares nothing with the first: no SQL, no mart, no window function, only rows of the log and the rule that a

@@ -1,8 +1,5 @@
 """The call list: one frozen answer to who is called today about which job, by whom, and who is not and why.
 
-Belongs here: choosing and dealing out, the list as a file for spreadsheets and as a page. Does not belong here: scores,
-consent and arms, which are inputs.
-
 Concept: nothing is sent, so nothing is retried: a list of a day is made and read. Everybody with candidates gets one
 verdict. Numbers are not on it; who calls finds them where they are kept. Nothing about a person is on it but why the
 job suits them and how long they were away: there is no field for more.

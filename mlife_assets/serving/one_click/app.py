@@ -1,8 +1,5 @@
 """One click ends mails: an ASGI application for everybody.
 
-Belongs here: the route, its page, its bounds. Does not belong here: what a token says (`mail.unsubscribe`), recording
-it (the function that is given).
-
 Concept: programs that scan mails for danger open every link, so opening one changes nothing; the button, and mail
 programs by RFC 8058, post. There is no login, and no answer says whose link it is. Success is only shown once it is
 recorded, and posting again is harmless. Serve it without a log of requests: their paths are tokens.

@@ -1,9 +1,5 @@
 """The site as an ASGI application: every page for people at one address.
 
-Belongs here: what a site asks of a deployment; addresses, status codes, headers; what the pages of messages say;
-runbooks from Markdown to HTML. Does not belong here: what other pages say (`core`), reading a home (`cli.home_pages`),
-following a message (`adapters.message_trace`), what a runbook says (`docs/runbooks`), who starts the site (`cli.open`).
-
 Concept: the site only shows. It answers GET, on this machine, to whoever calls it by a name of this machine, and reads
 what it shows anew on each request, so a page is never older than the home. An address that names nothing says where to
 go instead.

@@ -1,7 +1,4 @@
-"""The overview of a project's models as a page.
-
-Belongs here: what it says of a model and its versions, and how. Does not belong here: reading a home (`cli`), cards.
-"""
+"""The overview of a project's models as a page."""
 
 from __future__ import annotations
 

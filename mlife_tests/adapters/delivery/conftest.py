@@ -1,7 +1,4 @@
-"""An emulator of AWS for the tests beside this file.
-
-Belongs here: fixtures. Does not belong here: the emulator itself (`mlife_tests/aws_accounts.py`).
-"""
+"""An emulator of AWS for the tests beside this file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Small histories with a known law, detectors that cost nothing, and a store in memory.
-
-Belongs here: what every test of a replay starts from. Does not belong here: the real detectors (`adapters`, `cli`).
-"""
+"""Small histories with a known law, detectors that cost nothing, and a store in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """What Alembic runs to reach a revision.
 
-Belongs here: handing Alembic the open transaction. Does not belong here: opening one (`revisions`).
-
 Concept: the caller holds the writers' lock and commits, so all revisions of an upgrade are one transaction.
 """
 

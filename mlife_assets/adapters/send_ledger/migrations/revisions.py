@@ -1,8 +1,5 @@
 """Bringing a ledger to this release's schema.
 
-Belongs here: which revision a database is of and how it moves on. Does not belong here: what a revision changes
-(`versions`), today's tables (`schema`).
-
 Concept: forward only, at opening, within the lock that serialises writers. So two processes that open at once migrate
 once, and a crash leaves the old schema whole. A ledger that is up to date costs one read. Alembic is imported only
 when there is something to migrate; an empty database gets today's tables at once.

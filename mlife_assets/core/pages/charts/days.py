@@ -1,8 +1,5 @@
 """Charts over days as inline SVG.
 
-Belongs here: geometry of lines, bars, intervals, thresholds, markers, days that are still pending. Does not belong
-here: colours (the style sheet maps the classes `c-<role>` to them) and the choice of what to draw (each page).
-
 Concept: all charts of a page share one time axis, so that a day hovered in one chart lights up in all. Without scripts
 the page still shows everything; scripts only add the reading line and its values.
 """

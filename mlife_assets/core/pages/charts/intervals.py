@@ -1,8 +1,5 @@
 """Estimates with their intervals: differences against what they must exceed, ratios against a minimum, reliability.
 
-Belongs here: geometry of points, intervals and limits on a line, and of the reliability plot. Does not belong here:
-words beside a drawing (each page), measuring (`core.training.reliability`).
-
 Concept: an interval is always drawn; a point without one would look certain. A bound that is not finite reaches the
 edge. Both axes of reliability are alike, so what is right lies on the diagonal; where probabilities differ by a lot
 both are logarithmic, since small ones would be crowded at zero.

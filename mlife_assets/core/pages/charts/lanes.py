@@ -1,7 +1,5 @@
 """Lanes: what happened when, one row per actor, on one axis of days.
 
-Belongs here: positions of signs and runs on a track. Does not belong here: what they mean (each page).
-
 Concept: a track is HTML placed by percent, so it is as readable at any width; its words are said by its
 label and by the note beside it.
 """

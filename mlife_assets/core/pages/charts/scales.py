@@ -1,7 +1,4 @@
-"""From values to positions and to words.
-
-Belongs here: axes, ticks, number and date formats. Does not belong here: SVG (`days`, `intervals`).
-"""
+"""From values to positions and to words."""
 
 from __future__ import annotations
 

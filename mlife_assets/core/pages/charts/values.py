@@ -1,8 +1,5 @@
 """What charts draw: daily values, series, markers and their signs, the same on every page.
 
-Belongs here: the records and units of a chart, shapes of signs and their words. Does not belong here: geometry (`days`,
-`intervals`), axes and formats (`scales`), colours (the style sheet).
-
 Concept: every value carries its day. A missing value is None and is drawn as a gap, never as zero; one whose outcomes
 are still arriving is missing and says until when. Values that are not finite count as missing. Shares and points are
 fractions; money is in US dollars.

@@ -1,8 +1,5 @@
 """The audit: impact ratios of every measure by every attribute, and what follows for the gate.
 
-Belongs here: measures per user, intervals of a ratio of two groups, which groups are judged, at which level, and the
-sentence about it. Does not belong here: where attributes come from, results (`results`).
-
 Concept: the form is that of Local Law 144 (6 RCNY 5-301): a group's rate over that of the group with the highest rate.
 A ratio is judged by its interval, so neither a small group's chance nor a point estimate refuses a model. The
 reference is picked from the data, therefore the error is divided among all ordered pairs of judged groups, which covers

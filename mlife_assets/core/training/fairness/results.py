@@ -1,8 +1,5 @@
 """What an audit found: a row per category, a table per measure and attribute, and all of them.
 
-Belongs here: categories and how two of them are joined, results and their form as rows, as a report and as a
-picture. Does not belong here: computing them (`audit`), who is in which category.
-
 Concept: the categories are those that New York City's Local Law 144 asks for (6 RCNY 5-301), which are the ones that
 companies report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
 

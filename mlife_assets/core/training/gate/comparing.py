@@ -1,9 +1,5 @@
 """Comparing rankings on the same rows: the evidence, and the difference from every rival with its bounds.
 
-Belongs here: the objective with and without an item, its bootstrap, whether there is enough evidence. Does not belong
-here: AP of a user's items (`core.ranking`), intervals (`core.statistics`), which rows and rivals are compared and what
-follows from it (`core.training.gate.decide`).
-
 Concept: with an item the objective is MAP@k, resampled by user; without one it is the average precision of all rows,
 resampled by day. Each difference has two lower bounds: that of the interval that is shown, a percentile of the
 bootstrap, and that of a win, whose error is so small that it is read from the standard error by Student's t.

@@ -1,10 +1,5 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
-Belongs here: which conditions are checked in which order, the two ways to be promoted, the order of sentences and what
-is remarked beside the conditions. Does not belong here: which rows are examples (`components`), validity of the inputs
-(`core.training.gate_examples`), comparing rankings (`core.training.gate.comparing`), the conditions, which word
-themselves (`verdict`), recording it (events).
-
 Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
 baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
 Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A

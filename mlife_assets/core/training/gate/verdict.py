@@ -1,8 +1,5 @@
 """The verdict of the gate: its result types, and the conditions that any objective shares.
 
-Belongs here: what a decision consists of, and conditions that word themselves. Does not belong here: which of them are
-asked and what is said beside them (`decide`), how contenders are compared (`comparing`).
-
 Concept: one result type for every objective. A verdict is a list of conditions with sentences; the outcome follows from
 those that are not met, and the first sentence is the first reason.
 """

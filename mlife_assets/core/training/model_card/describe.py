@@ -1,8 +1,5 @@
 """From an artifact and what was measured on it to the facts of its card.
 
-Belongs here: reading the manifest, the verdict and policies into a `ModelCard`. Does not belong here: measuring, the
-look of the page, limits that follow from the facts (`facts`).
-
 Concept: the caller says what the model is for and hands over results as they are. Every fact of the manifest reaches
 the card, also one that this module has never heard of.
 """

@@ -1,8 +1,5 @@
 """What a model card says: frozen records, each optional part None when it was not measured, and the limits that follow.
 
-Belongs here: the input of `page.render_model_card`, limits that can be derived from it. Does not belong here: where it
-comes from (`describe`), how it looks (`page`, `explain`), limits that hold whatever was measured (`ModelCard.limits`).
-
 Concept: a part that is missing is said to be missing. A card that is silent about fairness or about people reads as if
 all were well. A limit that somebody has to remember to write is missing when it matters, so each rule reads the facts
 and says one thing, with the number that it rests on.

@@ -1,9 +1,5 @@
 """The whole card.
 
-Belongs here: what the template is given, where the page stands among the others; words, order and drawings of its
-parts: the figures of its head, features, comparisons, calibration, fairness. Does not belong here: the layout
-(`core/pages/templates/model_card.html`), what a card says (`facts`), the verdict itself (`core.training.gate`).
-
 Concept: one string in, one file out. The page loads nothing and runs nothing; the same facts give the same bytes. What
 was not measured has its place on the page and says so there.
 """

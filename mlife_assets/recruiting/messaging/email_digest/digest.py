@@ -1,9 +1,5 @@
 """The digest: a few jobs for one person as a mail, and the mails of one day.
 
-Belongs here: which jobs a mail may offer, subject, preview, text, what the template is given. Does not belong here:
-choosing jobs (`messaging.plan`), the rules (`messaging.job_wordings`, `messaging.employer_review`), headers
-(`mail.mime`).
-
 Concept: one person's jobs in, one mail out, best job first; the same jobs give the same bytes. The mail loads nothing
 and runs nothing: nobody can see from afar that it was opened. HTML and text say the same. The rules are those of texts:
 a mail has room for a longer title, but for no trick that a text would refuse.

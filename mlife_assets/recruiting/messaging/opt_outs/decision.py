@@ -1,8 +1,5 @@
 """Opt-outs: whether a reply asks us, in whatever words, to stop.
 
-Belongs here: running the rules of both languages, the short replies, the signs. Does not belong here: the rules
-(`english`, `spanish`), what follows from an opt-out (`effects`).
-
 Concept: three layers. A reply that is one word and little else is compared with the keywords, one slip forgiven, a
 clause without a slip, and both with refusals of other languages. A longer one is read by rules of grammar, after
 what asks for more was put aside. A stop word that no rule explained away counts, wherever it stands.

@@ -1,8 +1,5 @@
 """English opt-outs: refusals, removals, threats and verbs of ending.
 
-Belongs here: the patterns of English, by what is asked. Does not belong here: the classes of words (`vocabulary`),
-spelling (`spelling`), the order of layers (`decision`).
-
 Concept: few wide nets instead of many wordings. Each is a verb or a state (`_CUT`, `_WISH`), small words (`_LITTLE`)
 and what we send or hold: texts, the list, the number. `soured_on_contact` is the widest: a sour word and a word of
 contact in one short reply that asks nothing and mentions no business. A guard stands only where a harmless reply was

@@ -1,8 +1,5 @@
 """Refusals in the languages that people in the United States write besides English and Spanish.
 
-Belongs here: what is an opt-out as the whole reply, and the words of two kinds that make a sentence one. Does not
-belong here: grammar (`english`, `spanish`), the order of layers (`decision`).
-
 Concept: whoever writes one word to a text that ends in "reply STOP" and means no, is heard. A sentence in Latin
 letters refuses when a word of refusal and a word of contact of one language stand in it, in any order. In other scripts
 one stem is enough: nobody here reads them better, so they err to silence.

@@ -1,7 +1,5 @@
 """Spanish opt-outs: no me escriban, dejen de mandar, bórrenme, número equivocado.
 
-Belongs here: the patterns of Spanish. Does not belong here: the order of layers (`decision`), spelling (`spelling`).
-
 Concept: as in English: a refusal, a removal, a wrong number or a threat close to a word of contact. Commands are
 subjunctive or end in a pronoun, which keeps them apart from what the speaker did or cannot do.
 """

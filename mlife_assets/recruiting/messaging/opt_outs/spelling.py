@@ -1,8 +1,5 @@
 """The words of a reply: what somebody typed, as plain tokens that rules can read.
 
-Belongs here: folding, splitting, spelling, shorthand, common misspellings, negations as one token each. Does not belong
-here: what the words amount to (`decision`).
-
 Concept: people write to a machine in a hurry. So spelling is repaired before grammar is read: one slip in a word that
 matters, a letter held down, digits for letters, letters with spaces between them. A slip is repaired only towards a
 word that matters, and never away from a word that exists. A slip is one edit by optimal string alignment: a letter too

@@ -1,8 +1,5 @@
 """The vocabulary of opt-outs, English and Spanish: classes of words that the rules are built from.
 
-Belongs here: which words mean contact, refusal, removal, and which mean something else. Does not belong here: how they
-combine (`english`, `spanish`).
-
 Concept: a class is a regular expression of whole tokens (`spelling.normal`). A gap is a few words of the same clause.
 """
 

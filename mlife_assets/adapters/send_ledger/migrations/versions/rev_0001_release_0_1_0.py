@@ -1,7 +1,5 @@
 """The tables of release 0.1.0.
 
-Belongs here: that schema as it was, for ever. Does not belong here: anything later.
-
 Concept: frozen. Instants are microseconds since 1970 UTC in a big integer.
 """
 

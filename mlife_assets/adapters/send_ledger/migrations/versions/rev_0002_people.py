@@ -1,7 +1,5 @@
 """People instead of accounts, reviewed replies, bound approvals, anchored heads.
 
-Belongs here: the way from release 0.1.0 to the next one. Does not belong here: today's schema, which moves on.
-
 Concept: each account that 0.1.0 knew becomes a person of its own, under its user id; the contact book joins them later.
 0.1.0 took most opt-outs in plain words for OTHER and went on texting, so who said something unclear is paused from then
 on as they would be today.

@@ -1,7 +1,5 @@
 """Plans that somebody rejected.
 
-Belongs here: the way from release 0.2.0 to the next one. Does not belong here: today's schema, which moves on.
-
 Concept: a table more; nothing that there was changes.
 """
 

@@ -1,7 +1,5 @@
 """Channels, and switches of single applications.
 
-Belongs here: the way from 0.2.0's development to the next one. Does not belong here: today's schema, which moves on.
-
 Concept: everything that there was went by text, so its channel is `sms`; every pause was of everything. A STOP ended
 texts, the only channel. The key of suppressions changes, so the table is made anew.
 """

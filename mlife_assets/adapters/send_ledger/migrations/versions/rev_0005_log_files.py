@@ -1,7 +1,5 @@
 """Files of the log that hold consents and reviews of employers.
 
-Belongs here: the way from 0.2.0's development to the next one. Does not belong here: today's schema, which moves on.
-
 Concept: a migration does not see the lake. So one row stands for all files of before, until they are taken over.
 """
 
