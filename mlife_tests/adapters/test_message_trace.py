@@ -1,4 +1,4 @@
-"""One message followed through a real log, with a real model behind its score."""
+"""Messages in a real log and in the gateway that prints: one followed, one outcome each, replies and reports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.message_trace import CONVERSION_DAYS, trace_message
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.adapters.recent_messages import recent_messages
+from mlife_assets.core.errors import (
+    AmbiguousSendError,
+    IntegrityError,
+    InvalidInputError,
+    MlifeError,
+    NotFoundError,
+    ProviderRejectedError,
+    ProviderThrottledError,
+)
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
@@ -25,12 +35,18 @@ from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_event_ids, prediction_id
+from mlife_assets.recruiting.messaging.keywords import classify
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+from mlife_assets.recruiting.ports import OutboundMessage
 
 DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
 RUN = run_time(DAY)
 KEY = message_id("u1", JOB_OF_THE_DAY, DAY)
+NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
+TODAY = date(2026, 6, 2)
+CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_share=0, stop_share_maximum=0)
+PHONE = "+12125550142"
 
 
 class World:
@@ -313,3 +329,202 @@ def test_a_prediction_of_version_1_is_of_whichever_campaign_planned_on_it(tmp_pa
     world.predict(1)
     trace = world.trace(world.plan(world.predict(0), "autumn"))
     assert [row["job_id"] for row in trace.alternatives] == ["j0", "j1"]
+
+
+class Outcomes:
+    """A log into which messages are planned."""
+
+    def __init__(self, root: Path) -> None:
+        self.log = ParquetEventLog(ObstoreObjectStore.local(root))
+
+    def add(self, event_type: str, row: Mapping[str, Any], day: date, minutes: int) -> None:
+        at = run_time(day) + timedelta(minutes=minutes)
+        key = event_id(event_type, *row.values(), at.isoformat())
+        full = {"event_id": key, "occurred_at": at, "observed_at": at, **row}
+        self.log.append(event_type, pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema), writer="test")
+
+    def plan(self, key: str, day: date = DAY) -> None:
+        row = {
+            "message_id": key, "user_id": f"u_{key}", "job_id": "j1", "campaign": "job_of_the_day", "as_of_date": day,
+            "prediction_id": None, "slice": "exploit", "propensity": 1.0, "plan_id": "pln", "cohort": "active",
+            "body": f"Text {key}", "segments": 1, "policy_version": "pol", "channel": "sms",
+            "items": [{"position": 1, "job_id": "j1", "prediction_id": None}],
+        }  # fmt: skip
+        self.add("message_planned", row, day, 0)
+
+    def status(self, key: str, status: str, minutes: int) -> None:
+        row = {"message_id": key, "user_id": f"u_{key}", "status": status, "provider_message_id": None, "detail": None}
+        self.add("message_status", row, DAY, minutes)
+
+    def convert(self, event_type: str, key: str, day: date) -> None:
+        row = {"user_id": f"u_{key}", "job_id": "j1", "source": "message", "exposure_id": key}
+        self.add(event_type, row | ({"apply_event_id": "a"} if event_type == "hire" else {}), day, 9)
+
+    def outcomes(self, first: date = DAY, last: date = DAY) -> dict[str, str]:
+        return {line.message_id: line.outcome for line in recent_messages(self.log, first=first, last=last)}
+
+
+@pytest.fixture
+def recent(tmp_path: Path) -> Outcomes:
+    return Outcomes(tmp_path)
+
+
+def test_a_day_without_messages_lists_none(recent) -> None:
+    assert recent.outcomes() == {}
+
+
+def test_the_newest_day_comes_first_with_its_words(recent) -> None:
+    for key, day in (
+        ("b", add_days(DAY, -1)),
+        ("c", DAY),
+        ("a", DAY),
+        ("d", add_days(DAY, -2)),
+        ("e", add_days(DAY, 1)),
+    ):
+        recent.plan(key, day)
+    lines = recent_messages(recent.log, first=add_days(DAY, -1), last=DAY)
+    assert [(line.message_id, line.body) for line in lines] == [("a", "Text a"), ("c", "Text c"), ("b", "Text b")]
+    assert [line.as_of_date for line in lines] == [DAY, DAY, add_days(DAY, -1)]
+
+
+def test_the_farthest_outcome_counts(recent) -> None:
+    for key in ("planned", "submitted", "lost", "found", "held", "clicked", "applied", "hired", "late"):
+        recent.plan(key)
+    for key in ("submitted", "lost", "found", "clicked"):
+        recent.add("message_submitted", {"message_id": key, "user_id": key, "attempt": 1, "provider": "p"}, DAY, 1)
+    recent.status("lost", "ambiguous", 2)
+    recent.status("found", "ambiguous", 2)
+    recent.status("found", "delivered", 3)
+    recent.status("clicked", "delivered", 3)
+    held = {"message_id": "held", "user_id": "u", "campaign": "c", "as_of_date": DAY, "reason": "opted_out"}
+    recent.add("message_suppressed", held | {"stage": "send"}, DAY, 1)
+    for event_type, keys in (("click", ("clicked", "applied", "hired")), ("apply", ("applied", "hired"))):
+        for key in keys:
+            recent.convert(event_type, key, add_days(DAY, 1))
+    recent.convert("hire", "hired", add_days(DAY, CONVERSION_DAYS))
+    recent.convert("click", "late", add_days(DAY, CONVERSION_DAYS + 1))
+    assert recent.outcomes() == {
+        "planned": "planned", "submitted": "submitted", "lost": "ambiguous", "found": "delivered",
+        "held": "suppressed: opted out", "clicked": "clicked", "applied": "applied", "hired": "hired",
+        "late": "planned",
+    }  # fmt: skip
+
+
+def message(number: int, user: str | None = None) -> OutboundMessage:
+    return OutboundMessage(f"msg_{number}", user or f"u{number}", PHONE, "hi")
+
+
+def send_many(gateway: ConsoleGateway, count: int) -> dict[str, int]:
+    found: dict[str, int] = {"accepted": 0}
+    for number in range(count):
+        try:
+            gateway.send(message(number), now=NOW)
+            found["accepted"] += 1
+        except MlifeError as error:
+            found[type(error).__name__] = found.get(type(error).__name__, 0) + 1
+    return found
+
+
+def test_shares_and_receipts(tmp_path):
+    gateway = ConsoleGateway(tmp_path / "g.sqlite", seed=1, hash_key=b"k")
+    found = send_many(gateway, 2_500)
+    assert found["accepted"] > 2_470
+    assert 0 < found["ProviderThrottledError"] < 20
+    receipts = gateway.receipts(until=NOW + timedelta(days=1))
+    assert sum(r.is_delivered for r in receipts) / len(receipts) == pytest.approx(0.965, abs=0.015)
+    assert receipts == sorted(receipts, key=lambda r: r.received_at)
+    assert all(NOW < r.received_at <= NOW + timedelta(hours=1) for r in receipts)
+    assert gateway.receipts(until=NOW) == []
+    since = receipts[100].received_at
+    late = [one for one in receipts if one.received_at >= since]
+    assert gateway.receipts(until=NOW + timedelta(days=1), since=since) == late != receipts
+    asked = {receipts[7].message_id, receipts[3].message_id, receipts[200].message_id, "unknown"}
+    found = gateway.receipts(until=NOW + timedelta(days=1), since=since, of=asked)
+    assert found == [receipts[3], receipts[7], *late]
+    assert gateway.receipts(until=NOW, since=since, of=asked) == []
+    inbound = gateway.inbound(until=NOW + timedelta(days=2))
+    assert len({i.inbound_id for i in inbound}) == len(inbound)
+    assert 2 <= sum(classify(i.body) == "STOP" for i in inbound) <= 25
+    gateway.close()
+
+
+def test_the_same_seed_gives_the_same_bytes_another_does_not(tmp_path):
+    def outcome(name: str, seed: int) -> tuple[object, ...]:
+        gateway = ConsoleGateway(tmp_path / name, seed=seed, hash_key=b"k")
+        send_many(gateway, 300)
+        result = (gateway.receipts(until=NOW + timedelta(days=1)), gateway.sent_messages(TODAY).to_pylist())
+        gateway.close()
+        return result
+
+    assert outcome("a", 1) == outcome("b", 1)
+    assert outcome("a2", 1) != outcome("c", 2)
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "accepted"),
+    [("throttled_share", ProviderThrottledError, {0}), ("rejected_share", ProviderRejectedError, {0})],
+)
+def test_refusals_accept_nothing(tmp_path, share, error, accepted):
+    gateway = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=GatewayFaults(**{share: 1.0}))
+    with pytest.raises(error) as caught:
+        gateway.send(message(1), now=NOW)
+    assert PHONE not in str(caught.value)
+    assert gateway.find("msg_1") is None
+    assert gateway.request_counts().to_pylist() == [
+        {"message_id": "msg_1", "user_id": "u1", "requests": 1, "accepted": 0}
+    ]
+    gateway.close()
+
+
+def test_an_outage_times_out_before_or_after_acceptance(tmp_path):
+    outage = GatewayFaults(timeout_from=NOW, timeout_until=NOW + timedelta(minutes=1))
+    gateway = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=outage)
+    for number in range(60):
+        with pytest.raises(AmbiguousSendError):
+            gateway.send(message(number), now=NOW)
+    found = [gateway.find(f"msg_{number}") is not None for number in range(60)]
+    assert 15 < sum(found) < 45
+    assert gateway.sent_messages(TODAY).num_rows == sum(found)
+    gateway.close()
+
+
+def test_a_repeated_request_is_one_more_row_and_a_duplicate(tmp_path):
+    gateway = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=CALM)
+    first, second = gateway.send(message(1), now=NOW), gateway.send(message(1), now=NOW)
+    assert first != second
+    assert gateway.find("msg_1") == first
+    assert gateway.request_counts()["accepted"].to_pylist() == [2]
+    assert gateway.duplicate_sends() == 1
+    gateway.close()
+    again = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=CALM)
+    assert again.duplicate_sends() == 1
+    again.close()
+
+
+def test_opt_outs_grow_with_fatigue_up_to_a_limit(tmp_path):
+    faults = GatewayFaults(
+        throttled_share=0, rejected_share=0, timeout_share=0, stop_share=0.0, stop_share_per_recent_text=0.5,
+        stop_share_maximum=1.0, delivered_share=1.0, help_share=0, other_share=0,
+    )  # fmt: skip
+    gateway = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=faults)
+    for number in range(3):
+        gateway.send(message(number, "tired"), now=NOW + timedelta(days=4 * number))
+    inbound = gateway.inbound(until=NOW + timedelta(days=60))
+    assert inbound
+    assert inbound[0].received_at > NOW + timedelta(days=4), "the first text has no fatigue"
+    assert inbound[-1].received_at > NOW + timedelta(days=8), "the third text is answered for sure"
+    gateway.close()
+
+
+def test_phone_numbers_are_kept_as_keyed_hashes_only(tmp_path):
+    gateway = ConsoleGateway(tmp_path / "g.sqlite", seed=1, hash_key=b"k")
+    gateway.send(message(1), now=NOW)
+    gateway.close()
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"5550142" not in stored
+    assert PHONE not in repr(message(1))
+
+
+def test_shares_are_bounded():
+    with pytest.raises(InvalidInputError, match="delivered_share"):
+        GatewayFaults(delivered_share=1.5)

@@ -1,19 +1,26 @@
-"""One database, schemas that never meet, and every fault with its remedy and without the password."""
+"""One database, schemas that never meet, every fault with its remedy; checkups of databases and stores."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 import traceback
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters import postgresql
+from mlife_assets.adapters.database_checkup import look_at_database
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import (
     CONNECT_SECONDS,
     database_error,
@@ -23,11 +30,17 @@ from mlife_assets.adapters.postgresql import (
     schema_url,
 )
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.adapters.send_ledger.migrations.revisions import versions
+from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD, versions
+from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
+from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import MlifeError, PermanentError, TransientError, UpstreamMismatchError
+from mlife_assets.core.storage_places import Bucket, Credentials
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 PASSWORD = "hidden-pass-word"
+PART, SCHEMAS = "MLIFE_DATABASE", ("mlife", "dagster")
+AGREES = Finding(PART, "its clock agrees with this machine's")
+KEY = "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 
 
 def run_sql(url: str, *statements: str) -> None:
@@ -288,3 +301,133 @@ def test_a_pooler_that_drops_options_lets_no_schemas_meet(postgres_url: str, mon
     with pytest.raises(PermanentError, match="let the pooler pass search_path"):
         open_schema(postgres_url, "mlife")
     assert schemas(postgres_url) == set()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def look(address: str, clock=now) -> list[Finding]:
+    return look_at_database(PART, address, SCHEMAS, "mlife", clock)
+
+
+def test_an_empty_database_is_well_and_stays_empty(postgres_url: str) -> None:
+    reached, rights = Finding(PART, "it can be reached"), Finding(PART, "the user may make tables in mlife, dagster")
+    assert look(postgres_url) == [reached, rights, Finding(PART, "there is no ledger yet"), AGREES]
+    assert not holds_tables(postgres_url, "mlife")
+    SqlLedger(open_schema(postgres_url, "mlife")).close()
+    assert look(postgres_url) == [reached, rights, Finding(PART, f"the ledger is of revision {HEAD}"), AGREES]
+
+
+def test_a_ledger_of_an_older_release_is_no_fault_and_one_of_a_newer_is(postgres_url: str) -> None:
+    engine = open_schema(postgres_url, "mlife")
+    SqlLedger(engine)
+    for revision, is_fault in (("0003", False), ("0999", True)):
+        with engine.begin() as connection:
+            connection.execute(sa.update(versions).values(version_num=revision))
+        assert any(one.is_fault for one in look(postgres_url)) is is_fault
+    (fault,) = [one for one in look(postgres_url) if one.is_fault]
+    assert "0999" in fault.says
+    assert fault.remedy.startswith("run the release that wrote it")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_off_is_found(postgres_url: str, off: timedelta) -> None:
+    (fault,) = [one for one in look(postgres_url, lambda: now() + off) if one.is_fault]
+    assert "3600 seconds apart" in fault.says or "3599 seconds apart" in fault.says
+
+
+def test_a_user_without_the_right_to_make_tables_is_found(postgres_url: str) -> None:
+    user = f"checked_{sa.make_url(postgres_url).database}"
+    run_sql(postgres_url, f"CREATE ROLE {user} LOGIN", f"CREATE SCHEMA dagster AUTHORIZATION {user}")
+    address = sa.make_url(postgres_url).set(username=user).render_as_string(hide_password=False)
+    (fault,) = [one for one in look(address) if one.is_fault]
+    assert fault.says == "the user may not make tables in mlife"
+    assert "grant CREATE" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [({"database": "nowhere"}, "create it with createdb"), ({"username": "nobody_at_all"}, "create the role")],
+)
+def test_what_cannot_be_opened_is_one_fault(postgres_url: str, change: dict[str, str], remedy: str) -> None:
+    address = sa.make_url(postgres_url).set(**change).render_as_string(hide_password=False)
+    (fault,) = look(address)
+    assert fault.part == PART
+    assert remedy in fault.remedy
+
+
+def test_a_server_that_is_not_there_is_one_fault_without_the_password() -> None:
+    (fault,) = look("postgresql://u:hidden@127.0.0.1:1/d")
+    assert "cannot be reached" in fault.says
+    assert "hidden" not in fault.says + fault.remedy
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObstoreObjectStore:
+    place = tmp_path / "lake" if request.param == "folder" else request.getfixturevalue("s3_place")
+    return ObstoreObjectStore.at(place)
+
+
+def test_a_good_store_has_no_faults_and_may_be_asked_again(store: ObstoreObjectStore) -> None:
+    for _ in range(2):
+        found = look_at_store("MLIFE_LAKE", "here", store, now)
+        assert [one.says for one in found if one.is_fault] == []
+        assert "here can be listed and written" in {one.says for one in found}
+        assert "a second put of a key is refused" in {one.says for one in found}
+    assert {key.partition("/")[0] for key in store.list("")} == {"checkup"}
+
+
+def test_a_store_that_takes_a_second_put_is_no_place_for_a_log(store, monkeypatch) -> None:
+    monkeypatch.setattr(store, "put_if_absent", lambda key, data: store.replace(key, data) is None)
+    faults = [one for one in look_at_store("MLIFE_LAKE", "here", store, now) if one.is_fault]
+    assert [one.says.partition(",")[0] for one in faults] == ["a second put of a key is accepted"]
+    assert "If-None-Match" in faults[0].remedy
+
+
+def test_a_store_that_was_mended_is_good_again(store: ObstoreObjectStore) -> None:
+    store.replace("checkup/written_once", b"2")
+    for _ in range(2):
+        assert not any(one.is_fault for one in look_at_store("MLIFE_LAKE", "here", store, now))
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "home" / "lake"
+    assert look_at_new_folder("MLIFE_LAKE", folder).says == f"{folder} can be made"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert look_at_new_folder("MLIFE_LAKE", folder).remedy == f"grant write on {tmp_path}, or name another folder"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1), timedelta(minutes=2)])
+def test_a_clock_of_a_store_that_is_off_is_found(s3_place: Bucket, off: timedelta) -> None:
+    found = look_at_store("MLIFE_LAKE", "here", ObstoreObjectStore.in_bucket(s3_place), lambda: now() + off)
+    (fault,) = [one for one in found if one.is_fault]
+    assert "seconds apart" in fault.says
+    apart = int(fault.says.split()[-3])
+    assert abs(apart - abs(off.total_seconds())) <= 2
+    assert "NTP" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"credentials": Credentials("OWNER", "wrong")}, KEY),
+        ({"credentials": Credentials("READER", "reader-secret")}, "grant read and write on the store"),
+        ({"name": "nowhere"}, "make it, or correct MLIFE_LAKE or MLIFE_LANDING"),
+    ],
+)
+def test_what_cannot_be_used_is_one_fault_with_its_remedy(s3_place: Bucket, change, remedy: str) -> None:
+    store = ObstoreObjectStore.in_bucket(replace(s3_place, **change))
+    found = look_at_store("MLIFE_LAKE", "here", store, now)
+    assert [(one.part, one.remedy) for one in found] == [("MLIFE_LAKE", remedy)]
+
+
+def test_a_disk_without_room_is_found(tmp_path: Path, monkeypatch) -> None:
+    assert not look_at_disk("MLIFE_HOME", tmp_path / "not" / "made").is_fault
+    usage = namedtuple("usage", "total used free")
+    for free, is_fault in ((2 * 1024**3, False), (2 * 1024**3 - 1, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(0, 0, free))
+        assert look_at_disk("MLIFE_HOME", tmp_path).is_fault is is_fault
+    assert not (tmp_path / "not").exists()

@@ -1,7 +1,4 @@
-"""A backup of either kind put where a home has its ledger, in a file or in a database; over nothing newer, and whole.
-
-Exercises `mlife_assets.adapters.restored_backups`, too. What concerns files alone is in `test_backups.py`.
-"""
+"""A backup put where a home has its ledger, over nothing newer; what a home says that it holds."""
 
 from __future__ import annotations
 
@@ -13,22 +10,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters import restored_backups
 from mlife_assets.adapters.backups import Backup, create_backup, read_backup
+from mlife_assets.adapters.home_files import home_files, put_home_files, require_same_world
 from mlife_assets.adapters.ledger_file import ledger_facts
 from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
-from mlife_assets.adapters.restoring import end_restore
+from mlife_assets.adapters.restoring import begin_restore, end_restore, require_restored, unfinished_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import UNVERSIONED, versions
 from mlife_assets.adapters.send_ledger.schema import write
 from mlife_assets.core.errors import (
     ContentConflictError,
+    GateClosedError,
     IntegrityError,
     MlifeError,
     PermanentError,
@@ -39,6 +39,7 @@ from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 SIGNER = Ed25519Signer(b"s" * 32)
+DEPLOYMENT, WORLD = "deployment.json", "world.json"
 
 
 def read(folder: Path) -> Backup:
@@ -46,7 +47,11 @@ def read(folder: Path) -> Backup:
 
 
 HEAD = b'{"head": 0}'
+
+
 RELEASES = Path(__file__).parent / "send_ledger" / "migrations" / "releases"
+
+
 FILE, DATABASE = "new/ledger.sqlite", "postgresql"
 
 
@@ -354,7 +359,11 @@ def as_user(postgres_url: str) -> Iterator[Callable[..., str]]:
 
 
 MAY = "GRANT {} ON ALL TABLES IN SCHEMA mlife TO {{user}}"
+
+
 USES = ("GRANT USAGE ON SCHEMA mlife TO {user}", "GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA mlife TO {user}")
+
+
 RIGHTS = {
     "to use the schema": (),
     "to read": USES,
@@ -461,3 +470,67 @@ def test_a_file_that_a_home_had_before_its_database_stays(in_database, backup):
     write_private(in_database.private / "ledger.sqlite", b"the former ledger")
     assert in_database.restore(read(backup.folder)).moved_aside == ()
     assert (in_database.private / "ledger.sqlite").read_bytes() == b"the former ledger"
+
+
+def test_a_restore_is_unfinished_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    assert unfinished_restore(private) is None
+    require_restored(private)
+    for _ in range(2):
+        begin_restore(private, Path("/mnt/a b"))
+        with pytest.raises(GateClosedError, match="run it again: mlife backup restore --from '/mnt/a b'"):
+            require_restored(private)
+    end_restore(private)
+    end_restore(private)
+    require_restored(private)
+
+
+def folder_with(folder: Path, name: str, data: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    return folder
+
+
+def reader(folder: Path) -> Callable[[str], bytes]:
+    return lambda name: (folder / name).read_bytes()
+
+
+def begun(first_day: str = "2025-01-15", **kept: str) -> bytes:
+    return orjson.dumps({"deployment": "standalone", "first_day": first_day, **kept})
+
+
+def test_what_is_there_stays_and_what_is_not_comes_back(tmp_path: Path) -> None:
+    backup, home = folder_with(tmp_path / "backup", DEPLOYMENT, begun(contacts="c.csv")), tmp_path / "new"
+    for _ in range(2):
+        put_home_files(home, [DEPLOYMENT], reader(backup))
+        assert home_files(home) == {DEPLOYMENT: home / DEPLOYMENT}
+        assert (home / DEPLOYMENT).read_bytes() == begun(contacts="c.csv")
+    (home / DEPLOYMENT).write_bytes(begun(contacts="moved.csv"))
+    require_same_world(home, [DEPLOYMENT], reader(backup))
+    put_home_files(home, [DEPLOYMENT], reader(backup))
+    assert (home / DEPLOYMENT).read_bytes() == begun(contacts="moved.csv"), "a file of the owner's may have moved"
+    assert [path.name for path in home.iterdir()] == [DEPLOYMENT]
+
+
+@pytest.mark.parametrize(
+    ("saved", "saved_data", "name", "data"),
+    [
+        (DEPLOYMENT, begun(), DEPLOYMENT, begun("2025-01-16")),
+        (DEPLOYMENT, begun(), DEPLOYMENT, b"{"),
+        (DEPLOYMENT, begun(), WORLD, b"{}"),
+        (WORLD, b"{}", DEPLOYMENT, begun()),
+        (WORLD, b"{}", WORLD, b'{"seed": 2}'),
+    ],
+)
+def test_another_world_is_refused(tmp_path: Path, saved: str, saved_data: bytes, name: str, data: bytes) -> None:
+    backup, home = folder_with(tmp_path / "backup", saved, saved_data), folder_with(tmp_path / "home", name, data)
+    with pytest.raises(ContentConflictError, match=f"{name} is of another world"):
+        require_same_world(home, [saved], reader(backup))
+
+
+def test_a_backup_that_says_nothing_or_a_restore_without_a_home_asks_nothing(tmp_path: Path) -> None:
+    home = folder_with(tmp_path / "home", DEPLOYMENT, begun())
+    require_same_world(home, [], reader(tmp_path))
+    backup = folder_with(tmp_path / "backup", WORLD, b"{}")
+    require_same_world(None, [WORLD], reader(backup))
+    put_home_files(None, [WORLD], reader(backup))

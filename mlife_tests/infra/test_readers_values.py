@@ -67,7 +67,7 @@ TESTS = (
     "mlife_tests/infra/test_model_jobs.py",
     "mlife_tests/infra/test_gate.py",
     "mlife_tests/core/delivery",
-    "mlife_tests/adapters/delivery/test_infra_files.py",
+    "mlife_tests/adapters/delivery/test_run_tasks.py",
     "mlife_tests/docs/test_never_run_on_aws.py",
     "mlife_tests/test_aws_settings.py",
 )

@@ -1,13 +1,21 @@
-"""Tasks are started as the stacks say, few at once, and judged by their exit codes."""
+"""Tasks are started as the stacks say; where a smoke test looks is what files and stacks say."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.delivery.run_tasks import AT_ONCE, Ended, RunTasks
-from mlife_assets.core.errors import GateClosedError, TransientError
+from mlife_assets.adapters.delivery.smoke import SmokePlaces, handed_over, places_of
+from mlife_assets.adapters.delivery.stacks import read_infra
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError, TransientError
 
 VALUES = {
     "/mlife/dagster/cluster-arn": "arn:aws:ecs:us-east-1:111111111111:cluster/mlife",
@@ -15,6 +23,7 @@ VALUES = {
     "/mlife/network/task-subnet-ids": "subnet-a,subnet-b",
     "/mlife/network/task-security-group-id": "sg-1",
 }
+PEOPLE_KEY = "arn:aws:kms:us-east-1:111111111111:key/people"
 
 
 class Account:
@@ -107,3 +116,53 @@ def test_credentials_of_another_account_start_nothing() -> None:
     with pytest.raises(GateClosedError):
         tasks(account, "222222222222").run({"a": ["mlife"]})
     assert account.asked == []
+
+
+def test_templates_are_handed_over_as_they_are_written(repository: Path) -> None:
+    files = read_infra(repository / "infra")
+    text = (repository / "infra" / "templates" / "30-catalog.yaml").read_text(encoding="utf-8")
+    assert files.templates["30-catalog"] == text
+    assert files.resources["30-catalog"]["Workgroup"] == "AWS::Athena::WorkGroup"
+    text = (repository / "infra" / "parameters" / "prod.yaml").read_text(encoding="utf-8")
+    assert f'  FirstDay: "{files.parameters["prod"]["FirstDay"]}"' in text
+
+
+def test_a_folder_without_stacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="--infra"):
+        read_infra(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words"])
+def test_a_file_that_is_no_mapping_is_named(repository: Path, tmp_path: Path, text: str) -> None:
+    shutil.copytree(repository / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("gate"))
+    (tmp_path / "infra" / "parameters" / "accounts.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"accounts\.yaml"):
+        read_infra(tmp_path / "infra")
+
+
+@pytest.mark.aws
+def test_places_are_those_of_the_stacks(repository: Path, account: Callable[[str], Any]) -> None:
+    of = account("700000009998")
+    of("ssm").put_parameter(Name="/mlife/event-log/bucket", Value="log", Type="String")
+    of("ssm").put_parameter(Name="/mlife/lake/bucket", Value="lake", Type="String")
+    of("ssm").put_parameter(Name="/mlife/people/bucket", Value="people", Type="String")
+    of("ssm").put_parameter(Name="/mlife/people/key-arn", Value=PEOPLE_KEY, Type="String")
+    of("ssm").put_parameter(Name="/mlife/catalog/workgroup", Value="mlife", Type="String")
+    files = read_infra(repository / "infra")
+    found, given = places_of(files, "prod", of), files.parameters["prod"]
+    assert timedelta(0) < SystemClock().now() - datetime.fromisoformat(found.made) < timedelta(hours=1)
+    said = (found.event_log, found.lake, found.people, found.people_key, found.workgroup)
+    assert said == ("log", "lake", "people", PEOPLE_KEY, "mlife")
+    assert found.runs_days is (given["DaysRunByThemselves"] == "true")
+    assert (found.ui, found.log_in) == (given["DomainName"], given["OidcAuthorizationEndpoint"])
+    region, accounts = files.accounts["region"], files.accounts["accounts"]
+    assert found.log_heads == f"mlife-log-heads-prod-{accounts['witness']}"
+    assert found.alerts == f"arn:aws:sns:{region}:{accounts['prod']}:mlife-alerts"
+
+
+def test_an_older_image_takes_what_a_newer_release_hands_over() -> None:
+    places = SmokePlaces(
+        "dev", "us-east-1", "ui", "log-in", "2026-06-01", "lake", "log", "heads", "people", PEOPLE_KEY, "mlife",
+        "alerts", True,
+    )  # fmt: skip
+    assert handed_over({**asdict(places), "of_tomorrow": 1}) == places

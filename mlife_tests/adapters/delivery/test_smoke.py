@@ -1,4 +1,4 @@
-"""Each check is green where AWS does what it should, and red where it does not.
+"""Each check is green where AWS does what it should, red where it does not; refusals say whether to try again.
 
 Shown: what mlife makes of AWS's answers; the emulator, which enforces no policy of a bucket, must not pass. Not shown:
 that AWS gives these answers, which is what the checks are for.
@@ -23,11 +23,20 @@ import pytest
 from obstore.store import MemoryStore
 
 from mlife_assets.adapters import owners_table
+from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery import smoke
+from mlife_assets.adapters.delivery.aws import refusals_named, refused_with, require_account, waited
 from mlife_assets.adapters.delivery.smoke import CHECKS, PLANS, Inside, SmokePlaces, log_in_of
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.errors import (
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
 
 pytestmark = pytest.mark.aws
 DENIED = "User: mlife-run is not authorized to perform: s3:it on resource: log with an explicit deny in a policy of it"
@@ -41,9 +50,61 @@ AT = SmokePlaces(
 )  # fmt: skip
 
 
+def refusal(code: str) -> Exception:
+    from botocore.exceptions import ClientError
+
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject")
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def call() -> None:
+        raise error
+
+    return call
+
+
 @pytest.fixture(autouse=True)
 def packages(aws_packages: None) -> None:
     """Every test here needs botocore."""
+
+
+@pytest.mark.parametrize(("code", "kind"), [("AccessDenied", PermanentError), ("Throttling", TransientError)])
+def test_a_refusal_is_permanent_unless_it_passes(code: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=code), refusals_named():
+        raise refusal(code)
+
+
+def test_missing_credentials_are_an_error_on_purpose_and_a_defect_stays_one() -> None:
+    from botocore.exceptions import NoCredentialsError
+
+    with pytest.raises(PermanentError, match="credentials"), refusals_named():
+        raise NoCredentialsError
+    with pytest.raises(KeyError), refusals_named():
+        raise KeyError("a")
+
+
+def test_the_code_of_a_refusal_is_read_and_nothing_else() -> None:
+    assert code_of(refusal("AccessDenied")) == "AccessDenied"
+    assert code_of(ValueError("AccessDenied")) == ""
+    assert refused_with(raising(refusal("PreconditionFailed"))) == "PreconditionFailed"
+    assert refused_with(lambda: None) == ""
+    with pytest.raises(KeyError):
+        refused_with(raising(KeyError("a")))
+
+
+def test_an_account_is_required(account: Callable[[str], Any]) -> None:
+    require_account(account("111111111111"), "111111111111")
+    with pytest.raises(GateClosedError, match="of account 111111111111"):
+        require_account(account("111111111111"), "222222222222")
+
+
+def test_waiting_ends() -> None:
+    seen, slept = iter(range(10)), []
+    assert waited(lambda: next(seen), lambda one: one == 3, "three", seconds=60, sleep=slept.append) == 3
+    assert len(slept) == 3
+    with pytest.raises(TransientError, match="never was not over after 4 seconds"):
+        waited(lambda: 0, lambda _: False, "never", seconds=4, sleep=slept.append)
+    assert len(slept) == 5
 
 
 def answering(**answers: Any) -> Any:
@@ -158,6 +219,8 @@ TABLES_OF_PEOPLE: dict[str, dict[str, list[str]]] = {
     "contacts/contacts.parquet": {"user_id": ["u1", "u2"], "phone_number": ["+12125550101", "+12125550102"]},
     "audit/audit.parquet": {"user_id": ["u1"], "sex": ["unknown"], "race_ethnicity": ["unknown"]},
 }
+
+
 BY_ITS_KEY = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": AT.people_key}
 
 
@@ -238,6 +301,8 @@ def test_athena_must_succeed() -> None:
 
 
 NOBODY_HEARS = {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}
+
+
 WAITING: dict[Callable[[Inside], str], dict[str, Any]] = {
     smoke.log_refuses_a_put_that_could_replace: {},
     smoke.log_is_put_once: {},

@@ -1,3 +1,5 @@
+"""What people reply is heard, and calls to a provider never outrun its rate."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.dispatcher.hearing import READ_AGAIN, Hearing
+from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -14,6 +17,7 @@ from mlife_assets.recruiting.ports import Inbound
 
 NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
 PHONE = "+12125550199"
+STARTED = datetime(2026, 6, 2, 18, tzinfo=UTC)
 
 
 class Provider:
@@ -137,3 +141,41 @@ def test_without_a_book_a_text_of_an_unknown_number_forbids_sending_and_hides_no
     assert (ledger.known_inbound(), ledger.is_suppressed("a", at=NOW)) == ({"2"}, True)
     with pytest.raises(GateClosedError):
         ear.keep_up(after_seconds=60)
+
+
+class SimulatedClock:
+    def __init__(self, is_running: bool = True) -> None:
+        self.time, self.slept, self.is_running = STARTED, 0.0, is_running
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        if self.is_running:
+            self.time += timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_calls_never_outrun_the_rate(is_running):
+    clock = SimulatedClock(is_running)
+    bucket = TokenBucket(200, clock=clock, sleep=clock.sleep)
+    for _ in range(1_001):
+        bucket.take()
+    assert clock.slept == pytest.approx(5.0, abs=0.01)
+
+
+def test_idle_time_is_not_saved_up_beyond_the_burst():
+    clock = SimulatedClock()
+    bucket = TokenBucket(10, clock=clock, sleep=clock.sleep, burst=2)
+    clock.time += timedelta(hours=1)
+    for _ in range(12):
+        bucket.take()
+    assert clock.slept == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_throttle_waits():
+    clock = SimulatedClock()
+    bucket = TokenBucket(10, clock=clock, sleep=clock.sleep)
+    bucket.back_off(4.0)
+    assert clock.slept == 4.0

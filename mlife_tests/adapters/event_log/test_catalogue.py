@@ -1,25 +1,184 @@
-"""The catalogue counts what the log holds and names what is no part of it: a planted fault each."""
+"""What the log holds: names that can be parsed, what was listed since, and which days are to be staged."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log import catalogue as catalogue_module
+from mlife_assets.adapters.event_log.additions import Additions, last_number
 from mlife_assets.adapters.event_log.catalogue import CataloguedDay, Stray, read_catalogue
-from mlife_assets.adapters.event_log.layout import content_hash, data_key
-from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.chain import Chain
+from mlife_assets.adapters.event_log.layout import (
+    LogFile,
+    content_hash,
+    data_key,
+    hour_manifest_key,
+    hour_of,
+    hour_of_key,
+    manifest_key,
+    parse_data_key,
+    parse_day,
+    parse_hour_manifest_key,
+    parse_manifest_key,
+)
 from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.staging import Mark, StagedTable, mark_of, to_stage
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, TransientError
 from mlife_assets.recruiting.events import EVENT_TYPES
 
+DIGEST = "0123456789abcdef"
+LATE_HOUR = "dt=2026-06-01/hour=23"
+KEY = f"events/event_type=job_posted/{LATE_HOUR}/ingest_1-000002-{DIGEST}.parquet"
+MANIFEST = f"manifests/{LATE_HOUR}/00000012.json"
 SCHEMA = EVENT_TYPES["job_closed"].schema
 TODAY = date(2026, 4, 7)
 UNLISTED = "no manifest lists it: somebody else put it here"
 HOUR = "dt=2026-04-05/hour=12"
+A, B, C, D = (
+    Entry(f"events/event_type=click/dt=2026-06-02/hour=23/w-{name}-0.parquet", name * 64, 1) for name in "abcd"
+)
+DAY = date(2026, 6, 1)
+SQL = "sql-1"
+
+
+def test_a_key_says_type_time_writer_batch_and_digest() -> None:
+    assert data_key("job_posted", LATE_HOUR, "ingest_1", "000002", DIGEST + "f" * 48) == KEY
+    assert parse_data_key(KEY) == LogFile(KEY, "job_posted", date(2026, 6, 1), 23, "ingest_1", "000002", DIGEST)
+    assert hour_of_key(KEY) == LATE_HOUR
+
+
+@given(
+    event_type=st.sampled_from(sorted(EVENT_TYPES)),
+    moment=st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
+    writer=st.from_regex(r"[a-z][a-z0-9_]*", fullmatch=True),
+    batch=st.from_regex(r"[a-z0-9]+", fullmatch=True),
+    content=st.binary(max_size=8),
+)
+def test_every_key_that_can_be_built_can_be_parsed(
+    event_type: str, moment: datetime, writer: str, batch: str, content: bytes
+) -> None:
+    hour = hour_of(int(moment.timestamp()) * 1_000_000 + moment.microsecond)
+    key = data_key(event_type, hour, writer, batch, content_hash(content))
+    file = parse_data_key(key)
+    assert file is not None
+    assert (file.key, file.event_type, file.writer, file.batch) == (key, event_type, writer, batch)
+    assert (file.day, file.hour) == (moment.date(), moment.hour)
+    assert content_hash(content).startswith(file.digest)
+    assert hour_of_key(key) == hour
+
+
+@pytest.mark.parametrize(
+    "writer", ["", "a-b", "A", "1a", "_a", "a b", "a/b", "a.b", "ä", "a\n"], ids=lambda name: repr(name)
+)
+def test_writers_that_would_make_a_key_ambiguous_are_refused(writer: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"writer .* is not valid; use lower case"):
+        data_key("click", LATE_HOUR, writer, "000001", DIGEST)
+
+
+@pytest.mark.parametrize("batch", ["", "b-1", "B", "a_b", "../x", "1 ", "1\n"], ids=lambda name: repr(name))
+def test_batches_that_would_make_a_key_ambiguous_are_refused(batch: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"batch .* is not valid; use lower case"):
+        data_key("click", LATE_HOUR, "w", batch, DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("events/", "rejected/"), ("events/", "x/events/"), ("event_type=", "type="), ("job_posted", "Job"),
+        ("06-01", "6-1"), ("hour=23", "hour=7"), ("/hour=23", ""), ("ingest_1-", ""), ("-000002", ""),
+        (DIGEST, DIGEST[1:]), (DIGEST, DIGEST + "0"), (DIGEST, DIGEST.upper()), (".parquet", ".parquet.tmp"),
+        (".parquet", "_parquet"), (".parquet", ".parquet\n"),
+    ],
+)  # fmt: skip
+def test_other_names_are_no_data_files(part: str, other: str) -> None:
+    assert part in KEY
+    assert parse_data_key(KEY.replace(part, other)) is None
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "hour"),
+    [
+        (0, "dt=1970-01-01/hour=00"),
+        (3_599_999_999, "dt=1970-01-01/hour=00"),
+        (3_600_000_000, "dt=1970-01-01/hour=01"),
+        (86_399_999_999, "dt=1970-01-01/hour=23"),
+        (86_400_000_000, "dt=1970-01-02/hour=00"),
+        (253_402_300_799_999_999, "dt=9999-12-31/hour=23"),
+    ],
+)
+def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
+    assert hour_of(microseconds) == hour
+
+
+def test_the_folder_of_a_day_says_the_day_and_no_other_folder_does() -> None:
+    assert parse_day("dt=2026-06-01") == date(2026, 6, 1)
+    for other in ("", "2026-06-01", "dt=2026-06-31", "dt=2026-6-1", "dt=20260601", "dt=2026-06-01x", "hour=01"):
+        assert parse_day(other) is None, other
+
+
+def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:
+    assert hour_manifest_key(LATE_HOUR, 12) == MANIFEST
+    numbers = [0, 2, 9, 10, 99, 100, 12_345_678]
+    keys = [hour_manifest_key(LATE_HOUR, number) for number in numbers]
+    assert keys == sorted(keys)
+    assert [parse_hour_manifest_key(key) for key in keys] == [(LATE_HOUR, number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("manifests/", "events/"), ("manifests/", "x/manifests/"), ("hour=23/", ""), ("00000012", "12"),
+        ("00000012", "000000012"), ("00000012", "0000001a"), (".json", ".json.tmp"), (".json", "-json"),
+    ],
+)  # fmt: skip
+def test_other_names_are_no_manifests_of_an_hour(part: str, other: str) -> None:
+    assert part in MANIFEST
+    assert parse_hour_manifest_key(MANIFEST.replace(part, other)) is None
+
+
+def test_a_content_hash_is_sha256() -> None:
+    assert content_hash(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("partition", ["dt=2026-06-31/hour=23", "dt=2026-06-30/hour=24", "dt=2026-06-30/hour=99"])
+def test_a_day_or_hour_that_does_not_exist_is_no_data_file(partition: str) -> None:
+    key = f"events/event_type=click/{partition}/landing-abc-{'0' * 16}.parquet"
+    assert parse_data_key(key) is None
+    assert parse_data_key(key.replace(partition, "dt=2026-06-30/hour=23")) is not None
+
+
+def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
+    numbers = [0, 9, 10, 999, 1_000, 1_001, 123_456_789_012]
+    keys = [manifest_key(number) for number in numbers]
+    assert keys == sorted(keys)
+    assert [parse_manifest_key(key) for key in keys] == numbers
+    assert keys[4] == "manifests/chain/000000001/000000001000.json"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "manifests/chain/000000000/000000001000.json",
+        "manifests/chain/000000000/00000000001.json",
+        "manifests/chain/000000000000.json",
+        "x/manifests/chain/000000000/000000000001.json",
+        "manifests/chain/000000000/000000000001.json\n",
+        MANIFEST,
+    ],
+)
+def test_other_names_are_no_manifests_of_the_chain(key: str) -> None:
+    assert parse_manifest_key(key) is None
 
 
 def rows(*days: int) -> pa.Table:
@@ -148,3 +307,240 @@ def test_a_day_to_come_is_named_and_not_catalogued(store, log) -> None:
     assert found.strays == (Stray(key, "its day is after 2026-04-07, the present day"),)
     assert max(one.day for one in found.days) == date(2026, 4, 5)
     assert max(one.day for one in read_catalogue(log, store, today=None).days) == date(2099, 1, 1)
+
+
+def list_each(store, *entries: Entry) -> None:
+    """List entries as another process does, a manifest each."""
+    for entry in entries:
+        Chain(store).list_entries((entry,), are_new=True)
+
+
+def test_what_others_list_is_named_once_in_order(toolbox) -> None:
+    store = toolbox.store()
+    additions = Additions(store)
+    assert additions.keys() is None, "there is no chain yet"
+    list_each(store, A)
+    assert additions.keys() is None, "whoever asks first has to look"
+    assert additions.keys() == []
+    list_each(store, B, C)
+    assert additions.keys() == [B.key, C.key]
+    assert additions.keys() == []
+
+
+@pytest.mark.parametrize("manifests", [1, 40])
+def test_nothing_new_is_two_questions_however_long_the_chain(toolbox, monkeypatch, manifests: int) -> None:
+    store = toolbox.store()
+    list_each(store, *(replace(A, key=f"{A.key}{number}") for number in range(manifests)))
+    additions = Additions(store)
+    additions.keys()
+    asked = Counter[str]()
+    for name in ("get", "exists", "list", "folders"):
+        ask = getattr(store, name)
+        monkeypatch.setattr(store, name, lambda key, name=name, ask=ask: (asked.update([name]), ask(key))[1])
+    assert additions.keys() == []
+    assert asked == {"get": 1, "exists": 1}
+    list_each(store, B)
+    asked.clear()
+    assert additions.keys() == [B.key]
+    assert asked == {"get": 2, "exists": 2}
+
+
+def test_what_was_read_before_a_failed_read_is_named_at_the_next_call(toolbox, monkeypatch) -> None:
+    store = toolbox.store()
+    list_each(store, A)
+    additions = Additions(store)
+    additions.keys()
+    list_each(store, B, C)
+    get, fails = store.get, {manifest_key(2)}
+
+    def once(key: str) -> bytes:
+        if key in fails:
+            fails.remove(key)
+            raise TransientError("a timeout")
+        return get(key)
+
+    monkeypatch.setattr(store, "get", once)
+    with pytest.raises(TransientError):
+        additions.keys()
+    assert additions.keys() == [B.key, C.key]
+    assert additions.keys() == []
+
+
+def test_where_the_end_cannot_be_read_nobody_knows_until_it_is_written_again(toolbox) -> None:
+    store = toolbox.store()
+    list_each(store, A, B)
+    whole = store.get(manifest_key(1))
+    store.replace(manifest_key(1), b"")
+    additions = Additions(store)
+    assert [additions.keys(), additions.keys()] == [None, None]
+    store.replace(manifest_key(1), whole)
+    assert [additions.keys(), additions.keys()] == [None, []]
+    list_each(store, C)
+    end = store.get(manifest_key(2))
+    store.replace(manifest_key(2), b"")
+    assert [additions.keys(), additions.keys()] == [None, None]
+    store.replace(manifest_key(2), end)
+    assert [additions.keys(), additions.keys()] == [None, []]
+
+
+def test_an_end_that_was_moved_away_and_written_by_another_is_not_passed_over(toolbox) -> None:
+    """As after a manifest without the key of the home: what took its number would never be seen."""
+    store = toolbox.store()
+    list_each(store, A, B)
+    additions = Additions(store)
+    assert [additions.keys(), additions.keys()] == [None, []]
+    kept = toolbox.stored({manifest_key(0): store.get(manifest_key(0))})
+    store.get, store.exists, store.list, store.folders = kept.get, kept.exists, kept.list, kept.folders
+    assert [additions.keys() for _ in range(3)] == [None, None, []]
+    list_each(kept, C)
+    assert additions.keys() == [C.key]
+    other = toolbox.stored({manifest_key(0): kept.get(manifest_key(0))})
+    list_each(other, D)
+    store.get, store.exists, store.list, store.folders = other.get, other.exists, other.list, other.folders
+    assert [additions.keys(), additions.keys()] == [None, []]
+
+
+def test_the_last_number_is_that_of_the_newest_folder_with_a_manifest(toolbox) -> None:
+    assert last_number(toolbox.store()) == -1
+    keys = [manifest_key(number) for number in (3, 999, 1_000, 2_007)]
+    store = toolbox.stored(dict.fromkeys([*keys, "manifests/chain/000000009/note"], b""))
+    assert last_number(store) == 2_007
+
+
+def day(number: int) -> str:
+    return (DAY + timedelta(days=number)).isoformat()
+
+
+def marked(log: ParquetEventLog, newest: int, definition: str = SQL) -> dict[str, StagedTable]:
+    """Return clicks as staged up to the end of the log."""
+    mark = to_stage(log, {}, definition)["staged_mark"]
+    return {"click": StagedTable(mark, DAY + timedelta(days=newest))}
+
+
+def test_a_warehouse_without_marks_stages_everything_and_gets_a_mark(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    for tables in ({}, {"click": StagedTable(None, DAY)}, {"click": StagedTable("a comment", DAY)}):
+        found = to_stage(log, tables, SQL)
+        assert found["staged"] == {}
+        end = log.chain.end()
+        assert mark_of(found["staged_mark"]) == Mark(SQL, end.sequence, end.sha256)
+
+
+def test_an_empty_log_has_nothing_to_say(toolbox) -> None:
+    assert to_stage(ParquetEventLog(toolbox.store()), {}, SQL) == {}
+
+
+def test_nothing_new_stages_nothing(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    assert to_stage(log, marked(log, 0), SQL)["staged"] == {"click": {"since": None, "files": []}}
+
+
+def test_a_new_day_is_staged_alone_whatever_other_types_got(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    tables = marked(log, 0)
+    (added,) = log.append("click", toolbox.clicks([("b", 25)]), writer="w").keys
+    found = to_stage(log, tables | {"hire": tables["click"]}, SQL)
+    assert found["staged"] == {"click": {"since": day(1), "files": [added]}, "hire": {"since": None, "files": []}}
+    assert mark_of(found["staged_mark"]).sequence == 1
+
+
+def test_a_late_file_stages_its_day_and_all_days_after_it(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1), ("b", 25), ("c", 49), ("d", 73)]), writer="w")
+    tables = marked(log, 3)
+    log.append("click", toolbox.clicks([("c", 26)]), writer="late")
+    found = to_stage(log, tables, SQL)["staged"]["click"]
+    assert found["since"] == day(1)
+    assert [key.split("/")[2] for key in found["files"]] == [f"dt={day(n)}" for n in (1, 1, 2, 3)]
+
+
+def test_types_with_marks_of_different_age_each_get_what_they_lack(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    old = marked(log, 0)["click"]
+    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    new = marked(log, 1)["click"]
+    log.append("click", toolbox.clicks([("c", 49)]), writer="w")
+    assert to_stage(log, {"click": old}, SQL)["staged"]["click"]["since"] == day(1)
+    both = to_stage(log, {"click": new, "hire": old}, SQL)["staged"]
+    assert (both["click"]["since"], both["hire"]["since"]) == (day(2), None)
+
+
+def test_what_does_not_fit_its_mark_is_staged_as_a_whole(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    table = marked(log, 1)["click"]
+    mark = mark_of(table.mark)
+    unfit = (
+        replace(mark, definition="sql-2"),
+        replace(mark, sha256="0" * 64),
+        replace(mark, sequence=0),
+        replace(mark, sequence=7),
+    )
+    for other in unfit:
+        assert to_stage(log, {"click": replace(table, mark=other.to_text())}, SQL)["staged"] == {}, other
+
+
+def test_another_log_of_the_same_length_is_noticed_after_it_grew(toolbox) -> None:
+    log, other = ParquetEventLog(toolbox.store()), ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    other.append("click", toolbox.clicks([("z", 1)]), writer="w")
+    other.append("click", toolbox.clicks([("y", 25)]), writer="w")
+    assert to_stage(other, marked(log, 0), SQL)["staged"] == {}
+
+
+def test_a_chain_whose_end_cannot_be_read_stages_everything_and_leaves_no_mark(toolbox) -> None:
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    tables = marked(log, 0)
+    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    store.replace(manifest_key(1), b"")
+    assert to_stage(ParquetEventLog(store), tables, SQL) == {}
+
+
+def test_a_damaged_manifest_since_the_mark_is_an_error(toolbox) -> None:
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    for number in range(3):
+        log.append("click", toolbox.clicks([("abc"[number], 25 * number)]), writer="w")
+        if number == 0:
+            tables = marked(log, 0)
+    store.replace(manifest_key(1), b"{}")
+    with pytest.raises(IntegrityError):
+        to_stage(ParquetEventLog(store), tables, SQL)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", "3", json.dumps({"definition": "d", "sequence": "x"})])
+def test_a_comment_of_another_form_is_no_mark(text) -> None:
+    assert mark_of(text) is None
+
+
+def test_a_day_that_is_built_again_is_staged_again(toolbox) -> None:
+    log = ParquetEventLog(toolbox.store())
+    log.append("click", toolbox.clicks([("a", 1), ("b", 25), ("c", 49)]), writer="w")
+    tables = marked(log, 2) | {"hire": StagedTable(marked(log, 2)["click"].mark, None)}
+    for number, days in ((0, (0, 1, 2)), (2, (2,))):
+        found = to_stage(log, tables, SQL, again_from=DAY + timedelta(days=number))["staged"]
+        assert found["click"]["since"] == day(number)
+        assert [key.split("/")[2] for key in found["click"]["files"]] == [f"dt={day(n)}" for n in days]
+        assert found["hire"] == {"since": None, "files": []}, "no day of it is staged"
+    later = to_stage(log, tables, SQL, again_from=DAY + timedelta(days=3))["staged"]
+    assert later["click"] == {"since": None, "files": []}, "a day that holds nothing yet"
+
+
+def test_a_log_that_was_restored_under_a_process_stages_everything(toolbox) -> None:
+    store = toolbox.store()
+    log = ParquetEventLog(store)
+    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    tables = marked(log, 1)
+    other = ParquetEventLog(copy := toolbox.store())
+    other.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    other.append("click", toolbox.clicks([("c", 25)]), writer="w")
+    store.replace(manifest_key(1), copy.get(manifest_key(1)))
+    assert to_stage(log, tables, SQL) == {}
