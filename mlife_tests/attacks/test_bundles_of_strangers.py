@@ -1,7 +1,7 @@
 """`mlife models import` from a place to which strangers write: what is no file, or too large, is never read.
 
 Forged verdicts, names that lead out, a bundle in another's place: `adapters/test_model_bundles.py`. What an estimator's
-file may name: `core/scoring/test_estimators.py`. A page of theirs runs no script: `serving/site/test_app.py`.
+file may name: `core/scoring/test_artifact.py`. A page of theirs runs no script: `serving/site/test_app.py`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""The record of a model: what contradicts itself is refused, and the hash names the content."""
+"""The record of a model and its event types: what contradicts itself is refused, and the hash names the content."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,53 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.event_columns import (
+    NOTE_LENGTH,
+    TEXT_LENGTH,
+    TIMESTAMP,
+    Column,
+    EventType,
+    Upcaster,
+    added,
+    duckdb_type,
+    hive_type,
+    identifier,
+    known_since,
+    note,
+    text,
+)
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
+from mlife_assets.core.model_events import (
+    MODEL_NAME,
+    PROMOTED,
+    ROLLED_BACK,
+    Reign,
+    anchor_of,
+    model_event_types,
+    reigns_of,
+    standing,
+)
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wording
+from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, column_scores, own_model
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.manifest_facts import manifest_facts
+from mlife_assets.recruiting.events import EVENT_TYPES
 
 ROLES = ExampleSpec("client", "day", "repaid", "known_on", ("amount", "age"), funnel=("accepted",))
+COLUMNS = OwnColumns("flight", "day", "is_late", ("wind", "hour"), ("carrier",), rule="wind")
+NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
+CAME = datetime(2026, 6, 6, 18, tzinfo=UTC)
+FIRST = (text("user_id"), text("surface"), text("state_code", nullable=True))
+SECOND = (*FIRST, added(2, text("device")))
+THIRD = (text("user_id"), text("place"), text("state_code", nullable=True), added(2, text("device")))
+FOURTH = (*THIRD, added(4, text("browser")))
+KIND = EventType(
+    "seen", "market", FOURTH, version=4, upcasters=(Upcaster(2, SECOND, "* exclude (surface), surface as place"),)
+)
+ENVELOPE = ("event_id", "occurred_at", "observed_at")
+ITEM = pa.struct([("position", pa.int64()), ("job_id", pa.string())])
 
 
 def everybody(tables: tuple[pa.Table, ...], day: date, policy: object) -> ScorableRows:
@@ -166,3 +206,234 @@ def test_a_manifest_names_model_and_hash_and_people_are_spared_the_record() -> N
     declared = LOANS.declared
     assert declared["declaration"]["name"] == declared["model_name"] == "loan_risk"
     assert manifest_facts(declared) == {"declaration_hash": LOANS.content_hash, "model_name": "loan_risk"}
+
+
+def declared(
+    columns: OwnColumns = COLUMNS,
+    maturity_days: int = 1,
+    name: str = "late_flights",
+    title: str = "Which flights are late",
+    outcome: str = "a flight is late",
+    **stated: Any,
+) -> OwnModel:
+    return own_model(
+        name=name, title=title, outcome=outcome, source="flights of this project", columns=columns,
+        maturity_days=maturity_days, start_date=date(2013, 1, 1), stated=Stated(**stated),
+    )  # fmt: skip
+
+
+def test_the_record_says_what_was_declared() -> None:
+    own = declared(retrain={"cooldown_days": 3}, watched={"unalarmed": ("hour",)}, words={"wind": "wind at noon"})
+    model = own.model
+    assert (model.maturity_days, model.row_id, model.roles.label_time) == (1, "flight", "label_mature_date")
+    assert (model.label_step.examples, model.row_source.tables) == ("examples", ("rows",))
+    assert model.watched.numeric == ("wind", "hour")
+    assert (model.watched.unalarmed, model.retrain.cooldown_days) == (("hour",), 3)
+    assert model.baseline is not None
+    assert not own.rows.is_label_timed
+    assert own.rows.partitions_after == (1, 2)
+
+
+def test_another_rule_is_another_record() -> None:
+    by_hour = declared(replace(COLUMNS, rule="hour")).model
+    assert declared().model.content_hash == declared().model.content_hash != by_hour.content_hash
+
+
+def test_a_label_time_and_an_id_may_be_columns_of_their_own() -> None:
+    own = declared(replace(COLUMNS, label_time="landed_on", row_id="leg"))
+    assert own.rows.is_label_timed
+    assert own.rows.examples.names[:4] == ["leg", "flight", "day", "landed_on"]
+    assert "leg" not in own.rows.rows.names
+
+
+def test_the_rule_ranks_by_its_column_and_missing_values_come_last() -> None:
+    rows = pa.table({"wind": [2.0, None, 5.0]})
+    assert column_scores("wind")(rows).tolist() == [2.0, 1.0, 5.0]
+    assert column_scores("wind")(pa.table({"wind": pa.nulls(2, pa.float64())})).tolist() == [-1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "stated", "message"),
+    [
+        ({"features": (), "categoricals": (), "rule": ""}, {}, "columns: ExampleSpec.features is empty"),
+        ({"label": "wind"}, {}, "columns: ExampleSpec.features names wind, which is its label already"),
+        ({"rule": "carrier"}, {}, "columns.rule names 'carrier'; list it under columns.features"),
+        ({"row_id": "day"}, {}, "columns.row_id names day, which has another role"),
+        ({"features": ("wind", "probability")}, {}, "columns: the column probability has a name that mlife adds"),
+        ({}, {"training": {"leaves": 1}}, "training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+        ({}, {"promotion": {"gate_week": 2}}, "promotion: the attribute promotion has an unknown key 'gate_week'"),
+        (
+            {},
+            {"monitoring": {"reference_days": 2}},
+            "monitoring: MonitoringPolicy.reference_days is 2; set it between 8",
+        ),
+        ({}, {"retrain": {"fits_per_year": 300}}, "fits_per_year and fits_for_drift of late_flights are 306 together"),
+        ({}, {"watched": {"closed": ("x",)}}, "watched has an unknown key 'closed'; known are unalarmed"),
+        ({}, {"watched": {"residual": ("fuel",)}}, "watched.residual names 'fuel'; list it under columns.features or"),
+        ({}, {"watched": {"unalarmed": ("huor",)}}, "watched.unalarmed names 'huor'; list it under columns.features"),
+        ({}, {"watched": {"ranged": ("carrier",)}}, "watched.ranged names 'carrier'; list it under columns.features, "),
+        ({}, {"watched": {"never_zero": ("wnid",)}}, "watched.never_zero names 'wnid'; list it under columns.features"),
+        ({}, {"words": {"fuel": "kerosene"}}, "words names 'fuel', which is none of columns"),
+        ({"features": ("wind", "taken_under")}, {}, "columns: the column taken_under has a name that mlife adds"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_attribute_bound_and_remedy(
+    change: dict[str, Any], stated: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        declared(replace(COLUMNS, **change), **stated)
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("title", " "), ("outcome", ""), ("name", "Late Flights")])
+def test_what_a_model_is_called_is_said(attribute: str, value: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^{attribute}(: it)? is '{value}'; "):
+        declared(**{attribute: value})
+
+
+def test_maturity_has_a_bound() -> None:
+    with pytest.raises(InvalidInputError, match=r"maturity_days: Step.maturity_days of outcome is 0; use 1 to 366"):
+        declared(maturity_days=0)
+
+
+def test_every_type_says_which_model_and_old_rows_are_about_the_first() -> None:
+    types = {kind.name: kind for kind in model_event_types("first")}
+    assert set(types) == {
+        "retrain_decided", "model_registered", "promotion_decided", "model_promoted", "model_rolled_back",
+        "entity_scored", "model_imported",
+    }  # fmt: skip
+    assert all(not kind.schema.field(MODEL_NAME).nullable for kind in types.values())
+    for later in ("entity_scored", "model_imported"):
+        assert types.pop(later).version == 1, "there was one model when version 1 of the others was released"
+    for kind in types.values():
+        (upcaster,) = kind.upcasters
+        assert upcaster.select == "*, 'first' as model_name"
+        assert MODEL_NAME not in kind.contract(1).schema.names
+
+
+def row(version: str, hour: int) -> dict[str, object]:
+    said = {"model_version": version, "previous_version": None, "actor": "gate", "reason": "r"}
+    return said | {"observed_at": NOON + timedelta(hours=hour), "event_id": "not said"}
+
+
+def reign(version: str, kind: str = "promoted") -> Reign:
+    return Reign(version, None, NOON, kind, "gate", "r")
+
+
+def test_changes_are_ordered_by_when_they_were_known_whatever_their_kind() -> None:
+    found = reigns_of({PROMOTED: [row("b", 2), row("a", 0)], ROLLED_BACK: [row("a", 3), row("c", 1)]})
+    assert [(one.model_version, one.kind) for one in found] == [
+        ("a", "promoted"),
+        ("c", "rolled_back"),
+        ("b", "promoted"),
+        ("a", "rolled_back"),
+    ]
+    assert found[0] == Reign("a", None, NOON, "promoted", "gate", "r")
+
+
+def test_a_rollback_takes_down_what_came_after_the_last_time_its_target_served() -> None:
+    promoted = [reign(version) for version in "abac"]
+    assert standing(promoted) == ["a", "b", "a", "c"]
+    assert standing([*promoted, reign("a", "rolled_back")]) == ["a", "b", "a"]
+    assert standing([*promoted, reign("b", "rolled_back")]) == ["a", "b"]
+    assert standing([*promoted, reign("x", "rolled_back")]) == ["a", "b", "a", "c", "x"]
+    assert standing([]) == []
+
+
+def test_the_anchor_is_the_last_that_won_or_the_first() -> None:
+    promoted = [reign(version) for version in "abcd"]
+    assert anchor_of([], set()) is None
+    assert anchor_of(promoted, set()) == "d", "before there were two ways every promotion was a win"
+    assert anchor_of(promoted, {"c", "d"}) == "b"
+    assert anchor_of(promoted, {"a", "b", "c", "d"}) == "a"
+    assert anchor_of([*promoted, reign("c", "rolled_back")], {"c", "d"}) == "b"
+    assert anchor_of([*promoted, reign("a", "rolled_back")], {"c", "d"}) == "a", "what was rolled back anchors nothing"
+
+
+def test_an_added_column_may_be_null_and_knows_its_version() -> None:
+    column = added(3, text("device"))
+    assert (column.name, column.nullable, column.since) == ("device", True, 3)
+
+
+@pytest.mark.parametrize(("version", "columns"), [(1, SECOND), (2, SECOND), (3, FOURTH), (4, FOURTH)])
+def test_rows_are_read_by_the_contract_of_the_next_upcaster_or_todays(version: int, columns: tuple) -> None:
+    contract = KIND.contract(version)
+    assert contract.columns == columns
+    assert (contract is KIND) == (version > 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "version"),
+    [
+        (("user_id", "place", "state_code", "device", "browser"), 4),
+        (("user_id", "place", "state_code", "device"), 4),
+        (("user_id", "place", "state_code"), 4),
+        (("user_id", "surface", "state_code", "device"), 2),
+        (("user_id", "surface", "state_code"), 2),
+        (("user_id", "surface", "place", "state_code"), 4),
+        (("user_id", "surface"), 4),
+        ((), 4),
+    ],
+)
+def test_an_exporter_is_judged_by_the_newest_contract_that_it_meets_else_by_todays(names: tuple, version: int) -> None:
+    assert KIND.delivered((*ENVELOPE, *names)).version == version
+
+
+def test_a_column_may_be_absent_only_when_it_was_added_later_and_may_be_null() -> None:
+    assert KIND.missing((*ENVELOPE, "user_id", "place", "state_code")) == []
+    assert KIND.missing((*ENVELOPE, "user_id", "place", "device")) == ["state_code"]
+    assert KIND.missing(("user_id",)) == [*ENVELOPE, "place", "state_code"]
+
+
+def test_text_has_a_length_and_only_notes_break_lines() -> None:
+    assert (text("title").text_length, note("body").text_length) == (TEXT_LENGTH, NOTE_LENGTH)
+    assert [column.has_lines for column in (text("title"), note("body"), identifier("user_id"))] == [False, True, False]
+    assert [column.is_identifier for column in (text("title"), identifier("user_id"))] == [False, True]
+
+
+def test_columns_of_all_versions_may_be_delivered() -> None:
+    names = [column.name for column in KIND.columns_of_all_versions]
+    assert sorted(names) == sorted({*ENVELOPE, "user_id", "surface", "place", "state_code", "device", "browser"})
+
+
+def test_an_upcaster_that_adds_columns_says_whether_they_are_plain_words() -> None:
+    plain = Upcaster.adding(1, (), model_name="'jobs'")
+    assert plain == Upcaster(1, (), "*, 'jobs' as model_name", (("model_name", "'jobs'"),))
+    assert plain.constants == {"model_name": "jobs"}
+    assert Upcaster.adding(1, (), model_name="'jobs'", items="[job_id]").constants is None
+    assert Upcaster(1, (), "*").constants is None
+
+
+def test_the_landed_contract_is_the_newest_without_nested_values() -> None:
+    nested = Column("parts", pa.list_(pa.struct([("a", pa.int64())])))
+    plain = (identifier("thing_id"), Column("sizes", pa.list_(pa.float64())))
+    newest = EventType("thing", "market", (*plain, nested), 2, (Upcaster.adding(1, plain, parts="[]"),))
+    assert newest.landed == newest.contract(1)
+    assert newest.contract(1).landed == newest.contract(1)
+
+
+@pytest.mark.parametrize(
+    ("arrow", "in_duckdb", "in_hive"),
+    [
+        (pa.list_(pa.float64()), "double[]", "array<double>"),
+        (pa.list_(ITEM), "struct(position bigint, job_id varchar)[]", "array<struct<position:bigint,job_id:string>>"),
+        (pa.timestamp("us", tz="UTC"), "timestamp with time zone", "timestamp"),
+        (pa.date32(), "date", "date"),
+    ],
+)
+def test_a_type_has_a_name_in_each_engine(arrow: pa.DataType, in_duckdb: str, in_hive: str) -> None:
+    assert (duckdb_type(arrow), hive_type(arrow)) == (in_duckdb, in_hive)
+
+
+def test_every_column_of_the_log_has_a_name_in_both() -> None:
+    types = [field.type for kind in EVENT_TYPES.values() for field in kind.schema]
+    assert all(duckdb_type(one) and hive_type(one) for one in types)
+    assert len(types) > 100
+
+
+def test_what_claims_to_be_older_is_known_since_it_came() -> None:
+    observed = [CAME - timedelta(days=5), CAME, CAME + timedelta(microseconds=1)]
+    rows = pa.table({"event_id": ["a", "b", "c"], "observed_at": pa.array(observed, TIMESTAMP), "n": [1, 2, 3]})
+    found = known_since(rows, CAME)
+    assert found["observed_at"].to_pylist() == [CAME, CAME, observed[2]]
+    assert found.schema == rows.schema
+    assert found.drop_columns(["observed_at"]).equals(rows.drop_columns(["observed_at"]))

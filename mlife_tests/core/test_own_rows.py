@@ -1,10 +1,9 @@
-"""Rows that somebody's own tables deliver: what is taken, what is refused, and that nothing is lost or early.
-
-Columns as pandas, polars and databases make them are read as what they are declared to be.
-"""
+"""Rows of somebody's own tables, rows to score, and keys: nothing is lost, early, or dependent on an order."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,8 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlife_assets.core.entity_rows import EntityColumn, find_entities
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.own_rows import OwnRows, judge_examples, judge_rows, read_as
+from mlife_assets.core.quoting import MAXIMUM_CHARACTERS, NAME_CHARACTERS, cut, quoted, require_name
+from mlife_assets.core.row_keys import encode_days, encode_ids, read_ids, splitmix64, stable_hashes, tie_keys
 from mlife_assets.core.windows import add_days
 
 DAY = date(2026, 4, 10)
@@ -28,10 +31,11 @@ GOOD = {
     "quote": "q1", "who": 7, "seen_on": date(2026, 4, 7), "known_on": date(2026, 4, 9), "is_sold": 1, "visits": 2,
     "price": 9.5, "shop": "north",
 }  # fmt: skip
-
 MIDNIGHT = datetime(2026, 4, 3, tzinfo=UTC).replace(tzinfo=None)
 NOON = MIDNIGHT.replace(hour=12)
 READ_DAY = date(2026, 4, 3)
+SCORED_DAY = date(2026, 6, 2)
+WHO = EntityColumn("client")
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
@@ -220,3 +224,252 @@ def test_a_midnight_elsewhere_is_no_day() -> None:
 def test_a_column_without_rows_is_read() -> None:
     read = read_as(pa.chunked_array([], pa.int64()), pa.date32())
     assert (len(read.values), len(read.wrong)) == (0, 0)
+
+
+def entity_table(clients: list[str | None], days: list[date | None] | None = None) -> pa.Table:
+    return pa.table(
+        {
+            "as_of_date": pa.array(days or [SCORED_DAY] * len(clients), pa.date32()),
+            "client": pa.array(clients, pa.string()),
+            "amount": pa.array(range(len(clients)), pa.int64()),
+        }
+    )
+
+
+def test_rows_are_those_of_the_table_in_order_of_their_entity() -> None:
+    found = find_entities((entity_table(["c", "a", "b"]),), SCORED_DAY, WHO)
+    assert found.rows()["amount"].to_pylist() == [1, 2, 0]
+    assert found.rows(np.array([2, 0]))["client"].to_pylist() == ["c", "a"]
+    assert [ids.to_pylist() for ids in found.ids] == [["a", "b", "c"]] * 2
+    assert found.repeated == 0
+
+
+def test_an_entity_that_is_there_twice_is_counted() -> None:
+    assert find_entities((entity_table(["a", "b", "a"]),), SCORED_DAY, WHO).repeated == 1
+
+
+def test_a_day_without_anybody_has_no_rows() -> None:
+    assert find_entities((entity_table([]),), SCORED_DAY, WHO).rows().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ((entity_table(["a"]), entity_table(["a"])), "got 2 tables"),
+        ((entity_table(["a"]).drop_columns(["client"]),), "lack column client"),
+        ((entity_table(["a", None]),), "client is null in row 1"),
+        ((entity_table(["a", "b"], [SCORED_DAY, date(2026, 6, 1)]),), "row 1 to score is of 2026-06-01"),
+    ],
+)
+def test_rows_that_are_not_as_agreed_are_refused(tables: tuple[pa.Table, ...], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        find_entities(tables, SCORED_DAY, WHO)
+
+
+@given(st.lists(st.text(min_size=0, max_size=20), min_size=1, max_size=40))
+def test_codes_point_at_the_sorted_distinct_ids(column: list[str]) -> None:
+    encoded = encode_ids(column)
+    assert list(encoded.ids[encoded.codes]) == column
+    assert list(encoded.ids) == sorted(set(column))
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        list,
+        lambda ids: np.array(ids, dtype=object),
+        lambda ids: np.array(ids),
+        pa.array,
+        lambda ids: pa.chunked_array([ids[:2], ids[2:]]),
+        lambda ids: pa.array(ids).dictionary_encode(),
+        lambda ids: pa.array(ids, pa.large_string()),
+    ],
+)
+def test_every_container_gives_the_same_codes(container: object) -> None:
+    encoded = encode_ids(container(["b", "a", "ç", "b"]))  # type: ignore[operator]
+    assert encoded.codes.tolist() == [1, 0, 2, 1]
+    assert encoded.ids.tolist() == ["a", "b", "ç"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "names", "expected"),
+    [
+        ([2, 0, 2], ["b", "x", "a"], ["a", "b"]),
+        ([2, 0, 1], ["b", "a", "a"], ["a", "b"]),
+        ([0, 2, 2], ["a", None, "c"], ["a", "c"]),
+        ([1, 0, 1], ["a", "b"], ["a", "b"]),
+    ],
+    ids=["an unused name", "a name twice", "a missing name that is not used", "in order"],
+)
+def test_a_dictionary_may_hold_its_names_in_any_way(
+    indices: list[int], names: list[str | None], expected: list[str]
+) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int8()), pa.array(names, pa.string()))
+    encoded = encode_ids(column)
+    assert encoded.ids.tolist() == expected
+    assert encoded.ids[encoded.codes].tolist() == column.to_pylist()
+    assert encode_ids(column[1:]).ids[encode_ids(column[1:]).codes].tolist() == column.to_pylist()[1:]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", None]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None], pa.string())),
+        ["a", None],
+    ],
+    ids=["encoded", "dictionary", "list"],
+)
+def test_a_missing_id_names_its_row(column: pa.Array | list[str | None]) -> None:
+    with pytest.raises(InvalidInputError, match="user_ids is missing in row 1"):
+        encode_ids(column, "user_ids")
+
+
+@given(st.lists(st.text(max_size=3) | st.integers(-5, 5).map(str), min_size=1, max_size=40), st.data())
+def test_some_rows_are_encoded_as_if_they_were_alone(column: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(column) - 1), min_size=1, max_size=10))
+    encoded = read_ids(column).encode(np.array(rows))
+    alone = encode_ids([column[row] for row in rows])
+    assert encoded.codes.tolist() == alone.codes.tolist()
+    assert encoded.ids.tolist() == alone.ids.tolist()
+
+
+def test_ids_that_are_read_keep_integers_and_name_strings_once() -> None:
+    numbers = read_ids(np.array([30, -10, 30]))
+    assert numbers.values.tolist() == [30, -10, 30]
+    assert len(numbers.name_hashes()) == 0
+    words = read_ids(["b", "a", "b"])
+    assert [words.names[i].as_py() for i in words.values] == ["b", "a", "b"]
+    assert words.name_hashes().tolist() == stable_hashes(np.array(words.names.to_pylist(), dtype=object)).tolist()
+
+
+def test_integer_ids_are_ids() -> None:
+    assert encode_ids(np.array([30, 10, 30])).codes.tolist() == [1, 0, 1]
+    assert encode_ids(pa.array([30, 10, 30])).ids.tolist() == [10, 30]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 5), min_size=1, max_size=40))
+def test_integer_codes_are_those_of_numpy_for_dense_and_sparse_ids(column: list[int]) -> None:
+    encoded = encode_ids(np.array(column, dtype=np.int64))
+    ids, codes = np.unique(np.array(column, dtype=np.int64), return_inverse=True)
+    assert encoded.ids.tolist() == ids.tolist()
+    assert encoded.codes.tolist() == codes.tolist()
+
+
+def test_no_rows_are_no_codes() -> None:
+    assert len(encode_ids([]).codes) == 0
+    assert len(tie_keys([], [], 1)) == 0
+
+
+@pytest.mark.parametrize("column", [["a", None], [1.5], ["a", 1], [True], np.zeros((2, 2))])
+def test_what_is_not_a_column_of_ids_is_refused_by_name(column: object) -> None:
+    with pytest.raises(InvalidInputError, match="job_id"):
+        encode_ids(column, "job_id")  # type: ignore[arg-type]
+
+
+def test_days_are_counted_from_1970_and_a_missing_day_is_refused() -> None:
+    assert encode_days(np.array(["1970-01-03"], dtype="datetime64[D]"), "day").tolist() == [2]
+    with pytest.raises(InvalidInputError, match="day is missing in row 1"):
+        encode_days(np.array(["2026-06-02", "NaT"], dtype="datetime64[D]"), "day")
+
+
+def test_a_hash_depends_on_the_id_alone_not_on_its_neighbours() -> None:
+    alone = stable_hashes(np.array(["user_1"], dtype=object))
+    among = stable_hashes(np.array(["user_1", "a much longer id than eight bytes"], dtype=object))
+    assert alone[0] == among[0]
+
+
+def one_hash(name: str) -> int:
+    """Return the hash of one id, byte by byte: its length, then words of eight bytes, padded with zeros."""
+    encoded = name.encode()
+    value = splitmix64(np.array([len(encoded)], dtype=np.uint64))
+    for begin in range(0, len(encoded), 8):
+        word = int.from_bytes(encoded[begin : begin + 8].ljust(8, b"\0"), "little")
+        value = splitmix64(value ^ np.array([word], dtype=np.uint64))
+    return int(value[0])
+
+
+@given(st.lists(st.text(max_size=30), max_size=20))
+def test_a_hash_is_made_of_the_length_and_the_bytes(names: list[str]) -> None:
+    assert stable_hashes(np.array(names, dtype=object)).tolist() == [one_hash(name) for name in names]
+
+
+def test_hashes_of_similar_ids_differ() -> None:
+    ids = np.array([f"user_{i}" for i in range(50_000)] + ["", "a", "aa", "a" * 8, "a" * 9, "a" * 16], dtype=object)
+    assert len(np.unique(stable_hashes(ids))) == len(ids)
+
+
+def test_tie_keys_are_frozen_across_releases_and_processes() -> None:
+    call = "from mlife_assets.core.row_keys import tie_keys; print(tie_keys(['user_1'], ['job_1'], 7)[0])"
+    run = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=True)
+    assert int(run.stdout) == int(tie_keys(["user_1"], ["job_1"], 7)[0]) == 7997596979172295785
+
+
+def test_tie_keys_follow_user_item_and_seed() -> None:
+    base = tie_keys(["u"], ["j"], 1)[0]
+    assert len({base, tie_keys(["v"], ["j"], 1)[0], tie_keys(["u"], ["k"], 1)[0], tie_keys(["u"], ["j"], 2)[0]}) == 4
+    assert tie_keys(["u"], ["v"], 1)[0] != tie_keys(["v"], ["u"], 1)[0]
+
+
+def test_tie_keys_order_items_differently_for_each_user() -> None:
+    users, items = np.repeat(np.arange(2_000), 10), np.tile(np.arange(10), 2_000)
+    first = tie_keys(users, items, 3).reshape(2_000, 10).argmin(axis=1)
+    counts = np.bincount(first, minlength=10)
+    assert counts.min() > 150
+    assert counts.max() < 250
+
+
+def test_columns_of_unlike_length_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="2 user ids but 1 item ids"):
+        tie_keys(["a", "b"], ["j"], 1)
+
+
+@pytest.mark.parametrize("value", ["abc", "", "it's", None, 3, 2.5, True, b"ab", [1, "a"], {"a": [1]}, ("x",), -0.0])
+def test_what_is_short_is_quoted_as_it_is(value: Any) -> None:
+    assert quoted(value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 10**7, b"x" * 10**7, ["x" * 10**7], {"x" * 10**7: 1}, list(range(10**6)), "\x00" * 10**6, 10**10_000,
+        "\n" * 99,
+    ],
+    ids=["text", "bytes", "list", "object", "many", "NUL", "number", "escapes"],
+)  # fmt: skip
+def test_what_is_long_is_cut(value: Any) -> None:
+    assert len(quoted(value)) <= MAXIMUM_CHARACTERS
+
+
+def test_a_cut_text_shows_its_start_and_that_it_was_cut() -> None:
+    assert quoted("start" + "x" * 200).startswith("'startxxx")
+    assert quoted("start" + "x" * 200).endswith("...")
+    assert cut("x" * 100) == "x" * 100
+    assert cut("x" * 101) == "x" * 97 + "..."
+
+
+def test_what_holds_itself_is_quoted_too() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert len(quoted(endless)) <= MAXIMUM_CHARACTERS
+
+
+LEAVES = st.none() | st.text() | st.floats() | st.binary() | st.integers()
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+def test_the_bound_holds_for_anything(value: Any) -> None:
+    assert len(quoted(value)) <= MAXIMUM_CHARACTERS
+
+
+@pytest.mark.parametrize("name", ["churn", "churn_risk", "job2_of_the_day", "a" * NAME_CHARACTERS])
+def test_words_joined_by_underscores_are_a_name(name: str) -> None:
+    require_name("Model.name", name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Churn", "_churn", "churn_", "churn__risk", "2nd", "a b", "a" * (NAME_CHARACTERS + 1)]
+)
+def test_what_is_no_name_is_refused_with_where_it_stands(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"^Model\.name is .*lower-case words joined by underscores"):
+        require_name("Model.name", name)

@@ -1,10 +1,10 @@
-"""The deployment on AWS: a task with an empty home finds everything that an earlier one left, by its role alone."""
+"""The deployment on AWS, which deployment a home is of, the story of the demo, and whose time counts."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,27 @@ import obstore
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
+from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import open_bucket
+from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotGivenError, PermanentError
+from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.chosen import DEPLOYMENTS
+from mlife_assets.deployments.times import RealTimes, SimulatedTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
 
-pytestmark = pytest.mark.aws
 AT = datetime(2026, 6, 10, 18, tzinfo=UTC)
+DAY = date(2026, 6, 2)
 
 
 @pytest.fixture
@@ -56,6 +62,7 @@ def append(platform: Platform, number: int) -> None:
     platform.event_log.append("job_closed", table, writer=f"run_{number}")
 
 
+@pytest.mark.aws
 def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(
     task: Callable[..., Platform], aws: Any
 ) -> None:
@@ -78,6 +85,7 @@ def test_a_log_outlives_its_tasks_and_is_signed_by_kms_with_the_witness(
     assert not (second.settings.private_folder / "keys").exists(), "no task makes a key of its own"
 
 
+@pytest.mark.aws
 def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(
     task: Callable[..., Platform], aws: Any
 ) -> None:
@@ -91,6 +99,7 @@ def test_a_head_that_another_key_signed_is_a_finding_and_no_key_is_rotated(
         rotate_key(task(), actor="ann", reason="a try")
 
 
+@pytest.mark.aws
 def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(
     task: Callable[..., Platform], aws: Any
 ) -> None:
@@ -106,12 +115,14 @@ def test_keys_of_all_tasks_are_the_same_and_their_secret_is_read_when_needed(
         _ = code.number_key
 
 
+@pytest.mark.aws
 def test_a_home_that_ends_with_its_task_is_not_backed_up(task: Callable[..., Platform], tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="the ledger is backed up by the stacks"):
         back_up(task(), tmp_path / "backup", now=AT)
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.aws
 def test_the_warehouse_goes_from_task_to_task(task: Callable[..., Platform]) -> None:
     import duckdb
 
@@ -123,6 +134,7 @@ def test_the_warehouse_goes_from_task_to_task(task: Callable[..., Platform]) -> 
     assert second.warehouse.read("kpi_daily")["kpi_date"].to_pylist() == [date(2026, 6, 10)]
 
 
+@pytest.mark.aws
 def test_alerts_measures_and_the_stop_are_those_of_the_account(task: Callable[..., Platform], aws: Any) -> None:
     platform = task(environment="prod")
     topic = aws.client("sns").create_topic(Name="mlife-alerts")["TopicArn"]
@@ -137,6 +149,7 @@ def test_alerts_measures_and_the_stop_are_those_of_the_account(task: Callable[..
     assert platform.is_sending_stopped()
 
 
+@pytest.mark.aws
 def test_sql_is_asked_over_two_buckets_with_the_key_of_the_role(task: Callable[..., Platform]) -> None:
     import duckdb
 
@@ -160,6 +173,7 @@ def owners_tables(s3: Any) -> dict[str, str]:
     return {"contacts": f"{place.url}/contacts.csv", "audit_table": f"{place.url}/audit.csv"}
 
 
+@pytest.mark.aws
 def test_runs_read_who_people_are_by_their_role_and_no_other_task_names_them(
     task: Callable[..., Platform], s3: Any
 ) -> None:
@@ -178,6 +192,7 @@ def test_runs_read_who_people_are_by_their_role_and_no_other_task_names_them(
         assert not found[part].is_fault
 
 
+@pytest.mark.aws
 def test_all_places_are_looked_at_and_a_fault_of_each_is_named(
     task: Callable[..., Platform], aws: Any, s3: Any
 ) -> None:
@@ -205,6 +220,7 @@ def test_all_places_are_looked_at_and_a_fault_of_each_is_named(
         require_places_are_there(settings)
 
 
+@pytest.mark.aws
 def test_days_land_and_features_go_on_in_another_task(
     task: Callable[..., Platform], standalone_world: Any, tmp_path: Path
 ) -> None:
@@ -239,3 +255,103 @@ def test_days_land_and_features_go_on_in_another_task(
     assert "warehouse/warehouse.duckdb" in keys_in(last, "lake")
     found = audit_log(last)
     assert (found.verification.findings, found.is_signed) == ((), True)
+
+
+def test_every_name_that_the_settings_take_is_a_deployment() -> None:
+    named = Settings.model_fields["deployment"].annotation
+    assert set(named.__args__) == set(DEPLOYMENTS)
+
+
+def test_a_home_is_of_the_embedded_deployment_unless_it_is_said(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    platform = Platform(settings=settings, policies=settings.policies())
+    assert platform.deployment.name == "embedded"
+    assert platform.is_simulated
+    assert not (tmp_path / "home").exists(), "asking makes nothing"
+
+
+def test_an_unknown_deployment_is_refused_with_the_field_and_those_there_are(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MLIFE_DEPLOYMENT", "sandbox")
+    with (
+        pytest.raises(InvalidInputError, match=r"MLIFE_DEPLOYMENT: Input should be 'embedded'.*; correct"),
+        faults_named(),
+    ):
+        Settings(home=tmp_path)
+
+
+def platform_of(folder, **fields) -> Platform:
+    settings = Settings(home=folder, **fields)
+    return Platform(settings=settings, policies=settings.policies())
+
+
+def test_the_world_changes_on_the_days_that_are_said(tmp_path):
+    for fields, days in ({}, (2, 7, 11)), ({"demo_event_days": (1, 4, 7)}, (1, 4, 7)):
+        platform = platform_of(tmp_path, **fields)
+        first = platform.settings.first_lived_date
+        shift, city, fault = platform.world.config.injections
+        assert [one.name for one in (shift, city, fault)] == ["pay_elasticity", "new_city", "pay_in_cents"]
+        assert [shift.day, city.day] == [first + timedelta(days=day - 1) for day in days[:2]]
+        assert fault.day == first + timedelta(days=days[2] - 2), "its day lands the export of the eve"
+        assert list(platform.world.story.events) == list(days)
+
+
+def test_a_world_that_no_demo_began_goes_on_as_it_was_in_the_next_process(tmp_path):
+    begun = platform_of(tmp_path, market_users=60, market_jobs=25, history_days=3)
+    begun.deliver(begun.settings.start_date)
+    following = platform_of(tmp_path)
+    assert following.world.config == begun.world.config
+    following.deliver(begun.settings.start_date + timedelta(days=1))
+
+
+def test_a_world_without_events_tells_none(tmp_path):
+    platform = platform_of(tmp_path, demo_faults=False)
+    assert platform.world.config.injections == ()
+    assert platform.world.story.events == {}
+
+
+@pytest.mark.parametrize("days", [(3, 3, 14), (0, 4, 7), (1, 2), (1, 2, 121)])
+def test_days_that_cannot_be_are_refused(tmp_path, days):
+    with pytest.raises(ValidationError):
+        Settings(home=tmp_path, demo_event_days=days)
+
+
+def test_mail_addresses_are_private_and_written_when_they_are_asked_for(tmp_path):
+    world = platform_of(tmp_path, market_users=300, market_jobs=60).world
+    assert not list(tmp_path.rglob("mail_addresses*"))
+    assert set(world.mail_book().mail_addresses(["usr_0000001", "nobody"])) == {"usr_0000001", "nobody"}
+    (path,) = tmp_path.rglob("mail_addresses*")
+    assert path.parent == world.private_folder
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_in_a_simulated_world_everything_follows_the_run_of_its_day() -> None:
+    times, delay = SimulatedTimes(), timedelta(hours=3)
+    assert times.moment(DAY, delay) == times.moment(DAY, delay) == run_time(DAY) + delay
+    assert times.is_due(add_days(DAY, 900))
+    assert not times.is_over(add_days(DAY, -900))
+
+
+def test_waiting_in_a_simulated_world_moves_its_clock_and_takes_no_time() -> None:
+    pace = SimulatedTimes().pace(run_time(DAY))
+    pace.sleep(3_600)
+    assert pace.clock.now() == run_time(DAY) + timedelta(hours=1)
+
+
+def test_in_real_time_everything_happens_now_and_waiting_is_waiting() -> None:
+    slept: list[float] = []
+    clock = SimulatedClock(run_time(DAY))
+    times = RealTimes(clock, slept.append)
+    assert times.moment(add_days(DAY, -3), timedelta(hours=3)) == clock.now()
+    pace = times.pace(day_start(DAY))
+    pace.sleep(0.5)
+    assert (pace.clock, slept) == (clock, [0.5])
+
+
+def test_in_real_time_a_day_is_due_from_its_run_on_and_over_at_midnight() -> None:
+    second = timedelta(seconds=1)
+    found = []
+    for moment in (run_time(DAY) - second, run_time(DAY), day_start(add_days(DAY, 1))):
+        times = RealTimes(SimulatedClock(moment))
+        found.append((times.is_due(DAY), times.is_over(DAY)))
+    assert found == [(False, False), (True, False), (True, True)]

@@ -1,21 +1,45 @@
-"""What people weigh: known answers of the curves, averages over what is shown, base rates, the linear world."""
+"""What people do and weigh: known answers of the curves, base rates, organic traffic, and what a drift changes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlife_assets.market.behaviour import Mood, Response, felt_distance, felt_pay, mood_of_day, respond
-from mlife_assets.market.population import Population, draw_population, epoch_us
-from mlife_assets.market.vacancies import Vacancies
-from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, Calibration
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.behaviour import (
+    APPLY,
+    CLICK,
+    Mood,
+    Response,
+    distance_km,
+    felt_distance,
+    felt_pay,
+    mood_of_day,
+    respond,
+)
+from mlife_assets.market.browsing import EXPORT_US, FEED_SHARE, Impressions, browse, utc_offset_hours
+from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.market.injections import BEHAVIOURS, FAULTS, INJECTION_NAMES, Injection, affected, drifted_taste
+from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
+from mlife_assets.market.vacancies import Vacancies, first_postings
+from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, Calibration, MarketConfig, tiny_config
 
 CALIBRATION = replace(
     Calibration(), distance_within=0.5, distance_tolerance_km=20.0, distance_beyond=1.5, distance_late_shift=0.4,
     pay_at_asked=0.8, pay_loss=1.0, pay_saturation=0.5,
 )  # fmt: skip
+METROS = 4
+CONFIG = MarketConfig(users=4_000, jobs=400, metros=METROS, seed=11)
+DAY = CONFIG.start_date
+CATALOGUE = load_catalogue()
+START = tiny_config().start_date
+SHIFT_DAY = add_days(START, 5)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +152,332 @@ def test_the_world_is_not_linear_in_pay_or_distance() -> None:
     assert (np.diff(by_pay[log_ratio > 0]) < 0).all()
     late_slopes = felt_distance(calibration, kilometres, ~late) / felt_distance(calibration, kilometres, late)
     assert late_slopes == pytest.approx(1.3)
+
+
+@pytest.fixture(scope="module")
+def people() -> Population:
+    return draw_population(CONFIG, CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def jobs() -> Vacancies:
+    return first_postings(CONFIG, CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def views(people, jobs) -> Impressions:
+    return browse(CONFIG, CATALOGUE, people, jobs, DAY)
+
+
+def calibrated(**changes: float) -> MarketConfig:
+    return replace(CONFIG, calibration=replace(Calibration(), **changes))
+
+
+def kilometres(people: Population, jobs: Vacancies, views: Impressions) -> np.ndarray:
+    person, job = views.person, views.job
+    return distance_km(people.latitude[person], people.longitude[person], jobs.latitude[job], jobs.longitude[job])
+
+
+def is_home(people: Population, jobs: Vacancies, views: Impressions) -> np.ndarray:
+    return people.metro[views.person] == jobs.metro[views.job]
+
+
+def same_group(people: Population, jobs: Vacancies, views: Impressions) -> float:
+    return float((people.group[views.person] == jobs.group[views.job]).mean())
+
+
+def same(first: Impressions, second: Impressions) -> bool:
+    return all(np.array_equal(getattr(first, one.name), getattr(second, one.name)) for one in fields(Impressions))
+
+
+def local_hours(people: Population, views: Impressions) -> np.ndarray:
+    """Undo the squeeze of 24 hours into the time before the export, then look at the local clock."""
+    utc = (views.moment_us - epoch_us(DAY)) / EXPORT_US * 24.0
+    return (utc + utc_offset_hours(CATALOGUE, DAY)[people.metro[views.person]]) % 24.0
+
+
+def test_the_same_day_gives_the_same_views(people, jobs, views) -> None:
+    assert same(views, browse(CONFIG, CATALOGUE, people, jobs, DAY))
+
+
+def test_another_seed_or_week_gives_other_views(people, jobs, views) -> None:
+    week_later = add_days(DAY, 7)
+    steady = replace(jobs, expires_us=np.full(len(jobs), epoch_us(add_days(DAY, 40))))
+    for config, day in ((replace(CONFIG, seed=12), DAY), (CONFIG, week_later)):
+        other = browse(config, CATALOGUE, people, steady, day)
+        counts = [np.bincount(one.person, minlength=len(people)) for one in (views, other)]
+        active = people.view_rate > 1
+        assert (counts[0] == counts[1])[active].mean() < 0.5
+
+
+def test_at_home_nobody_looks_beyond_the_radius(people, jobs, views) -> None:
+    home, distance = is_home(people, jobs, views), kilometres(people, jobs, views)
+    assert distance[home].max() <= 60.0
+    config = calibrated(browse_radius_km=9.0)
+    near = browse(config, CATALOGUE, people, jobs, DAY)
+    near_home, near_distance = is_home(people, jobs, near), kilometres(people, jobs, near)
+    assert near_distance[near_home].max() <= 9.0
+    assert near_distance[near_home].max() > 8.5
+    assert near_distance[~near_home].min() > 60.0
+    assert (distance[home] > 9.0).mean() > 0.3
+    assert len(near) < len(views)
+
+
+def test_nearer_jobs_are_seen_more(people, jobs, views) -> None:
+    indifferent = browse(calibrated(browse_per_km=0.0), CATALOGUE, people, jobs, DAY)
+    repelled = browse(calibrated(browse_per_km=-0.1), CATALOGUE, people, jobs, DAY)
+    means = [kilometres(people, jobs, one)[is_home(people, jobs, one)].mean() for one in (repelled, views, indifferent)]
+    assert means[0] + 2 < means[1] < means[2]
+
+
+def test_views_lean_to_the_own_group(people, jobs, views) -> None:
+    neutral = browse(calibrated(browse_same_group=0.0), CATALOGUE, people, jobs, DAY)
+    keen = browse(calibrated(browse_same_group=3.0), CATALOGUE, people, jobs, DAY)
+    none, usual, strong = (same_group(people, jobs, one) for one in (neutral, views, keen))
+    odds = usual / (1 - usual) * (1 - none) / none
+    assert 0.7 * np.exp(0.9) < odds < 1.2 * np.exp(0.9)
+    assert strong > usual + 0.15
+
+
+def test_popular_and_fresh_jobs_are_seen_more(people, jobs, views) -> None:
+    stock = jobs.open_at(epoch_us(DAY))
+    flat = browse(calibrated(browse_popularity=0.0, age_share_seen=0.0), CATALOGUE, people, jobs, DAY)
+    young = browse(calibrated(browse_popularity=0.0, age_share_seen=1.5), CATALOGUE, people, jobs, DAY)
+    assert jobs.seen[views.job].mean() > jobs.seen[flat.job].mean() + 0.3
+    assert abs(jobs.seen[flat.job].mean() - jobs.seen[stock].mean()) < 0.15
+    assert jobs.posted_us[young.job].mean() > jobs.posted_us[flat.job].mean() + 0.2 * MICROSECONDS_PER_DAY
+
+
+def test_a_few_views_go_to_other_metros(people, jobs, views) -> None:
+    share = 0.03 * (METROS - 1) / METROS
+    assert 0.6 * share < (~is_home(people, jobs, views)).mean() < 1.5 * share
+    homebodies = browse(calibrated(browse_away_share=0.0), CATALOGUE, people, jobs, DAY)
+    assert is_home(people, jobs, homebodies).all()
+    travellers = browse(calibrated(browse_away_share=1.0), CATALOGUE, people, jobs, DAY)
+    visited = np.bincount(jobs.metro[travellers.job], minlength=METROS) / len(travellers)
+    assert np.abs(visited - 1 / METROS).max() < 0.05
+
+
+def test_positions_number_the_views_of_each_person_in_order_of_time(people, views) -> None:
+    order = np.lexsort((views.moment_us, views.person))
+    person, position = views.person[order], views.position[order]
+    starts = np.r_[True, person[1:] != person[:-1]]
+    assert (position[starts] == 1).all()
+    assert (np.diff(position)[~starts[1:]] == 1).all()
+    assert views.position.max() > 5
+    assert (np.diff(views.moment_us) >= 0).all()
+
+
+def test_nobody_sees_a_job_twice_a_day(people, jobs) -> None:
+    eager = replace(people, view_rate=people.view_rate * 20)
+    views = browse(CONFIG, CATALOGUE, eager, jobs, DAY)
+    pairs = views.person * len(jobs) + views.job
+    assert len(np.unique(pairs)) == len(pairs)
+    assert len(views) > 20_000
+    starts = np.unique(views.person)
+    assert np.array_equal(
+        np.bincount(views.person)[starts], [views.position[views.person == one].max() for one in starts]
+    )
+
+
+def test_only_open_jobs_are_shown(people, jobs) -> None:
+    morning = epoch_us(DAY)
+    closed = np.full(len(jobs), -1, dtype=np.int64)
+    closed[::3] = morning
+    expires = jobs.expires_us.copy()
+    expires[1::3] = morning
+    posted = jobs.posted_us.copy()
+    posted[2::6] = morning
+    few = replace(jobs, closed_us=closed, expires_us=expires, posted_us=posted)
+    shown = np.unique(browse(CONFIG, CATALOGUE, people, few, DAY).job)
+    assert len(shown) > 30
+    assert (shown % 6 == 5).all()
+
+
+def test_without_jobs_there_are_no_views(people, jobs) -> None:
+    gone = replace(jobs, closed_us=np.full(len(jobs), 1, dtype=np.int64))
+    assert len(browse(CONFIG, CATALOGUE, people, gone, DAY)) == 0
+    elsewhere = replace(jobs, metro=np.zeros_like(jobs.metro))
+    views = browse(calibrated(browse_away_share=0.0), CATALOGUE, people, elsewhere, DAY)
+    assert (people.metro[views.person] == 0).all()
+    assert len(views) > 0
+
+
+def test_only_those_who_signed_up_before_the_morning_browse(people, jobs) -> None:
+    morning = epoch_us(DAY)
+    signed_up = np.array([-1, morning, morning - 1])[np.arange(len(people)) % 3]
+    seen = np.unique(browse(CONFIG, CATALOGUE, replace(people, signed_up_us=signed_up), jobs, DAY).person)
+    assert len(seen) > 300
+    assert (seen % 3 == 2).all()
+
+
+def test_traffic_follows_rates_and_weekdays(people, jobs) -> None:
+    steady = replace(jobs, expires_us=np.full(len(jobs), epoch_us(add_days(DAY, 40))))
+    steady = replace(steady, closed_us=np.full(len(jobs), -1, dtype=np.int64))
+    week = [len(browse(CONFIG, CATALOGUE, people, steady, add_days(DAY, offset))) for offset in range(7)]
+    factors = np.array([CONFIG.calibration.weekday_factor[add_days(DAY, offset).weekday()] for offset in range(7)])
+    ratios = np.array(week) / factors
+    assert ratios.max() / ratios.min() < 1.15
+    silent = replace(people, view_rate=np.zeros_like(people.view_rate))
+    assert len(browse(CONFIG, CATALOGUE, silent, jobs, DAY)) == 0
+
+
+def test_people_look_by_day_and_before_the_export(people, views) -> None:
+    morning = epoch_us(DAY)
+    assert (views.moment_us >= morning).all()
+    assert (views.moment_us < morning + EXPORT_US).all()
+    shares = np.bincount(local_hours(people, views).astype(np.int64), minlength=24) / len(views)
+    assert shares[1:5].sum() < 0.05
+    assert shares[18:22].sum() > 0.2
+
+
+def test_a_third_of_the_views_are_of_the_feed(views) -> None:
+    assert abs(views.is_feed.mean() - FEED_SHARE) < 0.04
+
+
+@pytest.mark.parametrize(("day", "shift"), [(date(2026, 1, 15), 0.0), (date(2026, 7, 15), 1.0)])
+def test_offsets_follow_daylight_saving(day: date, shift: float) -> None:
+    zones = [metro.time_zone for metro in CATALOGUE.metros]
+    offsets = utc_offset_hours(CATALOGUE, day)
+    assert offsets[zones.index("America/New_York")] == -5.0 + shift
+    assert offsets[zones.index("America/Chicago")] == -6.0 + shift
+    assert offsets[zones.index("America/Denver")] == -7.0 + shift
+
+
+def test_how_often_somebody_comes_says_more_of_their_return_than_when_they_came_last(people, jobs) -> None:
+    """What `churn_risk` can find (ADR 22): among people last seen on the same day, the frequent come back more."""
+    steady = replace(jobs, expires_us=np.full(len(jobs), epoch_us(add_days(DAY, 60))))
+    days = [browse(CONFIG, CATALOGUE, people, steady, add_days(DAY, offset)) for offset in range(28)]
+    seen = np.array([np.bincount(views.person, minlength=len(people)) > 0 for views in days])
+    known, later = seen[:21], seen[21:].any(axis=0)
+    asked = np.flatnonzero(known[-1] | known[-2])
+    active = known[:, asked].sum(axis=0)
+    rare, often = (later[asked][mask].mean() for mask in (active <= 4, active >= 15))
+    assert often > 0.98
+    assert rare < 0.85
+
+
+def world(*injections: Injection) -> MarketConfig:
+    return tiny_config(injections=injections)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(InvalidInputError, match=r"new_city.*pay_elasticity"):
+        Injection("earthquake", SHIFT_DAY)
+
+
+@pytest.mark.parametrize(("name", "size"), [("new_city", 1.5), ("prior_shift", 0.0), ("pay_in_cents", -0.1)])
+def test_sizes_without_meaning_are_refused(name: str, size: float) -> None:
+    with pytest.raises(InvalidInputError, match="size"):
+        Injection(name, SHIFT_DAY, size=size)
+
+
+def test_every_injection_is_a_behaviour_or_a_fault() -> None:
+    assert set(BEHAVIOURS) | set(FAULTS) == set(INJECTION_NAMES)
+    assert not set(BEHAVIOURS) & set(FAULTS)
+    assert Injection("pay_in_cents", SHIFT_DAY).is_fault
+    assert not Injection("new_city", SHIFT_DAY).is_fault
+
+
+@given(st.integers(0, 10), st.integers(0, 10), st.integers(-5, 40))
+def test_strength_ramps_up_and_ends(ramp: int, duration: int, offset: int) -> None:
+    injection = Injection("hidden_taste", SHIFT_DAY, ramp_days=ramp, duration_days=duration)
+    strength = injection.intensity(SHIFT_DAY + timedelta(days=offset))
+    if offset < 0 or (duration and offset >= duration):
+        assert strength == 0
+    else:
+        assert strength == min(1, (offset + 1) / max(1, ramp))
+
+
+def test_a_growing_share_only_adds_people() -> None:
+    injection = Injection("new_taste_cluster", SHIFT_DAY)
+    small, large = (affected(1, injection, 5_000, share) for share in (0.2, 0.5))
+    assert not (small & ~large).any()
+    assert 0.17 < small.mean() < 0.23
+
+
+def test_new_taste_cluster_moves_its_share(rng) -> None:
+    taste = rng.normal(size=(4_000, 8))
+    moved = drifted_taste(1, (Injection("new_taste_cluster", SHIFT_DAY, size=0.3),), SHIFT_DAY, taste)
+    assert 0.27 < (moved != taste).any(axis=1).mean() < 0.33
+    assert moved[:, 0].mean() - taste[:, 0].mean() > 0.25
+    assert drifted_taste(1, (Injection("new_taste_cluster", SHIFT_DAY),), add_days(SHIFT_DAY, -1), taste) is taste
+
+
+def test_correlation_only_keeps_the_marginals(rng) -> None:
+    taste = rng.normal(size=(20_000, 8))
+    moved = drifted_taste(1, (Injection("correlation_only", SHIFT_DAY, size=1.0),), SHIFT_DAY, taste)
+    assert np.allclose(moved.mean(axis=0), 0, atol=0.03)
+    assert np.allclose(moved.std(axis=0), 1, atol=0.03)
+    correlations = np.corrcoef(moved.T)
+    assert correlations[0, 1] > 0.99
+    assert correlations[2, 3] < -0.99
+    assert abs(correlations[6, 7]) < 0.03
+
+
+@pytest.mark.parametrize("size", [2.5, 5.0, -0.5])
+def test_pay_elasticity_is_the_new_average_over_what_is_shown(size: float, mid_world) -> None:
+    """Measured where the probability of an application is small, so that its log odds are its logarithm."""
+    day, people = mid_world.records[20].day, mid_world.market.people
+    config = replace(mid_world.market.config, injections=(Injection("pay_elasticity", day, size=size),))
+    views, jobs = mid_world.records[20].impressions, mid_world.records[20].vacancies
+    rare = replace(people, activity=np.full(len(people), -20.0))
+    mood = mood_of_day(config, rare, day)
+    found = []
+    for pay in (jobs.pay, jobs.pay * np.exp(1e-4)):
+        paid = replace(jobs, pay=pay)
+        response = respond(config.calibration, rare, paid, mood, views.person, views.job, epoch_us(day), is_text=False)
+        found.append(np.log(response.click * response.apply).mean())
+    assert (found[1] - found[0]) / 1e-4 == pytest.approx(size, rel=0.04)
+
+
+def test_hidden_taste_moves_the_truth_but_not_the_export(toolbox, clean_exports) -> None:
+    config = world(Injection("hidden_taste", SHIFT_DAY, size=2.0))
+    market, _ = toolbox.lived(config, 1)
+    shifted = mood_of_day(config, market.people, SHIFT_DAY).taste - market.people.taste
+    assert np.allclose(shifted[:, 0], 2.0)
+    assert np.allclose(shifted[:, 1:], 0.0)
+    exported = toolbox.exports(config, 7)
+    assert exported[6]["user_snapshot"].equals(clean_exports[6]["user_snapshot"])
+    assert not exported[5]["click"].equals(clean_exports[5]["click"])
+
+
+def test_prior_shift_multiplies_responses(toolbox) -> None:
+    totals = []
+    for found in ((), (Injection("prior_shift", START, size=4.0),)):
+        _, records = toolbox.lived(world(*found), 10)
+        kinds = np.concatenate([record.outcomes.kind for record in records])
+        totals.append(((kinds == CLICK).sum(), (kinds == APPLY).sum()))
+    assert 1.5 < totals[1][0] / totals[0][0] < 2.2
+    assert 2.0 < totals[1][1] / totals[0][1] < 4.5
+
+
+def test_new_city_opens_with_people_and_postings(toolbox) -> None:
+    market, records = toolbox.lived(world(Injection("new_city", SHIFT_DAY, ramp_days=3, size=1.0)), 15)
+    city = market.config.metros
+    members = [int((market.people.metro[record.members] == city).sum()) for record in records]
+    assert members[4] == 0
+    assert 0 < members[5] < members[6] < members[7] == market.config.dormant_users == 45
+    postings = [int((record.vacancies.metro[record.posted] == city).sum()) for record in records]
+    assert sum(postings[:5]) == 0
+    assert sum(postings[5:]) > 0
+    viewers = np.concatenate([record.impressions.person for record in records[6:]])
+    assert (market.people.metro[viewers] == city).sum() > 10
+    consents = np.concatenate([record.consents.person for record in records[5:8]])
+    assert (market.people.metro[consents] == city).sum() == 45
+
+
+def test_without_injections_people_stay_as_they_are(clean_exports) -> None:
+    first, last = (clean_exports[day]["user_snapshot"].drop_columns(["event_id"]) for day in (7, -1))
+    moved = {name for name in first.column_names if not first[name].equals(last[name])}
+    assert moved == {"occurred_at", "observed_at"}
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_nothing_changes_before_the_day(name: str, toolbox, clean_exports) -> None:
+    for offset, tables in enumerate(toolbox.exports(world(Injection(name, SHIFT_DAY)), 6)[:5]):
+        assert tables == clean_exports[offset]
+
+
+def test_dates_are_days() -> None:
+    assert Injection("bots", date(2026, 6, 15)).intensity(date(2026, 6, 15)) == 1.0

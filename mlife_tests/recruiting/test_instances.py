@@ -1,18 +1,29 @@
-"""Instances: what a file states is put onto a record, or the error names file, instance, attribute and remedy."""
+"""Declared instances and applications: a file is put onto a record, or the error names file, attribute and remedy."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import yaml
 
+from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
-from mlife_assets.recruiting.application import Audience, Channel
-from mlife_assets.recruiting.churn_risk import churn_risk
+from mlife_assets.core.scoring.reasons import words_of
+from mlife_assets.core.training.training_set import least_history_days
+from mlife_assets.recruiting.application import Application, Audience, Channel
+from mlife_assets.recruiting.applications import application_named, applications_of, job_of_the_day, within_budget
+from mlife_assets.recruiting.candidates import find_candidates
+from mlife_assets.recruiting.churn_risk import ABSENCE_DAYS, CHURN_COLUMNS, CHURN_EXAMPLES, churn_risk, recency_scores
+from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.instances import (
     Declaration,
     Declared,
@@ -25,12 +36,20 @@ from mlife_assets.recruiting.instances import (
     model_named,
     models_of,
 )
-from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications, unexploited
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy, Policies
+from mlife_assets.recruiting.recruiter_rule import recruiter_scores
+from mlife_assets.settings import DEFS_FOLDER
 
 DECLARED = (job_applications, churn_risk)
 KNOWN: Mapping[str, Declaration] = {"jobs": job_applications, "churn": churn_risk}
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+(MODEL,) = (model(Policies()) for model in read_declared(DEFS_FOLDER).models if model.name == "churn_risk")
+DAY = date(2026, 5, 4)
+ARROW = {
+    "varchar": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+}  # fmt: skip
 
 
 def find(name: str) -> Declaration:
@@ -220,3 +239,165 @@ def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="two models are called job_applications"):
         models_of(Policies(), (job_applications, job_applications))
+
+
+def test_the_first_is_the_one_that_was_there_before_and_has_the_deployments_policy() -> None:
+    policies = Policies(messaging=MessagingPolicy(brand="Other Jobs"))
+    first = applications_of(policies, (job_of_the_day,))[0]
+    assert (first.name, first.policy.brand, first.holdout_share) == ("job_of_the_day", "Other Jobs", 0.0)
+
+
+def test_an_application_is_found_by_name_and_an_unknown_one_names_the_known() -> None:
+    assert application_named([job_of_the_day(Policies())], "job_of_the_day").channel == "sms"
+    with pytest.raises(InvalidInputError, match="no application is called 'letters'; known are job_of_the_day"):
+        application_named([job_of_the_day(Policies())], "letters")
+
+
+def test_two_applications_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="two applications are called job_of_the_day"):
+        applications_of(Policies(), (job_of_the_day, job_of_the_day))
+
+
+def test_no_application_plans_more_texts_than_all_may_send() -> None:
+    texts = job_of_the_day(Policies())
+    assert within_budget(texts, None) is texts
+    assert within_budget(texts, 40).policy == replace(texts.policy, maximum_messages_per_day=40)
+    assert within_budget(texts, 1_000_000) == texts
+    mails = replace(texts, name="mails", channel=Channel.EMAIL)
+    assert within_budget(mails, 40) is mails
+
+
+def application_of(**changes: Any) -> Application:
+    return Application(**{"name": "digest", "title": "Digest", "model_name": "job_applications", **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": "Digest!"}, "Application.name is 'Digest!'; use lower-case words"),
+        ({"title": " "}, "Application.title of digest is empty"),
+        ({"model_name": ""}, "Application.model_name of digest is empty"),
+        ({"channel": "pigeon"}, "Application.channel of digest is 'pigeon'; use one of sms, email, call"),
+        ({"channel": "email", "items": 11}, "Application.items is 11; set it between 1 and 10"),
+        ({"items": 0}, "Application.items is 0; set it between 1 and 10"),
+        ({"items": 2}, "Application.items of digest is 2; a text holds 1"),
+        ({"weekdays": ()}, "Application.weekdays of digest is .*; list days from 0"),
+        ({"weekdays": (7,)}, "list days from 0 .Monday. to 6"),
+        ({"weekdays": (1, 1)}, "once each"),
+        ({"holdout_share": 0.6}, "Application.holdout_share is 0.6; set it between 0.0 and 0.5"),
+    ],
+)
+def test_an_impossible_value_names_field_bound_and_remedy(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidInputError, match=says):
+        application_of(**changes)
+
+
+def test_a_probability_needs_the_model_whose_it_is() -> None:
+    assert Audience("churn_risk", 0.5).minimum_probability == 0.5
+    with pytest.raises(InvalidInputError, match=r"Audience\.model_name is empty"):
+        Audience(minimum_probability=0.5)
+    with pytest.raises(InvalidInputError, match=r"Audience\.minimum_probability is 1.5"):
+        Audience("churn_risk", 1.5)
+
+
+def test_a_channel_may_be_given_by_its_name() -> None:
+    assert application_of(channel="email", items=5).channel is Channel.EMAIL
+    assert [channel for channel in Channel if channel.is_sent] == [Channel.SMS, Channel.EMAIL]
+
+
+def test_each_application_draws_its_own_holdout_by_another_salt() -> None:
+    one, other = application_of(), application_of(name="other")
+    assert len({one.holdout_salt, other.holdout_salt, one.policy.assignment_salt}) == 3
+
+
+def declared(mart: str) -> dict[str, pa.DataType]:
+    record = yaml.safe_load((PROJECT / "models" / "marts" / "features" / f"{mart}.yml").read_text())
+    return {column["name"]: ARROW[column["data_type"]] for column in record["models"][0]["columns"]}
+
+
+def people(*user_ids: str, day: date = DAY) -> pa.Table:
+    return pa.table({"as_of_date": [day] * len(user_ids), "user_id": list(user_ids)})
+
+
+def test_the_roles_fit_the_marts() -> None:
+    schema = pa.schema(list(declared(MODEL.label_step.examples).items()))
+    CHURN_EXAMPLES.validated(schema.empty_table())
+    assert MODEL.row_id in schema.names
+    features = {*CHURN_EXAMPLES.features, *CHURN_EXAMPLES.categoricals}
+    assert features | {"as_of_date", "user_id"} == set(declared(*MODEL.rows.tables)), "all that is made is used"
+
+
+def test_the_marts_wait_as_long_as_the_model_says() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    assert project["vars"]["absence_days"] == ABSENCE_DAYS == MODEL.maturity_days
+
+
+def test_sixty_days_of_history_suffice_with_a_gate_of_two_weeks() -> None:
+    assert MODEL.promotion.gate_weeks == 2
+    assert least_history_days(MODEL) <= 60
+
+
+def test_people_seen_on_the_same_day_tie() -> None:
+    scores = recency_scores(pa.table({"days_since_last_seen": [3, 1, 28, 3], "active_days_28d": [1, 9, 1, 20]}))
+    assert scores.tolist() == [3.0, 1.0, 28.0, 3.0]
+    assert scores.dtype == np.float64
+
+
+def test_rows_to_score_are_people_of_the_day() -> None:
+    found = MODEL.row_source.find((people("b", "a"),), DAY, MODEL.row_source.policy)
+    assert found.rows()["user_id"].to_pylist() == ["a", "b"]
+
+
+def test_what_we_do_ourselves_raises_no_alarm() -> None:
+    assert set(CHURN_COLUMNS.watched) == {*CHURN_EXAMPLES.features, *CHURN_EXAMPLES.categoricals}
+    assert "user_messages_28d" not in CHURN_COLUMNS.alarming
+    assert {"days_since_last_seen", "active_days_28d"} <= set(CHURN_COLUMNS.alarming)
+
+
+def test_each_step_matures_by_its_own_window() -> None:
+    model = job_applications(Policies(label=LabelPolicy(click_window_days=3, apply_window_days=9)))
+    assert [(step.name, step.maturity_days) for step in model.steps] == [("click", 3), ("apply", 9)]
+    assert model.maturity_days == 9
+
+
+def test_the_rows_to_score_are_the_candidates_under_the_policy(job_pairs) -> None:
+    tables = job_pairs.user_features(40), job_pairs.job_features(30)
+    few = Policies(candidates=CandidatePolicy(candidates_per_user=4))
+    source = job_applications(few).rows
+    found = source.find(tables, job_pairs.DAY, source.policy)
+    assert found.rows().equals(find_candidates(*tables, job_pairs.DAY, few.candidates).rows())
+    assert found.repeated == 0
+    assert replace(found, job_places=found.job_places * 0).repeated == len(found.user_places) - len(
+        set(found.user_places.tolist())
+    )
+
+
+def test_no_exposure_that_a_policy_chose_by_score_counts() -> None:
+    rows = pa.table({"slice": ["organic", "exploit", "explore", "recruiter_rule", None]})
+    assert unexploited(rows)["slice"].to_pylist() == ["organic", "explore"]
+
+
+def test_its_features_keep_the_words_of_reasons_that_were_logged() -> None:
+    words = job_applications(Policies()).words
+    assert words_of("job_apply_rate", words) == "how often clicks on the job become applications"
+    assert words_of("log_pay_ratio", words) == "pay against expected pay (log ratio)"
+    assert words_of("tenure_days", words) == "tenure days"
+
+
+def test_the_baseline_is_the_recruiter_rule(job_pairs) -> None:
+    model = job_applications(Policies())
+    pairs = model.derive(job_pairs.labelled_examples(50))
+    assert (model.baseline.score(pairs) == recruiter_scores(pairs)).all()
+
+
+def test_every_feature_is_watched_but_for_how_a_pair_would_be_shown() -> None:
+    unwatched = {*JOB_EXAMPLES.features, *JOB_EXAMPLES.categoricals} - set(PAIR_COLUMNS.watched)
+    assert unwatched == {"exposure_kind"}
+
+
+def test_what_is_said_of_a_column_is_said_of_one_that_there_is(job_pairs) -> None:
+    pairs = job_pairs.labelled_examples(50).column_names
+    rates = {rate.name for rate in JOB_EXAMPLES.rates}
+    named = {*PAIR_COLUMNS.unalarmed, *PAIR_COLUMNS.ranged, *PAIR_COLUMNS.residual, *PAIR_COLUMNS.never_zero}
+    assert named | set(PAIR_COLUMNS.closed) | set(PAIR_COLUMNS.embedding) <= {*pairs, *JOB_EXAMPLES.features, *rates}
+    assert set(PAIR_COLUMNS.entity_blocks) <= set(PAIR_COLUMNS.embedding_blocks)

@@ -1,16 +1,39 @@
+"""References and samples, and the plots that show what moved against them."""
+
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.monitoring.columns import LABEL
+from mlife_assets.core.monitoring import plots as module
+from mlife_assets.core.monitoring.columns import LABEL, Wording
 from mlife_assets.core.monitoring.contributions import with_contributions
+from mlife_assets.core.monitoring.outcomes import METRICS
+from mlife_assets.core.monitoring.plots import (
+    DECISIONS_SHOWN,
+    PANELS_MAXIMUM,
+    PerformanceDay,
+    RankingDay,
+    plot_decisions,
+    plot_findings,
+    plot_moved,
+    plot_performance,
+)
 from mlife_assets.core.monitoring.reference import (
     STORED_FORM,
     MonitoringReference,
@@ -22,11 +45,17 @@ from mlife_assets.core.monitoring.reference import (
     profile,
     tidy,
 )
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.monitoring.sampling import hash_ids, in_shares, sample_pairs
 from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, JOINT_SIZES, Threshold, sizes_of
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 DAYS = np.array(["2026-05-01"] * 4 + ["2026-05-02"] * 2, dtype="datetime64[D]")
+DAY = date(2026, 6, 11)
+PLOT_DAY = date(2026, 6, 2)
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_storage_gives_back_the_same_reference(reference) -> None:
@@ -217,3 +246,294 @@ def test_missing_values_are_never_the_most_frequent_but_count_as_rows() -> None:
     assert most_frequent(plain_values(pa.chunked_array([[None, None, "b"]]))) == ("b", pytest.approx(1 / 3))
     assert most_frequent(np.array([np.nan, np.nan, 0.5])) == ("0.5", pytest.approx(1 / 3))
     assert most_frequent(np.array([np.nan])) == ("none", 0.0)
+
+
+def pairs(users: int, jobs: int) -> tuple[list[str], list[str]]:
+    return [f"usr_{u:05d}" for u in range(users) for _ in range(jobs)], [
+        f"job_{j}" for _ in range(users) for j in range(jobs)
+    ]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 80))
+def test_the_sample_does_not_depend_on_row_order_or_container(seed: int, rows: int) -> None:
+    users, jobs = (np.array(ids) for ids in pairs(12, 5))
+    chosen = sample_pairs(users, jobs, as_of=DAY, seed=7, rows=rows)
+    order = np.random.default_rng(seed).permutation(len(users))
+    table = pa.table({"u": users[order], "j": jobs[order]})
+    again = sample_pairs(table["u"], table["j"].combine_chunks().dictionary_encode(), as_of=DAY, seed=7, rows=rows)
+    assert list(zip(users[chosen], jobs[chosen], strict=True)) == list(
+        zip(users[order][again], jobs[order][again], strict=True)
+    )
+    assert len(chosen) == min(rows, len(users))
+
+
+def test_the_sample_is_the_same_in_every_process(repository: Path) -> None:
+    code = (
+        "from datetime import date; from mlife_assets.core.monitoring.sampling import sample_pairs as s;"
+        "print(s(['a','b','c','d','e'], ['v','w','x','y','z'], as_of=date(2026,6,11), seed=13, rows=3).tolist())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
+    here = sample_pairs(list("abcde"), list("vwxyz"), as_of=DAY, seed=13, rows=3).tolist()
+    assert result.stdout.strip() == str(here)
+    assert here == [4, 2, 0]
+
+
+def test_a_small_sample_is_part_of_a_large_one_and_days_differ() -> None:
+    users, jobs = pairs(100, 10)
+    small = sample_pairs(users, jobs, as_of=DAY, seed=7, rows=50)
+    assert small.tolist() == sample_pairs(users, jobs, as_of=DAY, seed=7, rows=400)[:50].tolist()
+    other_day = sample_pairs(users, jobs, as_of=date(2026, 6, 12), seed=7, rows=50)
+    other_seed = sample_pairs(users, jobs, as_of=DAY, seed=8, rows=50)
+    assert len(set(small) & set(other_day)) < 15
+    assert len(set(small) & set(other_seed)) < 15
+
+
+def test_the_sample_is_fair_to_users_and_jobs() -> None:
+    users, jobs = pairs(200, 20)
+    picked = np.concatenate([sample_pairs(users, jobs, as_of=DAY, seed=s, rows=1_000) for s in range(40)])
+    by_job = np.bincount(picked % 20, minlength=20)
+    assert by_job.min() > 0.85 * by_job.mean()
+    assert by_job.max() < 1.15 * by_job.mean()
+
+
+@pytest.mark.parametrize("counts", [(30, 10), (1, 2, 4), (0, 5, 3), (7,)])
+def test_every_run_of_places_falls_in_shares(counts: tuple[int, ...]) -> None:
+    places = np.arange(5_000, dtype=np.int64)
+    numbers = in_shares(places, counts)
+    expected = np.array(counts) / sum(counts)
+    for run in (slice(0, 200), slice(1_234, 1_434), slice(0, 5_000, 7)):
+        seen = np.bincount(numbers[run], minlength=len(counts)) / len(numbers[run])
+        assert np.allclose(seen, expected, atol=0.025)
+    assert np.array_equal(in_shares(places[40:90], counts), numbers[40:90])
+    assert set(in_shares(places, [0] * len(counts)).tolist()) == {len(counts) - 1}
+
+
+def test_ids_that_share_a_prefix_or_length_have_different_hashes() -> None:
+    ids = ["a", "a1", "a11", "12345678", "1234567812345678", "12345678x", "", "é"] + [
+        f"job_{k:04d}" for k in range(3_000)
+    ]
+    assert len(set(hash_ids(ids, "id").tolist())) == len(ids)
+    assert hash_ids(["a"], "id")[0] == hash_ids(["a", "a much longer identifier than eight"], "id")[0]
+
+
+PINNED = {
+    "": 0x0, "a": 0x6232969000262121, "12345678": 0x2416549DE3C10B28, "usr_0000001": 0x745D07560516CC5A,
+    "1234567812345678": 0x418A83F6F6147A76, "job_é": 0x2124962E4FB55AAB, "求人_0001": 0xFB1D326560C9BD09,
+    "a\x00b": 0x26AC6666F530887F, "\U0001f600" * 5: 0x05B210FCEB8AFD55,
+}  # fmt: skip
+"""Empty, of one byte, of exactly and of more than one and two words, of several bytes a character, with a zero byte."""
+
+
+def test_hashes_never_change() -> None:
+    """Another hash is another sample: limits would hold for one and be applied to the other."""
+    assert dict(zip(PINNED, hash_ids(list(PINNED), "id").tolist(), strict=True)) == PINNED
+    alone = {text: int(hash_ids([text], "id")[0]) for text in PINNED}
+    assert alone == PINNED, "what an id is hashed with does not matter"
+    column = pa.chunked_array([list(PINNED)[:4], list(PINNED)[4:]])
+    for ids in (column, column.combine_chunks().dictionary_encode(), pa.array(["x", *PINNED])[1:]):
+        assert hash_ids(ids, "id").tolist() == list(PINNED.values())
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="entity of row 1 is null"):
+        sample_pairs(["a", None], ["x", "y"], as_of=DAY, seed=1, rows=1)
+    with pytest.raises(InvalidInputError, match="1 ids of entities for 2 of items"):
+        sample_pairs(["a"], ["x", "y"], as_of=DAY, seed=1, rows=1)
+    with pytest.raises(InvalidInputError, match="rows is 0"):
+        sample_pairs(["a"], ["x"], as_of=DAY, seed=1, rows=0)
+    assert sample_pairs([], [], as_of=DAY, seed=1, rows=5).tolist() == []
+
+
+def picture(data: bytes) -> np.ndarray:
+    image = Image.open(io.BytesIO(data))
+    assert image.mode == "P"
+    assert len(data) <= 40_000
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def red(pixels: np.ndarray) -> int:
+    return int((np.abs(pixels - [192, 57, 43]).sum(axis=2) < 40).sum())
+
+
+def drawn(alarms: int) -> bytes:
+    findings = [
+        Finding(
+            "data", f"a_long_feature_name_{k}", "kolmogorov_smirnov", 0.2 if k < alarms else 0.05, 0.1, k < alarms, "x"
+        )
+        for k in range(30)
+    ]
+    report = conclude(
+        "data_drift_report", as_of=PLOT_DAY, model_version="m", sample_rows=1, findings=findings, ok="", alarm=""
+    )
+    return plot_findings(report)
+
+
+def test_alarming_bars_are_red_and_the_picture_small() -> None:
+    assert red(picture(drawn(0))) == 0
+    assert red(picture(drawn(6))) > 1.5 * red(picture(drawn(3))) > 0
+    assert drawn(3) == drawn(3)
+
+
+def test_a_report_without_findings_is_drawn_too() -> None:
+    report = conclude("r", as_of=PLOT_DAY, model_version=None, sample_rows=0, findings=[], ok="fine", alarm="")
+    assert picture(plot_findings(report)).shape[0] > 50
+
+
+def test_decisions_are_drawn_in_time_order() -> None:
+    verdicts = ["wait"] * 9 + ["block"] + ["retrain"] + ["wait"] * 10
+    decisions = [
+        RetrainDecision(PLOT_DAY + timedelta(days=k), verdict, ("data_alarm",) if k == 10 else (), (), "m")
+        for k, verdict in enumerate(verdicts)
+    ]
+    data = plot_decisions(decisions)
+    assert data == plot_decisions(decisions[::-1])
+    assert red(picture(data)) > 0
+    assert picture(plot_decisions([])).size > 0
+
+
+def test_the_newest_decisions_are_drawn_and_no_older_ones() -> None:
+    decisions = [
+        RetrainDecision(PLOT_DAY + timedelta(days=k), "wait", (), (), "m") for k in range(DECISIONS_SHOWN + 30)
+    ]
+    assert plot_decisions(decisions) == plot_decisions(decisions[30:])
+    assert plot_decisions(decisions) != plot_decisions(decisions[31:])
+
+
+def test_an_alarm_that_does_not_count_is_pale() -> None:
+    def drawn_with(code: str) -> np.ndarray:
+        return picture(plot_decisions([RetrainDecision(PLOT_DAY, "wait", (code,), (), "m")]))
+
+    def pale(pixels: np.ndarray) -> int:
+        return int((np.abs(pixels - [234, 181, 174]).sum(axis=2) < 30).sum())
+
+    counted, dismissed = drawn_with("data_alarm"), drawn_with("data_alarm_unimportant")
+    assert pale(counted) < 100 < pale(dismissed)
+    assert red(dismissed) < red(counted)
+
+
+def report(*moved: str, kind: str = "data") -> MonitoringReport:
+    findings = [Finding(kind, name, "kolmogorov_smirnov", 0.5, 0.1, True, "moved") for name in moved]
+    return conclude(
+        "r", as_of=date(2026, 4, 10), model_version="m", sample_rows=200, findings=findings, ok="", alarm="x"
+    )
+
+
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the axes of what is drawn."""
+    seen: list[Any] = []
+
+    def keep(figure: Any) -> bytes:
+        seen.extend(one for one in figure.axes if one.axison)
+        return PNG
+
+    monkeypatch.setattr(module, "palette_png", keep)
+    return seen
+
+
+def test_a_picture_is_small_and_the_same_bytes_again(reference: MonitoringReference, world: Any) -> None:
+    names = [name for name in reference.sample.column_names if name not in {"as_of_date", "user_id", "job_id"}]
+    picture = plot_moved(report(*names), reference, world.day(30))
+    assert picture is not None
+    assert picture.startswith(PNG)
+    assert len(picture) <= 40_000
+    assert plot_moved(report(*names), reference, world.day(30)) == picture
+
+
+def test_nothing_that_moved_is_no_picture(reference: MonitoringReference, world: Any) -> None:
+    day = world.day(30)
+    assert plot_moved(report(), reference, day) is None
+    assert plot_moved(report("calibration_level"), reference, day) is None
+    assert plot_moved(report("distance_km"), reference, day.drop_columns(["distance_km"])) is None
+
+
+def test_both_sides_are_shares_of_their_own_rows(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    day = world.day(30)
+    shifted = day.set_column(
+        day.column_names.index("distance_km"), "distance_km", pa.array(day["distance_km"].to_numpy() + 10_000.0)
+    )
+    plot_moved(report("distance_km"), reference, shifted)
+    (panel,) = axes
+    assert panel.get_title(loc="left") == "distance_km"
+    before, after = (patch.get_path().vertices for patch in panel.patches)
+    edges = panel.get_xlim()
+    middle = sum(edges) / 2
+    assert before[:, 1].max() == pytest.approx(100, abs=15)  # all of the reference at the left end
+    assert before[before[:, 1] > 0][:, 0].max() < middle < after[after[:, 1] > 0][:, 0].min()
+
+
+def test_a_new_category_stands_first_with_nothing_before(
+    reference: MonitoringReference, world: Any, axes: list[Any]
+) -> None:
+    day = world.day(30, new_city=0.3)
+    plot_moved(report("metro_code"), reference, day)
+    (panel,) = axes
+    bars = panel.patches
+    before, after = bars[: len(bars) // 2], bars[len(bars) // 2 :]
+    new = set(day["metro_code"].to_pylist()) - set(reference.sample["metro_code"].to_pylist())
+    assert panel.get_yticklabels()[-1].get_text() in new
+    assert before[-1].get_width() == 0
+    share = np.mean([value in new for value in day["metro_code"].to_pylist()])
+    assert after[-1].get_width() == pytest.approx(100 * share)
+
+
+def test_columns_beyond_the_space_are_counted(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    names = [name for name in reference.sample.column_names if name not in {"as_of_date", "user_id", "job_id"}]
+    plot_moved(report(*names), reference, world.day(30))
+    assert len(axes) == PANELS_MAXIMUM < len(names)
+    legend = axes[0].figure.legends[0]
+    assert f"{len(names) - PANELS_MAXIMUM} more columns moved" in legend.get_texts()[1].get_text()
+
+
+def test_a_column_without_values_has_an_empty_side(reference: MonitoringReference, world: Any, axes: list[Any]) -> None:
+    day = world.day(30)
+    gone = day.set_column(day.column_names.index("distance_km"), "distance_km", pa.nulls(day.num_rows, pa.float64()))
+    plot_moved(report("distance_km"), reference, gone)
+    before, after = (patch.get_path().vertices[:, 1].max() for patch in axes[0].patches)
+    assert before > 0
+    assert after == 0
+
+
+WORDS = {LABEL: Wording("sales"), "quote": Wording("quotes")}
+
+
+performance_plot = partial(plot_performance, words=WORDS)
+
+
+RANKING = [RankingDay(PLOT_DAY + timedelta(days=k), 0.45, 0.3, 0.1) for k in range(5)]
+
+
+def performance(realised: float, *, days: int = 9, outcomes=tuple(WORDS), allowed: float | None = 0.05):
+    return [
+        PerformanceDay(PLOT_DAY + timedelta(days=k), outcome, metric, 0.75, realised, allowed)
+        for k in range(days)
+        for outcome in outcomes
+        for metric in METRICS
+    ]
+
+
+def test_a_day_alarms_when_it_falls_short_by_more_than_allowed() -> None:
+    assert not PerformanceDay(PLOT_DAY, LABEL, "roc_auc", 0.75, 0.5, None).is_alarm
+    assert not PerformanceDay(PLOT_DAY, LABEL, "roc_auc", 0.75, 0.5, 0.25).is_alarm
+    assert PerformanceDay(PLOT_DAY, LABEL, "roc_auc", 0.75, 0.5, 0.24).is_alarm
+
+
+def test_what_falls_short_is_red_and_what_does_not_is_not() -> None:
+    assert red(picture(performance_plot(performance(0.74), RANKING))) == 0
+    assert red(picture(performance_plot(performance(0.6), RANKING))) > 50
+    assert red(picture(performance_plot(performance(0.6, allowed=None), RANKING))) == 0
+
+
+def test_there_is_a_panel_for_what_is_known_only() -> None:
+    def height(*args) -> int:
+        return picture(performance_plot(*args)).shape[0]
+
+    both, one = performance(0.74), performance(0.74, outcomes=(LABEL,))
+    assert height(both, RANKING) > height(both, []) > height(one, []) > height([], [])
+    assert height([], RANKING) < height(one, RANKING)
+
+
+def test_the_same_days_give_the_same_bytes_in_any_order() -> None:
+    days = performance(0.6)
+    assert performance_plot(days, RANKING) == performance_plot(days[::-1], RANKING[::-1])

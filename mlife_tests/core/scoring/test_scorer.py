@@ -1,7 +1,4 @@
-"""Invariant 2: a row alone, in a batch, in any order and with any number of threads scores the same bits.
-
-A funnel multiplies its steps, and what it explains sums to what it says.
-"""
+"""Invariant 2: a row alone, in a batch, in any order and with any number of threads scores the same bits; and why."""
 
 from __future__ import annotations
 
@@ -21,30 +18,41 @@ from mlife_assets.core.scoring import scorer as scoring
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.reasons import (
+    REASONS_LOGGED,
+    first_step_probabilities,
+    global_importance,
+    reasons,
+    score_parts,
+    strongest_reasons,
+)
 from mlife_assets.core.scoring.scorer import ROWS_WORTH_THREADS, LightGBMScorer, Trees, log_probability
 from mlife_assets.core.training.training_set import TrainingSet
-from mlife_assets.recruiting.features import MODEL_FEATURES, feature_matrix
+from mlife_assets.recruiting.features import MODEL_FEATURES, PAIR_WORDS, feature_matrix
 
 WIDTH = len(MODEL_FEATURES)
 SPECIAL = [
     np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e-35, 1e308, 0.5, 1.5, -1.0, 99.0, 2.0**31,
     2.0**63,
 ]  # fmt: skip
+ROWS = 40
 
 
 @pytest.fixture(scope="module", params=["trees", "trees on a base"])
-def artifact(request: pytest.FixtureRequest, artifact: ModelArtifact, based_artifact: ModelArtifact) -> ModelArtifact:
+def scored_artifact(
+    request: pytest.FixtureRequest, artifact: ModelArtifact, based_artifact: ModelArtifact
+) -> ModelArtifact:
     return artifact if request.param == "trees" else based_artifact
 
 
 @pytest.fixture(scope="module")
-def scorer(artifact: ModelArtifact) -> LightGBMScorer:
-    return LightGBMScorer(artifact, threads=2)
+def scorer(scored_artifact: ModelArtifact) -> LightGBMScorer:
+    return LightGBMScorer(scored_artifact, threads=2)
 
 
 @pytest.fixture(scope="module")
-def matrix(training_set: TrainingSet, artifact: ModelArtifact) -> np.ndarray:
-    return feature_matrix(training_set.examples, artifact.feature_spec)[:500]
+def matrix(training_set: TrainingSet, scored_artifact: ModelArtifact) -> np.ndarray:
+    return feature_matrix(training_set.examples, scored_artifact.feature_spec)[:500]
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +106,14 @@ def test_any_doubles_alone_are_the_batch(scorer: LightGBMScorer, rows: list[list
     same_alone(scorer, np.array(rows))
 
 
-def test_thresholds_and_their_neighbours_alone_are_the_batch(scorer: LightGBMScorer, artifact: ModelArtifact) -> None:
+def test_thresholds_and_their_neighbours_alone_are_the_batch(
+    scorer: LightGBMScorer, scored_artifact: ModelArtifact
+) -> None:
     lines = [
-        line for stage in artifact.stages for line in stage.model_text.splitlines() if line.startswith("threshold=")
+        line
+        for stage in scored_artifact.stages
+        for line in stage.model_text.splitlines()
+        if line.startswith("threshold=")
     ]
     thresholds = np.unique([float(text) for line in lines for text in line.removeprefix("threshold=").split()])
     near = np.concatenate([thresholds, np.nextafter(thresholds, np.inf), np.nextafter(thresholds, -np.inf)])[:300]
@@ -108,15 +121,15 @@ def test_thresholds_and_their_neighbours_alone_are_the_batch(scorer: LightGBMSco
 
 
 def test_neither_threads_nor_layout_nor_order_matter(
-    artifact: ModelArtifact, scorer: LightGBMScorer, matrix: np.ndarray
+    scored_artifact: ModelArtifact, scorer: LightGBMScorer, matrix: np.ndarray
 ) -> None:
     matrix = np.tile(matrix, (5, 1))
     assert len(matrix) >= 2 * ROWS_WORTH_THREADS
-    alone = LightGBMScorer(artifact, threads=1)
+    alone = LightGBMScorer(scored_artifact, threads=1)
     expected, reasons = alone.score(matrix), alone.contributions(matrix)
     order = np.random.default_rng(0).permutation(len(matrix))
     for other, part in (
-        (LightGBMScorer(artifact, threads=3), np.asfortranarray(matrix)),
+        (LightGBMScorer(scored_artifact, threads=3), np.asfortranarray(matrix)),
         (scorer, matrix[order][np.argsort(order)]),
     ):
         found = other.score(part)
@@ -147,16 +160,16 @@ def test_contributions_sum_to_the_raw_score(scorer: LightGBMScorer, matrix: np.n
     assert contributions.sum(axis=1) == pytest.approx(scorer.score(matrix[:50]).raw)
 
 
-def test_what_the_base_adds_is_in_scores_and_contributions(artifact: ModelArtifact, matrix: np.ndarray) -> None:
-    whole = LightGBMScorer(artifact, threads=1)
-    for stage in artifact.stages:
+def test_what_the_base_adds_is_in_scores_and_contributions(scored_artifact: ModelArtifact, matrix: np.ndarray) -> None:
+    whole = LightGBMScorer(scored_artifact, threads=1)
+    for stage in scored_artifact.stages:
         alone, trees = (
-            LightGBMScorer(ModelArtifact((one,), artifact.feature_spec, "data", {}), threads=1)
+            LightGBMScorer(ModelArtifact((one,), scored_artifact.feature_spec, "data", {}), threads=1)
             for one in (stage, replace(stage, base=None))
         )
         added = np.zeros((len(matrix), len(whole.model_names) + 1))
         if stage.base is not None:
-            added = stage.base.contributions(artifact.feature_spec.expanded(matrix), whole.model_names)
+            added = stage.base.contributions(scored_artifact.feature_spec.expanded(matrix), whole.model_names)
             assert np.abs(added).max() > 0.5
         parts = alone.contributions(matrix)
         assert parts == pytest.approx(trees.contributions(matrix) + added)
@@ -308,9 +321,11 @@ def test_an_unseen_value_of_a_category_scores_as_a_missing_one_to_the_bit(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_scores_and_contributions_are_those_of_a_booster_to_the_bit(artifact: ModelArtifact, threads: int) -> None:
+def test_scores_and_contributions_are_those_of_a_booster_to_the_bit(
+    scored_artifact: ModelArtifact, threads: int
+) -> None:
     random = np.random.default_rng(3)
-    for stage in artifact.stages:
+    for stage in scored_artifact.stages:
         booster = lightgbm.Booster(model_str=stage.model_text)
         matrix = random.normal(size=(300, booster.num_feature())) * 10.0 ** random.integers(-3, 4, (300, 1))
         matrix[random.random(matrix.shape) < 0.1] = np.nan
@@ -328,18 +343,119 @@ def test_text_that_is_no_model_is_refused_with_what_lightgbm_says() -> None:
         Trees("no model")
 
 
-def test_rows_of_another_width_are_refused(artifact: ModelArtifact) -> None:
+def test_rows_of_another_width_are_refused(scored_artifact: ModelArtifact) -> None:
     with pytest.raises(PermanentError, match="number of features"):
-        Trees(artifact.stages[0].model_text).raw(np.zeros((1, 2)), threads=1)
+        Trees(scored_artifact.stages[0].model_text).raw(np.zeros((1, 2)), threads=1)
 
 
-def test_a_scorer_that_is_gone_frees_its_trees(artifact: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scorer_that_is_gone_frees_its_trees(scored_artifact: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlife_assets.core.scoring import scorer
 
     freed: list[object] = []
     library = scorer._library()
     monkeypatch.setattr(library, "LGBM_BoosterFree", freed.append)
-    one = Trees(artifact.stages[0].model_text)
+    one = Trees(scored_artifact.stages[0].model_text)
     del one
     gc.collect()
     assert len(freed) == 1
+
+
+@pytest.fixture(scope="module")
+def reason_rows(training_set: TrainingSet, artifact: ModelArtifact) -> tuple[np.ndarray, np.ndarray]:
+    matrix = feature_matrix(training_set.examples, artifact.feature_spec)[:300]
+    return artifact.feature_spec.expanded(matrix), LightGBMScorer(artifact, threads=1).contributions(matrix)
+
+
+def test_reasons_name_the_strongest_features_first(
+    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    spec, names = artifact.feature_spec, artifact.feature_spec.model_names
+    contributions, values = np.zeros(len(names) + 1), np.zeros(len(names))
+    for name, effect, value in (
+        ("distance_km", -0.9, 41.5),
+        ("same_shift", 0.4, 1.0),
+        ("user_occupation_group", 1.2, 3.0),
+    ):
+        contributions[names.index(name)], values[names.index(name)] = effect, value
+    group = dict(spec.vocabularies)["user_occupation_group"][3]
+    found = reasons(contributions, values, spec, PAIR_WORDS)
+    assert len(found) == 3
+    assert group in found[0]
+    assert "41.5" in found[1]
+    assert "distance" in found[1]
+    assert "lowers" in found[1]
+    assert "raises" in found[2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_no_number_has_words(artifact: ModelArtifact, value: float) -> None:
+    names = artifact.feature_spec.model_names
+    contributions, values = np.zeros(len(names) + 1), np.zeros(len(names))
+    contributions[names.index("distance_km")], values[names.index("distance_km")] = 1.0, value
+    assert len(reasons(contributions, values, artifact.feature_spec, {})) == 1
+
+
+def test_shapes_must_fit_the_spec(artifact: ModelArtifact) -> None:
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        reasons(np.zeros(3), np.zeros(2), artifact.feature_spec, {})
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        score_parts(np.zeros(3), np.zeros(2), artifact.feature_spec)
+
+
+def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(
+    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    spec, values, contributions = artifact.feature_spec, reason_rows[0][0].copy(), reason_rows[1][0]
+    values[spec.model_names.index("user_occupation_group")] = 3.0
+    values[spec.model_names.index("distance_km")] = np.nan
+    parts = score_parts(contributions, values, spec)
+    assert parts.expected + sum(parts.contributions.values()) == pytest.approx(contributions.sum())
+    assert tuple(parts.contributions) == tuple(parts.values) == spec.model_names
+    assert parts.values["user_occupation_group"] == dict(spec.vocabularies)["user_occupation_group"][3]
+    assert parts.values["distance_km"] == "unknown"
+
+
+def test_importance_is_ordered_and_finds_what_drives_applies(
+    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    importance = global_importance(reason_rows[1], artifact.feature_spec.model_names)
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+    assert set(list(importance)[:4]) & {"taste_match", "same_occupation_group"}
+
+
+def test_contributions_of_a_row_sum_to_its_raw_score(
+    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    raw = LightGBMScorer(artifact, threads=1).score(reason_rows[0][:, : len(artifact.feature_spec.names)]).raw
+    np.testing.assert_allclose(reason_rows[1].sum(axis=1), raw, rtol=0, atol=1e-12)
+
+
+def test_the_probability_of_a_first_step_is_that_of_the_first_step(models: ModuleType) -> None:
+    matrix = models.random_matrix(3, ROWS)
+    funnel = LightGBMScorer(models.tiny_artifact(1, is_funnel=True), threads=1).score(matrix)
+    alone = LightGBMScorer(models.tiny_artifact(1), threads=1).score(matrix)
+    first_step = first_step_probabilities(funnel)
+    assert first_step.tobytes() == alone.probability.tobytes()
+    assert (first_step >= funnel.probability).all()
+    assert (first_step > funnel.probability).any()
+
+
+def test_a_model_of_one_step_has_no_first_one(models: ModuleType) -> None:
+    scores = LightGBMScorer(models.tiny_artifact(1), threads=1).score(models.random_matrix(3, ROWS))
+    assert np.isnan(first_step_probabilities(scores)).tolist() == [True] * ROWS
+
+
+@pytest.mark.parametrize("is_funnel", [False, True])
+def test_reasons_are_the_largest_contributions_and_those_of_the_row_alone(models: ModuleType, is_funnel: bool) -> None:
+    scorer = LightGBMScorer(models.tiny_artifact(1, is_funnel=is_funnel), threads=1)
+    matrix = models.random_matrix(3, ROWS)
+    found = strongest_reasons(scorer, matrix, {})
+    assert found == [strongest_reasons(scorer, matrix[row : row + 1], {})[0] for row in range(ROWS)]
+    for told, contributions in zip(found, scorer.contributions(matrix), strict=True):
+        largest = np.sort(np.abs(contributions[:-1]))[::-1][:REASONS_LOGGED]
+        assert [float(one.rsplit(" ", 1)[1]) for one in told] == [round(value, 2) for value in largest[largest > 0]]
+
+
+def test_no_rows_have_no_reasons(models: ModuleType) -> None:
+    scorer = LightGBMScorer(models.tiny_artifact(1), threads=1)
+    assert strongest_reasons(scorer, np.zeros((0, len(models.SPEC.names))), {}) == []

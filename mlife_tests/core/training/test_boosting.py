@@ -1,4 +1,4 @@
-"""Boosting: constraints hold, names do not matter, groups may be large, the same rows give the same bytes."""
+"""Boosting and formulations: constraints hold, noise does not choose, what cannot be learned is refused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
-from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec, seen_matrix
 from mlife_assets.core.training.boosting import (
     END_OF_TREES,
     GROUP_ROWS_MAXIMUM,
@@ -23,9 +24,24 @@ from mlife_assets.core.training.boosting import (
     monotone_constraints,
     predict_raw,
 )
+from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.formulations import (
+    Formulation,
+    available_formulations,
+    choose,
+    require_both_classes,
+    tune,
+    tuning_spec,
+)
+from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
+from mlife_assets.core.training.training_set import TrainingSet
 
 POLICY = TrainingPolicy(minimum_child_examples=10, feature_fraction=1.0, l2_penalty=1.0, early_stopping_rounds=5)
 SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
+FORMULATION_POLICY = TrainingPolicy(
+    recipes=("plain",), trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4
+)
 
 
 def drawn(rows: int = 2_000, seed: int = 1, entities: int = 50) -> Rows:
@@ -225,3 +241,291 @@ gc.disable()
 raise SystemExit(0 if first_fit()() is None else "the rows of the first fit are held")
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def judged(name: str, quality: np.ndarray, rows: int | None = None) -> Formulation:
+    """Return a formulation of known log-likelihood per entity."""
+    count = rows or len(quality)
+    return Formulation(name, (), float(-np.sum(quality) / count), quality, count)
+
+
+def halves(training: TrainingSet) -> np.ndarray:
+    """Return 0 or 1 per validation row: every second entity in the order in which they first come."""
+    names = np.array(training.examples[training.roles.entity].to_pylist())
+    first = {name: place for place, name in enumerate(dict.fromkeys(names.tolist()))}
+    codes = np.array([first[name] for name in names])[training.is_validation]
+    return np.unique(codes, return_inverse=True)[1] % 2
+
+
+def spec_of(training: TrainingSet) -> FeatureSpec:
+    return fit_feature_spec(training.examples, training.roles)
+
+
+def without_item(training: TrainingSet) -> TrainingSet:
+    return replace(training, roles=replace(training.roles, item=None))
+
+
+def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
+    place = training.examples.column_names.index(name)
+    return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
+
+
+def told(training: TrainingSet, step: str) -> np.ndarray:
+    """Return the outcomes of a step, None where one is not known."""
+    return np.array(training.examples[step].to_pylist(), dtype=object)
+
+
+def validating(training: TrainingSet) -> np.ndarray:
+    """Return which of the rows from validation's start on have a label."""
+    return training.is_validation[from_validation_on(training)]
+
+
+@pytest.fixture(scope="module")
+def one_class_clicks(training_set: TrainingSet) -> TrainingSet:
+    """Return examples in which every row is clicked: the first step of the funnel has one class."""
+    return with_column(training_set, "is_clicked", np.ones(training_set.examples.num_rows, dtype=bool))
+
+
+@pytest.mark.parametrize(("gain_in_errors", "winner"), [(0.9, "funnel"), (1.1, "binary"), (-5.0, "funnel")])
+def test_a_later_formulation_wins_only_beyond_one_standard_error(gain_in_errors: float, winner: str) -> None:
+    noise = np.random.default_rng(1).normal(size=400)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
+    first = np.random.default_rng(2).uniform(size=400)
+    later = first + noise + gain_in_errors * 0.1 / np.sqrt(400)
+    assert choose([judged("funnel", first), judged("binary", later)]).name == winner
+
+
+def test_the_error_is_that_of_the_paired_difference() -> None:
+    """Users differ widely, but each of them is served better by nearly the same amount."""
+    first = np.random.default_rng(2).uniform(size=50)
+    later = first + 0.01 + np.random.default_rng(3).normal(0, 0.01, 50)
+    assert choose([judged("funnel", first), judged("binary", later)]).name == "binary"
+
+
+def test_the_error_is_taken_between_entities_and_the_gain_per_row() -> None:
+    """With ten rows an entity both shrink alike, so the verdict is that of the entities."""
+    noise = np.random.default_rng(1).normal(size=400)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
+    first = np.random.default_rng(2).uniform(size=400)
+    for gain_in_errors, winner in ((0.9, "funnel"), (1.1, "binary")):
+        later = first + noise + gain_in_errors * 0.1 / np.sqrt(400)
+        found = choose([judged("funnel", first, rows=4_000), judged("binary", later, rows=4_000)])
+        assert found.name == winner
+
+
+def test_a_tie_a_single_entity_and_a_single_formulation_keep_the_first() -> None:
+    quality = np.array([0.1, 0.9, 0.4])
+    assert choose([judged("funnel", quality), judged("binary", quality.copy())]).name == "funnel"
+    assert choose([judged("funnel", quality[:1]), judged("binary", quality[:1] + 1)]).name == "funnel"
+    assert choose([judged("binary", quality)]).name == "binary"
+
+
+@pytest.mark.parametrize("order", [(0.02, 0.05), (0.05, 0.02)])
+def test_of_several_that_win_the_best_is_chosen(order: tuple[float, float]) -> None:
+    first = np.random.default_rng(2).uniform(size=300)
+    noise = np.random.default_rng(3).normal(0, 0.01, 300)
+    later = [judged(f"gain {gain}", first + gain + noise) for gain in order]
+    assert choose([judged("funnel", first), *later]).name == "gain 0.05"
+
+
+def test_a_larger_gain_within_its_error_does_not_hide_a_smaller_sure_one() -> None:
+    first = np.random.default_rng(2).uniform(size=300)
+    noise = np.random.default_rng(3).normal(0, 1.0, 300)
+    unsure = judged("unsure", first + noise - noise.mean() + 0.05)
+    sure = judged("sure", first + 0.02)
+    for later in ([unsure, sure], [sure, unsure]):
+        assert choose([judged("funnel", first), *later]).name == "sure"
+
+
+def test_what_the_examples_allow_is_available_in_the_order_of_the_policy(training_set: TrainingSet) -> None:
+    roles = training_set.roles
+    no_funnel = replace(training_set, roles=replace(roles, funnel=(), funnel_times=(), early_label=None))
+    neither = replace(no_funnel, roles=replace(no_funnel.roles, item=None))
+    every = replace(FORMULATION_POLICY, formulations=("lambdarank", "funnel", "binary"))
+    assert available_formulations(training_set, every) == ("lambdarank", "funnel", "binary")
+    assert available_formulations(no_funnel, every) == ("lambdarank", "binary")
+    assert available_formulations(without_item(training_set), every) == ("funnel", "binary")
+    assert available_formulations(neither, every) == ("binary",)
+    with pytest.raises(InvalidInputError, match="need a funnel or an item, which the examples lack; add binary"):
+        available_formulations(neither, replace(FORMULATION_POLICY, formulations=("funnel", "lambdarank")))
+
+
+def test_steps_and_who_reached_them(training_set: TrainingSet) -> None:
+    assert steps_of("funnel", training_set) == (("is_clicked", "binary"), ("is_applied", "binary"))
+    assert steps_of("binary", training_set) == (("is_applied", "binary"),)
+    assert steps_of("lambdarank", training_set) == (("is_applied", "lambdarank"),)
+    clicked, labelled = training_set.outcome("is_clicked"), training_set.known("is_applied")
+    assert reached_before("funnel", training_set, "is_clicked").all()
+    assert np.array_equal(reached_before("funnel", training_set, "is_applied"), clicked & labelled)
+    assert 0 < clicked.sum() < len(clicked)
+    assert np.array_equal(reached_before("binary", training_set, "is_applied"), labelled)
+    assert 0 < labelled.sum() < len(labelled), "the newest rows have no label yet"
+
+
+@pytest.mark.parametrize("kind", ["text", "dictionary", "integer"])
+def test_rows_of_one_entity_share_a_code(training_set: TrainingSet, kind: str) -> None:
+    training = training_set
+    names = training.examples["user_id"].to_pylist()
+    place = training.examples.column_names.index("user_id")
+    if kind == "dictionary":
+        chunks = [pa.array(part).dictionary_encode() for part in (names[:100], names[100:])]
+        changed = training.examples.set_column(place, "user_id", pa.chunked_array(chunks))
+        training = replace(training, examples=changed)
+    if kind == "integer":
+        training = with_column(training, "user_id", np.array([int(name[1:]) for name in names]))
+    everybody = np.ones(len(names), dtype=bool)
+    codes = learning_rows(training, spec_of(training), "is_clicked", everybody).entity
+    assert codes.dtype == np.int64
+    assert len(set(zip(names, codes.tolist(), strict=True))) == len(set(names)) == len(set(codes.tolist()))
+
+
+def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_set: TrainingSet) -> None:
+    spec = spec_of(training_set)
+    tuned = [tune(name, training_set, spec, FORMULATION_POLICY) for name in ("funnel", "binary", "lambdarank")]
+    rows = int(training_set.is_validation.sum())
+    users = training_set.examples["user_id"].filter(pa.array(training_set.is_validation))
+    outcome = training_set.outcome("is_applied", training_set.is_validation)
+    every, judged_rows = from_validation_on(training_set), validating(training_set)
+    rate = outcome.mean()
+    no_skill = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    for one in tuned:
+        assert one.rows == rows
+        assert one.log_likelihood.shape == (len(set(users.to_pylist())),)
+        assert one.log_loss == pytest.approx(-one.log_likelihood.sum() / rows)
+        assert 0.5 * no_skill < one.log_loss < no_skill
+        assert all(1 <= step.trees <= FORMULATION_POLICY.trees_maximum for step in one.steps)
+        assert all(step.raw.shape == (every.sum(),) for step in one.steps)
+        assert np.array_equal(one.steps[-1].outcome[judged_rows], outcome)
+    funnel, binary, ranked = tuned
+    clicked = training_set.outcome("is_clicked")[every]
+    assert np.array_equal(funnel.steps[1].is_reached, clicked & judged_rows)
+    assert np.array_equal(funnel.steps[0].outcome, clicked)
+    assert funnel.steps[0].is_reached.all(), "its trees and its calibrator see what has no label yet"
+    assert np.array_equal(binary.steps[0].is_reached, judged_rows)
+    assert 0 < judged_rows.sum() < len(judged_rows)
+    assert ranked.steps[0].objective == "lambdarank"
+
+
+@pytest.mark.parametrize("name", ["funnel", "binary", "lambdarank"])
+def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_set: TrainingSet, name: str) -> None:
+    spec = spec_of(training_set)
+    found = tune(name, training_set, spec, FORMULATION_POLICY)
+    half, judged_rows = halves(training_set), validating(training_set)
+    outcome = found.steps[-1].outcome[judged_rows]
+    probability = np.ones(len(outcome))
+    for step in found.steps:
+        raw, reached, happened = step.raw[judged_rows], step.is_reached[judged_rows], step.outcome[judged_rows]
+        for side in (0, 1):
+            known = (half != side) & reached
+            curve = fit_calibrator(raw[known], happened[known], isotonic_minimum_positives=1_000)
+            probability[half == side] *= curve.probabilities(raw[half == side])
+    likelihood = np.where(outcome, np.log(probability), np.log(1 - probability))
+    assert found.log_loss == pytest.approx(-likelihood.mean())
+    users = np.array(training_set.examples["user_id"].to_pylist())[training_set.is_validation]
+    by_user = {user: likelihood[users == user].sum() for user in set(users.tolist())}
+    assert np.sort(found.log_likelihood) == pytest.approx(np.sort(list(by_user.values())))
+
+
+def test_entities_stay_whole_and_every_formulation_has_them_in_one_order(training_set: TrainingSet) -> None:
+    """A formulation held against itself under another name gains nothing, in whatever way rows are grouped."""
+    spec = spec_of(training_set)
+    first, again = (tune("binary", training_set, spec, FORMULATION_POLICY) for _ in range(2))
+    assert first.log_likelihood.tobytes() == again.log_likelihood.tobytes()
+    assert choose([first, again]) is first
+    alone = with_column(training_set, "user_id", np.arange(training_set.examples.num_rows))
+    by_row = tune("binary", alone, spec, FORMULATION_POLICY)
+    assert by_row.log_likelihood.shape == (by_row.rows,)
+    assert by_row.steps[0].raw.tobytes() == first.steps[0].raw.tobytes()
+
+
+def test_the_second_step_learns_from_those_who_reached_it_only(training_set: TrainingSet) -> None:
+    spec, clicked = spec_of(training_set), training_set.outcome("is_clicked")
+    places = np.arange(len(clicked))
+    places[~clicked] = np.random.default_rng(1).permutation(places[~clicked])
+    other = training_set
+    for name in spec.names:
+        other = with_column(other, name, training_set.examples[name].combine_chunks().take(pa.array(places)))
+    trees = [tune("funnel", one, spec, FORMULATION_POLICY).steps for one in (training_set, other)]
+    reached = trees[0][1].is_reached
+    assert trees[0][1].raw[reached].tobytes() == trees[1][1].raw[reached].tobytes()
+    assert trees[0][0].raw[reached].tobytes() != trees[1][0].raw[reached].tobytes()
+
+
+def test_neither_gap_nor_validation_outcomes_reach_the_trees(training_set: TrainingSet) -> None:
+    """With a fixed number of trees, validation scores are those of the rows before the gap alone."""
+    spec = spec_of(training_set)
+    policy = replace(FORMULATION_POLICY, trees_maximum=1)
+    for step, name, place in (("is_applied", "binary", 0), ("is_clicked", "funnel", 0), ("is_applied", "funnel", 1)):
+        later = training_set.known(step) & ~training_set.fitting(step)
+        other = told(training_set, step)
+        other[later] = np.random.default_rng(1).permutation(other[later])
+        changed = with_column(training_set, step, other)
+        assert (other != told(training_set, step)).any()
+        raws = [tune(name, one, spec, policy).steps[place].raw for one in (training_set, changed)]
+        assert raws[0].tobytes() == raws[1].tobytes()
+
+
+def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) -> None:
+    spec = spec_of(training_set)
+    for name in ("funnel", "binary"):
+        with_item, without = (
+            tune(name, one, spec, FORMULATION_POLICY) for one in (training_set, without_item(training_set))
+        )
+        assert with_item.log_loss == without.log_loss
+
+
+def test_a_half_without_positives_is_refused(training_set: TrainingSet) -> None:
+    """Both classes are there, but the entities that convert are all in one half."""
+    outcome = told(training_set, "is_applied")
+    inside = np.flatnonzero(training_set.is_validation)
+    outcome[inside[halves(training_set) == 0]] = False
+    training = with_column(training_set, "is_applied", outcome)
+    spec = spec_of(training)
+    require_both_classes("binary", training)
+    with pytest.raises(NotEnoughEvidenceError):
+        tune("binary", training, spec, FORMULATION_POLICY)
+
+
+@pytest.mark.parametrize(("part", "mask"), [("fitting", "fitting"), ("validation", "validating")])
+@pytest.mark.parametrize("value", [False, True])
+def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
+    training_set: TrainingSet, part: str, mask: str, value: bool
+) -> None:
+    inside = getattr(training_set, mask)("is_clicked")
+    clicked = np.where(inside, value, training_set.outcome("is_clicked"))
+    training = with_column(training_set, "is_clicked", clicked)
+    rows = int(inside.sum())
+    spec = spec_of(training)
+    words = f"is_clicked has {rows if value else 0} positives in {rows} {part} rows; both classes are needed"
+    for refused in (
+        lambda: tune("funnel", training, spec, FORMULATION_POLICY),
+        lambda: require_both_classes("funnel", training),
+    ):
+        with pytest.raises(NotEnoughEvidenceError, match=words):
+            refused()
+    require_both_classes("binary", training)
+
+
+def test_all_clicked_means_no_funnel_but_a_binary_model(one_class_clicks: TrainingSet) -> None:
+    spec = spec_of(one_class_clicks)
+    with pytest.raises(NotEnoughEvidenceError, match="is_clicked"):
+        tune("funnel", one_class_clicks, spec, FORMULATION_POLICY)
+    assert tune("binary", one_class_clicks, spec, FORMULATION_POLICY).steps[0].trees >= 1
+
+
+def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(training_set: TrainingSet) -> None:
+    """The artifact has them of all rows: what serves knows the latest categories."""
+    held_out = from_validation_on(training_set)
+    metro = np.where(held_out, "m_new", np.array(training_set.examples["metro_code"].to_pylist()))
+    clicks = np.where(held_out, 7.0, training_set.examples["job_clicks_7d"].to_numpy().astype(float))
+    changed = with_column(with_column(training_set, "metro_code", metro), "job_clicks_7d", clicks)
+    spec = tuning_spec(changed)
+    assert spec == tuning_spec(training_set)
+    matrix = seen_matrix(changed.examples, spec)
+    assert np.isnan(matrix[held_out, spec.model_names.index("metro_code")]).all()
+    assert np.isfinite(matrix[training_set.is_fit, spec.model_names.index("metro_code")]).all()
+    assert matrix.shape == (changed.examples.num_rows, len(spec.model_names))
+    served = fit_model(changed, replace(FORMULATION_POLICY, formulations=("binary",))).feature_spec
+    assert "m_new" in dict(served.vocabularies)["metro_code"]
+    assert served == fit_feature_spec(changed.examples, changed.roles)
+    assert served.rates != spec.rates

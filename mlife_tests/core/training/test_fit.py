@@ -1,4 +1,4 @@
-"""Fitting: better than chance, the same bytes from the same data, in any process."""
+"""Fitting: better than chance, the same bytes in any process; ready estimators and the simple rule beside LightGBM."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import RECIPES, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.feature_spec import fit_feature_spec
-from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, examples_matrix, fit_feature_spec
+from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.core.training import fit
 from mlife_assets.core.training.fit import compete, each, fit_model
 from mlife_assets.core.training.formulations import choose
 from mlife_assets.core.training.manifest_facts import trees_at_limit
+from mlife_assets.core.training.ready_estimators import READY, ready_estimator
+from mlife_assets.core.training.simple_rule import COLUMNS_MAXIMUM, SIMPLE_RULE, SimpleRule, fit_simple_rule
 from mlife_assets.core.training.step_rows import reached_before
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.recruiting.features import feature_matrix, pair_features
@@ -58,6 +60,9 @@ training = build_training_set(world.labelled_examples(12_000), job_applications(
                               as_of=world.DAY, gate_start=world.date(2026, 5, 15), quarantined=[])
 sys.stdout.write(fit_model(training, policy).model_version)
 """
+NAMES = (*(f"column_{place}" for place in range(11)), "clicks", "views", "kind")
+SPEC = FeatureSpec(NAMES, (("kind", ("a", "b")),), (SmoothedRate("click_rate", "clicks", "views", 0.2, 5.0),))
+ROWS = 20_000
 
 
 def auc(scores: np.ndarray, outcome: np.ndarray) -> float:
@@ -415,3 +420,117 @@ def test_what_cannot_be_learned_is_refused_with_its_reason(training_set: Trainin
 @pytest.mark.parametrize("cores", [1, 3])
 def test_results_are_in_the_order_of_what_was_asked(cores: int) -> None:
     assert each(lambda number: number * number, range(7), cores) == [0, 1, 4, 9, 16, 25, 36]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_each_is_fitted_stored_and_scores_a_row_alone_as_in_a_batch(
+    name: str, training_set: TrainingSet, job_pairs: ModuleType
+) -> None:
+    made = fit_model(training_set, job_pairs.POLICY, estimator=ready_estimator(name))
+    artifact = ModelArtifact.from_files(made.model_version, made.files())
+    scorer = scorer_of(artifact, threads=1)
+    matrix = examples_matrix(training_set.examples.slice(0, 300), artifact.feature_spec)
+    scores, parts = scorer.score(matrix), scorer.contributions(matrix)
+    assert len(set(scores.raw.tolist())) > 50
+    assert np.sum(parts, axis=1) == pytest.approx(scores.raw, abs=1e-9)
+    alone = [scorer.score(matrix[row : row + 1]).raw[0] for row in range(50)]
+    assert np.array(alone).tobytes() == scores.raw[:50].tobytes()
+
+
+@pytest.mark.parametrize("name", ["forest", "", None, ["logistic_regression"]])
+def test_a_name_that_is_not_on_the_list_is_refused_with_the_list(name: object) -> None:
+    with pytest.raises(InvalidInputError, match="known are logistic_regression, histogram_boosting"):
+        ready_estimator(name)
+
+
+def test_a_spec_is_read_without_scikit_learn() -> None:
+    """The command line answers at once, also to who misspelled a key."""
+    code = "import sys, mlife_assets.core.study; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def rows(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a matrix in which three columns and the rate decide, and its outcome; column 4 has another scale."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(ROWS, len(NAMES)))
+    matrix[:, 4] = 100.0 + 50.0 * matrix[:, 4]
+    matrix[:, 11] = rng.integers(0, 5, ROWS)
+    matrix[:, 12] = matrix[:, 11] + rng.integers(0, 20, ROWS)
+    matrix[:, 13] = rng.integers(0, 2, ROWS)
+    rate = SPEC.expanded(matrix)[:, -1]
+    log_odds = -1.0 + 0.8 * matrix[:, 2] - 0.02 * (matrix[:, 4] - 100.0) + 0.3 * matrix[:, 9] + 6.0 * (rate - 0.25)
+    return matrix, rng.random(ROWS) < 1 / (1 + np.exp(-log_odds))
+
+
+def test_weights_are_those_of_the_law_in_units_of_the_columns() -> None:
+    matrix, outcome = rows(1)
+    rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, ("column_2", "column_4", "column_9", "click_rate"))
+    assert rule.columns == ("column_2", "column_4", "column_9", "click_rate")
+    np.testing.assert_allclose(rule.weights[:3], (0.8, -0.02, 0.3), rtol=0.15)
+    assert rule.weights[3] == pytest.approx(6.0, rel=0.15)
+    expected = 1 / (1 + np.exp(-rule.score(matrix, SPEC)))
+    assert float(np.mean(expected)) == pytest.approx(float(np.mean(outcome)), rel=0.01)
+
+
+def test_without_columns_those_that_weigh_most_are_chosen_whatever_their_scale() -> None:
+    matrix, outcome = rows(2)
+    rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC)
+    assert len(rule.columns) == COLUMNS_MAXIMUM
+    assert {"column_2", "column_4", "column_9", "click_rate"} <= set(rule.columns)
+    assert "kind" not in rule.columns
+    assert list(rule.columns) == sorted(rule.columns, key=SPEC.model_names.index)
+
+
+@pytest.mark.parametrize("huge", [np.inf, -np.inf, 1e300])
+def test_a_number_too_large_for_a_sum_counts_as_missing(huge: float) -> None:
+    """The trees take it as it is, so it must not keep a model from being trained."""
+    matrix, outcome = rows(6)
+    with_huge, with_none = matrix.copy(), matrix.copy()
+    with_huge[3, 2], with_none[3, 2] = huge, np.nan
+    rule = fit_simple_rule(SPEC.expanded(with_huge), outcome, SPEC, ("column_2", "column_4"))
+    assert rule == fit_simple_rule(SPEC.expanded(with_none), outcome, SPEC, ("column_2", "column_4"))
+    scores = rule.score(with_huge[:5], SPEC)
+    np.testing.assert_array_equal(scores, rule.score(with_none[:5], SPEC))
+    assert np.isfinite(scores).all()
+
+
+def test_a_missing_value_counts_as_the_usual_one_and_one_row_alone_as_in_a_batch() -> None:
+    matrix, outcome = rows(3)
+    rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, ("column_2", "column_4"))
+    asked = matrix[:50].copy()
+    asked[::2, 4] = np.nan
+    scores = rule.score(asked, SPEC)
+    usual = asked.copy()
+    usual[::2, 4] = np.median(matrix[:, 4])
+    np.testing.assert_array_equal(scores, rule.score(usual, SPEC))
+    alone = [float(rule.score(asked[[row]], SPEC)[0]) for row in range(50)]
+    np.testing.assert_array_equal(scores, alone)
+    assert np.all(np.isfinite(scores))
+
+
+def test_the_record_of_a_manifest_gives_the_same_bits_and_an_older_manifest_none() -> None:
+    matrix, outcome = rows(4)
+    rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC)
+    read = SimpleRule.of_manifest(json.loads(json.dumps({SIMPLE_RULE: rule.to_record()})))
+    assert read == rule
+    assert SimpleRule.of_manifest({"trees": 3}) is None
+
+
+def test_a_column_that_is_no_number_or_not_there_is_named() -> None:
+    matrix, outcome = rows(5)
+    for name in ("kind", "column_99"):
+        with pytest.raises(InvalidInputError, match=f"looks at {name}, which is no numeric feature"):
+            fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, (name,))
+
+
+def test_categories_alone_leave_the_base_rate() -> None:
+    matrix, outcome = rows(7)
+    rule = fit_simple_rule(matrix[:, [13]], outcome, FeatureSpec(("kind",), (("kind", ("a", "b")),)))
+    scores = rule.score(matrix[:5, [13]], FeatureSpec(("kind",), (("kind", ("a", "b")),)))
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), np.mean(outcome))
+
+
+def test_one_class_teaches_nothing() -> None:
+    matrix, outcome = rows(6)
+    with pytest.raises(NotEnoughEvidenceError, match=f"0 positives in {ROWS} rows"):
+        fit_simple_rule(SPEC.expanded(matrix), np.zeros_like(outcome), SPEC)

@@ -1,10 +1,12 @@
-"""The driver of the gate: who is compared on which rows, whoever asks."""
+"""Folds, scores by folds, and the driver of the gate: who is compared on which rows, whoever asks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from types import ModuleType
+from itertools import pairwise
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,294 @@ from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training import judgement
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.fold_scores import (
+    anchor_side,
+    first_unlearned_day,
+    itself,
+    scored_parts,
+    side_of_folds,
+    simple_of_folds,
+)
+from mlife_assets.core.training.folds import (
+    FOLD_DAYS,
+    Fold,
+    fold_starts,
+    in_common,
+    in_order,
+    in_succession,
+    rows_by_fold,
+    since,
+    speaking,
+    until,
+)
 from mlife_assets.core.training.gate import Condition, decide_promotion
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, Side, judge, judge_model
 from mlife_assets.core.training.reliability import calibration, level_gain, log_loss_gain
+from mlife_assets.core.training.simple_rule import SIMPLE_RULE
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day
 from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
+from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.recruiting.policies import Policies
 
+DAY = date(2026, 6, 2)
+FIRST = date(2026, 5, 4)
+WINDOW = 7
+MODEL = job_applications(Policies())
+WEEKS = (add_days(DAY, -21), add_days(DAY, -14), DAY)
 ROWS = 2_000
+
+
+def fold(number: int, name: str = "") -> Fold:
+    """Return the fold of a week, whose model learned from days up to a week before it."""
+    first = FIRST + timedelta(days=7 * number)
+    return Fold(first, name or f"m{number}", first - timedelta(days=8))
+
+
+def days(*after: int) -> np.ndarray:
+    return np.array([FIRST + timedelta(days=one) for one in after], dtype="datetime64[D]")
+
+
+@pytest.mark.parametrize("weeks", [1, 4])
+def test_the_weeks_begin_on_mondays_and_hold_the_newest_mature_days(weeks: int) -> None:
+    for after in range(2 * FOLD_DAYS):
+        day = DAY + timedelta(days=after)
+        last = last_mature_exposure_day(day, 7)
+        starts = fold_starts(day, 7, weeks)
+        assert {one.weekday() for one in starts} == {0}
+        assert {(right - left).days for left, right in pairwise(starts)} <= {FOLD_DAYS}
+        assert starts[-1] <= last < starts[-1] + timedelta(days=FOLD_DAYS)
+        wanted = last - timedelta(days=FOLD_DAYS * weeks - 1)
+        assert starts[0] <= wanted < starts[0] + timedelta(days=FOLD_DAYS)
+        assert len(starts) == (weeks if last.weekday() == 6 else weeks + 1)
+
+
+def test_a_fold_begins_where_what_served_was_fitted_within_the_weeks() -> None:
+    mondays = fold_starts(DAY, 7, 2)
+    last = last_mature_exposure_day(DAY, 7)
+    within = [mondays[0] + timedelta(days=3), last]
+    without = [mondays[0] - timedelta(days=1), last + timedelta(days=1), DAY]
+    assert fold_starts(DAY, 7, 2, [*without, *within, mondays[1], within[0]]) == sorted({*mondays, *within})
+
+
+def test_each_day_is_asked_of_the_newest_fold_that_has_begun() -> None:
+    assert speaking([fold(1), fold(0)], FIRST - timedelta(days=1), FIRST + timedelta(days=7)) == [
+        None,
+        *["m0"] * 7,
+        "m1",
+    ]
+
+
+def test_a_row_belongs_to_the_newest_fold_that_has_begun() -> None:
+    found = rows_by_fold([fold(1), fold(0)], days(6, 7, 0, 30))
+    assert [(one.model_version, places.tolist()) for one, places in found] == [("m0", [0, 2]), ("m1", [1, 3])]
+
+
+def test_a_fold_without_rows_is_not_asked() -> None:
+    assert [one.model_version for one, _ in rows_by_fold([fold(0), fold(1)], days(8))] == ["m1"]
+
+
+def test_nobody_is_asked_about_days_before_all_folds() -> None:
+    with pytest.raises(InvalidInputError, match=r"1 rows are older than every fold, the first is row 1 of 2026-05-03"):
+        rows_by_fold([fold(0)], days(0, -1))
+
+
+def test_no_model_is_asked_about_a_day_that_it_learned_from() -> None:
+    seen = Fold(FIRST, "m0", FIRST + timedelta(days=2))
+    with pytest.raises(InvalidInputError, match=r"row 1 is of 2026-05-06 and m0 learned from days up to 2026-05-06"):
+        rows_by_fold([seen], days(3, 2))
+    assert rows_by_fold([seen], days(3))[0][1].tolist() == [0]
+
+
+def test_of_two_folds_of_a_day_the_later_given_counts() -> None:
+    assert [one.model_version for one in in_order([fold(1), fold(0), fold(1, "again")])] == ["m0", "again"]
+
+
+def test_from_a_day_on_whoever_was_asked_before_is_asked_still() -> None:
+    middle = FIRST + timedelta(days=10)
+    kept = since([fold(0), fold(1), fold(2)], middle)
+    assert [(one.first_day, one.model_version) for one in kept] == [(middle, "m1"), (fold(2).first_day, "m2")]
+    assert since([fold(1)], FIRST) == (fold(1),), "nobody was asked before"
+
+
+def test_until_a_day_only_what_began_before_it() -> None:
+    assert until([fold(0), fold(1)], fold(1).first_day) == (fold(0),)
+
+
+def test_who_serves_speaks_until_the_next_one_does() -> None:
+    second = [fold(-1, "own"), fold(2, "new"), fold(4, "newer")]
+    begins = FIRST + timedelta(days=16)
+    found = in_succession([fold(0), fold(1), fold(3)], [(begins, second)])
+    told = [(one.first_day, one.model_version) for one in found]
+    assert told == [(FIRST, "m0"), (fold(1).first_day, "m1"), (begins, "new"), (fold(4).first_day, "newer")]
+    assert in_succession([fold(0)], []) == (fold(0),)
+
+
+def test_a_gate_looks_at_the_days_that_both_sides_speak_about() -> None:
+    last = FIRST + timedelta(days=27)
+    ours, theirs = in_common([fold(number) for number in range(4)], [fold(1, "old"), fold(4, "later")], last)
+    assert [one.model_version for one in ours] == ["m1", "m2", "m3"]
+    assert [(one.first_day, one.model_version) for one in theirs] == [(fold(1).first_day, "old")]
+    ours, theirs = in_common([fold(2)], [fold(0, "old"), fold(3, "new")], last)
+    assert [one.first_day for one in ours] == [fold(2).first_day]
+    assert [(one.first_day, one.model_version) for one in theirs] == [
+        (fold(2).first_day, "old"),
+        (fold(3).first_day, "new"),
+    ]
+    assert in_common([fold(1), fold(0)], [], last) == ((fold(0), fold(1)), ())
+
+
+@pytest.fixture(scope="module")
+def artifacts(tiny_models: ModuleType) -> dict[date, ModelArtifact]:
+    """Return a model per first day of a fold; what it learned from was complete on that morning."""
+    return {
+        first: tiny_models.tiny_artifact(
+            seed, trees=3, training_end_date=last_mature_exposure_day(first, WINDOW).isoformat()
+        )
+        for seed, first in enumerate(WEEKS, 1)
+    }
+
+
+@pytest.fixture(scope="module")
+def folds(artifacts: dict[date, ModelArtifact]) -> list[Fold]:
+    return [
+        Fold(first, artifact.model_version, last_mature_exposure_day(first, WINDOW))
+        for first, artifact in artifacts.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def scorers(artifacts: dict[date, ModelArtifact]) -> Callable[[str], LightGBMScorer]:
+    held = {artifact.model_version: LightGBMScorer(artifact, threads=1) for artifact in artifacts.values()}
+    return held.__getitem__
+
+
+def gate_rows(days: list[date], models: Any) -> GateRows:
+    """Return rows with the columns of the tiny models, one user and one item each."""
+    rng = np.random.default_rng(3)
+    count = len(days)
+    vocabularies = dict(models.SPEC.vocabularies)
+    columns: dict[str, Any] = {
+        name: rng.choice(vocabularies[name], count) if name in vocabularies else rng.normal(size=count)
+        for name in models.SPEC.names
+    }
+    roles = MODEL.roles
+    columns |= {
+        roles.entity: [f"u{row}" for row in range(count)],
+        roles.item: [f"i{row}" for row in range(count)],
+        roles.time: pa.array(days, pa.date32()),
+        roles.label_time: pa.array([mature_day(day, WINDOW) for day in days], pa.date32()),
+        roles.label: pa.array([row % 2 == 0 for row in range(count)]),
+    }
+    return GateRows.of_examples(pa.table(columns), roles)
+
+
+def test_a_model_is_asked_itself_once_all_that_it_learned_was_complete(artifacts: dict[date, ModelArtifact]) -> None:
+    found = itself(artifacts[DAY], MODEL)
+    assert found == Fold(DAY, artifacts[DAY].model_version, last_mature_exposure_day(DAY, WINDOW))
+
+
+@pytest.mark.parametrize(
+    ("is_funnel", "manifest", "first"),
+    [
+        (True, {"trained_to": {"is_clicked": "2026-05-30", "is_applied": "2026-05-25"}}, date(2026, 5, 31)),
+        (False, {"trained_to": {"is_applied": "2026-05-25"}}, date(2026, 5, 26)),
+        (
+            False,
+            {
+                "trained_to": {"is_applied": "2026-05-25"},
+                "early_label": {"last_day": "2026-05-30"},
+                "label": "is_applied",
+            },
+            date(2026, 5, 31),
+        ),
+        (True, {}, date(2026, 5, 31)),
+    ],
+    ids=["funnel", "the label alone, beside rows without one", "taught early", "of 0.1.0"],
+)
+def test_a_day_is_unlearned_once_no_step_learned_from_it(
+    tiny_models: ModuleType, is_funnel: bool, manifest: dict[str, object], first: date
+) -> None:
+    """`training_end_date` counts rows of steps, too, that a model of the label alone does not have."""
+    artifact = tiny_models.tiny_artifact(1, trees=1, is_funnel=is_funnel, training_end_date="2026-05-30", **manifest)
+    assert first_unlearned_day(artifact) == first
+
+
+def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(
+    tiny_models: ModuleType, folds: list[Fold], scorers: Any
+) -> None:
+    days = [WEEKS[1], WEEKS[0], DAY, add_days(WEEKS[0], 6)]
+    gate = gate_rows(days, tiny_models)
+    side = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
+    assert (side.model_version, side.trained_to) == ("mdl_x", folds[0].trained_to)
+    matrix = gate.matrix(tiny_models.SPEC)
+    for row, fold in enumerate((folds[1], folds[0], folds[2], folds[0])):
+        assert side.probability[row] == scorers(fold.model_version).score(matrix[row : row + 1]).probability[0]
+    assert side.ranking is side.probability
+
+
+def test_a_model_is_not_asked_again_about_a_row(tiny_models: ModuleType, folds: list[Fold], scorers: Any) -> None:
+    gate = gate_rows([WEEKS[0], WEEKS[1], add_days(WEEKS[1], 1), DAY], tiny_models)
+    days = gate.exposures[MODEL.roles.time].to_numpy().astype("datetime64[D]")
+    expected = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers).probability
+    known = list(scored_parts(folds[:2], gate.exposures.slice(0, 2), days[:2], {}, scorers))
+    asked = list[int]()
+
+    def scorer(version: str) -> Any:
+        def score(matrix: np.ndarray) -> Any:
+            asked.append(len(matrix))
+            return scorers(version).score(matrix)
+
+        return SimpleNamespace(feature_spec=scorers(version).feature_spec, score=score)
+
+    ranked = replace(gate, exposures=gate.exposures.slice(0))
+    found = side_of_folds("mdl_x", folds, ranked, MODEL.roles, scorer, known).probability
+    assert found.tobytes() == expected.tobytes()
+    assert asked[:2] == [1, 1], "the second row of the second fold, and that of the third"
+
+
+def test_what_is_ranked_and_what_was_shown_are_scored_apart(
+    tiny_models: ModuleType, folds: list[Fold], scorers: Any
+) -> None:
+    shown, ranked = (gate_rows(days, tiny_models) for days in ([WEEKS[0], DAY], [DAY]))
+    gate = replace(shown, examples=ranked.examples, ranked=ranked.ranked)
+    side = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
+    assert (len(side.ranking), len(side.probability)) == (1, 2)
+    assert side.ranking[0] == side_of_folds("mdl_x", folds, ranked, MODEL.roles, scorers).probability[0]
+
+
+def test_a_row_that_a_model_learned_from_is_refused(tiny_models: ModuleType, folds: list[Fold], scorers: Any) -> None:
+    """Somebody calls the fit on everything a fold of days that it has seen."""
+    seen = replace(folds[-1], first_day=folds[-1].trained_to)
+    with pytest.raises(InvalidInputError, match="ask a model that has not seen it"):
+        side_of_folds("mdl_x", [seen], gate_rows([seen.trained_to], tiny_models), MODEL.roles, scorers)
+
+
+def test_an_anchor_says_nothing_of_days_before_its_folds(
+    tiny_models: ModuleType, folds: list[Fold], scorers: Any
+) -> None:
+    gate = gate_rows([WEEKS[0], WEEKS[1], DAY], tiny_models)
+    side = anchor_side("mdl_x", folds[1:], gate, scorers)
+    assert side.trained_to == add_days(WEEKS[1], -1)
+    own = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
+    assert side.ranking.tolist() == [0.0, *own.probability[1:]]
+
+
+def test_simple_rules_speak_where_every_fold_has_one(
+    tiny_models: ModuleType, folds: list[Fold], artifacts: dict[date, ModelArtifact]
+) -> None:
+    gate = gate_rows([WEEKS[0], WEEKS[1], DAY], tiny_models)
+    numeric = next(one for one in tiny_models.SPEC.names if one not in dict(tiny_models.SPEC.vocabularies))
+    ruled = {}
+    for weight, (first, artifact) in enumerate(artifacts.items(), 1):
+        rule = {"columns": [numeric], "missing": [0.0], "weights": [float(weight)], "intercept": 0.0}
+        named = next(fold.model_version for fold in folds if fold.first_day == first)
+        ruled[named] = replace(artifact, manifest={**artifact.manifest, SIMPLE_RULE: rule})
+    found = simple_of_folds(folds, gate, ruled.__getitem__)
+    assert found is not None
+    assert found.tolist() == pytest.approx((gate.ranked[numeric].to_numpy() * [1, 2, 3]).tolist())
+    bare = {artifact.model_version: artifact for artifact in artifacts.values()}
+    assert simple_of_folds(folds, gate, {**ruled, folds[1].model_version: bare[folds[1].model_version]}.get) is None
 
 
 def nobody(rows: pa.Table) -> np.ndarray:

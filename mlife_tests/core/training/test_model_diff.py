@@ -1,29 +1,55 @@
-"""What differs between two artifacts, on real small artifacts; and the facts of any manifest."""
+"""What a model shows of itself: what differs between two artifacts, facts of a manifest, pictures of SHAP values."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.reasons import global_importance, score_parts
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training import explain as module
+from mlife_assets.core.training.explain import (
+    for_pages,
+    plot_beeswarm,
+    plot_dependence,
+    plot_dependences,
+    plot_importance,
+    plot_waterfall,
+)
+from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.manifest_facts import (
+    early_label_words,
+    fitted_words,
     importance_by_stage,
     last_trained_day,
+    learned_to,
     manifest_facts,
     section_of,
     trained_to,
     trained_to_words,
+    trees_at_limit,
     value_words,
 )
 from mlife_assets.core.training.model_diff import diff_models
+from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix
 
 TESTS = Path(__file__).resolve().parents[2]
+POLICY = {"trees_maximum": 600, "early_stopping_rounds": 40}
+PNG = b"\x89PNG\r\n\x1a\n"
+PICTURE_BYTES_MAXIMUM = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +246,282 @@ def test_each_step_says_how_far_it_was_trained_and_an_earlier_release_says_it_of
         "trained_to.seen": "windows",
         "training_end_date": "windows",
     }
+
+
+@pytest.mark.parametrize(
+    ("trees", "limit"),
+    [(1, "first tree"), (2, None), (560, None), (561, "maximum of trees"), (600, "maximum of trees")],
+)
+def test_a_number_of_trees_that_validation_did_not_choose_is_a_limit(trees: int, limit: str | None) -> None:
+    """A best tree among the last 40 of 600 was the best one so far when the trees ran out."""
+    assert trees_at_limit({"step": trees}, 600, 40) == ({"step": limit} if limit else {})
+
+
+def test_one_tree_of_one_is_the_maximum_rather_than_a_choice() -> None:
+    assert trees_at_limit({"step": 1}, 1, 40) == {"step": "maximum of trees"}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({"trees": 250, "trees_by_step": {"a": 50, "b": 200}, "policy": POLICY}, "250 trees"),
+        (
+            {"trees": 590, "trees_by_step": {"a": 589, "b": 1}, "policy": POLICY},
+            "590 trees (a reached the maximum of trees before it could stop early; b stopped at its first tree)",
+        ),
+        ({"trees": 250, "trees_by_step": {"a": 250}}, "250 trees"),
+        ({"trees": 1, "trees_by_step": {"a": 1}, "policy": {"leaves": 7}}, "1 trees"),
+        ({"estimator": {"StandardScaler": {}, "LogisticRegression": {}}}, "StandardScaler, LogisticRegression"),
+    ],
+)
+def test_what_was_fitted_says_where_it_came_to_a_limit(manifest: dict[str, Any], words: str) -> None:
+    assert fitted_words(manifest) == words
+
+
+TAUGHT = {
+    "share_of_positives": 0.9567, "rows": 5_432, "positives": 21, "first_day": "2026-05-26", "last_day": "2026-05-30",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({}, ""),
+        ({"early_label": {"share_of_positives": 0.95}}, ""),
+        (
+            {"early_label": TAUGHT},
+            "5,432 rows of 2026-05-26 to 2026-05-30, too young for their label, taught it by what had come early, as "
+            "95.7% of positives do",
+        ),
+        (
+            {"early_label": {**TAUGHT, "silent_days": "2026-05-27"}},
+            "5,432 rows of 2026-05-26 to 2026-05-30, too young for their label, taught it by what had come early, as "
+            "95.7% of positives do; next to nothing came of 2026-05-27, which taught nothing",
+        ),
+        (
+            {"early_label": {"share_of_positives": 0.95, "silent_days": "2026-05-27"}},
+            "next to nothing came of 2026-05-27, which taught nothing",
+        ),
+        (
+            {"early_label": {"refused": "60.0% of 200 positives came early, 90.0% needed"}},
+            "rows too young for their label taught it nothing: 60.0% of 200 positives came early, 90.0% needed",
+        ),
+    ],
+)
+def test_what_an_early_label_taught_is_said(manifest: dict[str, Any], words: str) -> None:
+    assert early_label_words(manifest) == words
+
+
+def test_a_step_learned_to_the_last_day_that_taught_it_anything() -> None:
+    manifest = {
+        "label": "is_applied",
+        "training_end_date": "2026-05-30",
+        "trained_to": {"is_clicked": "2026-05-29", "is_applied": "2026-05-25"},
+    }
+    assert learned_to(manifest, "is_applied") == trained_to(manifest, "is_applied") == date(2026, 5, 25)
+    taught = {**manifest, "early_label": TAUGHT}
+    assert learned_to(taught, "is_applied") == date(2026, 5, 30)
+    assert learned_to(taught, "is_clicked") == date(2026, 5, 29)
+    assert trained_to(taught, "is_applied") == date(2026, 5, 25)
+    assert learned_to({"training_end_date": "2026-05-30"}, "is_applied") == date(2026, 5, 30)
+    assert section_of("early_label.share_of_positives", 0.95) == "data"
+
+
+def test_real_fits_come_to_both_limits(job_pairs: ModuleType, training_set: TrainingSet) -> None:
+    """With 3 trees at most nothing stops early; whole steps of 200 leaves learn the rows by heart at the first tree."""
+    binary = replace(job_pairs.POLICY, formulations=("binary",))
+    short = fit_model(training_set, replace(binary, trees_maximum=3))
+    assert short.manifest["trees_at_limit"] == {"is_applied": "maximum of trees"}
+    steep = fit_model(
+        training_set, replace(binary, learning_rate=1.0, leaves=200, minimum_child_examples=1, l2_penalty=0)
+    )
+    assert steep.manifest["trees_by_step"] == {"is_applied": 1}
+    assert steep.manifest["trees_at_limit"] == {"is_applied": "first tree"}
+    assert "is_applied stopped at its first tree" in fitted_words(steep.manifest)
+    facts = manifest_facts(steep.manifest)
+    assert facts["trees_at_limit.is_applied"] == "first tree"
+    assert section_of("trees_at_limit.is_applied", "first tree") == "method"
+
+
+@pytest.fixture(scope="module")
+def rows(training_set: TrainingSet, artifact: ModelArtifact) -> tuple[np.ndarray, np.ndarray]:
+    matrix = feature_matrix(training_set.examples, artifact.feature_spec)[:300]
+    return artifact.feature_spec.expanded(matrix), LightGBMScorer(artifact, threads=1).contributions(matrix)
+
+
+def test_pictures_are_small_and_the_same_bytes_again(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    matrix, contributions = rows
+    spec = artifact.feature_spec
+    names = spec.model_names
+    importance = global_importance(contributions, names)
+    for draw in (
+        lambda: plot_importance(importance, {}),
+        lambda: plot_beeswarm(contributions, matrix, spec, PAIR_WORDS),
+        lambda: plot_dependence("distance_km", contributions, matrix, spec, PAIR_WORDS),
+        lambda: plot_waterfall(score_parts(contributions[0], matrix[0], spec), PAIR_WORDS),
+    ):
+        picture = draw()
+        assert picture.startswith(PNG)
+        assert len(picture) <= PICTURE_BYTES_MAXIMUM
+        np.random.random()  # noqa: NPY002 - whatever was drawn from the global generator before
+        assert draw() == picture
+
+
+def test_a_feature_that_is_missing_or_the_same_everywhere_is_drawn_too(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Warnings are errors here: there are no percentiles of nothing and no spread of one value."""
+    matrix, names = rows[0].copy(), artifact.feature_spec.model_names
+    numeric = [name for name in global_importance(rows[1], names) if name not in artifact.feature_spec.categorical]
+    first, second = (names.index(name) for name in numeric[:2])
+    matrix[:, first], matrix[:, second] = np.nan, 3.0
+    assert plot_beeswarm(rows[1], matrix, artifact.feature_spec, {}).startswith(PNG)
+    for name in numeric[:3]:
+        assert plot_dependence(name, rows[1], matrix, artifact.feature_spec, {}).startswith(PNG)
+
+
+def test_drawing_touches_no_open_figure_and_no_global_generator(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    try:
+        axes.plot([1, 2])
+        numbers, settings, before = plt.get_fignums(), dict(mpl.rcParams), repr(np.random.get_state())  # noqa: NPY002
+        plot_beeswarm(rows[1], rows[0], artifact.feature_spec, {})
+        plot_dependence("distance_km", rows[1], rows[0], artifact.feature_spec, {})
+        plot_waterfall(score_parts(rows[1][0], rows[0][0], artifact.feature_spec), {})
+        assert plt.get_fignums() == numbers
+        assert plt.gcf() is figure
+        assert len(axes.lines) == 1
+        assert not axes.collections
+        assert dict(mpl.rcParams) == settings
+        assert repr(np.random.get_state()) == before  # noqa: NPY002
+    finally:
+        plt.close(figure)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the axes of what is drawn."""
+    seen: list[Any] = []
+
+    def keep(figure: Any, _colours: int = 0) -> bytes:
+        figure.draw_without_rendering()
+        seen.extend(figure.axes)
+        return PNG
+
+    monkeypatch.setattr(module, "palette_png", keep)
+    return seen
+
+
+def test_a_number_is_drawn_as_one_point_per_row_whose_value_is_known(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec, (matrix, contributions) = artifact.feature_spec, rows
+    place = spec.model_names.index("distance_km")
+    values = matrix.copy()
+    values[:7, place] = np.nan
+    plot_dependence("distance_km", contributions, values, spec, PAIR_WORDS)
+    points, missing = (one.get_offsets() for one in drawn[0].collections[:2])
+    wanted = np.column_stack([values[7:, place], contributions[7:, place]])
+    np.testing.assert_array_equal(points[np.lexsort(points.T)], wanted[np.lexsort(wanted.T)])
+    np.testing.assert_array_equal(np.sort(missing[:, 1]), np.sort(contributions[:7, place]))
+    assert drawn[0].get_xlabel() == "distance in km"
+
+
+def test_the_dependence_is_drawn_of_what_varies_the_strongest_first(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
+) -> None:
+    spec, (matrix, contributions) = artifact.feature_spec, rows
+    ranked = list(global_importance(contributions, spec.model_names))
+    constant = matrix.copy()
+    constant[:, spec.model_names.index(ranked[1])] = 1.0
+    assert list(plot_dependences(contributions, constant, spec, {}, 2)) == [ranked[0], ranked[2]]
+
+
+def test_a_waterfall_leads_from_the_expected_value_to_the_score(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec, (matrix, contributions) = artifact.feature_spec, rows
+    plot_waterfall(score_parts(contributions[0], matrix[0], spec), PAIR_WORDS)
+    said = [text.get_text() for axes in drawn for text in axes.get_xticklabels()]
+    for value in (contributions[0].sum(), contributions[0, -1]):
+        assert any(f"{abs(value):.3f}".rstrip("0") in text for text in said)
+    labels = [text.get_text() for text in drawn[0].get_yticklabels()]
+    strongest = int(np.abs(contributions[0, :-1]).argmax())
+    name = spec.model_names[strongest]
+    assert any(label.endswith(module._label(name, PAIR_WORDS)) and " = " in label for label in labels)
+    assert any("other features" in label for label in labels)
+
+
+def test_a_category_is_named_in_the_waterfall(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec, name = artifact.feature_spec, "user_occupation_group"
+    place, contributions, values = spec.model_names.index(name), rows[1][0].copy(), rows[0][0].copy()
+    contributions[place], values[place] = 9.0, 1
+    plot_waterfall(score_parts(contributions, values, spec), PAIR_WORDS)
+    group = dict(spec.vocabularies)[name][1]
+    assert f"{group} = user occupation group" in [text.get_text() for text in drawn[0].get_yticklabels()]
+
+
+def test_pages_get_the_swarm_first_and_titles_in_words() -> None:
+    found = for_pages(b"swarm", {"distance_km": b"far", "some_column": b"near"}, PAIR_WORDS)
+    assert list(found) == ["SHAP values", "SHAP value by distance in km", "SHAP value by some column"]
+    assert [base64.b64decode(uri.partition(",")[2]) for uri in found.values()] == [b"swarm", b"far", b"near"]
+
+
+def test_a_name_of_money_or_of_great_length_is_drawn_as_text() -> None:
+    """Two dollars would begin a formula, and a label wider than the picture would push the axes out of it."""
+    spec = FeatureSpec(("price_$usd$", "x" * 300, "b"), ())
+    rng = np.random.default_rng(0)
+    matrix, contributions = rng.normal(size=(40, 3)), rng.normal(size=(40, 4))
+    assert plot_beeswarm(contributions, matrix, spec, PAIR_WORDS).startswith(PNG)
+    assert plot_waterfall(score_parts(contributions[0], matrix[0], spec), PAIR_WORDS).startswith(PNG)
+    assert plot_importance(global_importance(contributions, spec.model_names), {}).startswith(PNG)
+    for name in spec.model_names:
+        assert plot_dependence(name, contributions, matrix, spec, PAIR_WORDS).startswith(PNG)
+
+
+def test_a_category_is_drawn_as_the_mean_of_its_rows_and_a_missing_one_not_at_all(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec, name = artifact.feature_spec, "user_occupation_group"
+    place, groups = spec.model_names.index(name), dict(spec.vocabularies)[name]
+    values, effects = rows[0][:4].copy(), rows[1][:4].copy()
+    values[:, place], effects[:, place] = [1, 1, 3, np.nan], [0.5, 1.5, -2.0, 9.0]
+    plot_dependence(name, effects, values, spec, PAIR_WORDS)
+    assert [bar.get_width() for bar in drawn[0].patches] == [-2.0, 1.0]
+    assert [text.get_text() for text in drawn[0].get_yticklabels()] == [groups[3], groups[1]]
+
+
+def test_a_category_has_no_high_and_low_in_the_swarm(
+    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
+) -> None:
+    spec = artifact.feature_spec
+    plot_beeswarm(rows[1], rows[0], spec, PAIR_WORDS)
+    *shown, others = [label.get_text() for label in drawn[0].get_yticklabels()][::-1]
+    ranked = list(global_importance(rows[1], spec.model_names))[: len(shown)]
+    assert shown == [module._label(name, PAIR_WORDS) for name in ranked]
+    assert others == f"Sum of {len(spec.model_names) - len(shown)} other features"
+    coloured = {
+        round(float(points.get_offsets()[0, 1]))
+        for points in drawn[0].collections
+        if points.get_array() is not None and len(points.get_offsets())
+    }
+    levels = {len(shown) - place for place, name in enumerate(ranked) if name not in spec.categorical}
+    assert coloured - {0} == levels
+    assert levels < set(range(1, len(shown) + 1))
+    assert drawn[1].get_ylabel() == "value of the feature (grey: a category)"
+
+
+def test_dependence_on_no_feature_is_refused(artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(InvalidInputError, match=r"no feature wealth; use one of .*distance_km"):
+        plot_dependence("wealth", rows[1], rows[0], artifact.feature_spec, {})

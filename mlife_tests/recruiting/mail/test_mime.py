@@ -1,23 +1,52 @@
+"""A mail as it is sent: addresses, body, letterhead, headers, and the way out of it."""
+
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import string
+import tomllib
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.mail.body import MailBody
-from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.mail.addresses import normalise_address
+from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, body_line, mail_of, read_mail_body
+from mlife_assets.recruiting.mail.letterhead import EXAMPLE, Letterhead, read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.mail.mime import Envelope, Stationery
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.relay_address import PLAIN, STARTTLS, TLS, RelayAddress, read_relay_address
+from mlife_assets.recruiting.mail.unsubscribe import (
+    Unsubscription,
+    mail_secret,
+    read_unsubscribe_token,
+    unsubscribe_token,
+)
 
 KEY = b"k" * 32
 USER, MESSAGE = "usr_0000001", "msg_" + "a" * 24
 MIDNIGHT = datetime(2026, 6, 1, tzinfo=UTC)
 LEAVE = Letterhead().unsubscribe_base
+MAIL = MailBody("5 jobs", "a", "<p>b</p>")
+OWN = Letterhead(
+    brand="Elm Street Staffing",
+    sender="jobs@mail.elmstreet.work",
+    reply_to="help@elmstreet.work",
+    office_address="Elm Street Staffing, 1 Elm Street, Austin, TX 78701",
+    domain="mail.elmstreet.work",
+    link_base="https://elmstreet.work/",
+    unsubscribe_base="https://elmstreet.work/unsubscribe/",
+)
+NAMES = [one.name for one in fields(Letterhead)]
+UNSUBSCRIBE_KEY, OTHER = b"k" * 32, b"o" * 32
+TOKEN = unsubscribe_token("usr_0000001", "email_digest", UNSUBSCRIBE_KEY)
+CHARACTERS = string.ascii_letters + string.digits + "-_"
+SECRET = "a-hidden-secret"
 
 
 def read(envelope):
@@ -164,3 +193,281 @@ def test_another_letterhead_shows_in_every_header(body, token):
     )
     assert read(made)["From"].addresses[0].display_name == 'Süd, "Jobs"'
     assert made.return_path.endswith("@m.example.org")
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("ann@home.example", "ann@home.example"),
+        (" Ann.Lee+jobs@HOME.Example ", "Ann.Lee+jobs@home.example"),
+        ("a" * 64 + "@b.example", "a" * 64 + "@b.example"),
+    ],
+)
+def test_an_address_has_one_spelling(written, address):
+    assert normalise_address(written) == address
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "ann", "@home.example", "ann@localhost", "ann@home.example\r\nRCPT TO:<bob@x.example>",
+        "ann@home.example\n", "ann lee@home.example", '"ann"@home.example', "ann@bob@home.example",
+        "ann@home..example", "ann@-home.example", ".ann@home.example", "ann@[127.0.0.1]", "änn@home.example",
+        "a" * 65 + "@b.example", "a@" + "b" * 250 + ".example",
+    ],
+)  # fmt: skip
+def test_what_no_mail_can_be_sent_to_is_none(written):
+    assert normalise_address(written) is None
+
+
+def test_a_mail_is_one_string_and_the_same_bytes():
+    mail = MailBody("Café", "a\nb", "<p>ü</p>")
+    assert mail.canonical() == '{"html":"<p>ü</p>","subject":"Café","text":"a\\nb"}'
+    assert read_mail_body(mail.canonical()) == mail
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (("", "a", "b"), "subject is empty"),
+        (("a\r\nBcc: x@y.example", "a", "b"), "in 2 lines"),
+        (("a" * 151, "a", "b"), "151 characters"),
+        (("a", "\x00", "b"), "control character"),
+        (("a", "a", "é" * (HTML_MAXIMUM_BYTES // 2 + 1)), "100002 bytes"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(parts, words):
+    with pytest.raises(InvalidInputError, match=words):
+        MailBody(*parts)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Cook at Diner. Reply STOP to opt out",
+        "[]",
+        '{"html":"a","subject":"b"}',
+        '{"html":"a","subject":"b","text":1}',
+        json.dumps({"html": "a", "subject": "b", "text": "c"}),
+        '{"html":"a","html":"x","subject":"b","text":"c"}',
+    ],
+)
+def test_another_string_is_no_mail(body):
+    with pytest.raises(InvalidInputError):
+        read_mail_body(body)
+
+
+def test_a_mail_is_shown_by_its_subject():
+    assert mail_of(MAIL.canonical()) == MAIL
+    assert body_line(MAIL.canonical()) == "Mail: 5 jobs"
+
+
+@pytest.mark.parametrize("body", ["Northstar Jobs: Cook. Reply STOP", "", "{", '{"html":"x"}', MAIL.canonical()[:-1]])
+def test_everything_else_is_shown_as_it_is(body):
+    assert mail_of(body) is None
+    assert body_line(body) == body
+
+
+def test_unsubscriptions_by_mail_go_to_our_domain():
+    assert Letterhead().unsubscribe_address == "unsubscribe@mail.jobs.example"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("brand", " "),
+        ("office_address", ""),
+        ("office_address", "100 Main Street\nBcc: x"),
+        ("sender", "jobs"),
+        ("reply_to", "help@Jobs.example"),
+        ("domain", "jobs"),
+        ("link_base", "http://jobs.example/"),
+        ("unsubscribe_base", "https://jobs.example/unsubscribe"),
+        ("unsubscribe_base", 'https://jobs.example/"><script>/'),
+    ],
+)
+def test_a_sender_who_cannot_be_found_is_refused(field, value):
+    with pytest.raises(InvalidInputError, match=f"Letterhead.{field}"):
+        Letterhead(**{field: value})
+
+
+def written(letterhead: Letterhead, **changed: str | None) -> bytes:
+    """Return a letterhead as a file, with some lines changed; None leaves one out."""
+    lines = {name: f'{name} = "{getattr(letterhead, name)}"' for name in NAMES}
+    lines |= {name: line or "" for name, line in changed.items()}
+    return "\n".join(lines.values()).encode()
+
+
+def test_a_file_says_all_of_a_letterhead() -> None:
+    assert read_letterhead(written(OWN), "l.toml") == OWN
+    assert read_letterhead(b"\xef\xbb\xbf" + written(OWN), "l.toml") == OWN, "as an editor of Windows saves it"
+    umlaut = replace(OWN, brand="Müller & Söhne")
+    assert read_letterhead(written(umlaut), "l.toml") == umlaut
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_field_has_a_default(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^MLIFE_LETTERHEAD: l\.toml has no field {name}; add it$"):
+        read_letterhead(written(OWN, **{name: None}), "l.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (
+            written(OWN, logo='logo = "x"'),
+            "'logo', which is no field; remove it, or correct it to one of brand, sender",
+        ),
+        (written(OWN, brand="brand = 7"), "has no text in brand; write it between quotation marks"),
+        (written(OWN, brand="brand = Elm"), r"l\.toml is no TOML \(.*line 1.*\); write lines like"),
+        (written(OWN, again='brand = "twice"'), "is no TOML"),
+        (b"\xff\xfe", "is not UTF-8; write it in UTF-8"),
+        (b"", "has no field brand"),
+        (written(OWN, sender='sender = "jobs"'), r"l\.toml: Letterhead\.sender is 'jobs'; use a mail address"),
+        (written(OWN, link_base='link_base = "http://elmstreet.work/"'), "use an https address that ends in /"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_field_and_remedy(data: bytes, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        read_letterhead(data, "l.toml")
+    assert str(caught.value).startswith("MLIFE_LETTERHEAD: l.toml")
+
+
+def test_people_get_mail_from_a_company_of_its_own() -> None:
+    require_own_letterhead(OWN)
+    require_own_letterhead(replace(OWN, domain="example.elmstreet.work", reply_to="example.com@testing.work"))
+
+
+@pytest.mark.parametrize("name", ["sender", "reply_to", "domain", "link_base", "unsubscribe_base"])
+@pytest.mark.parametrize(
+    "domain", ["jobs.example", "a.test", "a.invalid", "example.com", "mail.example.org", "a.localhost"]
+)
+def test_nobody_gets_mail_from_a_domain_that_nobody_owns(name: str, domain: str) -> None:
+    shown = f"jobs@{domain}" if "@" in getattr(OWN, name) else domain
+    shown = f"https://{domain}:8443/x/" if name.endswith("_base") else shown
+    letterhead = replace(OWN, **{name: shown})
+    with pytest.raises(InvalidInputError, match=f"^MLIFE_LETTERHEAD: {name} is at a domain for examples, .*; write"):
+        require_own_letterhead(letterhead)
+    assert read_letterhead(written(letterhead), "l.toml") == letterhead, "a rehearsal may"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_can_be_rehearsed_with_and_none_of_it_reaches_people(name: str) -> None:
+    example = read_letterhead(EXAMPLE.encode(), "l.toml")
+    with pytest.raises(
+        InvalidInputError, match=f"{name} is the example's, and MLIFE_MAIL_RELAY sends to people; write"
+    ):
+        require_own_letterhead(replace(OWN, **{name: tomllib.loads(EXAMPLE)[name]}))
+    assert getattr(example, name) != getattr(Letterhead(), name)
+
+
+def test_the_simulated_company_mails_nobody() -> None:
+    with pytest.raises(InvalidInputError, match="sender is at a domain for examples"):
+        require_own_letterhead(Letterhead())
+
+
+def test_a_token_says_who_and_from_which_application():
+    assert read_unsubscribe_token(TOKEN, UNSUBSCRIBE_KEY) == Unsubscription("usr_0000001", "email_digest")
+    assert unsubscribe_token("usr_0000001", "email_digest", UNSUBSCRIBE_KEY) == TOKEN
+
+
+def test_a_token_shows_nothing_and_fits_a_link():
+    assert set(TOKEN) <= set(CHARACTERS)
+    assert "usr" not in TOKEN
+    assert len(TOKEN) < 80
+    others = {unsubscribe_token(f"usr_{n:07d}", "email_digest", UNSUBSCRIBE_KEY) for n in range(300)}
+    assert len({one[:8] for one in others}) == 300
+
+
+@pytest.mark.parametrize("place", range(len(TOKEN)))
+def test_a_changed_character_makes_it_nothing(place):
+    other = "A" if TOKEN[place] != "A" else "B"
+    assert read_unsubscribe_token(TOKEN[:place] + other + TOKEN[place + 1 :], UNSUBSCRIBE_KEY) is None
+
+
+def test_the_unread_bits_of_the_last_character_are_no_second_spelling():
+    read = [c for c in CHARACTERS if read_unsubscribe_token(TOKEN[:-1] + c, UNSUBSCRIBE_KEY) is not None]
+    assert read == [TOKEN[-1]]
+
+
+@given(st.text(max_size=120))
+def test_any_other_text_says_nothing(text):
+    assert text == TOKEN or read_unsubscribe_token(text, UNSUBSCRIBE_KEY) is None
+
+
+@pytest.mark.parametrize("token", ["", TOKEN + "=", TOKEN + "\n", TOKEN[:-4], "A" * 10_000, "é" * 60])
+def test_odd_texts_say_nothing(token):
+    assert read_unsubscribe_token(token, UNSUBSCRIBE_KEY) is None
+
+
+def test_another_key_reads_nothing():
+    assert read_unsubscribe_token(TOKEN, OTHER) is None
+
+
+@pytest.mark.parametrize(("user_id", "application"), [("", "a"), ("u", ""), ("u\x1fv", "a")])
+def test_parts_are_there_and_unambiguous(user_id, application):
+    with pytest.raises(InvalidInputError):
+        unsubscribe_token(user_id, application, UNSUBSCRIBE_KEY)
+
+
+def test_each_purpose_has_its_own_key_and_a_short_one_is_refused():
+    assert mail_secret(UNSUBSCRIBE_KEY, "a") != mail_secret(UNSUBSCRIBE_KEY, "b")
+    with pytest.raises(InvalidInputError, match="3 bytes"):
+        mail_secret(b"abc", "a")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("smtp://mail.elmstreet.work", RelayAddress("mail.elmstreet.work", 587, STARTTLS)),
+        ("smtps://Mail.Elmstreet.work", RelayAddress("mail.elmstreet.work", 465, TLS)),
+        ("smtp+plain://localhost", RelayAddress("localhost", 25, PLAIN)),
+        ("smtp+plain://[::1]:2525", RelayAddress("::1", 2525, PLAIN)),
+        ("smtp://u:p@h:2587", RelayAddress("h", 2587, STARTTLS, "u", "p")),
+        ("smtps://me%40work:p%3A%2f%25%20%40@h", RelayAddress("h", 465, TLS, "me@work", "p:/% @")),
+        ("smtp://key:a+b=c!$&'()*,;~@h", RelayAddress("h", 587, STARTTLS, "key", "a+b=c!$&'()*,;~")),
+    ],
+)
+def test_an_address_says_where_how_and_as_whom(address: str, expected: RelayAddress) -> None:
+    assert read_relay_address(address) == expected
+    assert "p:/" not in repr(read_relay_address(address))
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "begins with none of smtp://"),
+        (f"smtp:u:{SECRET}@h", "begins with none of smtp://"),
+        (f"SMTP://u:{SECRET}@h", "begins with none of smtp://"),
+        (f"http://u:{SECRET}@h", r"smtps:// \(TLS\) and smtp\+plain://"),
+        (f"smtp://u:{SECRET}@", "it needs a host"),
+        ("smtp://", "it needs a host"),
+        ("smtp://:587", "it needs a host"),
+        (f"smtp://u:{SECRET}@h/", "no path, query or fragment"),
+        (f"smtp://u:{SECRET}@h?tls=no", "no path, query or fragment"),
+        (f"smtp://u:{SECRET}@h#x", "no path, query or fragment"),
+        (f"smtp://u:{SECRET}@h\n", "is not smtp://user:password@host:587"),
+        (f"smtp://u:{SECRET}:x@h", "write @ as %40, / as %2F, : as %3A"),
+        (f"smtp://u:{SECRET}@x@h", "write @ as %40"),
+        (f"smtp://u:{SECRET}@a..b", "is not smtp://user"),
+        (f"smtp://u:{SECRET}@{'a' * 64}", "is not smtp://user"),
+        (f"smtp://u:{SECRET}@h:123456", "is not smtp://user"),
+        (f"smtp://u:{SECRET}@h:0", "not between 1 and 65535"),
+        (f"smtp://u:{SECRET}@h:65536", "not between 1 and 65535"),
+        (f"smtp://{SECRET}@h", "a user without a password; write both"),
+        ("smtp://u:@h", "is empty"),
+        (f"smtp://:{SECRET}@h", "is empty"),
+        (f"smtp://u:{SECRET}%zz@h", "no two hexadecimal digits follow"),
+        (f"smtp://u:{SECRET}%00@h", "no printable ASCII"),
+        (f"smtp://u:{SECRET}%0d%0a@h", "no printable ASCII"),
+        (f"smtp://u:{SECRET}é@h", "no printable ASCII"),
+        (f"smtp://u:{SECRET}%C3%A9@h", "no printable ASCII"),
+        (f"smtp+plain://u:{SECRET}@mail.elmstreet.work", r"a relay on this machine alone \(127\.0\.0\.1\)"),
+        (f"smtp+plain://u:{SECRET}@127.0.0.2", "write smtp:// or smtps://"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_the_remedy_and_without_the_secret(address: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        read_relay_address(address)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None

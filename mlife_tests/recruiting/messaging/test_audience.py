@@ -1,14 +1,14 @@
-"""From scores of everybody to the candidates of one application: who can be reached, and who explores.
-
-Exploration: a pure hash decides, nobody is texted below the floor, propensities are the frequencies they claim.
-"""
+"""From scores of everybody to the candidates of one application: who may be reached, when, and who explores."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from scipy.stats import chisquare
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.row_keys import tie_keys
+from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging import audience
 from mlife_assets.recruiting.messaging.audience import (
     CHOSEN,
@@ -29,13 +30,17 @@ from mlife_assets.recruiting.messaging.audience import (
     explore,
     reachable_users,
 )
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.messaging.cohorts import audience_of, cohort_name, holdout_mask, is_holdout, panel_of
+from mlife_assets.recruiting.messaging.eligibility import decide_eligibility, frequency_reasons, require_columns
+from mlife_assets.recruiting.messaging.people import accounts_by_number, join_people, normalise, stranger_id
+from mlife_assets.recruiting.messaging.quiet_hours import ZONES_OF_STATE, window_verdict, window_verdicts
+from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
 
 DAY = date(2026, 6, 2)
 POLICY = MessagingPolicy(exploration_share=0.5)
 PEOPLE, JOBS = 300, 5
 UNREACHABLE = {"usr_no": (False, "America/Chicago"), "usr_unknown": (None, "America/Chicago"), "usr_lost": (True, None)}
-
 USERS, JOBS_EACH = 4_000, 5
 USER_IDS = [f"u{i}" for i in range(USERS) for _ in range(JOBS_EACH)]
 JOB_IDS = [f"j{k}" for _ in range(USERS) for k in range(JOBS_EACH)]
@@ -47,6 +52,10 @@ DRAW_POLICY = MessagingPolicy(
 )
 OFFERED = np.array([0.0, 1.0, 3.0, 1.0, 1.0]) / 6
 """The first job is new but below the floor, the third is new, the age of the last is unknown."""
+COHORT_USERS = [f"u{i}" for i in range(20_000)]
+QUIET = MessagingPolicy()
+TUESDAY = datetime(2026, 6, 2, 18, tzinfo=UTC)
+ZONES = sorted({zone for zones in ZONES_OF_STATE.values() for zone in zones})
 
 
 def people() -> pa.Table:
@@ -305,3 +314,290 @@ def test_what_is_no_probability_is_refused(change: dict[str, np.ndarray], senten
 def test_no_rows() -> None:
     nothing = drawn([], [], np.zeros(0), np.zeros(0))
     assert all(len(getattr(nothing, name)) == 0 for name in NAMES)
+
+
+def test_the_holdout_has_its_share_and_nests_when_the_share_grows():
+    small = holdout_mask(COHORT_USERS, salt="s", share=0.05)
+    large = holdout_mask(COHORT_USERS, salt="s", share=0.10)
+    assert small.mean() == pytest.approx(0.05, abs=0.005)
+    assert not (small & ~large).any()
+
+
+FROZEN = [1, 6, 31, 76, 89, 124, 146, 186, 228, 330, 345, 372, 376, 387]
+
+
+def test_the_arm_is_frozen_across_releases():
+    assert holdout_mask(COHORT_USERS[:400], salt="2026-holdout", share=0.05).nonzero()[0].tolist() == FROZEN
+    assert is_holdout(COHORT_USERS[FROZEN[0]], salt="2026-holdout", share=0.05)
+
+
+def test_another_process_assigns_the_same_arms():
+    code = (
+        "from mlife_assets.recruiting.messaging.cohorts import holdout_mask;"
+        "print(holdout_mask([f'u{i}' for i in range(2000)], salt='s', share=0.05).nonzero()[0].tolist())"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert eval(other) == holdout_mask(COHORT_USERS[:2000], salt="s", share=0.05).nonzero()[0].tolist()
+
+
+def test_panels_are_of_equal_size_and_independent_of_the_arm():
+    panels = np.array([panel_of(u, salt="s") for u in COHORT_USERS])
+    holdout = holdout_mask(COHORT_USERS, salt="s", share=0.5)
+    for panel in "abcd":
+        assert (panels == panel).mean() == pytest.approx(0.25, abs=0.015)
+        assert holdout[panels == panel].mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("tenure", "click", "audience"),
+    [(None, None, "everyone"), (3, None, "new"), (100, 2, "active"), (100, 60, "quiet"), (100, None, "quiet")],
+)
+def test_audiences(tenure, click, audience):
+    assert audience_of(tenure, click) == audience
+    name = cohort_name("u1", salt="s", tenure_days=tenure, days_since_last_click=click)
+    assert name == f"{audience}_{panel_of('u1', salt='s')}"
+
+
+@given(
+    ages=st.lists(st.integers(-12, 12), max_size=6),
+    week=st.integers(0, 4),
+    gap=st.integers(0, 6),
+    ours=st.booleans(),
+    counts_own=st.booleans(),
+)
+def test_frequency_equals_counting_by_hand(ages, week, gap, ours, counts_own):
+    caps = {"maximum_messages_per_7_days": week, "minimum_days_between_messages": gap}
+    free = {"maximum_messages_per_7_days": 7, "minimum_days_between_messages": 0}
+    application = job_of_the_day(Policies(messaging=MessagingPolicy(**(caps if counts_own else free))))
+    contact = ContactPolicy(**(free if counts_own else caps))
+    recent = pa.table(
+        {
+            "person_id": pa.array(["a"] * len(ages), pa.string()),
+            "as_of_date": pa.array([DAY - timedelta(days=age) for age in ages], pa.date32()),
+            "campaign": pa.array([application.name if ours else "other"] * len(ages), pa.string()),
+        }
+    )
+    others = [abs(age) for age in ages if (age != 0 or not ours) and (ours or not counts_own)]
+    expected = None
+    if sum(age < 7 for age in others) >= week:
+        expected = "frequency_7_days"
+    elif any(age < gap for age in others):
+        expected = "frequency_gap"
+    found = frequency_reasons(pa.array(["a"]), recent, application=application, contact=contact, as_of=DAY)
+    assert found.tolist() == [expected]
+
+
+def test_a_missing_column_is_not_an_empty_one():
+    with pytest.raises(InvalidInputError, match="recent_sends lacks columns campaign"):
+        require_columns(pa.table({"user_id": ["a"]}), ("user_id", "campaign"), "recent_sends")
+
+
+def decide(people: dict[str, str], **changes: object) -> dict[str, str]:
+    """Return the reason of each account: user id -> person id."""
+    users = pa.table(
+        {
+            "user_id": list(people),
+            "person_id": list(people.values()),
+            "is_consented": [True] * len(people),
+            "state_code": ["TX"] * len(people),
+            "time_zone": ["America/Chicago"] * len(people),
+        }
+    )
+    recent = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
+    arguments: dict[str, object] = {
+        "with_candidates": users["user_id"].combine_chunks(),
+        "recent_sends": recent.empty_table(),
+        "suppressed_people": [],
+        "application": job_of_the_day(Policies()),
+        "contact": ContactPolicy(holdout_share=0.0),
+        "as_of": DAY,
+        "now": datetime(2026, 6, 2, 18, tzinfo=UTC),
+    }
+    found = decide_eligibility(users, **(arguments | changes))  # type: ignore[arg-type]
+    return dict(zip(found.user_ids, found.reasons.tolist(), strict=True))
+
+
+def test_the_first_account_stands_for_a_person_else_the_smallest():
+    assert decide({"c": "b", "b": "b", "a": "b", "z": "y", "x": "y"}) == {
+        "a": "same_person", "b": "allowed", "c": "same_person", "x": "allowed", "z": "same_person",
+    }  # fmt: skip
+
+
+def test_what_is_known_of_the_person_counts_when_their_first_account_is_away():
+    held = next(f"u{i}" for i in range(99) if is_holdout(f"u{i}", salt="s", share=0.5))
+    free = next(f"u{i}" for i in range(99) if not is_holdout(f"u{i}", salt="s", share=0.5))
+    contact = ContactPolicy(holdout_share=0.5, assignment_salt="s")
+    assert decide({free: held}, contact=contact) == {free: "holdout"}
+    assert decide({held: free}, contact=contact) == {held: "allowed"}
+    assert decide({"b": "a"}, suppressed_people=["a"]) == {"b": "opted_out"}
+    assert decide({"b": "a"}, suppressed_people=["b"]) == {"b": "allowed"}
+    recent = pa.table({"person_id": ["a"], "as_of_date": pa.array([DAY], pa.date32()), "campaign": ["other"]})
+    assert decide({"b": "a", "d": "d"}, recent_sends=recent) == {"b": "frequency_gap", "d": "allowed"}
+
+
+def test_a_person_is_never_unknown():
+    users = pa.table({"user_id": ["a"], "person_id": pa.array([None], pa.string())})
+    with pytest.raises(InvalidInputError, match="register the accounts"):
+        decide({"a": None})  # type: ignore[dict-item]
+    with pytest.raises(InvalidInputError, match="users lacks columns person_id"):
+        require_columns(users.drop_columns(["person_id"]), ("user_id", "person_id"), "users")
+
+
+@given(
+    state=st.sampled_from(sorted(ZONES_OF_STATE)), zone=st.sampled_from(ZONES), minutes=st.integers(0, 60 * 24 * 400)
+)
+def test_an_allowed_text_is_in_the_window_in_every_possible_zone(state, zone, minutes):
+    now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    verdict = window_verdict(state, zone, now, QUIET)
+    local = [now.astimezone(ZoneInfo(name)) for name in (zone, *ZONES_OF_STATE[state])]
+    is_open = all(10 <= t.hour < 17 and t.weekday() != 6 for t in local)
+    assert (verdict == "allowed") is is_open
+
+
+@pytest.mark.parametrize(
+    ("state", "zone", "verdict"),
+    [
+        ("NY", "America/New_York", "allowed"),
+        ("CA", "America/Los_Angeles", "allowed"),
+        ("NY", None, "unknown_time_zone"),
+        ("NY", "", "unknown_time_zone"),
+        ("NY", "Mars/Olympus", "unknown_time_zone"),
+        ("NY", "../etc/passwd", "unknown_time_zone"),
+        (None, "America/New_York", "unknown_state"),
+        ("ZZ", "America/New_York", "unknown_state"),
+        ("HI", "Pacific/Honolulu", "quiet_hours"),
+        ("AK", "America/Anchorage", "quiet_hours"),
+    ],
+)
+def test_the_daily_run(state, zone, verdict):
+    assert window_verdict(state, zone, TUESDAY, QUIET) == verdict
+    assert window_verdicts([state], [zone], TUESDAY, QUIET).tolist() == [verdict]
+
+
+def test_no_texts_on_sundays_unless_allowed():
+    sunday = datetime(2026, 6, 7, 18, tzinfo=UTC)
+    assert window_verdict("TX", "America/Chicago", sunday, QUIET) == "quiet_hours"
+    assert window_verdict("TX", "America/Chicago", sunday, MessagingPolicy(allow_sunday=True)) == "allowed"
+
+
+def test_a_state_of_two_zones_uses_the_intersection():
+    at_ten_eastern = datetime(2026, 6, 2, 14, 30, tzinfo=UTC)
+    assert window_verdict("GA", "America/New_York", at_ten_eastern, QUIET) == "allowed"
+    assert window_verdict("TN", "America/New_York", at_ten_eastern, QUIET) == "quiet_hours"
+
+
+def test_a_naive_instant_is_refused():
+    with pytest.raises(InvalidInputError, match="aware"):
+        window_verdict("TX", "America/Chicago", datetime(2026, 6, 2, 18), QUIET)  # noqa: DTZ001
+
+
+def test_all_fifty_states_and_the_district_are_known():
+    states = {state for state in ZONES_OF_STATE if state not in {"PR", "VI", "GU", "MP", "AS"}}
+    assert len(states) == 51
+
+
+class Book:
+    """Accounts and numbers as a ledger would keep them."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
+
+    def see(self, **seen: str | None) -> dict[str, str]:
+        joined = join_people(self.accounts, self.numbers, seen)
+        self.accounts |= joined.accounts
+        self.numbers |= joined.numbers
+        return self.accounts
+
+
+def test_without_a_shared_number_everybody_is_a_person_of_their_own() -> None:
+    assert Book().see(b="2", a="1", c=None, d=None) == {"a": "a", "b": "b", "c": "c", "d": "d"}
+
+
+def test_accounts_with_one_number_are_the_person_who_registered_first() -> None:
+    book = Book()
+    book.see(z="1")
+    assert book.see(a="1", z="1") == {"z": "z", "a": "z"}
+
+
+def test_a_changed_number_changes_nobody() -> None:
+    book = Book()
+    book.see(a="1")
+    assert book.see(a="2") == {"a": "a"}
+    assert book.see(a=None) == {"a": "a"}
+    assert book.numbers == {"1": "a", "2": "a"}
+
+
+def test_a_number_that_another_has_makes_two_people_one_for_ever() -> None:
+    book = Book()
+    book.see(a="1", b="2")
+    assert book.see(b="1") == {"a": "a", "b": "a"}
+    assert book.see(a="3", b="4") == {"a": "a", "b": "a"}
+    assert set(book.numbers.values()) == {"a"}
+
+
+def test_a_number_given_to_somebody_new_still_leads_to_who_had_it() -> None:
+    book = Book()
+    book.see(a="1")
+    book.see(a="2")
+    assert book.see(new="1") == {"a": "a", "new": "a"}
+
+
+def test_what_is_known_already_changes_nothing() -> None:
+    book = Book()
+    book.see(a="1", b="1", c="2")
+    joined = join_people(book.accounts, book.numbers, {"a": "1", "b": "1", "c": "2"})
+    assert (joined.accounts, joined.numbers) == ({}, {})
+
+
+SEEN = st.lists(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.sampled_from("1234567")), max_size=6),
+    max_size=6,
+)
+
+
+@given(days=SEEN)
+def test_people_are_the_connected_parts_of_accounts_and_numbers(days: list[dict[str, str | None]]) -> None:
+    book, order, links = Book(), [], set()
+    for seen in days:
+        order += sorted(seen.keys() - set(order))
+        links |= {(user, number) for user, number in seen.items() if number is not None}
+        assert list(book.see(**seen)) == order
+    first = {thing: place for place, thing in enumerate(order)} | {number: len(order) for _, number in links}
+    for _ in range(2 * len(links)):
+        for user, number in links:
+            first[user] = first[number] = min(first[user], first[number])
+    assert book.accounts == {user: order[first[user]] for user in order}
+    assert book.numbers == {number: order[first[number]] for _, number in links}
+
+
+def test_a_stranger_who_turns_out_to_be_somebody_gives_nobody_an_id() -> None:
+    stranger = stranger_id("in-1")
+    joined = join_people({stranger: stranger}, {"n": stranger}, {"z": "n", "a": None})
+    assert joined.accounts == {stranger: "z", "z": "z", "a": "a"}
+    assert joined.numbers == {"n": "z"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+12125550100", "12125550100", "2125550100", "+1 (212) 555-0100", "212.555.0100", " 1-212-555-0100\n",
+        "tel:+1-212-555-0100", "+1 212 555 0100 ext. 7", "011 1 212 555 0100", "+1 212 555 0100",
+    ],
+)  # fmt: skip
+def test_one_number_has_one_spelling(written: str) -> None:
+    assert normalise(written) == "+12125550100"
+
+
+@pytest.mark.parametrize("written", ["", "STOP", "5550100", "911", "+1", "+1212555010", "+121255501000", "+0123456789"])
+def test_what_reaches_nobody_is_no_number(written: str) -> None:
+    assert normalise(written) is None
+
+
+def test_other_countries_are_written_with_their_code() -> None:
+    assert normalise("+44 20 7946 0958") == normalise("020 7946 0958", "GB") == "+442079460958"
+
+
+def test_accounts_are_found_by_the_one_spelling_of_their_number() -> None:
+    written = {"b": "212-555-0100", "a": "+12125550100", "c": "call me", "d": None, "e": "+12125550101"}
+    assert accounts_by_number(written) == {"+12125550100": ["a", "b"], "+12125550101": ["e"]}

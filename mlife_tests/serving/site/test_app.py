@@ -1,6 +1,6 @@
 """The site over real HTTP: what answers, what is refused, that every link leads somewhere.
 
-What the pages of messages say. Runbooks as pages: the real ones, and what a strange one may not do.
+What the pages of messages, models and runbooks say, and what a strange runbook may not do.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ from mlife_assets.serving.site.app import (
     read_runbooks,
     trace_body,
 )
+from mlife_assets.serving.site.models import ShownModel, ShownVersion, overview
 
 ADDRESSES = [
     "/", "/dashboard/index.html", "/models/mdl_1/card.html", "/runbooks/", "/runbooks/data_drift", "/messages/",
     "/messages/msg_1", "/calls/", "/calls/calls/2026-06-10.html",
 ]  # fmt: skip
+VERSIONS = (
+    ShownVersion("mdl_2", date(2013, 2, 3), 23_035, "promoted", True),
+    ShownVersion("mdl_1", date(2013, 1, 29), 20_000, None, False),
+)
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
@@ -363,6 +368,8 @@ def test_the_plan_is_of_the_day_that_was_planned(contents) -> None:
 
 
 LINE = MessageLine("msg_1", date(2026, 6, 10), "", "applied")
+
+
 MAIL = MailBody(
     "Cook, $18/hr and 4 more jobs",
     "1. Cook\n   https://jobs.example/abc\n",
@@ -408,3 +415,18 @@ def test_the_mail_is_seen_and_nothing_in_it_runs_or_leads_away(look, browser, co
     assert not [url for url in asked if url.startswith("http")]
     assert opened.title() == "msg_1"
     opened.close()
+
+
+def test_each_model_says_who_serves_and_lists_its_versions() -> None:
+    page = overview([ShownModel("late_flights", "mdl_2", ("It is <well>.",), VERSIONS)])
+    assert "mdl_2 serves." in page
+    assert "It is &lt;well&gt;." in page
+    assert '<a href="../models/mdl_2/card.html">mdl_2</a></td><td>2013-02-03</td><td>23,035</td>' in page
+    assert "<td>mdl_1</td><td>2013-01-29</td><td>20,000</td><td>not judged</td><td></td>" in page
+
+
+def test_a_model_without_a_version_and_a_home_without_a_model_say_so() -> None:
+    page = overview([ShownModel("late_flights", None, (), ())])
+    assert "No model was promoted yet." in page
+    assert "<table>" not in page
+    assert "Nothing was decided yet" in overview([])

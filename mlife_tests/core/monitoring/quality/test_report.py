@@ -1,17 +1,64 @@
-"""Rules on the sampled pairs: what is a fault, and what the world may do."""
+"""Rules of quality on counts and sampled pairs: each fault that the market can inject fires its own, in one verdict."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.monitoring.quality import sampled_row_findings
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.monitoring import quality
+from mlife_assets.core.monitoring.quality import Refusal, sampled_row_findings
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.validation import WHOLE_FILE, Reason
+from mlife_assets.core.windows import add_days
+from mlife_assets.market.catalogue import load_catalogue
+from mlife_assets.market.injections import INJECTION_NAMES, Injection
+from mlife_assets.market.world import METROS_MAXIMUM, Calibration
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 PAY, RESERVATION = "pay_usd_per_hour", "reservation_pay_usd_per_hour"
+HISTORY = {
+    "impression": [9_000, 10_000, 11_000], "click": [900, 1_000, 1_100], "hire": [0, 3, 2],
+    "user_snapshot": [10_000] * 3, "consent": [5, 4, 6], "message_status": [2_000] * 3,
+}  # fmt: skip
+LANDED = {"impression": 6_000, "click": 600, "hire": 0, "user_snapshot": 10_050}
+POLICY = MonitoringPolicy()
+freshness = partial(quality.freshness, own_types=("message_status",), label_types=("click", "apply", "hire"))
+HOME = {("latitude", "changed_share"), ("longitude", "changed_share")}
+PERSON = HOME | {
+    (name, "changed_share") for name in ("metro_code", "user_occupation_group", "user_seniority", "user_shift")
+}
+PAY_FAULTS = {
+    ("reservation_pay_usd_per_hour", "changed_share"),
+    ("reservation_pay_usd_per_hour", "out_of_range_share"),
+    ("log_pay_ratio", "out_of_range_share"),
+}
+FAULTS = [
+    ("pay_in_cents", 1.0, PAY_FAULTS | {("reservation_pay_usd_per_hour", "unit_ratio")}),
+    ("pay_in_cents", 0.1, PAY_FAULTS),
+    ("distance_zero", 0.3, HOME | {("distance_km", "zero_share")}),
+    ("mis_keyed_join", 1.0, PERSON | {("reservation_pay_usd_per_hour", "changed_share")}),
+    ("mis_keyed_join", 0.1, PERSON | {("reservation_pay_usd_per_hour", "changed_share")}),
+    ("embedding_reversed", 1.0, {("taste", "rearranged_share")}),
+    ("embedding_reversed", 0.1, {("taste", "rearranged_share")}),
+    ("duplicate_events", 0.1, {("", "duplicate_events")}),
+    ("clock_skew", 2.0, {("impression", "rejected_share"), ("click", "rejected_share")}),
+    ("bots", 1.0, {("user_impressions_7d", "heavy_user_share")}),
+]
+DELAY = Calibration().taste_delay_days
+TASTES = ("new_taste_cluster", "correlation_only")
+CITY = load_catalogue().metros[METROS_MAXIMUM].metro_code
+UNSEEN = [("clock_skew", -2.0)]
+"""A clock that is behind: its rows are late but possible. Docs say so."""
+NO_FAULTS = [
+    ("new_city", 1.0), ("new_taste_cluster", 1.0), ("correlation_only", 1.0), ("pay_elasticity", 2.5),
+    ("hidden_taste", 2.0), ("prior_shift", 3.0), ("labels_late", 3.0), ("labels_late", 14.0),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -231,3 +278,178 @@ def test_a_column_of_another_type_is_a_named_fault(faults, sentences, day, pairs
     )
     assert faults(text) == {("distance_km", "schema")}
     assert "distance_km: the day's pairs hold string, the reference holds numbers." in sentences(text)
+
+
+def alarms(findings) -> set[tuple[str, str]]:
+    return {(finding.column, finding.method) for finding in findings if finding.is_alarm}
+
+
+def refused(rows: int, reason: Reason = Reason.OUT_OF_RANGE, **changes) -> Refusal:
+    facts = {"event_type": "user_snapshot", "first_row": 3, "field": "latitude", "detail": "between -90 and 90"}
+    return Refusal(reason=reason.value, rows=rows, **(facts | changes))
+
+
+@pytest.mark.parametrize(("rows", "is_alarm"), [(20_000, True), (31_000, False), (61_000, False), (200_000, True)])
+def test_half_or_twice_the_usual_pairs_are_a_fault(reference, rows: int, is_alarm: bool) -> None:
+    (finding,) = quality.volume(reference, rows)
+    assert finding.is_alarm == is_alarm
+    assert f"{rows:,} candidate pairs" in finding.sentence
+
+
+def test_a_type_that_stopped_landing_is_a_fault() -> None:
+    assert alarms(freshness(LANDED, HISTORY)) == set()
+    assert alarms(freshness(LANDED | {"impression": 0}, HISTORY)) == {("impression", "freshness")}
+    assert alarms(freshness(LANDED | {"impression": 999}, HISTORY)) == {("impression", "freshness")}
+    assert alarms(freshness({"impression": 9_000}, HISTORY)) == {("user_snapshot", "freshness")}
+
+
+def test_rare_types_ours_and_those_that_do_not_land_daily_may_be_absent() -> None:
+    told = {finding.column for finding in freshness(LANDED, HISTORY)}
+    assert told == {"impression", "click", "user_snapshot"}
+    weekly = {"consent": [0, 150, 0, 0]}
+    assert list(freshness({}, weekly)) == []
+
+
+@pytest.mark.parametrize("label", ["click", "apply", "hire"])
+def test_labels_may_be_late(label: str) -> None:
+    (finding,) = freshness({}, {label: [500] * 5})
+    assert not finding.is_alarm
+    assert "labels may be late" in finding.sentence
+
+
+def test_one_repeated_pair_is_a_fault_and_few_repeated_events_are_not() -> None:
+    assert not quality.repeated_pairs(0, 61_000).is_alarm
+    assert quality.repeated_pairs(1, 61_000).is_alarm
+    repeated = [refused(5, Reason.DUPLICATE_EVENT_ID), refused(400, Reason.OUT_OF_RANGE)]
+    few = quality.duplicate_events(repeated, {"user_snapshot": 10_000}, POLICY)
+    assert (few.is_alarm, few.sentence) == (False, "5 of 10,005 events repeat another.")
+    many = [refused(60, Reason.DUPLICATE_EVENT_ID), refused(60, Reason.DUPLICATE_EVENT_ID, event_type="click")]
+    assert quality.duplicate_events(many, {"user_snapshot": 10_000}, POLICY).is_alarm
+
+
+@pytest.mark.parametrize(
+    ("rows", "landed", "is_alarm"),
+    [(0, 10_000, False), (100, 10_000, False), (102, 10_000, True), (4, 20, False), (5, 20, True), (3, 0, True)],
+)
+def test_refused_rows_are_a_fault_when_they_are_many(rows: int, landed: int, is_alarm: bool) -> None:
+    (finding,) = quality.refusals([refused(rows)], {"user_snapshot": landed}, {}, POLICY)
+    assert (finding.method, finding.is_alarm) == ("rejected_share", is_alarm)
+    if rows:
+        assert "most for out_of_range in latitude: between -90 and 90" in finding.sentence
+
+
+def schema_of(refusal: Refusal, landed: dict[str, int], history=HISTORY):
+    (finding,) = [one for one in quality.refusals([refusal], landed, history, POLICY) if one.method == "schema"]
+    return finding
+
+
+LOST = "user_snapshot needs the column shift; export it and land the file again"
+
+
+def test_a_file_without_a_column_is_a_fault_that_names_it() -> None:
+    lost = refused(10_000, Reason.MISSING_COLUMN, field="shift", detail=LOST, first_row=0)
+    alone = schema_of(lost, {})
+    assert (alone.column, alone.is_alarm) == ("user_snapshot", True)
+    assert alone.sentence == f"user_snapshot: 10,000 rows were refused for missing_column: {LOST}."
+    assert schema_of(lost, {"user_snapshot": 10_000}).is_alarm, "half of what came is much, whatever else landed"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "landed", "is_alarm"),
+    [
+        (refused(1, Reason.UNREADABLE_FILE, field=None, detail="no Parquet", first_row=WHOLE_FILE), 0, True),
+        (refused(1, Reason.UNREADABLE_FILE, field=None, detail="no Parquet", first_row=WHOLE_FILE), 9_000, False),
+        (refused(3, Reason.MISSING_COLUMN, field="shift", detail=LOST, first_row=0), 9_000, False),
+        (refused(1, Reason.EMPTY_FILE, event_type="click", field=None, first_row=WHOLE_FILE), 0, True),
+        (refused(1, Reason.EMPTY_FILE, event_type="hire", field=None, first_row=WHOLE_FILE), 0, False),
+    ],
+)
+def test_a_stray_file_beside_good_ones_is_reported_and_a_lost_type_is_a_fault(
+    refusal, landed: int, is_alarm: bool
+) -> None:
+    """A refused file is not late, so labels are no exception; what lands rarely is."""
+    finding = schema_of(refusal, {refusal.event_type: landed})
+    assert finding.is_alarm == is_alarm
+    assert refusal.reason in finding.sentence
+    if not is_alarm:
+        assert f"{landed:,} good rows landed" in finding.sentence
+
+
+def test_duplicates_are_not_counted_as_refused() -> None:
+    twice = refused(5_000, Reason.DUPLICATE_EVENT_ID)
+    (finding,) = quality.refusals([twice], {"user_snapshot": 5_000}, HISTORY, POLICY)
+    assert (finding.is_alarm, finding.statistic) == (False, 0.0)
+
+
+def test_a_negative_count_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="user_snapshot refused -1 rows as out_of_range"):
+        refused(-1)
+
+
+def test_every_injection_of_the_market_is_judged_here() -> None:
+    assert {name for name, *_ in FAULTS} | {name for name, _ in NO_FAULTS} == set(INJECTION_NAMES)
+
+
+def test_drift_free_days_have_no_fault(warm, market_reference, exported_market) -> None:
+    market = warm.branch()
+    for _ in range(6):
+        market.live()
+        report = market.report(market_reference)
+        assert report.status == "ok", report.sentence
+        methods = {finding.method for finding in report.findings}
+        assert {"changed_share", "rearranged_share", "heavy_user_share", "rejected_share", "freshness"} <= methods
+
+
+@pytest.mark.parametrize(("name", "size", "expected"), FAULTS, ids=[f"{name}-{size}" for name, size, _ in FAULTS])
+def test_a_fault_of_the_exporter_fires_its_rules_and_stays_a_fault(
+    warm, market_reference, exported_market, name, size, expected
+) -> None:
+    """Also on the third day: faulty days are no measure of what is usual, and a fault does not wear off."""
+    market = warm.branch(Injection(name, warm.day, size=size))
+    for place in range(3):
+        market.live()
+        report = market.report(market_reference, sound=-2 - place)
+        found = exported_market.faults(report)
+        assert expected <= found, report.sentence
+        assert found - expected <= {("distance_km", "one_value_share")}, report.sentence
+
+
+@pytest.mark.parametrize(("name", "size"), [*NO_FAULTS, *UNSEEN])
+def test_drift_and_late_labels_are_no_fault(warm, market_reference, exported_market, name, size) -> None:
+    """Tastes turned as long ago as it takes to publish them, so that the first export shows it."""
+    market = warm.branch(Injection(name, add_days(warm.day, -DELAY if name in TASTES else 0), size=size))
+    for _ in range(3):
+        market.live()
+        report = market.report(market_reference)
+        assert report.status == "ok", report.sentence
+    if name in TASTES:
+        assert market.mornings[-1].users["taste_2"] != warm.mornings[-1].users["taste_2"]
+
+
+def test_newcomers_without_a_taste_and_their_first_one_are_no_fault(warm, market_reference) -> None:
+    market = warm.branch(Injection("new_city", warm.day, size=1.0))
+    unknown = []
+    for _ in range(DELAY + 2):
+        morning = market.live()
+        report = market.report(market_reference)
+        assert report.status == "ok", report.sentence
+        newcomers = morning.users.filter(pc.less(morning.users["tenure_days"], 30))
+        newcomers = newcomers.filter(pc.equal(newcomers["metro_code"], CITY))
+        unknown.append((newcomers.num_rows, pc.sum(pc.equal(newcomers["taste_1"], 0.0)).as_py()))
+    assert unknown == [(135, 135)] * DELAY + [(135, 0)] * 2
+
+
+def test_labels_that_do_not_come_are_reported(warm, market_reference) -> None:
+    market = warm.branch(Injection("labels_late", warm.day, size=5.0))
+    market.live()
+    (click,) = [f for f in market.report(market_reference).findings if (f.column, f.method) == ("click", "freshness")]
+    assert not click.is_alarm
+    assert "nothing landed for the day before" in click.sentence
+    assert "left to their maturity" in click.sentence
+
+
+def test_an_exporter_that_is_repaired_is_no_fault(warm, market_reference) -> None:
+    market = warm.branch(Injection("mis_keyed_join", warm.day, duration_days=1))
+    market.live(2)
+    assert market.day == add_days(warm.day, 2)
+    assert market.report(market_reference, sound=-3).status == "ok"
