@@ -140,7 +140,7 @@ def kept_words(made: MessagePlan) -> set[str]:
     return set(made.planned["job_id"].to_pylist()) - labelled
 
 
-@pytest.mark.parametrize("name", ["lure_titles", "second_lure_titles", "third_lure_titles", "fourth_lure_titles"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("*lure_titles.txt")))
 def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name: str) -> None:
     lures = titles(name)
     assert len(lures) >= 100
@@ -148,9 +148,7 @@ def test_at_most_five_percent_of_lures_become_texts_at_a_reviewed_employer(name:
     assert len(through) <= 0.05 * len(lures), through
 
 
-@pytest.mark.parametrize(
-    "name", ["honest_titles", "second_honest_titles", "third_honest_titles", "fourth_honest_titles"]
-)
+@pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("*honest_titles.txt")))
 def test_at_most_two_percent_of_honest_titles_are_replaced_at_a_reviewed_employer(name: str) -> None:
     honest = titles(name)
     assert len(honest) > 100

@@ -1,8 +1,8 @@
 """The words of a mail's writer: without what the mail quotes, and without the signature.
 
 Concept: people write above a quote, below it and between its lines, so lines that begin with `>` are left out wherever
-they stand. A quote without such signs has no end: after the line that introduces it, or a copied header, nothing is the
-writer's. HTML becomes the same lines, those of a block quotation with `>`. Everything takes time in proportion to the
+they stand. A quote without such signs, after a line that introduces it or a copied header, ends where our mail does, or
+never. HTML becomes the same lines, those of a block quotation with `>`. Everything takes time in proportion to the
 length: the writer may be hostile.
 """
 
@@ -23,6 +23,8 @@ _COPIED = re.compile(
 )
 _HEADER = re.compile(r"[\W_]*[^\W\d_][^:\uff1a@]{0,30}[:\uff1a]")
 _RULE = re.compile(r"[-_=*~]{2,}(?:[^-_=*~].{0,60}[-_=*~]{2,})?")
+_STOP = re.compile(r"stop\W*", re.IGNORECASE)
+"""A line of its own is a request wherever it stands: no signature or footer has it."""
 _DEVICE = re.compile(
     r"sent (?:from|via) |get outlook |von mein\w+ .*gesendet|(?:enviado|envoyé|inviato) (?:desde|depuis|de|da) ", re.I
 )
@@ -58,23 +60,21 @@ def own_words(text: str) -> str:
     while place < len(lines):
         line, *after = (one[:_LINE] for one in lines[place : place + 3])
         intro = _length_of_intro(line, after)
-        if intro:
-            if not (lines[place + intro : place + intro + 1] or [""])[0].startswith(">"):
-                break
+        is_quoted = line.startswith(">")
+        if intro and (lines[place + intro : place + intro + 1] or [""])[0].startswith(">"):
             place += intro
             continue
-        if line.startswith(">"):
+        if not is_quoted and (intro or _begins_a_copy(line, after) or _OUR_END.match(line)):
+            place, is_signature = _after_our_end(lines, place), False
+            continue
+        if is_quoted:
             is_signature = False
-        elif _begins_a_copy(line, after):
-            break
-        elif _OUR_END.match(line):
-            place += _length_of_our_end(lines[place + 1 :])
         elif not is_signature and (footer := _NOT_SAID.search(line)) is not None and not _SPEAKS.search(line):
             kept.append(line[: footer.start()])
             is_signature = True
         elif line in ("--", "-- "):
             is_signature = bool(kept) and line == "-- "
-        elif not is_signature and not _DEVICE.match(line):
+        elif (not is_signature and not _DEVICE.match(line)) or _STOP.fullmatch(line):
             kept.append(lines[place])
         place += 1
     return " ".join(" ".join(kept).split())
@@ -91,10 +91,10 @@ def _length_of_intro(line: str, after: list[str]) -> int:
     return 2 if is_wrapped and _introduces(f"{line} {after[0]}") else 0
 
 
-def _length_of_our_end(after: list[str]) -> int:
-    """Return how many lines follow the first of our end: the link, in one line or two, and the postal address."""
-    links = next((n for n, line in enumerate(after) if not re.match(r"unsubscribe|https?:", line, re.I)), len(after))
-    return links + 1
+def _after_our_end(lines: list[str], place: int) -> int:
+    """Return where our mail ends that is quoted without signs: after the link, in one line or two, and our address."""
+    end = next((n for n in range(place, len(lines)) if _OUR_END.match(lines[n])), len(lines)) + 1
+    return next((n for n in range(end, len(lines)) if not re.match(r"unsubscribe|https?:", lines[n], re.I)), end) + 1
 
 
 def _introduces(line: str) -> bool:

@@ -6,7 +6,7 @@ reason that can be counted and says which field it found.
 Whoever posts a job writes part of our text. Words that hide something (encoded words, letters that look like others),
 speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is left of a
 trick may still be one. All other words are said only if somebody vouches for them: a person for the employer's present
-name (`employer_review`), the lists of known words for the title (`plain_titles`). Otherwise the job is offered by a
+name (`employer_review`), the lists of words for the title (`plain_titles`). Otherwise the job is offered by a
 label of ours.
 """
 
@@ -33,7 +33,7 @@ from mlife_assets.recruiting.messaging.employer_review import (
 )
 from mlife_assets.recruiting.messaging.job_labels import labelled
 from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters
-from mlife_assets.recruiting.messaging.plain_titles import is_plain_title, unknown_words
+from mlife_assets.recruiting.messaging.plain_titles import doubtful_words, is_plain_title
 from mlife_assets.recruiting.messaging.segments import to_gsm7
 from mlife_assets.recruiting.messaging.templates import Wording, wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -79,12 +79,7 @@ class RefusedJob:
 
 
 def word_jobs(
-    jobs: pa.Table,
-    policy: MessagingPolicy,
-    *,
-    link_key: bytes,
-    reviews: EmployerReviews,
-    link_base: str = DEFAULT_BASE,
+    jobs: pa.Table, policy: MessagingPolicy, *, link_key: bytes, reviews: EmployerReviews, link_base: str = DEFAULT_BASE
 ) -> tuple[dict[str, Wording], tuple[RefusedJob, ...]]:
     """Return the wording of every job that has one, and the jobs whose own words were refused, ordered by job.
 
@@ -143,6 +138,10 @@ def _approved_words(
     for name in _STRANGERS_WORDS:
         text = str(job[name] or "")
         rules = broken_rules(text, policy.brand, policy.refused_phrases)
+        if rules == (REFUSED_PHRASE,) and name == "title" and is_plain_title(text, policy.title_words):
+            # A default phrase may describe a job: `crypto compliance analyst`. One that a deployment adds may not.
+            added = sorted({*policy.refused_phrases} - {*MessagingPolicy.refused_phrases})
+            rules = broken_rules(text, policy.brand, tuple(added))
         if rules:
             return None, RefusedJob(job_id, rules[0], f"{name} {quoted(text)} breaks {', '.join(rules)}")
     if employer in reviews.refused:
@@ -151,8 +150,8 @@ def _approved_words(
     if not reviews.is_approved(job):
         reason, why = EMPLOYER_IN_REVIEW, f"nobody has approved employer {employer} under this name"
     elif title.strip() and not is_plain_title(title, policy.title_words):
-        unknown = ", ".join(map(quoted, unknown_words(title, policy.title_words)))
-        found = f"has words that no list has: {unknown}" if unknown else "names no job, or has too many digits"
+        doubtful = ", ".join(map(quoted, doubtful_words(title, policy.title_words)))
+        found = f"has doubtful words: {doubtful}" if doubtful else "names no job, or has too many digits"
         reason, why = NO_JOB_TITLE, f"title {quoted(title)} {found}"
     else:
         return job, None

@@ -198,14 +198,12 @@ def test_above_below_and_between_the_lines_of_a_quote(intro: str) -> None:
 
 
 @pytest.mark.parametrize("copy", COPIES)
-def test_a_quote_without_signs_has_no_end(copy: str) -> None:
-    assert own_words(f"no\n\n{copy}\n\nCook, $21\nUnsubscribe: one click") == "no"
-    assert own_words(f"no\n\n{INTROS[0]}\n\nCook, $21\nUnsubscribe: one click") == "no"
-
-
-def test_nothing_of_ours_is_read_where_no_program_said_that_it_is_quoted() -> None:
-    ours = "Your best job\nYou get this mail because you asked Northstar Jobs for jobs by mail.\nUnsubscribe: https://x"
-    assert own_words(f"great\n{ours}") == "great Your best job"
+def test_a_quote_without_signs_ends_where_our_mail_does_or_never(copy: str) -> None:
+    ours = "Cook, $21\nYou get this mail because you asked Acme for jobs.\nUnsubscribe:\nhttps://x\nAcme, 1 Main St"
+    for begin in (copy, INTROS[0], INTROS[1]):
+        assert own_words(f"no\n\n{begin}\n\nCook, $21\nUnsubscribe: one click\nnever") == "no"
+        assert own_words(f"no\n-- \nJoe\n{begin}\n\n{ours}\n\nNo more mails") == "no No more mails"
+    assert own_words(f"great\n{ours}") == "great Cook, $21"
 
 
 @pytest.mark.parametrize(
@@ -226,6 +224,7 @@ def test_nothing_of_ours_is_read_where_no_program_said_that_it_is_quoted() -> No
         ("thanks\n-- \nJoe\n" + INTROS[2] + "\n" + OURS + "\nstop", "thanks stop"),
         ("---- STOP ----", "---- STOP ----"),
         ("thanks\nTo unsubscribe from our newsletter visit cakes.example", "thanks"),
+        ("hi\nTo stop these mails, answer STOP or call\n\nSTOP!\nDenise", "hi STOP!"),
         *((said, said) for said in ("I am not the intended recipient. Stop", "To stop, use this as my request")),
         *((said, said) for said in ("Private and confidential and mine: stop writing me", "To stop I use this mail")),
         ("This is not the intended recipient, stop", "This is not the intended recipient, stop"),

@@ -95,7 +95,7 @@ REFUSALS: Rules = {
     "unwished": (
         rf" (?:dont|never|nolonger|not|didnt|doesnt|hate|wont|cant) (?:[a-z]+ ){{0,2}}?{_WISH} (?:{_LITTLE} "
         rf")*(?:(?:{CONTACT_THING}|{CONTACT_DONE}|{CONTACT_DOING}|{THESE}|{_OFFERED})(?= (?:[.,]|$|any|anymore|at "
-        rf"all|from|please|thanks|now|and|or|again|to be|on this))|(?=[.,]|$)){NO_QUESTION}"
+        rf"all|from|please|thanks|now|and|or|again|to be|on this|of the day))|(?=[.,]|$)){NO_QUESTION}"
     ),
     "rather_not": (
         r" (?:rather|prefer|asked|request|demand) (?:you |that you )?(?:to )?(?:not|didnt|dont|never) "
@@ -247,8 +247,8 @@ THREATS: Rules = {
 STOP_VERBS: Rules = {
     "cut": (
         rf" {_CUT} (?:{_LITTLE} )*(?:{CONTACT_THING}|{CONTACT_DOING}|{_OURS}) |(?:(?<! i) (?:stop|quit|end|"
-        r"cancel|mute|silence|pause|shut|turn|knock)| (?:hate|enough|tired|sick|done with|over|through with)) "
-        rf"(?:{_LITTLE} )*{THESE} (?:off )?(?=[.,]|$|now|anymore|thanks)"
+        r"cancel|mute|silence|pause|shut|turn|switch|knock)| (?:hate|enough|tired|sick|done with|over|through with)) "
+        rf"(?:{_LITTLE} )*{THESE} (?:off )?(?=[.,]|$|now|anymore|thanks|please)"
     ),
     "how": (
         r" how (?:do|can|could|would|to) (?:you |i |we |one )?(?:get |make )?(?:stop|end|quit|cancel|exit|turn off|"
