@@ -11,18 +11,8 @@ import pytest
 
 from infra.gate.environments import Resource, Sources, rendered
 from mlife_assets.adapters.delivery.stacks import read_infra
-from mlife_assets.core.delivery.changes import (
-    Change,
-    Plan,
-    PlannedStack,
-    PropertyChange,
-    changes_of,
-    lines_of,
-    made_from,
-    plan_as_text,
-    plan_from_text,
-    to_be_made,
-)
+from mlife_assets.core.delivery import changes
+from mlife_assets.core.delivery.changes import Change, Plan, PlannedStack, PropertyChange, changes_of, made_from
 from mlife_assets.core.delivery.stack_inputs import (
     ENVIRONMENTS,
     InfraFiles,
@@ -98,14 +88,14 @@ def plan(*stacks: PlannedStack) -> Plan:
 
 def test_a_plan_reads_from_the_account_to_the_property() -> None:
     changed = Change("changed", "Key", "AWS::KMS::Key", (PropertyChange("Properties/Description", "a\n b", "c" * 300),))
-    waits = PlannedStack("mlife-lake", True, None, ("/mlife/network/vpc-id",), "", to_be_made(INPUTS))
+    waits = PlannedStack("mlife-lake", True, None, ("/mlife/network/vpc-id",), "", changes.to_be_made(INPUTS))
     stacks = (
         PlannedStack("mlife-network", False, None, (), "", ()),
         PlannedStack("mlife-event-log", False, "arn:aws:cloudformation:x:changeSet/a/1", (), "", (changed,)),
         waits,
         PlannedStack("mlife-triggers", False, None, ("/mlife/dagster/cluster-arn",), "", ()),
     )
-    assert list(lines_of(plan(*stacks))) == [
+    assert list(changes.lines_of(plan(*stacks))) == [
         "dev: account 111111111111 (environment), us-east-1",
         "image: old@sha256:0 -> new@sha256:1",
         "mlife-network: nothing differs",
@@ -123,13 +113,13 @@ def test_a_plan_survives_its_file() -> None:
     changed = Change("changed", "Key", "AWS::KMS::Key", (PropertyChange("Properties/Description", None, "c"),))
     read = {"/mlife/b": "c"}
     made = plan(PlannedStack("mlife-lake", True, "arn", ("/mlife/a",), made_from(INPUTS), (changed,), read))
-    assert plan_from_text(plan_as_text(made)) == made
+    assert changes.plan_from_text(changes.plan_as_text(made)) == made
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"stacks": [{"name": "a"}]}'])
 def test_another_file_is_no_plan(text: str) -> None:
     with pytest.raises(InvalidInputError, match="no plan"):
-        plan_from_text(text)
+        changes.plan_from_text(text)
 
 
 def test_what_a_stack_is_made_from_is_template_and_parameters() -> None:

@@ -14,34 +14,12 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from mlife_assets.core import event_columns, model_events
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.event_columns import (
-    NOTE_LENGTH,
-    TEXT_LENGTH,
-    TIMESTAMP,
-    Column,
-    EventType,
-    Upcaster,
-    added,
-    duckdb_type,
-    hive_type,
-    identifier,
-    known_since,
-    note,
-    text,
-)
+from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, duckdb_type, hive_type, identifier, text
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
-from mlife_assets.core.model_events import (
-    MODEL_NAME,
-    PROMOTED,
-    ROLLED_BACK,
-    Reign,
-    anchor_of,
-    model_event_types,
-    reigns_of,
-    standing,
-)
+from mlife_assets.core.model_events import MODEL_NAME, PROMOTED, ROLLED_BACK, Reign, anchor_of, reigns_of, standing
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wording
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, column_scores, own_model
 from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy, TrainingPolicy
@@ -296,7 +274,7 @@ def test_maturity_has_a_bound() -> None:
 
 
 def test_every_type_says_which_model_and_old_rows_are_about_the_first() -> None:
-    types = {kind.name: kind for kind in model_event_types("first")}
+    types = {kind.name: kind for kind in model_events.model_event_types("first")}
     assert set(types) == {
         "retrain_decided", "model_registered", "promotion_decided", "model_promoted", "model_rolled_back",
         "entity_scored", "model_imported",
@@ -385,8 +363,15 @@ def test_a_column_may_be_absent_only_when_it_was_added_later_and_may_be_null() -
 
 
 def test_text_has_a_length_and_only_notes_break_lines() -> None:
-    assert (text("title").text_length, note("body").text_length) == (TEXT_LENGTH, NOTE_LENGTH)
-    assert [column.has_lines for column in (text("title"), note("body"), identifier("user_id"))] == [False, True, False]
+    assert (text("title").text_length, event_columns.note("body").text_length) == (
+        event_columns.TEXT_LENGTH,
+        event_columns.NOTE_LENGTH,
+    )
+    assert [column.has_lines for column in (text("title"), event_columns.note("body"), identifier("user_id"))] == [
+        False,
+        True,
+        False,
+    ]
     assert [column.is_identifier for column in (text("title"), identifier("user_id"))] == [False, True]
 
 
@@ -432,8 +417,10 @@ def test_every_column_of_the_log_has_a_name_in_both() -> None:
 
 def test_what_claims_to_be_older_is_known_since_it_came() -> None:
     observed = [CAME - timedelta(days=5), CAME, CAME + timedelta(microseconds=1)]
-    rows = pa.table({"event_id": ["a", "b", "c"], "observed_at": pa.array(observed, TIMESTAMP), "n": [1, 2, 3]})
-    found = known_since(rows, CAME)
+    rows = pa.table(
+        {"event_id": ["a", "b", "c"], "observed_at": pa.array(observed, event_columns.TIMESTAMP), "n": [1, 2, 3]}
+    )
+    found = event_columns.known_since(rows, CAME)
     assert found["observed_at"].to_pylist() == [CAME, CAME, observed[2]]
     assert found.schema == rows.schema
     assert found.drop_columns(["observed_at"]).equals(rows.drop_columns(["observed_at"]))

@@ -12,22 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlife_assets.core import policies, windows
 from mlife_assets.core.due_days import DueWork, Progress, day_to_run_first, due_work
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import (
-    BOOSTING_FIELDS,
-    BacktestPolicy,
-    ExampleFilePolicy,
-    LandingPolicy,
-    MonitoringPolicy,
-    PromotionPolicy,
-    RetrainPolicy,
-    TrainingPolicy,
-    fields_that_count,
-    policy_version,
-    require_bounded,
-    require_no_boosting,
-)
+from mlife_assets.core.policies import LandingPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.stated_policies import stated_policy
 from mlife_assets.core.storage_places import (
     Bucket,
@@ -36,15 +24,7 @@ from mlife_assets.core.storage_places import (
     require_database_url,
     require_table_url,
 )
-from mlife_assets.core.windows import (
-    add_days,
-    day_start,
-    days_between,
-    is_mature,
-    last_mature_exposure_day,
-    mature_day,
-    run_time,
-)
+from mlife_assets.core.windows import add_days, day_start, days_between, is_mature, last_mature_exposure_day, mature_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
 
@@ -77,9 +57,9 @@ NEW = Progress(FIRST, END, None, None, False)
         (lambda: TrainingPolicy(base_pieces=0), "base_pieces is 0"),
         (lambda: TrainingPolicy(negatives_per_kept=0), "negatives_per_kept is 0"),
         (lambda: TrainingPolicy(isotonic_minimum_positives=0), "isotonic_minimum_positives is 0"),
-        (lambda: MonitoringPolicy(missing_share_maximum=-0.1), "missing_share_maximum is -0.1"),
-        (lambda: MonitoringPolicy(minimum_mature_positives=0), "minimum_mature_positives is 0"),
-        (lambda: MonitoringPolicy(seed=-1), "MonitoringPolicy.seed is -1"),
+        (lambda: policies.MonitoringPolicy(missing_share_maximum=-0.1), "missing_share_maximum is -0.1"),
+        (lambda: policies.MonitoringPolicy(minimum_mature_positives=0), "minimum_mature_positives is 0"),
+        (lambda: policies.MonitoringPolicy(seed=-1), "MonitoringPolicy.seed is -1"),
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
         (lambda: PricePolicy(text_segment_usd=-0.01), "PricePolicy.text_segment_usd is -0.01"),
         (lambda: RetrainPolicy(days_between_fits=0), "RetrainPolicy.days_between_fits is 0"),
@@ -90,8 +70,8 @@ NEW = Progress(FIRST, END, None, None, False)
         (lambda: LandingPolicy(maximum_rows=0), "LandingPolicy.maximum_rows is 0"),
         (lambda: LandingPolicy(worker_memory_bytes=1), "LandingPolicy.worker_memory_bytes is 1"),
         (lambda: LandingPolicy(decoding_cpu_seconds=0), "decoding_cpu_seconds is 0"),
-        (lambda: ExampleFilePolicy(seconds=0), "ExampleFilePolicy.seconds is 0"),
-        (lambda: ExampleFilePolicy(maximum_ratio=5_000), "maximum_ratio is 5000"),
+        (lambda: policies.ExampleFilePolicy(seconds=0), "ExampleFilePolicy.seconds is 0"),
+        (lambda: policies.ExampleFilePolicy(maximum_ratio=5_000), "maximum_ratio is 5000"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
     ],
 )
@@ -134,7 +114,7 @@ def test_every_policy_of_a_deployment_has_a_version() -> None:
 
 def test_what_was_fixed_before_anything_was_compared() -> None:
     """Changing one of these after a comparison was seen would be choosing the result."""
-    policy = BacktestPolicy()
+    policy = policies.BacktestPolicy()
     assert policy.margin_average_precision == 0.01
     assert (policy.naive_retrain_days, policy.alarms_needed, policy.alarms_window) == (7, 2, 5)
     assert (policy.bootstrap_block_days, policy.one_sided_alpha) == (7, 0.025)
@@ -153,12 +133,12 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
 )  # fmt: skip
 def test_bounds_are_kept(name: str, value: float) -> None:
     with pytest.raises(InvalidInputError, match=f"BacktestPolicy.{name} is {value}"):
-        BacktestPolicy(**{name: value})
+        policies.BacktestPolicy(**{name: value})
 
 
 def test_more_alarms_than_windows_cannot_be_asked_for() -> None:
     with pytest.raises(InvalidInputError, match="alarms_needed exceeds alarms_window"):
-        BacktestPolicy(alarms_needed=4, alarms_window=3)
+        policies.BacktestPolicy(alarms_needed=4, alarms_window=3)
 
 
 def test_reading_and_judging_a_file_stays_below_two_gigabytes() -> None:
@@ -169,32 +149,32 @@ def test_reading_and_judging_a_file_stays_below_two_gigabytes() -> None:
 
 def test_bounds_are_included_and_the_first_field_outside_is_named() -> None:
     owner = SimpleNamespace(low=0, high=1, wrong=1.01)
-    require_bounded(owner, low=(0, 1), high=(0, 1))
+    policies.require_bounded(owner, low=(0, 1), high=(0, 1))
     with pytest.raises(InvalidInputError, match=r"SimpleNamespace.wrong is 1.01; set it between 0 and 1"):
-        require_bounded(owner, low=(0, 1), wrong=(0, 1))
+        policies.require_bounded(owner, low=(0, 1), wrong=(0, 1))
 
 
 def test_not_a_number_lies_in_no_bounds() -> None:
     with pytest.raises(InvalidInputError, match="is nan"):
-        require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))
+        policies.require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))
 
 
 def test_every_field_is_one_of_the_policy() -> None:
-    assert set(BOOSTING_FIELDS) <= set(asdict(POLICY))
+    assert set(policies.BOOSTING_FIELDS) <= set(asdict(POLICY))
 
 
 def test_a_boosted_model_counts_all_and_another_what_is_left() -> None:
-    assert fields_that_count(POLICY, is_boosted=True) == asdict(POLICY)
-    rest = fields_that_count(POLICY, is_boosted=False)
-    assert set(rest) == set(asdict(POLICY)) - set(BOOSTING_FIELDS)
+    assert policies.fields_that_count(POLICY, is_boosted=True) == asdict(POLICY)
+    rest = policies.fields_that_count(POLICY, is_boosted=False)
+    assert set(rest) == set(asdict(POLICY)) - set(policies.BOOSTING_FIELDS)
     assert rest["seed"] == POLICY.seed
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), [("rising", ("a", "b"), "a, b"), ("search_trials", 5, "5")])
 def test_what_an_estimator_would_not_keep_is_refused(name: str, value: object, shown: str) -> None:
-    require_no_boosting(POLICY)
+    policies.require_no_boosting(POLICY)
     with pytest.raises(InvalidInputError, match=f"TrainingPolicy.{name} is {shown}, which LightGBM alone keeps"):
-        require_no_boosting(replace(POLICY, **{name: value}))  # type: ignore[arg-type]
+        policies.require_no_boosting(replace(POLICY, **{name: value}))  # type: ignore[arg-type]
 
 
 def test_what_is_stated_is_taken_and_the_rest_stays() -> None:
@@ -308,7 +288,7 @@ def test_an_address_that_names_no_table_is_refused(url: str) -> None:
 
 def test_a_partition_runs_in_its_own_evening_utc() -> None:
     assert day_start(date(2026, 6, 2)) == datetime(2026, 6, 2, tzinfo=UTC)
-    assert run_time(date(2026, 6, 2)) == datetime(2026, 6, 2, 18, tzinfo=UTC)
+    assert windows.run_time(date(2026, 6, 2)) == datetime(2026, 6, 2, 18, tzinfo=UTC)
 
 
 def test_days_between_includes_both_ends_and_is_empty_backwards() -> None:

@@ -16,33 +16,11 @@ from PIL import Image
 from scipy.stats import ttest_ind
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from mlife_assets.core import glances, statistics
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.glances import (
-    BAD,
-    CHARACTERS_MAXIMUM,
-    GOOD,
-    QUIET,
-    WIDTH,
-    Bar,
-    Estimate,
-    _fitting,
-    bars,
-    columns,
-    forest,
-)
+from mlife_assets.core.glances import BAD, CHARACTERS_MAXIMUM, GOOD, QUIET, WIDTH, Bar, Estimate, bars, columns, forest
 from mlife_assets.core.pictures import COLOURS, data_uri, palette_png
-from mlife_assets.core.statistics import (
-    Sums,
-    day_multiplicities,
-    expanded_percentile_interval,
-    mean_difference_interval,
-    paired_bootstrap_interval,
-    proportion_difference_interval,
-    resampled_means,
-    student_lower_bound,
-    widened_for_blocks,
-    wilson_interval,
-)
+from mlife_assets.core.statistics import Sums, day_multiplicities, paired_bootstrap_interval, resampled_means
 
 SVG = "{http://www.w3.org/2000/svg}"
 DAYS = [(date(2026, 6, 2) + timedelta(days=number), 100.0 + number) for number in range(120)]
@@ -134,7 +112,7 @@ def test_bootstrap_refuses_what_it_cannot_bound(
 
 
 def test_wilson_hand_worked() -> None:
-    interval = wilson_interval(0, 10)
+    interval = statistics.wilson_interval(0, 10)
     assert interval.lower == 0.0
     assert interval.upper == pytest.approx(3.8416 / 13.8416, abs=1e-4)
     assert (interval.estimate, interval.n) == (0.0, 10)
@@ -142,7 +120,7 @@ def test_wilson_hand_worked() -> None:
 
 @pytest.mark.parametrize("counts", [(30, 1_000, 20, 900), (0, 50, 3, 60), (5, 5, 0, 7), (400, 9_500, 15, 500)])
 def test_difference_agrees_with_statsmodels(counts: tuple[int, int, int, int]) -> None:
-    interval = proportion_difference_interval(*counts)
+    interval = statistics.proportion_difference_interval(*counts)
     low, high = confint_proportions_2indep(*counts, method="newcomb", compare="diff")
     assert interval.lower == pytest.approx(low, abs=1e-9)
     assert interval.upper == pytest.approx(high, abs=1e-9)
@@ -153,7 +131,7 @@ def test_difference_covers_with_a_small_holdout() -> None:
     treated_rate, control_rate = 0.05, 0.04
     treated, control = rng.binomial(9_500, treated_rate, 1_000), rng.binomial(500, control_rate, 1_000)
     pairs = zip(treated.tolist(), control.tolist(), strict=True)
-    found = [proportion_difference_interval(t, 9_500, c, 500) for t, c in pairs]
+    found = [statistics.proportion_difference_interval(t, 9_500, c, 500) for t, c in pairs]
     assert (
         0.93 <= share_covered([d.lower for d in found], [d.upper for d in found], treated_rate - control_rate) <= 0.97
     )
@@ -162,12 +140,12 @@ def test_difference_covers_with_a_small_holdout() -> None:
 @pytest.mark.parametrize("counts", [(5, 4, 1, 2), (-1, 4, 1, 2), (1, 4, 3, 2)])
 def test_impossible_counts_are_refused(counts: tuple[int, int, int, int]) -> None:
     with pytest.raises(InvalidInputError, match="successes"):
-        proportion_difference_interval(*counts)
+        statistics.proportion_difference_interval(*counts)
 
 
 def test_an_empty_arm_is_not_evidence() -> None:
     with pytest.raises(NotEnoughEvidenceError, match="0 units"):
-        proportion_difference_interval(0, 0, 1, 10)
+        statistics.proportion_difference_interval(0, 0, 1, 10)
 
 
 def test_block_resamples_keep_days_together_and_their_number() -> None:
@@ -200,7 +178,7 @@ def test_what_blocks_hide_of_days_that_depend_on_each_other_is_added() -> None:
             effects.append(0.5 * effects[-1] + rng.normal())
         values = np.array(effects) * np.sqrt(0.75)  # of variance 1
         plain.append(np.var(long @ values) * days)
-        found.append(np.var(widened_for_blocks(long @ values, 7, short @ values, 3)) * days)
+        found.append(np.var(statistics.widened_for_blocks(long @ values, 7, short @ values, 3)) * days)
     assert np.mean(plain) == pytest.approx(2.43, abs=0.15)
     assert np.mean(found) == pytest.approx(2.9, abs=0.2)
     assert np.all(np.array(found) >= np.array(plain) * (1 - 1e-9))
@@ -208,7 +186,7 @@ def test_what_blocks_hide_of_days_that_depend_on_each_other_is_added() -> None:
 
 def test_resamples_that_are_all_alike_stay_so() -> None:
     alike = np.full(10, 0.3)
-    assert np.array_equal(widened_for_blocks(alike, 7, np.arange(10.0), 3), alike)
+    assert np.array_equal(statistics.widened_for_blocks(alike, 7, np.arange(10.0), 3), alike)
 
 
 def test_expanded_percentiles_hold_their_level_with_few_units() -> None:
@@ -217,7 +195,7 @@ def test_expanded_percentiles_hold_their_level_with_few_units() -> None:
     samples, units = 2_000, 14
     values = rng.normal(size=(samples, units))
     means = np.array([day_multiplicities(units, 1, 1_000, seed) @ row / units for seed, row in enumerate(values)])
-    expanded = [expanded_percentile_interval(0.0, resampled, 0.025, units) for resampled in means]
+    expanded = [statistics.expanded_percentile_interval(0.0, resampled, 0.025, units) for resampled in means]
     plain = np.sort(means, axis=1)[:, 24]
     assert np.mean(plain > 0) > 0.034
     assert 0.015 <= np.mean([interval.lower > 0 for interval in expanded]) <= 0.035
@@ -227,13 +205,13 @@ def test_expanded_percentiles_hold_their_level_with_few_units() -> None:
 
 def test_expanded_percentiles_are_hand_worked() -> None:
     """14 units: t = 2.1604 with 13 degrees of freedom, times sqrt(14 / 13) is 2.2419, beyond which 1.248 % lie."""
-    interval = expanded_percentile_interval(5_000.0, np.arange(10_000.0), 0.025, 14)
+    interval = statistics.expanded_percentile_interval(5_000.0, np.arange(10_000.0), 0.025, 14)
     assert (interval.lower, interval.upper) == (123.0, 9_876.0)
 
 
 def test_expanded_percentiles_of_many_units_are_the_plain_ones() -> None:
     resampled = np.arange(1_000.0)[::-1]
-    interval = expanded_percentile_interval(500.0, resampled, 0.025, 1_000_000)
+    interval = statistics.expanded_percentile_interval(500.0, resampled, 0.025, 1_000_000)
     assert (interval.lower, interval.upper) == pytest.approx((24, 975), abs=1)
 
 
@@ -250,7 +228,7 @@ def test_expanded_percentiles_refuse_what_they_cannot_bound(
     resampled: np.ndarray, alpha: float, n: int, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        expanded_percentile_interval(0.0, resampled, alpha, n)
+        statistics.expanded_percentile_interval(0.0, resampled, alpha, n)
 
 
 def sums(values: np.ndarray) -> Sums:
@@ -260,7 +238,7 @@ def sums(values: np.ndarray) -> Sums:
 def test_the_difference_of_means_agrees_with_welch_in_scipy() -> None:
     rng = np.random.default_rng(4)
     first, second = rng.exponential(3.0, 4_000), rng.exponential(2.0, 90)
-    interval = mean_difference_interval(sums(first), sums(second), level=0.9)
+    interval = statistics.mean_difference_interval(sums(first), sums(second), level=0.9)
     known = ttest_ind(first, second, equal_var=False)
     bounds = known.confidence_interval(0.9)
     assert interval.estimate == pytest.approx(first.mean() - second.mean())
@@ -274,34 +252,34 @@ def test_the_difference_of_means_covers_skewed_values_with_a_small_holdout() -> 
     lower, upper = [], []
     for _ in range(1_000):
         sides = [rng.exponential(12.0, n) * (rng.random(n) < rate) for n, rate in ((3_000, 0.25), (400, 0.18))]
-        found = mean_difference_interval(*map(sums, sides))
+        found = statistics.mean_difference_interval(*map(sums, sides))
         lower.append(found.lower)
         upper.append(found.upper)
     assert 0.92 <= share_covered(lower, upper, 12.0 * (0.25 - 0.18)) <= 0.97
 
 
 def test_means_need_two_units_and_equal_values_leave_no_doubt() -> None:
-    same = mean_difference_interval(Sums(5, 10.0, 20.0), Sums(3, 3.0, 3.0))
+    same = statistics.mean_difference_interval(Sums(5, 10.0, 20.0), Sums(3, 3.0, 3.0))
     assert (same.estimate, same.lower, same.upper) == (1.0, 1.0, 1.0)
     with pytest.raises(NotEnoughEvidenceError, match="at least 2"):
-        mean_difference_interval(Sums(1, 1.0, 1.0), Sums(3, 3.0, 3.0))
+        statistics.mean_difference_interval(Sums(1, 1.0, 1.0), Sums(3, 3.0, 3.0))
 
 
 def test_students_lower_bound_is_hand_worked_and_errs_as_often_as_it_says() -> None:
-    assert student_lower_bound(1.0, 0.5, 0.025, 10) == pytest.approx(1.0 - 0.5 * 2.2622, abs=1e-4)
-    assert student_lower_bound(0.3, 0.0, 0.001, 2) == 0.3
+    assert statistics.student_lower_bound(1.0, 0.5, 0.025, 10) == pytest.approx(1.0 - 0.5 * 2.2622, abs=1e-4)
+    assert statistics.student_lower_bound(0.3, 0.0, 0.001, 2) == 0.3
     values = np.random.default_rng(5).normal(size=(20_000, 12))
     errors = values.std(axis=1, ddof=1) / np.sqrt(12)
     pairs = zip(values.mean(axis=1), errors, strict=True)
-    above = [student_lower_bound(float(mean), float(error), 0.01, 12) > 0 for mean, error in pairs]
+    above = [statistics.student_lower_bound(float(mean), float(error), 0.01, 12) > 0 for mean, error in pairs]
     assert np.mean(above) == pytest.approx(0.01, abs=0.002)
 
 
 def test_students_lower_bound_refuses_what_it_cannot_bound() -> None:
     with pytest.raises(NotEnoughEvidenceError, match="1 units, at least 2 needed"):
-        student_lower_bound(0.0, 1.0, 0.01, 1)
+        statistics.student_lower_bound(0.0, 1.0, 0.01, 1)
     with pytest.raises(InvalidInputError, match=r"alpha is 0\.5"):
-        student_lower_bound(0.0, 1.0, 0.5, 10)
+        statistics.student_lower_bound(0.0, 1.0, 0.5, 10)
 
 
 def drawn(markdown: str) -> ElementTree.Element:
@@ -391,7 +369,7 @@ def test_what_is_drawn_of_many_days_is_what_is_drawn_of_those_that_can_fit() -> 
         return "M4 0H4" * count
 
     assert columns(days, "revenue", unit="$") == columns(days[-200:], "revenue", unit="$")
-    _fitting(draw, len(days), "t")
+    glances._fitting(draw, len(days), "t")
     assert len(drawn_counts) < 50, "the shortest rows that there can be fit nearly at once"
     assert min(drawn_counts) * len("M4 0H4") > CHARACTERS_MAXIMUM - 60, "as many as fit"
 

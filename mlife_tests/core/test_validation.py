@@ -13,19 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlife_assets.core import validation
 from mlife_assets.core.casting import cast_column, castable_rows, plain_array
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.landed_names import day_of_folder, folder_of_day, hidden_reason, name_fault, shown_name
-from mlife_assets.core.validation import (
-    REJECTED_SCHEMA,
-    Reason,
-    has_control_characters,
-    json_as_table,
-    rejected_file,
-    rows_as_json,
-    too_long,
-    validate,
-)
+from mlife_assets.core.validation import Reason, has_control_characters, json_as_table, rows_as_json, too_long, validate
 from mlife_assets.recruiting.events import EVENT_TYPES, TIMESTAMP
 
 COLUMNS = {
@@ -103,7 +95,7 @@ def test_one_bad_value_rejects_its_row_alone_with_reason_and_field(column: str, 
     assert result.rejected.column("reason").to_pylist() == [reason.value]
     assert result.rejected.column("field").to_pylist() == [column]
     assert result.accepted.equals(table.take([0, 1, 3]))
-    assert result.rejected.schema == REJECTED_SCHEMA
+    assert result.rejected.schema == validation.REJECTED_SCHEMA
 
 
 def test_good_rows_are_accepted_unchanged_up_to_the_limits() -> None:
@@ -248,7 +240,7 @@ def test_misuse_is_refused() -> None:
 def test_an_empty_table_is_neither_accepted_nor_rejected() -> None:
     result = validate(EVENT_TYPES["job_posted"], _jobs(0), now=NOW)
     assert (result.accepted.num_rows, result.rejected.num_rows) == (0, 0)
-    assert rejected_file(Reason.EMPTY_FILE, "x").schema == REJECTED_SCHEMA
+    assert validation.rejected_file(Reason.EMPTY_FILE, "x").schema == validation.REJECTED_SCHEMA
 
 
 _TIMES = st.datetimes(

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.behaviour import (
-    APPLY,
-    CLICK,
-    Mood,
-    Response,
-    distance_km,
-    felt_distance,
-    felt_pay,
-    mood_of_day,
-    respond,
-)
+from mlife_assets.market import behaviour
+from mlife_assets.market.behaviour import APPLY, CLICK, Mood, Response, felt_distance, felt_pay, mood_of_day, respond
 from mlife_assets.market.browsing import EXPORT_US, FEED_SHARE, Impressions, browse, utc_offset_hours
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.injections import BEHAVIOURS, FAULTS, INJECTION_NAMES, Injection, affected, drifted_taste
@@ -175,7 +166,9 @@ def calibrated(**changes: float) -> MarketConfig:
 
 def kilometres(people: Population, jobs: Vacancies, views: Impressions) -> np.ndarray:
     person, job = views.person, views.job
-    return distance_km(people.latitude[person], people.longitude[person], jobs.latitude[job], jobs.longitude[job])
+    return behaviour.distance_km(
+        people.latitude[person], people.longitude[person], jobs.latitude[job], jobs.longitude[job]
+    )
 
 
 def is_home(people: Population, jobs: Vacancies, views: Impressions) -> np.ndarray:

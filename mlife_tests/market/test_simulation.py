@@ -12,6 +12,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.market import world
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, mood_of_day, pair_distance_km, respond
 from mlife_assets.market.browsing import EXPORT_US
 from mlife_assets.market.history import recruiter_rule
@@ -29,16 +30,7 @@ from mlife_assets.market.truth import (
     true_response,
 )
 from mlife_assets.market.vacancies import job_ids
-from mlife_assets.market.world import (
-    LINEAR_TERMS,
-    RELEASED_CALIBRATION,
-    Calibration,
-    MarketConfig,
-    Stream,
-    generator,
-    metro_shares,
-    tiny_config,
-)
+from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, MarketConfig, Stream, generator, tiny_config
 
 DAY = tiny_config().start_date
 DRIFT = add_days(tiny_config().start_date, 3)
@@ -288,16 +280,16 @@ def test_the_fingerprint_follows_everything_that_shapes_the_world() -> None:
 
 @pytest.mark.parametrize("name", sorted(LINEAR_TERMS))
 def test_every_later_term_shapes_the_world_unless_it_does_nothing(name: str) -> None:
-    linear = replace(Calibration(), **LINEAR_TERMS)
+    linear = replace(world.Calibration(), **LINEAR_TERMS)
     other = replace(linear, **{name: LINEAR_TERMS[name] + 1})
     assert name not in linear.record()
     assert other.record()[name] == LINEAR_TERMS[name] + 1
     assert MarketConfig(calibration=other).fingerprint != MarketConfig(calibration=linear).fingerprint
 
 
-@pytest.mark.parametrize("calibration", [Calibration(), RELEASED_CALIBRATION])
-def test_a_record_gives_the_calibration_back(calibration: Calibration) -> None:
-    assert Calibration.recorded(json.loads(json.dumps(calibration.record()))) == calibration
+@pytest.mark.parametrize("calibration", [world.Calibration(), RELEASED_CALIBRATION])
+def test_a_record_gives_the_calibration_back(calibration: world.Calibration) -> None:
+    assert world.Calibration.recorded(json.loads(json.dumps(calibration.record()))) == calibration
 
 
 def test_a_calibration_of_release_0_1_0_is_linear() -> None:
@@ -308,7 +300,7 @@ def test_a_calibration_of_release_0_1_0_is_linear() -> None:
 
 
 def test_metros_follow_their_rank() -> None:
-    shares = metro_shares(16)
+    shares = world.metro_shares(16)
     assert (np.diff(shares) < 0).all()
     assert np.isclose(shares.sum(), 1)
     assert 90 < 800 * shares[0] < 115

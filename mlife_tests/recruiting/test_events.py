@@ -13,18 +13,9 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from mlife_assets.core import event_columns
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.event_columns import (
-    Column,
-    EventType,
-    choice,
-    flag,
-    identifier,
-    integer,
-    number,
-    text,
-    text_list,
-)
+from mlife_assets.core.event_columns import Column, EventType, choice, flag, identifier, integer, number, text
 from mlife_assets.core.ids import digests, event_id
 from mlife_assets.core.monitoring.thresholds import JOINT_SIZES
 from mlife_assets.core.policies import MonitoringPolicy
@@ -248,7 +239,7 @@ def test_numbers_that_json_has_no_word_for_are_none() -> None:
 
 
 def test_elements_of_lists_of_text_are_bounded_like_text() -> None:
-    said = schema_of(EventType("thing", "market", (text_list("names"),)))["properties"]["names"]
+    said = schema_of(EventType("thing", "market", (event_columns.text_list("names"),)))["properties"]["names"]
     assert said["items"] == {"type": "string", "maxLength": 200}
 
 

@@ -24,6 +24,7 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.gate import GateExamples, decide_promotion, on_examples
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import haversine_km
+from mlife_assets.recruiting.panel import baseline
 from mlife_assets.recruiting.panel.ballots import (
     PANEL_COLUMNS,
     Panel,
@@ -32,15 +33,7 @@ from mlife_assets.recruiting.panel.ballots import (
     require_candidates,
     template_bytes,
 )
-from mlife_assets.recruiting.panel.baseline import (
-    consensus_scores,
-    human_baseline,
-    kendall_w,
-    mean_kendall_tau,
-    panel_agreement,
-    panel_name,
-    panel_rows,
-)
+from mlife_assets.recruiting.panel.baseline import human_baseline, kendall_w, panel_agreement, panel_name, panel_rows
 from mlife_assets.recruiting.policies import CandidatePolicy
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME
 
@@ -301,9 +294,9 @@ def days(*values: date) -> np.ndarray:
 
 def test_consensus_is_minus_the_mean_rank_by_the_number_of_jobs() -> None:
     panel = parse_panel(file_of(("r1", "u1", "abcd"), ("r2", "u1", "badc"), ("r3", "u1", "abdc")))
-    scores = consensus_scores(panel.ballots)
+    scores = baseline.consensus_scores(panel.ballots)
     assert scores == pytest.approx({"a": -4 / 12, "b": -5 / 12, "c": -11 / 12, "d": -10 / 12})
-    tied = consensus_scores(parse_panel(file_of(("r1", "u1", "ab"), ("r2", "u1", "ba"))).ballots)
+    tied = baseline.consensus_scores(parse_panel(file_of(("r1", "u1", "ab"), ("r2", "u1", "ba"))).ballots)
     assert tied["a"] == tied["b"] == -0.75
 
 
@@ -315,8 +308,8 @@ def test_consensus_knows_no_order_of_rows_or_recruiters(data: st.DataObject) -> 
     plain = [(f"r{k}", "u1", ranking) for k, ranking in enumerate(rankings)]
     renamed = [(name, "u1", ranking) for name, ranking in zip(names, rankings, strict=True)]
     shuffled = csv_of(data.draw(st.permutations(ballot_rows(renamed))))
-    scores = consensus_scores(parse_panel(file_of(*plain)).ballots)
-    assert consensus_scores(parse_panel(shuffled).ballots) == scores
+    scores = baseline.consensus_scores(parse_panel(file_of(*plain)).ballots)
+    assert baseline.consensus_scores(parse_panel(shuffled).ballots) == scores
     assert all(-1 <= score < 0 for score in scores.values())
     if len(set(map(tuple, rankings))) == 1:
         assert sorted(scores, key=scores.__getitem__, reverse=True) == rankings[0]
@@ -487,9 +480,9 @@ def test_hand_worked() -> None:
     # Rank sums 4, 6, 8 around 6: S = 8, W = 12 * 8 / (9 * 24).
     assert kendall_w(ranks) == pytest.approx(96 / 216)
     # Of three pairs of recruiters, taus are 1/3, 1/3 and -1/3.
-    assert mean_kendall_tau(ranks) == pytest.approx(1 / 9)
+    assert baseline.mean_kendall_tau(ranks) == pytest.approx(1 / 9)
     assert kendall_w(np.array([[1, 2], [2, 1]])) == 0
-    assert mean_kendall_tau(np.array([[1, 2], [2, 1]])) == -1
+    assert baseline.mean_kendall_tau(np.array([[1, 2], [2, 1]])) == -1
 
 
 @given(RANKS)
@@ -497,7 +490,7 @@ def test_tau_and_w_equal_scipy(ranks: np.ndarray) -> None:
     from scipy.stats import friedmanchisquare, kendalltau
 
     taus = [kendalltau(one, two).statistic for one, two in combinations(ranks, 2)]
-    assert mean_kendall_tau(ranks) == pytest.approx(np.mean(taus), abs=1e-12)
+    assert baseline.mean_kendall_tau(ranks) == pytest.approx(np.mean(taus), abs=1e-12)
     raters, jobs = ranks.shape
     if jobs >= 3:
         # Friedman's statistic of the same ranks is m (n - 1) W.
@@ -510,15 +503,15 @@ def test_tau_and_w_equal_scipy(ranks: np.ndarray) -> None:
 def test_the_order_of_recruiters_and_jobs_changes_no_bit(ranks: np.ndarray, random: object) -> None:
     rng = np.random.default_rng(random.randrange(1 << 30))  # type: ignore[attr-defined]
     moved = rng.permutation(rng.permutation(ranks, axis=0), axis=1)
-    assert (kendall_w(moved), mean_kendall_tau(moved)) == (kendall_w(ranks), mean_kendall_tau(ranks))
+    assert (kendall_w(moved), baseline.mean_kendall_tau(moved)) == (kendall_w(ranks), baseline.mean_kendall_tau(ranks))
 
 
 @given(RANKS)
 def test_equal_rankings_agree_wholly(ranks: np.ndarray) -> None:
     same = np.repeat(ranks[:1], len(ranks), axis=0)
-    assert (kendall_w(same), mean_kendall_tau(same)) == (1, 1)
+    assert (kendall_w(same), baseline.mean_kendall_tau(same)) == (1, 1)
     assert 0 <= kendall_w(ranks) <= 1
-    assert -1 <= mean_kendall_tau(ranks) <= 1
+    assert -1 <= baseline.mean_kendall_tau(ranks) <= 1
 
 
 def test_a_panel_of_one_mind() -> None:

@@ -23,18 +23,9 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.features import FeatureSpec
+from mlife_assets.serving import requests
 from mlife_assets.serving.connections import ConnectionLimits, bounded_protocol
-from mlife_assets.serving.requests import (
-    BodyReader,
-    BodyTooLargeError,
-    BodyTooSlowError,
-    BusyError,
-    RequestLimits,
-    RowError,
-    parse_rows,
-    row_record,
-    rows_matrix,
-)
+from mlife_assets.serving.requests import BodyReader, BusyError, RequestLimits, parse_rows, row_record, rows_matrix
 
 SPEC = FeatureSpec(("distance_km", "metro_code"), (("metro_code", ("10", "20")),))
 LIMITS = RequestLimits(body_bytes=1_000, rows=3)
@@ -42,8 +33,8 @@ BODY_LIMITS = RequestLimits(body_bytes=1_000, held_bytes=1_500, free_bytes=100)
 GET = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
-def refusal(call: Any, *arguments: Any) -> RowError:
-    with pytest.raises(RowError) as caught:
+def refusal(call: Any, *arguments: Any) -> requests.RowError:
+    with pytest.raises(requests.RowError) as caught:
         call(*arguments)
     assert caught.value.remedy
     return caught.value
@@ -140,7 +131,7 @@ def test_a_body_is_its_parts() -> None:
 
 @pytest.mark.parametrize("size", [1_001, 3_999, 50_000])
 def test_a_large_body_is_refused(size: int) -> None:
-    with pytest.raises(BodyTooLargeError, match="1000 bytes"):
+    with pytest.raises(requests.BodyTooLargeError, match="1000 bytes"):
         asyncio.run(read(BodyReader(BODY_LIMITS), Sent(*[b"x" * 500] * (size // 500), b"x" * (size % 500))))
 
 
@@ -152,7 +143,7 @@ def test_what_is_held_has_a_budget_that_is_free_again_afterwards() -> None:
                 with pytest.raises(BusyError):
                     await read(reader, Sent(b"x" * 101))
                 assert await read(reader, Sent(b"x" * 100)) == b"x" * 100, "the first bytes are free"
-            with pytest.raises(BodyTooLargeError):
+            with pytest.raises(requests.BodyTooLargeError):
                 await read(reader, Sent(b"x" * 900, b"x" * 900))
             with pytest.raises(BusyError):
                 async with reader.body(Sent(b"x" * 1_000)):  # type: ignore[arg-type]
@@ -165,13 +156,13 @@ def test_what_is_held_has_a_budget_that_is_free_again_afterwards() -> None:
 def test_a_body_that_falls_behind_the_pace_is_given_up(sent: Sent) -> None:
     limits = replace(BODY_LIMITS, body_grace_seconds=0.05, bytes_per_second=1_000)
     reader = BodyReader(limits)
-    with pytest.raises(BodyTooSlowError, match="1000 bytes per second"):
+    with pytest.raises(requests.BodyTooSlowError, match="1000 bytes per second"):
         asyncio.run(asyncio.wait_for(read(reader, sent), 10))
 
 
 def test_a_body_that_keeps_the_pace_has_an_end_all_the_same() -> None:
     limits = replace(BODY_LIMITS, body_grace_seconds=0.05, bytes_per_second=1, body_seconds=0.2)
-    with pytest.raises(BodyTooSlowError, match=r"within 0 seconds"):
+    with pytest.raises(requests.BodyTooSlowError, match=r"within 0 seconds"):
         asyncio.run(asyncio.wait_for(read(BodyReader(limits), Sent(*[b"x"] * 900, seconds=0.01)), 10))
 
 

@@ -18,19 +18,7 @@ from mlife_assets.core.monitoring import concept
 from mlife_assets.core.monitoring import outcomes as outcome_statistics
 from mlife_assets.core.monitoring.columns import LABEL, Wording
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.outcomes import (
-    LEVEL,
-    METRICS,
-    RESIDUAL,
-    SHORTFALL,
-    SLOPE,
-    ScoredOutcomes,
-    keys_of,
-    learn_concept_thresholds,
-    limit_for,
-    scored_outcomes,
-    standardised_ranks,
-)
+from mlife_assets.core.monitoring.outcomes import METRICS, learn_concept_thresholds, scored_outcomes, standardised_ranks
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 
@@ -66,10 +54,10 @@ def test_without_drift_alarms_are_rare(report) -> None:
 @pytest.mark.parametrize(
     ("change", "method", "words"),
     [
-        ({"pay": 1.0}, RESIDUAL, "Higher log_pay_ratio converts more often than the model expects"),
-        ({"pay": -1.0}, RESIDUAL, "Higher log_pay_ratio converts less often"),
-        ({"slope": 0.4}, SLOPE, "Outcomes separate less along the score"),
-        ({"shift": 0.5}, LEVEL, "times as frequent as the model expects"),
+        ({"pay": 1.0}, outcome_statistics.RESIDUAL, "Higher log_pay_ratio converts more often than the model expects"),
+        ({"pay": -1.0}, outcome_statistics.RESIDUAL, "Higher log_pay_ratio converts less often"),
+        ({"slope": 0.4}, outcome_statistics.SLOPE, "Outcomes separate less along the score"),
+        ({"shift": 0.5}, outcome_statistics.LEVEL, "times as frequent as the model expects"),
     ],
 )
 def test_a_shift_of_the_concept_alarms_and_is_named(report, change: dict[str, float], method: str, words: str) -> None:
@@ -180,7 +168,7 @@ def test_a_window_of_one_score_is_not_judged_along_it(pairs_world, limited) -> N
         statistics={LABEL: AGREED},
         policy=POLICY,
     )
-    assert SLOPE not in {finding.method for finding in result.findings}
+    assert outcome_statistics.SLOPE not in {finding.method for finding in result.findings}
     assert "Outcomes are not judged along the score: hardly anything varies in the window" in result.sentence
 
 
@@ -326,7 +314,7 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
 
     def alarms(usual: float, gap: float) -> set[str]:
-        key = (SHORTFALL, "roc_auc")
+        key = (outcome_statistics.SHORTFALL, "roc_auc")
         limited = reference.with_thresholds(learn_concept_thresholds(reference, POLICY, {key: usual}))
         estimated = [Statistic("estimated", "roc_auc", 0.7 + gap), Statistic("estimated", "average_precision", 0.7)]
         result = concept.concept_drift_report(
@@ -338,10 +326,12 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
         )
         return {finding.method for finding in result.alarms}
 
-    limit = next(f.threshold for f in report().findings if (f.method, f.column) == (SHORTFALL, "roc_auc"))
-    assert alarms(0.0, limit + 0.01) == {SHORTFALL}
+    limit = next(
+        f.threshold for f in report().findings if (f.method, f.column) == (outcome_statistics.SHORTFALL, "roc_auc")
+    )
+    assert alarms(0.0, limit + 0.01) == {outcome_statistics.SHORTFALL}
     assert alarms(0.05, limit + 0.01) == set()
-    assert alarms(0.05, limit + 0.06) == {SHORTFALL}
+    assert alarms(0.05, limit + 0.06) == {outcome_statistics.SHORTFALL}
     assert alarms(-0.05, limit - 0.01) == set()
 
 
@@ -351,7 +341,7 @@ def test_the_statistics_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     outcome, probability = (rng.random(500) < 0.2).astype(float), rng.integers(1, 40, 500) / 50
     groups = np.unique(probability, return_inverse=True)[1]
-    outcomes = ScoredOutcomes(outcome, probability, groups, np.zeros((500, 0)), ())
+    outcomes = outcome_statistics.ScoredOutcomes(outcome, probability, groups, np.zeros((500, 0)), ())
     weights = rng.integers(0, 4, 500).astype(float)
     auc, precision, level, _ = outcomes.statistics(weights)
     assert auc == pytest.approx(roc_auc_score(outcome, probability, sample_weight=weights))
@@ -424,7 +414,9 @@ def test_evidence_is_what_the_probabilities_imply_where_nothing_came() -> None:
     rare = np.arange(rows) < 60
     outcome = ((np.arange(rows) % 10 == 0) & ~rare).astype(float)
     probability = np.where(rare, 0.05, outcome.sum() / rows)
-    scored = ScoredOutcomes(outcome, probability, np.where(rare, 0, 1), rare[:, None] * 1.0, ("rare",))
+    scored = outcome_statistics.ScoredOutcomes(
+        outcome, probability, np.where(rare, 0, 1), rare[:, None] * 1.0, ("rare",)
+    )
     evidence, information = scored.evidence(), 60 * 0.05 * 0.95
     assert evidence.least_deviation[-1] == pytest.approx(1 / np.sqrt(information), rel=0.03)
     assert evidence.expected_positives[-1] == pytest.approx(information, rel=0.03)
@@ -495,7 +487,7 @@ def test_jobs_with_an_appeal_of_their_own_widen_the_limits_and_labels_without_me
         names = pa.array([f"j{label}" for label in labels]) if labels is not None else None
         table = appealing if names is None else appealing.append_column("job_id", names)
         learned = learn_concept_thresholds(replace(reference, examples=table), POLICY)
-        return next(t.standard_deviation for t in learned if t.method == LEVEL)
+        return next(t.standard_deviation for t in learned if t.method == outcome_statistics.LEVEL)
 
     assert deviation(jobs) > 2 * deviation(None)
     assert deviation(shuffled) < 1.3 * deviation(None)
@@ -508,17 +500,17 @@ def test_an_outcome_with_too_few_positives_has_no_limits(reference) -> None:
 
 def test_a_shortfall_is_one_sided_and_everything_else_two_sided() -> None:
     spread = 2.0 * np.sqrt(1 / 400 + 1 / 100)
-    limit, rate = limit_for("click_calibration_level", 2.0, 5, POLICY, **BOTH)
+    limit, rate = outcome_statistics.limit_for("click_calibration_level", 2.0, 5, POLICY, **BOTH)
     assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.001) * spread), pytest.approx(0.002))
-    limit, rate = limit_for("click_performance_shortfall", 2.0, 5, POLICY, **BOTH)
+    limit, rate = outcome_statistics.limit_for("click_performance_shortfall", 2.0, 5, POLICY, **BOTH)
     assert (limit, rate) == (pytest.approx(norm.ppf(1 - 0.002) * spread), pytest.approx(0.002))
 
 
 def test_the_scatter_of_a_window_is_at_least_what_its_own_probabilities_imply() -> None:
-    limit, _ = limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.5)
+    limit, _ = outcome_statistics.limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.5)
     assert limit == pytest.approx(norm.ppf(1 - 0.001) * np.sqrt(2.0**2 / 100 + 0.5**2))
-    informed, _ = limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.01)
-    assert informed == limit_for("residual_score", 2.0, 5, POLICY, **BOTH)[0]
+    informed, _ = outcome_statistics.limit_for("residual_score", 2.0, 5, POLICY, **BOTH, least_deviation=0.01)
+    assert informed == outcome_statistics.limit_for("residual_score", 2.0, 5, POLICY, **BOTH)[0]
 
 
 def test_what_hangs_on_few_expected_positives_has_no_limit_and_takes_no_share_of_the_error(
@@ -530,7 +522,7 @@ def test_what_hangs_on_few_expected_positives_has_no_limit_and_takes_no_share_of
         changed = replace(reference, examples=pairs_world.replaced(table, distance_km=values))
         learned = learn_concept_thresholds(changed, POLICY)
         missing = {(t.method, t.column) for t in every} - {(t.method, t.column) for t in learned}
-        assert missing == {(RESIDUAL, "distance_km")}
+        assert missing == {(outcome_statistics.RESIDUAL, "distance_km")}
         assert sum(t.error_rate for t in learned) == pytest.approx(POLICY.false_alarm_rate_per_day)
 
 
@@ -545,13 +537,13 @@ def test_a_few_rows_far_out_do_not_carry_a_statistic(pairs_world, reference) -> 
     none_converts = pairs_world.replaced(usual, is_positive=table["is_positive"].to_numpy() & ~far)
     known = replace(reference, examples=none_converts)
     limits = {(t.method, t.column): t for t in learn_concept_thresholds(known, POLICY)}
-    limit = limits[RESIDUAL, "distance_km"]
+    limit = limits[outcome_statistics.RESIDUAL, "distance_km"]
     some = np.flatnonzero(far)[:3]
     outcome = none_converts["is_positive"].to_numpy().copy()
     outcome[some] = True
     found = scored_outcomes(known, pairs_world.replaced(none_converts, is_positive=outcome))
-    values = dict(zip(keys_of(found.names), found.statistics(), strict=True))
-    change = values[RESIDUAL, "distance_km"] - limit.mean
+    values = dict(zip(outcome_statistics.keys_of(found.names), found.statistics(), strict=True))
+    change = values[outcome_statistics.RESIDUAL, "distance_km"] - limit.mean
     assert abs(change) < 0.5 * limit.standard_deviation / np.sqrt(outcome.sum())
 
 
@@ -566,7 +558,7 @@ def test_limits_are_never_narrower_than_the_probabilities_imply(pairs_world, ref
     )
     known = replace(reference, examples=changed)
     scored = scored_outcomes(known, changed)
-    least = dict(zip(keys_of(scored.names), scored.evidence().least_deviation, strict=True))
-    key = (RESIDUAL, "log_pay_ratio")
+    least = dict(zip(outcome_statistics.keys_of(scored.names), scored.evidence().least_deviation, strict=True))
+    key = (outcome_statistics.RESIDUAL, "log_pay_ratio")
     (limit,) = [one for one in learn_concept_thresholds(known, POLICY) if (one.method, one.column) == key]
     assert limit.standard_deviation == pytest.approx(least[key] * np.sqrt(scored.outcome.sum()))

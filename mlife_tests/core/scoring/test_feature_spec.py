@@ -14,23 +14,12 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NewerVersionError
 from mlife_assets.core.examples import ExampleSpec, RateRole
+from mlife_assets.core.scoring import feature_spec
 from mlife_assets.core.scoring.calibrator import FLOOR, FLOOR_OF_ALL, Calibrator
-from mlife_assets.core.scoring.feature_spec import (
-    STRENGTH_MAXIMUM,
-    STRENGTH_MINIMUM,
-    VOCABULARY_MAXIMUM,
-    FeatureSpec,
-    SmoothedRate,
-    examples_matrix,
-    feature_hashes,
-    fit_feature_spec,
-    fit_rate,
-    seen_matrix,
-    unseen_values,
-)
+from mlife_assets.core.scoring.feature_spec import STRENGTH_MAXIMUM, FeatureSpec, examples_matrix, fit_rate, seen_matrix
 
 ROLE = RateRole("click_rate", "clicks", "shown")
-RATE = SmoothedRate("click_rate", "clicks", "shown", prior_rate=0.1, prior_strength=20.0)
+RATE = feature_spec.SmoothedRate("click_rate", "clicks", "shown", prior_rate=0.1, prior_strength=20.0)
 SPEC = FeatureSpec(("clicks", "shown", "city"), (("city", ("a", "b")),), (RATE,))
 ROLES = ExampleSpec(
     entity="who", time="day", label="done", label_time="mature", features=("clicks", "shown"),
@@ -160,13 +149,13 @@ def test_smoothing_brings_rates_nearer_to_the_truth() -> None:
 @pytest.mark.parametrize(
     ("hits", "trials", "rate", "strength"),
     [
-        ([], [], 0.5, STRENGTH_MINIMUM),
-        ([0, 0], [0, 0], 0.5, STRENGTH_MINIMUM),
+        ([], [], 0.5, feature_spec.STRENGTH_MINIMUM),
+        ([0, 0], [0, 0], 0.5, feature_spec.STRENGTH_MINIMUM),
         ([3], [10], 0.3, STRENGTH_MAXIMUM),
         ([0, 0, 0], [5, 9, 2], 0.0, STRENGTH_MAXIMUM),
         ([5, 9, 2], [5, 9, 2], 1.0, STRENGTH_MAXIMUM),
         ([3, 3, 3], [10, 10, 10], 0.3, STRENGTH_MAXIMUM),
-        ([0, 50, 0, 50], [50, 50, 50, 50], 0.5, STRENGTH_MINIMUM),
+        ([0, 50, 0, 50], [50, 50, 50, 50], 0.5, feature_spec.STRENGTH_MINIMUM),
     ],
     ids=["no rows", "no trials", "one row", "never", "always", "all alike", "all or nothing"],
 )
@@ -190,7 +179,7 @@ def test_a_negative_count_of_successes_is_none_in_the_prior_too() -> None:
 
 
 def test_a_spec_is_fitted_on_the_rows() -> None:
-    spec = fit_feature_spec(examples(), ROLES)
+    spec = feature_spec.fit_feature_spec(examples(), ROLES)
     assert spec.names == ("clicks", "shown", "city", "shift")
     assert dict(spec.vocabularies) == {"city": ("a", "b", "c"), "shift": ("night", "day")}
     assert spec.rates[0].prior_rate == pytest.approx(6 / 65)
@@ -232,16 +221,16 @@ def test_a_constant_replaces_what_the_table_says() -> None:
 
 def test_an_open_vocabulary_is_capped_at_its_most_frequent_values() -> None:
     rare = [f"a{place:03d}" for place in range(150)]
-    common = [f"c{place:03d}" for place in range(VOCABULARY_MAXIMUM - 50) for _ in range(2)]
+    common = [f"c{place:03d}" for place in range(feature_spec.VOCABULARY_MAXIMUM - 50) for _ in range(2)]
     rows = len(rare) + len(common)
     table = pa.table({"clicks": [0] * rows, "shown": [0] * rows, "city": rare + common, "shift": ["day"] * rows})
-    spec = fit_feature_spec(table, ROLES)
+    spec = feature_spec.fit_feature_spec(table, ROLES)
     cities = dict(spec.vocabularies)["city"]
-    assert len(cities) == VOCABULARY_MAXIMUM
+    assert len(cities) == feature_spec.VOCABULARY_MAXIMUM
     assert list(cities) == sorted(cities)
     assert set(cities) == {*common, *rare[:50]}
     order = np.random.default_rng(1).permutation(rows)
-    assert fit_feature_spec(table.take(pa.array(order)), ROLES) == spec
+    assert feature_spec.fit_feature_spec(table.take(pa.array(order)), ROLES) == spec
     matrix = examples_matrix(table, spec)
     assert int(np.isnan(matrix[:, 2]).sum()) == 100
 
@@ -250,19 +239,19 @@ def test_a_missing_column_is_named() -> None:
     with pytest.raises(InvalidInputError, match="lack column city"):
         examples_matrix(examples().drop_columns(["city"]), SPEC)
     with pytest.raises(InvalidInputError, match="lack column shown"):
-        fit_feature_spec(examples().drop_columns(["shown"]), ROLES)
+        feature_spec.fit_feature_spec(examples().drop_columns(["shown"]), ROLES)
 
 
 @given(
     prior=st.floats(0, 1),
-    strength=st.floats(STRENGTH_MINIMUM, STRENGTH_MAXIMUM),
+    strength=st.floats(feature_spec.STRENGTH_MINIMUM, STRENGTH_MAXIMUM),
     texts=st.lists(st.text(max_size=4), max_size=5, unique=True),
 )
 def test_json_keeps_every_bit(prior: float, strength: float, texts: list[str]) -> None:
     spec = FeatureSpec(
         ("clicks", "shown", "city"),
         (("city", tuple(texts)),),
-        (SmoothedRate("click_rate", "clicks", "shown", prior, strength),),
+        (feature_spec.SmoothedRate("click_rate", "clicks", "shown", prior, strength),),
     )
     found = FeatureSpec.from_json(spec.to_json())
     assert found == spec
@@ -286,12 +275,12 @@ def test_the_version_follows_everything_that_decides_a_score() -> None:
 
 def test_equal_rows_have_equal_hashes_and_others_do_not() -> None:
     matrix = np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 0.0], [np.nextafter(0, 1), np.nan], [np.nan, 0.0]])
-    found = feature_hashes(matrix)
+    found = feature_spec.feature_hashes(matrix)
     assert found[0] == found[1]
     assert len(set(found)) == 4
-    assert feature_hashes(np.asfortranarray(matrix)) == found
-    assert [feature_hashes(matrix[row : row + 1])[0] for row in range(5)] == found
-    assert feature_hashes(np.zeros((0, 2))) == []
+    assert feature_spec.feature_hashes(np.asfortranarray(matrix)) == found
+    assert [feature_spec.feature_hashes(matrix[row : row + 1])[0] for row in range(5)] == found
+    assert feature_spec.feature_hashes(np.zeros((0, 2))) == []
 
 
 def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
@@ -301,12 +290,12 @@ def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
 
 
 def test_a_constant_that_no_training_row_had_is_named_with_what_is_known() -> None:
-    assert unseen_values(SPEC, {"city": "a", "clicks": "many", "weather": "rain"}) == []
-    assert unseen_values(SPEC, {"city": "atlantis"}) == [
+    assert feature_spec.unseen_values(SPEC, {"city": "a", "clicks": "many", "weather": "rain"}) == []
+    assert feature_spec.unseen_values(SPEC, {"city": "atlantis"}) == [
         "city is 'atlantis' in all rows, which the model has not learned from (it knows a, b): it is scored as missing."
     ]
     nothing = replace(SPEC, vocabularies=(("city", ()),))
-    assert "(it knows none)" in unseen_values(nothing, {"city": "a"})[0]
+    assert "(it knows none)" in feature_spec.unseen_values(nothing, {"city": "a"})[0]
 
 
 def as_in_0_1_0(record: dict[str, Any], raw: np.ndarray) -> np.ndarray:

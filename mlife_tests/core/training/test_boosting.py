@@ -14,16 +14,8 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec, seen_matrix
-from mlife_assets.core.training.boosting import (
-    END_OF_TREES,
-    GROUP_ROWS_MAXIMUM,
-    Objective,
-    Rows,
-    boost,
-    model_text,
-    monotone_constraints,
-    predict_raw,
-)
+from mlife_assets.core.training import boosting
+from mlife_assets.core.training.boosting import Objective, Rows, boost, model_text, monotone_constraints, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import (
@@ -115,7 +107,7 @@ def test_the_same_rows_give_the_same_bytes(objective: Objective) -> None:
     assert texts[0] == texts[1]
     assert texts[2] == texts[3]
     assert texts[0] != texts[2]
-    assert texts[0].endswith(END_OF_TREES + "\n")
+    assert texts[0].endswith(boosting.END_OF_TREES + "\n")
     assert "parameters" not in texts[0]
 
 
@@ -129,7 +121,7 @@ def test_the_text_scores_what_the_booster_scores() -> None:
 
 
 def test_an_entity_of_more_rows_than_a_group_may_have_is_ranked() -> None:
-    rows = drawn(2 * GROUP_ROWS_MAXIMUM + 500, entities=1)
+    rows = drawn(2 * boosting.GROUP_ROWS_MAXIMUM + 500, entities=1)
     policy = replace(POLICY, minimum_child_examples=200)
     booster = boost(rows, SPEC, policy, objective="lambdarank", trees=2, validation=drawn(300, seed=2))
     raw = predict_raw(booster, rows.matrix, policy)

@@ -20,32 +20,12 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.core.training import known_examples, step_rows
 from mlife_assets.core.training.boosting import Rows, boost, model_text, predict_raw
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import tuning_spec
-from mlife_assets.core.training.known_examples import (
-    as_known,
-    in_order,
-    joined_marts,
-    mart_windows,
-    require_known,
-    require_mature,
-    where,
-    with_early_label,
-    with_step_times,
-)
-from mlife_assets.core.training.step_rows import (
-    AllRows,
-    every_row,
-    from_validation_on,
-    known_outcome,
-    learning_rows,
-    reached_before,
-    rows_to_tune_on,
-    thinned,
-    thinned_weights,
-    tuning_rows,
-)
+from mlife_assets.core.training.known_examples import as_known, in_order, joined_marts, mart_windows, with_step_times
+from mlife_assets.core.training.step_rows import AllRows, known_outcome, thinned, thinned_weights, tuning_rows
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.core.windows import last_mature_exposure_day
 
@@ -189,8 +169,8 @@ def test_rows_are_known_by_the_age_of_the_exposure_whatever_came_of_it(back: int
     assert len(ages) == sum((known_on - one).days >= first for one in rows["day"].to_pylist())
     assert np.array_equal(found["opened"].is_valid().to_numpy(), ages >= first)
     assert np.array_equal(found["bought"].is_valid().to_numpy(), ages >= first + more)
-    require_mature(found, ROLES, known_on)
-    require_known(found, ROLES, known_on)
+    known_examples.require_mature(found, ROLES, known_on)
+    known_examples.require_known(found, ROLES, known_on)
 
 
 def test_an_outcome_before_its_time_is_refused_by_step() -> None:
@@ -255,7 +235,7 @@ def test_an_early_label_is_known_when_the_step_before_the_label_is() -> None:
     later = as_known(rows, replace(roles, funnel_times=("bought_known",)), known_on)
     assert later["bought_soon"].is_valid().equals(later["bought"].is_valid())
     with pytest.raises(InvalidInputError, match="bought_soon of 400 examples is not mature as of 2026-06-01"):
-        require_mature(_with_nulls(rows), roles, TODAY)
+        known_examples.require_mature(_with_nulls(rows), roles, TODAY)
 
 
 def _with_nulls(rows: pa.Table) -> pa.Table:
@@ -280,8 +260,8 @@ def test_a_mart_that_has_no_early_label_knows_none() -> None:
     assert (
         joined_marts([(label, rows), (step, young)], model)["bought_soon"].null_count == rows.num_rows + young.num_rows
     )
-    assert with_early_label(rows, ROLES) is rows
-    assert with_early_label(rows, model.roles)["bought_soon"].null_count == rows.num_rows
+    assert known_examples.with_early_label(rows, ROLES) is rows
+    assert known_examples.with_early_label(rows, model.roles)["bought_soon"].null_count == rows.num_rows
     soon = young.append_column("bought_soon", pa.array([True] * young.num_rows))
     joined = joined_marts([(label, rows), (step, soon)], model)
     assert joined["bought_soon"].null_count == rows.num_rows
@@ -331,7 +311,7 @@ def test_rows_of_a_mask_are_the_same_in_few_runs_and_in_many(run: int, first: in
     mask = np.random.default_rng(run).random(20_000 // run + 1).repeat(run)[:20_000] < 0.5
     mask[:first] = True
     rows = pa.table({"x": np.arange(20_000)})
-    found = where(rows, pa.chunked_array([pa.array(mask)]))
+    found = known_examples.where(rows, pa.chunked_array([pa.array(mask)]))
     assert found.equals(rows.filter(pa.array(mask)))
     if first:
         one = next(chunk for chunk in found["x"].chunks if len(chunk))
@@ -349,14 +329,14 @@ def test_an_outcome_that_is_not_known_counts_as_none(training_set: TrainingSet) 
 def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_set: TrainingSet) -> None:
     spec = tuning_spec(training_set)
     matrix = spec.expanded(examples_matrix(training_set.examples, spec))
-    found = every_row(training_set, spec)
+    found = step_rows.every_row(training_set, spec)
     first = training_set.roles.steps[0]
     assert np.array_equal(found.outcome, known_outcome(training_set, first) | ~training_set.known(first))
     assert np.array_equal(
         found.day, training_set.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     )
     mask = training_set.known(LABEL) & (np.arange(len(matrix)) % 3 == 0)
-    some = learning_rows(training_set, spec, LABEL, mask)
+    some = step_rows.learning_rows(training_set, spec, LABEL, mask)
     assert some.matrix.tobytes() == found.seen(mask).tobytes() == matrix[mask].tobytes()
     assert np.array_equal(some.day, found.day[mask])
     assert np.array_equal(some.outcome, training_set.outcome(LABEL, mask))
@@ -364,13 +344,15 @@ def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_se
 
 def test_what_is_tuned_on_are_the_rows_of_whichever_step(training_set: TrainingSet) -> None:
     spec = tuning_spec(training_set)
-    found = rows_to_tune_on(training_set, spec, TrainingPolicy())
-    assert np.array_equal(found.held_out, every_row(training_set, spec).seen(from_validation_on(training_set)), True)
+    found = step_rows.rows_to_tune_on(training_set, spec, TrainingPolicy())
+    assert np.array_equal(
+        found.held_out, step_rows.every_row(training_set, spec).seen(step_rows.from_validation_on(training_set)), True
+    )
     fitting = np.logical_or.reduce([training_set.fitting(step) for step in training_set.roles.steps])
     assert np.array_equal(found.fit.of_all, fitting)
-    assert np.array_equal(found.watched.of_all, from_validation_on(training_set))
+    assert np.array_equal(found.watched.of_all, step_rows.from_validation_on(training_set))
     assert not (found.fit.of_all & found.watched.of_all).any()
-    reached = reached_before("funnel", training_set, LABEL)
+    reached = step_rows.reached_before("funnel", training_set, LABEL)
     part = found.fit.about(known_outcome(training_set, LABEL), reached & training_set.fitting(LABEL))
     assert len(part.outcome) == (reached & training_set.fitting(LABEL)).sum()
     assert part.outcome.sum() == training_set.outcome(LABEL, reached & training_set.fitting(LABEL)).sum()

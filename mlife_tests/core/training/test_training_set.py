@@ -15,18 +15,10 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.training import training_set
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.label_times import LabelTimes, label_times
-from mlife_assets.core.training.training_set import (
-    TrainingSet,
-    build_training_set,
-    first_gate_day,
-    gate_days,
-    hash_examples,
-    last_training_day,
-    least_history_days,
-    split_examples,
-)
+from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day, hash_examples
 from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.recruiting.features import DERIVED_FEATURES, JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import job_applications
@@ -126,7 +118,7 @@ def test_each_step_ends_before_the_gate_and_validates_after_a_gap(
     training = build(examples)
     fit, validation = days_of(training, training.fitting(step)), days_of(training, training.validating(step))
     window = timedelta(days=window_days)
-    assert training.trained_to[step] == validation[-1] == last_training_day(GATE, window_days)
+    assert training.trained_to[step] == validation[-1] == training_set.last_training_day(GATE, window_days)
     assert validation[-1] + window + timedelta(days=1) == GATE
     assert fit[-1] + window + timedelta(days=1) == validation[0] == training.validation_start
     assert not (training.fitting(step) & training.validating(step)).any()
@@ -207,7 +199,7 @@ def test_too_little_is_not_enough_evidence(examples: pa.Table) -> None:
 
 
 def test_gate_days_are_mature_and_weeks_apart() -> None:
-    days = gate_days(date(2026, 6, 2), LabelPolicy().apply_window_days, PromotionPolicy(gate_weeks=3))
+    days = training_set.gate_days(date(2026, 6, 2), LabelPolicy().apply_window_days, PromotionPolicy(gate_weeks=3))
     assert days == [date(2026, 5, 11), date(2026, 5, 18), date(2026, 5, 25)]
 
 
@@ -229,7 +221,9 @@ def loans(rows: int = 1_200, *, seed: int = 1, days: int = 60) -> pa.Table:
 
 
 def split(examples: pa.Table, *, known_on: date = ALL_KNOWN, policy: TrainingPolicy = LOAN_POLICY) -> TrainingSet:
-    return split_examples(examples, LOANS, known_on=known_on, policy=policy, data_hash="d", quarantined_rows=4)
+    return training_set.split_examples(
+        examples, LOANS, known_on=known_on, policy=policy, data_hash="d", quarantined_rows=4
+    )
 
 
 def test_the_gap_is_the_attribution_window_of_each_row() -> None:
@@ -400,10 +394,12 @@ def test_the_least_history_leaves_one_day_to_fit_on(
     promotion = PromotionPolicy(gate_weeks=gate_weeks, judged_by="holdout")
     policy = replace(POLICY, validation_days=validation_days)
     model = job_applications(Policies(label=label, promotion=promotion, training=policy))
-    assert least_history_days(model) == least
+    assert training_set.least_history_days(model) == least
     first_features = date(2026, 1, 2)
     eve = first_features + timedelta(days=least - 2)
-    last = last_training_day(gate_days(eve, label.apply_window_days, promotion)[0], label.apply_window_days)
+    last = training_set.last_training_day(
+        training_set.gate_days(eve, label.apply_window_days, promotion)[0], label.apply_window_days
+    )
     window = timedelta(days=apply_window_days + 1)
     assert first_features + window == last - timedelta(days=validation_days - 1)
 
@@ -418,7 +414,7 @@ def test_by_folds_the_newest_week_is_enough(validation_days: int, apply_window_d
     for weeks in (1, 4):
         promotion = PromotionPolicy(gate_weeks=weeks)
         model = job_applications(Policies(label=label, promotion=promotion, training=policy))
-        assert least_history_days(model) == least
+        assert training_set.least_history_days(model) == least
     window, to_fit_on = timedelta(days=apply_window_days + 1), []
     for first_features in (date(2026, 1, 2) + timedelta(days=after) for after in range(7)):
         eve = first_features + timedelta(days=least - 2)

@@ -10,23 +10,8 @@ import pytest
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.document import DASHBOARD, nav
 from mlife_assets.core.statistics import Interval
-from mlife_assets.recruiting.dashboard.data import (
-    ApplicationFigures,
-    DashboardData,
-    Decision,
-    DriftSeries,
-    DriftValue,
-    Kpi,
-    ModelMetrics,
-    ModelVersion,
-    OtherModel,
-    ProductionMetrics,
-    Ranking,
-    ReportDigest,
-    RuleGain,
-    Suppression,
-    Texting,
-)
+from mlife_assets.recruiting.dashboard import data
+from mlife_assets.recruiting.dashboard.data import ApplicationFigures, DashboardData, Decision, Kpi, Suppression
 
 FIRST = date(2026, 5, 20)
 LAST = date(2026, 6, 22)
@@ -60,11 +45,11 @@ def example(seed: int = 7) -> DashboardData:
     delivered = np.round(sent * 0.965)
     arms = range(6, SPAN, 7)
     drift = tuple(
-        DriftSeries(
+        data.DriftSeries(
             name,
             kind,  # type: ignore[arg-type]
             tuple(
-                DriftValue(day, float(v), threshold, bool(v > threshold))
+                data.DriftValue(day, float(v), threshold, bool(v > threshold))
                 for day, v in zip(
                     _days(), base + lift * np.clip((np.arange(SPAN) - 22) / 3, 0, 1) + noise(size), strict=True
                 )
@@ -124,7 +109,7 @@ def example(seed: int = 7) -> DashboardData:
             Kpi("Revenue", 18_443.5, "usd", "$0.54 per text"),
             Kpi("Opt-outs", 0.0061, "share", "of delivered texts, limit 1.0 %", "neutral"),
         ),
-        model=ModelMetrics(
+        model=data.ModelMetrics(
             map_realised=(*_daily(0.415 - 0.03 * ramp + noise(0.008), mature), *_pending(8)),
             map_human=(*_daily(0.262 + noise(0.006), mature), *_pending(8)),
             map_random=(*_daily(0.091 + noise(0.002), mature), *_pending(8)),
@@ -132,7 +117,7 @@ def example(seed: int = 7) -> DashboardData:
             auc_estimated=_daily(0.783 + noise(0.003)),
             drift=drift,
         ),
-        production=ProductionMetrics(
+        production=data.ProductionMetrics(
             sent=_daily(sent),
             delivered=_daily(delivered),
             click_through_rate=tuple(
@@ -149,12 +134,12 @@ def example(seed: int = 7) -> DashboardData:
         ),
         decisions=tuple(decisions),
         models=(
-            ModelVersion(
+            data.ModelVersion(
                 "mdl_4f0ce2a9b1d77c21aa90", date(2026, 6, 1), date(2026, 4, 13), date(2026, 5, 24), 118_204, 4_870,
                 "promoted", DailyValue(date(2026, 6, 1), 0.149, 0.131, 0.166),
                 ("first champion: gated against the recruiter rule alone",), is_champion=True,
             ),
-            ModelVersion(
+            data.ModelVersion(
                 "mdl_a81b37705e7f0d7cb3fe", date(2026, 6, 13), date(2026, 4, 13), date(2026, 6, 5), 131_904, 5_312,
                 "not_enough_evidence", DailyValue(date(2026, 6, 13), 0.006, -0.004, 0.017),
                 ("410 users with positives, 1,000 needed",),
@@ -168,10 +153,10 @@ def example(seed: int = 7) -> DashboardData:
             ApplicationFigures("Calls of the recruiters", "call", 75),
         ),
         others=(
-            OtherModel(
+            data.OtherModel(
                 "churn_risk", "Who will not come back", "mdl_7d09ce5518aa2b6e4f10", date(2026, 6, 1),
                 "../models/mdl_7d09ce5518aa2b6e4f10/card.html", "promoted",
-                RuleGain("average precision", "least_recently_seen_v1", DailyValue(LAST, 0.108, 0.095, 0.12)),
+                data.RuleGain("average precision", "least_recently_seen_v1", DailyValue(LAST, 0.108, 0.095, 0.12)),
                 Decision(LAST, "wait", ("Nothing that matters drifts.", "It is 21 days old.")),
             ),
         ),
@@ -180,13 +165,13 @@ def example(seed: int = 7) -> DashboardData:
             Suppression("quiet_hours", 1_204), Suppression("unknown_time_zone", 311),
         ),
         reports=(
-            ReportDigest(
+            data.ReportDigest(
                 "data_drift_report", LAST, "alarm", "1 of 25 columns moved.", 2_000, 25, 1, ("distance_km",), 0.08
             ),
-            ReportDigest("concept_drift_report", LAST, "ok", "Outcomes are as expected.", 80_000, 24, 0),
+            data.ReportDigest("concept_drift_report", LAST, "ok", "Outcomes are as expected.", 80_000, 24, 0),
         ),
-        ranking=Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262, Interval(0.15, 0.141, 0.159, 0.95, 26)),
-        texting=Texting(
+        ranking=data.Ranking(FIRST, date(2026, 6, 14), 26, 0.412, 0.262, Interval(0.15, 0.141, 0.159, 0.95, 26)),
+        texting=data.Texting(
             date(2026, 6, 2), LAST, 9_120, 480, 0.112, 0.081, Interval(0.031, 0.019, 0.044, 0.95, 9_600),
             Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600), 33_912, 207,
         ),

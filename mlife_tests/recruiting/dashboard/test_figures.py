@@ -14,17 +14,9 @@ from mlife_assets.core.pages.charts.values import Marker
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.dashboard import figures
 from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, Ranking, lifecycle_markers
-from mlife_assets.recruiting.dashboard.figures import (
-    application_figures,
-    arm,
-    maturing,
-    paired_gain,
-    pending_days,
-    production,
-    texting,
-    tiles,
-)
+from mlife_assets.recruiting.dashboard.figures import application_figures, arm, paired_gain, production, texting, tiles
 from mlife_assets.recruiting.dashboard.overview import lanes, verdict_runs
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
@@ -75,11 +67,11 @@ TOTAL = [readout(name, "total", FIRST, AS_OF) for name in ("treated", "holdout")
 
 
 def test_a_figure_is_pending_until_all_that_it_counts_was_observed() -> None:
-    values = maturing(rows(), "ctr", LABEL.click_window_days, AS_OF)
+    values = figures.maturing(rows(), "ctr", LABEL.click_window_days, AS_OF)
     assert [v.value for v in values] == [0.1] * 11 + [None] * 3
     assert values[-1].pending_until == date(2026, 6, 17)
     assert values[10].pending_until is None
-    assert [v.day for v in pending_days([FIRST, AS_OF], 7, AS_OF)] == [AS_OF]
+    assert [v.day for v in figures.pending_days([FIRST, AS_OF], 7, AS_OF)] == [AS_OF]
 
 
 def test_no_immature_zero_reaches_the_charts_or_the_head() -> None:

@@ -20,19 +20,12 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError, Permane
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id, plan_id_of
+from mlife_assets.recruiting.messaging import effects
 from mlife_assets.recruiting.messaging.binding import ApprovedTexts, nothing_approved, plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
-from mlife_assets.recruiting.messaging.effects import (
-    HARMLESS,
-    INBOUND_STOP,
-    OPT_OUT,
-    UNCLEAR_REPLY,
-    Effect,
-    effect_of_reply,
-    effect_of_review,
-)
+from mlife_assets.recruiting.messaging.effects import HARMLESS, INBOUND_STOP, UNCLEAR_REPLY, Effect, effect_of_review
 from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP, STOP_ALL, classify
-from mlife_assets.recruiting.messaging.opt_outs import opt_out_rule
+from mlife_assets.recruiting.messaging.opt_outs import opt_out_rule, spelling
 from mlife_assets.recruiting.messaging.opt_outs.decision import names_somebody_else
 from mlife_assets.recruiting.messaging.opt_outs.english import (
     REFUSALS,
@@ -43,15 +36,7 @@ from mlife_assets.recruiting.messaging.opt_outs.english import (
 )
 from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
-from mlife_assets.recruiting.messaging.opt_outs.spelling import (
-    REPAIRED,
-    SPELLED,
-    THEMSELVES,
-    is_stop_slip,
-    is_within_one_edit,
-    normal,
-    raw_words,
-)
+from mlife_assets.recruiting.messaging.opt_outs.spelling import REPAIRED, is_stop_slip, is_within_one_edit, normal
 from mlife_assets.recruiting.messaging.opt_outs.vocabulary import gap, pattern, word_set, words
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, EDGES, MAY_HAVE_REACHED, SendState, check_edge
@@ -103,8 +88,8 @@ def test_no_reply_takes_long_to_read(unit):
 
 
 def test_words_that_exist_are_not_repaired_away():
-    assert not THEMSELVES & REPAIRED
-    assert not SPELLED.keys() & REPAIRED
+    assert not spelling.THEMSELVES & REPAIRED
+    assert not spelling.SPELLED.keys() & REPAIRED
     assert not is_stop_slip("shop")
     assert is_stop_slip("stpo")
 
@@ -157,7 +142,7 @@ def test_somebody_else_is_recognised_by_the_capital_letter():
 
 
 def test_raw_words_are_folded_and_unrepaired():
-    assert raw_words("St\u00f3p, don't!") == ["stop", "dont"]
+    assert spelling.raw_words("St\u00f3p, don't!") == ["stop", "dont"]
 
 
 @pytest.mark.parametrize("reply", ["", "...", "Hi", "het", "no car", "no yes", "cto", "\U0001f600"])
@@ -274,16 +259,18 @@ def test_all_alone_is_no_opt_out(body):
     ],
 )
 def test_what_a_reply_does(keyword, effect):
-    assert effect_of_reply(keyword, POLICY, "email") == effect
+    assert effects.effect_of_reply(keyword, POLICY, "email") == effect
 
 
 def test_a_policy_of_no_days_pauses_nobody():
-    assert effect_of_reply(OTHER, replace(POLICY, unclear_reply_pause_days=0)) == Effect()
+    assert effects.effect_of_reply(OTHER, replace(POLICY, unclear_reply_pause_days=0)) == Effect()
 
 
 def test_what_a_review_does():
     assert effect_of_review(HARMLESS) == Effect(lifts=(UNCLEAR_REPLY,), channel="sms")
-    assert effect_of_review(OPT_OUT, "email") == Effect(suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,), channel="email")
+    assert effect_of_review(effects.OPT_OUT, "email") == Effect(
+        suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,), channel="email"
+    )
     with pytest.raises(InvalidInputError, match="harmless, opt_out"):
         effect_of_review("maybe")
 

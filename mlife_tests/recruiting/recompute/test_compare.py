@@ -16,18 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, EVENT_TYPES
 from mlife_assets.recruiting.features import DERIVED_FEATURES
 from mlife_assets.recruiting.recompute import compare
-from mlife_assets.recruiting.recompute.compare import (
-    METHOD,
-    ROW,
-    SOURCE_COLUMNS,
-    Mismatch,
-    SourceEvents,
-    compare_rows,
-    job_features,
-    pair_rows,
-    recompute_findings,
-    user_features,
-)
+from mlife_assets.recruiting.recompute.compare import METHOD, Mismatch, compare_rows, recompute_findings, user_features
 
 DAY = date(2026, 6, 10)
 ZERO = [float(k) / 10 for k in range(8)]
@@ -67,7 +56,7 @@ class Log:
     """Events one by one; `observed` and `occurred` default to the evening of the eve."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SOURCE_COLUMNS}
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in compare.SOURCE_COLUMNS}
         self.day, self.at = DAY, at
 
     def add(self, event_type: str, days_before: float = 1, **values: Any) -> Log:
@@ -77,14 +66,14 @@ class Log:
         self.rows[event_type].append(envelope | DEFAULTS[event_type] | values)
         return self
 
-    def source(self) -> SourceEvents:
+    def source(self) -> compare.SourceEvents:
         tables = {}
-        for name, columns in SOURCE_COLUMNS.items():
+        for name, columns in compare.SOURCE_COLUMNS.items():
             schema = EVENT_TYPES[name].schema
             chosen = pa.schema([schema.field(column) for column in columns])
             rows = [{column: row[column] for column in columns} for row in self.rows[name]]
             tables[name] = pa.Table.from_pylist(rows, schema=chosen)
-        return SourceEvents(tables)
+        return compare.SourceEvents(tables)
 
 
 @pytest.fixture
@@ -145,7 +134,7 @@ def test_a_column_of_another_type_differs_and_does_not_end_the_report() -> None:
 
 def test_a_row_that_cannot_be_derived_differs_as_a_whole() -> None:
     found = compare_rows(table([1.0, 2.0, 3.0]), table([1.0, 9.0, 3.0]).slice(0, 2), ["x"])
-    assert [(one.column, one.rows, one.user_id) for one in found] == [(ROW, 1, "u2"), ("x", 1, "u1")]
+    assert [(one.column, one.rows, one.user_id) for one in found] == [(compare.ROW, 1, "u2"), ("x", 1, "u1")]
     assert found[0].recomputed == "no such user or open job"
 
 
@@ -157,9 +146,9 @@ def test_a_column_that_is_not_there_is_refused() -> None:
 def test_pairs_have_the_features_that_scoring_uses(log) -> None:
     world = log()
     users = user_features(["u1"], world.source(), world.day)
-    jobs = job_features(["j1"], world.source(), world.day)
+    jobs = compare.job_features(["j1"], world.source(), world.day)
     wanted = pa.table({"user_id": ["u1", "u9", "u1"], "job_id": ["j1", "j1", "j9"]})
-    (row,) = pair_rows(wanted, users, jobs).to_pylist()
+    (row,) = compare.pair_rows(wanted, users, jobs).to_pylist()
     assert set(DERIVED_FEATURES) <= set(row)
     assert (row["same_occupation_group"], row["same_shift"], row["seniority_gap"]) == (1.0, 0.0, 1.0)
     assert row["log_pay_ratio"] == np.log(21.5) - np.log(17.25)
@@ -193,7 +182,7 @@ def user(log, name: str = "u1") -> dict[str, Any]:
 
 
 def job(log, name: str = "j1") -> dict[str, Any] | None:
-    rows = job_features([name], log.source(), log.day).to_pylist()
+    rows = compare.job_features([name], log.source(), log.day).to_pylist()
     return rows[0] if rows else None
 
 

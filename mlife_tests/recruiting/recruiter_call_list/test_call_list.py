@@ -16,17 +16,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.policies import CallPolicy
 from mlife_assets.recruiting.recruiter_call_list import call_list as rules
-from mlife_assets.recruiting.recruiter_call_list.call_list import (
-    COLUMNS,
-    LEFT_OUT_WORDS,
-    CallCandidate,
-    CalledJob,
-    CallList,
-    CallRow,
-    build_call_list,
-    call_list_csv,
-    call_list_page,
-)
+from mlife_assets.recruiting.recruiter_call_list.call_list import COLUMNS, CallCandidate, CalledJob, call_list_csv
 
 JOBS = {
     "job_1": CalledJob("job_1", "Forklift Operator", "$21.50/hr", "Lakeside Logistics", "Chicago, IL", openings=2),
@@ -35,10 +25,10 @@ JOBS = {
 
 
 @pytest.fixture
-def made() -> Callable[..., CallList]:
+def made() -> Callable[..., rules.CallList]:
     """Return what makes a list; everybody agreed unless it is said otherwise."""
 
-    def make(candidates: list[CallCandidate], **other: object) -> CallList:
+    def make(candidates: list[CallCandidate], **other: object) -> rules.CallList:
         jobs = other.pop("jobs", JOBS)
         arguments = {
             "policy": CallPolicy(("Ann", "Bob"), calls_per_recruiter=2, calls_per_opening=2),
@@ -47,7 +37,7 @@ def made() -> Callable[..., CallList]:
             "holdout": set(),
             "suppressed": set(),
         }
-        return build_call_list(candidates, jobs, **{**arguments, **other})
+        return rules.build_call_list(candidates, jobs, **{**arguments, **other})
 
     return make
 
@@ -131,7 +121,7 @@ def test_the_order_of_the_input_does_not_matter_and_ties_are_drawn_anew_each_day
 
 
 def test_there_is_no_field_for_what_somebody_is():
-    assert {one.name for one in fields(CallRow)} == {"recruiter", "position", "user_id", "job", "why", "absence"}
+    assert {one.name for one in fields(rules.CallRow)} == {"recruiter", "position", "user_id", "job", "why", "absence"}
     assert {one.name for one in fields(CallCandidate)} - {"person_id", "job_id", "probability"} == {
         "user_id",
         "why",
@@ -147,7 +137,7 @@ def test_caps_hold_and_everybody_has_one_verdict(rows):
     }
     pairs = {key: replace(one, person_id=f"p{key[0] % 6}") for key, one in pairs.items()}
     jobs = {f"j{n}": CalledJob(f"j{n}", "Cook", "$18/hr", openings=n % 3) for n in range(1, 5)}
-    found = build_call_list(
+    found = rules.build_call_list(
         list(pairs.values()), jobs, policy=CallPolicy(("a", "b"), calls_per_recruiter=2, calls_per_opening=1),
         as_of=date(2026, 6, 1), consented={f"u{n}" for n in range(1, 11)}, holdout={"p1"}, suppressed={"p2"},
     )  # fmt: skip
@@ -225,7 +215,7 @@ def test_spreadsheets_run_nothing(listed):
 
 
 def test_the_page_says_the_same_and_who_is_left_out(listed):
-    html = call_list_page(listed)
+    html = rules.call_list_page(listed)
     for said in (
         "Calls for Monday, June\u00a01",
         "3 people",
@@ -238,12 +228,12 @@ def test_the_page_says_the_same_and_who_is_left_out(listed):
     assert "last seen 6 days ago" in html
     assert "&lt;b&gt;Pay" in html
     assert "1 person with scored jobs" in html
-    assert LEFT_OUT_WORDS["holdout"] in html
+    assert rules.LEFT_OUT_WORDS["holdout"] in html
     assert "usr_0000004" not in html
 
 
 def test_a_day_without_calls_says_so(made):
-    html = call_list_page(made([]))
+    html = rules.call_list_page(made([]))
     assert "Nobody is to be called today." in html
     assert html.count("No call today.") == 2
     assert read(call_list_csv(made([]))) == [list(COLUMNS)]
@@ -251,16 +241,16 @@ def test_a_day_without_calls_says_so(made):
 
 def test_the_same_list_is_the_same_bytes(listed):
     assert call_list_csv(listed) == call_list_csv(listed)
-    assert call_list_page(listed) == call_list_page(listed)
+    assert rules.call_list_page(listed) == rules.call_list_page(listed)
 
 
 def test_every_reason_has_words():
     public = {name: value for name, value in vars(rules).items() if name.isupper() and not name.startswith("_")}
-    assert {value for value in public.values() if isinstance(value, str)} == set(LEFT_OUT_WORDS)
+    assert {value for value in public.values() if isinstance(value, str)} == set(rules.LEFT_OUT_WORDS)
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
 def test_in_a_browser_it_holds_at_any_width(look, listed, width, scheme):
-    seen = look(call_list_page(listed), width=width, scheme=scheme)
+    seen = look(rules.call_list_page(listed), width=width, scheme=scheme)
     assert (seen.width, seen.problems, seen.requests, seen.faults) == (width, [], [], [])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import resampled_means
+from mlife_assets.core.training.fairness import results
 from mlife_assets.core.training.fairness.audit import (
     CONDITION,
     MEASURES,
@@ -28,17 +29,7 @@ from mlife_assets.core.training.fairness.audit import (
     share_ratio_interval,
     user_outcomes,
 )
-from mlife_assets.core.training.fairness.results import (
-    ATTRIBUTES,
-    ETHNICITIES,
-    SEXES,
-    UNKNOWN,
-    FairnessAudit,
-    ImpactRow,
-    ImpactTable,
-    intersection,
-    plot_impact_ratios,
-)
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN, FairnessAudit, ImpactRow
 
 PNG = b"\x89PNG\r\n\x1a\n"
 POLICY = PromotionPolicy(bootstrap_resamples=300)
@@ -80,7 +71,7 @@ def world(
     return outcomes(selected, exposure), sex, ethnicity
 
 
-def table_of(audit: FairnessAudit, measure: str, attribute: str) -> ImpactTable:
+def table_of(audit: FairnessAudit, measure: str, attribute: str) -> results.ImpactTable:
     return next(one for one in audit.tables if (one.measure, one.attribute) == (measure, attribute))
 
 
@@ -108,7 +99,9 @@ def test_the_form_of_the_law() -> None:
 
 def test_every_measure_is_compared_by_every_attribute() -> None:
     audit = audit_fairness("m", *world(), POLICY)
-    assert [(one.measure, one.attribute) for one in audit.tables] == [(m, a) for m in MEASURES for a in ATTRIBUTES]
+    assert [(one.measure, one.attribute) for one in audit.tables] == [
+        (m, a) for m in MEASURES for a in results.ATTRIBUTES
+    ]
     assert [len(one.rows) for one in audit.tables] == [2, 3, 6] * 3
     assert len(audit.compared) == 3 * (1 + 2 + 5)
 
@@ -328,7 +321,7 @@ def test_missing_or_misshapen_answers_are_refused() -> None:
 
 
 def test_an_intersection_is_unknown_where_either_is() -> None:
-    both = intersection(labels(["Female", UNKNOWN, "Male"]), labels(["Asian", "White", UNKNOWN]))
+    both = results.intersection(labels(["Female", UNKNOWN, "Male"]), labels(["Asian", "White", UNKNOWN]))
     assert both.tolist() == ["Female, Asian", UNKNOWN, UNKNOWN]
 
 
@@ -515,7 +508,7 @@ def picture(sexes: tuple[str, ...]) -> bytes:
     ethnicity = np.array(rng.choice(ETHNICITIES, 3_000).tolist(), dtype=object)
     selected = rng.random(3_000) < np.where(sex == "Female", 0.2, 0.4)
     outcomes = UserOutcomes(np.arange(3_000), selected, rng.random(3_000) < 0.5, rng.random(3_000))
-    return plot_impact_ratios(audit_fairness("m", outcomes, sex, ethnicity, POLICY))
+    return results.plot_impact_ratios(audit_fairness("m", outcomes, sex, ethnicity, POLICY))
 
 
 def test_a_picture_is_small_and_the_same_bytes() -> None:
@@ -529,4 +522,4 @@ def test_a_picture_is_small_and_the_same_bytes() -> None:
 def test_an_audit_without_a_judged_group_has_a_picture() -> None:
     nobody = np.array([UNKNOWN] * 50, dtype=object)
     outcomes = UserOutcomes(np.arange(50), np.ones(50, dtype=bool), np.ones(50, dtype=bool), np.full(50, np.nan))
-    assert plot_impact_ratios(audit_fairness("m", outcomes, nobody, nobody, POLICY)).startswith(PNG)
+    assert results.plot_impact_ratios(audit_fairness("m", outcomes, nobody, nobody, POLICY)).startswith(PNG)

@@ -14,18 +14,10 @@ from sklearn.metrics import average_precision_score
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval, day_multiplicities
+from mlife_assets.core.training.gate import verdict
 from mlife_assets.core.training.gate.comparing import average_precision, day_counts, weighted_average_precision
 from mlife_assets.core.training.gate.decide import remark_on_alpha, remarks_on_what_is_not_required, sentences_of
-from mlife_assets.core.training.gate.verdict import (
-    COMPARED_PREFIXES,
-    Comparison,
-    has_right_level,
-    is_better,
-    is_calibrated,
-    is_not_inferior,
-    keeps_probabilities,
-    outcome_of,
-)
+from mlife_assets.core.training.gate.verdict import COMPARED_PREFIXES, Comparison, has_right_level, outcome_of
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration, calibration
 
@@ -70,7 +62,7 @@ def test_a_missing_human_is_reported_only_when_it_is_missing() -> None:
     ],
 )
 def test_only_a_bound_of_a_win_above_the_margin_wins(found: Comparison, is_met: bool, verb: str) -> None:
-    condition = is_better(found, "AP")
+    condition = verdict.is_better(found, "AP")
     assert condition.is_met is is_met
     assert condition.sentence.startswith(f"The challenger {verb}")
 
@@ -99,7 +91,7 @@ def slope(estimate: float, lower: float, upper: float) -> Calibration:
 def test_probabilities_are_believed_within_the_bounds_or_when_shown_to_be_better_than_those_in_use(
     measured: Calibration | None, gain: Interval | None, is_met: bool, words: str
 ) -> None:
-    condition = is_calibrated(measured, gain, PromotionPolicy())
+    condition = verdict.is_calibrated(measured, gain, PromotionPolicy())
     assert condition.is_met is is_met
     assert words in condition.sentence
 
@@ -171,11 +163,13 @@ def test_a_right_level_passes_and_a_wrong_one_does_not_however_often_one_looks()
 def test_not_inferior_is_worse_by_no_more_than_the_margin_with_the_whole_interval(
     found: Comparison, is_met: bool, verb: str
 ) -> None:
-    condition = is_not_inferior(found, "AP", PromotionPolicy())
+    condition = verdict.is_not_inferior(found, "AP", PromotionPolicy())
     assert condition == Condition("is_not_inferior_to_champion", is_met, condition.sentence)
     assert condition.sentence.startswith(f"The challenger {verb}")
     assert condition.sentence.endswith("lower bound must exceed -0.01.")
-    anchored = is_not_inferior(replace(found, against="anchor"), "AP", PromotionPolicy(non_inferiority_margin=0.2))
+    anchored = verdict.is_not_inferior(
+        replace(found, against="anchor"), "AP", PromotionPolicy(non_inferiority_margin=0.2)
+    )
     assert (anchored.name, anchored.is_met) == ("is_not_inferior_to_anchor", True)
     assert "to the model that won last: AP" in anchored.sentence
 
@@ -196,13 +190,13 @@ WORSE, UNSURE = Interval(-0.01, -0.02, -0.001, 0.95, 50), Interval(-0.01, -0.02,
 def test_probabilities_of_what_need_not_win_are_calibrated_or_not_shown_to_be_worse(
     measured: Calibration | None, gain: Interval | None, is_met: bool, words: str
 ) -> None:
-    condition = keeps_probabilities(measured, gain, PromotionPolicy())
+    condition = verdict.keeps_probabilities(measured, gain, PromotionPolicy())
     assert (condition.name, condition.is_met) == ("keeps_probabilities", is_met)
     assert words in condition.sentence
 
 
 def test_probabilities_that_nobody_measured_are_a_want_of_evidence_and_no_harm() -> None:
-    condition = keeps_probabilities(None, None, PromotionPolicy())
+    condition = verdict.keeps_probabilities(None, None, PromotionPolicy())
     assert outcome_of([MET, condition]) == "not_enough_evidence"
     assert not condition.name.startswith(COMPARED_PREFIXES)
     assert "was not measured; evaluate probabilities on more examples" in condition.sentence
