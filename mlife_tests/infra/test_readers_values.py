@@ -63,13 +63,12 @@ TESTS = (
     "mlife_tests/infra/test_rendering.py",
     "mlife_tests/infra/test_simulator.py",
     "mlife_tests/infra/test_bi.py",
-    "mlife_tests/infra/test_image.py",
     "mlife_tests/infra/test_model_jobs.py",
     "mlife_tests/infra/test_gate.py",
-    "mlife_tests/core/delivery",
+    "mlife_tests/core/test_delivery.py",
     "mlife_tests/adapters/delivery/test_run_tasks.py",
     "mlife_tests/docs/test_never_run_on_aws.py",
-    "mlife_tests/test_aws_settings.py",
+    "mlife_tests/test_settings.py",
 )
 
 
