@@ -85,20 +85,14 @@ def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute(VIEWS)
     platform = Platform(
-        settings=settings,
-        policies=replace(world.POLICIES, training=training),
-        declared=(job_applications, activity),
-        declared_applications=(job_of_the_day,),
-        story=world.STORY,
-    )
+        settings=settings, policies=replace(world.POLICIES, training=training), declared=(job_applications, activity),
+        declared_applications=(job_of_the_day,), story=world.STORY,
+    )  # fmt: skip
     built = build_definitions(settings, platform=platform)
     definitions = dg.Definitions(
         assets=[*built.assets, *(_view(name) for name in ("activity_rows", "activity_examples"))],
-        asset_checks=built.asset_checks,
-        jobs=built.jobs,
-        sensors=built.sensors,
-        resources=built.resources,
-    )
+        asset_checks=built.asset_checks, jobs=built.jobs, sensors=built.sensors, resources=built.resources,
+    )  # fmt: skip
     return world.Home(settings, definitions, platform)
 
 
@@ -106,12 +100,9 @@ def _view(name: str) -> dg.AssetsDefinition:
     """Return a view as the graph sees a mart: it is there once what it selects from is."""
 
     @dg.asset(
-        key=["features", name],
-        deps=[keys.USER_FEATURES],
-        group_name="features",
-        partitions_def=DAILY,
+        key=["features", name], deps=[keys.USER_FEATURES], group_name="features", partitions_def=DAILY,
         backfill_policy=RANGE_IN_ONE_RUN,
-    )
+    )  # fmt: skip
     def view() -> None: ...
 
     return view

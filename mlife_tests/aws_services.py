@@ -65,13 +65,10 @@ class AwsServices:
     def variables(self) -> dict[str, str]:
         """Return what a task of ECS has in its environment, and where AWS is here."""
         return {
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": self.address,
-            "AWS_ENDPOINT_URL_KMS": self.kms_address,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.role_address,
+            "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": self.address,
+            "AWS_ENDPOINT_URL_KMS": self.kms_address, "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.role_address,
             "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        }  # fmt: skip
 
     def client(self, service: str) -> Any:
         """Return a client of whoever made the stacks."""

@@ -53,12 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     worlds = _loaded("mlife_worlds", "worlds.py")
     config.stash[_WORLDS] = worlds.Worlds(root, root / ".pytest_cache" / "worlds")
     record = _loaded("mlife_run_record", "run_record.py").RunRecord(
-        config,
-        config.stash[_WORLDS],
-        worlds.cpu_seconds,
-        root / "benchmarks" / "results" / "tests.json",
+        config, config.stash[_WORLDS], worlds.cpu_seconds, root / "benchmarks" / "results" / "tests.json",
         Path(__file__).parent / "permitted.toml",
-    )
+    )  # fmt: skip
     config.pluginmanager.register(record, "cpu-by-file")
 
 
@@ -268,12 +265,9 @@ def training_set(job_pairs: ModuleType) -> TrainingSet:
     from mlife_assets.recruiting.policies import Policies
 
     return build_training_set(
-        job_pairs.labelled_examples(12_000),
-        job_applications(Policies(training=job_pairs.POLICY)),
-        as_of=job_pairs.DAY,
-        gate_start=job_pairs.date(2026, 5, 15),
-        quarantined=[],
-    )
+        job_pairs.labelled_examples(12_000), job_applications(Policies(training=job_pairs.POLICY)),
+        as_of=job_pairs.DAY, gate_start=job_pairs.date(2026, 5, 15), quarantined=[],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

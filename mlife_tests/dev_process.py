@@ -44,12 +44,9 @@ class DevProcess:
         self.log, self.url = log, f"http://127.0.0.1:{port}/graphql"
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **variables},
+                command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **variables},
                 start_new_session=True,
-            )
+            )  # fmt: skip
         self.session = requests.Session()
         self.session.trust_env = False
 

@@ -140,12 +140,9 @@ def open_home(
         hash_key=HASH_KEY, **places,
     )  # fmt: skip
     platform = Platform(
-        settings=settings,
-        policies=policies,
-        declared=(job_applications,),
-        declared_applications=(job_of_the_day,),
+        settings=settings, policies=policies, declared=(job_applications,), declared_applications=(job_of_the_day,),
         story=STORY,
-    )
+    )  # fmt: skip
     return Home(settings, build_definitions(settings, platform=platform), platform)
 
 

@@ -51,15 +51,12 @@ class S3Server:
         """Make a bucket: this server does at the first put into it."""
         obstore.put(
             S3Store(
-                name,
-                endpoint=self.endpoint,
-                access_key_id=OWNER.access_key_id,
-                secret_access_key=OWNER.secret_access_key,
-                client_options={"allow_http": True},
+                name, endpoint=self.endpoint, access_key_id=OWNER.access_key_id,
+                secret_access_key=OWNER.secret_access_key, client_options={"allow_http": True},
             ),
             "made",
             b"",
-        )
+        )  # fmt: skip
 
     def ask(
         self, method: str, path: str, query: dict[str, str] | None = None, body: bytes = b"", **headers: str

@@ -11,13 +11,9 @@ from collections.abc import Mapping
 import pytest
 
 MODULES = (
-    "mlife_assets",
-    "mlife_assets.cli.app",
-    "mlife_assets.definitions",
-    "mlife_assets.components.conversion_model",
-    "mlife_assets.core.training.gate.comparing",
-    "mlife_assets.adapters.own_calculators",
-)
+    "mlife_assets", "mlife_assets.cli.app", "mlife_assets.definitions", "mlife_assets.components.conversion_model",
+    "mlife_assets.core.training.gate.comparing", "mlife_assets.adapters.own_calculators",
+)  # fmt: skip
 IMPORTS = """
 import json, os, sys
 before = dict(os.environ)

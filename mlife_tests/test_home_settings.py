@@ -66,15 +66,11 @@ def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_pat
         "lake", "of/us", Credentials("AKIA", "hidden", "passing"), "http://127.0.0.1:9000", "eu-central-1"
     )
     assert Settings(home=tmp_path).dbt_environment() == {
-        "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
-        "MLIFE_LAKE_ROOT": "s3://lake/of/us",
-        "MLIFE_LAKE_ENDPOINT": "http://127.0.0.1:9000",
-        "MLIFE_LAKE_REGION": "eu-central-1",
-        "MLIFE_LAKE_KEY_ID": "AKIA",
-        "MLIFE_LAKE_SECRET": "hidden",
-        "MLIFE_LAKE_TOKEN": "passing",
+        "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"), "MLIFE_LAKE_ROOT": "s3://lake/of/us",
+        "MLIFE_LAKE_ENDPOINT": "http://127.0.0.1:9000", "MLIFE_LAKE_REGION": "eu-central-1",
+        "MLIFE_LAKE_KEY_ID": "AKIA", "MLIFE_LAKE_SECRET": "hidden", "MLIFE_LAKE_TOKEN": "passing",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

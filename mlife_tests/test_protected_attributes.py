@@ -29,24 +29,17 @@ HOME_CODES = {"zip", "zipcode", "zip3", "zip4", "zip5", "postal", "postcode", "p
 HOME_PLACES = {"latitude", "longitude", "lat", "lon", "lng", "address", "street", "geohash"}
 AGE_OF_A_POSTING = {"job_age_days"}
 MAY_NAME_THE_PORT = {
-    "recruiting/ports.py": "declares it",
-    "market/audit_attributes.py": "the embedded table",
-    "deployments/embedded_world.py": "makes it",
-    "adapters/audit_file.py": "the owner's table",
-    "deployments/embedded.py": "names what makes it",
-    "deployments/standalone.py": "names what makes it",
-    "deployments/aws.py": "names what makes it",
-    "deployments/record.py": "has a place for it",
+    "recruiting/ports.py": "declares it", "market/audit_attributes.py": "the embedded table",
+    "deployments/embedded_world.py": "makes it", "adapters/audit_file.py": "the owner's table",
+    "deployments/embedded.py": "names what makes it", "deployments/standalone.py": "names what makes it",
+    "deployments/aws.py": "names what makes it", "deployments/record.py": "has a place for it",
     "components/platform/deployment_parts.py": "offers it",
-}
+}  # fmt: skip
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = (
-    "core/training/fairness/",
-    "recruiting/ports.py",
-    "market/audit_attributes.py",
-    "adapters/audit_file.py",
+    "core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "adapters/audit_file.py",
     "components/model/fairness.py",
-)
+)  # fmt: skip
 
 
 def words(name: str) -> set[str]:

@@ -40,13 +40,10 @@ def tiny_artifact(
         feature_spec=SPEC,
         training_data_hash=f"data-{seed}",
         manifest={
-            "training_start_date": "2026-04-03",
-            "training_end_date": "2026-05-10",
-            "examples": 600,
-            "positives": 300,
+            "training_start_date": "2026-04-03", "training_end_date": "2026-05-10", "examples": 600, "positives": 300,
             **manifest,
         },
-    )
+    )  # fmt: skip
 
 
 def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
@@ -63,12 +60,9 @@ def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
     }  # fmt: skip
     expanded = SPEC.expanded(matrix)
     data = lightgbm.Dataset(
-        expanded,
-        label=outcome.astype(float),
-        feature_name=list(SPEC.model_names),
-        categorical_feature=list(SPEC.categorical),
-        params=parameters,
-    )
+        expanded, label=outcome.astype(float), feature_name=list(SPEC.model_names),
+        categorical_feature=list(SPEC.categorical), params=parameters,
+    )  # fmt: skip
     booster = lightgbm.train(parameters, data, num_boost_round=trees)
     raw = np.asarray(booster.predict(expanded, raw_score=True))
     calibrator = fit_calibrator(raw, outcome, isotonic_minimum_positives=50 if isotonic else 10_000)

@@ -532,11 +532,8 @@ def test_each_key_lies_where_it_belongs_and_is_found_there(both) -> None:
 def test_no_way_to_ask_a_store_goes_to_the_lake_unseen() -> None:
     """What the class inherits knows the lake alone."""
     asked = {name for name in vars(ObstoreObjectStore) if not name.startswith("_")} - {
-        "at",
-        "in_bucket",
-        "local",
-        "root",
-    }
+        "at", "in_bucket", "local", "root",
+    }  # fmt: skip
     assert asked
     assert asked <= set(vars(LakeWithLogApart))
 

@@ -43,13 +43,10 @@ from mlife_tests.reviews import postings
 
 ROWS = pa.table(
     {
-        "who": [1, 2, 3],
-        "day": pa.array([date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]),
-        "amount": pa.array([5.0, None, 7.0]),
-        "kind": ["a", None, "b"],
-        "outcome": [0, 1, 1],
+        "who": [1, 2, 3], "day": pa.array([date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]),
+        "amount": pa.array([5.0, None, 7.0]), "kind": ["a", None, "b"], "outcome": [0, 1, 1],
     }
-)
+)  # fmt: skip
 SPEC = {
     "roles": {
         "entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["amount", "twice"],
@@ -353,12 +350,9 @@ def test_who_is_not_approved_is_listed_with_the_newest_job(log: ParquetEventLog)
     posted(log, "j9", "e1", "Alert Office", NOON + 3 * HOUR)
     first, _ = unapproved_employers(log, DAY)
     assert first == {
-        "employer_id": "e1",
-        "reason": "employer_in_review",
-        "employer_name": "Alert Office",
-        "newest_title": "T j9",
+        "employer_id": "e1", "reason": "employer_in_review", "employer_name": "Alert Office", "newest_title": "T j9",
         "newest_job_seen": date(2026, 6, 9),
-    }
+    }  # fmt: skip
 
 
 def test_a_name_that_is_dated_back_before_the_review_is_not_approved(log: ParquetEventLog) -> None:

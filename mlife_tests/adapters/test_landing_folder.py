@@ -457,11 +457,8 @@ def test_reasons_are_counted_over_files_and_the_first_rows_of_each_are_kept() ->
     ]
     report = type_report("click", files)
     assert (report.files, report.accepted, report.rejected, report.extra_columns) == (
-        2,
-        3,
-        {"a": 5, "b": 2},
-        ("x", "y"),
-    )
+        2, 3, {"a": 5, "b": 2}, ("x", "y"),
+    )  # fmt: skip
     shown = [(e.source, e.row, e.reason) for e in report.examples]
     assert shown == [("1", 0, "a"), ("1", 1, "b"), ("1", 2, "a"), ("2", 0, "b"), ("2", 1, "a")]
     assert sum(reason == "a" for *_, reason in shown) == EXAMPLES_PER_REASON

@@ -497,14 +497,11 @@ def outcomes(day: int) -> pa.Table:
 @pytest.fixture(scope="module")
 def reference() -> MonitoringReference:
     return build_reference(
-        model_version="mdl_replayed",
-        as_of=date(2026, 1, 12),
+        model_version="mdl_replayed", as_of=date(2026, 1, 12),
         sample=pa.concat_tables([day_rows(day) for day in range(2, 10)]),
-        pair_rows={date(2026, 1, day): 200 for day in range(2, 10)},
-        examples=outcomes(10),
-        columns=COLUMNS,
+        pair_rows={date(2026, 1, day): 200 for day in range(2, 10)}, examples=outcomes(10), columns=COLUMNS,
         ids=("user_id",),
-    )
+    )  # fmt: skip
 
 
 def test_numbers_and_limits_are_those_of_monitoring(reference) -> None:

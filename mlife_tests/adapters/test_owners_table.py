@@ -382,12 +382,9 @@ def register(ledger: SqlLedger, numbers: Mapping[str, str | None] | None, key: b
 def test_a_contact_is_the_person_and_a_number_that_can_be_called(ledger: SqlLedger) -> None:
     book = {"a": "212-555-0100", "b": "+12125550100", "c": "call me", "d": None}
     assert register(ledger, book).register(["b", "a", "c", "d", "nobody", "a"], now=NOW) == {
-        "a": Contact("a", True, "+12125550100"),
-        "b": Contact("a", True, "+12125550100"),
-        "c": Contact("c", True, None),
-        "d": Contact("d", False, None),
-        "nobody": Contact("nobody", False, None),
-    }
+        "a": Contact("a", True, "+12125550100"), "b": Contact("a", True, "+12125550100"),
+        "c": Contact("c", True, None), "d": Contact("d", False, None), "nobody": Contact("nobody", False, None),
+    }  # fmt: skip
 
 
 def test_no_number_is_stored_or_shown(ledger: SqlLedger, tmp_path: Path) -> None:

@@ -365,12 +365,9 @@ USES = ("GRANT USAGE ON SCHEMA mlife TO {user}", "GRANT SELECT, USAGE ON ALL SEQ
 
 
 RIGHTS = {
-    "to use the schema": (),
-    "to read": USES,
-    "to delete": (*USES, MAY.format("SELECT, INSERT")),
-    "to insert": (*USES, MAY.format("SELECT, DELETE")),
-    "to number": (*USES, MAY.format("SELECT, INSERT, DELETE")),
-}
+    "to use the schema": (), "to read": USES, "to delete": (*USES, MAY.format("SELECT, INSERT")),
+    "to insert": (*USES, MAY.format("SELECT, DELETE")), "to number": (*USES, MAY.format("SELECT, INSERT, DELETE")),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("rights", RIGHTS.values(), ids=RIGHTS)

@@ -214,13 +214,10 @@ def test_frames_of_any_library_become_a_table_without_their_index(value: Any) ->
 def test_columns_of_pandas_keep_their_types_and_missing_values() -> None:
     frame = pd.DataFrame(
         {
-            "day": pd.to_datetime(["2026-04-03", None]),
-            "on": [date(2026, 4, 3), None],
-            "share": [0.5, float("nan")],
-            "shop": pd.Categorical(["north", None]),
-            "count": pd.array([1, None], dtype="Int64"),
+            "day": pd.to_datetime(["2026-04-03", None]), "on": [date(2026, 4, 3), None], "share": [0.5, float("nan")],
+            "shop": pd.Categorical(["north", None]), "count": pd.array([1, None], dtype="Int64"),
         }
-    )
+    )  # fmt: skip
     table = delivered_table(frame, "quotes")
     assert [table.schema.field(name).type for name in ("on", "share", "count")] == [
         pa.date32(),

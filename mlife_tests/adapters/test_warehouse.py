@@ -90,14 +90,11 @@ def test_timestamps_are_utc_whatever_the_machine_says(warehouse: DuckDBWarehouse
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        ({}, set(DAYS)),
-        ({"start": DAYS[1]}, set(DAYS[1:])),
-        ({"end": DAYS[1]}, set(DAYS[:2])),
-        ({"start": DAYS[1], "end": DAYS[1]}, {DAYS[1]}),
-        ({"as_of": DAYS[2]}, {DAYS[2]}),
+        ({}, set(DAYS)), ({"start": DAYS[1]}, set(DAYS[1:])), ({"end": DAYS[1]}, set(DAYS[:2])),
+        ({"start": DAYS[1], "end": DAYS[1]}, {DAYS[1]}), ({"as_of": DAYS[2]}, {DAYS[2]}),
         ({"start": DAYS[2], "end": DAYS[0]}, set()),
     ],
-)
+)  # fmt: skip
 def test_dates_select_both_ends_included(warehouse: DuckDBWarehouse, selection, expected) -> None:
     assert set(warehouse.read("applies", **selection)["apply_date"].to_pylist()) == expected
 

@@ -20,12 +20,9 @@ EFFECTS = [
 
 def trial(how: str, stage: str, wrong: list[str]) -> dict[str, Any]:
     return {
-        "attack": {"how": how, "stage": stage},
-        "wrong": wrong,
-        "reruns": 1,
-        "cpu_seconds": 2.5,
+        "attack": {"how": how, "stage": stage}, "wrong": wrong, "reruns": 1, "cpu_seconds": 2.5,
         "texts": {"accepted_by_provider": 100, "ambiguous": 2},
-    }
+    }  # fmt: skip
 
 
 def test_a_hundred_kills_and_twenty_full_disks_are_asked_for(bench: ModuleType) -> None:
@@ -37,20 +34,14 @@ def test_a_hundred_kills_and_twenty_full_disks_are_asked_for(bench: ModuleType) 
 
 def test_the_record_counts_by_kind_and_stage(bench: ModuleType) -> None:
     trials = [
-        trial("kill", "dbt", []),
-        trial("kill", "sending", ["x"]),
-        trial("clock", "", []),
-        trial("fill", "dbt", []),
-    ]
+        trial("kill", "dbt", []), trial("kill", "sending", ["x"]), trial("clock", "", []), trial("fill", "dbt", []),
+    ]  # fmt: skip
     record = bench.summary(trials, {"dbt": 7}, "c0")
     assert (record["commit"], record["seed"], record["cpu_seconds"]) == ("c0", bench.SEED, 10)
     assert record["kills"] == {
-        "trials": 3,
-        "with_something_wrong": 1,
-        "done_by_one_more_run": 2,
-        "texts_accepted": 300,
+        "trials": 3, "with_something_wrong": 1, "done_by_one_more_run": 2, "texts_accepted": 300,
         "texts_left_ambiguous": 6,
-    }
+    }  # fmt: skip
     assert set(record["kills_by_stage"]) == {"dbt", "sending", "any, by the clock"}
     assert record["kills_by_stage"]["sending"]["with_something_wrong"] == 1
     assert record["full_disks"]["trials"] == 1

@@ -15,14 +15,10 @@ def summary(*gates: tuple[str, str]) -> dict[str, Any]:
     return {
         "seed": 1,
         "decisions": [{"date": "2026-06-02", "verdict": "wait"}, {"date": "2026-06-12", "verdict": "block"}],
-        "promotions": told,
-        "cpu_seconds": 2.4,
-        "map_at_10": {"champion_minus_human": {"lower": 0.1}},
-        "duplicate_sends": 0,
-        "numbers_texted_twice": 0,
-        "holdout_sends": 0,
+        "promotions": told, "cpu_seconds": 2.4, "map_at_10": {"champion_minus_human": {"lower": 0.1}},
+        "duplicate_sends": 0, "numbers_texted_twice": 0, "holdout_sends": 0,
         "applications": {name: {"reached": 3} for name in ("texts", "mails", "calls")},
-    }
+    }  # fmt: skip
 
 
 def test_a_promotion_after_the_drift_answers_it(bench: ModuleType) -> None:

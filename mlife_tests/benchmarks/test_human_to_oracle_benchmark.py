@@ -74,9 +74,6 @@ def test_a_market_is_measured_once_and_the_record_names_its_commit(
     for _ in range(2):
         run("abc-dirty", "--seeds", "1")
     assert asked == [
-        ("abc", 101, 50, 60),
-        ("abc", 101, 10_000, 40),
-        ("other", 101, 10_000, 60),
+        ("abc", 101, 50, 60), ("abc", 101, 10_000, 40), ("other", 101, 10_000, 60), ("abc-dirty", 101, 10_000, 60),
         ("abc-dirty", 101, 10_000, 60),
-        ("abc-dirty", 101, 10_000, 60),
-    ]
+    ]  # fmt: skip

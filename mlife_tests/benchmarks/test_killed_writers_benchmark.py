@@ -133,9 +133,6 @@ def test_killed_writers_lose_and_overwrite_nothing(
     assert kept["batches_promised"] >= 16 * rounds
     rule = log_bucket.templates()["prod"]["EventLogBucket"]["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
     assert kept["bucket"] == {
-        "mode": "COMPLIANCE",
-        "days": int(rule["Days"]),
-        "versions": "Enabled",
-        "policy": list(log_bucket.KEPT),
-    }, "the server's own words of the log's bucket"
+        "mode": "COMPLIANCE", "days": int(rule["Days"]), "versions": "Enabled", "policy": list(log_bucket.KEPT),
+    }, "the server's own words of the log's bucket"  # fmt: skip
     assert not (tmp_path / "kept").exists(), "a short run is no record"

@@ -28,14 +28,11 @@ def test_a_value_that_differs_stops_the_benchmark(bench: ModuleType, monkeypatch
 @pytest.mark.parametrize(
     ("kind", "order", "rows", "ratio", "is_broken"),
     [
-        ("integers", "grouped", 10_000_000, 19.9, True),
-        ("integers", "grouped", 10_000_000, 20.0, False),
-        ("integers", "shuffled", 10_000_000, 5.9, True),
-        ("integers", "shuffled", 10_000_000, 6.0, False),
-        ("integers", "grouped", 9_999_999, 1.0, False),
-        ("strings", "grouped", 10_000_000, 1.0, False),
+        ("integers", "grouped", 10_000_000, 19.9, True), ("integers", "grouped", 10_000_000, 20.0, False),
+        ("integers", "shuffled", 10_000_000, 5.9, True), ("integers", "shuffled", 10_000_000, 6.0, False),
+        ("integers", "grouped", 9_999_999, 1.0, False), ("strings", "grouped", 10_000_000, 1.0, False),
     ],
-)
+)  # fmt: skip
 def test_a_claim_is_made_for_many_rows_of_integer_ids(
     bench: ModuleType, kind: str, order: str, rows: int, ratio: float, is_broken: bool
 ) -> None:

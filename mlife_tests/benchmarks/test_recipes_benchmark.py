@@ -33,14 +33,11 @@ def walk(bench: ModuleType) -> Any:
     day = np.datetime64(FIRST) + number
     rows = pa.table(
         {
-            "day": pa.array(day),
-            "who": [f"w{row}" for row in range(len(number))],
-            "won": pa.array(rng.random(len(number)) < 1 / (1 + np.exp(-log_odds))),
-            "known": pa.array(day + 1),
-            "strength": strength,
-            "noise": noise,
+            "day": pa.array(day), "who": [f"w{row}" for row in range(len(number))],
+            "won": pa.array(rng.random(len(number)) < 1 / (1 + np.exp(-log_odds))), "known": pa.array(day + 1),
+            "strength": strength, "noise": noise,
         }
-    )
+    )  # fmt: skip
     refits = tuple(FIRST + timedelta(days=offset) for offset in (50, 75, 82))
     return bench.Walk("made up", rows, ROLES, POLICY, "binary", refits)
 

@@ -27,15 +27,11 @@ FOUND: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("number", "before", "after"),
     [
-        (1, FILES, []),
-        (5, [FILES[0], FILES[2]], [FILES[1]]),
-        (7, [*FILES, f"{FILES[0]}>again.parquet"], []),
-        (9, [FILES[0], f"{FILES[1]}!", FILES[2]], [f"{FILES[1]}>whole.parquet"]),
-        (12, FILES[:2], [FILES[2]]),
-        (20, [*FILES, f"{NEXT[2]}>hire/dt=2025-11-04/early.parquet"], []),
-        (21, FILES[:2], []),
+        (1, FILES, []), (5, [FILES[0], FILES[2]], [FILES[1]]), (7, [*FILES, f"{FILES[0]}>again.parquet"], []),
+        (9, [FILES[0], f"{FILES[1]}!", FILES[2]], [f"{FILES[1]}>whole.parquet"]), (12, FILES[:2], [FILES[2]]),
+        (20, [*FILES, f"{NEXT[2]}>hire/dt=2025-11-04/early.parquet"], []), (21, FILES[:2], []),
     ],
-)
+)  # fmt: skip
 def test_files_come_in_time_but_for_some(bench: ModuleType, number: int, before: list[str], after: list[str]) -> None:
     assert bench.delivered_on(FILES, number, NEXT) == (before, after)
 

@@ -96,17 +96,13 @@ def test_a_plan_reads_from_the_account_to_the_property() -> None:
         PlannedStack("mlife-triggers", False, None, ("/mlife/dagster/cluster-arn",), "", ()),
     )
     assert list(changes.lines_of(plan(*stacks))) == [
-        "dev: account 111111111111 (environment), us-east-1",
-        "image: old@sha256:0 -> new@sha256:1",
-        "mlife-network: nothing differs",
-        "mlife-event-log: 1 resources, arn:aws:cloudformation:x:changeSet/a/1",
-        "  changed: Key (AWS::KMS::Key)",
-        f"    Properties/Description: a b -> {'c' * 200}...",
-        "mlife-lake: new, waits for /mlife/network/vpc-id",
-        "  added: LakeBucket (AWS::S3::Bucket)",
+        "dev: account 111111111111 (environment), us-east-1", "image: old@sha256:0 -> new@sha256:1",
+        "mlife-network: nothing differs", "mlife-event-log: 1 resources, arn:aws:cloudformation:x:changeSet/a/1",
+        "  changed: Key (AWS::KMS::Key)", f"    Properties/Description: a b -> {'c' * 200}...",
+        "mlife-lake: new, waits for /mlife/network/vpc-id", "  added: LakeBucket (AWS::S3::Bucket)",
         "  added: LakeKey (AWS::KMS::Key)",
         "mlife-triggers: waits for /mlife/dagster/cluster-arn; execute what comes before it, then plan again",
-    ]
+    ]  # fmt: skip
 
 
 def test_a_plan_survives_its_file() -> None:

@@ -26,23 +26,16 @@ SPEC = ExampleSpec(
 )  # fmt: skip
 TABLE = pa.table(
     {
-        "user_id": ["a", "b"],
-        "job_id": ["x", "y"],
-        "day": [date(2026, 5, 1), date(2026, 5, 2)],
-        "applied": [True, False],
-        "mature": [date(2026, 5, 9), date(2026, 5, 10)],
-        "distance_km": [1.0, None],
+        "user_id": ["a", "b"], "job_id": ["x", "y"], "day": [date(2026, 5, 1), date(2026, 5, 2)],
+        "applied": [True, False], "mature": [date(2026, 5, 9), date(2026, 5, 10)], "distance_km": [1.0, None],
         "metro_code": ["35620", None],
     }
-)
+)  # fmt: skip
 FULL = replace(
-    SPEC,
-    features=("distance_km", "shown", "clicked"),
-    categoricals=("shift", "metro_code"),
-    funnel=("opened", "visited"),
-    rates=(RateRole("click_rate", "clicked", "shown"),),
+    SPEC, features=("distance_km", "shown", "clicked"), categoricals=("shift", "metro_code"),
+    funnel=("opened", "visited"), rates=(RateRole("click_rate", "clicked", "shown"),),
     vocabularies=(("shift", ("night", "day")), ("metro_code", ("35620",))),
-)
+)  # fmt: skip
 TIMED = replace(FULL, funnel_times=("opened_known", "mature"))
 STEPS = TABLE.append_column("opened", pa.array([True, True])).append_column("visited", pa.array([True, False]))
 ROLES = {"entity": "who", "time": "day", "label": "won", "label_time": "known", "features": ["size"]}
@@ -68,12 +61,9 @@ def test_a_spec_is_frozen() -> None:
     [
         ({"label": "day"}, "label names day, which is its time already"),
         ({"features": ("distance_km", "distance_km")}, "features already"),
-        ({"categoricals": ("distance_km",)}, "categoricals names distance_km"),
-        ({"entity": ""}, "entity is empty"),
-        ({"features": (), "categoricals": ()}, "at least one feature"),
-        ({"entity": None}, "entity is empty"),
-        ({"label_time": None}, "label_time is empty"),
-        ({"item": ""}, "item is empty"),
+        ({"categoricals": ("distance_km",)}, "categoricals names distance_km"), ({"entity": ""}, "entity is empty"),
+        ({"features": (), "categoricals": ()}, "at least one feature"), ({"entity": None}, "entity is empty"),
+        ({"label_time": None}, "label_time is empty"), ({"item": ""}, "item is empty"),
         ({"early_label": "soon"}, "early_label names soon, but funnel_times says of no step when it is complete"),
         ({"funnel": ("opened", "applied")}, "funnel names applied, which is its label already"),
         ({"funnel_times": ("known",)}, "funnel_times names 1 columns for the 0 of the funnel"),
@@ -87,7 +77,7 @@ def test_a_spec_is_frozen() -> None:
         ({"rates": (RateRole("rate", "metro_code", "distance_km"),)}, "rate uses metro_code"),
         ({"vocabularies": (("distance_km", ("1",)),)}, "vocabularies names distance_km; list it under categoricals"),
     ],
-)
+)  # fmt: skip
 def test_a_column_has_one_role(change: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         replace(SPEC, **change)

@@ -55,17 +55,12 @@ def logistic(strength: float = 1.0) -> LogisticRegression:
 
 
 LOANS = Model(
-    name="loan_risk",
-    title="Who repays",
-    outcome="a loan is repaid",
-    source="the books",
-    roles=ROLES,
-    steps=(Step("accept", "accepted", "offers", 3), Step("repay", "repaid", "loans", 30)),
-    row_id="loan_id",
+    name="loan_risk", title="Who repays", outcome="a loan is repaid", source="the books", roles=ROLES,
+    steps=(Step("accept", "accepted", "offers", 3), Step("repay", "repaid", "loans", 30)), row_id="loan_id",
     rows=RowSource(("clients",), everybody, constants=(("channel", "web"),)),
     baseline=Baseline("smallest_first", by_amount),
     watched=MonitoringColumns(numeric=("amount", "age"), residual=("age",)),
-)
+)  # fmt: skip
 
 
 def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
@@ -300,11 +295,8 @@ def reign(version: str, kind: str = "promoted") -> Reign:
 def test_changes_are_ordered_by_when_they_were_known_whatever_their_kind() -> None:
     found = reigns_of({PROMOTED: [row("b", 2), row("a", 0)], ROLLED_BACK: [row("a", 3), row("c", 1)]})
     assert [(one.model_version, one.kind) for one in found] == [
-        ("a", "promoted"),
-        ("c", "rolled_back"),
-        ("b", "promoted"),
-        ("a", "rolled_back"),
-    ]
+        ("a", "promoted"), ("c", "rolled_back"), ("b", "promoted"), ("a", "rolled_back"),
+    ]  # fmt: skip
     assert found[0] == Reign("a", None, NOON, "promoted", "gate", "r")
 
 
@@ -343,15 +335,11 @@ def test_rows_are_read_by_the_contract_of_the_next_upcaster_or_todays(version: i
     ("names", "version"),
     [
         (("user_id", "place", "state_code", "device", "browser"), 4),
-        (("user_id", "place", "state_code", "device"), 4),
-        (("user_id", "place", "state_code"), 4),
-        (("user_id", "surface", "state_code", "device"), 2),
-        (("user_id", "surface", "state_code"), 2),
-        (("user_id", "surface", "place", "state_code"), 4),
-        (("user_id", "surface"), 4),
-        ((), 4),
+        (("user_id", "place", "state_code", "device"), 4), (("user_id", "place", "state_code"), 4),
+        (("user_id", "surface", "state_code", "device"), 2), (("user_id", "surface", "state_code"), 2),
+        (("user_id", "surface", "place", "state_code"), 4), (("user_id", "surface"), 4), ((), 4),
     ],
-)
+)  # fmt: skip
 def test_an_exporter_is_judged_by_the_newest_contract_that_it_meets_else_by_todays(names: tuple, version: int) -> None:
     assert KIND.delivered((*ENVELOPE, *names)).version == version
 

@@ -145,16 +145,13 @@ OFFSETS = st.integers(-3, 8)
 @given(
     rows=st.lists(
         st.tuples(
-            OFFSETS,
-            st.one_of(st.none(), OFFSETS),
-            st.sampled_from([True, False, None]),
-            st.sampled_from(["a", "b", "", None]),
-            st.floats(allow_nan=True, allow_infinity=True),
+            OFFSETS, st.one_of(st.none(), OFFSETS), st.sampled_from([True, False, None]),
+            st.sampled_from(["a", "b", "", None]), st.floats(allow_nan=True, allow_infinity=True),
         ),
         max_size=30,
     ),
     is_timed=st.booleans(),
-)
+)  # fmt: skip
 def test_nothing_is_lost_and_no_label_is_immature(rows: list[tuple[Any, ...]], is_timed: bool) -> None:
     own = replace(OWN, is_label_timed=is_timed)
     delivered = pa.table(
@@ -276,15 +273,11 @@ def test_codes_point_at_the_sorted_distinct_ids(column: list[str]) -> None:
 @pytest.mark.parametrize(
     "container",
     [
-        list,
-        lambda ids: np.array(ids, dtype=object),
-        lambda ids: np.array(ids),
-        pa.array,
-        lambda ids: pa.chunked_array([ids[:2], ids[2:]]),
-        lambda ids: pa.array(ids).dictionary_encode(),
+        list, lambda ids: np.array(ids, dtype=object), lambda ids: np.array(ids), pa.array,
+        lambda ids: pa.chunked_array([ids[:2], ids[2:]]), lambda ids: pa.array(ids).dictionary_encode(),
         lambda ids: pa.array(ids, pa.large_string()),
     ],
-)
+)  # fmt: skip
 def test_every_container_gives_the_same_codes(container: object) -> None:
     encoded = encode_ids(container(["b", "a", "ç", "b"]))  # type: ignore[operator]
     assert encoded.codes.tolist() == [1, 0, 2, 1]

@@ -142,11 +142,8 @@ def test_an_item_may_return_in_another_window_or_for_another_user() -> None:
 )
 def test_columns_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
     columns: dict[str, object] = {
-        "user_ids": ["a", "a"],
-        "item_ids": ["1", "2"],
-        "relevant": np.array([True, False]),
-        "seed": 1,
-    }
+        "user_ids": ["a", "a"], "item_ids": ["1", "2"], "relevant": np.array([True, False]), "seed": 1,
+    }  # fmt: skip
     with pytest.raises(InvalidInputError, match=message):
         prepare_ranking_rows(**(columns | change))  # type: ignore[arg-type]
 
@@ -264,17 +261,12 @@ def test_hand_worked_average_precision(relevant_by_rank: list[int], depth: int, 
 @pytest.mark.parametrize(
     ("relevant_by_rank", "depth", "expected"),
     [
-        ([1, 0, 0, 0], 10, 1.0),
-        ([0, 1, 0, 0], 10, 0.6309297535714574),
-        ([0, 0, 1], 10, 0.5),
-        ([1, 0, 1, 0], 10, 1.5 / 1.6309297535714574),
-        ([0, 0, 0, 1], 3, 0.0),
-        ([1, 1, 1, 1], 2, 1.0),
+        ([1, 0, 0, 0], 10, 1.0), ([0, 1, 0, 0], 10, 0.6309297535714574), ([0, 0, 1], 10, 0.5),
+        ([1, 0, 1, 0], 10, 1.5 / 1.6309297535714574), ([0, 0, 0, 1], 3, 0.0), ([1, 1, 1, 1], 2, 1.0),
         ([0, 1, 1, 1], 2, 0.6309297535714574 / 1.6309297535714574),
-        ([0, 1, 0, 1], 4, (0.6309297535714574 + 0.43067655807339306) / 1.6309297535714574),
-        ([1], 1, 1.0),
+        ([0, 1, 0, 1], 4, (0.6309297535714574 + 0.43067655807339306) / 1.6309297535714574), ([1], 1, 1.0),
     ],
-)
+)  # fmt: skip
 def test_hand_worked_ndcg(relevant_by_rank: list[int], depth: int, expected: float) -> None:
     assert by_rank(relevant_by_rank, depth).ndcg.tolist() == [pytest.approx(expected, abs=1e-15)]
 
@@ -282,13 +274,10 @@ def test_hand_worked_ndcg(relevant_by_rank: list[int], depth: int, expected: flo
 @pytest.mark.parametrize(
     ("relevant_by_rank", "depth", "expected"),
     [
-        ([1, 0, 0], 10, 1.0),
-        ([0, 0, 1], 2, 0.0),
-        ([0, 1, 1], 2, 1 / 2),
-        ([1, 1, 1, 1], 3, 3 / 4),
+        ([1, 0, 0], 10, 1.0), ([0, 0, 1], 2, 0.0), ([0, 1, 1], 2, 1 / 2), ([1, 1, 1, 1], 3, 3 / 4),
         ([1, 0, 1, 0, 1], 3, 2 / 3),
     ],
-)
+)  # fmt: skip
 def test_hand_worked_recall(relevant_by_rank: list[int], depth: int, expected: float) -> None:
     assert by_rank(relevant_by_rank, depth).recall.tolist() == [expected]
 
@@ -547,12 +536,9 @@ def test_no_groups_have_no_expectation(expectation: Callable) -> None:
 
 def test_numba_is_imported_on_first_use_and_keeps_its_code(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FIRST_USE],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-W", "error", "-c", FIRST_USE], capture_output=True, text=True, check=False,
         env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
-    )
+    )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.strip() == "[1.0, 0.5]"
     assert len(list(tmp_path.rglob("*.nbi"))) == 4

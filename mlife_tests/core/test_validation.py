@@ -21,15 +21,12 @@ from mlife_assets.core.validation import Reason, has_control_characters, json_as
 from mlife_assets.recruiting.events import EVENT_TYPES, TIMESTAMP
 
 COLUMNS = {
-    "text": pa.array(["é", None]),
-    "number": pa.array([1, 2]),
-    "real": pa.array([0.5, float("nan")]),
+    "text": pa.array(["é", None]), "number": pa.array([1, 2]), "real": pa.array([0.5, float("nan")]),
     "flag": pa.array([True, None]),
     "time": pa.array([datetime(2026, 6, 1, 23, 30, tzinfo=UTC)] * 2, pa.timestamp("us", tz="America/Chicago")),
-    "day": pa.array([date(2026, 6, 1)] * 2),
-    "list": pa.array([[1.0, None], None]),
+    "day": pa.array([date(2026, 6, 1)] * 2), "list": pa.array([[1.0, None], None]),
     "bytes": pa.array([b"ok", b"\xff"]),
-}
+}  # fmt: skip
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -67,12 +64,9 @@ def _broken_text(values: list[bytes]) -> pa.Array:
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("pay_usd_per_hour", -4.0, Reason.OUT_OF_RANGE),
-        ("pay_usd_per_hour", float("nan"), Reason.OUT_OF_RANGE),
-        ("pay_usd_per_hour", float("inf"), Reason.OUT_OF_RANGE),
-        ("latitude", 90.5, Reason.OUT_OF_RANGE),
-        ("openings", 0, Reason.OUT_OF_RANGE),
-        ("shift", "nigth", Reason.UNKNOWN_ENUM),
+        ("pay_usd_per_hour", -4.0, Reason.OUT_OF_RANGE), ("pay_usd_per_hour", float("nan"), Reason.OUT_OF_RANGE),
+        ("pay_usd_per_hour", float("inf"), Reason.OUT_OF_RANGE), ("latitude", 90.5, Reason.OUT_OF_RANGE),
+        ("openings", 0, Reason.OUT_OF_RANGE), ("shift", "nigth", Reason.UNKNOWN_ENUM),
         ("occupation_group", "99", Reason.UNKNOWN_ENUM),
         ("occurred_at", NOW + timedelta(microseconds=1), Reason.FROM_FUTURE),
         ("observed_at", NOW + timedelta(days=1), Reason.FROM_FUTURE),
@@ -80,14 +74,11 @@ def _broken_text(values: list[bytes]) -> pa.Array:
         ("occurred_at", datetime(1969, 12, 31, tzinfo=UTC), Reason.OUT_OF_RANGE),
         ("text_embedding", [0.1] * 7, Reason.LIST_SIZE),
         ("text_embedding", [0.1] * 7 + [float("nan")], Reason.OUT_OF_RANGE),
-        ("text_embedding", [0.1] * 7 + [None], Reason.NULL_VALUE),
-        ("text_embedding", None, Reason.NULL_VALUE),
-        ("title", None, Reason.NULL_VALUE),
-        ("event_id", None, Reason.NULL_VALUE),
-        ("event_id", "", Reason.NULL_VALUE),
-        ("event_id", "e1", Reason.DUPLICATE_EVENT_ID),
+        ("text_embedding", [0.1] * 7 + [None], Reason.NULL_VALUE), ("text_embedding", None, Reason.NULL_VALUE),
+        ("title", None, Reason.NULL_VALUE), ("event_id", None, Reason.NULL_VALUE),
+        ("event_id", "", Reason.NULL_VALUE), ("event_id", "e1", Reason.DUPLICATE_EVENT_ID),
     ],
-)
+)  # fmt: skip
 def test_one_bad_value_rejects_its_row_alone_with_reason_and_field(column: str, value: object, reason: Reason) -> None:
     table = _jobs()
     result = validate(EVENT_TYPES["job_posted"], _poke(table, column, 2, value), now=NOW)

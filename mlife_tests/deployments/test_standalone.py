@@ -201,13 +201,9 @@ def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_pl
     key = s3_place.credentials
     assert key is not None
     settings = settings_of(
-        tmp_path,
-        contacts=f"{s3_place.url}/contacts.csv",
-        audit_table=f"{s3_place.url}/audit.csv",
-        s3_endpoint=s3_place.endpoint,
-        s3_access_key_id=key.access_key_id,
-        s3_secret_access_key=key.secret_access_key,
-    )
+        tmp_path, contacts=f"{s3_place.url}/contacts.csv", audit_table=f"{s3_place.url}/audit.csv",
+        s3_endpoint=s3_place.endpoint, s3_access_key_id=key.access_key_id, s3_secret_access_key=key.secret_access_key,
+    )  # fmt: skip
     with pytest.raises(NotFoundError, match=r"MLIFE_CONTACTS: there is no object s3://.*/contacts\.csv; upload it"):
         require_deployment(settings)
     store = ObstoreObjectStore.at(s3_place)

@@ -11,16 +11,11 @@ from mlife_assets.core.event_columns import Column, EventType
 
 START = datetime(2026, 4, 3, 9, tzinfo=UTC)
 TYPES = {
-    "string": pa.string(),
-    "int64": pa.int64(),
-    "double": pa.float64(),
-    "bool": pa.bool_(),
-    "date32[day]": pa.date32(),
-    "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
-    "list<string>": pa.list_(pa.string()),
-    "list<double>": pa.list_(pa.float64()),
+    "string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_(),
+    "date32[day]": pa.date32(), "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
+    "list<string>": pa.list_(pa.string()), "list<double>": pa.list_(pa.float64()),
     "items": pa.list_(pa.struct([("position", pa.int64()), ("job_id", pa.string()), ("prediction_id", pa.string())])),
-}
+}  # fmt: skip
 Described = dict[str, Any]
 
 
@@ -31,17 +26,13 @@ def described(event_type: EventType) -> Described:
         "version": getattr(event_type, "version", 1),
         "columns": [
             {
-                "name": column.name,
-                "type": next(name for name, arrow in TYPES.items() if arrow == column.type),
-                "nullable": column.nullable,
-                "minimum": column.minimum,
-                "maximum": column.maximum,
-                "allowed": column.allowed,
-                "list_size": column.list_size,
+                "name": column.name, "type": next(name for name, arrow in TYPES.items() if arrow == column.type),
+                "nullable": column.nullable, "minimum": column.minimum, "maximum": column.maximum,
+                "allowed": column.allowed, "list_size": column.list_size,
             }
             for column in event_type.columns
         ],
-    }
+    }  # fmt: skip
 
 
 def columns_of(told: Described) -> tuple[Column, ...]:

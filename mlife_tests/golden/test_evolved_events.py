@@ -117,12 +117,9 @@ class Staging:
 
     def run(self, lake: Path, *, succeeds: bool = True) -> str:
         environment = {
-            **os.environ,
-            "MLIFE_WAREHOUSE_PATH": str(self.folder / "warehouse.duckdb"),
-            "MLIFE_LAKE_ROOT": str(lake),
-            "DBT_TARGET_PATH": str(self.folder / "target"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-        }
+            **os.environ, "MLIFE_WAREHOUSE_PATH": str(self.folder / "warehouse.duckdb"), "MLIFE_LAKE_ROOT": str(lake),
+            "DBT_TARGET_PATH": str(self.folder / "target"), "DBT_LOG_PATH": str(self.folder / "logs"),
+        }  # fmt: skip
         places = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
         done = subprocess.run(
             [DBT, "--no-use-colors", "run", *places], env=environment, capture_output=True, text=True, check=False

@@ -17,13 +17,10 @@ from infra.gate.environments import Sources, rendered
 
 pytestmark = pytest.mark.aws
 OPERATIONS = {
-    "AWS::QuickSight::Analysis": "CreateAnalysis",
-    "AWS::QuickSight::Dashboard": "CreateDashboard",
-    "AWS::QuickSight::DataSet": "CreateDataSet",
-    "AWS::QuickSight::DataSource": "CreateDataSource",
-    "AWS::QuickSight::Group": "CreateGroup",
-    "AWS::QuickSight::RefreshSchedule": "CreateRefreshSchedule",
-}
+    "AWS::QuickSight::Analysis": "CreateAnalysis", "AWS::QuickSight::Dashboard": "CreateDashboard",
+    "AWS::QuickSight::DataSet": "CreateDataSet", "AWS::QuickSight::DataSource": "CreateDataSource",
+    "AWS::QuickSight::Group": "CreateGroup", "AWS::QuickSight::RefreshSchedule": "CreateRefreshSchedule",
+}  # fmt: skip
 RENAMED = {"TimeZone": "Timezone"}
 """What CloudFormation names differently from the API."""
 OF_CLOUDFORMATION = {"IngestionWaitPolicy"}

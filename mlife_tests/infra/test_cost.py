@@ -16,14 +16,9 @@ from infra.gate.environments import ENVIRONMENTS, Environment, Sources, rendered
 from mlife_assets.core.errors import InvalidInputError
 
 SIZED = {
-    "IsMultiAz": "true",
-    "DatabaseClass": "db.m7g.large",
-    "DatabaseStorageGb": 100,
-    "NatPerZone": "true",
-    "RunCpu": "4096",
-    "RunMemory": "16384",
-    "TextsPerDay": 2500,
-}
+    "IsMultiAz": "true", "DatabaseClass": "db.m7g.large", "DatabaseStorageGb": 100, "NatPerZone": "true",
+    "RunCpu": "4096", "RunMemory": "16384", "TextsPerDay": 2500,
+}  # fmt: skip
 """Sizes of prod by which lines are counted here by hand, whatever a reader wrote into `parameters/`."""
 
 

@@ -65,12 +65,9 @@ def client(aws_accounts: ModuleType, s3_module: ModuleType, server: Any, reposit
 
     key = s3_module.OWNER
     return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
-        region_name="us-east-1",
-    )
+        "s3", endpoint_url=server.endpoint, aws_access_key_id=key.access_key_id,
+        aws_secret_access_key=key.secret_access_key, region_name="us-east-1",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -111,14 +111,10 @@ def test_a_fault_of_somebody_who_had_not_read_the_gate_is_found(
 def test_there_are_faults_of_the_six_kinds_that_other_tools_miss() -> None:
     kinds = {fault.caught_by for fault in FAULTS.values() if fault.is_of_the_reference}
     assert kinds == {
-        "the_log_is_write_once",
-        "the_log_outlives_its_stack",
-        "nothing_is_open_to_the_world",
-        "a_role_is_passed_to_one_service",
-        "github_is_trusted_for_one_environment",
-        "images_are_named_by_digest",
+        "the_log_is_write_once", "the_log_outlives_its_stack", "nothing_is_open_to_the_world",
+        "a_role_is_passed_to_one_service", "github_is_trusted_for_one_environment", "images_are_named_by_digest",
         "every_schedule_has_a_time",
-    }
+    }  # fmt: skip
 
 
 def test_roles_are_tried_for_more_than_their_own_work(environments: dict[str, Environment]) -> None:

@@ -60,12 +60,9 @@ def job(tmp_path: Path, repository: Path) -> Any:
         script = Sources.read().workflows[workflow]["jobs"][name]["steps"][-1]["run"]
         at = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary", "GITHUB_ACTOR": "ann"}
         at |= {
-            "PAUSE_SECONDS": "0",
-            "PATH": f"{tmp_path}/bin:/usr/bin:/bin",
-            "MODEL": "job_applications",
-            "REASON": REASON,
-            **variables,
-        }
+            "PAUSE_SECONDS": "0", "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "MODEL": "job_applications",
+            "REASON": REASON, **variables,
+        }  # fmt: skip
         subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=at, check=True)
         output = tmp_path / "output"
         lines = output.read_text(encoding="utf-8").splitlines() if output.exists() else []

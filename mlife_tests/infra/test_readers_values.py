@@ -17,59 +17,39 @@ import yaml
 
 pytestmark = pytest.mark.proof
 ACCOUNTS = {
-    "111111111111": "918273645001",
-    "222222222222": "918273645002",
-    "333333333333": "918273645003",
-    "444444444444": "918273645004",
-    "555555555555": "918273645005",
-    "example@1234567/mlife@7654321": "shifts/people-ml",
-    "us-east-1": "eu-central-1",
+    "111111111111": "918273645001", "222222222222": "918273645002", "333333333333": "918273645003",
+    "444444444444": "918273645004", "555555555555": "918273645005",
+    "example@1234567/mlife@7654321": "shifts/people-ml", "us-east-1": "eu-central-1",
     "0123456789abcdef" * 4: "ab" * 32,
-}
+}  # fmt: skip
 OTHER = {
-    "RetentionDays": (2, 45, 3000),
-    "TrailRetentionDays": (120, 130, 3000),
+    "RetentionDays": (2, 45, 3000), "TrailRetentionDays": (120, 130, 3000),
     "FirstDay": ('"2025-03-01"', '"2025-04-01"', '"2025-05-01"'),
-    "DaysRunByThemselves": ('"false"', '"false"', '"true"'),
-    "TextsPerDay": (700, 800, 90000),
-    "VpcPrefix": ('"10.60"', '"10.61"', '"10.62"'),
-    "NatPerZone": ('"true"', '"true"', '"true"'),
+    "DaysRunByThemselves": ('"false"', '"false"', '"true"'), "TextsPerDay": (700, 800, 90000),
+    "VpcPrefix": ('"10.60"', '"10.61"', '"10.62"'), "NatPerZone": ('"true"', '"true"', '"true"'),
     "ScannedBytesMaximum": (20000000000, 20000000000, 20000000000),
-    "DatabaseClass": ("db.m7g.large", "db.m7g.large", "db.t4g.medium"),
-    "DatabaseStorageGb": (40, 60, 80),
-    "IsMultiAz": ('"true"', '"false"', '"true"'),
-    "BackupDays": (10, 20, 33),
-    "BackupRetentionDays": (20, 40, 399),
-    "RunCpu": ('"8192"', '"8192"', '"8192"'),
-    "RunMemory": ('"32768"', '"32768"', '"32768"'),
-    "MonthlyBudgetUsd": (490, 800, 4500),
-    "StopsPerThousandMaximum": (15, 15, 15),
+    "DatabaseClass": ("db.m7g.large", "db.m7g.large", "db.t4g.medium"), "DatabaseStorageGb": (40, 60, 80),
+    "IsMultiAz": ('"true"', '"false"', '"true"'), "BackupDays": (10, 20, 33), "BackupRetentionDays": (20, 40, 399),
+    "RunCpu": ('"8192"', '"8192"', '"8192"'), "RunMemory": ('"32768"', '"32768"', '"32768"'),
+    "MonthlyBudgetUsd": (490, 800, 4500), "StopsPerThousandMaximum": (15, 15, 15),
     "AlertEmail": ("ops-dev@shifts.io", "ops-staging@shifts.io", "ops@shifts.io"),
     "ClientCidr": ("172.16.0.0/12", "172.16.0.0/12", "172.16.0.0/12"),
     "DomainName": ("ml-dev.shifts.io", "ml-staging.shifts.io", "ml.shifts.io"),
     "HostedZoneId": ("Z9876543210SHIFTA", "Z9876543210SHIFTB", "Z9876543210SHIFTC"),
-    "OidcIssuer": ("https://id.shifts.io",) * 3,
-    "OidcAuthorizationEndpoint": ("https://id.shifts.io/a",) * 3,
-    "OidcTokenEndpoint": ("https://id.shifts.io/t",) * 3,
-    "OidcUserInfoEndpoint": ("https://id.shifts.io/u",) * 3,
+    "OidcIssuer": ("https://id.shifts.io",) * 3, "OidcAuthorizationEndpoint": ("https://id.shifts.io/a",) * 3,
+    "OidcTokenEndpoint": ("https://id.shifts.io/t",) * 3, "OidcUserInfoEndpoint": ("https://id.shifts.io/u",) * 3,
     "OidcClientId": ("people-ml-dev", "people-ml-staging", "people-ml"),
     "ExporterRoleArn": ("arn:aws:iam::918273645009:role/exporter", '""', "arn:aws:iam::918273645009:role/exporter"),
     "PeopleWriterRoleArn": ('""', "arn:aws:iam::918273645009:role/people", '""'),
-}
+}  # fmt: skip
 """For dev, staging and prod; the gate takes each."""
 KEPT = {"RetentionMode": "prod's is final", "IsProtected": "prod's database is"}
 TESTS = (
-    "mlife_tests/infra/test_cost.py",
-    "mlife_tests/infra/test_rendering.py",
-    "mlife_tests/infra/test_simulator.py",
-    "mlife_tests/infra/test_bi.py",
-    "mlife_tests/infra/test_model_jobs.py",
-    "mlife_tests/infra/test_gate.py",
-    "mlife_tests/core/test_delivery.py",
-    "mlife_tests/adapters/delivery/test_run_tasks.py",
-    "mlife_tests/docs/test_never_run_on_aws.py",
-    "mlife_tests/test_settings.py",
-)
+    "mlife_tests/infra/test_cost.py", "mlife_tests/infra/test_rendering.py", "mlife_tests/infra/test_simulator.py",
+    "mlife_tests/infra/test_bi.py", "mlife_tests/infra/test_model_jobs.py", "mlife_tests/infra/test_gate.py",
+    "mlife_tests/core/test_delivery.py", "mlife_tests/adapters/delivery/test_run_tasks.py",
+    "mlife_tests/docs/test_never_run_on_aws.py", "mlife_tests/test_settings.py",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -39,17 +39,13 @@ def scope(template: str = "Resources: {}", **parameters: Any) -> Scope:
     [
         ("!Ref P", "given"),
         ("!Sub '${P}-${AWS::Region}-${!kept}-${B.Arn}'", "given-us-east-1-${kept}-arn:aws:s3:::bucket"),
-        ("!Sub ['${x}', {x: !Ref P}]", "given"),
-        ("!GetAtt B.Arn", "arn:aws:s3:::bucket"),
-        ("!Join [',', [a, !Ref P]]", "a,given"),
-        ("!Select [1, !GetAZs '']", "us-east-1b"),
-        ("!Select [0, !Split ['-', 'a-b']]", "a"),
-        ("!If [Is, 1, 2]", 1),
-        ("[!If [IsNot, 1, !Ref AWS::NoValue], 2]", [2]),
-        ("{a: !If [IsNot, 1, !Ref AWS::NoValue]}", {}),
+        ("!Sub ['${x}', {x: !Ref P}]", "given"), ("!GetAtt B.Arn", "arn:aws:s3:::bucket"),
+        ("!Join [',', [a, !Ref P]]", "a,given"), ("!Select [1, !GetAZs '']", "us-east-1b"),
+        ("!Select [0, !Split ['-', 'a-b']]", "a"), ("!If [Is, 1, 2]", 1),
+        ("[!If [IsNot, 1, !Ref AWS::NoValue], 2]", [2]), ("{a: !If [IsNot, 1, !Ref AWS::NoValue]}", {}),
         ("!FindInMap [M, !Ref P, k]", 7),
     ],
-)
+)  # fmt: skip
 def test_functions(value: str, expected: Any) -> None:
     template = (
         "Conditions: {Is: !Equals [!Ref P, given], IsNot: !Not [!Condition Is]}\n"
@@ -101,15 +97,11 @@ def test_databases_are_read_from_dbts_own_files() -> None:
 @pytest.mark.parametrize(
     ("expression", "fault"),
     [
-        ("cron(0 9 ? * MON *)", None),
-        ("cron(0/15 * * * ? *)", None),
-        ("cron(0 9 * * * *)", "question|\\?"),
-        ("cron(0 9 * * ?)", "5 fields"),
-        ("cron(60 9 * * ? *)", "60"),
-        ("cron(0 9 ? * MOO *)", "MOO"),
+        ("cron(0 9 ? * MON *)", None), ("cron(0/15 * * * ? *)", None), ("cron(0 9 * * * *)", "question|\\?"),
+        ("cron(0 9 * * ?)", "5 fields"), ("cron(60 9 * * ? *)", "60"), ("cron(0 9 ? * MOO *)", "MOO"),
         ("rate(1 day)", "fields"),
     ],
-)
+)  # fmt: skip
 def test_cron(expression: str, fault: str | None) -> None:
     faults = cron_faults(expression)
     assert bool(faults) == (fault is not None)
@@ -201,13 +193,9 @@ def called(
 
 def test_every_command_is_one_that_its_program_takes(called: dict[str, tuple[str, Mapping[str, Any]]]) -> None:
     assert {where: name for where, (name, _) in called.items()} == {
-        "code": "start",
-        "code is well": "grpc-health-check",
-        "daemon": "run",
-        "daemon is well": "liveness-check",
-        "webserver": "dagster-webserver",
-        "ModelRollback": "rollback",
-    }
+        "code": "start", "code is well": "grpc-health-check", "daemon": "run", "daemon is well": "liveness-check",
+        "webserver": "dagster-webserver", "ModelRollback": "rollback",
+    }  # fmt: skip
 
 
 def test_one_task_alone_loads_code_and_the_others_ask_it(called: dict[str, tuple[str, Mapping[str, Any]]]) -> None:

@@ -95,23 +95,18 @@ def test_all_but_something() -> None:
 @pytest.mark.parametrize(
     ("condition", "context", "expected"),
     [
-        ({"StringEquals": {"k": ["a", "b"]}}, {"K": "b"}, True),
-        ({"StringEquals": {"k": "a"}}, {}, False),
-        ({"StringEqualsIfExists": {"k": "a"}}, {}, True),
-        ({"StringNotEquals": {"k": "a"}}, {}, True),
+        ({"StringEquals": {"k": ["a", "b"]}}, {"K": "b"}, True), ({"StringEquals": {"k": "a"}}, {}, False),
+        ({"StringEqualsIfExists": {"k": "a"}}, {}, True), ({"StringNotEquals": {"k": "a"}}, {}, True),
         ({"StringNotEquals": {"k": ["a", "b"]}}, {"k": "b"}, False),
-        ({"StringLike": {"k": "a*"}}, {"k": "abc"}, True),
-        ({"Null": {"k": "true"}}, {}, True),
-        ({"Null": {"k": "true"}}, {"k": "a"}, False),
-        ({"Null": {"k": "false"}}, {"k": "a"}, True),
-        ({"Bool": {"k": "false"}}, {"k": "False"}, True),
-        ({"NumericLessThan": {"k": "1.2"}}, {"k": "1.1"}, True),
+        ({"StringLike": {"k": "a*"}}, {"k": "abc"}, True), ({"Null": {"k": "true"}}, {}, True),
+        ({"Null": {"k": "true"}}, {"k": "a"}, False), ({"Null": {"k": "false"}}, {"k": "a"}, True),
+        ({"Bool": {"k": "false"}}, {"k": "False"}, True), ({"NumericLessThan": {"k": "1.2"}}, {"k": "1.1"}, True),
         ({"NumericLessThan": {"k": "1.2"}}, {"k": "1.2"}, False),
         ({"ArnEquals": {"k": "arn:aws:iam::*:role/x"}}, {"k": "arn:aws:iam::1:role/x"}, True),
         ({"ArnEquals": {"k": "arn:aws:*:role/x"}}, {"k": "arn:aws:iam::1:role/x"}, False),
         ({"StringEquals": {"k": "a"}, "Bool": {"l": "true"}}, {"k": "a", "l": "false"}, False),
     ],
-)
+)  # fmt: skip
 def test_conditions(condition: dict[str, Any], context: dict[str, str], expected: bool) -> None:
     assert holds_for(condition, context) is expected
 

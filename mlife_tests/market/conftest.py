@@ -41,13 +41,10 @@ def event_source(config: MarketConfig, home: Path, sent=nothing_sent) -> Embedde
     for name in ("landing", "truth"):
         (home / name).mkdir(parents=True, exist_ok=True)
     return EmbeddedEventSource(
-        config=config,
-        landing=ObstoreObjectStore.local(home / "landing"),
-        truth=ObstoreObjectStore.local(home / "truth"),
-        state_folder=home / "private",
-        sent_messages=sent,
+        config=config, landing=ObstoreObjectStore.local(home / "landing"),
+        truth=ObstoreObjectStore.local(home / "truth"), state_folder=home / "private", sent_messages=sent,
         never_texted=holdout,
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

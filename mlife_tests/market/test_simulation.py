@@ -222,13 +222,10 @@ def test_texts_leave_other_draws_alone(texted_worlds) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"user_id": "usr_9999999"}, "user_id"),
-        ({"job_id": "job_9999999"}, "job_id"),
-        ({"sent_at": None}, "null"),
-        ({"sent_at": "tomorrow"}, "sent_at"),
-        ({"message_id": "twice"}, "repeats"),
+        ({"user_id": "usr_9999999"}, "user_id"), ({"job_id": "job_9999999"}, "job_id"), ({"sent_at": None}, "null"),
+        ({"sent_at": "tomorrow"}, "sent_at"), ({"message_id": "twice"}, "repeats"),
     ],
-)
+)  # fmt: skip
 def test_texts_that_cannot_be_are_refused(change: dict[str, str | None], message: str) -> None:
     config = replace(tiny_config(), history_days=0)
     market, day = Market(config, lambda user: False), config.start_date

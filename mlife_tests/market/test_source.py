@@ -458,17 +458,12 @@ def test_postings_are_exported_once_as_they_are(world, exports, records) -> None
         "metro_code": [codes[one] for one in jobs.metro[rows]],
         "occupation_group": [OCCUPATION_GROUPS[one] for one in jobs.group[rows]],
         "occupation_code": [world.catalogue.occupation_codes[one] for one in jobs.occupation[rows]],
-        "shift": [SHIFTS[one] for one in jobs.shift[rows]],
-        "seniority": jobs.seniority[rows].tolist(),
-        "latitude": jobs.latitude[rows].tolist(),
-        "longitude": jobs.longitude[rows].tolist(),
-        "pay_usd_per_hour": jobs.pay[rows].tolist(),
-        "bid_usd_per_apply": jobs.bid[rows].tolist(),
-        "openings": jobs.openings[rows].tolist(),
-        "occurred_at": moments(jobs.posted_us[rows]),
-        "expires_at": moments(jobs.expires_us[rows]),
-        "text_embedding": np.round(jobs.text[rows], 6).tolist(),
-    }
+        "shift": [SHIFTS[one] for one in jobs.shift[rows]], "seniority": jobs.seniority[rows].tolist(),
+        "latitude": jobs.latitude[rows].tolist(), "longitude": jobs.longitude[rows].tolist(),
+        "pay_usd_per_hour": jobs.pay[rows].tolist(), "bid_usd_per_apply": jobs.bid[rows].tolist(),
+        "openings": jobs.openings[rows].tolist(), "occurred_at": moments(jobs.posted_us[rows]),
+        "expires_at": moments(jobs.expires_us[rows]), "text_embedding": np.round(jobs.text[rows], 6).tolist(),
+    }  # fmt: skip
     for name, values in expected.items():
         assert column(exports, "job_posted", name) == values, name
 

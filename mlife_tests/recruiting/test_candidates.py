@@ -256,12 +256,9 @@ def test_the_cohort_equals_brute_force(
 
     found = cohort(world, applies, exposures)
     ranked = zip(
-        found.pairs["user_id"].to_pylist(),
-        found.pairs["job_id"].to_pylist(),
-        found.is_relevant.tolist(),
-        found.slices.tolist(),
-        strict=True,
-    )
+        found.pairs["user_id"].to_pylist(), found.pairs["job_id"].to_pylist(), found.is_relevant.tolist(),
+        found.slices.tolist(), strict=True,
+    )  # fmt: skip
     assert list(ranked) == expected
     assert 10 < len({user for user, *_ in expected}) < users.num_rows
     assert min(texted, elsewhere, unseen, len(alone)) > 0, "each of these has to occur"

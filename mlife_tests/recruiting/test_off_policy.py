@@ -59,15 +59,12 @@ class Toy:
         rng, k, n = np.random.default_rng(seed), len(self.logged), self.users * self.days
         sent = rng.choice(k, n, p=self.logged)
         rows = {
-            "user_ids": np.repeat(np.arange(n) % self.users, k),
-            "job_ids": np.tile(np.arange(k), n),
+            "user_ids": np.repeat(np.arange(n) % self.users, k), "job_ids": np.tile(np.arange(k), n),
             "as_of_dates": np.datetime64(DAY) + np.repeat(np.arange(n) // self.users, k),
-            "exploration_propensity": np.tile(self.logged, n),
-            "target_probability": np.tile(self.target, n),
-            "is_sent": (np.arange(k) == sent[:, None]).ravel(),
-            "reward": rng.random(n * k) < np.tile(self.truth, n),
+            "exploration_propensity": np.tile(self.logged, n), "target_probability": np.tile(self.target, n),
+            "is_sent": (np.arange(k) == sent[:, None]).ravel(), "reward": rng.random(n * k) < np.tile(self.truth, n),
             "predicted_reward": np.tile(self.predicted, n),
-        }
+        }  # fmt: skip
         order = rng.permutation(n * k)
         return {name: column[order] for name, column in rows.items()}
 
@@ -92,15 +89,10 @@ FLOORED = replace(TOY, logged=np.array([0.5, 0.25, 0.25, 0.0]), target=np.array(
 def one_decision(toy: Toy, sent: int, reward: float) -> WeightedDecisions:
     k = len(toy.logged)
     decisions = logged_decisions(
-        user_ids=np.zeros(k, np.int64),
-        job_ids=np.arange(k),
-        as_of_dates=np.full(k, np.datetime64(DAY)),
-        exploration_propensity=toy.logged,
-        target_probability=toy.target,
-        is_sent=np.arange(k) == sent,
-        reward=np.full(k, reward),
-        predicted_reward=toy.predicted,
-    )
+        user_ids=np.zeros(k, np.int64), job_ids=np.arange(k), as_of_dates=np.full(k, np.datetime64(DAY)),
+        exploration_propensity=toy.logged, target_probability=toy.target, is_sent=np.arange(k) == sent,
+        reward=np.full(k, reward), predicted_reward=toy.predicted,
+    )  # fmt: skip
     return WeightedDecisions.of(decisions, decisions.supported)
 
 
@@ -408,12 +400,9 @@ def plans(campaign: str = "texts", **prediction_by_message: str | None) -> pa.Ta
 
 def test_an_explored_text_brings_its_whole_candidate_set_and_no_other() -> None:
     predictions = [
-        prediction("u1", "j1"),
-        prediction("u1", "j2"),
-        prediction("u2", "j1"),
-        prediction("u1", "j1", model="mdl_b"),
+        prediction("u1", "j1"), prediction("u1", "j2"), prediction("u2", "j1"), prediction("u1", "j1", model="mdl_b"),
         prediction("u1", "j3", candidate_set_hash="another"),
-    ]
+    ]  # fmt: skip
     found = explored_candidates(
         pa.Table.from_pylist([example("m1", is_applied=True)]),
         plans(m1="prd_u1_j2_mdl_a", m2="prd_u2_j1_mdl_a"),
@@ -447,11 +436,8 @@ def test_rows_that_name_no_application_are_of_whoever_planned_on_them() -> None:
     examples = pa.Table.from_pylist([example("m1", is_applied=True), example("m2")])
     found = explored_candidates(examples, planned, pa.Table.from_pylist(logged))
     assert [(row["user_id"], row["job_id"], row["is_sent"]) for row in found.to_pylist()] == [
-        ("u1", "j1", False),
-        ("u1", "j2", True),
-        ("u2", "j1", True),
-        ("u2", "j2", False),
-    ]
+        ("u1", "j1", False), ("u1", "j2", True), ("u2", "j1", True), ("u2", "j2", False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -442,14 +442,10 @@ def test_the_gate_takes_the_panel_as_its_human() -> None:
     human = human_baseline(panels_for(truth, 50), examples, np.zeros(300), PANEL_POLICY)
     noise = np.random.default_rng(1).normal(size=300)[human.mask]
     decision = decide_promotion(
-        human.examples,
-        on_examples(human.examples, "mdl_new", noise, training_end_date=DAY - timedelta(days=20)),
-        None,
-        on_examples(human.examples, human.name, human.scores),
-        PANEL_POLICY,
-        as_of=NEXT + timedelta(days=8),
+        human.examples, on_examples(human.examples, "mdl_new", noise, training_end_date=DAY - timedelta(days=20)),
+        None, on_examples(human.examples, human.name, human.scores), PANEL_POLICY, as_of=NEXT + timedelta(days=8),
         calibration=None,
-    )
+    )  # fmt: skip
     assert not decision.is_promoted
     (against,) = [one for one in decision.comparisons if one.against == "human"]
     assert against.model_version == human.name

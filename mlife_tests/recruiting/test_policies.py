@@ -40,15 +40,12 @@ NAMES = ("event_id", "exposure_id", "occurred_at", "observed_at")
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"recruiters": ()}, "recruiters"),
-        ({"recruiters": ("Ann", "Ann")}, "name each who calls once"),
-        ({"recruiters": ("",)}, "recruiters"),
-        ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
-        ({"calls_per_opening": 0}, "calls_per_opening"),
-        ({"minimum_probability": 1.5}, "minimum_probability"),
+        ({"recruiters": ()}, "recruiters"), ({"recruiters": ("Ann", "Ann")}, "name each who calls once"),
+        ({"recruiters": ("",)}, "recruiters"), ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
+        ({"calls_per_opening": 0}, "calls_per_opening"), ({"minimum_probability": 1.5}, "minimum_probability"),
         ({"minimum_days_between_calls": 0}, "minimum_days_between_calls"),
     ],
-)
+)  # fmt: skip
 def test_a_policy_that_cannot_be_is_refused_by_its_field(values, message) -> None:
     with pytest.raises(InvalidInputError, match=message):
         CallPolicy(**values)
@@ -121,13 +118,10 @@ def test_what_an_audience_may_still_read_cannot_be_pruned() -> None:
 def test_the_rule_is_what_was_agreed() -> None:
     pairs = pa.table(
         {
-            "same_occupation_group": [1.0, 0.0],
-            "distance_km": [10.0, 2.0],
-            "log_pay_ratio": [0.2, -0.1],
-            "same_shift": [0.0, 1.0],
-            "taste_match": [9.0, -9.0],
+            "same_occupation_group": [1.0, 0.0], "distance_km": [10.0, 2.0], "log_pay_ratio": [0.2, -0.1],
+            "same_shift": [0.0, 1.0], "taste_match": [9.0, -9.0],
         }
-    )
+    )  # fmt: skip
     assert recruiter_scores(pairs) == pytest.approx([1.2 - 0.5 + 0.2, -0.1 - 0.1 + 0.3])
     assert RULE_NAME == "recruiter_rule_v1"
 
@@ -189,19 +183,14 @@ def test_absence_is_said_in_days(days, words):
 def users(day: date = DAY, **columns) -> pa.Table:
     rng = np.random.default_rng(5)
     table = {
-        "as_of_date": pa.array([day] * USERS, pa.date32()),
-        "user_id": [f"u{k}" for k in range(USERS)],
-        "user_occupation_group": [f"{k % 7}" for k in range(USERS)],
-        "user_shift": ["day"] * USERS,
+        "as_of_date": pa.array([day] * USERS, pa.date32()), "user_id": [f"u{k}" for k in range(USERS)],
+        "user_occupation_group": [f"{k % 7}" for k in range(USERS)], "user_shift": ["day"] * USERS,
         "user_seniority": np.arange(USERS) % 4,
-        "metro_code": [None if k % 10 == 0 else "12060" for k in range(USERS)],
-        "latitude": rng.normal(40, 1, USERS),
-        "longitude": rng.normal(-90, 1, USERS),
-        "reservation_pay_usd_per_hour": rng.uniform(10, 40, USERS),
-        "tenure_days": np.arange(USERS) + (day - DAY).days,
-        "user_impressions_7d": rng.poisson(9, USERS),
+        "metro_code": [None if k % 10 == 0 else "12060" for k in range(USERS)], "latitude": rng.normal(40, 1, USERS),
+        "longitude": rng.normal(-90, 1, USERS), "reservation_pay_usd_per_hour": rng.uniform(10, 40, USERS),
+        "tenure_days": np.arange(USERS) + (day - DAY).days, "user_impressions_7d": rng.poisson(9, USERS),
         **{name: rng.standard_normal(USERS).round(6) for name in overnight.TASTE},
-    } | columns
+    } | columns  # fmt: skip
     return pa.table({name: pa.array(table[name]) for name in SNAPSHOT_COLUMNS})
 
 

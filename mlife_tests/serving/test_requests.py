@@ -77,16 +77,13 @@ def test_an_unknown_key_and_too_many_rows_are_refused() -> None:
 @pytest.mark.parametrize(
     ("row", "field"),
     [
-        ({"metro_code": "10"}, "distance_km"),
-        ({"metro_code": "10", "distance_km": 1, "pay": 2}, "pay"),
+        ({"metro_code": "10"}, "distance_km"), ({"metro_code": "10", "distance_km": 1, "pay": 2}, "pay"),
         ({"metro_code": "10", "distance_km": True}, "distance_km"),
         ({"metro_code": "10", "distance_km": "12"}, "distance_km"),
         ({"metro_code": "10", "distance_km": [1]}, "distance_km"),
-        ({"metro_code": 10, "distance_km": 1}, "metro_code"),
-        ([1, 2], None),
-        (None, None),
+        ({"metro_code": 10, "distance_km": 1}, "metro_code"), ([1, 2], None), (None, None),
     ],
-)
+)  # fmt: skip
 def test_a_bad_row_is_named_with_its_field(row: Any, field: str | None) -> None:
     good = {"metro_code": "10", "distance_km": 1}
     error = refusal(rows_matrix, [good, row], SPEC)

@@ -175,12 +175,9 @@ def test_a_process_killed_at_every_step_then_restarted(tmp_path):
     from mlife_assets.adapters.send_ledger import SqlLedger
 
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, __file__, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", SCRIPT, __file__, str(tmp_path)], capture_output=True, text=True, check=False,
         timeout=120,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     statuses = json.loads(done.stdout)
     assert statuses[-1] == 0

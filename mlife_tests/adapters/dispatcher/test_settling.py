@@ -240,16 +240,11 @@ class World:
     def dispatcher(self, application: Application) -> Dispatcher:
         books = {Channel.EMAIL: AddressBook(self.mail_addresses, str)}
         return Dispatcher(
-            self.ledger,
-            self.gateways[application.channel],
-            PeopleRegister(self.ledger, self, key=b"k" * 32, books=books),
-            application,
-            self.contact,
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-            clock=self,
-            sleep=lambda _: None,
-            verify=lambda _: None,
-        )
+            self.ledger, self.gateways[application.channel],
+            PeopleRegister(self.ledger, self, key=b"k" * 32, books=books), application, self.contact,
+            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=self,
+            sleep=lambda _: None, verify=lambda _: None,
+        )  # fmt: skip
 
     def plan(self, application: Application, users: Sequence[str] = PEOPLE, day: date = DAY) -> None:
         name, channel = application.name, str(application.channel)

@@ -132,13 +132,10 @@ def whole_log() -> dict[str, bytes]:
         "hire",
         pa.table(
             {
-                **{n: ["x"] for n in SCHEMA.names},
-                "apply_event_id": ["y"],
-                "occurred_at": [START],
-                "observed_at": [START],
-                "source": ["organic"],
+                **{n: ["x"] for n in SCHEMA.names}, "apply_event_id": ["y"], "occurred_at": [START],
+                "observed_at": [START], "source": ["organic"],
             }
         ),
         writer="w",
-    )
+    )  # fmt: skip
     return {key: store.get(key) for key in store.list("")}

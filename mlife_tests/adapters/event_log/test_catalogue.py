@@ -109,14 +109,11 @@ def test_other_names_are_no_data_files(part: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("microseconds", "hour"),
     [
-        (0, "dt=1970-01-01/hour=00"),
-        (3_599_999_999, "dt=1970-01-01/hour=00"),
-        (3_600_000_000, "dt=1970-01-01/hour=01"),
-        (86_399_999_999, "dt=1970-01-01/hour=23"),
-        (86_400_000_000, "dt=1970-01-02/hour=00"),
-        (253_402_300_799_999_999, "dt=9999-12-31/hour=23"),
+        (0, "dt=1970-01-01/hour=00"), (3_599_999_999, "dt=1970-01-01/hour=00"),
+        (3_600_000_000, "dt=1970-01-01/hour=01"), (86_399_999_999, "dt=1970-01-01/hour=23"),
+        (86_400_000_000, "dt=1970-01-02/hour=00"), (253_402_300_799_999_999, "dt=9999-12-31/hour=23"),
     ],
-)
+)  # fmt: skip
 def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
     assert hour_of(microseconds) == hour
 
@@ -169,14 +166,11 @@ def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "manifests/chain/000000000/000000001000.json",
-        "manifests/chain/000000000/00000000001.json",
-        "manifests/chain/000000000000.json",
-        "x/manifests/chain/000000000/000000000001.json",
-        "manifests/chain/000000000/000000000001.json\n",
-        MANIFEST,
+        "manifests/chain/000000000/000000001000.json", "manifests/chain/000000000/00000000001.json",
+        "manifests/chain/000000000000.json", "x/manifests/chain/000000000/000000000001.json",
+        "manifests/chain/000000000/000000000001.json\n", MANIFEST,
     ],
-)
+)  # fmt: skip
 def test_other_names_are_no_manifests_of_the_chain(key: str) -> None:
     assert parse_manifest_key(key) is None
 

@@ -434,15 +434,11 @@ def test_a_network_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"security": "ssl"}, "use one of starttls, tls, plain"),
-        ({"security": "plain"}, "in the clear"),
-        ({"user_name": "u"}, "set both or none"),
-        ({"password": "p"}, "set both or none"),
-        ({"port": 0}, "port is 0"),
-        ({"timeout_seconds": 0.0}, "timeout_seconds"),
-        ({"mails_per_connection": 0}, "mails_per_connection"),
+        ({"security": "ssl"}, "use one of starttls, tls, plain"), ({"security": "plain"}, "in the clear"),
+        ({"user_name": "u"}, "set both or none"), ({"password": "p"}, "set both or none"), ({"port": 0}, "port is 0"),
+        ({"timeout_seconds": 0.0}, "timeout_seconds"), ({"mails_per_connection": 0}, "mails_per_connection"),
     ],
-)
+)  # fmt: skip
 def test_a_relay_that_cannot_be_is_refused(other, words):
     with pytest.raises(InvalidInputError, match=words):
         SmtpServer("mail.example.com", **other)

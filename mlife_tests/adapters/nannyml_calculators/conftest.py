@@ -68,14 +68,11 @@ def explained_reference(pairs_world, world, policy, explained, made_once) -> Mon
 def reference(pairs_world, world, policy, made_once) -> MonitoringReference:
     def learned(_: Path) -> MonitoringReference:
         plain = build_reference(
-            columns=PAIR_COLUMNS,
-            ids=("user_id", "job_id"),
-            model_version="mdl_test",
-            as_of=pairs_world.START + pairs_world.timedelta(days=30),
-            sample=world.sample(),
+            columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_test",
+            as_of=pairs_world.START + pairs_world.timedelta(days=30), sample=world.sample(),
             pair_rows=pairs_world.pair_rows(),
             examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=1_000),
-        )
+        )  # fmt: skip
         return with_learned_thresholds(plain, policy)
 
     return made_once("pairs_reference", learned).result

@@ -164,11 +164,8 @@ def latent_of(explained_reference, policy):
 def test_the_space_of_shap_values_is_watched_and_hardly_alarms_without_drift(latent_of, world, explained) -> None:
     reports = [latent_of(explained(world.day(offset), 1_500)) for offset in range(14, 54, 2)]
     assert {finding.column for finding in reports[0].findings} == {
-        "features",
-        "taste_embeddings",
-        "text_embeddings",
-        "shap",
-    }
+        "features", "taste_embeddings", "text_embeddings", "shap",
+    }  # fmt: skip
     assert sum(report.status == "alarm" for report in reports) <= 1
     assert sum(any(f.column == "shap" for f in report.alarms) for report in reports) <= 1
 

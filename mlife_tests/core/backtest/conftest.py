@@ -69,15 +69,12 @@ def make_rows(
     exposed = np.datetime64(FIRST) + day
     return pa.table(
         {
-            "who": [f"w{row}" for row in range(rows)],
-            "day": pa.array(exposed),
+            "who": [f"w{row}" for row in range(rows)], "day": pa.array(exposed),
             "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(1.0 - 2.0 * cause))),
-            "known": pa.array(exposed + window_days),
-            "strength": strength,
-            "noise": noise,
+            "known": pa.array(exposed + window_days), "strength": strength, "noise": noise,
             "kind": np.array(["a", "b"])[rng.integers(0, 2, rows)].tolist(),
         }
-    )
+    )  # fmt: skip
 
 
 class MemoryStore:

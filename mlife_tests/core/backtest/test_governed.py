@@ -137,12 +137,9 @@ HARM = ("is_not_inferior_to_champion",)
 @pytest.mark.parametrize(
     ("first_day", "unmet", "gain_at_most", "log_loss_gain", "is_confirmed"),
     [
-        (SINCE, HARM, MARGIN, MARGIN, True),
-        (SINCE - timedelta(days=1), HARM, MARGIN, MARGIN, False),
-        (SINCE, HARM, MARGIN + 0.001, MARGIN, False),
-        (SINCE, HARM, MARGIN, MARGIN + 0.001, False),
-        (SINCE, HARM, None, None, False),
-        (SINCE, HARM, MARGIN, None, True),
+        (SINCE, HARM, MARGIN, MARGIN, True), (SINCE - timedelta(days=1), HARM, MARGIN, MARGIN, False),
+        (SINCE, HARM, MARGIN + 0.001, MARGIN, False), (SINCE, HARM, MARGIN, MARGIN + 0.001, False),
+        (SINCE, HARM, None, None, False), (SINCE, HARM, MARGIN, None, True),
         (SINCE, ("keeps_probabilities",), MARGIN, MARGIN, True),
         (SINCE, ("beats_champion", "is_calibrated"), MARGIN, MARGIN, True),
         (SINCE, ("no_feature_tells_the_outcome",), MARGIN, MARGIN, False),
@@ -150,7 +147,7 @@ HARM = ("is_not_inferior_to_champion",)
         (SINCE, ("enough_positives", *HARM), MARGIN, MARGIN, False),
         (SINCE, (*HARM, "scoring_parity"), MARGIN, MARGIN, False),
     ],
-)
+)  # fmt: skip
 def test_a_refusal_confirms_by_rows_since_the_drift_that_show_no_gain_of_any_kind(
     challenged, first_day, unmet, gain_at_most, log_loss_gain, is_confirmed
 ):
@@ -452,12 +449,9 @@ def between(history, rows, model):
         asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None, WIN), FOLD)
         plain = model()
         policy = Governed(
-            history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))),
-            asked,
-            asked,
-            asked,
-            reigns=[Reign(CHAMPION, SINCE)],
-        )
+            history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))), asked,
+            asked, asked, reigns=[Reign(CHAMPION, SINCE)],
+        )  # fmt: skip
         day = newest.closed_on + timedelta(days=1)
         assert policy.history.window_closing(newest.closed_on) is not None
         assert policy.history.window_closing(day) is None

@@ -165,11 +165,8 @@ def test_a_short_history_keeps_days_to_compare_on(declared):
     assert sizes.derived[WARMUP] == fitted.backtest.warmup_days == 28, "no fewer than the gate needs"
     assert fitted.promotion.minimum_users_with_positives == 1_000
     assert sizes_of(declared, days=140, rows_per_day=50, rate=0.2)[1].derived == {
-        WARMUP: 35,
-        WINDOW: 200,
-        GATE: 200,
-        NEW: 70,
-    }
+        WARMUP: 35, WINDOW: 200, GATE: 200, NEW: 70,
+    }  # fmt: skip
     assert sizes_of(declared, days=40, rows_per_day=400, rate=0.2)[0].backtest.warmup_days == 28
 
 

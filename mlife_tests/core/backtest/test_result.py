@@ -32,12 +32,9 @@ from mlife_assets.core.training.gate.comparing import average_precision
 
 POLICY = BacktestPolicy(bootstrap_resamples=400)
 WORK = {
-    "governed": Work(8, 5),
-    "frozen": Work(1, 0),
-    "naive": Work(40, 39),
-    "every_alarm": Work(12, 11),
+    "governed": Work(8, 5), "frozen": Work(1, 0), "naive": Work(40, 39), "every_alarm": Work(12, 11),
     "constant": Work(0, 0),
-}
+}  # fmt: skip
 RESAMPLES = 400
 COMPARED = ("The challenger is not inferior to the champion", "The challenger beats the champion")
 

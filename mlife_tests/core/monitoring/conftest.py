@@ -16,11 +16,8 @@ def world(pairs_world):
 @pytest.fixture(scope="session")
 def reference(pairs_world, world) -> MonitoringReference:
     return build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_test",
-        as_of=pairs_world.START + pairs_world.timedelta(days=30),
-        sample=world.sample(days=10, rows=600),
+        columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_test",
+        as_of=pairs_world.START + pairs_world.timedelta(days=30), sample=world.sample(days=10, rows=600),
         pair_rows=pairs_world.pair_rows(days=10),
         examples=pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=800),
-    )
+    )  # fmt: skip

@@ -30,29 +30,22 @@ class PairsWorld:
     def _people(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         group, seniority = rng.choice(len(GROUPS), n, p=[0.1, 0.1, 0.2, 0.2, 0.2, 0.1, 0.1]), rng.integers(0, 4, n)
         return {
-            "group": GROUPS[group],
-            "seniority": seniority,
+            "group": GROUPS[group], "seniority": seniority,
             "shift": rng.choice(["day", "evening", "night"], n, p=[0.7, 0.2, 0.1]),
             "reservation": 12 * np.exp(0.2 * rng.standard_normal(n)) + 1.0 * group + 4.0 * seniority,
-            "taste": rng.standard_normal((n, TASTE)),
-            "x": 12 * rng.standard_normal((n, 2)),
-            "tenure": rng.gamma(2.0, 120, n),
-            "activity": rng.gamma(0.8, 1.0, n),
-        }
+            "taste": rng.standard_normal((n, TASTE)), "x": 12 * rng.standard_normal((n, 2)),
+            "tenure": rng.gamma(2.0, 120, n), "activity": rng.gamma(0.8, 1.0, n),
+        }  # fmt: skip
 
     @staticmethod
     def _vacancies(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         group, metro = rng.integers(0, len(GROUPS), n), rng.integers(0, len(METROS), n)
         return {
-            "group": GROUPS[group],
-            "metro": METROS[metro],
-            "seniority": rng.integers(0, 4, n),
+            "group": GROUPS[group], "metro": METROS[metro], "seniority": rng.integers(0, 4, n),
             "shift": rng.choice(["day", "evening", "night"], n, p=[0.7, 0.2, 0.1]),
-            "pay": 16 * np.exp(0.3 * rng.standard_normal(n)) + 2.2 * group,
-            "text": rng.standard_normal((n, TASTE)),
-            "x": 10 * rng.standard_normal((n, 2)),
-            "openings": 1 + rng.poisson(0.7, n),
-        }
+            "pay": 16 * np.exp(0.3 * rng.standard_normal(n)) + 2.2 * group, "text": rng.standard_normal((n, TASTE)),
+            "x": 10 * rng.standard_normal((n, 2)), "openings": 1 + rng.poisson(0.7, n),
+        }  # fmt: skip
 
     def day(
         self, offset: int, rows: int = 2_000, *, new_city: float = 0.0, broken_correlation: float = 0.0
@@ -80,31 +73,19 @@ class PairsWorld:
         reservation[swap] = reservation[rng.permutation(swap)]
         table = {
             "as_of_date": pa.array([START + timedelta(days=offset)] * rows, pa.date32()),
-            "user_id": [f"u{k}" for k in u],
-            "job_id": [f"j{k}" for k in j],
+            "user_id": [f"u{k}" for k in u], "job_id": [f"j{k}" for k in j],
             "same_occupation_group": (users["group"] == jobs["group"]).astype(float),
             "same_shift": (users["shift"] == jobs["shift"]).astype(float),
-            "seniority_gap": np.abs(users["seniority"] - jobs["seniority"]).astype(float),
-            "distance_km": distance,
-            "log_pay_ratio": ratio,
-            "taste_match": (taste * jobs["text"]).sum(axis=1) / np.sqrt(TASTE),
-            "user_seniority": users["seniority"],
-            "job_seniority": jobs["seniority"],
-            "pay_usd_per_hour": jobs["pay"],
-            "reservation_pay_usd_per_hour": reservation,
-            "user_click_rate": (clicks + 1) / (clicks + 12.0),
-            "user_clicks_7d": clicks,
-            "user_applies_28d": rng.poisson(0.1 * users["activity"]),
-            "user_messages_28d": rng.poisson(1.0, rows),
-            "days_since_last_click": pa.array(since, from_pandas=True),
-            "tenure_days": tenure,
-            "job_age_days": (offset - jobs["born"]).astype(float),
-            "openings": jobs["openings"],
-            "user_occupation_group": users["group"],
-            "job_occupation_group": jobs["group"],
-            "user_shift": users["shift"],
-            "metro_code": metro,
-        }
+            "seniority_gap": np.abs(users["seniority"] - jobs["seniority"]).astype(float), "distance_km": distance,
+            "log_pay_ratio": ratio, "taste_match": (taste * jobs["text"]).sum(axis=1) / np.sqrt(TASTE),
+            "user_seniority": users["seniority"], "job_seniority": jobs["seniority"], "pay_usd_per_hour": jobs["pay"],
+            "reservation_pay_usd_per_hour": reservation, "user_click_rate": (clicks + 1) / (clicks + 12.0),
+            "user_clicks_7d": clicks, "user_applies_28d": rng.poisson(0.1 * users["activity"]),
+            "user_messages_28d": rng.poisson(1.0, rows), "days_since_last_click": pa.array(since, from_pandas=True),
+            "tenure_days": tenure, "job_age_days": (offset - jobs["born"]).astype(float),
+            "openings": jobs["openings"], "user_occupation_group": users["group"],
+            "job_occupation_group": jobs["group"], "user_shift": users["shift"], "metro_code": metro,
+        }  # fmt: skip
         table |= {f"taste_{k + 1}": taste[:, k] for k in range(TASTE)}
         table |= {f"text_{k + 1}": jobs["text"][:, k] for k in range(TASTE)}
         return pa.table(table)

@@ -117,12 +117,9 @@ def test_a_window_in_which_a_feature_hardly_varies_is_no_drift(pairs_world, limi
         drawn = np.random.default_rng(seed).random(window.num_rows) < window["probability"].to_numpy()
         window = pairs_world.replaced(window, distance_km=narrow, is_positive=drawn)
         result = concept.concept_drift_report(
-            as_of=first + timedelta(days=14),
-            reference=limited,
-            examples={LABEL: window},
-            statistics={LABEL: AGREED},
+            as_of=first + timedelta(days=14), reference=limited, examples={LABEL: window}, statistics={LABEL: AGREED},
             policy=POLICY,
-        )
+        )  # fmt: skip
         found = [finding.is_alarm for finding in result.findings if finding.column == "distance_km"]
         judged, alarms = judged + len(found), alarms + sum(found)
     assert judged == 40
@@ -139,12 +136,9 @@ def test_what_hangs_on_few_positives_is_reported_and_not_judged(pairs_world, lim
 
     def told(reference, examples) -> str:
         result = concept.concept_drift_report(
-            as_of=first + timedelta(days=14),
-            reference=reference,
-            examples={LABEL: examples},
-            statistics={LABEL: AGREED},
-            policy=POLICY,
-        )
+            as_of=first + timedelta(days=14), reference=reference, examples={LABEL: examples},
+            statistics={LABEL: AGREED}, policy=POLICY,
+        )  # fmt: skip
         is_judged = "distance_km" in {finding.column for finding in result.findings}
         assert is_judged == ("not judged" not in result.sentence)
         return result.sentence
@@ -162,12 +156,9 @@ def test_a_window_of_one_score_is_not_judged_along_it(pairs_world, limited) -> N
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800)
     flat = pairs_world.replaced(window, probability=np.full(window.num_rows, 0.05))
     result = concept.concept_drift_report(
-        as_of=first + timedelta(days=14),
-        reference=limited,
-        examples={LABEL: flat},
-        statistics={LABEL: AGREED},
+        as_of=first + timedelta(days=14), reference=limited, examples={LABEL: flat}, statistics={LABEL: AGREED},
         policy=POLICY,
-    )
+    )  # fmt: skip
     assert outcome_statistics.SLOPE not in {finding.method for finding in result.findings}
     assert "Outcomes are not judged along the score: hardly anything varies in the window" in result.sentence
 
@@ -189,12 +180,9 @@ def test_missing_parts_are_named(report, pairs_world, limited) -> None:
     window = pairs_world.scored_examples(2, first=first, days=7, per_day=800).drop_columns(["distance_km"])
     with pytest.raises(InvalidInputError, match="lack feature distance_km"):
         concept.concept_drift_report(
-            as_of=first + timedelta(days=14),
-            reference=limited,
-            examples={LABEL: window},
-            statistics={LABEL: AGREED},
+            as_of=first + timedelta(days=14), reference=limited, examples={LABEL: window}, statistics={LABEL: AGREED},
             policy=POLICY,
-        )
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -286,13 +274,10 @@ def test_an_immature_label_never_alarms(pairs_world, funnel, immature) -> None:
     late = pairs_world.scored_examples(12, first=first, days=7, per_day=800)
     with pytest.raises(InvalidInputError, match="label_mature_date of example"):
         concept.concept_drift_report(
-            as_of=first + timedelta(days=13),
-            reference=funnel,
+            as_of=first + timedelta(days=13), reference=funnel,
             examples={name: late if name == immature else early for name in (LABEL, "click")},
-            statistics={LABEL: AGREED, "click": AGREED},
-            policy=POLICY,
-            words=WORDS,
-        )
+            statistics={LABEL: AGREED, "click": AGREED}, policy=POLICY, words=WORDS,
+        )  # fmt: skip
 
 
 def test_the_window_of_clicks_begins_after_the_clicks_of_the_reference(pairs_world, reference) -> None:
@@ -318,12 +303,9 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(pairs_world,
         limited = reference.with_thresholds(learn_concept_thresholds(reference, POLICY, {key: usual}))
         estimated = [Statistic("estimated", "roc_auc", 0.7 + gap), Statistic("estimated", "average_precision", 0.7)]
         result = concept.concept_drift_report(
-            as_of=first + timedelta(days=14),
-            reference=limited,
-            examples={LABEL: window},
-            statistics={LABEL: [*estimated, *(one for one in AGREED if one.method == "realised")]},
-            policy=POLICY,
-        )
+            as_of=first + timedelta(days=14), reference=limited, examples={LABEL: window},
+            statistics={LABEL: [*estimated, *(one for one in AGREED if one.method == "realised")]}, policy=POLICY,
+        )  # fmt: skip
         return {finding.method for finding in result.alarms}
 
     limit = next(

@@ -48,13 +48,10 @@ def past(days_ago: int, *alarms: str, verdict: str = "wait", model: str = "mdl_a
 
 def decided(*alarms: str, quality: str | None = "ok", history=(), champion=CHAMPION, **policy) -> RetrainDecision:
     return decide(
-        as_of=DAY,
-        quality=None if quality is None else report("quality", quality),
-        **{kind: report(kind, "alarm" if kind in alarms else "ok") for kind in KINDS},
-        history=history,
-        champion=champion,
-        policy=RetrainPolicy(**policy),
-    )
+        as_of=DAY, quality=None if quality is None else report("quality", quality),
+        **{kind: report(kind, "alarm" if kind in alarms else "ok") for kind in KINDS}, history=history,
+        champion=champion, policy=RetrainPolicy(**policy),
+    )  # fmt: skip
 
 
 def test_nothing_moved_waits_and_says_so() -> None:
@@ -208,26 +205,19 @@ def confirmed(days_ago: int, kind: str = "data", verdict: str = "wait") -> Retra
 @pytest.mark.parametrize(
     ("history", "verdict"),
     [
-        ([past(1, "data")], "retrain"),
-        ([confirmed(2), confirmed(1)], "retrain"),
+        ([past(1, "data")], "retrain"), ([confirmed(2), confirmed(1)], "retrain"),
         ([confirmed(5, verdict="retrain"), past(2, "data"), past(1, "data")], "wait"),
         ([confirmed(6), past(5, verdict="retrain"), past(1, "data")], "wait"),
-        ([confirmed(47), past(1, "data")], "retrain"),
-        ([confirmed(46), past(1, "data")], "wait"),
+        ([confirmed(47), past(1, "data")], "retrain"), ([confirmed(46), past(1, "data")], "wait"),
         ([confirmed(5, "latent", verdict="retrain"), past(1, "data")], "retrain"),
         ([past(5, "data", verdict="retrain"), past(1, "data")], "retrain"),
     ],
     ids=[
-        "confirmed today",
-        "confirmed since the fit, and had to wait",
-        "the fit was asked for by it",
-        "confirmed when labels asked for the fit",
-        "another drift, long before the fit",
-        "confirmed within the days that it is open",
-        "another kind",
-        "not confirmed when the fit was made",
+        "confirmed today", "confirmed since the fit, and had to wait", "the fit was asked for by it",
+        "confirmed when labels asked for the fit", "another drift, long before the fit",
+        "confirmed within the days that it is open", "another kind", "not confirmed when the fit was made",
     ],
-)
+)  # fmt: skip
 def test_a_drift_that_no_fit_has_answered_need_not_wait_for_a_week(
     history: list[RetrainDecision], verdict: str
 ) -> None:
@@ -301,14 +291,11 @@ def test_inputs_of_another_day_or_model_are_refused() -> None:
 @given(
     statuses=st.tuples(STATUSES, STATUSES, STATUSES, STATUSES),
     alarms=st.lists(st.sets(st.sampled_from(KINDS)), min_size=6, max_size=6),
-    verdicts=st.lists(st.sampled_from(codes.VERDICTS), min_size=6, max_size=6),
-    positives=st.integers(0, 1_000),
-    age=st.integers(0, 100),
-    promoted=st.lists(st.integers(0, 60), max_size=6),
-    fitted=st.lists(st.integers(0, 400), max_size=60),
-    in_flight=st.booleans(),
+    verdicts=st.lists(st.sampled_from(codes.VERDICTS), min_size=6, max_size=6), positives=st.integers(0, 1_000),
+    age=st.integers(0, 100), promoted=st.lists(st.integers(0, 60), max_size=6),
+    fitted=st.lists(st.integers(0, 400), max_size=60), in_flight=st.booleans(),
     shuffle=st.randoms(use_true_random=False),
-)
+)  # fmt: skip
 def test_invariants(statuses, alarms, verdicts, positives, age, promoted, fitted, in_flight, shuffle) -> None:
     policy = RetrainPolicy()
     history = [past(k + 1, *sorted(a), verdict=v) for k, (a, v) in enumerate(zip(alarms, verdicts, strict=True))]
@@ -476,15 +463,12 @@ def report_that_moved(
 @pytest.mark.parametrize(
     ("found", "share"),
     [
-        (report_that_moved("data", 0.02, 0.03), 0.05),
-        (report_that_moved("data", 0.7, 0.7), 1.0),
-        (report_that_moved("data", 0.2, 0.2, column="pay"), 0.2),
-        (report_that_moved("data", 0.02, None), None),
-        (report_that_moved("data"), None),
-        (report_that_moved("latent", 0.03, 0.05, moved=("distance_km",)), 0.05),
+        (report_that_moved("data", 0.02, 0.03), 0.05), (report_that_moved("data", 0.7, 0.7), 1.0),
+        (report_that_moved("data", 0.2, 0.2, column="pay"), 0.2), (report_that_moved("data", 0.02, None), None),
+        (report_that_moved("data"), None), (report_that_moved("latent", 0.03, 0.05, moved=("distance_km",)), 0.05),
     ],
     ids=["columns add up", "to all at most", "each column once", "not known", "nothing moved", "blocks overlap"],
-)
+)  # fmt: skip
 def test_what_moved_carries_a_share_of_the_importance(found: MonitoringReport, share: float | None) -> None:
     assert importance_of(found) == (None if share is None else pytest.approx(share))
 

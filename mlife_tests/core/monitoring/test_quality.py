@@ -18,11 +18,8 @@ LANDED = {"impression": 600, "user_snapshot": 10_050}
 def report(pairs_world, reference):
     def run(day, **changes):
         settings = {
-            "pair_rows": 61_000,
-            "landed": LANDED,
-            "landed_history": HISTORY,
-            "policy": MonitoringPolicy(),
-        } | changes
+            "pair_rows": 61_000, "landed": LANDED, "landed_history": HISTORY, "policy": MonitoringPolicy(),
+        } | changes  # fmt: skip
         return data_quality_report(
             as_of=pairs_world.START + timedelta(days=40), reference=reference, pairs=day, **settings
         )

@@ -107,12 +107,9 @@ def test_bad_references_are_refused(pairs_world, world, reference) -> None:
     sample = world.sample(days=8, rows=50)
     counts, examples = pairs_world.pair_rows(days=8), reference.examples
     settings = {
-        "model_version": "m",
-        "as_of": reference.as_of_date,
-        "examples": examples,
-        "columns": PAIR_COLUMNS,
+        "model_version": "m", "as_of": reference.as_of_date, "examples": examples, "columns": PAIR_COLUMNS,
         "ids": ("user_id", "job_id"),
-    }
+    }  # fmt: skip
     build_reference(sample=sample, pair_rows=counts, **settings)
     with pytest.raises(NotEnoughEvidenceError, match="7 days, 8 needed"):
         build_reference(sample=world.sample(days=7, rows=50), pair_rows=counts, **settings)
@@ -144,14 +141,11 @@ def test_steps_and_contributions_are_kept_hashed_and_restored(pairs_world, world
     values = np.random.default_rng(1).standard_normal((sample.num_rows, 4))
     explained = with_contributions(sample, values, ("distance_km", "tenure_days", "user_click_rate"))
     settings = {
-        "model_version": "m",
-        "columns": PAIR_COLUMNS,
-        "ids": ("user_id", "job_id"),
-        "as_of": pairs_world.START + timedelta(days=30),
-        "sample": explained,
+        "model_version": "m", "columns": PAIR_COLUMNS, "ids": ("user_id", "job_id"),
+        "as_of": pairs_world.START + timedelta(days=30), "sample": explained,
         "pair_rows": pairs_world.pair_rows(days=8),
         "examples": pairs_world.scored_examples(1, first=pairs_world.START, days=14, per_day=10),
-    }
+    }  # fmt: skip
     clicks = pairs_world.scored_examples(2, first=pairs_world.START, days=14, per_day=10)
     who = {LABEL: {"fold_1": 100, "fold_2": 40}, "click": {"fold_2": 140}}
     known = build_reference(**settings, steps={"click": clicks}, scored_by=who)

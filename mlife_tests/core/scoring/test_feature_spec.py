@@ -149,16 +149,13 @@ def test_smoothing_brings_rates_nearer_to_the_truth() -> None:
 @pytest.mark.parametrize(
     ("hits", "trials", "rate", "strength"),
     [
-        ([], [], 0.5, feature_spec.STRENGTH_MINIMUM),
-        ([0, 0], [0, 0], 0.5, feature_spec.STRENGTH_MINIMUM),
-        ([3], [10], 0.3, STRENGTH_MAXIMUM),
-        ([0, 0, 0], [5, 9, 2], 0.0, STRENGTH_MAXIMUM),
-        ([5, 9, 2], [5, 9, 2], 1.0, STRENGTH_MAXIMUM),
-        ([3, 3, 3], [10, 10, 10], 0.3, STRENGTH_MAXIMUM),
+        ([], [], 0.5, feature_spec.STRENGTH_MINIMUM), ([0, 0], [0, 0], 0.5, feature_spec.STRENGTH_MINIMUM),
+        ([3], [10], 0.3, STRENGTH_MAXIMUM), ([0, 0, 0], [5, 9, 2], 0.0, STRENGTH_MAXIMUM),
+        ([5, 9, 2], [5, 9, 2], 1.0, STRENGTH_MAXIMUM), ([3, 3, 3], [10, 10, 10], 0.3, STRENGTH_MAXIMUM),
         ([0, 50, 0, 50], [50, 50, 50, 50], 0.5, feature_spec.STRENGTH_MINIMUM),
     ],
     ids=["no rows", "no trials", "one row", "never", "always", "all alike", "all or nothing"],
-)
+)  # fmt: skip
 def test_a_prior_stays_within_its_bounds(hits: list[float], trials: list[float], rate: float, strength: float) -> None:
     found = fit_rate(ROLE, np.array(hits, dtype=float), np.array(trials, dtype=float))
     assert found.prior_rate == pytest.approx(rate)

@@ -336,16 +336,11 @@ def exposures(*, early: float = 0.95, seed: int = 1) -> pa.Table:
     bought = opened & (rng.random(rows) < np.where(is_changed, 1.0, 0.5))
     return pa.table(
         {
-            "who": [f"w{row % 997}" for row in range(rows)],
-            "day": pa.array(day),
-            "opened": opened,
-            "bought": bought,
-            "bought_early": bought & (rng.random(rows) < early),
-            "opened_known": pa.array(day + OPENED_DAYS + 1),
-            "bought_known": pa.array(day + BOUGHT_DAYS + 1),
-            "is_new_page": is_new_page.astype(np.float64),
+            "who": [f"w{row % 997}" for row in range(rows)], "day": pa.array(day), "opened": opened, "bought": bought,
+            "bought_early": bought & (rng.random(rows) < early), "opened_known": pa.array(day + OPENED_DAYS + 1),
+            "bought_known": pa.array(day + BOUGHT_DAYS + 1), "is_new_page": is_new_page.astype(np.float64),
         }
-    )
+    )  # fmt: skip
 
 
 def training_set(rows: pa.Table, roles: ExampleSpec = ROLES, policy: TrainingPolicy = POLICY) -> TrainingSet:

@@ -107,12 +107,9 @@ def test_order_of_rows_does_not_change_the_version(job_pairs: ModuleType, artifa
     examples = job_pairs.labelled_examples(12_000)
     order = np.random.default_rng(8).permutation(examples.num_rows)
     training = build_training_set(
-        examples.take(pa.array(order)),
-        job_applications(Policies(training=POLICY)),
-        as_of=job_pairs.DAY,
-        gate_start=job_pairs.date(2026, 5, 15),
-        quarantined=[],
-    )
+        examples.take(pa.array(order)), job_applications(Policies(training=POLICY)), as_of=job_pairs.DAY,
+        gate_start=job_pairs.date(2026, 5, 15), quarantined=[],
+    )  # fmt: skip
     assert fit_model(training, POLICY).model_version == artifact.model_version
 
 

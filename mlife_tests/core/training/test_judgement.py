@@ -348,14 +348,10 @@ def case(job_pairs: ModuleType, training_set: TrainingSet, artifact: ModelArtifa
         promotion=PromotionPolicy(minimum_users_with_positives=30, bootstrap_resamples=200),
     )  # fmt: skip
     return Case(
-        training_set,
-        artifact,
-        fit_model(training_set, replace(job_pairs.POLICY, seed=99, trees_maximum=3)),
-        GateRows.of_examples(later, JOB_EXAMPLES),
-        Human("a rule", np.random.default_rng(3).random(ROWS)),
-        model,
+        training_set, artifact, fit_model(training_set, replace(job_pairs.POLICY, seed=99, trees_maximum=3)),
+        GateRows.of_examples(later, JOB_EXAMPLES), Human("a rule", np.random.default_rng(3).random(ROWS)), model,
         first + timedelta(days=40),
-    )
+    )  # fmt: skip
 
 
 def test_rankings_and_probabilities_are_measured_each_on_its_own_rows(case: Case) -> None:

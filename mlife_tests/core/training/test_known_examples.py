@@ -78,17 +78,12 @@ def exposures(*, seed: int = 1, changed: float = CHANGED) -> pa.Table:
     bought = opened & (rng.random(rows) < np.where(is_changed, 0.95, 0.5))
     return pa.table(
         {
-            "example": [f"x{row:06d}" for row in range(rows)],
-            "who": [f"w{row % 997}" for row in range(rows)],
-            "day": pa.array(day),
-            "opened": pa.array(opened),
-            "bought": pa.array(bought),
-            "opened_known": pa.array(day + OPENED_DAYS + 1),
-            "bought_known": pa.array(day + BOUGHT_DAYS + 1),
-            "size": rng.normal(size=rows),
-            "is_new_page": is_new_page.astype(np.float64),
+            "example": [f"x{row:06d}" for row in range(rows)], "who": [f"w{row % 997}" for row in range(rows)],
+            "day": pa.array(day), "opened": pa.array(opened), "bought": pa.array(bought),
+            "opened_known": pa.array(day + OPENED_DAYS + 1), "bought_known": pa.array(day + BOUGHT_DAYS + 1),
+            "size": rng.normal(size=rows), "is_new_page": is_new_page.astype(np.float64),
         }
-    )
+    )  # fmt: skip
 
 
 def trained(rows: pa.Table, *, known_on: date = TODAY) -> TrainingSet:

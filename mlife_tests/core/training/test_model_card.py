@@ -151,31 +151,22 @@ def decision(artifact: Any) -> PromotionDecision:
         return on_examples(examples, version, scores.ravel(), training_end_date=end)
 
     return decide_promotion(
-        examples,
-        contender(artifact.model_version, 0.1, date(2026, 5, 10)),
-        contender("mdl_before", 0.3, date(2026, 4, 10)),
-        contender("recruiter_rule", 0.8),
-        PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300),
-        as_of=DAY,
-        calibration=measured(),
+        examples, contender(artifact.model_version, 0.1, date(2026, 5, 10)),
+        contender("mdl_before", 0.3, date(2026, 4, 10)), contender("recruiter_rule", 0.8),
+        PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300), as_of=DAY, calibration=measured(),
         simple=contender("simple_rule", 0.2),
-    )
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def card(artifact: Any, decision: PromotionDecision) -> ModelCard:
     return describe_model(
-        artifact,
-        SUBJECT,
-        as_of=DAY,
-        decision=decision,
-        calibration=measured(),
-        fairness=audited(),
+        artifact, SUBJECT, as_of=DAY, decision=decision, calibration=measured(), fairness=audited(),
         metrics=(CardMetric("AUC", 0.812, 0.8, 0.824, "on validation"),),
         windows=(CardWindow("gate", date(2026, 5, 12), date(2026, 5, 26), "read once", 2_400, 300),),
         policies={"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)},
         pictures=PICTURES,
-    )
+    )  # fmt: skip
 
 
 def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) -> None:
@@ -520,16 +511,11 @@ def test_what_is_folded_is_open_on_paper(browser: Browser, card, tmp_path: Path)
 
 def test_a_card_says_of_each_step_up_to_which_day_it_was_trained(artifact) -> None:
     told = {
-        "training_start_date": "2026-04-01",
-        "training_end_date": "2026-05-15",
-        "trained_to": {"is_clicked": "2026-05-15", "is_applied": "2026-05-10"},
-        "validation_start_date": "2026-05-04",
-        "validation_end_date": "2026-05-10",
-        "label": "is_applied",
-        "examples": 5_000,
-        "positives": 70,
+        "training_start_date": "2026-04-01", "training_end_date": "2026-05-15",
+        "trained_to": {"is_clicked": "2026-05-15", "is_applied": "2026-05-10"}, "validation_start_date": "2026-05-04",
+        "validation_end_date": "2026-05-10", "label": "is_applied", "examples": 5_000, "positives": 70,
         "examples_by_step": {"is_clicked": 5_600, "is_applied": 5_000},
-    }
+    }  # fmt: skip
     card = describe_model(replace(artifact, manifest={**artifact.manifest, **told}), SUBJECT)
     windows = {one.name: (one.first, one.last, one.rows) for one in card.windows}
     assert windows == {

@@ -84,15 +84,11 @@ def test_every_fact_that_differs_is_named_with_both_values_by_section(left) -> N
     )  # fmt: skip
     found = diff_models(left, right)
     assert [(fact.section, fact.name, fact.left, fact.right) for fact in found.facts] == [
-        ("windows", "training_end_date", "2026-05-10", "2026-05-17"),
-        ("data", "examples", 600, 900),
-        ("data", "training_data_hash", "data-1", "other"),
-        ("metrics", "validation_value", 0.25, 0.2),
-        ("method", "calibrator", None, "isotonic"),
-        ("method", "code_version", "0.2.0", "0.3.0"),
-        ("policy", "policy.learning_rate", 0.05, 0.1),
-        ("policy", "policy_version", "pol_a", "pol_b"),
-    ]
+        ("windows", "training_end_date", "2026-05-10", "2026-05-17"), ("data", "examples", 600, 900),
+        ("data", "training_data_hash", "data-1", "other"), ("metrics", "validation_value", 0.25, 0.2),
+        ("method", "calibrator", None, "isotonic"), ("method", "code_version", "0.2.0", "0.3.0"),
+        ("policy", "policy.learning_rate", 0.05, 0.1), ("policy", "policy_version", "pol_a", "pol_b"),
+    ]  # fmt: skip
     by_name = {fact.name: fact for fact in found.facts}
     assert by_name["examples"].change == 300
     assert by_name["validation_value"].change == pytest.approx(-0.05)
@@ -240,12 +236,9 @@ def test_each_step_says_how_far_it_was_trained_and_an_earlier_release_says_it_of
     assert trained_to_words({"seen": date(2026, 5, 15), "bought": date(2026, 5, 15)}) == "2026-05-15"
     sections = {name: section_of(name, value) for name, value in manifest_facts(told).items()}
     assert sections == {
-        "examples_by_step.bought": "data",
-        "examples_by_step.seen": "data",
-        "trained_to.bought": "windows",
-        "trained_to.seen": "windows",
-        "training_end_date": "windows",
-    }
+        "examples_by_step.bought": "data", "examples_by_step.seen": "data", "trained_to.bought": "windows",
+        "trained_to.seen": "windows", "training_end_date": "windows",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

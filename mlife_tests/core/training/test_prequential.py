@@ -70,13 +70,10 @@ def rows(seed: int = 5, **columns: Any) -> pa.Table:
     day = np.datetime64(FIRST) + np.arange(count) // ROWS_A_DAY
     strength = rng.normal(size=count)
     made = {
-        "who": [f"w{row:05d}" for row in range(count)],
-        "day": pa.array(day),
-        "won": pa.array(rng.random(count) < 1 / (1 + np.exp(1.0 - 1.5 * strength))),
-        "known": pa.array(day + 1),
-        "strength": strength,
-        "noise": rng.normal(size=count),
-    }
+        "who": [f"w{row:05d}" for row in range(count)], "day": pa.array(day),
+        "won": pa.array(rng.random(count) < 1 / (1 + np.exp(1.0 - 1.5 * strength))), "known": pa.array(day + 1),
+        "strength": strength, "noise": rng.normal(size=count),
+    }  # fmt: skip
     return canonical(pa.table(made | columns), MODEL.roles)
 
 
@@ -106,12 +103,9 @@ class Prepared:
 
     def judged(self, **changes: Any) -> PromotionDecision:
         told = {
-            "as_of": AS_OF,
-            "served": self.champion,
-            "to_be_learned": training_set(self.table, AS_OF),
-            "spec": self.artifacts[-1].feature_spec,
-            "opened_by": REASON,
-        }
+            "as_of": AS_OF, "served": self.champion, "to_be_learned": training_set(self.table, AS_OF),
+            "spec": self.artifacts[-1].feature_spec, "opened_by": REASON,
+        }  # fmt: skip
         folds = changes.pop("folds", self.folds)
         return judge_refit(folds, self.gate, MODEL, **(told | changes))
 

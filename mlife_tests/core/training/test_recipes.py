@@ -88,11 +88,8 @@ def log_loss(rows: Rows, step: FittedStep) -> float:
 
 def test_there_is_one_recipe_per_pair_of_choices_and_the_plain_one_is_neither() -> None:
     assert [(recipe_of(name).is_aged, recipe_of(name).has_base) for name in RECIPES] == [
-        (False, False),
-        (True, False),
-        (False, True),
-        (True, True),
-    ]
+        (False, False), (True, False), (False, True), (True, True),
+    ]  # fmt: skip
     assert recipe_of("plain") is PLAIN
 
 
@@ -289,14 +286,11 @@ def test_odd_columns_have_no_curve_or_a_flat_one_and_break_nothing() -> None:
     rng = np.random.default_rng(4)
     count = 4_000
     columns = {
-        "signal": rng.normal(size=count),
-        "constant": np.full(count, 3.0),
-        "missing": np.full(count, np.nan),
+        "signal": rng.normal(size=count), "constant": np.full(count, 3.0), "missing": np.full(count, np.nan),
         "rare": np.where(np.arange(count) == 7, 5.0, 0.0),
-        "endless": np.where(np.arange(count) % 2 == 0, np.inf, 1.0),
-        "huge": 1e300 * rng.normal(size=count),
+        "endless": np.where(np.arange(count) % 2 == 0, np.inf, 1.0), "huge": 1e300 * rng.normal(size=count),
         "flag": (rng.random(count) < 0.3).astype(float),
-    }
+    }  # fmt: skip
     outcome = rng.random(count) < 1 / (1 + np.exp(-columns["signal"]))
     spec = FeatureSpec(tuple(columns), ())
     rows = Rows(np.column_stack(list(columns.values())), outcome, np.zeros(count, dtype=np.int64))

@@ -450,13 +450,10 @@ def rows_of(seed: int, rows: int, *, is_coarse: bool = False) -> pa.Table:
     return pa.table(
         {
             "who": [f"u{one}" for one in rng.integers(0, 20, rows)],
-            "what": [f"j{one}" for one in rng.integers(0, 5, rows)],
-            "done": rng.random(rows) < 0.2,
-            "a": numbers[:, 0],
-            "b": numbers[:, 1],
-            "city": [f"c{one}" for one in rng.integers(0, 3, rows)],
+            "what": [f"j{one}" for one in rng.integers(0, 5, rows)], "done": rng.random(rows) < 0.2,
+            "a": numbers[:, 0], "b": numbers[:, 1], "city": [f"c{one}" for one in rng.integers(0, 3, rows)],
         }
-    )
+    )  # fmt: skip
 
 
 def of_copies(

@@ -210,14 +210,11 @@ def loans(rows: int = 1_200, *, seed: int = 1, days: int = 60) -> pa.Table:
     repaid = rng.random(rows) < 0.3
     return pa.table(
         {
-            "client": pa.array([f"c{place}" for place in range(rows)]),
-            "day": pa.array(day),
-            "accepted": pa.array(repaid | (rng.random(rows) < 0.5)),
-            "repaid": pa.array(repaid),
-            "known_on": pa.array(day + rng.integers(1, 31, rows)),
-            "amount": rng.normal(size=rows),
+            "client": pa.array([f"c{place}" for place in range(rows)]), "day": pa.array(day),
+            "accepted": pa.array(repaid | (rng.random(rows) < 0.5)), "repaid": pa.array(repaid),
+            "known_on": pa.array(day + rng.integers(1, 31, rows)), "amount": rng.normal(size=rows),
         }
-    )
+    )  # fmt: skip
 
 
 def split(examples: pa.Table, *, known_on: date = ALL_KNOWN, policy: TrainingPolicy = LOAN_POLICY) -> TrainingSet:
@@ -479,13 +476,10 @@ def on_weekends(day):
 @pytest.mark.parametrize(
     ("delays", "rate"),
     [
-        (fixed, rising),
-        (independent, 0.2),
-        (independent, rising),
-        (later_on_weekends, on_weekends),
+        (fixed, rising), (independent, 0.2), (independent, rising), (later_on_weekends, on_weekends),
         (ever_slower, rising),
     ],
-)
+)  # fmt: skip
 def test_an_honest_history_is_not_named(delays: Delays, rate, is_cut: bool) -> None:
     named = [found(delays, seed=seed, rate=rate, is_cut=is_cut).depends_on_outcome for seed in range(40)]
     assert sum(named) == 0, "one of a thousand may be"

@@ -90,13 +90,10 @@ def example(seed: int = 7) -> DashboardData:
         else:
             decisions.append(
                 Decision(
-                    day,
-                    "wait",
-                    ("no detector above its threshold",) if i < 10 else ("cooldown: 5 of 7 days left",),
-                    ("no_drift",),
-                    "mdl_4f0ce2a9b1d7",
+                    day, "wait", ("no detector above its threshold",) if i < 10 else ("cooldown: 5 of 7 days left",),
+                    ("no_drift",), "mdl_4f0ce2a9b1d7",
                 )
-            )
+            )  # fmt: skip
     return DashboardData(
         as_of_date=LAST,
         first_date=FIRST,

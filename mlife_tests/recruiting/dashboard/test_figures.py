@@ -49,17 +49,12 @@ def rows() -> list[dict[str, Any]]:
 
 def readout(arm_name: str, kind: str, start: date, end: date, **changes: Any) -> dict[str, Any]:
     row = {
-        "arm": arm_name,
-        "period_kind": kind,
-        "period_start_date": start,
-        "period_end_date": end,
+        "arm": arm_name, "period_kind": kind, "period_start_date": start, "period_end_date": end,
         "eligible_users": 1000 if arm_name == "treated" else 100,
-        "users_with_apply": 200 if arm_name == "treated" else 10,
-        "apply_rate": 0.2 if arm_name == "treated" else 0.1,
+        "users_with_apply": 200 if arm_name == "treated" else 10, "apply_rate": 0.2 if arm_name == "treated" else 0.1,
         "bids_usd": 3000.0 if arm_name == "treated" else 150.0,
-        "bids_usd_squared": 40_000.0 if arm_name == "treated" else 1_500.0,
-        "is_closed": True,
-    }
+        "bids_usd_squared": 40_000.0 if arm_name == "treated" else 1_500.0, "is_closed": True,
+    }  # fmt: skip
     return row | changes
 
 
@@ -175,12 +170,9 @@ def arms(experiment: str, treated: int, holdout: int, start: date = date(2026, 6
 
 def test_only_its_own_days_count_and_shares_take_mature_ones() -> None:
     rows = [
-        day(10),
-        day(9),
-        day(4, messages_clicked=40),
-        day(0, messages_clicked=0),
+        day(10), day(9), day(4, messages_clicked=40), day(0, messages_clicked=0),
         day(10, "job_of_the_day", messages_delivered=7),
-    ]
+    ]  # fmt: skip
     found = application_figures(MAILS, rows, [], LABEL, READ_ON)
     assert (found.title, found.channel, found.reached) == ("Mails", "email", 400)
     assert found.clicked == pytest.approx(60 / 300)
@@ -265,11 +257,8 @@ def test_days_in_a_row_for_one_reason_are_one_run_with_all_its_reasons() -> None
         ]
     )
     assert [(run.span, run.verdict, run.days) for run in runs] == [
-        ("6 Jun", "block", 1),
-        ("4 Jun", "block", 1),
-        ("3 Jun", "wait", 1),
-        ("1 to 2 Jun", "wait", 2),
-    ]
+        ("6 Jun", "block", 1), ("4 Jun", "block", 1), ("3 Jun", "wait", 1), ("1 to 2 Jun", "wait", 2),
+    ]  # fmt: skip
     quiet = runs[-1]
     assert quiet.sentences == ("Quiet.", "Second.")
     assert quiet.each == (("2 Jun", ("Quiet.", "Second.", "Third of day 2.")), ("1 Jun", ("Quiet.",)))

@@ -34,14 +34,10 @@ MIDNIGHT = datetime(2026, 6, 1, tzinfo=UTC)
 LEAVE = Letterhead().unsubscribe_base
 MAIL = MailBody("5 jobs", "a", "<p>b</p>")
 OWN = Letterhead(
-    brand="Elm Street Staffing",
-    sender="jobs@mail.elmstreet.work",
-    reply_to="help@elmstreet.work",
-    office_address="Elm Street Staffing, 1 Elm Street, Austin, TX 78701",
-    domain="mail.elmstreet.work",
-    link_base="https://elmstreet.work/",
-    unsubscribe_base="https://elmstreet.work/unsubscribe/",
-)
+    brand="Elm Street Staffing", sender="jobs@mail.elmstreet.work", reply_to="help@elmstreet.work",
+    office_address="Elm Street Staffing, 1 Elm Street, Austin, TX 78701", domain="mail.elmstreet.work",
+    link_base="https://elmstreet.work/", unsubscribe_base="https://elmstreet.work/unsubscribe/",
+)  # fmt: skip
 NAMES = [one.name for one in fields(Letterhead)]
 UNSUBSCRIBE_KEY, OTHER = b"k" * 32, b"o" * 32
 TOKEN = unsubscribe_token("usr_0000001", "email_digest", UNSUBSCRIBE_KEY)
@@ -244,14 +240,11 @@ def test_what_cannot_be_sent_is_refused(parts, words):
 @pytest.mark.parametrize(
     "body",
     [
-        "Cook at Diner. Reply STOP to opt out",
-        "[]",
-        '{"html":"a","subject":"b"}',
-        '{"html":"a","subject":"b","text":1}',
-        json.dumps({"html": "a", "subject": "b", "text": "c"}),
+        "Cook at Diner. Reply STOP to opt out", "[]", '{"html":"a","subject":"b"}',
+        '{"html":"a","subject":"b","text":1}', json.dumps({"html": "a", "subject": "b", "text": "c"}),
         '{"html":"a","html":"x","subject":"b","text":"c"}',
     ],
-)
+)  # fmt: skip
 def test_another_string_is_no_mail(body):
     with pytest.raises(InvalidInputError):
         read_mail_body(body)
@@ -275,17 +268,12 @@ def test_unsubscriptions_by_mail_go_to_our_domain():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("brand", " "),
-        ("office_address", ""),
-        ("office_address", "100 Main Street\nBcc: x"),
-        ("sender", "jobs"),
-        ("reply_to", "help@Jobs.example"),
-        ("domain", "jobs"),
-        ("link_base", "http://jobs.example/"),
+        ("brand", " "), ("office_address", ""), ("office_address", "100 Main Street\nBcc: x"), ("sender", "jobs"),
+        ("reply_to", "help@Jobs.example"), ("domain", "jobs"), ("link_base", "http://jobs.example/"),
         ("unsubscribe_base", "https://jobs.example/unsubscribe"),
         ("unsubscribe_base", 'https://jobs.example/"><script>/'),
     ],
-)
+)  # fmt: skip
 def test_a_sender_who_cannot_be_found_is_refused(field, value):
     with pytest.raises(InvalidInputError, match=f"Letterhead.{field}"):
         Letterhead(**{field: value})

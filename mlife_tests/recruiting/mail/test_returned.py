@@ -209,11 +209,9 @@ def test_a_quote_without_signs_ends_where_our_mail_does_or_never(copy: str) -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("stop\n-- \nJoe\nreply STOP to end mails of Acme", "stop"),
-        ("--\nJoe", "Joe"),
+        ("stop\n-- \nJoe\nreply STOP to end mails of Acme", "stop"), ("--\nJoe", "Joe"),
         ("hello\n--\nplease take me off your list", "hello please take me off your list"),
-        ("stop\r\n-- \r\nJoe", "stop"),
-        (f"{'no, ' * 150}stop", f"{'no, ' * 150}stop"),
+        ("stop\r\n-- \r\nJoe", "stop"), (f"{'no, ' * 150}stop", f"{'no, ' * 150}stop"),
         ("Hi team @ Northstar:\nplease stop", "Hi team @ Northstar: please stop"),
         ("Hi team <jobs@mail.jobs.example>:\nplease stop", "Hi team <jobs@mail.jobs.example>: please stop"),
         ("To whoever wrote:\nplease stop", "To whoever wrote: please stop"),
@@ -231,12 +229,10 @@ def test_a_quote_without_signs_ends_where_our_mail_does_or_never(copy: str) -> N
         ("stop\nThis mail is confidential and not for you\nplease delete it", "stop This mail is"),
         ("You get this mail because you asked Acme for jobs.\nUnsubscribe:\nhttps://x\nAcme, 1 Main St\nstop", "stop"),
         ("You can stop sending me mails, I use another site", "You can stop sending me mails, I use another site"),
-        ("From: now on, stop", "From: now on, stop"),
-        ("She wrote: stop", "She wrote: stop"),
-        ("Reasons:\nnone, just stop", "Reasons: none, just stop"),
-        ("", ""),
+        ("From: now on, stop", "From: now on, stop"), ("She wrote: stop", "She wrote: stop"),
+        ("Reasons:\nnone, just stop", "Reasons: none, just stop"), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_signatures_go_and_whatever_only_looks_like_a_quote_stays(text: str, words: str) -> None:
     assert own_words(text) == words
 

@@ -76,15 +76,11 @@ def scores() -> pa.Table:
     probability = rng.uniform(0.05, 0.4, len(pairs))
     return pa.table(
         {
-            "user_id": [user for user, _ in pairs],
-            "job_id": [job for _, job in pairs],
-            "probability": probability,
-            "prediction_id": [f"prd_{user}_{job}" for user, job in pairs],
-            "candidate_set_hash": ["set"] * len(pairs),
-            "expected_value_usd": probability * 2,
-            "raw_score": np.log(probability),
+            "user_id": [user for user, _ in pairs], "job_id": [job for _, job in pairs], "probability": probability,
+            "prediction_id": [f"prd_{user}_{job}" for user, job in pairs], "candidate_set_hash": ["set"] * len(pairs),
+            "expected_value_usd": probability * 2, "raw_score": np.log(probability),
         }
-    )
+    )  # fmt: skip
 
 
 def chosen(policy: MessagingPolicy = POLICY, **changed: Any) -> pa.Table:
@@ -359,12 +355,9 @@ def test_audiences(tenure, click, audience):
 
 
 @given(
-    ages=st.lists(st.integers(-12, 12), max_size=6),
-    week=st.integers(0, 4),
-    gap=st.integers(0, 6),
-    ours=st.booleans(),
-    counts_own=st.booleans(),
-)
+    ages=st.lists(st.integers(-12, 12), max_size=6), week=st.integers(0, 4), gap=st.integers(0, 6),
+    ours=st.booleans(), counts_own=st.booleans(),
+)  # fmt: skip
 def test_frequency_equals_counting_by_hand(ages, week, gap, ours, counts_own):
     caps = {"maximum_messages_per_7_days": week, "minimum_days_between_messages": gap}
     free = {"maximum_messages_per_7_days": 7, "minimum_days_between_messages": 0}
@@ -396,23 +389,16 @@ def decide(people: dict[str, str], **changes: object) -> dict[str, str]:
     """Return the reason of each account: user id -> person id."""
     users = pa.table(
         {
-            "user_id": list(people),
-            "person_id": list(people.values()),
-            "is_consented": [True] * len(people),
-            "state_code": ["TX"] * len(people),
-            "time_zone": ["America/Chicago"] * len(people),
+            "user_id": list(people), "person_id": list(people.values()), "is_consented": [True] * len(people),
+            "state_code": ["TX"] * len(people), "time_zone": ["America/Chicago"] * len(people),
         }
-    )
+    )  # fmt: skip
     recent = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
     arguments: dict[str, object] = {
-        "with_candidates": users["user_id"].combine_chunks(),
-        "recent_sends": recent.empty_table(),
-        "suppressed_people": [],
-        "application": job_of_the_day(Policies()),
-        "contact": ContactPolicy(holdout_share=0.0),
-        "as_of": DAY,
-        "now": datetime(2026, 6, 2, 18, tzinfo=UTC),
-    }
+        "with_candidates": users["user_id"].combine_chunks(), "recent_sends": recent.empty_table(),
+        "suppressed_people": [], "application": job_of_the_day(Policies()),
+        "contact": ContactPolicy(holdout_share=0.0), "as_of": DAY, "now": datetime(2026, 6, 2, 18, tzinfo=UTC),
+    }  # fmt: skip
     found = decide_eligibility(users, **(arguments | changes))  # type: ignore[arg-type]
     return dict(zip(found.user_ids, found.reasons.tolist(), strict=True))
 
@@ -457,18 +443,13 @@ def test_an_allowed_text_is_in_the_window_in_every_possible_zone(state, zone, mi
 @pytest.mark.parametrize(
     ("state", "zone", "verdict"),
     [
-        ("NY", "America/New_York", "allowed"),
-        ("CA", "America/Los_Angeles", "allowed"),
-        ("NY", None, "unknown_time_zone"),
-        ("NY", "", "unknown_time_zone"),
-        ("NY", "Mars/Olympus", "unknown_time_zone"),
-        ("NY", "../etc/passwd", "unknown_time_zone"),
-        (None, "America/New_York", "unknown_state"),
-        ("ZZ", "America/New_York", "unknown_state"),
-        ("HI", "Pacific/Honolulu", "quiet_hours"),
-        ("AK", "America/Anchorage", "quiet_hours"),
+        ("NY", "America/New_York", "allowed"), ("CA", "America/Los_Angeles", "allowed"),
+        ("NY", None, "unknown_time_zone"), ("NY", "", "unknown_time_zone"),
+        ("NY", "Mars/Olympus", "unknown_time_zone"), ("NY", "../etc/passwd", "unknown_time_zone"),
+        (None, "America/New_York", "unknown_state"), ("ZZ", "America/New_York", "unknown_state"),
+        ("HI", "Pacific/Honolulu", "quiet_hours"), ("AK", "America/Anchorage", "quiet_hours"),
     ],
-)
+)  # fmt: skip
 def test_the_daily_run(state, zone, verdict):
     assert window_verdict(state, zone, TUESDAY, QUIET) == verdict
     assert window_verdicts([state], [zone], TUESDAY, QUIET).tolist() == [verdict]

@@ -71,38 +71,29 @@ def world(users: int = 200, jobs: int = 12, per_user: int = 5, seed: int = 0) ->
     return {
         "users": pa.table(
             {
-                "user_id": [f"u{i:05d}" for i in range(users)],
-                "person_id": [f"u{i:05d}" for i in range(users)],
-                "is_consented": [True] * users,
-                "state_code": ["TX"] * users,
-                "time_zone": ["America/Chicago"] * users,
-                "tenure_days": pa.array(rng.integers(0, 100, users)),
+                "user_id": [f"u{i:05d}" for i in range(users)], "person_id": [f"u{i:05d}" for i in range(users)],
+                "is_consented": [True] * users, "state_code": ["TX"] * users,
+                "time_zone": ["America/Chicago"] * users, "tenure_days": pa.array(rng.integers(0, 100, users)),
                 "days_since_last_click": pa.array([None if v > 40 else int(v) for v in rng.integers(0, 60, users)]),
             }
         ),
         "jobs": pa.table(
             {
-                "job_id": [f"j{i:04d}" for i in range(jobs)],
-                "title": [f"Registered Nurse {i}" for i in range(jobs)],
-                "employer_name": ["Mercy Hospital"] * jobs,
-                "pay_usd_per_hour": rng.uniform(15, 60, jobs),
+                "job_id": [f"j{i:04d}" for i in range(jobs)], "title": [f"Registered Nurse {i}" for i in range(jobs)],
+                "employer_name": ["Mercy Hospital"] * jobs, "pay_usd_per_hour": rng.uniform(15, 60, jobs),
                 "openings": rng.integers(1, 4, jobs),
             }
         ),
         "candidates": pa.table(
             {
                 "user_id": [f"u{i:05d}" for i in np.repeat(np.arange(users), per_user)],
-                "job_id": [f"j{i:04d}" for i in choice.ravel()],
-                "probability": probability,
-                "propensity": np.where(explore, 0.2, 1.0),
-                "slice": np.where(explore, "explore", "exploit"),
-                "prediction_id": [f"prd_{i}" for i in range(n)],
-                "candidate_set_hash": ["h"] * n,
-                "is_exploration": explore,
-                "expected_value_usd": probability * 10,
+                "job_id": [f"j{i:04d}" for i in choice.ravel()], "probability": probability,
+                "propensity": np.where(explore, 0.2, 1.0), "slice": np.where(explore, "explore", "exploit"),
+                "prediction_id": [f"prd_{i}" for i in range(n)], "candidate_set_hash": ["h"] * n,
+                "is_exploration": explore, "expected_value_usd": probability * 10,
             }
         ),
-    }
+    }  # fmt: skip
 
 
 def of(policy: MessagingPolicy) -> Application:
@@ -111,12 +102,9 @@ def of(policy: MessagingPolicy) -> Application:
 
 def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
     arguments: dict[str, object] = {
-        "recent_sends": NO_SENDS,
-        "suppressed_people": [],
-        "application": of(POLICY),
-        "contact": CONTACT,
+        "recent_sends": NO_SENDS, "suppressed_people": [], "application": of(POLICY), "contact": CONTACT,
         "stamps": Stamps(b"k" * 32),
-    }
+    }  # fmt: skip
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
     arguments.setdefault("reviews", everybody_approved(arguments["jobs"]))  # type: ignore[arg-type]
     return build_plan(**arguments)  # type: ignore[arg-type]
@@ -174,16 +162,13 @@ def test_row_order_and_repetition_change_nothing():
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"is_consented": False}, "no_consent"),
-        ({"is_consented": None}, "no_consent"),
-        ({"state_code": None}, "unknown_state"),
-        ({"state_code": "XX"}, "unknown_state"),
-        ({"time_zone": None}, "unknown_time_zone"),
-        ({"time_zone": "Nowhere/Land"}, "unknown_time_zone"),
+        ({"is_consented": False}, "no_consent"), ({"is_consented": None}, "no_consent"),
+        ({"state_code": None}, "unknown_state"), ({"state_code": "XX"}, "unknown_state"),
+        ({"time_zone": None}, "unknown_time_zone"), ({"time_zone": "Nowhere/Land"}, "unknown_time_zone"),
         ({"state_code": "HI", "time_zone": "Pacific/Honolulu"}, "quiet_hours"),
         ({"is_consented": None, "state_code": None}, "no_consent"),
     ],
-)
+)  # fmt: skip
 def test_unknown_means_no_text_and_no_part_in_the_experiment(facts, reason):
     tables = world()
     user = treated(tables)
@@ -203,16 +188,11 @@ def test_the_suppression_list_and_missing_candidates():
 @pytest.mark.parametrize(
     ("days_ago", "campaigns", "reason"),
     [
-        ([1], ["x"], "frequency_gap"),
-        ([2], ["job_of_the_day"], "frequency_gap"),
-        ([0], ["another"], "frequency_gap"),
-        ([3], ["x"], None),
-        ([3, 6], ["x", "y"], "frequency_7_days"),
-        ([3, 7], ["x", "y"], None),
-        ([0], ["job_of_the_day"], None),
-        ([-1, -2], ["x", "x"], "frequency_7_days"),
+        ([1], ["x"], "frequency_gap"), ([2], ["job_of_the_day"], "frequency_gap"),
+        ([0], ["another"], "frequency_gap"), ([3], ["x"], None), ([3, 6], ["x", "y"], "frequency_7_days"),
+        ([3, 7], ["x", "y"], None), ([0], ["job_of_the_day"], None), ([-1, -2], ["x", "x"], "frequency_7_days"),
     ],
-)
+)  # fmt: skip
 def test_frequency_caps_across_applications(days_ago, campaigns, reason):
     tables = world()
     user = treated(tables)

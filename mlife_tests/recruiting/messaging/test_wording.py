@@ -176,25 +176,18 @@ def jobs(*rows: tuple[str, str, str]) -> pa.Table:
 
 def test_each_job_has_a_wording_or_a_reason():
     table = jobs(
-        ("j1", "Line Cook", "Blue Diner"),
-        ("j2", "Cook", "evil.example"),
-        ("j3", "Reply YES", "Diner"),
-        ("j4", "Nurse \U0001f600", "Clinic"),
-        ("j5", "Baker", "Newcomer"),
-        ("j6", "Crypto Compliance Analyst", "Bank"),
-        ("j7", "Escort Driver", "Bank"),
-    )
+        ("j1", "Line Cook", "Blue Diner"), ("j2", "Cook", "evil.example"), ("j3", "Reply YES", "Diner"),
+        ("j4", "Nurse \U0001f600", "Clinic"), ("j5", "Baker", "Newcomer"),
+        ("j6", "Crypto Compliance Analyst", "Bank"), ("j7", "Escort Driver", "Bank"),
+    )  # fmt: skip
     reviews = replace(everybody_approved(table), refused={"e_j5"})
     policy = MessagingPolicy(refused_phrases=(*POLICY.refused_phrases, "escort"))
     worded, refused = word_jobs(table, policy, link_key=KEY, reviews=reviews)
     assert list(worded) == ["j1", "j6"]
     assert [(job.job_id, job.reason) for job in refused] == [
-        ("j2", "web_address"),
-        ("j3", "no_job_title"),
-        ("j4", "no_job_title"),
-        ("j5", "employer_refused"),
+        ("j2", "web_address"), ("j3", "no_job_title"), ("j4", "no_job_title"), ("j5", "employer_refused"),
         ("j7", "refused_phrase"),
-    ]
+    ]  # fmt: skip
     assert refused[0].why == "employer_name 'evil.example' breaks web_address"
 
 
@@ -446,19 +439,16 @@ def test_septets_refuses_what_was_not_transliterated():
 @pytest.mark.parametrize(
     ("decisions", "approved", "refused"),
     [
-        ([], set(), set()),
-        ([(APPROVED, "Diner", -1)], {"Diner"}, set()),
+        ([], set(), set()), ([(APPROVED, "Diner", -1)], {"Diner"}, set()),
         ([(APPROVED, "Diner", 0), (APPROVED, "Diner Inc", 1)], {"Diner"}, set()),
         ([(APPROVED, "Diner", -2), (APPROVED, "Diner Inc", -1)], {"Diner", "Diner Inc"}, set()),
-        ([(APPROVED, None, -1)], set(), set()),
-        ([(REFUSED, "Diner", -1)], set(), {"e"}),
-        ([(REFUSED, "Diner", 5)], set(), {"e"}),
-        ([(REFUSED, "Diner", -1), (APPROVED, "Diner", 1)], set(), {"e"}),
+        ([(APPROVED, None, -1)], set(), set()), ([(REFUSED, "Diner", -1)], set(), {"e"}),
+        ([(REFUSED, "Diner", 5)], set(), {"e"}), ([(REFUSED, "Diner", -1), (APPROVED, "Diner", 1)], set(), {"e"}),
         ([(REFUSED, "Diner", 1), (APPROVED, "Diner", 2)], set(), {"e"}),
         ([(APPROVED, "Diner", -2), (REFUSED, "Diner Inc", -1)], set(), {"e"}),
         ([(APPROVED, "Diner", -3), (REFUSED, "Diner", -2), (APPROVED, "Diner Inc", -1)], {"Diner Inc"}, set()),
     ],
-)
+)  # fmt: skip
 def test_an_approval_covers_its_name_until_a_refusal(decisions, approved, refused):
     made = [Decision("e", name, verdict, NOON + timedelta(hours=hours)) for verdict, name, hours in decisions]
     found = reviews_of(made, until=NOON)

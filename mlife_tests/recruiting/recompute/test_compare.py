@@ -158,11 +158,8 @@ def test_findings_name_column_share_and_first_row() -> None:
     wrong = Mismatch("user_clicks_7d", 137, 500, "usr_1", "job_7", "4.0", "3.0")
     (finding,) = recompute_findings("of today", 500, [wrong])
     assert (finding.column, finding.method, finding.statistic, finding.threshold) == (
-        "user_clicks_7d",
-        METHOD,
-        0.274,
-        0.0,
-    )
+        "user_clicks_7d", METHOD, 0.274, 0.0,
+    )  # fmt: skip
     assert finding.is_alarm
     assert finding.sentence == (
         "user_clicks_7d: 137 of 500 feature rows of today are not what raw events give; first usr_1 and job_7: "
@@ -211,15 +208,11 @@ def test_whoever_has_no_snapshot_yet_is_not_derived(log) -> None:
 @pytest.mark.parametrize(
     ("event", "column", "days"),
     [
-        ("impression", "user_impressions_7d", 7),
-        ("click", "user_clicks_7d", 7),
-        ("click", "user_clicks_28d", 28),
-        ("apply", "user_applies_28d", 28),
-        ("impression", "job_impressions_7d", 7),
-        ("click", "job_clicks_7d", 7),
+        ("impression", "user_impressions_7d", 7), ("click", "user_clicks_7d", 7), ("click", "user_clicks_28d", 28),
+        ("apply", "user_applies_28d", 28), ("impression", "job_impressions_7d", 7), ("click", "job_clicks_7d", 7),
         ("apply", "job_applies_7d", 7),
     ],
-)
+)  # fmt: skip
 def test_windows_count_what_was_observed_within_them(log, event: str, column: str, days: int) -> None:
     world = log()
     for back in (0, 1, days, days + 1):

@@ -155,14 +155,11 @@ def test_caps_hold_and_everybody_has_one_verdict(rows):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"recruiters": ()}, "recruiters"),
-        ({"recruiters": ("a", "a")}, "recruiters"),
-        ({"recruiters": ("",)}, "recruiters"),
-        ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
-        ({"calls_per_opening": 0}, "calls_per_opening"),
-        ({"minimum_probability": 1.5}, "minimum_probability"),
+        ({"recruiters": ()}, "recruiters"), ({"recruiters": ("a", "a")}, "recruiters"),
+        ({"recruiters": ("",)}, "recruiters"), ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
+        ({"calls_per_opening": 0}, "calls_per_opening"), ({"minimum_probability": 1.5}, "minimum_probability"),
     ],
-)
+)  # fmt: skip
 def test_impossible_capacity_is_refused(other, words):
     with pytest.raises(InvalidInputError, match=words):
         CallPolicy(**other)

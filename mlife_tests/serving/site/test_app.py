@@ -75,13 +75,10 @@ def test_every_link_leads_to_a_page(get, site, links) -> None:
     assert {urlsplit(url).path for url in seen} >= set(ADDRESSES)
     ui = "http://127.0.0.1:3000"
     assert outside == {
-        f"{ui}/assets/metrics/dashboard",
-        f"{ui}/assets/model/evaluation",
-        f"{ui}/assets/messages/message_plan",
-        f"{ui}/assets/calls/call_list",
-        f"{ui}/assets/messages/message_plan?partition=2026-06-10",
+        f"{ui}/assets/metrics/dashboard", f"{ui}/assets/model/evaluation", f"{ui}/assets/messages/message_plan",
+        f"{ui}/assets/calls/call_list", f"{ui}/assets/messages/message_plan?partition=2026-06-10",
         f"{ui}/asset-groups",
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -129,14 +129,10 @@ class ExportedMarket:
             "is_positive": pa.array([], pa.bool_()),
         }
         return build_reference(
-            columns=PAIR_COLUMNS,
-            ids=("user_id", "job_id"),
-            model_version="mdl_test",
-            as_of=self.day,
+            columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_test", as_of=self.day,
             sample=pa.concat_tables([morning.pairs for morning in last]),
-            pair_rows={morning.day: morning.pair_rows for morning in last},
-            examples=pa.table(no_examples),
-        )
+            pair_rows={morning.day: morning.pair_rows for morning in last}, examples=pa.table(no_examples),
+        )  # fmt: skip
 
     def report(self, reference: MonitoringReference, *, sound: int = -2) -> MonitoringReport:
         """Return the quality report of this morning; `sound` is the place of the last sound morning before it."""

@@ -142,14 +142,10 @@ def test_zero_inflation_shows_where_a_few_zeros_were_usual(world, pairs_world, r
     usual = [zeroed(world.day(k, 600), "distance_km", 0.05, k) for k in range(10)]
     sample = pa.concat_tables([world.day(k, 600) for k in range(10)])
     known = build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_test",
-        as_of=reference.as_of_date,
+        columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_test", as_of=reference.as_of_date,
         sample=pairs_world.replaced(sample, distance_km=np.concatenate(usual)),
-        pair_rows=pairs_world.pair_rows(days=10),
-        examples=reference.examples,
-    )
+        pair_rows=pairs_world.pair_rows(days=10), examples=reference.examples,
+    )  # fmt: skip
     methods = {}
     for share in (0.05, 0.3):
         day = world.day(20, 600)
@@ -241,14 +237,10 @@ def test_hires_that_never_come_raise_openings_to_what_was_posted_and_no_rule_fir
         return pairs_world.replaced(pairs, openings=np.maximum(posted - np.floor(filled * posted), 1))
 
     known = build_reference(
-        columns=PAIR_COLUMNS,
-        ids=("user_id", "job_id"),
-        model_version="mdl_test",
-        as_of=reference.as_of_date,
+        columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_test", as_of=reference.as_of_date,
         sample=with_openings(pa.concat_tables([world.day(k, 600) for k in range(10)]), has_hires=True),
-        pair_rows=pairs_world.pair_rows(days=10),
-        examples=reference.examples,
-    )
+        pair_rows=pairs_world.pair_rows(days=10), examples=reference.examples,
+    )  # fmt: skip
     late = with_openings(world.day(12, 600), has_hires=False)
     assert max(numbers.values()) == 1 or np.mean(late["openings"].to_numpy()) > 1.2 * known.profile("openings").mean
     findings = [one for one in sampled_row_findings(known, late, MonitoringPolicy()) if one.column == "openings"]
@@ -260,11 +252,8 @@ def test_a_missing_column_is_a_named_fault_and_the_others_are_judged(faults, sen
     pay = day[PAY].to_numpy() * 100
     broken = pairs_world.replaced(day, pay_usd_per_hour=pay).drop_columns(["distance_km", "user_shift"])
     assert faults(broken) == {
-        ("distance_km", "schema"),
-        ("user_shift", "schema"),
-        (PAY, "out_of_range_share"),
-        (PAY, "unit_ratio"),
-    }
+        ("distance_km", "schema"), ("user_shift", "schema"), (PAY, "out_of_range_share"), (PAY, "unit_ratio"),
+    }  # fmt: skip
     assert "distance_km: the day's pairs lack this column, which the reference has." in sentences(broken)
     assert faults(day.drop_columns(["user_id"])) == {("user_id", "schema")}
 

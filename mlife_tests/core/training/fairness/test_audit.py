@@ -35,14 +35,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 POLICY = PromotionPolicy(bootstrap_resamples=300)
 # Applicants and selected by category, in the form of the example of 6 RCNY 5-301.
 EXAMPLE = {
-    "Hispanic or Latino": (408, 204),
-    "White": (797, 412),
-    "Black or African American": (390, 170),
-    "Native Hawaiian or Pacific Islander": (119, 52),
-    "Asian": (616, 302),
-    "Native American or Alaska Native": (41, 18),
-    "Two or More Races": (213, 96),
-}
+    "Hispanic or Latino": (408, 204), "White": (797, 412), "Black or African American": (390, 170),
+    "Native Hawaiian or Pacific Islander": (119, 52), "Asian": (616, 302),
+    "Native American or Alaska Native": (41, 18), "Two or More Races": (213, 96),
+}  # fmt: skip
 USERS = np.array(["ann", "ann", "ann", "ann", "bob", "bob", "cat"], dtype=object)
 ITEMS = np.array(["a", "b", "c", "d", "a", "b", "a"], dtype=object)
 SCORES = np.array([0.4, 0.9, 0.1, 0.3, 0.6, 0.2, 0.5])

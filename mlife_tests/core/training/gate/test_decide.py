@@ -460,13 +460,10 @@ def ranked(
     examples = GateExamples(user_ids, item_ids, as_of_dates, relevant.ravel(), as_of_dates + 8)
     challenger, champion, human = ((w * utility + rng.normal(size=shape)).ravel() for w in weights)
     return Gate(
-        examples,
-        on_examples(examples, "mdl_new", challenger, date(2026, 6, 1)),
-        on_examples(examples, "mdl_old", champion, date(2026, 5, 1)),
-        on_examples(examples, "recruiter_rule", human),
-        policy=RANKED_POLICY,
-        as_of=AS_OF,
-    )
+        examples, on_examples(examples, "mdl_new", challenger, date(2026, 6, 1)),
+        on_examples(examples, "mdl_old", champion, date(2026, 5, 1)), on_examples(examples, "recruiter_rule", human),
+        policy=RANKED_POLICY, as_of=AS_OF,
+    )  # fmt: skip
 
 
 def test_a_better_ranking_is_promoted_with_its_numbers() -> None:

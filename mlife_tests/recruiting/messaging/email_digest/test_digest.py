@@ -251,15 +251,10 @@ def table(*rows: tuple[str, str, str]) -> pa.Table:
 
 def test_the_rules_of_texts_hold_for_mails():
     rows = table(
-        ("j1", "Line  Cook", "Blue Diner"),
-        ("j2", "Cook", "evil.example"),
-        ("j3", "Reply YES", "Diner"),
-        ("j4", "Nurse \U0001f600", "Clinic"),
-        ("j5", "Baker", "Newcomer"),
-        ("j6", "C\u043e\u043ek", "Diner"),
-        ("j7", "Cook, gift card", "Diner"),
-        ("j8", " ", "Diner"),
-    )
+        ("j1", "Line  Cook", "Blue Diner"), ("j2", "Cook", "evil.example"), ("j3", "Reply YES", "Diner"),
+        ("j4", "Nurse \U0001f600", "Clinic"), ("j5", "Baker", "Newcomer"), ("j6", "C\u043e\u043ek", "Diner"),
+        ("j7", "Cook, gift card", "Diner"), ("j8", " ", "Diner"),
+    )  # fmt: skip
     reviews = replace(everybody_approved(rows), refused={"e_j5"})
     offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=reviews)
     assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
