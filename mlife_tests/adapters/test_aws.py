@@ -35,15 +35,9 @@ from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
+from mlife_assets.core import errors
 from mlife_assets.core.alerts import Alert
-from mlife_assets.core.errors import (
-    GateClosedError,
-    IntegrityError,
-    MlifeError,
-    NotFoundError,
-    PermanentError,
-    TransientError,
-)
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError, PermanentError, TransientError
 from mlife_assets.core.storage_places import Credentials
 
 pytestmark = pytest.mark.aws
@@ -74,7 +68,7 @@ def refused(code: str, status: int = 400) -> Exception:
     ],
 )
 def test_an_answer_says_what_to_do_and_repeats_nothing(
-    code: str, status: int, kind: type[MlifeError], says: str
+    code: str, status: int, kind: type[errors.MlifeError], says: str
 ) -> None:
     with pytest.raises(kind, match=says) as caught, clients.aws_errors_explained("MLIFE_X", "kms:Sign"):
         raise refused(code, status)

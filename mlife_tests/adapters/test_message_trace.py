@@ -18,15 +18,8 @@ from mlife_assets.adapters.message_trace import CONVERSION_DAYS, trace_message
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.recent_messages import recent_messages
-from mlife_assets.core.errors import (
-    AmbiguousSendError,
-    IntegrityError,
-    InvalidInputError,
-    MlifeError,
-    NotFoundError,
-    ProviderRejectedError,
-    ProviderThrottledError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import AmbiguousSendError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
@@ -462,7 +455,7 @@ def test_the_same_seed_gives_the_same_bytes_another_does_not(tmp_path):
 
 @pytest.mark.parametrize(
     ("share", "error", "accepted"),
-    [("throttled_share", ProviderThrottledError, {0}), ("rejected_share", ProviderRejectedError, {0})],
+    [("throttled_share", errors.ProviderThrottledError, {0}), ("rejected_share", errors.ProviderRejectedError, {0})],
 )
 def test_refusals_accept_nothing(tmp_path, share, error, accepted):
     gateway = ConsoleGateway(tmp_path / "g", seed=1, hash_key=b"k", faults=GatewayFaults(**{share: 1.0}))

@@ -34,14 +34,8 @@ from mlife_assets.adapters.nannyml_calculators.engine import NannyMLEngine
 from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.own_calculators import KOLMOGOROV_EXACT_BELOW, KOLMOGOROV_STEPS_UP_TO, OwnEngine
-from mlife_assets.core.errors import (
-    ContentConflictError,
-    GateClosedError,
-    IntegrityError,
-    InvalidInputError,
-    NewerVersionError,
-    NotFoundError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
@@ -167,7 +161,7 @@ def test_an_export_that_was_cut_short_counts_as_none_and_is_ended_by_the_next(st
 
 def test_an_export_does_not_write_over_what_lies_in_its_way(store) -> None:
     store.put_if_absent(f"{bundle().folder}/card.html", b"another")
-    with pytest.raises(ContentConflictError, match=r"card\.html already holds other bytes"):
+    with pytest.raises(errors.ContentConflictError, match=r"card\.html already holds other bytes"):
         write_bundle(store, bundle(), STAGING)
     assert not store.exists(f"{bundle().folder}/{BUNDLE_FILE}")
 
@@ -195,7 +189,7 @@ def test_a_form_of_a_newer_mlife_is_refused(store, monkeypatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("mlife_assets.adapters.model_bundles.FORM", 2)
         write_bundle(store, bundle(), STAGING)
-    with pytest.raises(NewerVersionError, match="form 2 and this mlife reads 1"):
+    with pytest.raises(errors.NewerVersionError, match="form 2 and this mlife reads 1"):
         read_bundle(store, find_bundle(store, ""), STAGING.public_key)
 
 

@@ -24,14 +24,8 @@ from obstore.store import LocalStore, MemoryStore
 from mlife_assets.adapters import object_store
 from mlife_assets.adapters.object_store import ObstoreObjectStore, listed_files, listed_folders, read_file
 from mlife_assets.adapters.search_storage import open_search_storage
-from mlife_assets.core.errors import (
-    ContentConflictError,
-    InvalidInputError,
-    MlifeError,
-    NotFoundError,
-    PermanentError,
-    TransientError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, MlifeError, PermanentError, TransientError
 from mlife_assets.core.storage_places import Bucket, Credentials
 
 NAMES = (
@@ -97,7 +91,7 @@ def test_folders_are_named_without_what_is_in_them(store: ObstoreObjectStore) ->
 
 def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
     assert not store.exists("nothing")
-    with pytest.raises(NotFoundError, match="nothing"):
+    with pytest.raises(errors.NotFoundError, match="nothing"):
         store.get("nothing")
 
 
@@ -138,7 +132,7 @@ def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
     store = ObstoreObjectStore.local(tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake")
     for listed in (store.list, store.folders):
-        with pytest.raises(NotFoundError, match="gone"):
+        with pytest.raises(errors.NotFoundError, match="gone"):
             listed("")
 
 

@@ -26,15 +26,8 @@ from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.core.errors import (
-    GateClosedError,
-    InvalidInputError,
-    MlifeError,
-    NotFoundError,
-    NotGivenError,
-    PermanentError,
-    TransientError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket, Credentials
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.people import accounts_by_number
@@ -78,7 +71,7 @@ def test_a_book_that_nobody_named_is_no_empty_one(tmp_path: Path) -> None:
     book = OwnersContacts(None)
     for read in (book.phone_numbers, book.mail_addresses):
         with pytest.raises(
-            NotGivenError, match=r"^MLIFE_CONTACTS names no contact book, so nobody can be reached; write"
+            errors.NotGivenError, match=r"^MLIFE_CONTACTS names no contact book, so nobody can be reached; write"
         ):
             read(["u1"])
     assert (book.count(), book.unusable()) == (0, (0, ""))
@@ -353,12 +346,12 @@ def test_no_right_is_for_good_and_names_the_rights(s3_place: Bucket) -> None:
 def test_what_passes_is_an_error_of_another_kind(s3_place: Bucket) -> None:
     with answering(503, "SlowDown") as endpoint:
         place = Bucket("people", "book.csv", s3_place.credentials, endpoint=endpoint)
-        said = said_of(place, TransientError)
+        said = said_of(place, errors.TransientError)
     assert said.startswith(
         "MLIFE_CONTACTS: s3://people/book.csv cannot be read: the store failed on s3://people/book.csv"
     )
     assert said.endswith("try again")
-    said = said_of(place, TransientError)
+    said = said_of(place, errors.TransientError)
     assert "the store does not answer; check its address and the network, and try again" in said
 
 

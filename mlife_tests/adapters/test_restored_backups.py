@@ -26,15 +26,8 @@ from mlife_assets.adapters.restoring import begin_restore, end_restore, require_
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import UNVERSIONED, versions
 from mlife_assets.adapters.send_ledger.schema import write
-from mlife_assets.core.errors import (
-    ContentConflictError,
-    GateClosedError,
-    IntegrityError,
-    MlifeError,
-    PermanentError,
-    TransientError,
-    UpstreamMismatchError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import ContentConflictError, GateClosedError, IntegrityError, MlifeError, PermanentError
 from mlife_assets.recruiting.ports import LedgerRow
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -390,7 +383,7 @@ def test_a_right_to_make_the_schema_that_is_missing_is_found_before_anything_cha
 
 def test_a_database_that_cannot_be_reached_changes_nothing(in_database, backup):
     away = "postgresql://u:hidden-pass-word@127.0.0.1:1/mlife"
-    with pytest.raises(TransientError, match="cannot be reached") as caught:
+    with pytest.raises(errors.TransientError, match="cannot be reached") as caught:
         restore_backup(backup, in_database.private, database=away, replaces=True)
     assert "hidden" not in str(caught.value)
     assert not in_database.private.exists()
@@ -456,7 +449,7 @@ def test_a_ledger_of_a_newer_release_is_refused_and_once_it_is_renamed_the_backu
     in_database.open().close()
     run_sql(in_database.database, f"UPDATE mlife.{versions.name} SET version_num = '9999'")
     for replaces in (False, True):
-        with pytest.raises(UpstreamMismatchError, match="rename its schema and restore the backup"):
+        with pytest.raises(errors.UpstreamMismatchError, match="rename its schema and restore the backup"):
             in_database.restore(backup, replaces=replaces)
     run_sql(in_database.database, "ALTER SCHEMA mlife RENAME TO mlife_before")
     assert in_database.restore(backup).has_ledger

@@ -23,14 +23,8 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, marts_of
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
-from mlife_assets.core.errors import (
-    ContentConflictError,
-    InvalidInputError,
-    MissingExtraError,
-    NotFoundError,
-    PermanentError,
-    TransientError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket, Credentials
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
@@ -158,7 +152,7 @@ def test_a_writer_is_waited_for_and_the_wait_is_bounded(path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"held\n"
-        with pytest.raises(TransientError, match="in use during 2 attempts"):
+        with pytest.raises(errors.TransientError, match="in use during 2 attempts"):
             DuckDBWarehouse(path, attempts=2, sleep=waits.append).read("applies")
         assert waits == [0.5]
 
@@ -172,7 +166,7 @@ def test_a_writer_is_waited_for_and_the_wait_is_bounded(path: Path) -> None:
 
 
 def test_a_connection_of_this_process_with_other_settings_counts_as_held(path: Path) -> None:
-    with duckdb.connect(str(path)), pytest.raises(TransientError):
+    with duckdb.connect(str(path)), pytest.raises(errors.TransientError):
         DuckDBWarehouse(path, attempts=1, sleep=never).read("applies")
 
 
@@ -332,7 +326,7 @@ def test_it_is_a_file_for_the_duckdb_that_runs() -> None:
 
 def test_what_is_missing_is_named_with_what_installs_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mlife\[server\]'"):
+    with pytest.raises(errors.MissingExtraError, match=r"pip install 'mlife\[server\]'"):
         extension_path()
 
 

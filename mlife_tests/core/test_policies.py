@@ -12,24 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core import policies, windows
+from mlife_assets.core import policies, storage_places, windows
 from mlife_assets.core.due_days import DueWork, Progress, day_to_run_first, due_work
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import LandingPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.stated_policies import stated_policy
-from mlife_assets.core.storage_places import (
-    Bucket,
-    Credentials,
-    bucket_name_and_prefix,
-    require_database_url,
-    require_table_url,
-)
+from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix, require_database_url, require_table_url
 from mlife_assets.core.windows import add_days, day_start, days_between, is_mature, last_mature_exposure_day, mature_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies, PricePolicy
 
 POLICY = TrainingPolicy()
-KEY = Credentials("AKIA", "hidden", "token")
+KEY = storage_places.Credentials("AKIA", "hidden", "token")
 DAYS = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 FIRST, END = date(2026, 4, 4), date(2026, 4, 24)
 NEW = Progress(FIRST, END, None, None, False)

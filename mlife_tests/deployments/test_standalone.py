@@ -21,15 +21,9 @@ from mlife_assets.components.metrics.dashboard import world_of
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core import errors
 from mlife_assets.core.checkup import Finding
-from mlife_assets.core.errors import (
-    ContentConflictError,
-    IntegrityError,
-    InvalidInputError,
-    MlifeError,
-    NotFoundError,
-    TransientError,
-)
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
@@ -193,7 +187,7 @@ def test_people_who_cannot_be_read_now_keep_no_code_location_from_loading(
     settings = settings_of(tmp_path, contacts="s3://people/c.csv", s3_endpoint="http://127.0.0.1:9", **key)
     require_places_are_there(settings)
     assert "MLIFE_CONTACTS: s3://people/c.csv cannot be read: the store does not answer" in caplog.text
-    with pytest.raises(TransientError, match="MLIFE_CONTACTS: s3://people/c"):
+    with pytest.raises(errors.TransientError, match="MLIFE_CONTACTS: s3://people/c"):
         require_sound_places(settings)
 
 

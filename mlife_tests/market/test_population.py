@@ -15,15 +15,8 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.core.windows import add_days
-from mlife_assets.market import contacts
-from mlife_assets.market.audit_attributes import (
-    ETHNICITY_LEANING,
-    ETHNICITY_SHARES,
-    FEMALE_LEANING,
-    ParquetAuditAttributes,
-    audit_attribute_bytes,
-    draw_audit_attributes,
-)
+from mlife_assets.market import audit_attributes, contacts
+from mlife_assets.market.audit_attributes import FEMALE_LEANING, ParquetAuditAttributes, draw_audit_attributes
 from mlife_assets.market.catalogue import area_codes, load_catalogue
 from mlife_assets.market.contacts import (
     DOMAINS,
@@ -137,9 +130,9 @@ def test_shares_are_plausible_and_some_are_unknown(answered) -> None:
     assert sexes[UNKNOWN] / 20_000 == pytest.approx(0.04, abs=0.006)
     assert ethnicities[UNKNOWN] / 20_000 == pytest.approx(0.07, abs=0.008)
     assert sexes["Female"] / 20_000 == pytest.approx(0.48, abs=0.05)
-    for name, share in zip(ETHNICITIES, ETHNICITY_SHARES, strict=True):
+    for name, share in zip(ETHNICITIES, audit_attributes.ETHNICITY_SHARES, strict=True):
         assert ethnicities[name] / 20_000 == pytest.approx(0.93 * share, rel=0.15, abs=0.004), name
-    assert sum(ETHNICITY_SHARES) == pytest.approx(1.0)
+    assert sum(audit_attributes.ETHNICITY_SHARES) == pytest.approx(1.0)
 
 
 def test_trades_lean_mildly_and_the_two_answers_are_independent_otherwise(answered) -> None:
@@ -157,8 +150,10 @@ def test_trades_lean_mildly_and_the_two_answers_are_independent_otherwise(answer
 
 def test_leanings_name_trades_and_categories_that_exist() -> None:
     assert set(FEMALE_LEANING) <= set(OCCUPATION_GROUPS)
-    assert set(ETHNICITY_LEANING) <= set(ETHNICITIES)
-    assert {group for leaning in ETHNICITY_LEANING.values() for group in leaning} <= set(OCCUPATION_GROUPS)
+    assert set(audit_attributes.ETHNICITY_LEANING) <= set(ETHNICITIES)
+    assert {group for leaning in audit_attributes.ETHNICITY_LEANING.values() for group in leaning} <= set(
+        OCCUPATION_GROUPS
+    )
 
 
 def test_an_answer_depends_on_the_seed_the_user_and_the_trade_only(answered) -> None:
@@ -180,8 +175,8 @@ def test_the_market_does_not_draw_from_the_audit_table() -> None:
 
 def test_the_table_is_the_same_every_time_and_complete(tmp_path) -> None:
     path = tmp_path / "a.parquet"
-    path.write_bytes(audit_attribute_bytes(tiny_config()))
-    assert path.read_bytes() == audit_attribute_bytes(tiny_config())
+    path.write_bytes(audit_attributes.audit_attribute_bytes(tiny_config()))
+    assert path.read_bytes() == audit_attributes.audit_attribute_bytes(tiny_config())
     config = tiny_config()
     people = draw_population(config, load_catalogue())
     groups = ParquetAuditAttributes(path).groups_of(people.user_ids.tolist())
@@ -194,7 +189,7 @@ def test_the_table_is_the_same_every_time_and_complete(tmp_path) -> None:
 
 
 def test_who_is_not_in_the_table_is_unknown(tmp_path) -> None:
-    (tmp_path / "a.parquet").write_bytes(audit_attribute_bytes(tiny_config()))
+    (tmp_path / "a.parquet").write_bytes(audit_attributes.audit_attribute_bytes(tiny_config()))
     groups = ParquetAuditAttributes(tmp_path / "a.parquet").groups_of(["nobody"])
     assert (groups.sex, groups.race_ethnicity) == ((UNKNOWN,), (UNKNOWN,))
 

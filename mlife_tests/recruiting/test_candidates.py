@@ -16,16 +16,11 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, feature_hashes, fit_feature_spec
+from mlife_assets.recruiting import features
 from mlife_assets.recruiting.candidates import candidate_pairs, find_candidates
 from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
 from mlife_assets.recruiting.events import TIMESTAMP
-from mlife_assets.recruiting.features import (
-    DERIVED_FEATURES,
-    JOB_EXAMPLES,
-    MODEL_FEATURES,
-    feature_matrix,
-    pair_features,
-)
+from mlife_assets.recruiting.features import DERIVED_FEATURES, JOB_EXAMPLES, feature_matrix, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 POLICY = CandidatePolicy(candidates_per_user=10)
@@ -480,7 +475,7 @@ def test_a_missing_column_is_named(pair_rows: pa.Table) -> None:
 def test_no_rows_are_a_typed_empty_matrix(pair_rows: pa.Table) -> None:
     spec = fitted(pair_features(pair_rows), "impression", "message")
     matrix = feature_matrix(pair_features(pair_rows.slice(0, 0)), spec, exposure_kind="message")
-    assert matrix.shape == (0, len(MODEL_FEATURES))
+    assert matrix.shape == (0, len(features.MODEL_FEATURES))
     assert feature_hashes(matrix) == []
 
 

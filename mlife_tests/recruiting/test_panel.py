@@ -24,15 +24,8 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.gate import GateExamples, decide_promotion, on_examples
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import haversine_km
-from mlife_assets.recruiting.panel import baseline
-from mlife_assets.recruiting.panel.ballots import (
-    PANEL_COLUMNS,
-    Panel,
-    panel_template,
-    parse_panel,
-    require_candidates,
-    template_bytes,
-)
+from mlife_assets.recruiting.panel import ballots, baseline
+from mlife_assets.recruiting.panel.ballots import Panel, panel_template, parse_panel, require_candidates, template_bytes
 from mlife_assets.recruiting.panel.baseline import human_baseline, kendall_w, panel_agreement, panel_name, panel_rows
 from mlife_assets.recruiting.policies import CandidatePolicy
 from mlife_assets.recruiting.recruiter_rule import RULE_NAME
@@ -57,7 +50,7 @@ def ballot_rows(rankings: Iterable[tuple[str, str, Sequence[str]]], day: date = 
     ]
 
 
-def csv_of(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = PANEL_COLUMNS) -> bytes:
+def csv_of(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ballots.PANEL_COLUMNS) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -76,7 +69,7 @@ def rows() -> Rows:
 
 
 def test_a_file_is_read_whatever_else_it_holds(rows: Rows) -> None:
-    columns = ("distance_km", *PANEL_COLUMNS[::-1], "note")
+    columns = ("distance_km", *ballots.PANEL_COLUMNS[::-1], "note")
     data = csv_of([row | {"distance_km": "1.5", "note": "so, so"} for row in rows[::-1]], columns)
     panel = parse_panel(data)
     assert panel.as_of_date == date(2026, 6, 2)

@@ -29,14 +29,8 @@ from mlife_assets.adapters.delivery.aws import refusals_named, refused_with, req
 from mlife_assets.adapters.delivery.smoke import CHECKS, PLANS, Inside, SmokePlaces, log_in_of
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
-from mlife_assets.core.errors import (
-    GateClosedError,
-    IntegrityError,
-    InvalidInputError,
-    NotFoundError,
-    PermanentError,
-    TransientError,
-)
+from mlife_assets.core import errors
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError, PermanentError, TransientError
 
 pytestmark = pytest.mark.aws
 DENIED = "User: mlife-run is not authorized to perform: s3:it on resource: log with an explicit deny in a policy of it"
@@ -251,7 +245,9 @@ def test_contact_book_and_audit_table_must_be_read(people: MemoryStore) -> None:
 
 def test_a_table_of_people_that_is_none_is_red(people: MemoryStore) -> None:
     obstore.put(people, "audit/audit.parquet", b"no table")
-    with pytest.raises(InvalidInputError, match=r"MLIFE_AUDIT_TABLE: s3://people/audit/audit\.parquet cannot be read"):
+    with pytest.raises(
+        errors.InvalidInputError, match=r"MLIFE_AUDIT_TABLE: s3://people/audit/audit\.parquet cannot be read"
+    ):
         run(smoke.people_can_be_read, get_object=BY_ITS_KEY)
 
 

@@ -21,19 +21,9 @@ from mlife_assets.adapters.event_log.manifests import (
 )
 from mlife_assets.adapters.event_log.versions import VERSION_KEY, decode_rows, encode_rows, upcast
 from mlife_assets.adapters.parquet_bytes import encode_table, open_table
+from mlife_assets.core import event_columns
 from mlife_assets.core.errors import IntegrityError, NewerVersionError
-from mlife_assets.core.event_columns import (
-    TIMESTAMP,
-    Column,
-    EventType,
-    Upcaster,
-    added,
-    day,
-    flag,
-    number,
-    text,
-    text_list,
-)
+from mlife_assets.core.event_columns import TIMESTAMP, Column, EventType, Upcaster, added, day, flag, number, text
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 KIND = EventType("seen", "market", (text("user_id"), number("score")))
@@ -331,8 +321,8 @@ def test_upcasters_are_applied_in_order_from_the_version_of_the_file() -> None:
 
 def test_what_an_upcaster_carries_over_stays_as_it_is_to_the_bit() -> None:
     columns = (
-        text("word"), number("number", nullable=True), flag("is_on"), day("as_of_date"), text_list("words"),
-        Column("vector", pa.list_(pa.float64())), Column("at", TIMESTAMP),
+        text("word"), number("number", nullable=True), flag("is_on"), day("as_of_date"),
+        event_columns.text_list("words"), Column("vector", pa.list_(pa.float64())), Column("at", TIMESTAMP),
     )  # fmt: skip
     before = EventType("seen", "market", columns)
     after = replace(

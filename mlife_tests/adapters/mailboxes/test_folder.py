@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from mlife_assets.adapters import mailboxes
 from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
-from mlife_assets.adapters.mailboxes import (
-    FolderMailbox,
-    MailFaults,
-    ReturnedFolder,
-    SendJournal,
-    SmtpMailbox,
-    SmtpServer,
-)
+from mlife_assets.adapters.mailboxes import FolderMailbox, MailFaults, ReturnedFolder, SendJournal, SmtpMailbox
 from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
 from mlife_assets.adapters.mailboxes.returned_folder import UNSUBSCRIBE_BODY
 from mlife_assets.adapters.people_register import PeopleRegister
@@ -375,7 +369,7 @@ class World:
 def relayed(ledger: SqlLedger, start_relay, stationery, mail_to, tmp_path: Path):
     relay = start_relay()
     mailbox = SmtpMailbox(
-        SmtpServer("127.0.0.1", relay.port, "plain", timeout_seconds=5),
+        mailboxes.SmtpServer("127.0.0.1", relay.port, "plain", timeout_seconds=5),
         stationery,
         SendJournal(tmp_path / "journal"),
         ReturnedFolder(tmp_path / "returned", stationery),

@@ -19,15 +19,9 @@ import pytest
 
 from mlife_assets.adapters.mailboxes import ReturnedFolder, SendJournal, SmtpMailbox, SmtpServer, smtp
 from mlife_assets.adapters.mailboxes.smtp import HandedOver, has_entries, look_at_relay
+from mlife_assets.core import errors
 from mlife_assets.core.checkup import Finding
-from mlife_assets.core.errors import (
-    AmbiguousSendError,
-    IntegrityError,
-    InvalidInputError,
-    ProviderRejectedError,
-    ProviderThrottledError,
-    TransientError,
-)
+from mlife_assets.core.errors import AmbiguousSendError, ProviderRejectedError, ProviderThrottledError, TransientError
 from mlife_assets.recruiting.ports import Accepted
 
 NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
@@ -440,7 +434,7 @@ def test_a_network_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, 
     ],
 )  # fmt: skip
 def test_a_relay_that_cannot_be_is_refused(other, words):
-    with pytest.raises(InvalidInputError, match=words):
+    with pytest.raises(errors.InvalidInputError, match=words):
         SmtpServer("mail.example.com", **other)
 
 
@@ -486,5 +480,5 @@ def test_it_is_private(tmp_path):
 def test_a_damaged_entry_is_no_answer(tmp_path, content):
     journal = SendJournal(tmp_path)
     (tmp_path / "msg_1.json").write_bytes(content)
-    with pytest.raises(IntegrityError, match="msg_1"):
+    with pytest.raises(errors.IntegrityError, match="msg_1"):
         journal.look_up("msg_1")

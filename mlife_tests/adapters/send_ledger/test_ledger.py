@@ -14,17 +14,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlife_assets.adapters.send_ledger import SqlLedger, Transition, rows
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition, rows, schema
 from mlife_assets.adapters.send_ledger.rows import continue_numbering, holds_rows, last_number, replace_rows
-from mlife_assets.adapters.send_ledger.schema import (
-    metadata,
-    open_engine,
-    send_transitions,
-    sends,
-    suppressions,
-    switches,
-    write,
-)
+from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, send_transitions, sends, suppressions, write
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.states import EDGES
@@ -438,7 +430,7 @@ def test_a_number_that_was_written_by_hand_is_not_given_again(ledger, next_numbe
     next_numbers(ledger)
     with write(ledger.engine) as connection:
         connection.execute(sa.update(send_transitions).values(sequence=41))
-        assert [last_number(connection, one) for one in (send_transitions, switches)] == [41, 1]
+        assert [last_number(connection, one) for one in (send_transitions, schema.switches)] == [41, 1]
         continue_numbering(connection, send_transitions, last_number(connection, send_transitions))
     assert next_numbers(ledger)[2] == 42
 

@@ -11,13 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.lateness import (
-    Arrivals,
-    judged_again_on,
-    late_days,
-    late_within,
-    without_late_feedback,
-)
+from mlife_assets.core.monitoring import lateness
+from mlife_assets.core.monitoring.lateness import Arrivals, judged_again_on, late_days, late_within
 from mlife_assets.core.monitoring.opening import (
     Opening,
     days_of_normality,
@@ -320,9 +315,9 @@ def test_an_example_is_left_out_when_a_day_from_its_eve_to_its_maturity_was_late
         {"exposure_date": [exposure], "label_mature_date": [exposure + timedelta(days=3)]},
         schema=pa.schema([("exposure_date", pa.date32()), ("label_mature_date", pa.date32())]),
     )
-    kept = without_late_feedback(examples, {exposure + timedelta(days=offset)})
+    kept = lateness.without_late_feedback(examples, {exposure + timedelta(days=offset)})
     assert bool(kept.num_rows) is is_kept
-    assert without_late_feedback(examples, ()).num_rows == 1
+    assert lateness.without_late_feedback(examples, ()).num_rows == 1
 
 
 @pytest.mark.parametrize(("offset", "is_within"), [(-2, False), (-1, True), (0, True), (9, True), (10, False)])

@@ -15,6 +15,7 @@ from scipy.stats import ks_2samp
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, UpstreamMismatchError
 from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.monitoring import contributions
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.columns import (
     LABEL,
@@ -25,27 +26,13 @@ from mlife_assets.core.monitoring.columns import (
     examples_of,
     prefix_of,
 )
-from mlife_assets.core.monitoring.contributions import (
-    contributing,
-    explained_matrix,
-    feature_of,
-    importance_shares,
-    share_of,
-    with_contributions,
-)
+from mlife_assets.core.monitoring.contributions import contributing, importance_shares, share_of, with_contributions
 from mlife_assets.core.monitoring.drift import data_drift_report, describe
 from mlife_assets.core.monitoring.latent import DOMAIN_CLASSIFIER, RECONSTRUCTION, latent_drift_report
 from mlife_assets.core.monitoring.outcomes import keys_of
 from mlife_assets.core.monitoring.reference import tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
-from mlife_assets.core.monitoring.thresholds import (
-    COLUMN_SIZES,
-    JOINT_SIZES,
-    Statistic,
-    Threshold,
-    changed_sizes,
-    sizes_of,
-)
+from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, Statistic, Threshold, changed_sizes, sizes_of
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
@@ -355,12 +342,12 @@ def test_kept_are_the_sizes_of_samples_by_their_names_in_the_policy() -> None:
 
 def test_every_size_that_changed_is_named_and_others_are_not() -> None:
     other = replace(POLICY, explained_rows_per_day=500, domain_classifier_entity_reference_rows=2_000, seed=1)
-    assert changed_sizes(sizes_of(POLICY), other, JOINT_SIZES) == (
+    assert changed_sizes(sizes_of(POLICY), other, limits.JOINT_SIZES) == (
         "since limits were learned the policy has changed in explained_rows_per_day (1,000 then, 500 now), "
         "domain_classifier_entity_reference_rows (8,000 then, 2,000 now)"
     )
     assert changed_sizes(sizes_of(POLICY), other, COLUMN_SIZES) is None
-    assert changed_sizes(sizes_of(other), other, JOINT_SIZES) is None
+    assert changed_sizes(sizes_of(other), other, limits.JOINT_SIZES) is None
 
 
 def test_what_was_not_kept_is_not_taken_for_unchanged() -> None:
@@ -401,7 +388,7 @@ def test_shares_add_up_and_count_a_feature_once() -> None:
     assert share_of(["openings", "shap_openings", "not_a_feature"], shares) == 0.25
     assert share_of(["distance_km", "openings"], shares) == 1.0
     assert share_of([], shares) == 0.0
-    assert (feature_of("shap_openings"), feature_of("openings")) == ("openings", "openings")
+    assert (contributions.feature_of("shap_openings"), contributions.feature_of("openings")) == ("openings", "openings")
 
 
 def test_importance_that_is_not_known_has_no_share() -> None:
@@ -414,7 +401,9 @@ def test_importance_that_is_not_known_has_no_share() -> None:
 
 def test_what_never_alarms_is_missing_from_what_is_explained() -> None:
     matrix = np.arange(6.0).reshape(2, 3)
-    blind = explained_matrix(matrix, ["distance_km", "user_clicks_7d", "openings"], ["user_clicks_7d", "tenure_days"])
+    blind = contributions.explained_matrix(
+        matrix, ["distance_km", "user_clicks_7d", "openings"], ["user_clicks_7d", "tenure_days"]
+    )
     assert np.isnan(blind[:, 1]).all()
     assert blind[:, [0, 2]].tolist() == [[0.0, 2.0], [3.0, 5.0]]
     assert matrix[0, 1] == 1.0

@@ -14,18 +14,11 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec, seen_matrix
-from mlife_assets.core.training import boosting
+from mlife_assets.core.training import boosting, formulations
 from mlife_assets.core.training.boosting import Objective, Rows, boost, model_text, monotone_constraints, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.formulations import (
-    Formulation,
-    available_formulations,
-    choose,
-    require_both_classes,
-    tune,
-    tuning_spec,
-)
+from mlife_assets.core.training.formulations import available_formulations, choose, require_both_classes, tune
 from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -235,10 +228,10 @@ raise SystemExit(0 if first_fit()() is None else "the rows of the first fit are 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def judged(name: str, quality: np.ndarray, rows: int | None = None) -> Formulation:
+def judged(name: str, quality: np.ndarray, rows: int | None = None) -> formulations.Formulation:
     """Return a formulation of known log-likelihood per entity."""
     count = rows or len(quality)
-    return Formulation(name, (), float(-np.sum(quality) / count), quality, count)
+    return formulations.Formulation(name, (), float(-np.sum(quality) / count), quality, count)
 
 
 def halves(training: TrainingSet) -> np.ndarray:
@@ -511,8 +504,8 @@ def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(tra
     metro = np.where(held_out, "m_new", np.array(training_set.examples["metro_code"].to_pylist()))
     clicks = np.where(held_out, 7.0, training_set.examples["job_clicks_7d"].to_numpy().astype(float))
     changed = with_column(with_column(training_set, "metro_code", metro), "job_clicks_7d", clicks)
-    spec = tuning_spec(changed)
-    assert spec == tuning_spec(training_set)
+    spec = formulations.tuning_spec(changed)
+    assert spec == formulations.tuning_spec(training_set)
     matrix = seen_matrix(changed.examples, spec)
     assert np.isnan(matrix[held_out, spec.model_names.index("metro_code")]).all()
     assert np.isfinite(matrix[training_set.is_fit, spec.model_names.index("metro_code")]).all()

@@ -19,16 +19,9 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
-from mlife_assets.core.training import judgement
+from mlife_assets.core.training import fold_scores, judgement
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.fold_scores import (
-    anchor_side,
-    first_unlearned_day,
-    itself,
-    scored_parts,
-    side_of_folds,
-    simple_of_folds,
-)
+from mlife_assets.core.training.fold_scores import anchor_side, first_unlearned_day, side_of_folds, simple_of_folds
 from mlife_assets.core.training.folds import (
     FOLD_DAYS,
     Fold,
@@ -204,7 +197,7 @@ def gate_rows(days: list[date], models: Any) -> GateRows:
 
 
 def test_a_model_is_asked_itself_once_all_that_it_learned_was_complete(artifacts: dict[date, ModelArtifact]) -> None:
-    found = itself(artifacts[DAY], MODEL)
+    found = fold_scores.itself(artifacts[DAY], MODEL)
     assert found == Fold(DAY, artifacts[DAY].model_version, last_mature_exposure_day(DAY, WINDOW))
 
 
@@ -251,7 +244,7 @@ def test_a_model_is_not_asked_again_about_a_row(tiny_models: ModuleType, folds: 
     gate = gate_rows([WEEKS[0], WEEKS[1], add_days(WEEKS[1], 1), DAY], tiny_models)
     days = gate.exposures[MODEL.roles.time].to_numpy().astype("datetime64[D]")
     expected = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers).probability
-    known = list(scored_parts(folds[:2], gate.exposures.slice(0, 2), days[:2], {}, scorers))
+    known = list(fold_scores.scored_parts(folds[:2], gate.exposures.slice(0, 2), days[:2], {}, scorers))
     asked = list[int]()
 
     def scorer(version: str) -> Any:

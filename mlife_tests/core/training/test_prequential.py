@@ -20,19 +20,12 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.study import Study
-from mlife_assets.core.training import prequential, required
+from mlife_assets.core.training import gate_examples, prequential, required
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Condition, PromotionDecision
 from mlife_assets.core.training.gate.comparing import average_precision
-from mlife_assets.core.training.gate_examples import (
-    Contender,
-    GateExamples,
-    aligned_scores,
-    contender_conditions,
-    example_conditions,
-    on_examples,
-)
+from mlife_assets.core.training.gate_examples import Contender, aligned_scores, example_conditions, on_examples
 from mlife_assets.core.training.prequential import (
     JudgedFold,
     Served,
@@ -408,11 +401,11 @@ def test_rank_correlation_by_hand(left: list[float], right: list[float], expecte
     assert found == (None if expected is None else pytest.approx(expected, abs=1e-12))
 
 
-def examples() -> GateExamples:
+def examples() -> gate_examples.GateExamples:
     users = np.array(["a", "a", "b", "a"], dtype=object)
     jobs = np.array(["1", "2", "1", "1"], dtype=object)
     days = DAY + np.array([0, 0, 0, 7])
-    return GateExamples(users, jobs, days, np.array([True, False, True, False]), days + 8)
+    return gate_examples.GateExamples(users, jobs, days, np.array([True, False, True, False]), days + 8)
 
 
 def test_scores_in_another_order_are_brought_into_the_order_of_the_examples() -> None:
@@ -475,7 +468,7 @@ def test_training_must_end_before_the_first_gate_day() -> None:
     e = examples()
     for end, is_met in ((date(2026, 6, 1), True), (date(2026, 6, 2), False), (None, False)):
         side = on_examples(e, "m", np.zeros(4), end)
-        conditions = {c.name: c.is_met for c in contender_conditions(e, "challenger", side, side.scores)}
+        conditions = {c.name: c.is_met for c in gate_examples.contender_conditions(e, "challenger", side, side.scores)}
         assert conditions["challenger_trained_before_gate"] is is_met
 
 
@@ -501,7 +494,7 @@ def test_columns_of_unlike_length_are_refused() -> None:
         on_examples(e, "m", np.zeros(3))
 
 
-def without_item() -> GateExamples:
+def without_item() -> gate_examples.GateExamples:
     return replace(examples(), item_ids=None, user_ids=np.array(["a", "b", "c", "a"], dtype=object))
 
 
@@ -534,9 +527,11 @@ def test_examples_without_items_have_none_to_rank() -> None:
 
 
 def test_scores_must_vary_within_a_ranking_and_without_an_item_over_all_rows() -> None:
-    def vary(e: GateExamples, role: str, scores: list[float]) -> list[bool]:
+    def vary(e: gate_examples.GateExamples, role: str, scores: list[float]) -> list[bool]:
         side = on_examples(e, "m", np.array(scores), date(2026, 6, 1))
-        return [c.is_met for c in contender_conditions(e, role, side, side.scores) if c.name.endswith("_vary")]
+        return [
+            c.is_met for c in gate_examples.contender_conditions(e, role, side, side.scores) if c.name.endswith("_vary")
+        ]
 
     assert vary(examples(), "challenger", [1, 1, 2, 3]) == [False]
     assert vary(examples(), "challenger", [1, 2, 1, 1]) == [True]

@@ -25,15 +25,9 @@ from mlife_assets.recruiting.messaging.binding import ApprovedTexts, nothing_app
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
 from mlife_assets.recruiting.messaging.effects import HARMLESS, INBOUND_STOP, UNCLEAR_REPLY, Effect, effect_of_review
 from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP, STOP_ALL, classify
-from mlife_assets.recruiting.messaging.opt_outs import opt_out_rule, spelling
+from mlife_assets.recruiting.messaging.opt_outs import english, opt_out_rule, spelling
 from mlife_assets.recruiting.messaging.opt_outs.decision import names_somebody_else
-from mlife_assets.recruiting.messaging.opt_outs.english import (
-    REFUSALS,
-    REMOVALS,
-    STOP_VERBS,
-    THREATS,
-    is_stop_about_something_else,
-)
+from mlife_assets.recruiting.messaging.opt_outs.english import REFUSALS, REMOVALS, THREATS, is_stop_about_something_else
 from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
 from mlife_assets.recruiting.messaging.opt_outs.spelling import REPAIRED, is_stop_slip, is_within_one_edit, normal
@@ -103,7 +97,7 @@ def test_patterns_are_of_whole_words():
 
 
 def test_rule_names_are_of_one_rule():
-    rules = [STOP_VERBS, REFUSALS, REMOVALS, THREATS]
+    rules = [english.STOP_VERBS, REFUSALS, REMOVALS, THREATS]
     assert len(set().union(*rules)) == sum(map(len, rules))
     assert all(pattern(rule) for rule in [r for group in [*rules, SPANISH] for r in group.values()])
 

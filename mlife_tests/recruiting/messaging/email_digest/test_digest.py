@@ -17,14 +17,8 @@ from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
-from mlife_assets.recruiting.messaging.email_digest.digest import (
-    DigestJob,
-    DigestWriter,
-    Offer,
-    PairFacts,
-    offer_jobs,
-    render_digest,
-)
+from mlife_assets.recruiting.messaging.email_digest import digest
+from mlife_assets.recruiting.messaging.email_digest.digest import DigestJob, DigestWriter, Offer, PairFacts, offer_jobs
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_tests.reviews import everybody_approved
 
@@ -59,7 +53,7 @@ def rendered(jobs: list[DigestJob]) -> Callable[..., MailBody]:
             "message_id": "msg_" + "a" * 24, "user_id": "usr_0000001", "application": "email_digest",
             "as_of": date(2026, 6, 1), "letterhead": Letterhead(), "link_key": b"l" * 32, "mail_key": b"m" * 32,
         }  # fmt: skip
-        return render_digest(jobs if chosen is None else chosen, **{**arguments, **other})
+        return digest.render_digest(jobs if chosen is None else chosen, **{**arguments, **other})
 
     return render
 
