@@ -71,6 +71,18 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.set_threshold(10_000)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unstamped_instances() -> Iterator[None]:
+    """Stamp no revision on Dagster's instances in memory: that loads all migrations anew, and nobody migrates them."""
+    from dagster._core.storage.event_log import in_memory as events
+    from dagster._core.storage.runs import in_memory as runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        for storage in (events, runs):
+            patch.setattr(storage, "stamp_alembic_rev", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the folder of the checkout."""
@@ -193,36 +205,6 @@ def start_relay(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Any]]:
     """Return what starts a real mail server (`smtp_relay.Relay`) that ends with the test."""
     with _loaded("mlife_smtp_relay", "smtp_relay.py").started_relays(certificate) as start:
         yield start
-
-
-@pytest.fixture(scope="session")
-def s3_module() -> ModuleType:
-    """Return what runs S3 servers, for tests that need one of their own."""
-    return _loaded("mlife_s3_server", "s3_server.py")
-
-
-@pytest.fixture(scope="session")
-def log_bucket() -> ModuleType:
-    """Return what makes the log's bucket as the template renders it."""
-    return _loaded("mlife_log_bucket", "log_bucket.py")
-
-
-@pytest.fixture(scope="session")
-def aws_accounts() -> ModuleType:
-    """Return what answers as AWS, for tests of `make aws`."""
-    return _loaded("mlife_aws_accounts", "aws_accounts.py")
-
-
-@pytest.fixture(scope="session")
-def job_pairs() -> ModuleType:
-    """Return the small job market."""
-    return _loaded("mlife_job_pairs", "job_pairs.py")
-
-
-@pytest.fixture(scope="session")
-def tiny_models() -> ModuleType:
-    """Return what makes models of a few trees."""
-    return _loaded("mlife_tiny_models", "tiny_models.py")
 
 
 @pytest.fixture(scope="session")
@@ -367,71 +349,42 @@ def _loaded(name: str, path: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def s3_module() -> ModuleType:
+    """Return what runs S3 servers, for tests that need one of their own."""
+    return _loaded("mlife_s3_server", "s3_server.py")
+
+
+def _module(name: str, path: str) -> Any:
+    """Return a fixture that is a module of this folder."""
+    return pytest.fixture(scope="session", name=name)(lambda: _loaded(f"mlife_{name}", path))
+
+
+log_bucket = _module("log_bucket", "log_bucket.py")
+aws_accounts = _module("aws_accounts", "aws_accounts.py")
+job_pairs = _module("job_pairs", "job_pairs.py")
+tiny_models = _module("tiny_models", "tiny_models.py")
+sending_home = _module("sending_home", "attacks/sending_home.py")
+pairs_world = _module("pairs_world", "core/monitoring/pairs_world.py")
+lived_world = _module("lived_world", "lived_world.py")
+standalone_world = _module("standalone_world", "standalone_world.py")
+activity_model = _module("activity_model", "activity_model.py")
+dev_process = _module("dev_process", "dev_process.py")
+ui_client = _module("ui_client", "ui_client.py")
+small_home = _module("small_home", "golden/small_home.py")
+
+
+@pytest.fixture(scope="session")
 def loaded_module() -> Callable[[str, str], ModuleType]:
     """Return what loads a module of the tests under a name, once."""
     return _loaded
 
 
 @pytest.fixture(scope="session")
-def sending_home() -> ModuleType:
-    """Return the module `sending_home`."""
-    return _loaded("mlife_sending_home", "attacks/sending_home.py")
-
-
-@pytest.fixture(scope="session")
-def pairs_world() -> ModuleType:
-    """Return the module `pairs_world`."""
-    return _loaded("mlife_pairs_world", "core/monitoring/pairs_world.py")
-
-
-@pytest.fixture(scope="session")
-def lived_world() -> ModuleType:
-    """Return the module `lived_world`."""
-    return _loaded("mlife_lived_world", "lived_world.py")
-
-
-@pytest.fixture(scope="session")
-def standalone_world() -> ModuleType:
-    """Return the module `standalone_world`."""
-    return _loaded("mlife_standalone_world", "standalone_world.py")
-
-
-@pytest.fixture(scope="session")
-def activity_model() -> ModuleType:
-    """Return the module `activity_model`: a second model, without an item, for the lived world."""
-    return _loaded("mlife_activity_model", "activity_model.py")
-
-
-@pytest.fixture(scope="session")
-def dev_process() -> ModuleType:
-    """Return the module `dev_process`: a real `dagster dev` that is asked by GraphQL."""
-    return _loaded("mlife_dev_process", "dev_process.py")
-
-
-@pytest.fixture(scope="session")
-def ui_client() -> ModuleType:
-    """Return the module `ui_client`: the Dagster UI as the client of GraphQL that it is."""
-    return _loaded("mlife_ui_client", "ui_client.py")
-
-
-@pytest.fixture(scope="session")
-def small_home() -> ModuleType:
-    """Return the module `golden/small_home`: opens and unpacks homes of released versions."""
-    return _loaded("mlife_small_home", "golden/small_home.py")
-
-
-@pytest.fixture(scope="session")
 def unpacked_0_1_0(small_home: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the home of `home_0_1_0`, to be read only."""
+    """Return a home that 0.1.0 made: 45 days of history, two champions, two lived days; to be read only."""
     folder = tmp_path_factory.mktemp("released") / "home_0.1.0"
     small_home.unpack(Path(__file__).parent / "golden" / "home_0.1.0.tar.xz", folder)
     return folder
-
-
-@pytest.fixture
-def home_0_1_0(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
-    """Return a home that 0.1.0 made: 45 days of history, two champions, two lived days; it may be changed."""
-    return Path(shutil.copytree(unpacked_0_1_0, tmp_path / "home_0.1.0"))
 
 
 @pytest.fixture(scope="session")

@@ -146,12 +146,16 @@ def commit_of(root: Path) -> str:
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def updated(record: dict[str, Any], kind: str, seconds: Seconds, *, commit: str, root: Path) -> dict[str, Any]:
-    """Return the record with what a run measured in place of what it said of the same; files that are gone leave it."""
+def updated(
+    record: dict[str, Any], kind: str, seconds: Seconds, *, commit: str, root: Path, is_whole: bool
+) -> dict[str, Any]:
+    """Return the record with what a run measured in place of what it said of the same; files that are gone leave it,
+    and after a whole run those whose tests are of another kind now.
+    """
     kept = {
         name: cost
         for name, cost in record.get(kind, {}).get("cpu_seconds", {}).items()
-        if not name.endswith(".py") or (root / name).is_file()
+        if not name.endswith(".py") or (not is_whole and (root / name).is_file())
     }
     costs = {**kept, **{name: round(cost, 1) for name, cost in seconds.items() if cost >= 0.05}}
     total = round(sum(costs.values()), 1)
@@ -254,8 +258,10 @@ class RunRecord:
                 is_bad = True
                 self.told.append(f"FAILED: {test} was left out ({says}) and is not in {self.permitted.name}")
         if self.config.option.record_cpu:
-            root = self.config.rootpath
-            new = updated(self.record, self.kind, self.seconds, commit=commit_of(root), root=root)
+            root, chosen = self.config.rootpath, self.config.args_source is pytest.Config.ArgsSource.ARGS
+            given = (self.record, self.kind, self.seconds)
+            is_whole = not chosen and not self.config.option.keyword
+            new = updated(*given, commit=commit_of(root), root=root, is_whole=is_whole)
             self.path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
         if is_bad and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

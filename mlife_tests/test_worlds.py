@@ -235,9 +235,8 @@ def run_record() -> Any:
 
 def run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not proof and not aws", *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "CI": "", **environment}, capture_output=True, text=True, check=False
-    )
+    given = {**os.environ, "CI": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -257,7 +256,7 @@ def suite(tmp_path: Path) -> Path:
     "workers",
     [
         pytest.param((), id="alone"),
-        pytest.param(("-n", "2", "--dist", "loadfile"), id="workers", marks=pytest.mark.proof),
+        pytest.param(("-p", "xdist", "-n", "2", "--dist", "loadfile"), id="workers", marks=pytest.mark.proof),
     ],
 )
 def test_seconds_are_those_of_file_world_and_children(suite: Path, workers: tuple[str, ...]) -> None:
@@ -275,14 +274,16 @@ def test_seconds_are_those_of_file_world_and_children(suite: Path, workers: tupl
 
 
 def test_a_file_beyond_its_bound_fails_once_there_is_a_record(suite: Path) -> None:
-    (suite / "tests.json").write_text('{"test": {"cpu_seconds": {"test_busy.py": 0.1}}}')
+    (suite / "tests.json").write_text('{"test": {"cpu_seconds": {"test_busy.py": 0.1, "conftest.py": 9.0}}}')
     code, told = run(suite)
     assert code == 1, told
     assert "TOO HEAVY: test_child.py takes" in told
     (suite / "permitted.toml").write_text(
         (suite / "permitted.toml").read_text() + '[[heavy]]\nfile = "test_child.py"\nseconds = 60\nreason = "r"\n'
     )
-    assert run(suite)[0] == 0
+    assert run(suite, "--record-cpu")[0] == 0
+    kept = json.loads((suite / "tests.json").read_text())["test"]["cpu_seconds"]
+    assert "conftest.py" not in kept, "a whole run measured all that there is"
 
 
 def test_what_is_left_out_fails_in_ci_unless_it_is_permitted(suite: Path) -> None:
@@ -333,10 +334,13 @@ def test_one_makes_the_world_while_others_test_what_takes_long_and_needs_none(ru
 def test_a_record_keeps_what_was_not_run_and_forgets_what_is_gone(run_record: Any, tmp_path: Path) -> None:
     (tmp_path / "kept.py").touch()
     old = {"proof": {"x": 1}, "test": {"cpu_seconds": {"kept.py": 2.0, "gone.py": 1.0, "world w": 3.0}}}
-    new = run_record.updated(old, "test", {"a.py": 1.26, "b.py": 0.01}, commit="c1", root=tmp_path)
+    given = (old, "test", {"a.py": 1.26, "b.py": 0.01})
+    new = run_record.updated(*given, commit="c1", root=tmp_path, is_whole=False)
     assert new["proof"] == {"x": 1}
     assert new["test"]["cpu_seconds"] == {"a.py": 1.3, "kept.py": 2.0, "world w": 3.0}
     assert (new["test"]["total"], new["test"]["commit"]) == (6.3, "c1")
+    whole = run_record.updated(*given, commit="c1", root=tmp_path, is_whole=True)
+    assert whole["test"]["cpu_seconds"] == {"a.py": 1.3, "world w": 3.0}, "the tests of kept.py are proofs by now"
 
 
 @pytest.mark.parametrize(

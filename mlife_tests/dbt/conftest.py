@@ -6,10 +6,7 @@ dbt costs seconds a call, so each warehouse is a world that is built once; each 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +27,6 @@ from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER
 
-DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 FIRST_DAY = date(2026, 4, 3)
 DAYS = 16
@@ -284,31 +280,6 @@ def build_days(
         list(build(PROJECT, selection, {"start_date": str(first), "end_date": str(last)}, target / "dbt"))
 
 
-def run_dbt(
-    target: Path, lake: Path, command: str, *arguments: str, first: date | None = None, last: date | None = None
-) -> str:
-    """Run dbt as people do and return what it printed; fails the test when dbt fails."""
-    variables = {"start_date": str(first), "end_date": str(last)} if first and last else {}
-    environment = {
-        **os.environ,
-        "MLIFE_WAREHOUSE_PATH": str(target / "warehouse.duckdb"),
-        "MLIFE_LAKE_ROOT": str(lake),
-        "DBT_TARGET_PATH": str(target / "target"),
-        "DBT_LOG_PATH": str(target / "logs"),
-    }
-    target.mkdir(parents=True, exist_ok=True)
-    places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    done = subprocess.run(
-        [DBT, "--no-use-colors", command, *places, *arguments, "--vars", json.dumps(variables)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def built(target: Path, output: str) -> Built:
     path = target / "warehouse.duckdb"
     return Built(
@@ -321,6 +292,20 @@ def built(target: Path, output: str) -> Built:
 
 
 MadeOnce = Callable[[str, Callable[[Path], Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def dbt_run(loaded_module: Callable[[str, str], ModuleType]) -> Callable[..., str]:
+    """Return what runs any command of dbt and returns what it said; the test fails when dbt fails."""
+    call = loaded_module("mlife_dbt_calls", "dbt_calls.py").call_dbt
+
+    def run(target: Path, lake: Path, *command: str, first: date | None = None, last: date | None = None) -> str:
+        variables = {"start_date": str(first), "end_date": str(last)} if first and last else {}
+        succeeded, said = call(PROJECT, target, lake, *command, "--vars", json.dumps(variables))
+        assert succeeded, said
+        return said
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -369,16 +354,18 @@ def repeat(rows: dict[str, Rows]) -> dict[str, Rows]:
 
 
 @pytest.fixture(scope="session")
-def repeated(rows: dict[str, Rows], made_once: MadeOnce, warehouse: Callable[..., Built]) -> tuple[World, Built]:
+def repeated(
+    rows: dict[str, Rows], made_once: MadeOnce, warehouse: Callable[..., Built], dbt_run: Callable[..., str]
+) -> tuple[World, Built]:
     """The log of `repeat`, and what is built from it."""
     lake, stored = made_once("dbt_repeated_lake", lambda folder: write_world(folder, repeat(rows)).rows)
-    return World(stored, lake), warehouse("repeated", lambda target: run_dbt(target, lake, "run"))
+    return World(stored, lake), warehouse("repeated", lambda target: dbt_run(target, lake, "run"))
 
 
 @pytest.fixture(scope="session")
-def full(world: World, warehouse: Callable[..., Built]) -> Built:
+def full(world: World, warehouse: Callable[..., Built], dbt_run: Callable[..., str]) -> Built:
     """The whole log, every day in one run, with unit tests: what a person gets from `dbt build`."""
-    return warehouse("full", lambda target: run_dbt(target, world.lake, "build"))
+    return warehouse("full", lambda target: dbt_run(target, world.lake, "build"))
 
 
 @pytest.fixture(scope="session")
@@ -412,18 +399,12 @@ def lake_of() -> Callable[..., World]:
 
 
 @pytest.fixture(scope="session")
-def dbt_run() -> Callable[..., str]:
-    """Return what runs any command of dbt."""
-    return run_dbt
-
-
-@pytest.fixture(scope="session")
-def empty(warehouse: Callable[..., Built]) -> Built:
+def empty(warehouse: Callable[..., Built], dbt_run: Callable[..., str]) -> Built:
     """A lake without a single file."""
     arguments = ["--exclude-resource-type", "unit_test", "test"]
 
     def nothing(target: Path) -> str:
-        return run_dbt(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2))
+        return dbt_run(target, target / "no_lake", "build", *arguments, first=day(1), last=day(2))
 
     return warehouse("empty", nothing)
 

