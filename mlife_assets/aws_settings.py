@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 from pydantic import Field, Secret, SecretStr, model_validator
 
 from mlife_assets.core.storage_places import Bucket, Credentials
-from mlife_assets.deployment_settings import PEOPLE, DeploymentSettings, overlap
+from mlife_assets.deployment_settings import BUILT_IN, PEOPLE, DeploymentSettings, overlap
 from mlife_assets.home_settings import is_folder
 
 NAME = "aws"
@@ -51,7 +51,7 @@ class AwsSettings(DeploymentSettings):
     @model_validator(mode="after")
     def _names_all_and_carries_nothing(self) -> Self:
         given = [name for name in self.NEEDED if getattr(self, name) is not None]
-        if self.deployment != NAME:
+        if not self.is_on_aws:
             if given:
                 raise ValueError(
                     f"{_variables(given)} is read on AWS alone; unset it, or set MLIFE_DEPLOYMENT to {NAME}"
@@ -59,7 +59,8 @@ class AwsSettings(DeploymentSettings):
             return self
         if missing := [name for name in self.NEEDED if name not in given]:
             raise ValueError(
-                f"MLIFE_DEPLOYMENT is {NAME} and {_variables(missing)} says nothing; set it as {TEMPLATE} does"
+                f"MLIFE_DEPLOYMENT is {self.deployment} and {_variables(missing)} says nothing; set it as {TEMPLATE} "
+                "does"
             )
         if carried := [name for name, value in self if isinstance(value, Secret | SecretStr)]:
             raise ValueError(
@@ -85,6 +86,16 @@ class AwsSettings(DeploymentSettings):
         if self.head_signing_key_parts["region"] != self.s3_region:
             raise ValueError("MLIFE_HEAD_SIGNING_KEY is in another region than AWS_REGION says; correct one of them")
         return self
+
+    @property
+    def is_on_aws(self) -> bool:
+        """Return whether this is a task on AWS: a deployment of somebody's own that names our log builds on it."""
+        return self.deployment == NAME or (self.deployment not in BUILT_IN and self.event_log is not None)
+
+    @property
+    def outlives_its_task(self) -> bool:
+        """Return whether the home lasts: on AWS it ends with its task."""
+        return super().outlives_its_task and not self.is_on_aws
 
     @property
     def named_places(self) -> dict[str, str]:
@@ -118,7 +129,7 @@ class AwsSettings(DeploymentSettings):
         return place if isinstance(place, Bucket) else None
 
     def _key_of_buckets(self, said_by: str) -> Credentials | None:
-        return None if self.deployment == NAME else super()._key_of_buckets(said_by)
+        return None if self.is_on_aws else super()._key_of_buckets(said_by)
 
 
 def _variables(names: list[str]) -> str:

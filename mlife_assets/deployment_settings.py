@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix, require_table_url
@@ -25,9 +26,12 @@ from mlife_assets.recruiting.mail.relay_address import RelayAddress, read_relay_
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"
+BUILT_IN = ("embedded", "standalone", "aws")
+PYTHON_NAME = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 BEGUN = ("deployment", "first_day", "history_days")
 """What a home is begun with, once and for all."""
-KEPT = ("contacts", "audit_table", "landing", "s3_endpoint", "letterhead")
+PROVIDERS = ("texts", "mails")
+KEPT = ("contacts", "audit_table", "landing", "s3_endpoint", "letterhead", *PROVIDERS)
 """What a home says to processes without the variables; a variable comes first, for its own process. No password is."""
 PEOPLE = ("contacts", "audit_table")
 """Tables of the owner's that are about people."""
@@ -59,9 +63,17 @@ class DeploymentSettings(HomeSettings):
     """What tells one deployment from another."""
 
     environment: Literal["dev", "staging", "prod"] = "dev"
-    deployment: Literal["embedded", "standalone", "aws"] = Field(
+    deployment: str = Field(
         default="embedded",
-        description="What stands behind the ports: a simulated market, or data that others deliver, here or on AWS.",
+        description="What stands behind the ports: `embedded`, a simulated market, `standalone` or `aws`, data that "
+        "others deliver, or a function of yours that makes a deployment, as package.module:function.",
+    )
+    texts: str | None = Field(
+        default=None,
+        description="Class of your provider of texts, as package.module:Class; by default texts are rehearsed.",
+    )
+    mails: str | None = Field(
+        default=None, description="Class of your provider of mails, likewise; a relay needs none."
     )
     first_day: date | None = Field(
         default=None, description="First day of raw events that others deliver; the market has its own."
@@ -94,6 +106,15 @@ class DeploymentSettings(HomeSettings):
         default=None, description="smtp:// address of the relay by which mails reach people; by default none does."
     )
 
+    @field_validator("deployment", *PROVIDERS)
+    @classmethod
+    def _names_what_python_finds(cls, named: str | None, info: ValidationInfo) -> str | None:
+        built_in = BUILT_IN if info.field_name == "deployment" else ()
+        if named is not None and named not in built_in and not PYTHON_NAME.fullmatch(named):
+            known = f"none of {', '.join(built_in)} and " if built_in else ""
+            raise ValueError(f"it is {known}no name of Python; write package.module:name, as in acme.sms:AcmeTexts")
+        return named
+
     @field_validator("mail_relay")
     @classmethod
     def _names_a_relay(cls, address: SecretStr | None) -> SecretStr | None:
@@ -117,7 +138,7 @@ class DeploymentSettings(HomeSettings):
 
     @model_validator(mode="after")
     def _fits_its_deployment(self) -> Self:
-        name, is_simulated = self.deployment, self.deployment == "embedded"
+        name, is_simulated = self.deployment, self.is_simulated
         if differs := self._differs_from(begun_with(self.home)):
             raise ValueError(differs)
         if not is_simulated and holds_market(self.home):
@@ -144,19 +165,22 @@ class DeploymentSettings(HomeSettings):
                 "MLIFE_LANDING is set and the simulated market delivers to the home; unset it, or set MLIFE_DEPLOYMENT "
                 "to standalone"
             )
-        if is_simulated and (self.mail_relay or self.letterhead):
+        sends = [f"MLIFE_{one.upper()}" for one in ("mail_relay", *PROVIDERS) if getattr(self, one) is not None]
+        if is_simulated and (sends or self.letterhead):
             raise ValueError(
-                "MLIFE_MAIL_RELAY or MLIFE_LETTERHEAD is set and nobody in a simulated market gets real mail; unset "
-                "them, or set MLIFE_DEPLOYMENT to standalone"
+                f"{sends[0] if sends else 'MLIFE_LETTERHEAD'} is set and nobody in a simulated market is sent "
+                "anything; unset it, or set MLIFE_DEPLOYMENT to standalone"
             )
-        if self.mail_relay is not None and self.letterhead is None:
+        if self.mail_relay is not None and self.mails is not None:
+            raise ValueError("MLIFE_MAIL_RELAY and MLIFE_MAILS both say who takes mails; unset one of them")
+        if self.letterhead is None and (mails := [one for one in sends if "MAIL" in one]):
             raise ValueError(
-                "MLIFE_MAIL_RELAY is set and nothing says who sends: mails would bear the letterhead of a company that "
+                f"{mails[0]} is set and nothing says who sends: mails would bear the letterhead of a company that "
                 "does not exist; write your own and name its file in MLIFE_LETTERHEAD"
             )
-        if self.mail_relay is not None and self.clock_file is not None:
+        if sends and self.clock_file is not None:
             raise ValueError(
-                "MLIFE_CLOCK_FILE tries days out and MLIFE_MAIL_RELAY sends to people, at the hours of that clock; "
+                f"MLIFE_CLOCK_FILE tries days out and {sends[0]} sends to people, at the hours of that clock; "
                 "unset one of them"
             )
         if overlap(self.named_places["MLIFE_LANDING"], self.named_places["MLIFE_LAKE"]):
@@ -243,6 +267,16 @@ class DeploymentSettings(HomeSettings):
         return self.start_date + timedelta(days=1)
 
     @property
+    def is_simulated(self) -> bool:
+        """Return whether the world is made up; that of a deployment which is not ours never is."""
+        return self.deployment == "embedded"
+
+    @property
+    def outlives_its_task(self) -> bool:
+        """Return whether the home is that of an owner and lasts, so that it remembers what it was begun with."""
+        return not self.is_simulated
+
+    @property
     def is_home_of_a_market(self) -> bool:
         """Return whether a simulated market was begun in this home."""
         return holds_market(self.home)
@@ -253,14 +287,22 @@ class DeploymentSettings(HomeSettings):
         Raises:
             InvalidInputError: another process began the home as something else meanwhile.
         """
-        if self.deployment == "standalone" and not (self.home / DEPLOYMENT_FILE).exists():
+        path = self.home / DEPLOYMENT_FILE
+        if self.outlives_its_task and not path.exists():
             said = {name: str(value) for name in (*BEGUN, *KEPT) if (value := getattr(self, name)) is not None}
             if all(is_folder(said.get(name, "")) for name in ("landing", *PEOPLE)):
                 said.pop("s3_endpoint", None)
             self.home.mkdir(parents=True, exist_ok=True)
-            _write_once(self.home / DEPLOYMENT_FILE, json.dumps(said, indent=2) + "\n")
+            _write(path, said)
         if differs := self._differs_from(begun_with(self.home)):
             raise InvalidInputError(differs)
+
+    def remember_providers(self) -> None:
+        """Write down who is about to send: a shell without the variables must not take a rehearsal for sending."""
+        said = begun_with(self.home)
+        now = said | {name: value for name in PROVIDERS if (value := getattr(self, name)) is not None}
+        if said and now != said:
+            _write(self.home / DEPLOYMENT_FILE, now, replaces=True)
 
     def _differs_from(self, begun: dict[str, str]) -> str:
         """Return in words that a home was begun as something else; nothing where it was not, or is new."""
@@ -282,15 +324,18 @@ def overlap(one: str, other: str) -> bool:
     return lies_in_or_holds(*(PurePosixPath("/", *bucket_name_and_prefix(place)) for place in (one, other)))
 
 
-def _write_once(path: Path, text: str) -> None:
-    """Write a file that is not there yet, whole; one that another process wrote meanwhile stays."""
+def _write(path: Path, said: dict[str, str], *, replaces: bool = False) -> None:
+    """Write a file whole; one that another process wrote meanwhile stays, unless it is replaced."""
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(json.dumps(said, indent=2) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(partial, path)
+        if replaces:
+            os.replace(partial, path)
+        else:
+            with suppress(FileExistsError):
+                os.link(partial, path)
     finally:
         Path(partial).unlink(missing_ok=True)

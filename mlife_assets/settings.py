@@ -187,7 +187,7 @@ class Settings(AwsSettings):
     @property
     def key_seed(self) -> int | None:
         """Return the seed of the embedded world, whose keys derive from it; None elsewhere, where people are real."""
-        return self.seed if self.environment == "dev" and self.deployment == "embedded" else None
+        return self.seed if self.environment == "dev" and self.is_simulated else None
 
     @property
     def landing_folder(self) -> Path:
@@ -231,7 +231,7 @@ class Settings(AwsSettings):
             raise InvalidInputError(
                 f"{LETTERHEAD}: {path} cannot be read ({error.strerror}); grant read, or correct the setting"
             ) from error
-        if self.mail_relay is not None:
+        if self.mail_relay is not None or self.mails is not None:
             require_own_letterhead(letterhead)
         return letterhead
 

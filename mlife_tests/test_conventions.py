@@ -188,7 +188,7 @@ def test_modules_keep_the_bans(trees: dict[Path, ast.Module]) -> None:
             for module in imported(node):
                 if module.split(".")[0] in {"pickle", "cloudpickle", "dill", "joblib", "shelve"}:
                     found.append(f"{where}: imports {module}")
-            if isinstance(node, ast.Assert):
+            if isinstance(node, ast.Assert) and not where.startswith("testing/"):  # what is shipped there are tests
                 found.append(f"{where}: assert (raise an error of core.errors)")
             if isinstance(node, ast.Attribute):
                 dotted = ast.unparse(node)

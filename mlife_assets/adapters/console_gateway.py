@@ -117,7 +117,7 @@ class ConsoleGateway:
         faults: how often what goes wrong.
     """
 
-    name, channel = "console", Channel.SMS
+    name, channel, reaches_nobody = "console", Channel.SMS, True
 
     def __init__(self, path: Path | str, *, seed: int, hash_key: bytes, faults: GatewayFaults | None = None) -> None:
         self._seed, self._hash_key, self._ids = seed, hash_key, dict[str, str]()

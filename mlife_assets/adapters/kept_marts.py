@@ -43,15 +43,12 @@ class DatedMarts(Protocol):
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """Return rows of a mart, ordered by its grain: those of [start, end] or of the day `as_of`."""
-        ...
 
     def leading_day(self, mart: str) -> str | None:
         """Return the date column that selects rows of a mart if they come in its order, else None."""
-        ...
 
     def spread_days(self, mart: str) -> int:
         """Return how many partitions besides its own can hold rows of a day: each range reads that many more."""
-        ...
 
 
 @dataclass(frozen=True, order=True)

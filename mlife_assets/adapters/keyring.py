@@ -28,15 +28,12 @@ class Keys(Protocol):
 
     def key(self, name: str) -> bytes:
         """Return the key `name`, 32 bytes."""
-        ...
 
     def has(self, name: str) -> bool:
         """Return whether the key `name` is there already; asking makes none."""
-        ...
 
     def rotate(self, name: str) -> None:
         """Replace the key `name` by a new one. Raises GateClosedError where it derives from something that stays."""
-        ...
 
 
 class SecretKeyring:

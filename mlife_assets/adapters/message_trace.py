@@ -58,7 +58,6 @@ class ScorerSource(Protocol):
 
     def __call__(self, model_version: str) -> ExplainableScorer:
         """Return the scorer; raises NotFoundError or IntegrityError."""
-        ...
 
 
 def _rows(log: EventLog, event_type: str, start: date | None, end: date | None, **equal: str) -> list[dict[str, Any]]:

@@ -112,7 +112,7 @@ def day_to_run(platform: Platform, chosen: date | None) -> date:
 
 def _first_model_by(settings: Settings) -> str:
     """Return how the first model comes about in a deployment."""
-    if settings.deployment == "embedded":
+    if settings.is_simulated:
         return "`mlife demo` trains one"
     on = "it is on" if settings.runs_days else "it is off: set MLIFE_DAYS_RUN_BY_THEMSELVES to true"
     return (
@@ -184,7 +184,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     from mlife_assets.definitions import build_definitions
 
     started = time.perf_counter()
-    if settings.deployment != "embedded":
+    if not settings.is_simulated:
         raise InvalidInputError(
             f"MLIFE_DEPLOYMENT is {settings.deployment}, and a demo is of a simulated market; unset it"
         )

@@ -22,6 +22,10 @@ def init(
     history_days: Annotated[
         int, typer.Option("--history-days", min=2, max=720, help="Days to learn from before the first is scored.")
     ] = 60,
+    deployment: Annotated[
+        str,
+        typer.Option("--deployment", metavar="NAME", help="standalone, or yours as package.module:name."),
+    ] = "standalone",
     as_json: AsJson = False,
 ) -> None:
     """Write a home for your own data: files to fill, templates of what to deliver, and how to go on.
@@ -31,7 +35,7 @@ def init(
     from mlife_assets.deployments.new_home import READ_ME, begin_home
 
     with faults_named():
-        written = begin_home(folder.absolute(), first_day=first_day, history_days=history_days)
+        written = begin_home(folder.absolute(), first_day=first_day, history_days=history_days, deployment=deployment)
     if as_json:
         print_json({"home": str(folder.absolute()), "written": [str(path) for path in written]})
         return

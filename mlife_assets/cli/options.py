@@ -92,14 +92,13 @@ def require_event_log(settings: Settings) -> None:
                 f"the event log of {settings.home} was signed and is gone; restore {settings.lake_name} from a copy, "
                 "`mlife log verify` says what is missing"
             )
-        first = {
-            "embedded": "run `mlife demo` first",
-            "standalone": "turn due_days_sensor on in `mlife dev`",
-            "aws": "turn due_days_sensor on",
-        }
-        raise NotFoundError(
-            f"nothing has run in {settings.home} yet; {first[settings.deployment]}, or name another folder with --home"
-        )
+        raise NotFoundError(f"nothing has run in {settings.home} yet; {first_steps(settings)}")
+
+
+def first_steps(settings: Settings) -> str:
+    """Return what to do where no day has run yet."""
+    real = "`mlife doctor` says what is missing; turn due_days_sensor on in `mlife dev`, or where the daemon runs"
+    return f"{'run `mlife demo` first' if settings.is_simulated else real}, or name another folder with --home"
 
 
 def has_event_log(settings: HomeSettings) -> bool:

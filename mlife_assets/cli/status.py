@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, has_event_log, open_platform, settings_of
+from mlife_assets.cli.options import AsJson, Home, first_steps, has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import answer_console, moment, print_json, progress
 from mlife_assets.cli.project_home import project_settings
 from mlife_assets.cli.project_status import print_standings, standings, standings_document
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from mlife_assets.core.model_events import Reign
 
 
-HINTS = {
-    "embedded": "`mlife demo` runs the first days of a production model; for another folder use --home",
-    "standalone": "`mlife doctor` says what is missing, the README.md of the home how days run",
-    "aws": "`mlife doctor` says what is missing; due_days_sensor runs days",
-}
 VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
 BODY_WIDTH = 90
 LAST_TEXTS = 5
@@ -69,7 +64,7 @@ def status(
     settings = settings_of(home)
     unfinished = unfinished_restore(settings.private_folder)
     if unfinished is not None or not has_event_log(settings):
-        hint = unfinished or HINTS[settings.deployment]
+        hint = unfinished or first_steps(settings)
         if as_json:
             print_json({"home": str(settings.home), "is_lived": False, "hint": hint})
         else:

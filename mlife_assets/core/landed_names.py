@@ -62,11 +62,9 @@ class Landing(Protocol):
 
     def look(self, day: date) -> LandedDay:
         """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
-        ...
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
         """Return the bytes of a delivery without a fault, or why it is not to be read."""
-        ...
 
 
 class LandingArea(Landing, Protocol):
@@ -74,7 +72,6 @@ class LandingArea(Landing, Protocol):
 
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
         """Return the sources of the deliveries of those of `days` that have some."""
-        ...
 
 
 def shown_name(name: str) -> str:

@@ -37,8 +37,6 @@ from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
-from mlife_assets.aws_settings import NAME as NAME
-from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket
@@ -75,8 +73,6 @@ def aws(home: Home) -> Deployment:
 
     contacts = OwnersContacts(settings.contacts_place)
     return Deployment(
-        name=NAME,
-        is_simulated=False,
         times=RealTimes(SystemClock()),
         market=None,
         event_source=None,
@@ -89,6 +85,8 @@ def aws(home: Home) -> Deployment:
         providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: AbsentMailbox.name},
         silent={Channel.EMAIL: NO_MAILS},
         services=services_of(settings),
+        look=lambda: look_at_people(settings, UNNAMED),
+        looks=looks(settings),
     )
 
 
@@ -148,11 +146,6 @@ def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
         ),
         ("MLIFE_DATABASE_HOST", lambda: _require_database(settings)),
     ]
-
-
-def look_at_owners(settings: Settings) -> list[Finding]:
-    """Return what was found of contact book and audit table."""
-    return look_at_people(settings, UNNAMED)
 
 
 def _require_database(settings: Settings) -> None:

@@ -1,78 +1,123 @@
-"""The deployment that the settings name.
+"""The deployment that the settings name, ours or somebody's own.
 
-Concept: this is the one place that knows deployments by name; a name that is not here was refused by the settings. Only
-the one that is asked for is imported: a world to simulate or the clients of a cloud are not small.
+Concept: only the one that is asked for is imported: a world to simulate or the clients of a cloud are not small. What
+somebody named is imported by its name and called with the home; a mistake in it is theirs to find, so errors say which
+setting, which module and what to do, and repeat no words of an error that may hold a secret.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 from mlife_assets.core.checkup import Finding, faults_found
+from mlife_assets.core.errors import InvalidInputError, MlifeError
+from mlife_assets.deployment_settings import BUILT_IN
 from mlife_assets.deployments.record import Deployment, Home
-from mlife_assets.settings import Settings
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.ports import MessageGateway
 
-
-def _embedded(home: Home) -> Deployment:
-    from mlife_assets.deployments.embedded import embedded
-
-    return embedded(home)
-
-
-def _standalone(home: Home) -> Deployment:
-    from mlife_assets.deployments.standalone import standalone
-
-    return standalone(home)
-
-
-def _aws(home: Home) -> Deployment:
-    from mlife_assets.deployments.aws import aws
-
-    return aws(home)
-
-
-DEPLOYMENTS: Mapping[str, Callable[[Home], Deployment]] = {
-    "embedded": _embedded,
-    "standalone": _standalone,
-    "aws": _aws,
-}
-
-
-def look_at_deployment(settings: Settings) -> list[Finding]:
-    """Return what was found of what a deployment is given by its owner; nothing where it is given nothing."""
-    if settings.deployment == "standalone":
-        from mlife_assets.deployments import standalone
-
-        return standalone.look_at(settings)
-    found: list[Finding] = []
-    for part, look in looks_of(settings):
-        with faults_found(part, found):
-            look()
-            found.append(Finding(part, "it can be read"))
-    if settings.deployment == "aws":
-        from mlife_assets.deployments import aws
-
-        found += aws.look_at_owners(settings)
-    return found
-
-
-def looks_of(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
-    """Return what is tried of services that a deployment is made of, by setting; nothing where it has none."""
-    if settings.deployment != "aws":
-        return []
-    from mlife_assets.deployments import aws
-
-    return aws.looks(settings)
-
-
-def require_deployment(settings: Settings) -> None:
-    """Raise where something was named that the deployment cannot work with: TransientError where it may be later."""
-    if settings.deployment == "standalone":
-        from mlife_assets.deployments import standalone
-
-        standalone.require_readable(settings)
+OURS: Mapping[str, str] = {name: f"mlife_assets.deployments.{name}:{name}" for name in BUILT_IN}
+DEPLOYMENT = "MLIFE_DEPLOYMENT"
+CHANNELS = {"texts": Channel.SMS, "mails": Channel.EMAIL}
+ASKED_OF_A_PROVIDER = ("send", "find", "receipts", "inbound")
 
 
 def deployment_of(home: Home) -> Deployment:
-    """Return the deployment of a home, by its settings; makes nothing yet."""
-    return DEPLOYMENTS[home.settings.deployment](home)
+    """Return the deployment of a home, by its settings; makes nothing yet.
+
+    Raises:
+        InvalidInputError: what a setting names is not there, or not what it was named as.
+    """
+    named = home.settings.deployment
+    found = _made(DEPLOYMENT, _find(DEPLOYMENT, OURS.get(named, named)), home)
+    if not isinstance(found, Deployment):
+        raise InvalidInputError(
+            f"{DEPLOYMENT}: {named} returned a {type(found).__name__}; return a mlife_assets.deployments.record."
+            "Deployment (docs/add_a_provider.md)"
+        )
+    if (found.is_simulated or found.market is not None) != home.settings.is_simulated:
+        raise InvalidInputError(
+            f"{DEPLOYMENT}: {named} makes people up, and only embedded does; leave `is_simulated` and `market` out"
+        )
+    for setting, channel in CHANNELS.items():
+        if (path := getattr(home.settings, setting)) is not None:
+            found = _with_provider(found, home, f"MLIFE_{setting.upper()}", path, channel)
+    return found
+
+
+def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, channel: Channel) -> Deployment:
+    """Return a deployment whose provider of a channel is the one that a setting names; it is made when it is needed."""
+    kind = _find(setting, path)
+    name = getattr(kind, "name", None)
+    if not isinstance(name, str) or not name.isidentifier() or getattr(kind, "channel", None) != channel:
+        raise InvalidInputError(
+            f"{setting}: {path} does not say who it is; give the class a `name`, letters and digits, and "
+            f"`channel = Channel.{channel.name}`"
+        )
+
+    @cache
+    def provider() -> MessageGateway:
+        made: MessageGateway = _made(setting, kind, home)
+        if lacks := [one for one in ASKED_OF_A_PROVIDER if not callable(getattr(made, one, None))]:
+            raise InvalidInputError(f"{setting}: {path} has no {', '.join(lacks)}; write what MessageGateway asks for")
+        return made
+
+    def look() -> list[Finding]:
+        found = [] if deployment.look is None else list(deployment.look())
+        with faults_found(setting, found):
+            asked = getattr(provider(), "look", None)
+            says = "it does not say whether it could send" if asked is None else _made(setting, asked)
+            found.append(Finding(setting, f"{channel.value} goes out by {name}: {says}"))
+        return found
+
+    before = (deployment.providers, *deployment.former_providers)
+    is_text = channel is Channel.SMS
+    return replace(
+        deployment,
+        texts=provider if is_text else deployment.texts,
+        texts_record=None if is_text else deployment.texts_record,
+        mails=deployment.mails if is_text else provider,
+        providers={**deployment.providers, channel: name},
+        former_providers=(*before, *({**one, channel: name} for one in deployment.former_providers)),
+        silent={one: why for one, why in deployment.silent.items() if one != channel},
+        look=look,
+    )
+
+
+def _find(setting: str, path: str) -> Callable[..., Any]:
+    """Return what a path of Python names. Raises InvalidInputError saying which part of it is not there."""
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if f"{module}.".startswith(f"{error.name}."):
+            raise InvalidInputError(
+                f"{setting}: there is no module {error.name} here; install the package that {path} is in, or correct "
+                "the setting"
+            ) from None
+        raise InvalidInputError(f"{setting}: {module} imports {error.name}, which is not here; install it") from error
+    except Exception as error:
+        raise InvalidInputError(
+            f"{setting}: {module} cannot be imported ({type(error).__name__}); `python -c 'import {module}'` says why"
+        ) from error
+    if not callable(found):
+        is_there = "has no" if found is None else "can call no"
+        raise InvalidInputError(f"{setting}: {module} {is_there} {name}; correct the setting, or write it there")
+    return found
+
+
+def _made(setting: str, make: Callable[..., Any], *arguments: Home) -> Any:
+    """Return what somebody's code makes. Raises InvalidInputError naming the setting, and what went wrong in it."""
+    try:
+        return make(*arguments)
+    except MlifeError:
+        raise
+    except Exception as error:
+        raise InvalidInputError(
+            f"{setting}: {getattr(make, '__qualname__', make)} failed ({type(error).__name__}); raise an error of "
+            "mlife_assets.core.errors that says what to do"
+        ) from error

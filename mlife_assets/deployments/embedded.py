@@ -23,8 +23,6 @@ from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.ports import AddressBook, SentRecord
 
-NAME = "embedded"
-
 
 def embedded(home: Home) -> Deployment:
     """Return the embedded deployment of a home; makes nothing yet."""
@@ -39,8 +37,6 @@ def embedded(home: Home) -> Deployment:
         return FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.seed)
 
     return Deployment(
-        name=NAME,
-        is_simulated=True,
         times=SimulatedTimes(),
         market=lambda: market_of(home),
         event_source=lambda: home.world.event_source(
@@ -55,6 +51,8 @@ def embedded(home: Home) -> Deployment:
         mails=mails,
         texts_record=texts,
         providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: FolderMailbox.name},
+        look=lambda: (),
+        is_simulated=True,
     )
 
 

@@ -53,12 +53,20 @@ docs/standalone.md of mlife says the rest.
 """
 
 
-def begin_home(home: Path, *, first_day: date, history_days: int, policies: Policies | None = None) -> list[Path]:
+def begin_home(
+    home: Path,
+    *,
+    first_day: date,
+    history_days: int,
+    deployment: str = "standalone",
+    policies: Policies | None = None,
+) -> list[Path]:
     """Begin a standalone home in a new or empty folder; return what was written, in order.
 
     Args:
         home: the folder.
         first_day: of raw events.
+        deployment: that the home remembers, as MLIFE_DEPLOYMENT says it.
         history_days: to learn from before the first day is scored.
         policies: that say how much history a first model needs, by default those of the settings.
 
@@ -70,7 +78,7 @@ def begin_home(home: Path, *, first_day: date, history_days: int, policies: Poli
         raise InvalidInputError(f"{home} is not an empty folder; name a new one")
     settings = Settings(
         home=home,
-        deployment="standalone",
+        deployment=deployment,
         first_day=first_day,
         history_days=history_days,
         contacts=CONTACTS_FILE,

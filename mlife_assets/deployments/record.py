@@ -1,4 +1,4 @@
-"""What a deployment is: a name, and what stands behind the ports that differ from one to the next.
+"""What a deployment is: what stands behind the ports that differ from one to the next.
 
 Concept: a port is a function that makes its adapter, since asking which deployment this is opens no file and no
 connection. The platform calls each once and keeps what it made.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.core.checkup import Finding
 from mlife_assets.core.ports import (
     AlertChannel,
     EventSource,
@@ -45,56 +46,45 @@ class Home(Protocol):
     @property
     def settings(self) -> Settings:
         """What the environment says."""
-        ...
 
     @property
     def policies(self) -> Policies:
         """Business and scientific choices."""
-        ...
 
     @property
     def story(self) -> Story | None:
         """What happens in a simulated world; None is what the settings say."""
-        ...
 
     @property
     def private_folder(self) -> Path:
         """Where people's data are, readable to nobody else."""
-        ...
 
     @property
     def number_key(self) -> bytes:
         """The key of number hashes."""
-        ...
 
     @property
     def letterhead(self) -> Letterhead:
         """Who sends mails."""
-        ...
 
     @property
     def stationery(self) -> Stationery:
         """What makes mails."""
-        ...
 
     @property
     def landing(self) -> ObjectStore:
         """Where exporters put their files."""
-        ...
 
     @property
     def ledger(self) -> SqlLedger:
         """Every send."""
-        ...
 
     @property
     def world(self) -> EmbeddedWorld:
         """The simulated market. Raises InvalidInputError where there is none."""
-        ...
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return message id -> items, of the plans of a day that are sent."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -132,8 +122,6 @@ class Deployment:
     """Which adapter stands behind which port, and whose time counts.
 
     Attributes:
-        name: as `MLIFE_DEPLOYMENT` says it.
-        is_simulated: whether the people are made up.
         times: when sends and people's acts happen.
         market: makes the simulated market; None where the world is real.
         event_source: makes what delivers landing files; None where others deliver them.
@@ -146,10 +134,12 @@ class Deployment:
         former_providers: the same, of what may have stood there when earlier events were published.
         silent: channel -> why nothing can be sent by it from this process; what came back is read all the same.
         services: what takes the place of files of the home; None where the home lasts.
+        look: returns what is found of what its owner gave to it, for `mlife doctor`; None where it cannot say.
+        require: raises where something was named that it cannot work with: TransientError where it may be later.
+        looks: what is tried of services that it is made of, by setting; nothing is written.
+        is_simulated: whether the people are made up, as in our embedded deployment alone.
     """
 
-    name: str
-    is_simulated: bool
     times: Times
     market: Callable[[], EmbeddedWorld] | None
     event_source: Callable[[], EventSource] | None
@@ -163,3 +153,7 @@ class Deployment:
     former_providers: tuple[Mapping[Channel, str], ...] = ()
     silent: Mapping[Channel, str] = field(default_factory=dict)
     services: Services | None = None
+    look: Callable[[], Sequence[Finding]] | None = None
+    require: Callable[[], object] = lambda: None
+    looks: Sequence[tuple[str, Callable[[], object]]] = ()
+    is_simulated: bool = False

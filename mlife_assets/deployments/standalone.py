@@ -47,7 +47,6 @@ from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.ports import AddressBook, MessageGateway
 from mlife_assets.settings import Settings
 
-NAME = "standalone"
 CLOCK_FILE = "MLIFE_CLOCK_FILE"
 LANDING = "MLIFE_LANDING"
 CORRECT_NUMBERS = "write them as +12125550123, or leave the field empty where somebody has none"
@@ -101,8 +100,6 @@ def standalone(home: Home) -> Deployment:
     mails = mails_of(home)
     providers, former = ({Channel.SMS: ConsoleGateway.name, Channel.EMAIL: name} for name in mails.names)
     return Deployment(
-        name=NAME,
-        is_simulated=False,
         times=RealTimes(clock_of(settings)),
         market=None,
         event_source=None,
@@ -117,6 +114,8 @@ def standalone(home: Home) -> Deployment:
         providers=providers,
         former_providers=(former,),
         silent={Channel.EMAIL: mails.silent} if mails.silent else {},
+        look=lambda: look_at(settings),
+        require=lambda: require_readable(settings),
     )
 
 
@@ -232,8 +231,8 @@ def look_at_mails(settings: Settings) -> list[Finding]:
     with faults_found(RELAY, found):
         if settings.relay is not None:
             found += look_at_relay(SmtpServer(**asdict(settings.relay)))
-        elif has_entries(settings.private_folder / MAILS / JOURNAL):
+        elif settings.mails is None and has_entries(settings.private_folder / MAILS / JOURNAL):
             raise NotGivenError(NO_RELAY)
-        else:
+        elif settings.mails is None:
             found.append(Finding(RELAY, REHEARSED))
     return found

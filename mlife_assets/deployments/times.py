@@ -32,23 +32,18 @@ class Times(Protocol):
     @property
     def clock(self) -> Clock | None:
         """Whose present counts; None where time is simulated."""
-        ...
 
     def moment(self, day: date, delay: timedelta) -> datetime:
         """Return when something happens that follows the run of partition `day` by `delay` in a simulated world."""
-        ...
 
     def pace(self, start: datetime) -> Pace:
         """Return what paces sends that begin at `start`."""
-        ...
 
     def is_due(self, day: date) -> bool:
         """Return whether partition `day` may run."""
-        ...
 
     def is_over(self, day: date) -> bool:
         """Return whether it is too late to send anything of partition `day`."""
-        ...
 
 
 @dataclass(frozen=True)

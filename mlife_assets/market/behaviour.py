@@ -119,47 +119,38 @@ class Seekers(Protocol):
     @property
     def group(self) -> np.ndarray:
         """Position of the occupation group."""
-        ...
 
     @property
     def seniority(self) -> np.ndarray:
         """0 to 3."""
-        ...
 
     @property
     def shift(self) -> np.ndarray:
         """Position in `SHIFTS`."""
-        ...
 
     @property
     def latitude(self) -> np.ndarray:
         """Degrees."""
-        ...
 
     @property
     def longitude(self) -> np.ndarray:
         """Degrees."""
-        ...
 
     @property
     def reservation_pay(self) -> np.ndarray:
         """US dollars per hour."""
-        ...
 
     @property
     def activity(self) -> np.ndarray:
         """Propensity to click, standard normal."""
-        ...
 
     @property
     def pay_weight(self) -> np.ndarray:
         """What pay means to the person; mean 1."""
-        ...
 
     @property
     def distance_weight(self) -> np.ndarray:
         """What distance means to the person; mean 1."""
-        ...
 
 
 class Offers(Protocol):
@@ -168,47 +159,38 @@ class Offers(Protocol):
     @property
     def group(self) -> np.ndarray:
         """Position of the occupation group."""
-        ...
 
     @property
     def seniority(self) -> np.ndarray:
         """0 to 3."""
-        ...
 
     @property
     def shift(self) -> np.ndarray:
         """Position in `SHIFTS`."""
-        ...
 
     @property
     def latitude(self) -> np.ndarray:
         """Degrees."""
-        ...
 
     @property
     def longitude(self) -> np.ndarray:
         """Degrees."""
-        ...
 
     @property
     def pay(self) -> np.ndarray:
         """US dollars per hour."""
-        ...
 
     @property
     def posted_us(self) -> np.ndarray:
         """Microseconds since 1970."""
-        ...
 
     @property
     def appeal(self) -> np.ndarray:
         """Popularity in being clicked, standard normal."""
-        ...
 
     @property
     def quality(self) -> np.ndarray:
         """What tastes respond to, (n, 8)."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Protocols of what has to do with people: writing to them, finding their addresses, auditing how they are treated.
 
-Concept: each port has exactly one embedded adapter today; production adapters fit the same shape and the same tests.
+Concept: who has another provider fits the same shape and passes the same tests, `mlife_assets.testing`.
 """
 
 from __future__ import annotations
@@ -66,36 +66,34 @@ class Inbound:
 
 
 class MessageGateway(Protocol):
-    """A provider of one channel. No retries inside."""
+    """A provider of one channel. No retries inside.
+
+    It may say more: `reaches_nobody = True` that it only rehearses, `has_record_from(day)` whether it can be asked what
+    was sent from a day on, and `look()` in a sentence, for `mlife doctor`, that it could send now, or raise what not.
+    """
 
     @property
     def channel(self) -> Channel:
         """What it sends by."""
-        ...
 
     @property
     def name(self) -> str:
-        """Provider name; `console` for the embedded one."""
-        ...
+        """Provider name, kept in events for ever; `console` for the one that texts nobody."""
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
         """Send once. Raises ProviderThrottledError, ProviderRejectedError or AmbiguousSendError."""
-        ...
 
     def find(self, message_id: str) -> Accepted | None:
         """Return the provider's record of `message_id`, for reconciling an ambiguous send."""
-        ...
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
         """Return all delivery receipts up to `until`, oldest first; safe to read again.
 
         Those before `since` are left out, unless they are of the messages `of`.
         """
-        ...
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
         """Return all that people wrote, received from `since` up to `until`, oldest first; safe to read again."""
-        ...
 
 
 class SentRecord(MessageGateway, Protocol):
@@ -103,7 +101,6 @@ class SentRecord(MessageGateway, Protocol):
 
     def sent_messages(self, day: date) -> pa.Table:
         """Return what reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`."""
-        ...
 
 
 class TextsRecord(Protocol):
@@ -111,19 +108,15 @@ class TextsRecord(Protocol):
 
     def request_counts(self) -> pa.Table:
         """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id."""
-        ...
 
     def duplicate_sends(self) -> int:
         """Return how many texts were accepted beyond the first of their message."""
-        ...
 
     def numbers_texted_twice(self) -> int:
         """Return how many (number, UTC day) got more than one text, whatever the accounts."""
-        ...
 
     def forget_numbers(self) -> None:
         """Erase the number hashes of earlier requests."""
-        ...
 
 
 class ContactBook(Protocol):
@@ -131,11 +124,9 @@ class ContactBook(Protocol):
 
     def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
         """Return user id -> number as it is written in the book, None without one. Raises when it cannot be read."""
-        ...
 
     def accounts_with(self, phone_number: str) -> Sequence[str]:
         """Return the user ids whose number is this one, in E.164, sorted. Raises when the book cannot be read."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -164,7 +155,6 @@ class AuditAttributes(Protocol):
 
     def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
         """Return the answers of users. Raises when the table cannot be read, which is never an empty answer."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def test_planning_again_over_an_exchanged_plan_is_refused(home, planned):
 def test_a_second_plan_of_an_approved_day_is_refused_and_the_log_carries_the_digest(home, planned):
     home.send()
     platform = home.platform
-    approval = approve(planned, platform.application, platform.policies.contact, "console", is_quality_ok=True)
+    approval = approve(planned, platform.application, platform.policies.contact, platform.gateway, is_quality_ok=True)
     assert not platform.ledger.record_approval(approval, now=platform.run_time(DAY))
     for other in (replace(approval, plan_id="pln_other"), replace(approval, plan_digest="0" * 64)):
         with pytest.raises(GateClosedError, match="a day has one plan"):

@@ -1,4 +1,4 @@
-"""The deployment on AWS, which deployment a home is of, the story of the demo, and whose time counts."""
+"""The deployment on AWS, the story of the demo, and whose time counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import open_bucket
-from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there
 from mlife_assets.components.platform.resources import Platform
@@ -25,11 +24,11 @@ from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotGivenError, PermanentError
 from mlife_assets.core.windows import add_days, day_start, run_time
-from mlife_assets.deployments.chosen import DEPLOYMENTS
 from mlife_assets.deployments.times import RealTimes, SimulatedTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
+from mlife_assets.testing.deployments import DeploymentContract
 
 AT = datetime(2026, 6, 10, 18, tzinfo=UTC)
 DAY = date(2026, 6, 2)
@@ -48,6 +47,15 @@ def task(
         return Platform(settings=settings, policies=settings.policies())
 
     return start
+
+
+@pytest.mark.aws
+class TestContract(DeploymentContract):
+    named = "aws"
+
+    @pytest.fixture(autouse=True)
+    def _task(self, task):
+        self.opened = lambda home: task(home=home)
 
 
 def keys_in(platform: Platform, place: str) -> list[str]:
@@ -255,28 +263,6 @@ def test_days_land_and_features_go_on_in_another_task(
     assert "warehouse/warehouse.duckdb" in keys_in(last, "lake")
     found = audit_log(last)
     assert (found.verification.findings, found.is_signed) == ((), True)
-
-
-def test_every_name_that_the_settings_take_is_a_deployment() -> None:
-    named = Settings.model_fields["deployment"].annotation
-    assert set(named.__args__) == set(DEPLOYMENTS)
-
-
-def test_a_home_is_of_the_embedded_deployment_unless_it_is_said(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home")
-    platform = Platform(settings=settings, policies=settings.policies())
-    assert platform.deployment.name == "embedded"
-    assert platform.is_simulated
-    assert not (tmp_path / "home").exists(), "asking makes nothing"
-
-
-def test_an_unknown_deployment_is_refused_with_the_field_and_those_there_are(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("MLIFE_DEPLOYMENT", "sandbox")
-    with (
-        pytest.raises(InvalidInputError, match=r"MLIFE_DEPLOYMENT: Input should be 'embedded'.*; correct"),
-        faults_named(),
-    ):
-        Settings(home=tmp_path)
 
 
 def platform_of(folder, **fields) -> Platform:

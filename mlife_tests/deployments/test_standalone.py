@@ -19,14 +19,19 @@ from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.metrics.dashboard import world_of
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
+from mlife_assets.components.platform.places import (
+    deployment_in,
+    look_at_deployment,
+    look_at_places,
+    require_places_are_there,
+    require_sound_places,
+)
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core import errors
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import run_time
-from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.standalone import clock_of
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
@@ -50,10 +55,10 @@ def platform(tmp_path: Path) -> Platform:
 
 
 def test_there_is_no_market_to_fall_back_to(platform: Platform) -> None:
-    assert (platform.deployment.name, platform.is_simulated, platform.event_source) == ("standalone", False, None)
+    assert (platform.settings.deployment, platform.is_simulated, platform.event_source) == ("standalone", False, None)
     platform.deliver(DAY)
     assert [path.name for path in platform.settings.home.iterdir()] == ["deployment.json"], "others deliver"
-    with pytest.raises(InvalidInputError, match="has no simulated market"):
+    with pytest.raises(InvalidInputError, match="has no market; unset it"):
         _ = platform.world
     assert platform.event_of_day(1) == ""
 
@@ -199,11 +204,11 @@ def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_pl
         s3_endpoint=s3_place.endpoint, s3_access_key_id=key.access_key_id, s3_secret_access_key=key.secret_access_key,
     )  # fmt: skip
     with pytest.raises(NotFoundError, match=r"MLIFE_CONTACTS: there is no object s3://.*/contacts\.csv; upload it"):
-        require_deployment(settings)
+        deployment_in(settings).require()
     store = ObstoreObjectStore.at(s3_place)
     store.replace("contacts.csv", b"user_id,phone_number\nu1,+12125550100\nu2,nan\n")
     store.replace("audit.csv", b"user_id,sex,race_ethnicity\n")
-    require_deployment(settings)
+    deployment_in(settings).require()
     people = [one for one in look_at_deployment(settings) if one.part in {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"}]
     assert [(one.says, one.is_fault) for one in people] == [
         ("people in it: 2", False),
@@ -324,7 +329,7 @@ def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
         (private / name).write_text(text)
         (private / name).chmod(0o600)
     settings = settings_of(tmp_path, contacts="c.csv", audit_table="a.csv")
-    require_deployment(settings)
+    deployment_in(settings).require()
     assert not any(one.is_fault for one in look_at_deployment(settings))
     (private / "a.csv").write_text("user_id,sex,race_ethnicity\n")
     (fault,) = (one for one in look_at_deployment(settings) if one.is_fault)
@@ -354,7 +359,7 @@ def test_what_was_named_and_is_not_there_stops_the_start(tmp_path: Path) -> None
     ):
         settings = settings_of(tmp_path, **fields)
         with pytest.raises(MlifeError, match=sentence):
-            require_deployment(settings)
+            deployment_in(settings).require()
         with pytest.raises(MlifeError, match=sentence):
             require_places_are_there(settings)
     assert look_at_deployment(settings)[-2].is_fault, "and the doctor goes on to the next part"

@@ -12,15 +12,19 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from mlife_assets.adapters.mailboxes import FolderMailbox, SendJournal, SmtpMailbox
+from mlife_assets.adapters.mailboxes import SendJournal, SmtpMailbox
 from mlife_assets.cli.app import app
 from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import require_places_are_there
+from mlife_assets.components.platform.places import (
+    deployment_in,
+    look_at_deployment,
+    require_places_are_there,
+    require_sound_places,
+)
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError, MlifeError
 from mlife_assets.core.windows import run_time
-from mlife_assets.deployments.chosen import look_at_deployment, require_deployment
 from mlife_assets.deployments.new_home import begin_home
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE
 from mlife_assets.recruiting.policies import Policies
@@ -101,26 +105,23 @@ def test_a_lost_home_comes_back_under_its_letterhead(tmp_path: Path) -> None:
     )
 
 
-def test_asking_who_mails_opens_nothing(tmp_path: Path) -> None:
-    for relay, name in ((RELAY, "smtp"), (None, "folder")):
-        settings = settings_of(tmp_path, relay=relay)
-        platform = Platform(settings=settings, policies=settings.policies())
-        assert platform.providers["email"] == name
-        assert isinstance(platform.mailbox, SmtpMailbox if relay else FolderMailbox)
-        assert platform.mailbox.name == name
-    platform = Platform(settings=(other := settings_of(tmp_path / "other")), policies=other.policies())
-    _ = platform.providers, platform.deployment.former_providers, look_at_deployment(other)
-    assert [path.name for path in other.home.iterdir()] == ["letterhead.toml"]
-
-
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
+        ({"MAIL_RELAY": RELAY}, "MLIFE_MAIL_RELAY is set and nobody in a simulated market is sent anything"),
+        ({"LETTERHEAD": "l.toml"}, "MLIFE_LETTERHEAD is set and nobody in a simulated market is sent anything"),
+        ({"DEPLOYMENT": "sandbox"}, "MLIFE_DEPLOYMENT: it is none of embedded, standalone, aws and no name of Python"),
+        ({"TEXTS": "acme:Texts"}, "MLIFE_TEXTS is set and nobody in a simulated market is sent anything"),
+        ({**STANDALONE, "TEXTS": "acme.Texts"}, "MLIFE_TEXTS: it is no name of Python; write package.module:name"),
+        ({**STANDALONE, "MAILS": "acme:Mails"}, "MLIFE_MAILS is set and nothing says who sends"),
         (
-            {"MAIL_RELAY": RELAY},
-            "MLIFE_MAIL_RELAY or MLIFE_LETTERHEAD is set and nobody in a simulated market gets real",
+            {**STANDALONE, "MAILS": "acme:Mails", "MAIL_RELAY": RELAY, "LETTERHEAD": "l.toml"},
+            "MLIFE_MAIL_RELAY and MLIFE_MAILS both say who takes mails; unset one of them",
         ),
-        ({"LETTERHEAD": "l.toml"}, "MLIFE_MAIL_RELAY or MLIFE_LETTERHEAD is set and nobody in a simulated market"),
+        (
+            {**STANDALONE, "TEXTS": "acme:Texts", "CLOCK_FILE": "/now"},
+            "MLIFE_CLOCK_FILE tries days out and MLIFE_TEXTS sends to people",
+        ),
         ({**STANDALONE, "MAIL_RELAY": RELAY}, "write your own and name its file in MLIFE_LETTERHEAD"),
         ({**STANDALONE, "LETTERHEAD": ""}, "MLIFE_CONTACTS, MLIFE_AUDIT_TABLE or MLIFE_LETTERHEAD is set to nothing"),
         ({**STANDALONE, "MAIL_RELAY": ""}, "MLIFE_MAIL_RELAY: the address begins with none of smtp://"),
@@ -146,7 +147,7 @@ def test_what_does_not_fit_is_refused_with_variable_and_remedy(tmp_path: Path, m
     [
         (None, r"MLIFE_LETTERHEAD: there is no file .*letterhead\.toml; write it, or correct the setting"),
         ("brand = 1", r"MLIFE_LETTERHEAD: letterhead\.toml has no text in brand"),
-        (EXAMPLE, "MLIFE_LETTERHEAD: brand is the example's, and MLIFE_MAIL_RELAY sends to people"),
+        (EXAMPLE, "MLIFE_LETTERHEAD: brand is the example's, and mails go out to people"),
         (RENAMED, "MLIFE_LETTERHEAD: office_address is the example's"),
         (OWN.replace("elmstreet.work", "jobs.example"), "MLIFE_LETTERHEAD: sender is at a domain for examples"),
     ],
@@ -155,7 +156,7 @@ def test_a_letterhead_that_is_missing_or_wrong_stops_the_start(tmp_path: Path, l
     settings = settings_of(tmp_path, letterhead or "")
     if letterhead is None:
         (tmp_path / "letterhead.toml").unlink()
-    for start in (Settings.own_letterhead, require_deployment, require_places_are_there):
+    for start in (Settings.own_letterhead, require_sound_places, require_places_are_there):
         with pytest.raises(MlifeError, match=sentence):
             start(settings)
     (fault,) = (one for one in look_at_deployment(settings) if one.part == "MLIFE_LETTERHEAD")
@@ -174,7 +175,7 @@ def test_a_folder_in_the_letterheads_place_is_named(tmp_path: Path) -> None:
 
 def test_no_relay_is_asked_at_the_start(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    require_deployment(settings)
+    deployment_in(settings).require()
     require_places_are_there(settings)
 
 
@@ -238,9 +239,9 @@ def test_a_new_home_rehearses_under_an_example_that_no_relay_takes(tmp_path: Pat
     assert tmp_path / "home" / "letterhead.toml" in written
     settings = Settings(home=tmp_path / "home")
     with pytest.raises(InvalidInputError, match="brand is the example's"):
-        require_deployment(settings)
+        deployment_in(settings).require()
     (tmp_path / "home" / "letterhead.toml").write_text(OWN, encoding="utf-8")
-    require_deployment(settings)
+    deployment_in(settings).require()
     (tmp_path / "home" / "letterhead.toml").write_text(EXAMPLE, encoding="utf-8")
     monkeypatch.delenv("MLIFE_MAIL_RELAY")
     assert Settings(home=tmp_path / "home").own_letterhead().brand == "Your Company"

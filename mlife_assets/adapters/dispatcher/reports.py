@@ -35,7 +35,6 @@ class Recheck(Protocol):
         """Return the facts of each user; who is missing is not texted. Any error stops the dispatch: raise
         GateClosedError when sending as a whole is forbidden (quality block, unreadable list).
         """
-        ...
 
 
 class Verify(Protocol):
@@ -43,7 +42,6 @@ class Verify(Protocol):
 
     def __call__(self, rows: Sequence[LedgerRow]) -> None:
         """Raise GateClosedError unless every row is, to the letter, a message that was approved."""
-        ...
 
 
 @dataclass(frozen=True)

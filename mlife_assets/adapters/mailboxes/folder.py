@@ -68,7 +68,7 @@ class FolderMailbox:
         faults: how often what goes wrong.
     """
 
-    name, channel = "folder", Channel.EMAIL
+    name, channel, reaches_nobody = "folder", Channel.EMAIL, True
 
     def __init__(self, folder: Path, stationery: Stationery, *, seed: int, faults: MailFaults | None = None) -> None:
         self._sent = private_folder(folder) / "sent"

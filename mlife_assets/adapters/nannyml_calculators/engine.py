@@ -32,7 +32,6 @@ class Reconstruction(Protocol):
 
     def error(self, rows: pd.DataFrame) -> float:
         """Return the mean reconstruction error of rows."""
-        ...
 
 
 class Engine(Protocol):
@@ -40,21 +39,17 @@ class Engine(Protocol):
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
         """Return what gives each column's distance from `usual`; NaN for a column without a value."""
-        ...
 
     def classifier(
         self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
     ) -> Callable[[pd.DataFrame], float]:
         """Return what gives the AUC of telling a day's rows from `usual`."""
-        ...
 
     def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> Reconstruction:
         """Return PCA fitted on `usual`."""
-        ...
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
         """Return what gives `estimated` and `realised` performance by (method, metric)."""
-        ...
 
 
 def has_nannyml() -> bool:

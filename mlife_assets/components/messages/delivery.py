@@ -174,7 +174,7 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     if approved_by_person(platform, plan) is not None:
         return broken_limits(plan, application, contact, is_quality_ok=is_quality_ok)
     gateway = platform.gateways[application.channel]
-    return refusals(plan, application, contact, gateway.name, is_quality_ok=is_quality_ok)
+    return refusals(plan, application, contact, gateway, is_quality_ok=is_quality_ok)
 
 
 def publish_rejection(platform: Platform, rejection: Rejection) -> None:
@@ -211,7 +211,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
             plan,
             platform.application,
             platform.policies.contact,
-            platform.gateways[platform.application.channel].name,
+            platform.gateways[platform.application.channel],
             is_quality_ok=quality_verdict(platform, day),
         )
     require_memory(platform, day, reason=approval.reason)
@@ -219,6 +219,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
     is_first = record_approval(platform, approval, now=now)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
+    platform.settings.remember_providers()
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
     asks = platform.is_put_back or not is_first or earlier
     found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0

@@ -189,7 +189,7 @@ def world_of(platform: Platform) -> str:
     """Return in words whose data this is."""
     if platform.is_simulated:
         return f"simulated market, seed {platform.settings.seed}"
-    return f"{platform.deployment.name}, data that others deliver"
+    return f"{platform.settings.deployment}, data that others deliver"
 
 
 def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:

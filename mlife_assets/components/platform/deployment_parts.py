@@ -98,8 +98,7 @@ class PrivateParts(HomeKeys):
             return ledger
         path = private_file(self.private_folder / LEDGER_FILE)
         # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
-        is_simulated = self.settings.deployment == "embedded" and self.settings.environment == "dev"
-        return SqlLedger(f"sqlite:///{path}", survives_power_cut=not is_simulated)
+        return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.key_seed is None)
 
     def require_our_ledger(self, ledger: SqlLedger) -> None:
         """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""
@@ -258,7 +257,7 @@ class DeploymentParts(MailParts):
         """The simulated market. Raises InvalidInputError where there is none."""
         if self.deployment.market is None:
             raise InvalidInputError(
-                f"MLIFE_DEPLOYMENT is {self.deployment.name}, which has no simulated market; unset it to work in one"
+                f"MLIFE_DEPLOYMENT is {self.settings.deployment}, which has no market; unset it to simulate one"
             )
         return self.deployment.market()
 

@@ -28,12 +28,12 @@ from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, TransientError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.deployments.chosen import look_at_deployment, looks_of, require_deployment
+from mlife_assets.deployments.record import Deployment
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
-LAKE, HOME, DATABASE, DUCKDB = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB"
+LAKE, HOME, DATABASE, DUCKDB, DEPLOYMENT = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DATABASE", "DuckDB", "MLIFE_DEPLOYMENT"
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
@@ -50,10 +50,31 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
     return found
 
 
+def deployment_in(settings: Settings) -> Deployment:
+    """Return the deployment of a home; asking makes nothing."""
+    from mlife_assets.components.platform.resources import Platform
+
+    return Platform(settings=settings, policies=settings.policies()).deployment
+
+
+def look_at_deployment(settings: Settings) -> list[Finding]:
+    """Return what was found of what a deployment is given by its owner, and of services that it is made of."""
+    found: list[Finding] = []
+    with faults_found(DEPLOYMENT, found):
+        deployment = deployment_in(settings)
+        for part, look in deployment.looks:
+            with faults_found(part, found):
+                look()
+                found.append(Finding(part, "it can be read"))
+        said = deployment.look
+        found += [Finding(DEPLOYMENT, "it does not say what it needs")] if said is None else said()
+    return found
+
+
 def require_sound_places(settings: HomeSettings) -> None:
     """Raise an error with the remedy when something that lies elsewhere, or was named, cannot be worked with."""
     if isinstance(settings, Settings):
-        require_deployment(settings)
+        deployment_in(settings).require()
     found = _look_elsewhere(settings)
     if settings.lake is not None and not isinstance(settings.lake_place, Bucket):
         with faults_found(LAKE, found):  # no object is left in a folder, which is as sound as the disk
@@ -67,7 +88,7 @@ def require_places_are_there(settings: HomeSettings) -> None:
     """Raise an error when what lies elsewhere, or was named, cannot be read for good; writes nothing."""
     try:
         if isinstance(settings, Settings):
-            require_deployment(settings)
+            deployment_in(settings).require()
     except TransientError as error:
         _LOGGER.warning("%s", error)
     looks: list[tuple[str, Callable[[], object]]] = []
@@ -81,7 +102,7 @@ def require_places_are_there(settings: HomeSettings) -> None:
         address = settings.database.get_secret_value()
         looks.append((DATABASE, lambda: holds_tables(address, LEDGER_SCHEMA)))
     if isinstance(settings, Settings):
-        looks += looks_of(settings)
+        looks += deployment_in(settings).looks
     for part, look in looks:
         try:
             look()

@@ -30,7 +30,6 @@ class ExplainableScorer(Scorer, Protocol):
     @property
     def feature_spec(self) -> FeatureSpec:
         """Order of the features, codes of the categories, smoothed rates."""
-        ...
 
 
 def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:

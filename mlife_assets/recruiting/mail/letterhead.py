@@ -131,13 +131,11 @@ def require_own_letterhead(letterhead: Letterhead) -> None:
     for name in _NAMES:
         written = getattr(letterhead, name)
         if written == _EXAMPLES[name]:
-            raise InvalidInputError(
-                f"{SETTING}: {name} is the example's, and MLIFE_MAIL_RELAY sends to people; write your own"
-            )
+            raise InvalidInputError(f"{SETTING}: {name} is the example's, and mails go out to people; write your own")
         if name not in ("brand", "office_address") and _is_nobodys(_HOST.sub(r"\1", written)):
             raise InvalidInputError(
-                f"{SETTING}: {name} is at a domain for examples, which is nobody's, and MLIFE_MAIL_RELAY sends to "
-                "people; write one of your own"
+                f"{SETTING}: {name} is at a domain for examples, which is nobody's, and mails go out to people; write "
+                "one of your own"
             )
 
 

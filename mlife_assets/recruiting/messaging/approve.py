@@ -1,8 +1,9 @@
 """Approval: whether a plan may be sent, because the policy or a person says so.
 
-Concept: closed by default. Only what an embedded gateway takes can be approved by policy, and only when the policy says
-so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one is. Anything
-unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about what they saw.
+Concept: closed by default. Only what a gateway takes that reaches nobody can be approved by policy, and only when the
+policy says so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one
+is. Anything unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about
+what they saw.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.plan import MessagePlan, plan_policy_version
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
+from mlife_assets.recruiting.ports import MessageGateway
 
-EMBEDDED = ("console", "folder")
-"""Gateways that reach nobody: texts in a table, mails in a folder."""
 POLICY_PREFIX = "policy:"
 APPROVED_BY_POLICY = f"{POLICY_PREFIX}auto_approve_within_limits"
 DIGEST_CHARACTERS_MINIMUM = 12
@@ -67,7 +67,7 @@ def refusals(
     plan: MessagePlan,
     application: Application,
     contact: ContactPolicy,
-    gateway_name: str,
+    gateway: MessageGateway,
     *,
     is_quality_ok: bool | None,
 ) -> tuple[str, ...]:
@@ -77,8 +77,8 @@ def refusals(
         found.append(
             "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
         )
-    if gateway_name not in EMBEDDED:
-        found.append(f"the gateway is {gateway_name!r}, and only {' and '.join(EMBEDDED)} are approved automatically")
+    if getattr(gateway, "reaches_nobody", False) is not True:
+        found.append(f"the gateway is {gateway.name!r}, and only what reaches nobody is approved automatically")
     return (*found, *broken_limits(plan, application, contact, is_quality_ok=is_quality_ok))
 
 
@@ -109,7 +109,7 @@ def approve(
     plan: MessagePlan,
     application: Application,
     contact: ContactPolicy,
-    gateway_name: str,
+    gateway: MessageGateway,
     *,
     is_quality_ok: bool | None,
 ) -> Approval:
@@ -118,13 +118,13 @@ def approve(
     Args:
         plan: what would be sent.
         application, contact: as they are now; must be those that the plan was made under.
-        gateway_name: `MessageGateway.name` of the gateway that would send.
+        gateway: what would send.
         is_quality_ok: whether today's data-quality report passed; None when unknown, which refuses.
 
     Raises:
         GateClosedError: names every rule that forbids it.
     """
-    found = refusals(plan, application, contact, gateway_name, is_quality_ok=is_quality_ok)
+    found = refusals(plan, application, contact, gateway, is_quality_ok=is_quality_ok)
     return _approval(plan, found, APPROVED_BY_POLICY, WITHIN_LIMITS)
 
 

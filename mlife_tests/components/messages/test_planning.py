@@ -36,9 +36,9 @@ def asked(policies: Policies) -> Application:
 
 
 class Mailbox:
-    """Takes every mail; named as the embedded gateway, so that policy may approve what it sends."""
+    """Takes every mail and reaches nobody, so that policy may approve what it sends."""
 
-    name, channel = "console", Channel.EMAIL
+    name, channel, reaches_nobody = "console", Channel.EMAIL, True
 
     def __init__(self) -> None:
         self.sent: list[OutboundMessage] = []

@@ -12,7 +12,6 @@ import pytest
 
 from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.components.messages.sending import read_plan
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.deployments.embedded import delivered_messages
 from mlife_assets.market.texts import POSITION
@@ -23,7 +22,6 @@ from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token, use_of_link
 from mlife_assets.recruiting.messaging.keywords import STOP
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
 
 NAME = "mails"
 
@@ -104,13 +102,6 @@ def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(
     rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
     assert rows
     assert "j1" not in {row["job_id"] for row in rows}
-
-
-def test_asking_who_sends_opens_nothing(tmp_path) -> None:
-    settings = Settings(home=tmp_path / "home")
-    platform = Platform(settings=settings, policies=settings.policies())
-    assert platform.providers == {"sms": "console", "email": "folder"}
-    assert not (tmp_path / "home").exists()
 
 
 def test_a_mail_whose_words_were_changed_in_the_lake_is_not_sent(home, sending_home) -> None:

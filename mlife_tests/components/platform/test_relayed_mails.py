@@ -170,16 +170,6 @@ def test_a_home_that_was_lost_with_its_journal_mails_nobody_before_somebody_vouc
     assert len(relay.mails) == 30
 
 
-def test_no_policy_approves_what_reaches_people(begin, start_relay) -> None:
-    relay = start_relay()
-    owners = begin(address_of(relay))
-    owners.plan()
-    assert owners.view.application.policy.auto_approve_within_limits
-    (why,) = deliver(owners.view, DAY).why_not
-    assert why == "the gateway is 'smtp', and only console and folder are approved automatically"
-    assert (relay.connections, relay.seen) == (0, [])
-
-
 def test_without_a_relay_the_same_home_rehearses_under_the_same_letterhead(begin, tmp_path) -> None:
     owners = begin(None)
     owners.plan()

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -250,16 +251,21 @@ def test_events_of_a_plan_have_the_exact_schemas_and_repeat_their_ids():
 
 
 OPEN = replace(POLICY, auto_approve_within_limits=True)
+REHEARSING = SimpleNamespace(name="console", reaches_nobody=True)
 
 
 def test_approval_is_closed_by_default():
     with pytest.raises(GateClosedError, match="auto_approve_within_limits is off"):
-        approve(plan_of(world()), of(POLICY), CONTACT, "console", is_quality_ok=True)
+        approve(plan_of(world()), of(POLICY), CONTACT, REHEARSING, is_quality_ok=True)
 
 
 @pytest.mark.parametrize(
     ("gateway", "is_quality_ok", "why"),
-    [("aws", True, "gateway"), ("console", False, "quality failed"), ("console", None, "quality is unknown")],
+    [
+        (SimpleNamespace(name="console", reaches_nobody="no"), True, "'console', and only what reaches nobody"),
+        (REHEARSING, False, "quality failed"),
+        (REHEARSING, None, "quality is unknown"),
+    ],
 )
 def test_approval_refuses_what_is_not_known_to_be_safe(gateway, is_quality_ok, why):
     with pytest.raises(GateClosedError, match=why):
@@ -270,19 +276,19 @@ def test_approval_refuses_a_plan_that_breaks_its_limits():
     plan = plan_of(world(), application=of(OPEN))
     doubled = replace(plan, planned=pa.concat_tables([plan.planned, plan.planned]))
     with pytest.raises(GateClosedError, match="planned twice"):
-        approve(doubled, of(OPEN), CONTACT, "console", is_quality_ok=True)
+        approve(doubled, of(OPEN), CONTACT, REHEARSING, is_quality_ok=True)
     smaller = replace(OPEN, maximum_messages_per_day=5)
     with pytest.raises(GateClosedError, match="daily budget of 5"):
-        approve(plan, of(smaller), CONTACT, "console", is_quality_ok=True)
+        approve(plan, of(smaller), CONTACT, REHEARSING, is_quality_ok=True)
     holdout = plan.planned.slice(0, 1)["user_id"].to_pylist()
     exposed = pa.table({"user_id": holdout, "arm": ["holdout"]})
     with pytest.raises(GateClosedError, match="holdout is planned"):
-        approve(replace(plan, exposed=exposed), of(OPEN), CONTACT, "console", is_quality_ok=True)
+        approve(replace(plan, exposed=exposed), of(OPEN), CONTACT, REHEARSING, is_quality_ok=True)
 
 
 def test_approval_within_limits():
     plan = plan_of(world(), application=of(OPEN))
-    approval = approve(plan, of(OPEN), CONTACT, "console", is_quality_ok=True)
+    approval = approve(plan, of(OPEN), CONTACT, REHEARSING, is_quality_ok=True)
     assert (approval.plan_id, approval.planned_count) == (plan.plan_id, plan.planned.num_rows)
     events = approval_events(approval, now=NOW)
     assert events.schema.equals(EVENT_TYPES["plan_approved"].schema)

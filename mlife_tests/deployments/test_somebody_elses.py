@@ -1,0 +1,138 @@
+"""Which deployment and providers a home has, ours or somebody's own, and what is said of one that is not there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlife_assets.components.platform.places import look_at_deployment
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.deployments.standalone import standalone
+from mlife_assets.recruiting.application import Channel
+from mlife_assets.settings import Settings
+from mlife_assets.testing.deployments import DeploymentContract
+
+FIRST = date(2025, 1, 15)
+ACME = """
+from mlife_assets.adapters.console_gateway import ConsoleGateway
+from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
+from mlife_assets.deployments.embedded import embedded
+from mlife_assets.deployments.standalone import standalone
+from mlife_assets.recruiting.application import Channel
+
+SECRET = "a-hidden-secret"
+no_home = lambda: None
+broken = lambda home: {}["a-hidden-secret"]
+empty = lambda home: None
+
+class Texts(AbsentMailbox):
+    name, channel, __init__ = "acme", Channel.SMS, lambda self, home: None
+class Mails(Texts):
+    name, channel, look = "acme_mail", Channel.EMAIL, lambda self: "all is open"
+class Nameless(Texts):
+    name = None
+class Mute(Texts):
+    find = None
+"""
+
+
+class TestEmbedded(DeploymentContract):
+    named, stated = "embedded", {}
+
+
+class TestStandalone(DeploymentContract):
+    named = "standalone"
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Platform]]:
+    """Return what opens a home where the package `acme` can be imported."""
+    for name, body in (("__init__", ACME), ("needs", "import acme_of_nobody"), ("fails", "raise OSError('secret')")):
+        (tmp_path / "acme").mkdir(exist_ok=True)
+        (tmp_path / "acme" / f"{name}.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def open_home(**stated: Any) -> Platform:
+        settings = Settings(**{"home": tmp_path / "home", "deployment": "standalone", "first_day": FIRST, **stated})
+        return Platform(settings=settings, policies=settings.policies())
+
+    yield open_home
+    for name in [one for one in sys.modules if one.partition(".")[0] == "acme"]:
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("field", "named", "says"),
+    [
+        ("deployment", "acmee:f", "there is no module acmee here; install the package that acmee:f is in"),
+        ("deployment", "acme.gone:f", "there is no module acme.gone here; install"),
+        ("deployment", "acme.needs:f", "acme.needs imports acme_of_nobody, which is not here; install it"),
+        ("deployment", "acme.fails:f", "acme.fails cannot be imported (OSError); `python -c 'import acme.fails'`"),
+        ("deployment", "acme:gone", "acme has no gone; correct the setting, or write it there"),
+        ("deployment", "acme:SECRET", "acme can call no SECRET; correct"),
+        ("deployment", "acme:no_home", "<lambda> failed (TypeError); raise an error of mlife_assets.core.errors"),
+        ("deployment", "acme:broken", "<lambda> failed (KeyError); raise an error of"),
+        ("deployment", "acme:empty", "acme:empty returned a NoneType; return a mlife_assets.deployments.record.Depl"),
+        ("deployment", "acme:embedded", "acme:embedded makes people up, and only embedded does; leave"),
+        ("texts", "acmee:Texts", "there is no module acmee here"),
+        ("texts", "acme:Nameless", "acme:Nameless does not say who it is; give the class a `name`"),
+        ("texts", "acme:Mails", "and `channel = Channel.SMS`"),
+    ],
+)
+def test_what_is_not_there_is_named_with_setting_and_remedy(opened, field: str, named: str, says: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^MLIFE_{field.upper()}: .*{re.escape(says)}") as caught:
+        _ = opened(**{field: named}).deployment
+    assert "secret" not in str(caught.value), "what went wrong in it may hold one"
+    (fault,) = look_at_deployment(opened(**{field: named}).settings)
+    assert (fault.part, fault.is_fault) == ("MLIFE_DEPLOYMENT", True)
+
+
+def test_a_provider_takes_the_place_of_ours_and_nothing_else(opened) -> None:
+    platform = opened(texts="acme:Texts")
+    assert platform.providers == {Channel.SMS: "acme", Channel.EMAIL: "folder"}
+    assert (platform.gateway.name, platform.texts_record, platform.mailbox.name) == ("acme", None, "folder")
+    former = [tuple(one.values()) for one in platform.deployment.former_providers]
+    assert former == [("console", "folder"), ("console", "smtp"), ("acme", "smtp")], "what events of before may name"
+    found = {one.part: one for one in look_at_deployment(platform.settings)}
+    assert found["MLIFE_TEXTS"].says == "sms goes out by acme: it does not say whether it could send"
+    assert found["MLIFE_CONTACTS"].is_fault, "and what the owner gives is looked at as ever"
+    mute = opened(texts="acme:Mute")
+    with pytest.raises(InvalidInputError, match="MLIFE_TEXTS: acme:Mute has no find; write what MessageGateway asks"):
+        _ = mute.gateway
+
+
+def test_mails_need_a_letterhead_and_end_what_kept_us_silent(opened, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("mlife_assets.deployments.standalone.has_entries", lambda _: True)
+    platform = opened(mails="acme:Mails", letterhead="l.toml")
+    assert set(standalone(platform).silent) == {Channel.EMAIL}, "a relay sent before, and is not named"
+    assert platform.deployment.silent == {}
+    found = {one.part: one.says for one in look_at_deployment(platform.settings)}
+    assert found["MLIFE_MAILS"] == "email goes out by acme_mail: all is open"
+    assert "MLIFE_MAIL_RELAY" not in found
+
+
+def test_a_home_that_sends_by_a_provider_goes_on_with_it(opened, tmp_path: Path) -> None:
+    """A shell that lacks the variable would hand texts to the console, and the ledger would say that they went out."""
+    opened().settings.remember_deployment()
+    opened(texts="acme:Texts").settings.remember_deployment()
+    home = Settings(home=tmp_path / "home")
+    assert home.texts is None, "naming one in a shell is not sending"
+    for provider in ("acme:Texts", "acme:Mute"):
+        opened(texts=provider).settings.remember_providers()
+        home.remember_providers()
+        again = Settings(home=home.home)
+        assert (again.texts, again.deployment, again.first_day) == (provider, "standalone", FIRST)
+    assert [one.name for one in home.home.iterdir()] == ["deployment.json"]
+
+
+def test_a_deployment_of_somebodys_own_may_build_on_aws(opened) -> None:
+    with pytest.raises(ValueError, match=r"MLIFE_DEPLOYMENT is acme:standalone and MLIFE_LOG_HEADS.* says nothing"):
+        opened(deployment="acme:standalone", event_log="s3://log")
+    assert opened(deployment="acme:standalone").settings.outlives_its_task
