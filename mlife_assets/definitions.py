@@ -74,7 +74,7 @@ def build_definitions(
     parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
     _require_enough_history(settings, platform.models[0])
     status = dg.DefaultScheduleStatus.RUNNING if settings.runs_days else dg.DefaultScheduleStatus.STOPPED
-    today = SystemClock().now().date()
+    due_status, today = dg.DefaultSensorStatus[status.name], SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
     if platform.services is not None:
         shared += marts_on_athena.ASSETS
@@ -89,16 +89,12 @@ def build_definitions(
             *parts.sensors,
             *SENSORS,
             build_next_day_sensor(last, loaded_on=today),
-            *([] if platform.is_simulated else [build_due_days_sensor(_sensor_status(settings), jobs, last=last)]),
+            *([] if platform.is_simulated else [build_due_days_sensor(due_status, jobs, last=last)]),
         ],
         resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
         metadata=None if instances is None else instances.metadata,
     )
-
-
-def _sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
-    return dg.DefaultSensorStatus.RUNNING if settings.runs_days else dg.DefaultSensorStatus.STOPPED
 
 
 def _of_home(assets: Sequence[Any], settings: Settings, last: date | None, today: date) -> Sequence[Any]:

@@ -29,6 +29,7 @@ from mlife_tests.reviews import everybody_approved, postings
 
 DATA = Path(__file__).parent / "data"
 NOW, DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
+LABELLED = {"no_job_title", "refused_phrase"}
 POLICY = MessagingPolicy(exploration_share=0.0)
 KEY = b"k" * 32
 TRICKS = {
@@ -91,12 +92,12 @@ def test_no_strangers_trick_goes_out_under_the_brand() -> None:
     assert kept_words(made) == {f"j{len(TRICKS) + place}" for place in range(len(honest))}
     assert not any(trace in body for body in made.planned["body"].to_pylist() for _, trace in TRICKS.values())
     assert [job.reason for job in made.refused_jobs] == [rule for rule, _ in TRICKS.values()]
-    assert {job.reason for job in made.refused_jobs if job.label} == {"no_job_title"}
+    assert {job.reason for job in made.refused_jobs if job.label} == LABELLED
     counts = (refusal_counts(made.refused_jobs, with_label=with_label) for with_label in (False, True))
     assert sum(sum(count.values()) for count in counts) == len(TRICKS)
 
 
-@pytest.mark.parametrize("employer", [words for words, (rule, _) in TRICKS.items() if rule != "no_job_title"])
+@pytest.mark.parametrize("employer", [words for words, (rule, _) in TRICKS.items() if rule not in LABELLED])
 def test_nor_as_the_name_of_an_employer(employer: str) -> None:
     """What a person could not see when the name was approved, or should not have."""
     made = plan(["Line Cook"], employer)

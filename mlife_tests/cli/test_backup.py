@@ -53,9 +53,14 @@ def test_a_newer_ledger_and_a_damaged_log_are_refused(run, run_json, home, tmp_p
     assert "mlife log verify" in refused.output
 
 
-def test_restore_says_what_it_moved_aside(run, home, tmp_path):
+def test_a_backup_that_the_lake_cannot_note_is_one_and_its_restore_says_what_it_moved_aside(
+    run, home, tmp_path, caplog
+):
+    (in_the_way := home.path / "lake" / "backups").write_text("no folder for `newest.json`")
     made = run("backup", "create", "--to", tmp_path / "backup", "--home", home.path)
-    assert "1 sends" in made.stdout
+    assert (made.exit_code, "1 sends" in made.stdout) == (0, True), made.output
+    assert "the lake does not know of it, so a restore takes an older one, too" in caplog.text
+    in_the_way.unlink()
     told = run("backup", "restore", "--from", tmp_path / "backup", "--replace", "--home", home.path)
     assert told.exit_code == 0, told.output
     assert "moved aside:" in told.stdout

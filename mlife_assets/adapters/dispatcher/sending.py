@@ -231,13 +231,10 @@ class Dispatcher:
         elif reason == NOT_LEASED:
             run.suppressed[NOT_LEASED] += 1
         elif reason is not None:
-            run.suppressed[reason] += self._suppress_row(row, reason)
+            run.suppressed[reason] += self._ledger.suppress_send(row.message_id, now=self._clock.now(), reason=reason)
         elif address is not None:
             message = OutboundMessage(row.message_id, row.user_id, address, row.body)
             self._call(row, message, bucket, run)
-
-    def _suppress_row(self, row: LedgerRow, reason: str) -> int:
-        return self._ledger.suppress_send(row.message_id, now=self._clock.now(), reason=reason)
 
     def _call(self, row: LedgerRow, message: OutboundMessage, bucket: TokenBucket, run: Run) -> None:
         """Call the provider once and commit the outcome; `submitting` is committed already."""

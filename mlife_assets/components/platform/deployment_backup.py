@@ -6,6 +6,7 @@ findings about the ledger itself do not count, nor heads that it alone still has
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from mlife_assets.core.errors import (
     GateClosedError,
     IntegrityError,
     InvalidInputError,
+    MlifeError,
     NotFoundError,
 )
 from mlife_assets.recruiting.application import Channel
@@ -38,6 +40,7 @@ from mlife_assets.recruiting.application import Channel
 if TYPE_CHECKING:
     from mlife_assets.adapters.ledger_catch_up import CaughtUp
 
+_LOGGER = logging.getLogger(__name__)
 NEWEST_BACKUP = "backups/newest.json"
 """In the lake, which may outlive the home: when the newest backup was made."""
 
@@ -62,7 +65,11 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
         home=platform.settings.home,
         copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
     )
-    lake.replace(NEWEST_BACKUP, orjson.dumps({"created_at": made.created_at.isoformat()}))
+    try:
+        lake.replace(NEWEST_BACKUP, orjson.dumps({"created_at": made.created_at.isoformat()}))
+    except MlifeError as error:
+        words = "the backup is whole, but the lake does not know of it, so a restore takes an older one, too"
+        _LOGGER.warning("%s; make another once the lake can be written: %s", words, error)
     return made
 
 

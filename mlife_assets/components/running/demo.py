@@ -168,7 +168,7 @@ class Demo:
         """
         with self.stopwatch.measure("days"):
             run = self.driver.run_day("daily_lifecycle_job", day)
-            decision = self._decision(day)
+            decision = next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)
             is_blocked = decision is not None and decision["verdict"] == "block"
             if not is_blocked or not all(step.endswith(BLOCKING_CHECK) for step in run.failed_steps):
                 run.require_success()
@@ -207,9 +207,6 @@ class Demo:
             ),
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )
-
-    def _decision(self, day: date) -> dict[str, Any] | None:
-        return next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)
 
     def _promotion(self, day: date) -> dict[str, Any] | None:
         return _of_day(self.platform, "promotion_decided", day)

@@ -132,7 +132,8 @@ def decide(
     is_drift = any(code.endswith(CONFIRMED_SUFFIX) for code in called_by)
     objections = list(_objections(as_of, history, champion, policy, may_be_soon=may_be_soon, is_drift=is_drift))
     if not reasons and not objections:
-        reasons.append((NEW_LABELS, _new_labels(champion)))
+        matured = f"{champion.new_mature_positives:,} positives have matured since the last fit, enough to matter."
+        reasons.append((NEW_LABELS, matured))
     if not reasons:
         code, sentence = _quiet(alarmed, dismissed, policy)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
@@ -258,10 +259,6 @@ def _objections(
             f"Only {champion.new_mature_positives:,} new mature positives, "
             f"{policy.minimum_new_mature_positives:,} needed to learn anything new.",
         )
-
-
-def _new_labels(champion: ChampionFacts) -> str:
-    return f"{champion.new_mature_positives:,} positives have matured since the last fit, enough to matter."
 
 
 def _quiet(alarmed: Sequence[str], dismissed: Collection[str], policy: RetrainPolicy) -> tuple[str, str]:

@@ -54,6 +54,9 @@ RARE_EVENTS = 30
 """Fewer than so many events a day may be missing by chance."""
 REFUSED_ROWS_MINIMUM = 5
 """Fewer refused rows than these are a fault only where they are most of what came."""
+WORDS_SHARE = 0.25
+"""Rows refused for what somebody wrote are a fault of the exporter from this share on: below, a few writers suffice."""
+_WORDS_REASONS = frozenset({Reason.CONTROL_CHARACTER.value, Reason.TOO_LONG.value})
 _SCHEMA_REASONS = frozenset(
     reason.value
     for reason in (Reason.UNREADABLE_FILE, Reason.EMPTY_FILE, Reason.UNKNOWN_EVENT_TYPE, Reason.MISSING_COLUMN)
@@ -350,7 +353,8 @@ def refusals(
 ) -> Iterator[Finding]:
     """Hold what each type had refused against what it landed.
 
-    A few bad rows, or a stray file beside good ones, are noted without alarm: the log took what was good. Whole files
+    A few bad rows, words that nobody can read, or a stray file beside good ones, are noted without alarm: the log took
+    what was good, and whoever posts five jobs with a control character stops nobody's day. Whole files
     are a fault of the schema when the type did not land without them, labels included: a refused file is not late.
     """
     by_type: dict[str, list[Refusal]] = defaultdict(list)
@@ -362,12 +366,14 @@ def refusals(
             yield _broken_file(refusal, landed.get(name, 0), history.get(name, ()), policy)
         rows = [refusal for refusal in by_type[name] if not refusal.is_schema]
         count = sum(refusal.rows for refusal in rows)
+        are_words = [one for one in rows if one.reason in _WORDS_REASONS and not (one.field or "").endswith("_id")]
+        written = sum(refusal.rows for refusal in are_words)
         total = count + landed.get(name, 0)
         worst = max(rows, key=lambda refusal: (refusal.rows, refusal.reason), default=None)
         why = f", most for {worst.reason} in {worst.field}: {worst.detail}" if worst else ""
         yield Finding(
             KIND, name, "rejected_share", count / max(total, 1), policy.rejected_share_maximum,
-            _is_much(count, total, policy),
+            _is_much(count if count > WORDS_SHARE * total else count - written, total, policy),
             f"{name}: {count:,} of {total:,} landed rows were refused{why}.",
         )  # fmt: skip
 

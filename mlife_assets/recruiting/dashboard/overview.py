@@ -81,7 +81,8 @@ def _is_like(before: Decision, after: Decision) -> bool:
 
 def _verdict_run(run: Sequence[Decision]) -> VerdictRun:
     newest = run[-1]
-    each = tuple((format_day(one.day), one.sentences) for one in reversed(run)) if _has_more(run) else ()
+    has_more = len(run) > 1 or len(newest.sentences) > SENTENCES_SHOWN
+    each = tuple((format_day(one.day), one.sentences) for one in reversed(run)) if has_more else ()
     codes = tuple(dict.fromkeys(code for one in reversed(run) for code in one.codes))
     return VerdictRun(
         span=format_span(run[0].day, newest.day),
@@ -91,10 +92,6 @@ def _verdict_run(run: Sequence[Decision]) -> VerdictRun:
         each=each,
         codes=codes,
     )
-
-
-def _has_more(run: Sequence[Decision]) -> bool:
-    return len(run) > 1 or len(run[0].sentences) > SENTENCES_SHOWN
 
 
 def _drift_lane(kind: DriftKind, name: str, decisions: Sequence[Decision]) -> Lane:

@@ -5,9 +5,9 @@ reason that can be counted and says which field it found.
 
 Whoever posts a job writes part of our text. Words that hide something (encoded words, letters that look like others),
 speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is left of a
-trick may still be one. All other words are said only if somebody vouches for them: a person for the employer's present
-name (`employer_review`), the lists of words for the title (`plain_titles`). Otherwise the job is offered by a
-label of ours.
+trick may still be one. All other words are said only if they have no refused phrase and somebody vouches for them: a
+person for the employer's present name (`employer_review`), the lists of words for the title (`plain_titles`).
+Otherwise the job is offered by a label of ours.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ LONGEST = 300
 """Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
 
 _ADDRESS = re.compile(r"://|\bwww\b|\S@\S|@\w|\w\.(?:com|org|info|biz|io|example)\b|\.[a-z]{2,24}/")
-_PHONE = re.compile(r"(?<![\d$])[2-9]\d\d[^\w$]{0,3}[2-9]\d\d[^\w$]{0,3}\d{4}(?!\d)")
+_PHONE = re.compile(r"(?<![\d$])[2-9]\d\d[^\w$]{0,3}[2-9]\d\d[^\w$]{0,3}\d{4}(?!\d)|\+\d(?:[^\w$]{0,3}\d){7}")
 _AS_LETTERS = str.maketrans("013457$@", "oieastsa")
 
 
@@ -135,6 +135,7 @@ def _approved_words(
 ) -> tuple[Mapping[str, Any] | None, RefusedJob | None]:
     """Return a job with the words that people may read, None for no job; and what was refused of it."""
     job_id, employer = str(job["job_id"]), job.get("employer_id")
+    reason = why = ""
     for name in _STRANGERS_WORDS:
         text = str(job[name] or "")
         rules = broken_rules(text, policy.brand, policy.refused_phrases)
@@ -143,17 +144,19 @@ def _approved_words(
             added = sorted({*policy.refused_phrases} - {*MessagingPolicy.refused_phrases})
             rules = broken_rules(text, policy.brand, tuple(added))
         if rules:
-            return None, RefusedJob(job_id, rules[0], f"{name} {quoted(text)} breaks {', '.join(rules)}")
+            reason, why = rules[0], f"{name} {quoted(text)} breaks {', '.join(rules)}"
+            if rules != (REFUSED_PHRASE,):  # a phrase alone hides nothing: a label says none of it
+                return None, RefusedJob(job_id, reason, why)
     if employer in reviews.refused:
         return None, RefusedJob(job_id, EMPLOYER_REFUSED, f"employer {employer} was refused")
     title = str(job["title"] or "")
     if not reviews.is_approved(job):
         reason, why = EMPLOYER_IN_REVIEW, f"nobody has approved employer {employer} under this name"
-    elif title.strip() and not is_plain_title(title, policy.title_words):
+    elif not reason and title.strip() and not is_plain_title(title, policy.title_words):
         doubtful = ", ".join(map(quoted, doubtful_words(title, policy.title_words)))
         found = f"has doubtful words: {doubtful}" if doubtful else "names no job, or has too many digits"
         reason, why = NO_JOB_TITLE, f"title {quoted(title)} {found}"
-    else:
+    elif not reason:
         return job, None
     words = labelled(job, reviews.occupation_codes.get(job_id))
     return words, RefusedJob(job_id, reason, why, "" if words is None else str(words["title"]))

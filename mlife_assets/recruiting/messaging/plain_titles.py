@@ -34,6 +34,7 @@ _NUMBER = re.compile(
     r"|\$\d{1,2}(?:\.\d\d)?|gs-\d{3,4}|[a-z]{1,3}\d{1,2}|#?[a-z]{1,2}\d{3,6}[a-z]?"
     r"|\d{1,2}(?:hours?|days?|weeks?|months?|years?|[a-z]{1,3}))(?![\w.]*\w)"
 )
+_PHONE = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
 _FORMS = re.compile(r"(?:e?s|ing|[eo]rs?)$")
 _NUMBER_WORD = re.compile(
     "(?:oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,5}teen|double|triple|hundred|uno|dos|tres"
@@ -110,5 +111,6 @@ def _has_few_digits(title: str, tokens: list[str]) -> bool:
         numbers + sum(c.isdigit() for c in text)
         for text in (read, _PAY.sub(" ", read, count=1), _RANGE.sub(" ", read, count=1))
     )
-    has_few_beside_a_range = beside_a_range < in_all and beside_a_range <= _MOST_DIGITS_BESIDE_A_RANGE
-    return has_few_beside_a_range or (beside_pay <= _MOST_DIGITS and in_all <= _MOST_DIGITS_WITH_PAY)
+    if (found := _RANGE.search(read)) and beside_a_range <= _MOST_DIGITS_BESIDE_A_RANGE:
+        return _PHONE.fullmatch(re.sub(r"\D", "", found[0])) is None
+    return beside_pay <= _MOST_DIGITS and in_all <= _MOST_DIGITS_WITH_PAY

@@ -375,7 +375,8 @@ def _table_close(*_: Any) -> str:
 
 def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:
     """Return the content of the page that finds a message; `note` says why there is none."""
-    farthest = sorted((line for line in lines if line.outcome in FARTHEST), key=_how_far)
+    reached = (line for line in lines if line.outcome in FARTHEST)
+    farthest = sorted(reached, key=lambda line: (FARTHEST.index(line.outcome), -line.as_of_date.toordinal()))
     return render(
         "messages.html",
         package="mlife_assets.serving.site",
@@ -429,10 +430,6 @@ def planned_day(found: MessageTrace) -> str:
 
 def _planned(found: MessageTrace) -> Hop:
     return next(hop for hop in found.hops if hop.event_type == "message_planned")
-
-
-def _how_far(line: MessageLine) -> tuple[int, int]:
-    return FARTHEST.index(line.outcome), -line.as_of_date.toordinal()
 
 
 def _hop(hop: Hop, cards: Mapping[str, str]) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def test_only_who_agreed_and_has_a_number_is_called(home, sending_home) -> None:
 
 def test_a_job_that_may_not_be_spoken_of_gives_way_to_the_next_best(home, sending_home) -> None:
     day = sending_home.DAY
-    home.change_job("j1", "Act now, you won a prize")
+    home.change_job("j1", "Cook at evil.example")
     home.plan(application=NAME)
     rows = listed(home, day)
     assert rows

@@ -96,7 +96,7 @@ def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_hom
 
 
 def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(home, sending_home) -> None:
-    home.change_job("j1", "Act now, you won a prize")
+    home.change_job("j1", "Cook at evil.example")
     home.plan(application=NAME)
     home.send(application=NAME)
     rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()

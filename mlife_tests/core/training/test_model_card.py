@@ -39,7 +39,6 @@ from mlife_assets.recruiting.policies import LabelPolicy
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-TESTS = Path(__file__).resolve().parents[2]
 DAY = date(2026, 6, 2)
 PICTURES = {
     title: data_uri(plot_importance({"a": value}, {}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -46,7 +45,6 @@ from mlife_assets.core.training.model_diff import diff_models
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix
 
-TESTS = Path(__file__).resolve().parents[2]
 POLICY = {"trees_maximum": 600, "early_stopping_rounds": 40}
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE_BYTES_MAXIMUM = 40_000

@@ -33,7 +33,7 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_tests.reviews import everybody_approved
 
-KEY = b"k" * 32
+KEY, LABEL = b"k" * 32, "Food service job"
 TEXTS = job_of_the_day(Policies())
 WORDED = {"j0": Wording("Cook. x/", " Reply STOP", KEY)}
 DAY = date(2026, 6, 1)
@@ -178,16 +178,19 @@ def test_each_job_has_a_wording_or_a_reason():
     table = jobs(
         ("j1", "Line Cook", "Blue Diner"), ("j2", "Cook", "evil.example"), ("j3", "Reply YES", "Diner"),
         ("j4", "Nurse \U0001f600", "Clinic"), ("j5", "Baker", "Newcomer"),
-        ("j6", "Crypto Compliance Analyst", "Bank"), ("j7", "Escort Driver", "Bank"),
-    )  # fmt: skip
+        ("j6", "Crypto Compliance Analyst", "Bank"), ("j7", "Escort Driver", "Bank"), ("j8", "Cook", "Prize Foods"),
+        ("j9", "Escort at evil.example", "Bank"),
+    ).append_column("job_occupation_group", pa.array(["35"] * 9))  # fmt: skip
     reviews = replace(everybody_approved(table), refused={"e_j5"})
     policy = MessagingPolicy(refused_phrases=(*POLICY.refused_phrases, "escort"))
     worded, refused = word_jobs(table, policy, link_key=KEY, reviews=reviews)
-    assert list(worded) == ["j1", "j6"]
-    assert [(job.job_id, job.reason) for job in refused] == [
-        ("j2", "web_address"), ("j3", "no_job_title"), ("j4", "no_job_title"), ("j5", "employer_refused"),
-        ("j7", "refused_phrase"),
+    assert list(worded) == ["j1", "j3", "j4", "j6", "j7", "j8"]
+    assert [(job.job_id, job.reason, job.label) for job in refused] == [
+        ("j2", "web_address", ""), ("j3", "no_job_title", LABEL), ("j4", "no_job_title", LABEL),
+        ("j5", "employer_refused", ""), ("j7", "refused_phrase", LABEL), ("j8", "refused_phrase", LABEL),
+        ("j9", "web_address", ""),
     ]  # fmt: skip
+    assert not any(word in worded[key].body("m") for key in ("j7", "j8") for word in ("Escort", "Bank", "Prize"))
     assert refused[0].why == "employer_name 'evil.example' breaks web_address"
 
 
@@ -209,30 +212,23 @@ def broken(text: str) -> tuple[str, ...]:
 REFUSED_WORDINGS = [
     *("evil.example/x", "www evil", "https://x", "me@evil.org", "Cook @evil", "t.me/jobs", "evil\uff0ecom"),
     *("900-555-0199", "+1 (900) 555.0199", "9005550199", "northstarjobs", "N0rth star_j0bs", "win a gift card"),
-    "Evil\u00ae.com",
+    *("Evil\u00ae.com", "Sales Rep tel +44 7700 900 361"),
 ]
 
 
 ALLOWED = ["401k", ".NET Developer", "Asst. Manager", "Req 20260415", "Cook $18.50-$20.25/hr", "St. Mary's Inc."]
 
 
-@pytest.mark.parametrize("text", REFUSED_WORDINGS)
+@pytest.mark.parametrize("text", [*REFUSED_WORDINGS, *ALLOWED])
 def test_a_strangers_tricks_are_refused(text):
-    assert broken(text)
-
-
-@pytest.mark.parametrize("text", ALLOWED)
-def test_a_plain_job_passes(text):
-    assert broken(text) == ()
+    assert bool(broken(text)) == (text in REFUSED_WORDINGS)
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("evil.example/x", rules.WEB_ADDRESS),
-        ("Cook 900-555-0199", rules.PHONE_NUMBER),
-        ("Northstar-Jobs crew", rules.OWN_BRAND),
-        ("Win a prize", rules.REFUSED_PHRASE),
+        *(("evil.example/x", rules.WEB_ADDRESS), ("Cook 900-555-0199", rules.PHONE_NUMBER)),
+        *(("Northstar-Jobs crew", rules.OWN_BRAND), ("Win a prize", rules.REFUSED_PHRASE)),
         ("C\u043e\u043ek", rules.LOOK_ALIKE),
     ],
 )
@@ -317,6 +313,7 @@ def test_a_job_is_plain(title: str) -> None:
         *(("Cook 44221 nights", ["44221"]), ("Nurse 1800-FLOWERS", ["1800"]), ("Cook, no women", ["no"])),
         *(("Summer bonus", []), ("North and South", []), ("", []), ("12345", [])),
         *(("Nurse 21 or 25 or 55 01 00", []), ("Nurse $212555 0100", []), ("Cook $212-$555 0100", [])),
+        *(("Cook $2125-$550101", []), ("Cook $121255-$50101", []), ("Nurse $21255 to $50101", [])),
         *(("Clerk seven one eight 55 55", []), ("Cook e v i l", []), ("Cook dos uno twos fives fives fives one", [])),
     ],
 )

@@ -80,11 +80,11 @@ _OURS = words(
 )
 _ME = words("to be my the me us our your this that number name phone cell info please immediate")
 _CUT = (
-    r"(?:had (?:it|enough)|(?:turn|switch)(?! on)|"
+    r"(?:had (?:it|enough)|(?:turn|switch)(?! on)|(?<! i )deleted|"
     + words(
         "stop stopping quit quitting cease halt refrain avoid discontinue end ending terminate kill cancel "
         "canceling cancelling cancelled mute silence pause suspend deactivate disable remove removing removed "
-        "delete deleting deleted erase scrub purge wipe exclude unlist unenroll lose forget trash toss burn ditch "
+        "delete deleting erase scrub purge wipe exclude unlist unenroll lose forget trash toss burn ditch "
         "destroy dump discard clear drop pull strike cut knock reject declining decline refuse oppose done sick "
         "tired enough hate chill revoke revoking rescind withdraw withdrawing shut close annoyed rid"
     )
@@ -264,7 +264,7 @@ STOP_VERBS: Rules = {
         r"unsubscribe[a-z]*|unsub[a-z]*|optouts?|unenroll|deregister|unregister|desubscribe|unsign) "
         rf"(?!{gap(4)}{BENEFITS})"
     ),
-    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! to )cancel(?! culture| and) ",
+    "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! to )(?<! do you )cancel(?! culture| and) ",
 }
 
 _JOB_SIDE = words(

