@@ -41,10 +41,13 @@ from mlife_assets.core.ranking.metrics import rank_rows
 from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.training.gate import (
+    CHALLENGER,
     Comparison,
     Contender,
     GateExamples,
+    Hearing,
     PromotionDecision,
+    Terms,
     decide_promotion,
     on_examples,
 )
@@ -178,17 +181,13 @@ def verdict(
     def side(name: str, scores: np.ndarray) -> Contender:
         return on_examples(examples, name, scores, TRAINED_UNTIL)
 
-    decision = decide_promotion(
-        examples,
-        side(new, challenger),
-        side(old, champion),
-        None if human is None else side("human", human),
-        policy,
-        as_of=max(GATE_DAY, examples.last_day + timedelta(days=8)),
-        calibration=WELL_CALIBRATED,
-        opened_by=opened_by,
-        anchor=None if anchor is None else side(won, anchor),
-    )
+    sides = {CHALLENGER: side(new, challenger), "champion": side(old, champion)}
+    if human is not None:
+        sides["human"] = side("human", human)
+    if anchor is not None:
+        sides["anchor"] = side(won, anchor)
+    terms = Terms(max(GATE_DAY, examples.last_day + timedelta(days=8)), opened_by=opened_by)
+    decision = decide_promotion(Hearing(examples, sides, terms, WELL_CALIBRATED), policy)
     if not decision.comparisons or decision.outcome == "not_enough_evidence":
         raise SystemExit(f"the simulation does not test the comparison: {' '.join(decision.sentences)}")
     return decision

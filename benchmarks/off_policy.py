@@ -176,7 +176,7 @@ def simulate(seed: int) -> tuple[float, LoggedDecisions]:
         person, job = _pairs(people, jobs, day)
         moment = epoch_us(day)
         response = respond(
-            config.calibration, people, jobs, mood_of_day(config, people, day), person, job, moment, is_text=True
+            config.calibration, people, jobs, mood_of_day(config, people, day), person, job, moment, position=None
         )
         truth = response.click * response.apply
         score = _champion_logits(people, jobs, person, job, rng)

@@ -23,7 +23,7 @@ from mlife_assets.core.monitoring.lateness import late_days, without_late_feedba
 from mlife_assets.core.monitoring.opening import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
-from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
+from mlife_assets.core.monitoring.sampling import DaySample, in_shares, sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.reasons import first_step_probabilities
@@ -36,7 +36,7 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import JOB_EXAMPLES, feature_matrix
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications
 from mlife_assets.recruiting.policies import Policies
-from monitored_market.marts import WINDOW_DAYS, DaySample, MonitoredMarket
+from monitored_market.marts import WINDOW_DAYS, MonitoredMarket
 
 WARM_UP_DAYS = 28
 """Days after which all windows of features are full; a market that has just opened is not what is monitored."""

@@ -11,25 +11,27 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
-import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.model_events import Reign, anchor_of
+from mlife_assets.core.model import Model
+from mlife_assets.core.model_events import Reign
 from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.fold_scores import anchor_side, itself, side_of_folds, simple_of_folds
-from mlife_assets.core.training.folds import Fold, fold_starts, in_common, in_succession, rows_by_fold, until
+from mlife_assets.core.training.fold_scores import ScoredPart
+from mlife_assets.core.training.folds import Fold, fold_starts
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.judgement import Judgement, judge
+from mlife_assets.core.training.judgement import Judgement
 from mlife_assets.core.training.manifest_facts import last_trained_day
-from mlife_assets.core.training.prequential import JudgedFold, fold_conditions, newest_week, recipe_conditions
+from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.recipes import policy_as_of
-from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.windows import add_days
+from mlife_assets.lifecycle.day import folds_fitted, judged_by_folds, window_of_folds
 from mlife_assets.recruiting.cohort import CohortDay, ranked_cohort
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
@@ -48,6 +50,7 @@ class Models:
         policies: of everything.
         artifacts: by version, of this history and of all its branches.
         folds: version -> the folds of its training.
+        conditions: of folds alone, by version, first day and number of rows.
         shared_until: what was known by this day is the same in all branches; None before a branch.
     """
 
@@ -57,7 +60,7 @@ class Models:
     shared_until: date | None = None
     _shared: Fitted = field(default_factory=dict)
     _own: Fitted = field(default_factory=dict)
-    _conditions: dict[tuple[str, date, int], tuple[Condition, ...]] = field(default_factory=dict)
+    conditions: dict[tuple[str, date, int], tuple[Condition, ...]] = field(default_factory=dict)
     _cohorts: dict[date, CohortDay] = field(default_factory=dict)
     _scorers: dict[str, LightGBMScorer] = field(default_factory=dict)
 
@@ -68,7 +71,7 @@ class Models:
             folds=dict(self.folds),
             shared_until=day,
             _own={},
-            _conditions=dict(self._conditions),
+            conditions=dict(self.conditions),
             _cohorts=dict(self._cohorts),
         )
 
@@ -91,8 +94,7 @@ class Models:
         if since is None and key in held:
             return self.artifacts[held[key]]
         training = learned_from(market, self.policies, known_on, since=since, faulty=key[1])
-        model = job_applications(self.policies)
-        artifact = fit_model(training, policy, simple_columns=model.simple_columns)
+        artifact = fit_model(training, policy, simple_columns=self.model.simple_columns)
         self.artifacts[artifact.model_version] = artifact
         if since is None:
             held[key] = artifact.model_version
@@ -112,23 +114,25 @@ class Models:
         """
         serving = self.fitted(market, market.day, faulty, decisions=decisions)
         promotion, maturity = self.policies.promotion, self.policies.label.apply_window_days
-        found: list[Fold] = []
-        fitted_on = [one.since.date() for one in reigns]
-        for first in reversed(fold_starts(market.day, maturity, promotion.gate_weeks, fitted_on)):
-            try:
-                artifact = self.fitted(market, first, faulty, decisions=decisions)
-            except NotEnoughEvidenceError:
-                if not found:
-                    raise
-                break
-            found.append(Fold(first, artifact.model_version, last_trained_day(artifact.manifest)))
-        self.folds[serving.model_version] = tuple(found[::-1])
+        starts = fold_starts(market.day, maturity, promotion.gate_weeks, [one.since.date() for one in reigns])
+        fits, _ = folds_fitted(starts, lambda first: (first, self.fitted(market, first, faulty, decisions=decisions)))
+        self.folds[serving.model_version] = tuple(
+            Fold(first, one.model_version, last_trained_day(one.manifest)) for first, one in fits
+        )
         return serving
 
-    def folds_of(self, version: str) -> tuple[Fold, ...]:
-        """Return who is asked for a model: the folds of its training, then itself."""
-        own = itself(self.artifacts[version], job_applications(self.policies))
-        return (*until(self.folds[version], own.first_day), own)
+    @property
+    def model(self) -> Model:
+        """The declaration."""
+        return job_applications(self.policies)
+
+    def load(self, version: str) -> ModelArtifact:
+        """Return a model."""
+        return self.artifacts[version]
+
+    def trained_folds(self, version: str) -> tuple[Fold, ...]:
+        """Return the folds of its training."""
+        return self.folds[version]
 
     def scorer(self, version: str) -> LightGBMScorer:
         """Return the scorer of a version."""
@@ -150,17 +154,6 @@ class Models:
             )
         return self._cohorts[day]
 
-    def conditions(
-        self, market: MonitoredMarket, fold: Fold, rows: pa.Table, faulty: Collection[date]
-    ) -> tuple[Condition, ...]:
-        """Return the conditions of one fold alone; the same fold on the same rows is looked at once."""
-        key = (fold.model_version, fold.first_day, rows.num_rows)
-        if key not in self._conditions:
-            training = learned_from(market, self.policies, fold.first_day, faulty=_before(faulty, fold.first_day))
-            model = job_applications(self.policies)
-            self._conditions[key] = fold_conditions(self.artifacts[fold.model_version], training, rows, model)
-        return self._conditions[key]
-
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -180,77 +173,74 @@ class Asked:
         return self.judgement.decision.is_promoted
 
 
-def begins_to_serve(reign: Reign) -> date:
-    """Return the day of the first run after a promotion."""
-    recorded = reign.since.date()
-    return recorded if reign.since <= run_time(recorded) else add_days(recorded, 1)
+@dataclass(frozen=True, eq=False)
+class Morning:
+    """What is known on a morning of the market, as the lifecycle asks for it.
 
-
-def judged(
-    market: MonitoredMarket,
-    models: Models,
-    challenger: ModelArtifact,
-    reigns: list[Reign],
-    not_inferior: Collection[str],
-    decisions: list[RetrainDecision],
-    faulty: Collection[date],
-) -> Asked:
-    """Return the gate's verdict of a challenger of this morning.
-
-    Args:
+    Attributes:
         market: as of this morning.
         models: with the folds of the challenger.
-        challenger: the fit on everything mature.
         reigns: who served since when, oldest first, at least one.
-        not_inferior: versions that were promoted as not inferior.
-        decisions: of the governor, that of this morning included.
+        lost: versions that were promoted as not inferior.
+        past: decisions of the governor, that of this morning included.
         faulty: days whose quality report failed.
+    """
+
+    market: MonitoredMarket
+    models: Models
+    reigns: Sequence[Reign]
+    lost: Collection[str]
+    past: Sequence[RetrainDecision]
+    faulty: Collection[date]
+
+    @property
+    def day(self) -> date:
+        """This morning."""
+        return self.market.day
+
+    def champions(self) -> Sequence[Reign]:
+        """Return who served since when."""
+        return self.reigns
+
+    def not_inferior(self) -> Collection[str]:
+        """Return the versions that were promoted as not inferior."""
+        return self.lost
+
+    def decisions(self) -> Sequence[RetrainDecision]:
+        """Return the governor's decisions."""
+        return self.past
+
+    def challenger_folds(self, version: str) -> tuple[Fold, ...]:
+        """Return the folds of the challenger."""
+        return self.models.folds[version]
+
+    def training_set(self, known_on: date | None = None) -> TrainingSet:
+        """Return what the fit of the morning, or of an earlier one, learns from."""
+        day = known_on or self.day
+        return learned_from(self.market, self.models.policies, day, faulty=_before(self.faulty, day))
+
+    def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
+        """Return the conditions of one fold alone; the same fold on the same rows is looked at once."""
+        version, held = part.fold.model_version, self.models.conditions
+        key = (version, part.fold.first_day, rows.num_rows)
+        if key not in held:
+            artifact, scored = self.models.artifacts[version], (part.matrix, part.scores)
+            held[key] = fold_conditions(artifact, self.training_set(fitted_on), rows, self.models.model, scored)
+        return held[key]
+
+
+def judged(morning: Morning, version: str) -> Asked:
+    """Return the gate's verdict of a challenger of a morning.
 
     Raises:
         NotEnoughEvidenceError: nothing can be judged.
     """
-    model, version = job_applications(models.policies), challenger.model_version
-    reigned = [(begins_to_serve(one), models.folds_of(one.model_version)) for one in reigns]
-    served = in_succession(models.folds_of(reigns[0].model_version), reigned)
-    last = last_mature_exposure_day(market.day, model.maturity_days)
-    folds, within = in_common(models.folds[version], served, last)
-    gate, human = gate_rows(market, models.policies, folds[0].first_day, faulty, lambda day: models.cohort(market, day))
-    exposed = gate.exposures[model.roles.time].to_numpy().astype("datetime64[D]")
-    parts = [(fold, gate.exposures.take(pa.array(own))) for fold, own in rows_by_fold(folds, exposed)]
-    required = recipe_conditions(
-        challenger,
-        learned_from(market, models.policies, market.day, faulty=_before(faulty, market.day)),
-        [
-            JudgedFold(
-                fold.model_version,
-                fold.trained_to,
-                fold.first_day,
-                np.zeros(0),
-                models.conditions(market, fold, rows, faulty),
-            )
-            for fold, rows in parts
-        ],
-        models.artifacts[parts[-1][0].model_version],
-        newest_week(gate.exposures, model.roles),
-        gate.exposures,
-        model,
-    )
-    champion, opened = reigns[-1].model_version, opening(decisions, market.day, models.policies.retrain)
-    anchor = anchor_of(reigns, not_inferior) if opened is not None else None
-    judgement = judge(
-        gate,
-        side_of_folds(version, folds, gate, model.roles, models.scorer),
-        side_of_folds(champion, within, gate, model.roles, models.scorer),
-        human,
-        model,
-        as_of=market.day,
-        required=required,
-        opened_by=None if opened is None else opened.clause,
-        anchor=None if anchor is None else anchor_side(anchor, models.folds_of(anchor), gate, models.scorer),
-        alone=anchor_side(champion, models.folds_of(champion), gate, models.scorer),
-        simple=simple_of_folds(folds, gate, models.artifacts.__getitem__),
-    )
-    return Asked(judgement, opened)
+    market, models = morning.market, morning.models
+    window = window_of_folds(morning, version)
+    cohort = partial(models.cohort, market)
+    gate, human = gate_rows(market, models.policies, window.first_day, morning.faulty, cohort)
+    opened = opening(morning.past, market.day, models.policies.retrain)
+    return Asked(judged_by_folds(morning, version, window, gate, human), opened)
 
 
 def _before(faulty: Collection[date], day: date) -> frozenset[date]:

@@ -20,9 +20,10 @@ from mlife_assets.core.training.gate import NON_INFERIORITY
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.training.training_set import last_training_day
 from mlife_assets.core.windows import run_time
+from mlife_assets.lifecycle.day import asked_for
 from mlife_assets.recruiting.job_applications import job_applications
 from monitored_market.champion import Watch, promote
-from monitored_market.gated import Asked, Models, judged
+from monitored_market.gated import Asked, Models, Morning, judged
 from monitored_market.marts import MonitoredMarket
 from monitored_market.monitored import decided, looked
 
@@ -65,7 +66,8 @@ class Governed:
         try:
             challenger = self.models.challenger(market, faulty, self.watch.history, self.reigns)
             self._newest = challenger
-            asked = judged(market, self.models, challenger, self.reigns, self.not_inferior, self.watch.history, faulty)
+            known = Morning(market, self.models, self.reigns, self.not_inferior, self.watch.history, faulty)
+            asked = judged(known, challenger.model_version)
         except NotEnoughEvidenceError as error:
             print(f"    {market.day}: {error}", file=sys.stderr, flush=True)
             return
@@ -108,5 +110,5 @@ def reign(version: str, before: str | None, day: date, *, after_run: bool) -> Re
 
 def promote_with_folds(watch: Watch, market: MonitoredMarket, models: Models, artifact: ModelArtifact) -> None:
     """Make a fit on everything mature the champion; its folds say what its out-of-sample scores look like."""
-    folds = [(one.first_day, models.artifacts[one.model_version]) for one in models.folds_of(artifact.model_version)]
+    folds = [(one.first_day, models.load(one.model_version)) for one in asked_for(models, artifact.model_version)]
     promote(watch, market, artifact, last_trained_day(artifact.manifest), folds)

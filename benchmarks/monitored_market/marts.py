@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
-from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined
 from mlife_assets.market.injections import Injection
@@ -53,14 +53,6 @@ class Exposures:
     table: pa.Table
     ids: np.ndarray
     moment_us: np.ndarray
-
-
-@dataclass(frozen=True)
-class DaySample:
-    """The sampled pairs of a morning, and how many candidate pairs they were drawn from."""
-
-    pairs: pa.Table
-    population_rows: int
 
 
 class MonitoredMarket:

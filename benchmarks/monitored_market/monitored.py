@@ -115,17 +115,17 @@ def quality_report(watch: Watch, market: MonitoredMarket) -> MonitoringReport:
     eve = add_days(market.day, -1)
     landed_days = [add_days(eve, -back) for back in range(1, LANDED_HISTORY_DAYS + 1)]
     names = sorted({name for one in landed_days for name in market.landed[one]})
-    drawn = sample(watch, market)
     return quality.data_quality_report(
         as_of=market.day,
         reference=watch.champion.reference,
-        pairs=drawn.pairs,
-        pair_rows=drawn.population_rows,
+        sample=sample(watch, market),
         policy=watch.policies.monitoring,
-        landed=market.landed[eve],
-        landed_history={name: [market.landed[one].get(name, 0) for one in landed_days] for name in names},
-        own_types=OWN_EVENT_TYPES,
-        label_types=LABEL_EVENT_TYPES,
+        landed=quality.Landed(
+            market.landed[eve],
+            {name: [market.landed[one].get(name, 0) for one in landed_days] for name in names},
+            own_types=OWN_EVENT_TYPES,
+            label_types=LABEL_EVENT_TYPES,
+        ),
         further=overnight(watch, market),
     )
 

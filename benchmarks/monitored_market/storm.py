@@ -202,6 +202,5 @@ def true_probability(market: MonitoredMarket, pairs: pa.Table) -> np.ndarray:
         person,
         job,
         epoch_us(market.day),
-        is_text=False,
     )
     return response.click * response.apply

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +67,7 @@ def train(
     from mlife_assets.core.study import Study
     from mlife_assets.core.training.example_training import train_on_examples
     from mlife_assets.core.training.label_times import label_times
+    from mlife_assets.core.training.search import search
 
     if not spec.is_file():
         raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
@@ -77,7 +79,7 @@ def train(
     rows = read_examples(examples, study)
     out.mkdir(parents=True, exist_ok=True)
     storage = open_search_storage(out / TRIALS_FILE) if declared.training.search_trials else None
-    with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as searched:
+    with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as trials_done:
         fitted = train_on_examples(
             rows,
             declared,
@@ -85,9 +87,8 @@ def train(
             gate_share=study.gate_share,
             validation_share=study.validation_share,
             champion=earlier,
-            storage=storage,
             progress=trees,
-            search_progress=searched,
+            searched=partial(search, storage=storage, progress=trials_done),
         )
     model = _with_code_version(fitted)
     times = label_times(
@@ -271,6 +272,7 @@ def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str
         purpose=(),
         outcome_name=declared.outcome,
         data=(("source", declared.source),),
+        policies={"promotion": declared.promotion},
     )
     return render_model_card(
         describe_model(
@@ -280,7 +282,6 @@ def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str
             decision=model.decision,
             calibration=model.calibration,
             windows=(gate,),
-            policies={"promotion": declared.promotion},
             pictures=pictures,
         )
     )

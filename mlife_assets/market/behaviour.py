@@ -282,10 +282,7 @@ def respond(
     person: np.ndarray,
     job: np.ndarray,
     moment_us: np.ndarray | int,
-    *,
-    is_text: bool,
-    position: np.ndarray | None = None,
-    recent_texts: np.ndarray | None = None,
+    position: np.ndarray | int | None = 1,
 ) -> Response:
     """Return the true probabilities of pairs.
 
@@ -295,9 +292,7 @@ def respond(
         mood: of the day.
         person, job: row numbers, int64 (n,).
         moment_us: when shown, microseconds since 1970.
-        is_text: whether shown by a text instead of a page.
-        position: place on the page from 1, (n,); 1 if not given.
-        recent_texts: texts that each person got within the fatigue days before, (n,).
+        position: place on the page from 1, (n,); None where a text shows the job, to somebody without recent texts.
     """
     attraction = calibration.same_group * (people.group[person] == jobs.group[job])
     attraction = attraction + calibration.same_shift * (people.shift[person] == jobs.shift[job])
@@ -312,16 +307,15 @@ def respond(
     pay = mood.elasticity * (people.pay_weight[person] * pay)
     age = (1.0 - calibration.age_share_seen) * freshness(jobs, job, moment_us)
     click = attraction + nearness + calibration.click_share * pay + age + mood.odds_shift
-    click += calibration.text_click_intercept if is_text else calibration.click_intercept
-    if position is not None:
+    if position is None:
+        click += calibration.text_click_intercept
+    else:
+        click += calibration.click_intercept
         click = click + calibration.position * (np.minimum(position, 10) - 1)
     offsets = _APPLY_OFFSETS[jobs.group[job]]
     apply = echo * (attraction + nearness) + (1.0 - calibration.click_share) * pay + offsets + mood.odds_shift
-    apply += calibration.text_apply_intercept if is_text else calibration.apply_intercept
-    click_probability = _logistic(click)
-    if recent_texts is not None:
-        click_probability = click_probability * calibration.fatigue_per_contact**recent_texts
-    return Response(click_probability, _logistic(apply))
+    apply += calibration.text_apply_intercept if position is None else calibration.apply_intercept
+    return Response(_logistic(click), _logistic(apply))
 
 
 def text_click_delay_us(calibration: Calibration, rng: np.random.Generator, size: int) -> np.ndarray:

@@ -177,8 +177,7 @@ class Market:
             views.person,
             views.job,
             epoch_us(day),
-            is_text=False,
-            position=views.position,
+            views.position,
         )
         draws = rng.random((2, len(views)))
         delay = (rng.exponential(40.0, len(views)) * 1e6).astype(np.int64) + 1
@@ -197,9 +196,9 @@ class Market:
             texts.person,
             texts.job,
             epoch_us(day),
-            is_text=True,
-            recent_texts=recent,
+            position=None,
         )
+        truth = replace(truth, click=truth.click * self.config.calibration.fatigue_per_contact**recent)
         draws = rng.random((2, len(texts)))
         draws[0, ~texts.is_delivered] = 1.0
         delay = text_click_delay_us(self.config.calibration, rng, len(texts))
@@ -216,8 +215,7 @@ class Market:
             mails.person,
             mails.job,
             epoch_us(day),
-            is_text=False,
-            position=mails.position,
+            mails.position,
         )
         count = int(mails.mail[-1]) + 1 if len(mails) else 0
         is_opened = rng.random(count) < calibration.mail_opened_share

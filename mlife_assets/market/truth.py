@@ -200,7 +200,7 @@ def true_response(
         _positions(truth.people.user_ids, user_ids, "user_id"),
         _positions(truth.jobs.job_ids, job_ids, "job_id"),
         epoch_us(truth.day),
-        is_text=is_text,
+        position=None if is_text else 1,
     )
 
 

@@ -19,7 +19,7 @@ import pytest
 from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.owners_table import OwnersFile
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.people_file import OwnersContacts
@@ -448,8 +448,8 @@ def test_a_plan_that_is_sent_without_a_book_waits_for_it(ledger: SqlLedger, tmp_
         Dispatcher(
             ledger, gateway, PeopleRegister(ledger, OwnersContacts(book), key=b"k" * 32), application,
             ContactPolicy(holdout_share=0.0),
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=clock,
-            sleep=lambda _: None, verify=lambda _: None,
+            Checks(lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), lambda _: None),
+            clock=clock, sleep=lambda _: None,
         ).dispatch(day, worker="w")  # fmt: skip
 
     empty = tmp_path / "empty.csv"

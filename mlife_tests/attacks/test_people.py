@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Dispatcher, DispatchReport, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, DispatchReport, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -94,8 +94,8 @@ class World:
             patch.setattr(self.gateway, "send", watched)
             return Dispatcher(
                 self.ledger, self.gateway, self.people, replace(self.application, name=campaign), self.contact,
-                recheck=lambda users: {u: texan[u not in self.no_consent] for u in users},
-                clock=self, sleep=lambda seconds: None, verify=lambda rows: None,
+                Checks(lambda users: {u: texan[u not in self.no_consent] for u in users}, lambda rows: None),
+                clock=self, sleep=lambda seconds: None,
             ).dispatch(DAY, worker="w")  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -82,9 +82,8 @@ def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[st
     ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
     Dispatcher(
         ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), APPLICATION, CONTACT,
-        verify=lambda rows: None,
+        Checks(lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids}, lambda rows: None),
         clock=clock, sleep=clock.sleep,
-        recheck=lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids},
     ).dispatch(DAY, worker="w")  # fmt: skip
     ledger.close()
     provider.close()

@@ -20,7 +20,7 @@ from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import LONGEST, refusal_counts, word_jobs
-from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.plan import CANDIDATE_COLUMNS, MessagePlan, PlanRows, build_plan
 from mlife_assets.recruiting.messaging.templates import wording
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
@@ -80,7 +80,7 @@ def plan(titles: list[str], employer: str = "Blue Diner", reviews: EmployerRevie
     ).empty_table()
     table = pa.Table.from_pylist(jobs)
     return build_plan(
-        candidates, pa.Table.from_pylist(users), table, recent, (),
+        PlanRows(candidates, pa.Table.from_pylist(users), table, recent, ()),
         application=job_of_the_day(Policies(messaging=POLICY)), contact=ContactPolicy(holdout_share=0.0), as_of=DAY,
         now=NOW, stamps=Stamps(KEY), reviews=everybody_approved(table) if reviews is None else reviews,
     )  # fmt: skip

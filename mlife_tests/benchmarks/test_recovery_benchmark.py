@@ -18,6 +18,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.windows import add_days
+from mlife_assets.lifecycle.day import asked_for, begins_to_serve
 from mlife_assets.market.behaviour import APPLY, joined
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.policies import CandidatePolicy
@@ -98,7 +99,7 @@ def test_folds_of_the_first_champion_know_nothing_of_their_weeks(history: Any, p
     assert [fold.first_day for fold in folds] == starts[-len(folds) :]
     assert len(folds) >= 2
     assert all(fold.trained_to < fold.first_day for fold in folds)
-    assert models.folds_of(version)[-1].first_day == market.day
+    assert asked_for(models, version)[-1].first_day == market.day
     reference = history.watch.champion.reference
     assert pc.min(reference.examples["exposure_date"]).as_py() == folds[0].first_day
     scored = reference.examples.filter(pc.less(reference.examples["exposure_date"], pa.scalar(folds[1].first_day)))
@@ -162,7 +163,7 @@ def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch:
     assert product.alarms == ["dc"]
     product.evening(market)
     assert product.serving == other.model_version == promoted[0]
-    served = [sys.modules["monitored_market.gated"].begins_to_serve(one) for one in product.reigns]
+    served = [begins_to_serve(one) for one in product.reigns]
     assert served == [market.day, add_days(market.day, 1)]
     assert product.not_inferior == {other.model_version}
     facts = product.facts(market)

@@ -562,15 +562,11 @@ def test_metrics_are_compiled_to_the_bits_of_python() -> None:
     keys = rng.permutation(rows).astype(np.uint64)
     scores = rng.integers(0, 3, rows).astype(float)
     discounts = 1 / np.log2(np.arange(2, 12))
-    made = []
-    for kernel in (kernels.group_metrics, kernels.compiled(kernels.group_metrics)):
-        metrics = np.zeros((3, np.count_nonzero(positives)))
-        kernel(
-            arrangement, starts, sizes, positives, positive_rows, keys, kernels.read_only(scores), 10, discounts,
-            np.concatenate([[0], np.cumsum(discounts)]), np.empty(30), np.empty(30, dtype=np.uint64),
-            np.empty(31, dtype=np.int64), metrics,
-        )  # fmt: skip
-        made.append(metrics)
+    gains, groups = np.concatenate([[0], np.cumsum(discounts)]), (arrangement, starts, sizes)
+    made = [
+        kernel(groups, positives, positive_rows, keys, kernels.read_only(scores), 10, discounts, gains)
+        for kernel in (kernels.group_metrics, kernels.compiled(kernels.group_metrics))
+    ]
     assert made[0].min() >= 0
     assert made[0].tobytes() == made[1].tobytes()
 

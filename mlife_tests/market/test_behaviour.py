@@ -62,7 +62,7 @@ def test_the_weights_of_a_person_turn_pay_and_distance_up_and_down(mid_world) ->
     person, job, moment = record.impressions.person, record.impressions.job, epoch_us(record.day)
 
     def logit(population: Population, vacancies: Vacancies) -> np.ndarray:
-        response = respond(calibration, population, vacancies, mood, person, job, moment, is_text=False)
+        response = respond(calibration, population, vacancies, mood, person, job, moment)
         return np.log(response.click / (1 - response.click))
 
     twice = {name: replace(people, **{name: 2 * getattr(people, name)}) for name in ("pay_weight", "distance_weight")}
@@ -87,7 +87,7 @@ def rare_odds(calibration: Calibration, mid_world, step_pay: float, step_km: flo
         paid = replace(jobs, pay=jobs.pay * np.exp(step_pay))
         far = replace(calibration, distance_tolerance_km=calibration.distance_tolerance_km - step_km)
         mood = mood_of_day(mid_world.market.config, people, record.day)
-        response = respond(far, people, paid, mood, person, job, epoch_us(record.day), is_text=False)
+        response = respond(far, people, paid, mood, person, job, epoch_us(record.day))
         odds = np.log(response.click / (1 - response.click)) + np.log(response.apply / (1 - response.apply))
         # A kilometre more for everybody is a tolerance that is a kilometre shorter, and the step itself within it.
         factor = calibration.distance_within * (1 + calibration.distance_late_shift * (jobs.shift[job] > 0))
@@ -114,7 +114,7 @@ def expected_rates(calibration: Calibration, people: Population, mid_world, *, i
         mood = mood_of_day(mid_world.market.config, people, record.day)
         response: Response = respond(
             calibration, people, record.vacancies, mood, source.person, source.job, epoch_us(record.day),
-            is_text=is_text, position=None if is_text else record.impressions.position,
+            None if is_text else record.impressions.position,
         )  # fmt: skip
         exposures += len(source)
         clicks += response.click.sum()
@@ -419,7 +419,7 @@ def test_pay_elasticity_is_the_new_average_over_what_is_shown(size: float, mid_w
     found = []
     for pay in (jobs.pay, jobs.pay * np.exp(1e-4)):
         paid = replace(jobs, pay=pay)
-        response = respond(config.calibration, rare, paid, mood, views.person, views.job, epoch_us(day), is_text=False)
+        response = respond(config.calibration, rare, paid, mood, views.person, views.job, epoch_us(day))
         found.append(np.log(response.click * response.apply).mean())
     assert (found[1] - found[0]) / 1e-4 == pytest.approx(size, rel=0.04)
 

@@ -323,7 +323,7 @@ def test_the_oracle_is_the_formula_that_people_follow(offset: int, source, toolb
     people, jobs = market.people, market.state.vacancies
     person, job = np.arange(50), np.arange(len(jobs) - 50, len(jobs))
     mood = mood_of_day(CONFIG, people, day)
-    expected = respond(CONFIG.calibration, people, jobs, mood, person, job, epoch_us(day), is_text=False)
+    expected = respond(CONFIG.calibration, people, jobs, mood, person, job, epoch_us(day))
     truth = read_truth(source.truth, day)
     found = oracle_apply_probability(truth, people.user_ids[person], job_ids(job))
     assert np.array_equal(found, expected.click * expected.apply)
@@ -376,9 +376,7 @@ def test_the_oracle_beats_the_recruiters_who_beat_chance(mid_world) -> None:
             candidates = np.r_[job, rng.choice(near, 19, replace=False)]
             who = np.full(20, person)
             mood = mood_of_day(config, people, record.day)
-            truth = respond(
-                config.calibration, people, jobs, mood, who, candidates, epoch_us(record.day), is_text=False
-            )
+            truth = respond(config.calibration, people, jobs, mood, who, candidates, epoch_us(record.day))
             human = recruiter_rule(
                 people.group[person] == jobs.group[candidates],
                 pair_distance_km(people, jobs, who, candidates),

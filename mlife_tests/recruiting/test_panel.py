@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.policies import PromotionPolicy
-from mlife_assets.core.training.gate import GateExamples, decide_promotion, on_examples
+from mlife_assets.core.training.gate import GateExamples, Hearing, Terms, decide_promotion, on_examples
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import haversine_km
 from mlife_assets.recruiting.panel import ballots, baseline
@@ -434,11 +434,12 @@ def test_the_gate_takes_the_panel_as_its_human() -> None:
     examples, truth = gate(60)
     human = human_baseline(panels_for(truth, 50), examples, np.zeros(300), PANEL_POLICY)
     noise = np.random.default_rng(1).normal(size=300)[human.mask]
-    decision = decide_promotion(
-        human.examples, on_examples(human.examples, "mdl_new", noise, training_end_date=DAY - timedelta(days=20)),
-        None, on_examples(human.examples, human.name, human.scores), PANEL_POLICY, as_of=NEXT + timedelta(days=8),
-        calibration=None,
-    )  # fmt: skip
+    sides = {
+        "challenger": on_examples(human.examples, "mdl_new", noise, training_end_date=DAY - timedelta(days=20)),
+        "human": on_examples(human.examples, human.name, human.scores),
+    }
+    terms = Terms(NEXT + timedelta(days=8))
+    decision = decide_promotion(Hearing(human.examples, sides, terms, calibration=None), PANEL_POLICY)
     assert not decision.is_promoted
     (against,) = [one for one in decision.comparisons if one.against == "human"]
     assert against.model_version == human.name

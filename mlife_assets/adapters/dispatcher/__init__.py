@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
+    Checks,
     DispatchReport,
     InboundReport,
     Recheck,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlife_assets.adapters.dispatcher.sending import Dispatcher
 
 __all__ = [
+    "Checks",
     "DispatchReport",
     "Dispatcher",
     "InboundReport",

@@ -6,11 +6,12 @@ Concept: results are frozen and hold counts and reasons only: no person, no phon
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.ports import LedgerRow
 
@@ -42,6 +43,23 @@ class Verify(Protocol):
 
     def __call__(self, rows: Sequence[LedgerRow]) -> None:
         """Raise GateClosedError unless every row is, to the letter, a message that was approved."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is asked before a send.
+
+    Attributes:
+        recheck: present consent and place of recipients.
+        verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
+        texts_per_day: most texts a day of all applications together; None where each has its own limit alone.
+        is_stopped: whether a switch outside stops every send; asked before each.
+    """
+
+    recheck: Recheck
+    verify: Verify = nothing_approved
+    texts_per_day: int | None = None
+    is_stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,12 @@ from mlife_assets.adapters.dispatcher.hearing import Hearing
 from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
     CLOSED_AFTER,
+    Checks,
     DispatchReport,
     InboundReport,
-    Recheck,
     Recipient,
     ReconcileReport,
     Run,
-    Verify,
 )
 from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
@@ -41,7 +40,6 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.messaging.binding import nothing_approved
 from mlife_assets.recruiting.messaging.cohorts import is_held_out
 from mlife_assets.recruiting.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
 from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdict
@@ -71,12 +69,9 @@ class Dispatcher:
         people: who is behind an account, and their address.
         application: which; its hours, caps, pace, attempts, holdout.
         contact: the holdout and the caps that hold across applications.
-        recheck: present consent and place of recipients.
+        checks: asked before a send.
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
-        is_stopped: whether a switch outside stops every send; asked before each.
-        verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
-        texts_per_day: most texts a day of all applications together; None where each has its own limit alone.
     """
 
     def __init__(
@@ -86,13 +81,10 @@ class Dispatcher:
         people: PeopleRegister,
         application: Application,
         contact: ContactPolicy,
+        checks: Checks,
         *,
-        recheck: Recheck,
         clock: Clock,
         sleep: Callable[[float], None],
-        verify: Verify = nothing_approved,
-        texts_per_day: int | None = None,
-        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wire the dispatcher; sends nothing. Raises InvalidInputError when the gateway is of another channel."""
         if gateway.channel != application.channel:
@@ -102,9 +94,7 @@ class Dispatcher:
             )
         self._ledger, self._gateway, self._people = ledger, gateway, people
         self._application, self._policy, self._contact = application, application.policy, contact
-        self._recheck, self._clock, self._sleep, self._verify = recheck, clock, sleep, verify
-        self._texts_per_day = texts_per_day if application.channel is Channel.SMS else None
-        self._is_stopped = is_stopped
+        self._checks, self._clock, self._sleep = checks, clock, sleep
         self._hearing = Hearing(ledger, gateway, people, application.policy, clock)
 
     def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
@@ -123,7 +113,7 @@ class Dispatcher:
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, (now - CLOSED_AFTER).date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
-            self._verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
+            self._checks.verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
         self._register(ledger.user_ids())  # who has a recipient's number now may be in no row of theirs
         run = Run(now)
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
@@ -134,7 +124,8 @@ class Dispatcher:
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
                 break
             self._hearing.keep_up(after_seconds=0)
-            now, most = self._clock.now(), self._texts_per_day
+            now = self._clock.now()
+            most = self._checks.texts_per_day if self._application.channel is Channel.SMS else None
             until, limit = now + timedelta(seconds=self._policy.lease_seconds), min(CHUNK, room)
             rows = ledger.lease(campaign, as_of, worker=worker, limit=limit, now=now, until=until, texts_per_day=most)
             if not rows:
@@ -148,7 +139,7 @@ class Dispatcher:
         return report
 
     def _send_chunk(self, rows: Sequence[LedgerRow], worker: str, bucket: TokenBucket, run: Run) -> None:
-        self._verify(rows)
+        self._checks.verify(rows)
         contacts = self._register([row.user_id for row in rows])
         recipients = self._read_recipients(rows)
         with self._ledger.on_one_connection():
@@ -174,7 +165,7 @@ class Dispatcher:
 
     def _read_facts(self, user_ids: Sequence[str]) -> Mapping[str, Recipient]:
         try:
-            return self._recheck(user_ids)
+            return self._checks.recheck(user_ids)
         except GateClosedError:
             raise
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
@@ -210,7 +201,7 @@ class Dispatcher:
             reason = (INVALID if contact.has_address else MISSING)[self._gateway.channel]
         if reason is None:
             bucket.take()
-            if self._is_stopped():
+            if self._checks.is_stopped():
                 run.stopped_by = STOPPED
                 return
             now = self._clock.now()  # the switch may have been slow to answer

@@ -43,7 +43,7 @@ from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.events import plan_events
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, refusal_counts
-from mlife_assets.recruiting.messaging.plan import MessagePlan, build_plan
+from mlife_assets.recruiting.messaging.plan import MessagePlan, PlanRows, build_plan
 from mlife_assets.recruiting.places import MESSAGES
 
 RECENT_SCHEMA = pa.schema([("person_id", pa.string()), ("as_of_date", pa.date32()), ("campaign", pa.string())])
@@ -89,12 +89,9 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
             _texts_before_the_ledger(platform, since, day),
         ]
     )
+    suppressed = platform.ledger.suppressed_people(at=now, channel=application.channel)
     plan = build_plan(
-        candidates,
-        users,
-        jobs,
-        recent,
-        platform.ledger.suppressed_people(at=now, channel=application.channel),
+        PlanRows(candidates, users, jobs, recent, suppressed),
         application=application,
         contact=contact,
         as_of=day,

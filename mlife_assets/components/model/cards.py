@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.components.model.explanation import stored_pictures
-from mlife_assets.components.model.judging import GateWindow
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.pages.document import card_key, nav
+from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import PromotionDecision
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.facts import CardWindow
@@ -33,6 +33,7 @@ def write_model_card(
         data=tuple((f"{step.name} counts", f"within {step.maturity_days} days") for step in model.steps),
         limits=limits_of(platform),
         feature_words=model.words,
+        policies={"promotion": model.promotion},
     )
     card = describe_model(
         platform.registry.load(version),
@@ -45,7 +46,6 @@ def write_model_card(
             CardWindow("gate", gate_days[0], gate_days[-1], f"all examples of {len(gate_days)} days"),
             *folds_of_window(window),
         ),
-        policies={"promotion": model.promotion},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 

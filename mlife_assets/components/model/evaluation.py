@@ -17,7 +17,7 @@ from mlife_assets.components.model.challengers import PROMOTION_REPORT, challeng
 from mlife_assets.components.model.contenders import gate_day
 from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.fairness import FAIRNESS_REPORT, day_fairness_conditions
-from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
+from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.platform.model_platform import in_run
 from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
@@ -28,6 +28,7 @@ from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.training.fairness.results import FairnessAudit
+from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import Contender, GateExamples, PromotionDecision
 from mlife_assets.core.training.judgement import Human
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
@@ -142,7 +143,6 @@ def write_card(
     gate_days: Sequence[date],
 ) -> str:
     """Write the card of the challenger of `day`; returns its key in the lake."""
-    policies = platform.policies
     gate = CardWindow("gate", gate_days[0], gate_days[-1], f"ranked on {len(gate_days)} days, a week apart")
     card = describe_model(
         platform.registry.load(version),
@@ -153,7 +153,6 @@ def write_card(
         fairness=_audit(platform, day, version),
         pictures=stored_pictures(platform, day, version),
         windows=(gate, *folds_of_window(window)),
-        policies={"promotion": platform.model.promotion, "label": policies.label, "candidates": policies.candidates},
     )
     return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
@@ -177,6 +176,11 @@ def _subject(platform: Platform) -> CardSubject:
         measure_words={
             "selection": "Selection: who would be written to",
             "exposure": "Exposure: who is shown the well-paid",
+        },
+        policies={
+            "promotion": platform.model.promotion,
+            "label": label,
+            "candidates": platform.policies.candidates,
         },
     )
 

@@ -26,13 +26,14 @@ from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.errors import GateClosedError, IntegrityError, NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.lifecycle.day import folds_fitted
 
 GROUP = "model"
 HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
@@ -55,45 +56,33 @@ def require_same_settings(platform: ModelPlatform, day: date, version: str) -> N
 def fit_folds(
     context: dg.AssetExecutionContext, platform: ModelPlatform, day: date
 ) -> tuple[list[dict[str, Any]], str]:
-    """Fit and keep the model of each fold; return them, oldest first, and why there are not as many as policy asks for.
-
-    Folds follow each other without a gap: before the first that nothing can be learned for, none counts. The newest
-    lasts as long as its labels are mature.
-
-    Raises:
-        NotEnoughEvidenceError: nothing can be learned for the newest fold.
-    """
+    """Fit and keep the model of each fold (`folds_fitted`); the newest lasts as long as its labels are mature."""
     model = platform.model
     served = fit_days_of_served(platform, day)
     starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks, served)
     last = last_mature_exposure_day(day, model.maturity_days)
-    marts, rows = training_marts(platform), list[dict[str, Any]]()
-    for first in reversed(starts):
+    ends = dict(zip(starts, [*starts[1:], add_days(last, 1)], strict=True))
+    marts = training_marts(platform)
+
+    def fit(first: date) -> dict[str, Any]:
         context.log.info("the fold from %s, by what was known on that day", first)
-        try:
-            training, policy = marts.training_set(first), fit_policy(platform, day, first)
-            artifact = _fitted_before(platform, day, first, training, policy)
-            artifact = artifact or fitted_artifact(context, platform, training, policy)
-        except NotEnoughEvidenceError as error:
-            if not rows:
-                raise NotEnoughEvidenceError(f"the newest fold of the gate, from {first}: {error}") from error
-            return rows[::-1], f"{len(rows)} of {len(starts)} folds can be judged; for the one from {first}: {error}."
-        until = date.fromisoformat(rows[-1]["first_day"]) if rows else add_days(last, 1)
-        rows.append(
-            {
-                "first_day": first.isoformat(),
-                "last_day": add_days(until, -1).isoformat(),
-                "model_version": platform.registry.keep_fold(artifact),
-                "trained_to": training.last_day.isoformat(),
-                "trained_to_by_step": trained_to_words(training.trained_to),
-                "examples": artifact.manifest["examples"],
-                "positives": training.positives,
-                "formulation": artifact.manifest["formulation"],
-                "recipe": artifact.manifest["recipe"],
-                "validation_log_loss": artifact.manifest["validation_log_loss"],
-            }
-        )
-    return rows[::-1], ""
+        training, policy = marts.training_set(first), fit_policy(platform, day, first)
+        artifact = _fitted_before(platform, day, first, training, policy)
+        artifact = artifact or fitted_artifact(context, platform, training, policy)
+        return {
+            "first_day": first.isoformat(),
+            "last_day": add_days(ends[first], -1).isoformat(),
+            "model_version": platform.registry.keep_fold(artifact),
+            "trained_to": training.last_day.isoformat(),
+            "trained_to_by_step": trained_to_words(training.trained_to),
+            "examples": artifact.manifest["examples"],
+            "positives": training.positives,
+            "formulation": artifact.manifest["formulation"],
+            "recipe": artifact.manifest["recipe"],
+            "validation_log_loss": artifact.manifest["validation_log_loss"],
+        }
+
+    return folds_fitted(starts, fit)
 
 
 def _fitted_before(

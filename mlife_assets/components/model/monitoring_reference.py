@@ -6,7 +6,7 @@ before the drift would make both worlds normal.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from itertools import islice
 
@@ -135,9 +135,8 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             columns=columns,
             ids=platform.model.roles.ids,
             steps=examples,
-            scored_by=scored_by,
         )
-        reference = with_learned_thresholds(reference, platform.model.monitoring)
+        reference = with_learned_thresholds(replace(reference, scored_by=scored_by), platform.model.monitoring)
         write_reference(platform, day, reference)
         limits = [asdict(threshold) for threshold in reference.thresholds]
         return dg.MaterializeResult(

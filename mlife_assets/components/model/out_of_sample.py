@@ -1,21 +1,28 @@
-"""Out of sample: which model may be asked about which day, for a challenger, for a champion, and for what was served.
-
-Concept: a model speaks for itself from the day on by which it had learned everything it knows; for the days before, the
-folds of its training do. What was served is whoever served; before the first champion, that one's folds stand in. So a
-champion that was promoted yesterday has a word on weeks that its own fit has learned from, and no row is scored by
-what has seen it.
-"""
+"""What a platform knows of a day and of its models, as the lifecycle asks for it: folds, champions, decisions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+
+from mlife_assets.components.model.retrain_decision import decisions_until
+from mlife_assets.components.model.training_inputs import training_marts
 from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import NotFoundError
-from mlife_assets.core.training import fold_scores
-from mlife_assets.core.training.folds import Fold, in_succession, until
-from mlife_assets.core.training.judgement import GateRows, Side
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.model import Model
+from mlife_assets.core.model_events import PROMOTION_KIND, Reign
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.scorer import StagedScorer
+from mlife_assets.core.training.fold_scores import ScoredPart
+from mlife_assets.core.training.folds import Fold
+from mlife_assets.core.training.gate import NON_INFERIORITY, Condition
+from mlife_assets.core.training.prequential import fold_conditions
+from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.windows import run_time
+from mlife_assets.lifecycle.day import asked_for
 
 FOLD_REPORT = "folds"
 
@@ -53,58 +60,82 @@ def _reported(platform: ModelPlatform, day: date) -> dict[str, list[dict[str, An
     return {**report.get("earlier", {}), report["model_version"]: report["folds"]}
 
 
+@dataclass(frozen=True)
+class RegisteredModels:
+    """The models of a platform, which the lifecycle asks."""
+
+    platform: ModelPlatform
+
+    @property
+    def model(self) -> Model:
+        """Roles, steps and policies."""
+        return self.platform.model
+
+    def load(self, version: str) -> ModelArtifact:
+        """Return a registered model, or one of a fold."""
+        return self.platform.registry.load(version)
+
+    def scorer(self, version: str) -> StagedScorer:
+        """Return its scorer."""
+        return self.platform.scorer(version)
+
+    def trained_folds(self, version: str) -> tuple[Fold, ...]:
+        """Return the folds of its training; a model that was judged on a holdout has none."""
+        rows = [row for row in self.platform.registry.versions() if row["model_version"] == version]
+        return tuple(fold for row in rows[:1] for fold in stored_folds(self.platform, row["as_of_date"], version))
+
+
+@dataclass(frozen=True)
+class PlatformFacts:
+    """What a platform knows when partition `day` decides."""
+
+    platform: ModelPlatform
+    day: date
+
+    @property
+    def models(self) -> RegisteredModels:
+        """The models of the registry."""
+        return RegisteredModels(self.platform)
+
+    def champions(self) -> list[Reign]:
+        """Return all changes of the champion, oldest first."""
+        return self.platform.registry.history(run_time(self.day))
+
+    def not_inferior(self) -> set[str]:
+        """Return the versions whose newest promotion was as not inferior."""
+        now = run_time(self.day)
+        verdicts = [r for r in self.platform.model_events("promotion_decided", end=self.day) if r["observed_at"] <= now]
+        kinds = {row["model_version"]: row[PROMOTION_KIND] for row in verdicts if row["outcome"] == "promoted"}
+        return {version for version, kind in kinds.items() if kind == NON_INFERIORITY}
+
+    def decisions(self) -> list[RetrainDecision]:
+        """Return the governor's decisions up to that of the day."""
+        return decisions_until(self.platform, self.day)
+
+    def challenger_folds(self, version: str) -> tuple[Fold, ...]:
+        """Return the folds of the day's challenger."""
+        return stored_folds(self.platform, self.day, version)
+
+    def training_set(self) -> TrainingSet:
+        """Return what the fit of the day learns from."""
+        return training_marts(self.platform).training_set(self.day)
+
+    def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
+        """Return the conditions of a fold alone."""
+        marts, artifact = training_marts(self.platform), self.models.load(part.fold.model_version)
+        marts.rest()  # rows were scored, so their matrices are what is read from now on
+        training, scored = marts.training_set(fitted_on), (part.matrix, part.scores)
+        found = fold_conditions(artifact, training, rows, self.platform.model, scored)
+        marts.rest()  # copies are looked for among all that it learned from
+        return found
+
+
 def folds_of(platform: ModelPlatform, model_version: str) -> tuple[Fold, ...]:
-    """Return who is asked for a registered model: the folds of its training, then itself.
-
-    A model that was judged on a holdout has no folds, and speaks for itself from the first day of the holdout on.
-    """
-    rows = [row for row in platform.registry.versions() if row["model_version"] == model_version]
-    folds = [fold for row in rows[:1] for fold in stored_folds(platform, row["as_of_date"], model_version)]
-    itself = fold_scores.itself(platform.registry.load(model_version), platform.model)
-    return (*until(folds, itself.first_day), itself)
-
-
-def served_folds(platform: ModelPlatform, day: date) -> tuple[Fold, ...]:
-    """Return what was served as partition `day` decides, for all days on which anybody may be asked; none without one.
-
-    A champion serves from the first run after its promotion on.
-    """
-    history = platform.registry.history(run_time(day))
-    if not history:
-        return ()
-    reigns = []
-    for reign in history:
-        recorded = reign.since.date()
-        begins = recorded if reign.since <= run_time(recorded) else add_days(recorded, 1)
-        reigns.append((begins, folds_of(platform, reign.model_version)))
-    return in_succession(folds_of(platform, history[0].model_version), reigns)
+    """Return who is asked for a registered model: the folds of its training, then itself."""
+    return asked_for(RegisteredModels(platform), model_version)
 
 
 def fit_days_of_served(platform: ModelPlatform, day: date) -> list[date]:
     """Return the days on which the models were fitted that served until partition `day` decides."""
     served = {reign.model_version for reign in platform.registry.history(run_time(day))}
     return [row["as_of_date"] for row in platform.registry.versions() if row["model_version"] in served]
-
-
-def side_of_folds(
-    platform: ModelPlatform,
-    version: str,
-    folds: Sequence[Fold],
-    gate: GateRows,
-    known: Sequence[fold_scores.ScoredPart] = (),
-) -> Side:
-    """Return the probabilities of the gate's rows, each row by the registered model of its fold."""
-    return fold_scores.side_of_folds(version, folds, gate, platform.model.roles, platform.scorer, known)
-
-
-def scored_exposures(
-    platform: ModelPlatform, folds: Sequence[Fold], gate: GateRows
-) -> Sequence[fold_scores.ScoredPart]:
-    """Return what the registered models of folds say of the gate's exposures."""
-    days = gate.exposures[platform.model.roles.time].to_numpy().astype("datetime64[D]")
-    return list(fold_scores.scored_parts(folds, gate.exposures, days, {}, platform.scorer))
-
-
-def anchor_side(platform: ModelPlatform, version: str, gate: GateRows) -> Side:
-    """Return how a registered model ranks the gate's rows on whose days anybody may be asked for it."""
-    return fold_scores.anchor_side(version, folds_of(platform, version), gate, platform.scorer)

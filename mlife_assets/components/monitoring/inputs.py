@@ -5,7 +5,6 @@ by hash from a fixed number of hashed users, so neither alarms nor cost grow wit
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -23,7 +22,7 @@ from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, examp
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import without_late_feedback
 from mlife_assets.core.monitoring.reference import MonitoringReference, is_readable
-from mlife_assets.core.monitoring.sampling import in_shares, sample_pairs
+from mlife_assets.core.monitoring.sampling import DaySample, in_shares, sample_pairs
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, unseen_values
 from mlife_assets.core.training.folds import Fold, rows_by_fold
@@ -34,21 +33,6 @@ SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
 ScoredBy: TypeAlias = str | Sequence[Fold] | Mapping[str, int]
 """A model version, folds, or versions with how many rows of how many each scores."""
-
-
-@dataclass(frozen=True, eq=False)
-class DaySample:
-    """The sampled candidate pairs of one day.
-
-    Attributes:
-        pairs: sampled rows with derived features.
-        population_rows: candidate pairs that they were drawn from.
-        duplicate_pairs: rows among those that repeat the ids of another.
-    """
-
-    pairs: pa.Table
-    population_rows: int
-    duplicate_pairs: int
 
 
 def sampled_pairs(platform: ModelPlatform, day: date) -> DaySample:

@@ -20,7 +20,6 @@ from mlife_assets.components.graph.partitions import checked_days, only_day
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
-    DaySample,
     explained_pairs,
     known_reference,
     landed_counts,
@@ -45,9 +44,10 @@ from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
 from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
-from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault
+from mlife_assets.core.monitoring.quality import Landed, Refusal, data_quality_report, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, undecided, without_model
+from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, JOINT_SIZES, Statistic
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.training.fold_scores import first_unlearned_day
@@ -290,15 +290,15 @@ def judge_quality(
     report = data_quality_report(
         as_of=day,
         reference=reference,
-        pairs=sample.pairs,
-        pair_rows=sample.population_rows,
+        sample=sample,
         policy=platform.model.monitoring,
-        landed=landed_counts(platform, day),
-        landed_history=landed_history(platform, day, LANDED_HISTORY_DAYS),
-        refused=refused_rows(platform, day),
-        duplicate_pairs=sample.duplicate_pairs,
-        own_types=platform.own_types,
-        label_types=platform.label_types,
+        landed=Landed(
+            landed_counts(platform, day),
+            landed_history(platform, day, LANDED_HISTORY_DAYS),
+            refused_rows(platform, day),
+            platform.own_types,
+            platform.label_types,
+        ),
         further=further,
     )
     return JudgedDay(report, sample.pairs)
@@ -312,7 +312,7 @@ def _sample(
         return sample, [] if findings is None else findings(platform, day, sample.pairs)
     except InvalidInputError as error:
         broken = schema_fault("", f"The features of {day} are not what was agreed: {error}.")
-        return DaySample(reference.sample.slice(0, 0), 0, 0), [broken]
+        return DaySample(reference.sample.slice(0, 0), 0), [broken]
 
 
 def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:

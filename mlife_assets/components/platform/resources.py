@@ -285,7 +285,7 @@ class Platform(DeploymentParts, ModelPlatform):
         It can send only what `verify` finds approved; without, it reads receipts and replies.
         """
         pace = self.deployment.times.pace(self.sending_time(day))
-        from mlife_assets.adapters.dispatcher import Dispatcher
+        from mlife_assets.adapters.dispatcher import Checks, Dispatcher
 
         return Dispatcher(
             self.ledger,
@@ -293,10 +293,12 @@ class Platform(DeploymentParts, ModelPlatform):
             self.people,
             self.application,
             self.policies.contact,
-            recheck=recheck_of(self, self.application.channel, day),
+            Checks(
+                recheck_of(self, self.application.channel, day),
+                verify,
+                self.settings.texts_per_day,
+                self.is_sending_stopped,
+            ),
             clock=pace.clock,
             sleep=pace.sleep,
-            verify=verify,
-            texts_per_day=self.settings.texts_per_day,
-            is_stopped=self.is_sending_stopped,
         )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mlife_assets.core.backtest.history import History
 from mlife_assets.core.backtest.judging import Judge, Judged, holdout_window
-from mlife_assets.core.backtest.learning import Fit, Learner, score
+from mlife_assets.core.backtest.learning import Fit, Learner
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reference import MonitoringReference
@@ -49,14 +49,6 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Reign:
-    """A model that served from a day on."""
-
-    fit: Fit
-    since: date
-
-
-@dataclass(frozen=True)
 class Start:
     """The first champion of all policies and what was known of it.
 
@@ -76,7 +68,7 @@ class Contestant(ABC):
     """One policy and its record.
 
     Attributes:
-        reigns: who served since when, oldest first.
+        champions: who served since when, oldest first.
         decisions: one per morning on which something was decided.
         training_days: mornings on which a challenger was trained.
         fits: every fit that the policy is charged, each once, the first champion's included.
@@ -86,7 +78,7 @@ class Contestant(ABC):
     learner: Learner
     judge: Judge
     watcher: Watcher
-    reigns: list[Reign] = field(default_factory=list)
+    champions: dict[date, Fit] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     training_days: list[date] = field(default_factory=list)
     fits: list[Fit] = field(default_factory=list)
@@ -110,28 +102,29 @@ class Contestant(ABC):
     @property
     def champion(self) -> Fit:
         """The model that serves."""
-        return self.reigns[-1].fit
+        return self.served.newest
 
     @property
     def installations(self) -> int:
         """How many models served after the first champion."""
-        return len(self.reigns) - 1
+        return len(self.champions) - 1
+
+    @property
+    def served(self) -> Judged:
+        """Who served from when on."""
+        return Judged(dict(self.champions))
 
     def served_probability(self) -> npt.NDArray[np.float64]:
-        """Return the probability that was served for each row since the first reign, float64 (n,)."""
-        ends = [self.history.place(reign.since) for reign in self.reigns[1:]] + [len(self.history.days)]
-        parts = [
-            score(self.history, reign.fit.artifact, np.arange(self.history.place(reign.since), end)).probability
-            for reign, end in zip(self.reigns, ends, strict=True)
-        ]
-        return np.concatenate(parts)
+        """Return the probability that was served for each row since the first champion, float64 (n,)."""
+        places = np.arange(self.history.place(self.served.first_day), len(self.history.days))
+        return self.served.probability(self.history, places)
 
     def _charge(self, *fits: Fit) -> None:
         charged = {fit.step for fit in self.fits}
         self.fits += [fit for fit in fits if fit.step not in charged]
 
     def _install(self, fit: Fit, day: date) -> None:
-        self.reigns.append(Reign(fit, day))
+        self.champions[day] = fit
 
     def _record(
         self,
@@ -270,11 +263,11 @@ class EveryAlarm(Watching):
             self._record(day, "wait", ("too_few_alarms",), (sentence,))
             return
         window = holdout_window(self.history, day, None)
-        if window.first_day is None:
-            self._record(day, "failed", ("gate_lacks_evidence",), (window.sentence,))
+        if isinstance(window, str):
+            self._record(day, "failed", ("gate_lacks_evidence",), (window,))
             return
         try:
-            twin = Judged.by_one(self.learner.fit(window.first_day), window.first_day)
+            twin = Judged({window.first_day: self.learner.fit(window.first_day)})
             serving = self.learner.fit(day) if policy.gate_is_prequential else twin.newest
         except NotEnoughEvidenceError as error:
             self._record(day, "failed", ("training_impossible",), (str(error),))

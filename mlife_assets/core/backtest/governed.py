@@ -21,7 +21,7 @@ from datetime import date
 import numpy as np
 
 from mlife_assets.core.backtest.contestants import Start, Watching
-from mlife_assets.core.backtest.judging import Fold, GateWindow, Judged, Verdict
+from mlife_assets.core.backtest.judging import Judged, Verdict
 from mlife_assets.core.backtest.learning import Fit
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -29,6 +29,7 @@ from mlife_assets.core.monitoring.governor import NO_FIT_FOR_LABELS, ChampionFac
 from mlife_assets.core.monitoring.opening import opening
 from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, LABELS_IMMATURE, RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import COMPARED_PREFIXES, WIN
 from mlife_assets.core.training.recipes import half_life_in_drift
 from mlife_assets.core.windows import add_days
@@ -88,7 +89,8 @@ class Governed(Watching):
         sentences = verdict.sentences
         if LABELS_IMMATURE in verdict.codes:
             until = "" if self._is_prequential else " until the gate's window"
-            sentences = (*sentences, f"Counted are mature rows from {since}{until}. {gate.sentence}")
+            window = gate if isinstance(gate, str) else gate.sentence
+            sentences = (*sentences, f"Counted are mature rows from {since}{until}. {window}")
         self._record(day, verdict.verdict, verdict.codes, sentences)
 
     def _ask(self, day: date, new_mature_positives: int) -> RetrainDecision:
@@ -111,7 +113,7 @@ class Governed(Watching):
                 model_version=version,
                 trained_as_of=self.confirmed_on,
                 new_mature_positives=new_mature_positives,
-                promotion_dates=tuple(reign.since for reign in self.reigns[1:]),
+                promotion_dates=tuple(self.champions)[1:],
                 fit_dates=tuple(self.training_days[1:]),
             ),
             policy=replace(
@@ -125,12 +127,12 @@ class Governed(Watching):
             sentences = (*sentences, f"The newest window of monitoring closed on {closed_on}.")
         return replace(said, sentences=sentences)
 
-    def _challenge(self, day: date, since: date, gate: GateWindow, verdict: RetrainDecision) -> None:
-        if gate.first_day is None:
-            self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate.sentence))
+    def _challenge(self, day: date, since: date, gate: GateWindow | str, verdict: RetrainDecision) -> None:
+        if isinstance(gate, str):
+            self._record(day, "failed", (*verdict.codes, "gate_lacks_evidence"), (*verdict.sentences, gate))
             return
         try:
-            fitted_on = [fold.fit.as_of for fold in self.served.folds]
+            fitted_on = [fit.as_of for fit in self.champions.values()]
             judged = self.judge.challenger(
                 day, gate.first_day, lambda known_on: self._half_life(known_on, verdict), fitted_on
             )
@@ -138,7 +140,7 @@ class Governed(Watching):
             self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
             return
         self.training_days.append(day)
-        self._charge(*(fold.fit for fold in judged.folds))
+        self._charge(*judged.fits.values())
         try:
             said = self.judge.verdict(judged, day, self.served, self._opened_by(day, verdict), self.anchor)
             serving = None
@@ -156,7 +158,7 @@ class Governed(Watching):
                 self.confirmed_on = day
                 # Of the window's first days an early step of the champion may have learned, though not the label.
                 unseen = max(judged.first_day, add_days(self.champion.last_day, 1))
-                self.reference = self.watcher.reference(self.champion, Judged.by_one(self.champion, unseen), day)
+                self.reference = self.watcher.reference(self.champion, Judged({unseen: self.champion}), day)
                 margin = self.history.model.backtest.margin_average_precision
                 sentence = f"The champion is confirmed: the challenger is better by {margin:g} at most."
                 codes, sentences = (*codes, CONFIRMED), (*sentences, sentence)
@@ -177,14 +179,9 @@ class Governed(Watching):
             self.changed_on = since
         self.reference = self.watcher.reference(serving, judged, day)
         if self._is_prequential:
-            sentence = f"Judged by {len(judged.folds)} folds as {said.challenger_version}"
+            sentence = f"Judged by {len(judged.fits)} folds as {said.challenger_version}"
             sentences = (*sentences, f"{sentence}, then fitted on everything mature and installed.")
         self._record(day, "promoted", codes, sentences, version)
-
-    @property
-    def served(self) -> Judged:
-        """Who served from when on."""
-        return Judged(tuple(Fold(reign.since, reign.fit) for reign in self.reigns))
 
     @property
     def _is_prequential(self) -> bool:
@@ -236,12 +233,12 @@ class Governed(Watching):
         number = self.history.window_closing(began)
         return after if number is None else max(after, self.history.windows[number].first_day)
 
-    def _new_positives(self, day: date, since: date, gate: GateWindow) -> int:
+    def _new_positives(self, day: date, since: date, gate: GateWindow | str) -> int:
         """Return mature positives from a day on that a challenger would learn from; none while it cannot be judged.
 
         A holdout is kept from it.
         """
-        if gate.first_day is None:
+        if isinstance(gate, str):
             return 0
         learned_on = day if self._is_prequential else gate.first_day
         places = self.history.known(learned_on, since=min(since, learned_on))

@@ -11,7 +11,7 @@ training day and is as short as its evidence allows, since nobody may learn from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,7 +25,8 @@ from mlife_assets.core.backtest.learning import Fit, Learner, score
 from mlife_assets.core.monitoring.sampling import in_shares
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.example_training import human_of
-from mlife_assets.core.training.gate import MINIMUM_DAY_BLOCKS, Condition, PromotionDecision
+from mlife_assets.core.training.folds import GateWindow
+from mlife_assets.core.training.gate import MINIMUM_DAY_BLOCKS, Condition, PromotionDecision, Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.prequential import (
     JudgedFold,
@@ -41,40 +42,30 @@ from mlife_assets.core.windows import add_days
 WEEK_DAYS = 7
 
 
-@dataclass(frozen=True)
-class GateWindow:
-    """Where the gate's window would begin, or why there is none.
-
-    Attributes:
-        first_day: None without enough evidence.
-        sentence: the same in words.
-    """
-
-    first_day: date | None
-    sentence: str
-
-
 def fold_start(history: History, day: date) -> date:
     """Return the first day of the fold of a day; folds are counted from the first day of the history."""
     every = history.model.backtest.gate_fold_days
     return add_days(history.first_day, (day - history.first_day).days // every * every)
 
 
-def served_window(history: History, as_of: date, since: date) -> GateWindow:
-    """Return the newest weeks of mature rows that were served since a day; more where the evidence asks for more."""
+def served_window(history: History, as_of: date, since: date) -> GateWindow | str:
+    """Return the newest weeks of mature rows that were served since a day; more where the evidence asks for more.
+
+    Without enough evidence return the sentence that says what is missing, as `holdout_window` does.
+    """
     places = history.known(as_of, since=since)
     first, _, missing = _evidence(history, places, f" since {since}, when serving began,")
     if first is None:
-        return GateWindow(None, f"{missing}.")
-    weeks = add_days(as_date(history.days[places[-1]]), 1 - WEEK_DAYS * history.model.promotion.gate_weeks)
-    first = min(first, max(weeks, since))
+        return f"{missing}."
+    last = as_date(history.days[places[-1]])
+    first = min(first, max(add_days(last, 1 - WEEK_DAYS * history.model.promotion.gate_weeks), since))
     inside = history.known(as_of, since=first)
     positives = int(np.count_nonzero(history.outcome[inside]))
     sentence = f"The gate's window begins on {first}: {len(inside):,} mature rows with {positives:,} positives"
-    return GateWindow(first, f"{sentence}, held against what was served for them.")
+    return GateWindow(first, last, f"{sentence}, held against what was served for them.")
 
 
-def holdout_window(history: History, as_of: date, last_training_day: date | None) -> GateWindow:
+def holdout_window(history: History, as_of: date, last_training_day: date | None) -> GateWindow | str:
     """Return the shortest window of the newest mature rows, after a day where one is given, with enough evidence.
 
     It takes at most a share of all mature rows.
@@ -90,10 +81,11 @@ def holdout_window(history: History, as_of: date, last_training_day: date | None
     is_cut = len(bounded) < len(inside)
     # Whole days: a day that the share cuts through is not the gate's.
     if first is not None and (first > as_date(history.days[bounded[0]]) or not is_cut):
-        return GateWindow(first, f"The gate's window begins on {first} with {count}.")
+        last = as_date(history.days[bounded[-1]])
+        return GateWindow(first, last, f"The gate's window begins on {first} with {count}.")
     if first is not None:
         missing = f"The gate's window would begin on {first} with {count}"
-    return GateWindow(None, f"{missing}, of which it may take {most:,} rows." if is_cut else f"{missing}.")
+    return f"{missing}, of which it may take {most:,} rows." if is_cut else f"{missing}."
 
 
 def _evidence(history: History, places: npt.NDArray[np.int64], since: str) -> tuple[date | None, str, str]:
@@ -164,64 +156,45 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Days from one on that are scored by one model, which learned from what was mature when its fold began.
-
-    Attributes:
-        first_day: of its rows.
-        fit: the model.
-    """
-
-    first_day: date
-    fit: Fit
-
-
-@dataclass(frozen=True)
 class Judged:
     """A window of rows, each of which one of its models scores without having seen it: what is judged, or was served.
 
     Attributes:
-        folds: in order of their days; a holdout is a single one, and what was served has one for each reign.
+        fits: who is asked from a day on, oldest first: one by a holdout, else one a fold, or one a champion.
     """
 
-    folds: tuple[Fold, ...]
+    fits: Mapping[date, Fit]
 
     @property
     def first_day(self) -> date:
         """First day of the window."""
-        return self.folds[0].first_day
+        return next(iter(self.fits))
 
     @property
     def newest(self) -> Fit:
-        """The model of the newest fold."""
-        return self.folds[-1].fit
+        """The model that is asked about the newest days."""
+        return list(self.fits.values())[-1]
 
     @property
     def version(self) -> str:
         """Name of what is judged."""
-        versions = [fold.fit.artifact.model_version for fold in self.folds]
+        versions = [fit.artifact.model_version for fit in self.fits.values()]
         return versions[0] if len(versions) == 1 else recipe_version(versions)
 
     @property
     def key(self) -> str:
         """What its probabilities follow from: models, and the days from which on each of them is asked."""
-        return ",".join(f"{fold.fit.artifact.model_version}@{fold.first_day}" for fold in self.folds)
+        return ",".join(f"{fit.artifact.model_version}@{day}" for day, fit in self.fits.items())
 
-    @classmethod
-    def by_one(cls, fit: Fit, first_day: date) -> Judged:
-        """Return a window that one model scores."""
-        return cls((Fold(first_day, fit),))
-
-    def parts(self, history: History, places: npt.NDArray[np.int64]) -> list[tuple[Fold, npt.NDArray[np.int64]]]:
-        """Return the folds that have rows among ascending places of the window, each with its own."""
-        starts = np.array([fold.first_day for fold in self.folds], dtype="datetime64[D]")
-        numbers = np.searchsorted(starts, history.days[places], side="right") - 1
-        parts = [(fold, places[numbers == number]) for number, fold in enumerate(self.folds)]
-        return [(fold, own) for fold, own in parts if len(own)]
+    def parts(self, history: History, places: npt.NDArray[np.int64]) -> list[tuple[date, npt.NDArray[np.int64]]]:
+        """Return the days of `fits` that have rows among ascending places of the window, each with its own."""
+        numbers = np.searchsorted(np.array(list(self.fits), "datetime64[D]"), history.days[places], side="right") - 1
+        parts = [(day, places[numbers == number]) for number, day in enumerate(self.fits)]
+        return [(day, own) for day, own in parts if len(own)]
 
     def probability(self, history: History, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the probabilities of n rows of the window by ascending place, float64 (n,)."""
-        parts = [score(history, fold.fit.artifact, own).probability for fold, own in self.parts(history, places)]
+        parts = [score(history, self.fits[day].artifact, own).probability for day, own in self.parts(history, places)]
         return np.concatenate([np.zeros(0), *parts])
 
     def later_probability(
@@ -232,13 +205,13 @@ class Judged:
         Each row is asked of one model, in the shares in which the models scored the ascending places `judged`, so that
         what a model of few rows gets wrong is the same in both. Whom a row is asked of follows from its place alone.
         """
-        parts = self.parts(history, judged) or [(self.folds[-1], judged)]
+        parts = self.parts(history, judged) or [(list(self.fits)[-1], judged)]
         numbers = in_shares(places, [len(own) for _, own in parts])
         found = np.zeros(len(places))
-        for number, (fold, _) in enumerate(parts):
+        for number, (day, _) in enumerate(parts):
             own = np.flatnonzero(numbers == number)
             if len(own):
-                found[own] = score(history, fold.fit.artifact, places[own]).probability
+                found[own] = score(history, self.fits[day].artifact, places[own]).probability
         return found
 
 
@@ -250,7 +223,7 @@ class Judge:
         self._learner = learner
         self._checkpoints = checkpoints
 
-    def window(self, as_of: date, served: Judged) -> GateWindow:
+    def window(self, as_of: date, served: Judged) -> GateWindow | str:
         """Return the window on which the successor of what serves is to be judged."""
         if self._history.model.backtest.gate_is_prequential:
             return served_window(self._history, as_of, served.first_day)
@@ -273,11 +246,11 @@ class Judge:
         """
         history = self._history
         if not history.model.backtest.gate_is_prequential:
-            return Judged.by_one(self._learner.fit(first_day, half_life(first_day)), first_day)
+            return Judged({first_day: self._learner.fit(first_day, half_life(first_day))})
         days = np.unique(history.days[history.known(as_of, since=first_day)])
         starts = sorted({self._known_on(as_date(day), fitted_on) for day in days})
         fits = [self._learner.fit(start, half_life(start)) for start in starts]
-        return Judged(tuple(Fold(max(fit.as_of, first_day), fit) for fit in fits))
+        return Judged({max(fit.as_of, first_day): fit for fit in fits})
 
     def _known_on(self, day: date, fitted_on: Sequence[date]) -> date:
         return max([fold_start(self._history, day), *(one for one in fitted_on if one <= day)])
@@ -326,11 +299,9 @@ class Judge:
             GateRows.of_examples(gate, model.roles),
             human_of(model, gate),
             model,
-            as_of=as_of,
-            champion=served.newest.artifact,
+            Terms(as_of, opened_by=opened_by),
+            rivals={"champion": served.newest.artifact, "anchor": anchor.artifact},
             threads=model.training.threads,
-            opened_by=opened_by,
-            anchor=anchor.artifact,
         )
         return found.decision
 
@@ -341,35 +312,34 @@ class Judge:
         places = history.known(as_of, since=judged.first_day)
         oldest, _ = served.parts(history, places)[0]
         return judge_refit(
-            [self._judged_fold(fold, own) for fold, own in judged.parts(history, places)],
+            [self._judged_fold(day, judged.fits[day], own) for day, own in judged.parts(history, places)],
             history.take(places),
             history.model,
-            as_of=as_of,
+            Terms(as_of, opened_by=opened_by),
             served=Served(
-                served.newest.artifact.model_version, oldest.fit.last_day, served.probability(history, places)
+                served.newest.artifact.model_version, served.fits[oldest].last_day, served.probability(history, places)
             ),
             to_be_learned=self._learner.training_set(as_of),
             spec=judged.newest.artifact.feature_spec,
-            opened_by=opened_by,
             anchor=Served(
                 anchor.artifact.model_version, anchor.last_day, score(history, anchor.artifact, places).probability
             ),
         )
 
-    def _judged_fold(self, fold: Fold, places: npt.NDArray[np.int64]) -> JudgedFold:
+    def _judged_fold(self, first_day: date, fit: Fit, places: npt.NDArray[np.int64]) -> JudgedFold:
         """Return a fold as the gate reads it; its conditions, which copy no row twice, are remembered by its rows."""
-        history, artifact = self._history, fold.fit.artifact
+        history, artifact = self._history, fit.artifact
         matrix = examples_matrix(history.take(places), artifact.feature_spec)
         rows = hashlib.sha256(places.tobytes()).hexdigest()[:16]
 
         def conditions() -> tuple[Condition, ...]:
-            training = self._learner.training_set(fold.fit.as_of)
+            training = self._learner.training_set(fit.as_of)
             return fold_conditions(artifact, training, history.take(places), history.model)
 
         return JudgedFold(
             artifact.model_version,
-            fold.fit.last_day,
-            fold.first_day,
+            fit.last_day,
+            first_day,
             score(history, artifact, places).probability,
             self._remembered(f"fold|{artifact.model_version}|{rows}", conditions),
             simple_scores(artifact, matrix),

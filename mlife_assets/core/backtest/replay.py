@@ -135,11 +135,11 @@ def first_champion(history: History, learner: Learner, watcher: Watcher) -> Star
             why = f"by {day} only {number} windows of rows have closed, {WINDOWS_MINIMUM} needed"
             continue
         gate = holdout_window(history, day, None)
-        if gate.first_day is None:
-            why = f"on {day}: {gate.sentence}"
+        if isinstance(gate, str):
+            why = f"on {day}: {gate}"
             continue
         try:
-            twin, serving = Judged.by_one(learner.fit(gate.first_day), gate.first_day), learner.fit(day)
+            twin, serving = Judged({gate.first_day: learner.fit(gate.first_day)}), learner.fit(day)
             watcher.reference(serving, twin, day)
         except NotEnoughEvidenceError as error:
             why = f"on {day}: {error}"

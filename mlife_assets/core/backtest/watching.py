@@ -28,7 +28,7 @@ from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.outcomes import has_enough_positives
 from mlife_assets.core.monitoring.reference import DAY, MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.monitoring.thresholds import Threshold, sizes_of
 from mlife_assets.core.ports import Detectors
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
@@ -253,11 +253,9 @@ class Watcher:
             quality=quality.data_quality_report(
                 as_of=as_of,
                 reference=reference,
-                pairs=rows,
-                pair_rows=rows.num_rows,
+                sample=DaySample(rows, rows.num_rows),
                 policy=policy,
-                landed={},
-                landed_history={},
+                landed=quality.Landed(),
             ),
             data=drift.data_drift_report(
                 as_of=as_of,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.reference import MonitoringReference, most_frequent, numbers, plain_values, tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
+from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason
 
@@ -63,19 +64,67 @@ _SCHEMA_REASONS = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """What an ingest refused of one event type for one reason.
+
+    Attributes:
+        event_type: of the landing file.
+        reason: a value of `validation.Reason`.
+        rows: refused rows; files where the reason concerns a file as a whole.
+        first_row: row of the first example, `validation.WHOLE_FILE` for a file.
+        field: column of the first example.
+        detail: what to do about it.
+    """
+
+    event_type: str
+    reason: str
+    rows: int
+    first_row: int = 0
+    field: str | None = None
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rows < 0:
+            raise InvalidInputError(f"{self.event_type} refused {self.rows} rows as {self.reason}; count from zero")
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether the rows repeat others, which keeps the log right and is counted apart."""
+        return self.reason == Reason.DUPLICATE_EVENT_ID.value
+
+    @property
+    def is_schema(self) -> bool:
+        """Whether a whole file is not what was agreed."""
+        return self.reason in _SCHEMA_REASONS or self.first_row == WHOLE_FILE
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landed for the day before; nothing where no events land.
+
+    Attributes:
+        counts: events by type.
+        history: the same for earlier days.
+        refused: what that day's ingest refused.
+        own_types: event types that we write ourselves, so that they need not land.
+        label_types: event types that may be late.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    history: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    refused: Sequence[Refusal] = ()
+    own_types: Collection[str] = ()
+    label_types: Collection[str] = ()
+
+
 def data_quality_report(
     *,
     as_of: date,
     reference: MonitoringReference,
-    pairs: pa.Table,
-    pair_rows: int,
+    sample: DaySample,
     policy: MonitoringPolicy,
-    landed: Mapping[str, int],
-    landed_history: Mapping[str, Sequence[int]],
-    refused: Sequence[Refusal] = (),
-    duplicate_pairs: int = 0,
-    own_types: Collection[str] = (),
-    label_types: Collection[str] = (),
+    landed: Landed,
     further: Iterable[Finding] = (),
 ) -> MonitoringReport:
     """Return the quality report of day `as_of`.
@@ -83,29 +132,25 @@ def data_quality_report(
     Args:
         as_of: the day.
         reference: of the serving model.
-        pairs: the day's sample, with the columns of the reference; one it lacks, or has in another type, is a fault.
-        pair_rows: candidate pairs that the sample was drawn from. An empty sample is a fault, not an empty answer.
+        sample: of the day, with the columns of the reference; one it lacks, or has in another type, is a fault. An
+            empty sample is a fault, not an empty answer.
         policy: limits, and the findings that a person has accepted.
-        landed: events that landed for the day before, by type.
-        landed_history: the same for earlier days.
-        refused: what that day's ingest refused.
-        duplicate_pairs: repeated (entity, item) among the candidate pairs.
-        own_types: event types that we write ourselves, so that they need not land.
-        label_types: event types that may be late.
+        landed: events of the day before.
         further: findings of rules that need more than the sample say of two days.
 
     Raises:
         InvalidInputError: a count is negative.
     """
-    for name, count in {"pair_rows": pair_rows, "duplicate_pairs": duplicate_pairs, **landed}.items():
+    pairs, pair_rows, repeated = sample.pairs, sample.population_rows, sample.duplicate_pairs
+    for name, count in {"pair_rows": pair_rows, "duplicate_pairs": repeated, **landed.counts}.items():
         if count < 0:
             raise InvalidInputError(f"{name} is {count}; count rows from zero")
     found = [
         *volume(reference, pair_rows),
-        *freshness(landed, landed_history, own_types=own_types, label_types=label_types),
-        *refusals(refused, landed, landed_history, policy),
-        repeated_pairs(duplicate_pairs, pair_rows),
-        duplicate_events(refused, landed, policy),
+        *freshness(landed.counts, landed.history, own_types=landed.own_types, label_types=landed.label_types),
+        *refusals(landed.refused, landed.counts, landed.history, policy),
+        repeated_pairs(repeated, pair_rows),
+        duplicate_events(landed.refused, landed.counts, policy),
         *(sampled_row_findings(reference, pairs, policy) if pairs.num_rows else ()),
         *further,
     ]
@@ -258,41 +303,6 @@ def share_finding(column: str, method: str, share: float, limit: float, text: st
 def schema_fault(column: str, sentence: str) -> Finding:
     """Return the fault of a table or a file that lacks a column or has one of another type; `sentence` says which."""
     return Finding(KIND, column, SCHEMA, 1.0, 0.0, True, sentence)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What an ingest refused of one event type for one reason.
-
-    Attributes:
-        event_type: of the landing file.
-        reason: a value of `validation.Reason`.
-        rows: refused rows; files where the reason concerns a file as a whole.
-        first_row: row of the first example, `validation.WHOLE_FILE` for a file.
-        field: column of the first example.
-        detail: what to do about it.
-    """
-
-    event_type: str
-    reason: str
-    rows: int
-    first_row: int = 0
-    field: str | None = None
-    detail: str = ""
-
-    def __post_init__(self) -> None:
-        if self.rows < 0:
-            raise InvalidInputError(f"{self.event_type} refused {self.rows} rows as {self.reason}; count from zero")
-
-    @property
-    def is_duplicate(self) -> bool:
-        """Whether the rows repeat others, which keeps the log right and is counted apart."""
-        return self.reason == Reason.DUPLICATE_EVENT_ID.value
-
-    @property
-    def is_schema(self) -> bool:
-        """Whether a whole file is not what was agreed."""
-        return self.reason in _SCHEMA_REASONS or self.first_row == WHOLE_FILE
 
 
 def volume(reference: MonitoringReference, pair_rows: int) -> Iterator[Finding]:

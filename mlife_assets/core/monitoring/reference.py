@@ -276,7 +276,6 @@ def build_reference(
     columns: MonitoringColumns,
     ids: Sequence[str],
     steps: Mapping[str, pa.Table] | None = None,
-    scored_by: Mapping[str, Mapping[str, int]] | None = None,
 ) -> MonitoringReference:
     """Return a reference without thresholds from sampled pairs and scored mature examples.
 
@@ -314,7 +313,6 @@ def build_reference(
         {day.isoformat(): int(pair_rows[day]) for day in days},
         tuple(profile(name, kept[name], kept[DAY].to_numpy()) for name in wanted),
         steps={step: _kept(rows, columns, ids) for step, rows in earlier.items()},
-        scored_by=dict(scored_by or {}),
     )
 
 

@@ -7,6 +7,7 @@ a hash of (seed, day, entity, item). The choice depends on nothing else: not on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -24,6 +25,21 @@ _MIX_TWO = np.uint64(0x94D049BB133111EB)
 
 Ids = Sequence[str] | npt.NDArray[Any] | Any
 """Ids as an Arrow array or column, a numpy array or a list of strings."""
+
+
+@dataclass(frozen=True, eq=False)
+class DaySample:
+    """The sampled candidate pairs of one day.
+
+    Attributes:
+        pairs: sampled rows with derived features.
+        population_rows: candidate pairs that they were drawn from.
+        duplicate_pairs: rows among those that repeat the ids of another.
+    """
+
+    pairs: pa.Table
+    population_rows: int
+    duplicate_pairs: int = 0
 
 
 def sample_pairs(entities: Ids, items: Ids, *, as_of: date, seed: int, rows: int) -> npt.NDArray[np.int64]:

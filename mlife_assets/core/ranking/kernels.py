@@ -120,7 +120,6 @@ def positives_and_repeats(
     sizes: np.ndarray,
     keys: np.ndarray,
     relevant: np.ndarray,
-    slots: np.ndarray,
     positives: np.ndarray,
     positive_rows: np.ndarray,
     repeats: np.ndarray,
@@ -133,13 +132,17 @@ def positives_and_repeats(
         sizes: rows of each group.
         keys: tie key of each arranged row, uint64.
         relevant: bool per staged row.
-        slots: a hash table, -1 in each place; a power of two of them, at least 16 and twice the largest group.
         positives: filled with the relevant rows of each group.
         positive_rows: filled with the arranged rows that are relevant, group by group.
         repeats: zeros, filled with (how many rows repeat a key, a row, the first row that repeats its key).
     """
     is_arranged = len(arrangement) > 0
-    found = 0
+    found, largest, places = 0, 0, 16
+    for size in sizes:
+        largest = max(largest, size)
+    while places < 2 * largest:
+        places *= 2
+    slots = np.full(places, -1)  # a hash table
     for group in range(len(starts)):
         first, end = starts[group], starts[group] + sizes[group]
         before = found
@@ -165,9 +168,7 @@ def positives_and_repeats(
 
 
 def group_metrics(
-    arrangement: np.ndarray,
-    starts: np.ndarray,
-    sizes: np.ndarray,
+    groups: tuple[np.ndarray, np.ndarray, np.ndarray],
     positives: np.ndarray,
     positive_rows: np.ndarray,
     keys: np.ndarray,
@@ -175,20 +176,14 @@ def group_metrics(
     depth: int,
     discounts: np.ndarray,
     ideals: np.ndarray,
-    best: np.ndarray,
-    best_keys: np.ndarray,
-    counts: np.ndarray,
-    metrics: np.ndarray,
-) -> None:
-    """Fill `metrics` with AP, NDCG and recall at `depth` of each group that has a positive.
+) -> np.ndarray:
+    """Return AP, NDCG and recall at `depth` of each group that has a positive, float64 of shape (3, these groups).
 
     The positives of a group are sorted by score and tie key. Each row then finds by bisection how many positives come
     before it; the counts give the rank of each positive. Sums run over positives by ascending rank.
 
     Args:
-        arrangement: staged row of each arranged row, or empty.
-        starts: first arranged row of each group.
-        sizes: rows of each group.
+        groups: staged row of each arranged row, or empty; first arranged row of each group; rows of each group.
         positives: relevant rows of each group.
         positive_rows: arranged rows that are relevant, by group.
         keys: tie key of each arranged row, uint64.
@@ -196,11 +191,13 @@ def group_metrics(
         depth: k.
         discounts: gain of rank r at r - 1, for the ranks up to min(k, largest group).
         ideals: DCG of a perfect ranking with h hits at h, for h = 0..min(k, largest group).
-        best: room for the scores of the positives of any group, float64.
-        best_keys: room for their keys, uint64.
-        counts: room for one count more, int64.
-        metrics: filled, float64 of shape (3, groups with a positive).
     """
+    arrangement, starts, sizes = groups
+    most = 0
+    for count in positives:
+        most = max(most, count)
+    metrics = np.empty((3, np.count_nonzero(positives)))
+    best, best_keys, counts = np.empty(most), np.empty(most, dtype=np.uint64), np.empty(most + 1, dtype=np.int64)
     is_arranged = len(arrangement) > 0
     index, head = 0, 0
     for group in range(len(starts)):
@@ -247,3 +244,4 @@ def group_metrics(
         metrics[1, index] = gain / ideals[min(m, depth)]
         metrics[2, index] = hits / m
         index += 1
+    return metrics

@@ -100,13 +100,9 @@ def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResul
         raise InvalidInputError(f"score is NaN in row {int(missing[0])} ({len(missing)} in all); score every row")
     groups = rows.groups
     ranks = min(depth, int(groups.sizes.max(initial=0)))
-    most = int(rows.positives.max(initial=0))
     kept = rows.positives > 0
-    metrics = np.empty((3, np.count_nonzero(kept)))
-    compiled(group_metrics)(
-        groups.arrangement,
-        groups.starts,
-        groups.sizes,
+    metrics = compiled(group_metrics)(
+        (groups.arrangement, groups.starts, groups.sizes),
         rows.positives,
         rows.positive_rows,
         rows.keys,
@@ -114,10 +110,6 @@ def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResul
         depth,
         discounts(ranks),
         ideal_gains(ranks),
-        np.empty(most),
-        np.empty(most, dtype=np.uint64),
-        np.empty(most + 1, dtype=np.int64),
-        metrics,
     )
     sizes, positives, owners = groups.sizes[kept], rows.positives[kept], groups.group_users[kept]
     first = np.flatnonzero(np.diff(owners, prepend=-1))

@@ -184,7 +184,6 @@ def _ready(groups: RowGroups, keys: np.ndarray, relevant: np.ndarray) -> Ranking
     is_relevant = _as_flags(np.asarray(relevant), len(keys))
     positives = np.empty_like(groups.sizes)
     positive_rows = np.empty(np.count_nonzero(is_relevant), dtype=np.int64)
-    slots = np.full(1 << max(4, (2 * int(groups.sizes.max(initial=0)) - 1).bit_length()), -1)
     repeats = np.zeros(3, dtype=np.int64)
     compiled(positives_and_repeats)(
         groups.arrangement,
@@ -192,7 +191,6 @@ def _ready(groups: RowGroups, keys: np.ndarray, relevant: np.ndarray) -> Ranking
         groups.sizes,
         keys,
         read_only(groups.staged(is_relevant)),
-        slots,
         positives,
         positive_rows,
         repeats,

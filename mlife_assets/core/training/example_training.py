@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +20,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import PromotionDecision
+from mlife_assets.core.training.gate import PromotionDecision, Terms
 from mlife_assets.core.training.judgement import GateRows, Human, Side, judge_model
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.reliability import Calibration
@@ -86,9 +85,8 @@ def train_on_examples(
     gate_share: float,
     validation_share: float | None = None,
     champion: ModelArtifact | None = None,
-    storage: Any = None,
     progress: Progress | None = None,
-    search_progress: Callable[[int, int], None] | None = None,
+    searched: Callable[[TrainingSet, TrainingPolicy], Search] = search,
 ) -> TrainedModel:
     """Train a model on validated examples and judge it on the last days.
 
@@ -99,9 +97,8 @@ def train_on_examples(
         gate_share: share of the days, the last ones, on which the gate judges.
         validation_share: share of the days before it that validate; None for as many as the policy says.
         champion: an earlier model of the same features to be held against.
-        storage: where the search keeps its trials.
         progress: called with (trees, at most).
-        search_progress: called with (trials, in all).
+        searched: the search, where the policy has one.
 
     Raises:
         InvalidInputError: a label is not complete as of `today`, or the champion needs a column that is not there.
@@ -122,7 +119,7 @@ def train_on_examples(
     training = split_examples(
         before, roles, known_on=start, policy=policy, data_hash=hash_examples(before.select(roles.columns))
     )
-    found = search(training, policy, storage, search_progress) if policy.search_trials else None
+    found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
     judged = judge_model(
@@ -131,8 +128,8 @@ def train_on_examples(
         GateRows.of_examples(gate, roles),
         human_of(model, gate),
         model,
-        as_of=as_of,
-        champion=champion,
+        Terms(as_of),
+        rivals={} if champion is None else {"champion": champion},
         threads=model.training.threads,
     )
     return TrainedModel(artifact, judged.decision, judged.calibration, training, gate, judged.challenger, found, as_of)

@@ -10,8 +10,9 @@ the recipe is fitted anew on that day, too: else a recipe of last Monday would b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,36 @@ class Fold:
     first_day: date
     model_version: str
     trained_to: date
+
+
+@dataclass(frozen=True)
+class GateWindow:
+    """What the gate of a day looks at.
+
+    Attributes:
+        first_day: of the window.
+        last_day: the newest mature day.
+        sentence: how is judged, in words.
+        folds: who is asked for the challenger; none by a holdout, nor in a replay, which keeps models by day.
+        served: who is asked for what was served; none by a holdout, and before the first champion.
+    """
+
+    first_day: date
+    last_day: date
+    sentence: str
+    folds: tuple[Fold, ...] = ()
+    served: tuple[Fold, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {
+            "judged_by": "folds" if self.folds else "holdout",
+            "first_gate_day": self.first_day,
+            "last_gate_day": self.last_day,
+            "folds": [asdict(fold) for fold in self.folds],
+            "served": [asdict(fold) for fold in self.served],
+        }
 
 
 def fold_starts(as_of: date, maturity_days: int, weeks: int, fitted_on: Iterable[date] = ()) -> list[date]:

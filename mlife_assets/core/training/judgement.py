@@ -9,8 +9,8 @@ a file of examples both are the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -25,12 +25,13 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
-    ALONE,
+    CHALLENGER,
     SIMPLE,
-    Condition,
     Contender,
     GateExamples,
+    Hearing,
     PromotionDecision,
+    Terms,
     decide_promotion,
     on_examples,
 )
@@ -127,13 +128,10 @@ def judge_model(
     gate: GateRows,
     human: Human | None,
     model: Model,
+    terms: Terms,
     *,
-    as_of: date,
-    champion: ModelArtifact | None,
+    rivals: Mapping[str, ModelArtifact],
     threads: int,
-    also_required: Sequence[Condition] = (),
-    opened_by: str | None = None,
-    anchor: ModelArtifact | None = None,
 ) -> Judgement:
     """Return the gate's verdict of a model on rows that it has not learned from.
 
@@ -143,12 +141,9 @@ def judge_model(
         gate: rows of the window.
         human: what is in use today; None is right only for a model that declares no baseline.
         model: roles and policies.
-        as_of: labels must be mature as of this day.
-        champion: what it has to beat; None for the first.
+        terms: their conditions are what this model alone requires, such as an audit of fairness.
+        rivals: the "champion", missing for the first, and the "anchor", missing where that is the champion.
         threads: to score with.
-        also_required: what this model alone requires, such as an audit of fairness.
-        opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
-        anchor: the model that won last; None where that is the champion.
 
     Raises:
         InvalidInputError: champion or anchor needs a column that is not there.
@@ -156,62 +151,40 @@ def judge_model(
     """
     matrix = gate.matrix(artifact.feature_spec)
     required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
-    challenger = _side(artifact, gate, matrix, threads)
-    sides: dict[str, Side | None] = {"champion": None, "anchor": None}
-    for role, other in (("champion", champion), ("anchor", anchor)):
-        if other is not None:
-            _require_columns(role, other, gate)
-            sides[role] = _side(other, gate, gate.matrix(other.feature_spec), threads)
-    return judge(
-        gate,
-        challenger,
-        sides["champion"],
-        human,
-        model,
-        as_of=as_of,
-        required=(*also_required, *required),
-        opened_by=opened_by,
-        anchor=sides["anchor"],
-        simple=simple_scores(artifact, matrix),
-    )
+    sides = {CHALLENGER: _side(artifact, gate, matrix, threads)}
+    for role, other in rivals.items():
+        _require_columns(role, other, gate)
+        sides[role] = _side(other, gate, gate.matrix(other.feature_spec), threads)
+    all_terms = replace(terms, required=(*terms.required, *required))
+    return judge(gate, sides, human, model, all_terms, simple=simple_scores(artifact, matrix))
 
 
 def judge(
     gate: GateRows,
-    challenger: Side,
-    champion: Side | None,
+    sides: Mapping[str, Side],
     human: Human | None,
     model: Model,
+    terms: Terms,
     *,
-    as_of: date,
-    required: Sequence[Condition],
-    opened_by: str | None = None,
-    anchor: Side | None = None,
     simple: npt.NDArray[np.float64] | None = None,
-    alone: Side | None = None,
 ) -> Judgement:
     """Return the gate's verdict.
 
     Args:
         gate: rows of the window.
-        challenger: what may be promoted.
-        champion: what it has to beat; None for the first.
+        sides: models by their role of a `Hearing`.
         human: what is in use today; None is right only for a model that declares no baseline.
         model: roles and policies.
-        as_of: labels must be mature as of this day.
-        required: `required_conditions`, of a recipe in its own parts, and what this model alone requires.
-        opened_by: why a challenger that is not inferior may serve (`monitoring.opening`); None asks for a win.
-        anchor: the model that won last, asked about every row that it has not learned from; None for the champion.
+        terms: their conditions are `required_conditions`, of a recipe in its own parts, and what this model alone
+            requires.
         simple: scores of the ranked rows by the simple rule beside the challenger, (n,); None where it has none.
-        alone: the champion asked about every row, where `champion` is a mixture.
 
     Raises:
         InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
     """
     exposures, roles = gate.exposures, model.roles
-    sides = {"challenger": challenger, "champion": champion, "anchor": anchor, ALONE: alone}
-    for role in ("challenger", "champion"):
-        side = sides[role]
+    challenger, champion = sides[CHALLENGER], sides.get("champion")
+    for role, side in ((CHALLENGER, challenger), ("champion", champion)):
         if side is not None and len(side.probability) != exposures.num_rows:
             raise InvalidInputError(
                 f"the {role} has {len(side.probability)} probabilities, the gate {exposures.num_rows} exposures; "
@@ -220,7 +193,6 @@ def judge(
     contenders = {
         role: on_examples(gate.examples, side.model_version, side.ranking, side.trained_to)
         for role, side in sides.items()
-        if side is not None
     }
     if human is not None:
         contenders["human"] = on_examples(gate.examples, human.name, human.scores)
@@ -231,24 +203,8 @@ def judge(
         None if champion is None else _gain(one, challenger.probability, champion.probability, exposures, roles)
         for one in (log_loss_gain, level_gain)
     )
-    decision = decide_promotion(
-        gate.examples,
-        contenders["challenger"],
-        contenders.get("champion"),
-        contenders.get("human"),
-        model.promotion,
-        as_of=as_of,
-        calibration=measured,
-        log_loss_gain=gain,
-        level_gain=nearer,
-        also_required=required,
-        has_no_human=model.baseline is None,
-        opened_by=opened_by,
-        anchor=contenders.get("anchor"),
-        alone=contenders.get(ALONE),
-        simple=contenders.get(SIMPLE),
-    )
-    return Judgement(decision, measured, challenger, contenders)
+    hearing = Hearing(gate.examples, contenders, terms, measured, gain, nearer, has_no_human=model.baseline is None)
+    return Judgement(decide_promotion(hearing, model.promotion), measured, challenger, contenders)
 
 
 def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) -> Side:

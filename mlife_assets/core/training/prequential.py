@@ -28,7 +28,7 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.folds import FOLD_DAYS
-from mlife_assets.core.training.gate import Condition, PromotionDecision
+from mlife_assets.core.training.gate import CHALLENGER, Condition, PromotionDecision, Terms
 from mlife_assets.core.training.judgement import GateRows, Side, judge
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
@@ -229,26 +229,24 @@ def judge_refit(
     folds: Sequence[JudgedFold],
     gate: pa.Table,
     model: Model,
+    terms: Terms,
     *,
-    as_of: date,
     served: Served,
     to_be_learned: TrainingSet,
     spec: FeatureSpec,
-    opened_by: str | None = None,
     anchor: Served | None = None,
 ) -> PromotionDecision:
     """Return the gate's verdict of refitting the champion's recipe.
 
     Args:
         folds: in order of their days.
-        gate: rows of the window in the order of the folds, mature as of `as_of`.
+        gate: rows of the window in the order of the folds, mature on the day of the terms.
         model: roles and policies.
-        as_of: the day.
+        terms: without conditions of others.
         served: what was served for the rows.
         to_be_learned: what the model that would serve learns from. It holds what each fold's model learned from, so the
             columns and label times are examined once, on it.
         spec: features of the newest fold's model.
-        opened_by: why a recipe that is not inferior may serve (`monitoring.opening`); None asks for a win.
         anchor: the model that won last, asked about every row, and the last day that it learned from; None where that
             is the only champion of the window.
 
@@ -260,16 +258,15 @@ def judge_refit(
     if len(probability) != gate.num_rows:
         raise InvalidInputError(f"the folds score {len(probability)} rows, the gate has {gate.num_rows}; pass the same")
     version = recipe_version([fold.model_version for fold in folds])
+    sides = {CHALLENGER: Side(version, folds[0].trained_to, probability, probability), "champion": _side(served)}
+    if anchor is not None:
+        sides["anchor"] = _side(anchor)
     judged = judge(
         GateRows.of_examples(gate, model.roles),
-        Side(version, folds[0].trained_to, probability, probability),
-        _side(served),
+        sides,
         human_of(model, gate),
         model,
-        as_of=as_of,
-        required=(*training_conditions(to_be_learned, spec), *over_folds(folds)),
-        opened_by=opened_by,
-        anchor=None if anchor is None else _side(anchor),
+        replace(terms, required=(*training_conditions(to_be_learned, spec), *over_folds(folds))),
         simple=pooled_simple(folds),
     )
     return judged.decision

@@ -221,12 +221,30 @@ def _planned_table(
     return plan_id, pa.table(arrays, schema=PLANNED_SCHEMA)
 
 
+@dataclass(frozen=True, eq=False)
+class PlanRows:
+    """What a plan is made of.
+
+    Attributes:
+        candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
+            the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
+        users: one row per user: `user_id`, `person_id`, `is_consented` of the channel, `state_code`, `time_zone`;
+            optional `tenure_days` and `days_since_last_click` name the cohort. Mails say what of their other facts
+            speaks for a job.
+        jobs: one row per job with `JOB_COLUMNS`; optional `employer_id`, `job_occupation_group`, `job_metro_code`.
+        recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
+        suppressed_people: person ids that must not be reached by its channel.
+    """
+
+    candidates: pa.Table
+    users: pa.Table
+    jobs: pa.Table
+    recent_sends: pa.Table
+    suppressed_people: Iterable[str]
+
+
 def build_plan(
-    candidates: pa.Table,
-    users: pa.Table,
-    jobs: pa.Table,
-    recent_sends: pa.Table,
-    suppressed_people: Iterable[str],
+    rows: PlanRows,
     *,
     application: Application,
     contact: ContactPolicy,
@@ -238,14 +256,7 @@ def build_plan(
     """Plan a day's messages of one application.
 
     Args:
-        candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
-            the experiment. `expected_value_usd` = probability x bid. At most a few rows a user have `is_exploration`.
-        users: one row per user: `user_id`, `person_id`, `is_consented` of the channel, `state_code`, `time_zone`;
-            optional `tenure_days` and `days_since_last_click` name the cohort. Mails say what of their other facts
-            speaks for a job.
-        jobs: one row per job with `JOB_COLUMNS`; optional `employer_id`, `job_occupation_group`, `job_metro_code`.
-        recent_sends: `person_id`, `as_of_date`, `campaign` of the sends since `eligibility.recent_since`.
-        suppressed_people: person ids that must not be reached by its channel.
+        rows: of the day.
         application: which, with what it may do.
         contact: what holds across applications.
         as_of: partition day.
@@ -256,6 +267,7 @@ def build_plan(
     Raises:
         InvalidInputError: a missing column, a repeated key, a candidate without facts, a value out of range.
     """
+    candidates, users, jobs = rows.candidates, rows.users, rows.jobs
     check_candidates(candidates, users, jobs)
     policy = application.policy
     offers, refused = offers_of(jobs, application, stamps, reviews)
@@ -269,8 +281,8 @@ def build_plan(
     eligibility = decide_eligibility(
         users,
         with_candidates=pc.unique(sendable["user_id"]),
-        recent_sends=recent_sends,
-        suppressed_people=suppressed_people,
+        recent_sends=rows.recent_sends,
+        suppressed_people=rows.suppressed_people,
         application=application,
         contact=contact,
         as_of=as_of,

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
@@ -85,8 +85,8 @@ def run(ledger: Any, gateway: Any, steps: Steps) -> None:
     dispatcher = Dispatcher(
         Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"),
         APPLICATION, CONTACT,
-        recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")),
-        clock=clock, sleep=clock.sleep, verify=lambda rows: None,
+        Checks(lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), lambda rows: None),
+        clock=clock, sleep=clock.sleep,
     )  # fmt: skip
     dispatcher.dispatch(DAY, worker="w")
 

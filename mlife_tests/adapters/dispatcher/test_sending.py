@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.dispatcher.reports import DispatchReport
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
@@ -83,8 +83,9 @@ class World:
         people = PeopleRegister(self.ledger, self.contacts, key=b"k")
         application = replace(job_of_the_day(Policies(messaging=self.policy)), name=campaign)
         return Dispatcher(
-            self.ledger, self.gateway, people, application, self.contact, recheck=self.recheck, clock=self.clock,
-            sleep=self.clock.sleep, verify=self.verify, texts_per_day=self.texts_per_day, is_stopped=self.is_stopped,
+            self.ledger, self.gateway, people, application, self.contact,
+            Checks(self.recheck, self.verify, self.texts_per_day, self.is_stopped), clock=self.clock,
+            sleep=self.clock.sleep,
         )  # fmt: skip
 
     def dispatch(self) -> DispatchReport:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.dispatcher import Dispatcher, DispatchReport, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, DispatchReport, Recipient
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS, collect_receipts, find_forgotten, reconcile
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
@@ -242,8 +242,8 @@ class World:
         return Dispatcher(
             self.ledger, self.gateways[application.channel],
             PeopleRegister(self.ledger, self, key=b"k" * 32, books=books), application, self.contact,
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=self,
-            sleep=lambda _: None, verify=lambda _: None,
+            Checks(lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), lambda _: None),
+            clock=self, sleep=lambda _: None,
         )  # fmt: skip
 
     def plan(self, application: Application, users: Sequence[str] = PEOPLE, day: date = DAY) -> None:
@@ -445,5 +445,5 @@ def test_a_channel_without_addresses_or_with_another_gateway_sends_nothing(world
     with pytest.raises(InvalidInputError, match="mails goes by email and gateway console sends by sms"):
         Dispatcher(
             world.ledger, world.gateways[Channel.SMS], without, MAILS, FREE,
-            recheck=lambda _: {}, clock=world, sleep=lambda _: None,
+            Checks(lambda _: {}), clock=world, sleep=lambda _: None,
         )  # fmt: skip

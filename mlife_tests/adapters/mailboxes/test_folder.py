@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters import mailboxes
-from mlife_assets.adapters.dispatcher import Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.mailboxes import FolderMailbox, MailFaults, ReturnedFolder, SendJournal, SmtpMailbox
 from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
 from mlife_assets.adapters.mailboxes.returned_folder import UNSUBSCRIBE_BODY
@@ -332,8 +332,8 @@ class World:
         books = {Channel.EMAIL: AddressBook(self.mail_addresses, normalise_address)}
         return Dispatcher(
             self.ledger, self.mailbox, PeopleRegister(self.ledger, self, key=b"k" * 32, books=books), MAILS, FREE,
-            recheck=lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), clock=self,
-            sleep=lambda _: None, verify=lambda _: None,
+            Checks(lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), lambda _: None),
+            clock=self, sleep=lambda _: None,
         )  # fmt: skip
 
     def plan(self, people: range, day: date = DAY, offset: int = 0) -> None:

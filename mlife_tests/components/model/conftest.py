@@ -20,7 +20,7 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.fold_models import fit_folds
-from mlife_assets.components.model.judging import GateWindow, gate_window, judge_challenger
+from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, fold_report
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds, known_by
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
@@ -28,6 +28,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model, RowSource, Step
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
+from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.judgement import GateRows, Judgement
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 

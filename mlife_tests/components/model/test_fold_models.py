@@ -17,7 +17,7 @@ from mlife_assets.components.model.fold_models import require_same_settings
 from mlife_assets.components.model.hyperparameters import REPORT as SEARCH_REPORT
 from mlife_assets.components.model.out_of_sample import folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set, training_set_of
-from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
+from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts, speaking
@@ -180,27 +180,6 @@ def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(
     assert fitted == [second[-1].trained_to, first[2].trained_to], "a lost one is made again"
     assert second[:-1] == first[1:]
     assert returns.registry.load(first[2].model_version).model_version == first[2].model_version
-
-
-def test_a_week_that_nothing_can_be_learned_for_ends_the_window_and_is_named(returns) -> None:
-    """A young deployment is judged on as many weeks as it can be."""
-    day = date(2026, 2, 14)
-    version = returns.train(day)
-    folds = stored_folds(returns, day, version)
-    assert 0 < len(folds) < 5
-    assert [fold.first_day for fold in folds] == fold_starts(day, WINDOW, 4)[-len(folds) :]
-    said = returns.model_tables.read_report("folds", day)["sentence"]
-    assert said.startswith(
-        f"{len(folds)} of 5 folds can be judged; for the one from {add_days(folds[0].first_day, -7)}"
-    )
-    window, _ = returns.judge(day)
-    assert window.first_day == folds[0].first_day
-    assert f"Judged by {len(folds)} folds from" in window.sentence
-
-
-def test_without_a_week_that_can_be_judged_there_is_no_challenger(returns) -> None:
-    with pytest.raises(NotEnoughEvidenceError, match="the newest fold of the gate, from 2026-01-19: "):
-        returns.challenge("mdl_any", date(2026, 2, 2))
 
 
 def test_a_fold_follows_what_was_decided_of_a_drift_when_its_week_began(returns, last_day, monkeypatch) -> None:

@@ -10,20 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.components.model import judging
-from mlife_assets.components.model.judging import anchor_version, gate_window
-from mlife_assets.components.model.out_of_sample import FOLD_REPORT, anchor_side, folds_of, served_folds, stored_folds
+from mlife_assets.components.model import out_of_sample
+from mlife_assets.components.model.judging import gate_window
+from mlife_assets.components.model.out_of_sample import FOLD_REPORT, PlatformFacts, folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import GateClosedError, NotEnoughEvidenceError
+from mlife_assets.core.errors import GateClosedError
+from mlife_assets.core.model_events import anchor_of
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.fold_scores import anchor_side
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.lifecycle.day import served
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 WINDOW = 7
@@ -66,36 +69,6 @@ def test_the_challenger_is_its_folds_pooled(returns, last_day) -> None:
     assert simple.other_map == pytest.approx(average_precision(rule, np.asarray(rows["won"])), abs=1e-12)
 
 
-def test_before_the_first_reign_the_folds_of_the_first_champion_stand_in(returns, last_day) -> None:
-    """Promoted ten days ago, it has learned from most of the window; its folds have not."""
-    earlier = add_days(last_day, -10)
-    first = returns.train(earlier)
-    returns.promote(first, earlier)
-    returns.train(last_day)
-    window, judged = returns.judge(last_day)
-    assert window.first_day == fold_starts(last_day, WINDOW, 4)[0], "the whole window has somebody who may be asked"
-    *before, itself, reign = window.served
-    assert {fold.model_version for fold in before} <= {f.model_version for f in stored_folds(returns, earlier, first)}
-    assert [(one.first_day, one.model_version) for one in (itself, reign)] == [
-        (earlier, first),
-        (add_days(earlier, 1), first),
-    ]
-    assert judged.decision.champion_version == first
-    assert {one.against for one in judged.decision.comparisons} == {"simple", "champion", "random"}
-    assert judged.contenders["champion"].training_end_date < window.first_day
-
-
-def test_rows_of_a_reign_are_held_against_who_served(returns, last_day) -> None:
-    days = [add_days(last_day, -30), add_days(last_day, -20), last_day]
-    first, second = (returns.train(day) for day in days[:2])
-    returns.promote(first, days[0])
-    returns.promote(second, days[1])
-    returns.train(last_day)
-    window, _ = returns.judge(last_day)
-    reigns = [(fold.first_day, fold.model_version) for fold in window.served if fold.model_version in (first, second)]
-    assert reigns[-2:] == [(add_days(days[0], 1), first), (add_days(days[1], 1), second)]
-
-
 def test_a_champion_that_was_judged_by_a_holdout_goes_on_under_folds(returns, last_day, tmp_path) -> None:
     """A home of release 0.1.0: it says who served and has no report of folds."""
     earlier = add_days(last_day, -3)
@@ -125,7 +98,7 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
         looked_at.append((artifact.training_data_hash, training.data_hash))
         return fold_conditions(artifact, training, rows, model, scored)
 
-    monkeypatch.setattr(judging, "fold_conditions", conditions)
+    monkeypatch.setattr(out_of_sample, "fold_conditions", conditions)
     returns.judged_by("holdout")
     first = returns.train(add_days(last_day, 13))
     returns.promote(first, add_days(last_day, -1))
@@ -140,37 +113,6 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
     assert asked_from.weekday() != 0, "within a week"
     assert len(looked_at) == len(window.folds)
     assert all(learned == looked for learned, looked in looked_at)
-
-
-def test_the_verdict_says_on_how_many_days_both_sides_are_one_model(returns, last_day) -> None:
-    """They share what the recipe had learned by then, and their difference is that of the other days."""
-    earlier = add_days(last_day, -10)
-    returns.promote(returns.train(earlier), earlier)
-    returns.train(last_day)
-    window, _ = returns.judge(last_day)
-
-    def asked(folds, day) -> str:
-        return max((one for one in folds if one.first_day <= day), key=lambda one: one.first_day).model_version
-
-    days = [add_days(window.first_day, after) for after in range((window.last_day - window.first_day).days + 1)]
-    alike = [asked(window.folds, day) == asked(window.served, day) for day in days]
-    assert 0 < sum(alike) < len(days)
-    assert f"On {sum(alike)} of {len(days)} days both sides are one model" in window.sentence
-
-
-def test_a_window_of_which_who_served_has_seen_all_is_waited_for(returns, last_day) -> None:
-    """Nobody can be asked, which is no fault of the days: the sentence says whom it waits for and until when."""
-    returns.judged_by("holdout")
-    first = returns.train(add_days(last_day, 30))
-    returns.promote(first, add_days(last_day, -1))
-    returns.judged_by("folds")
-    returns.train(last_day)
-    asked_from = folds_of(returns, first)[0].first_day
-    assert asked_from > add_days(last_day, -8)
-    with pytest.raises(NotEnoughEvidenceError, match=f"{first}, which was served, may be asked from {asked_from} on"):
-        gate_window(returns, last_day)
-    with pytest.raises(NotEnoughEvidenceError, match=f"wait until {add_days(asked_from, 8)}"):
-        gate_window(returns, last_day)
 
 
 def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
@@ -226,7 +168,7 @@ def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(
     folds = folds_of(returns, version)
     first = add_days(folds[0].first_day, -5)
     rows = returns.rows(first, add_days(last_day, -8))
-    side = anchor_side(returns, version, GateRows.of_examples(rows, returns.model.roles))
+    side = anchor_side(version, folds, GateRows.of_examples(rows, returns.model.roles), returns.scorer)
     assert side.trained_to == add_days(folds[0].first_day, -1), "the gate leaves out what is not younger"
     days = np.asarray(rows["day"]).astype("datetime64[D]")
     is_asked = days > np.datetime64(side.trained_to)
@@ -269,10 +211,10 @@ def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -
     earlier = add_days(last_day, -20)
     returns.promote(returns.train(earlier), earlier)
     version = returns.train(last_day)
-    before, folds = returns.judge(last_day), served_folds(returns, last_day)
+    before, folds = returns.judge(last_day), served(PlatformFacts(returns, last_day))
     returns.promote(version, last_day)
     returns.promote(returns.train(date(2026, 3, 1)), last_day)
-    assert served_folds(returns, last_day) == folds
+    assert served(PlatformFacts(returns, last_day)) == folds
     window, judged = returns.judge(last_day)
     assert window == before[0]
     assert judged.decision == before[1].decision
@@ -297,6 +239,11 @@ def promote(platform: Platform, version: str, week: int, kind: str | None, outco
         record(platform, "model_promoted", at, model_version=version, **why)
 
 
+def anchor_version(platform: Platform, day: date) -> str | None:
+    facts = PlatformFacts(platform, day)
+    return anchor_of(facts.champions(), facts.not_inferior())
+
+
 def test_the_losses_of_a_chain_are_counted_from_the_last_win(platform: Platform) -> None:
     assert anchor_version(platform, DAY) is None
     promote(platform, "mdl_first", 0, None)
@@ -307,16 +254,6 @@ def test_the_losses_of_a_chain_are_counted_from_the_last_win(platform: Platform)
     assert anchor_version(platform, DAY) is None, "the evening's promotion is not known when the day runs"
     found = [anchor_version(platform, DAY + timedelta(days=7 * week)) for week in range(1, 6)]
     assert found == ["mdl_first", "mdl_won", "mdl_won", "mdl_won", "mdl_won"]
-
-
-def test_a_rollback_returns_to_the_anchor_of_its_time(platform: Platform) -> None:
-    promote(platform, "mdl_first", 0, None)
-    promote(platform, "mdl_near", 1, "non_inferiority")
-    promote(platform, "mdl_won", 2, "win")
-    why = {"previous_version": "mdl_won", "actor": "somebody", "reason": "r"}
-    record(platform, "model_rolled_back", run_time(DAY) + timedelta(days=16), model_version="mdl_near", **why)
-    assert anchor_version(platform, DAY + timedelta(days=15)) == "mdl_won"
-    assert anchor_version(platform, DAY + timedelta(days=21)) == "mdl_first"
 
 
 def test_other_models_anchor_nothing(platform: Platform) -> None:

@@ -14,15 +14,16 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model.out_of_sample import (
     FOLD_REPORT,
+    PlatformFacts,
     fit_days_of_served,
     fold_report,
     folds_of,
-    served_folds,
     stored_folds,
 )
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
+from mlife_assets.lifecycle.day import served
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
@@ -81,11 +82,6 @@ def asked(folds: tuple[Fold, ...]) -> list[tuple[date, str]]:
     return [(fold.first_day, fold.model_version) for fold in folds]
 
 
-def test_before_anybody_was_promoted_nothing_was_served(deployment: Deployment) -> None:
-    deployment.trained(1, DAY, folds=2)
-    assert served_folds(deployment, DAY) == ()
-
-
 def test_a_model_speaks_through_its_folds_and_then_for_itself(deployment: Deployment) -> None:
     version = deployment.trained(1, DAY, folds=4)
     folds = folds_of(deployment, version)
@@ -117,25 +113,14 @@ def test_a_day_that_is_trained_again_takes_no_folds_from_who_serves(deployment: 
     """Under other settings it has another challenger; the champion is still asked about the weeks before its reign."""
     version = deployment.trained(1, DAY, folds=4)
     deployment.promote(version, DAY)
-    before = served_folds(deployment, add_days(DAY, 7))
+    assert served(PlatformFacts(deployment, DAY)) == (), "as the day decided nobody served"
+    before = served(PlatformFacts(deployment, add_days(DAY, 7)))
     deployment.trained(2, DAY, folds=4)
     assert len(stored_folds(deployment, DAY, version)) == 4
-    assert served_folds(deployment, add_days(DAY, 7)) == before
+    assert served(PlatformFacts(deployment, add_days(DAY, 7))) == before
     report = deployment.model_tables.read_report(FOLD_REPORT, DAY)
     deployment.trained(2, DAY, folds=4)
     assert deployment.model_tables.read_report(FOLD_REPORT, DAY) == report, "the same again says the same"
-
-
-def test_a_champion_serves_from_the_run_after_its_promotion_on(deployment: Deployment) -> None:
-    first = deployment.trained(1, DAY, folds=4)
-    deployment.promote(first, DAY)
-    assert served_folds(deployment, DAY) == (), "as the day decided nobody served"
-    before = stored_folds(deployment, DAY, first)
-    second = deployment.trained(2, add_days(DAY, 10), folds=4)
-    deployment.promote(second, add_days(DAY, 10))
-    reigned = [*asked(before), (DAY, first), (add_days(DAY, 1), first)]
-    assert asked(served_folds(deployment, add_days(DAY, 10))) == reigned
-    assert asked(served_folds(deployment, add_days(DAY, 11))) == [*reigned, (add_days(DAY, 11), second)]
 
 
 def test_folds_begin_where_what_served_was_fitted_and_not_what_serves_later(deployment: Deployment) -> None:
@@ -154,5 +139,5 @@ def test_after_a_rollback_the_earlier_one_serves_again(deployment: Deployment) -
     deployment.promote(first, DAY)
     deployment.promote(second, add_days(DAY, 5))
     deployment.registry.rollback(actor="ann", reason="worse", now=day_start(add_days(DAY, 8)))
-    found = asked(served_folds(deployment, add_days(DAY, 9)))
+    found = asked(served(PlatformFacts(deployment, add_days(DAY, 9))))
     assert found[-2:] == [(add_days(DAY, 6), second), (add_days(DAY, 8), first)]

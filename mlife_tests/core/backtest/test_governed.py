@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mlife_assets.core.backtest.contestants import Decision, EveryAlarm, Frozen, Naive, Reign
+from mlife_assets.core.backtest.contestants import Decision, EveryAlarm, Frozen, Naive
 from mlife_assets.core.backtest.governed import CONFIRMED, IMPOSSIBLE, UNFIT, Governed
-from mlife_assets.core.backtest.judging import GateWindow, Judged, Verdict, holdout_window
+from mlife_assets.core.backtest.judging import Judged, Verdict, holdout_window
 from mlife_assets.core.backtest.watching import Reports
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import NON_INFERIORITY, WIN, Condition
 
 MARGIN, SINCE = 0.01, date(2025, 3, 1)
@@ -62,7 +63,7 @@ class Asked:
     ) -> Judged:
         self.half_lives = tuple(half_life(one) for one in (day - timedelta(days=1), day))
         self.fitted_on = fitted_on
-        return Judged.by_one(told(self.folds), self.first_day)
+        return Judged({self.first_day: told(self.folds)})
 
     def verdict(
         self, judged: Judged, day: date, served: Judged, opened_by: str | None, anchor: SimpleNamespace
@@ -71,7 +72,7 @@ class Asked:
         return told(self.said)
 
     def window(self, day: date, served: Judged) -> GateWindow:
-        return GateWindow(self.first_day, "The window.")
+        return GateWindow(self.first_day, DAY, "The window.")
 
     def fit(self, day: date, half_life_days: float | None) -> SimpleNamespace:
         self.half_lives = (*self.half_lives, half_life_days)
@@ -121,11 +122,11 @@ def challenged(history, rows, model):
     ) -> Governed:
         plain = model()
         built = history(rows(), replace(plain, training=replace(plain.training, recipes=recipes)))
-        policy = Governed(built, asked, asked, asked, reigns=[Reign(champion, SINCE)])
+        policy = Governed(built, asked, asked, asked, champions={SINCE: champion})
         policy.confirmed_on, policy.reference, policy.changed_on = SINCE, "as it was", FIRST
         policy.anchor, policy.looked = CHAMPION, []
         verdict = RetrainDecision(DAY, "retrain", reasons or ("model_too_old",), ("Due.",), "m1")
-        policy._challenge(DAY, SINCE, GateWindow(asked.first_day, "The window."), verdict)
+        policy._challenge(DAY, SINCE, GateWindow(asked.first_day, DAY, "The window."), verdict)
         return policy
 
     return build
@@ -202,14 +203,14 @@ def test_a_model_is_too_old_at_half_of_what_it_has_seen_since_the_change(history
     """From a fold's days up to the governor's own age."""
     halves = replace(model().backtest, model_age_share_maximum=0.5)
     policy = Governed(history(rows(), replace(model(), backtest=halves)), None, None, None)
-    policy.reigns, policy.changed_on = [Reign(CHAMPION, SINCE)], CHAMPION.last_day - timedelta(days=seen_days - 1)
+    policy.champions, policy.changed_on = {SINCE: CHAMPION}, CHAMPION.last_day - timedelta(days=seen_days - 1)
     assert policy._age_maximum() == most
 
 
 def test_news_begin_after_the_last_label_that_was_learned_whatever_an_early_step_saw(history, rows):
     policy = Governed(history(rows()), None, None, None)
     learned = SimpleNamespace(last_day=SINCE, label_last_day=SINCE - timedelta(days=5))
-    policy.reigns, policy.looked, policy.confirmed_on = [Reign(learned, SINCE)], [], SINCE
+    policy.champions, policy.looked, policy.confirmed_on = {SINCE: learned}, [], SINCE
     assert policy._news_since() == SINCE - timedelta(days=4)
 
 
@@ -340,7 +341,7 @@ def test_every_fold_is_paid_for_once_and_a_refit_only_when_it_is_to_serve(change
     """One is found unfit: its only tree says of the validation window nothing that is no luck."""
     governed = changed.contestants["governed"]
     mornings = [fit.as_of for fit in governed.fits]
-    installed = [reign.fit.as_of for reign in governed.reigns]
+    installed = [fit.as_of for fit in governed.champions.values()]
     assert set(installed) <= set(mornings)
     unfit = [one.day for one in governed.decisions if one.action == "failed"]
     assert len(unfit) == 1
@@ -448,10 +449,8 @@ def between(history, rows, model):
     ) -> tuple[Decision, ...]:
         asked = Asked(SINCE, Verdict("refused", "recipe_1", ("scoring_parity",), ("Refused.",), None, None, WIN), FOLD)
         plain = model()
-        policy = Governed(
-            history(rows(), replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))), asked,
-            asked, asked, reigns=[Reign(CHAMPION, SINCE)],
-        )  # fmt: skip
+        aged = replace(plain, retrain=replace(plain.retrain, maximum_model_age_days=age_days))
+        policy = Governed(history(rows(), aged), asked, asked, asked, champions={SINCE: CHAMPION})
         day = newest.closed_on + timedelta(days=1)
         assert policy.history.window_closing(newest.closed_on) is not None
         assert policy.history.window_closing(day) is None
@@ -496,7 +495,7 @@ def test_drift_that_was_answered_is_no_reason_any_more(between):
 
 def test_the_mornings_after_one_alarm_do_not_confirm_it(history, rows):
     """Asked about every morning, it still is one window of the two that are needed."""
-    policy = Governed(history(rows()), None, None, None, reigns=[Reign(CHAMPION, SINCE)])
+    policy = Governed(history(rows()), None, None, None, champions={SINCE: CHAMPION})
     policy.confirmed_on, policy.newest, policy.changed_on, policy.looked = SINCE, reports(SINCE), FIRST, []
     drifted = reports(CLOSED, has_drifted=True)
     policy.on_reports(CLOSED, drifted)
@@ -511,7 +510,7 @@ def test_the_mornings_after_one_alarm_do_not_confirm_it(history, rows):
 @pytest.mark.parametrize("closed_on", [SINCE, SINCE - timedelta(days=2)])
 def test_of_a_window_before_the_champion_no_drift_counts(history, rows, model, closed_on):
     once = replace(model(), retrain=replace(model().retrain, alarm_days_needed=1))
-    policy = Governed(history(rows(), once), None, None, None, reigns=[Reign(CHAMPION, SINCE)])
+    policy = Governed(history(rows(), once), None, None, None, champions={SINCE: CHAMPION})
     policy.confirmed_on, policy.changed_on, policy.looked = SINCE, FIRST, []
     policy.newest = reports(closed_on, has_drifted=True, by="m0")
     policy.on_no_reports(SINCE + timedelta(days=1))
@@ -526,7 +525,7 @@ def test_a_training_that_was_due_and_impossible_is_reported(history, rows, model
     """Without rows that the model has not learned from there is no reference to watch it by."""
     plain = model()
     poor = history(rows(), replace(plain, promotion=replace(plain.promotion, minimum_users_with_positives=5_000)))
-    policy = EveryAlarm(poor, None, None, None, reigns=[Reign(fit(), CONTEST_DAY)])
+    policy = EveryAlarm(poor, None, None, None, champions={CONTEST_DAY: fit()})
     policy.alarms = [True]
     policy.on_reports(CONTEST_DAY, SimpleNamespace(has_drift=True))
     (told,) = policy.decisions
@@ -537,26 +536,24 @@ def test_a_training_that_was_due_and_impossible_is_reported(history, rows, model
 
 def test_every_alarm_installs_what_has_learned_from_everything_and_watches_it_by_what_its_twin_said(changed):
     policy = changed.contestants["every_alarm"]
-    _, *later = policy.reigns
+    _, *later = policy.champions.items()
     assert later
-    assert [reign.fit.as_of for reign in later] == [reign.since for reign in later] == policy.training_days[1:]
-    newest = later[-1]
-    window = holdout_window(policy.history, newest.since, None)
-    twin = Judged.by_one(policy.learner.fit(window.first_day), window.first_day)
-    places = policy.history.known(newest.since, since=window.first_day)
+    assert [fit.as_of for _, fit in later] == [since for since, _ in later] == policy.training_days[1:]
+    since, newest = later[-1]
+    window = holdout_window(policy.history, since, None)
+    twin = Judged({window.first_day: policy.learner.fit(window.first_day)})
+    places = policy.history.known(since, since=window.first_day)
     found = np.sort(policy.reference.examples["probability"].to_numpy())
-    assert policy.reference.model_version == newest.fit.artifact.model_version
+    assert policy.reference.model_version == newest.artifact.model_version
     assert np.array_equal(found, np.sort(twin.probability(policy.history, places)))
-    assert not np.array_equal(
-        found, np.sort(Judged.by_one(newest.fit, window.first_day).probability(policy.history, places))
-    )
+    assert not np.array_equal(found, np.sort(Judged({window.first_day: newest}).probability(policy.history, places)))
 
 
 def test_every_alarm_with_a_holdout_installs_the_twin(on_holdout):
     policy = on_holdout.contestants["every_alarm"]
-    _, *later = policy.reigns
+    _, *later = policy.champions.items()
     assert later
-    assert all(reign.fit.as_of == holdout_window(policy.history, reign.since, None).first_day for reign in later)
+    assert all(fit.as_of == holdout_window(policy.history, since, None).first_day for since, fit in later)
 
 
 def test_a_training_that_fails_is_reported_and_installs_nothing(history, rows):
@@ -564,9 +561,7 @@ def test_a_training_that_fails_is_reported_and_installs_nothing(history, rows):
         def fit(self, as_of: date):
             raise NotEnoughEvidenceError("one class only")
 
-    policies = [
-        kind(history(rows()), Unable(), None, None, [Reign(fit(), CONTEST_DAY)]) for kind in (EveryAlarm, Naive)
-    ]
+    policies = [kind(history(rows()), Unable(), None, None, {CONTEST_DAY: fit()}) for kind in (EveryAlarm, Naive)]
     alarmed, naive = policies
     alarmed.alarms = [True]
     alarmed.on_reports(CONTEST_DAY, SimpleNamespace(has_drift=True))
@@ -576,7 +571,7 @@ def test_a_training_that_fails_is_reported_and_installs_nothing(history, rows):
         (decided,) = policy.decisions
         assert (decided.action, decided.codes) == ("failed", ("training_impossible",))
         assert decided.sentences == ("one class only",)
-        assert (len(policy.reigns), policy.fits, CONTEST_DAY in policy.training_days) == (1, [], False)
+        assert (len(policy.champions), policy.fits, CONTEST_DAY in policy.training_days) == (1, [], False)
 
 
 def test_a_fit_is_charged_once():

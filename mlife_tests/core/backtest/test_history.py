@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.backtest import prepare_history, watching
 from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.core.backtest.history import DERIVED, WINDOWS_MINIMUM, sized, split_windows
-from mlife_assets.core.backtest.judging import Fold, Judged
+from mlife_assets.core.backtest.judging import Judged
 from mlife_assets.core.backtest.learning import Learner, score
 from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
@@ -239,7 +239,7 @@ def watched(history, rows, store, detectors):
 
 
 def reference_of(learner, watcher):
-    return watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(HOLDOUT), HOLDOUT), DAY)
+    return watcher.reference(learner.fit(DAY), Judged({HOLDOUT: learner.fit(HOLDOUT)}), DAY)
 
 
 def window_closing(history, day: date):
@@ -269,7 +269,7 @@ def test_outcomes_are_those_of_the_twin_at_hand_whoever_asked_before(watched):
     _, learner, watcher, _ = watched()
     earlier = HOLDOUT - timedelta(days=7)
     first = reference_of(learner, watcher)
-    second = watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(earlier), earlier), DAY)
+    second = watcher.reference(learner.fit(DAY), Judged({earlier: learner.fit(earlier)}), DAY)
     assert min(first.examples["exposure_date"].to_pylist()) == HOLDOUT
     assert min(second.examples["exposure_date"].to_pylist()) == earlier
 
@@ -277,7 +277,7 @@ def test_outcomes_are_those_of_the_twin_at_hand_whoever_asked_before(watched):
 def test_outcomes_are_those_of_the_folds_at_hand_also_where_their_models_are_the_same(watched):
     _, learner, watcher, _ = watched()
     older, newer = learner.fit(HOLDOUT - timedelta(days=7)), learner.fit(HOLDOUT)
-    judged = [Judged((Fold(HOLDOUT, older), Fold(HOLDOUT + timedelta(days=days), newer))) for days in (3, 10)]
+    judged = [Judged({HOLDOUT: older, HOLDOUT + timedelta(days=days): newer}) for days in (3, 10)]
     assert judged[0].version == judged[1].version
     said = [watcher.reference(learner.fit(DAY), one, DAY).examples["probability"].to_numpy() for one in judged]
     assert len(said[0]) == len(said[1])
@@ -289,16 +289,16 @@ def test_each_outcome_stands_beside_the_row_that_it_is_of(watched, model):
     plain = model()
     few = replace(plain, monitoring=replace(plain.monitoring, reference_examples=400))
     history, learner, watcher, _ = watched(few)
-    judged = Judged(tuple(Fold(day, learner.fit(day)) for day in (HOLDOUT, HOLDOUT + timedelta(days=7))))
+    judged = Judged({day: learner.fit(day) for day in (HOLDOUT, HOLDOUT + timedelta(days=7))})
     examples = watcher.reference(learner.fit(DAY), judged, DAY).examples
     assert 350 < examples.num_rows < history.known(DAY, since=HOLDOUT).size
     strength = history.rows["strength"].to_numpy()
     places = np.argsort(strength)[np.searchsorted(np.sort(strength), examples["strength"].to_numpy())]
     assert np.array_equal(history.days[places], examples["exposure_date"].to_numpy().astype("datetime64[D]"))
     assert np.array_equal(history.outcome[places], examples["is_positive"].to_numpy(zero_copy_only=False))
-    is_late = history.days[places] >= np.datetime64(judged.folds[1].first_day)
+    is_late = history.days[places] >= np.datetime64(list(judged.fits)[1])
     assert 0 < is_late.sum() < len(is_late)
-    by_fold = [score(history, fold.fit.artifact, places).probability for fold in judged.folds]
+    by_fold = [score(history, fit.artifact, places).probability for fit in judged.fits.values()]
     assert np.array_equal(examples["probability"].to_numpy(), np.where(is_late, by_fold[1], by_fold[0]))
 
 
@@ -378,7 +378,7 @@ def test_a_first_champion_of_few_rows_is_not_accused_of_what_its_fit_got_wrong(w
 def test_rows_of_a_window_are_explained_by_the_model_that_is_watched(watched):
     _, learner, watcher, _ = watched()
     twin = learner.fit(HOLDOUT)
-    one, other = reference_of(learner, watcher), watcher.reference(twin, Judged.by_one(twin, HOLDOUT), DAY)
+    one, other = reference_of(learner, watcher), watcher.reference(twin, Judged({HOLDOUT: twin}), DAY)
     assert one.columns.contribution == other.columns.contribution != ()
     assert one.sample["strength"].equals(other.sample["strength"])
     assert not any(one.sample[name].equals(other.sample[name]) for name in one.columns.contribution)
@@ -421,4 +421,4 @@ def test_too_few_windows_are_reported(watched):
     _, learner, watcher, _ = watched()
     early = date(2025, 1, 15)
     with pytest.raises(NotEnoughEvidenceError, match="7 windows of 120 rows closed by 2025-01-15, 8 needed"):
-        watcher.reference(learner.fit(DAY), Judged.by_one(learner.fit(DAY), date(2025, 1, 10)), early)
+        watcher.reference(learner.fit(DAY), Judged({date(2025, 1, 10): learner.fit(DAY)}), early)

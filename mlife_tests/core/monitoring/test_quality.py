@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.quality import Refusal, data_quality_report, schema_fault, share_finding
+from mlife_assets.core.monitoring.quality import Landed, Refusal, data_quality_report, schema_fault, share_finding
+from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.policies import MonitoringPolicy
 
 HISTORY = {"impression": [900, 1_000, 1_100], "user_snapshot": [10_000] * 3}
@@ -17,12 +18,10 @@ LANDED = {"impression": 600, "user_snapshot": 10_050}
 @pytest.fixture
 def report(pairs_world, reference):
     def run(day, **changes):
-        settings = {
-            "pair_rows": 61_000, "landed": LANDED, "landed_history": HISTORY, "policy": MonitoringPolicy(),
-        } | changes  # fmt: skip
-        return data_quality_report(
-            as_of=pairs_world.START + timedelta(days=40), reference=reference, pairs=day, **settings
-        )
+        settings = {"policy": MonitoringPolicy(), "landed": Landed(LANDED, HISTORY)} | changes
+        sample = DaySample(day, settings.pop("pair_rows", 61_000), settings.pop("duplicate_pairs", 0))
+        as_of = pairs_world.START + timedelta(days=40)
+        return data_quality_report(as_of=as_of, reference=reference, sample=sample, **settings)
 
     return run
 
@@ -46,10 +45,8 @@ def test_every_kind_of_rule_reaches_the_verdict(report, world) -> None:
     twice = Refusal("impression", "duplicate_event_id", 5_000)
     bad = Refusal("user_snapshot", "out_of_range", 5_000, 0, "latitude", "between -90 and 90")
     further = [share_finding("latitude", "changed_share", 0.9, 0.02, "changed", 0.0)]
-    result = report(
-        world.day(20, 600), pair_rows=20_000, landed=LANDED | {"impression": 0}, refused=[twice, bad],
-        duplicate_pairs=3, further=further,
-    )  # fmt: skip
+    landed = Landed(LANDED | {"impression": 0}, HISTORY, [twice, bad])
+    result = report(world.day(20, 600), pair_rows=20_000, landed=landed, duplicate_pairs=3, further=further)
     assert faults(result) == {
         ("", "volume"), ("impression", "freshness"), ("user_snapshot", "rejected_share"), ("", "duplicate_pairs"),
         ("", "duplicate_events"), ("latitude", "changed_share"),
@@ -59,7 +56,8 @@ def test_every_kind_of_rule_reaches_the_verdict(report, world) -> None:
 
 def test_an_empty_day_is_a_fault_and_not_an_empty_answer(report, world) -> None:
     assert faults(report(world.day(20, 600).slice(0, 0), pair_rows=0)) == {("", "volume")}
-    for name, changes in (("pair_rows", {"pair_rows": -1}), ("impression", {"landed": {"impression": -1}})):
+    below = Landed({"impression": -1}, HISTORY)
+    for name, changes in (("pair_rows", {"pair_rows": -1}), ("impression", {"landed": below})):
         with pytest.raises(InvalidInputError, match=f"{name} is -1"):
             report(world.day(20, 600), **changes)
 

@@ -148,7 +148,7 @@ def test_steps_and_contributions_are_kept_hashed_and_restored(pairs_world, world
     }  # fmt: skip
     clicks = pairs_world.scored_examples(2, first=pairs_world.START, days=14, per_day=10)
     who = {LABEL: {"fold_1": 100, "fold_2": 40}, "click": {"fold_2": 140}}
-    known = build_reference(**settings, steps={"click": clicks}, scored_by=who)
+    known = replace(build_reference(**settings, steps={"click": clicks}), scored_by=who)
     assert known.columns.contribution == ("shap_distance_km",)
     assert [profile.column for profile in known.profiles if profile.column.startswith("shap_")] == []
     assert known.columns.restricted_to(["openings"]).contribution == ()

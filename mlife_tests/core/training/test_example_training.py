@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.reliability import calibration
+from mlife_assets.core.training.search import search
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
 from mlife_assets.recruiting.features import JOB_EXAMPLES
@@ -214,9 +216,8 @@ def test_too_few_days_and_labels_are_said() -> None:
 def test_the_search_is_run_when_it_is_on() -> None:
     seen: list[tuple[int, int]] = []
     on = study(training={**TRAINING, "search_trials": 2, "leaves": 2})  # below the bounds: any trial has more
-    found = train_on_examples(
-        without_human(examples()), on, search_progress=lambda done, trials: seen.append((done, trials))
-    )
+    watched = partial(search, progress=lambda done, trials: seen.append((done, trials)))
+    found = train_on_examples(without_human(examples()), on, searched=watched)
     assert seen == [(1, 2), (2, 2)]
     assert found.search is not None
     used = {name: found.artifact.manifest["policy"][name] for name in found.search.best.parameters}

@@ -34,7 +34,7 @@ from mlife_assets.core.training.folds import (
     speaking,
     until,
 )
-from mlife_assets.core.training.gate import Condition, decide_promotion
+from mlife_assets.core.training.gate import CHALLENGER, Condition, Hearing, PromotionDecision, Terms, decide_promotion
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, Side, judge, judge_model
 from mlife_assets.core.training.reliability import calibration, level_gain, log_loss_gain
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE
@@ -319,10 +319,11 @@ class Case:
     as_of: date
 
     def judged(self, **changes: Any) -> Judgement:
-        options: dict[str, Any] = {"as_of": self.as_of, "champion": self.champion, "threads": 1} | changes
+        terms = Terms(self.as_of, changes.pop("also_required", ()))
+        champion = changes.pop("champion", self.champion)
         places = ("challenger", "training", "gate", "human", "model")
-        arguments = [options.pop(name, getattr(self, name)) for name in places]
-        return judge_model(*arguments, **options)
+        arguments = [changes.get(name, getattr(self, name)) for name in places]
+        return judge_model(*arguments, terms, rivals={"champion": champion} if champion else {}, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -365,11 +366,11 @@ def test_rankings_and_probabilities_are_measured_each_on_its_own_rows(case: Case
 
 
 def test_the_gate_hears_of_each_gain_over_the_champion(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
+    asked: list[Hearing] = []
 
-    def decide(*arguments: Any, **options: Any) -> Any:
-        asked.append(options)
-        return decide_promotion(*arguments, **options)
+    def decide(hearing: Hearing, policy: PromotionPolicy) -> PromotionDecision:
+        asked.append(hearing)
+        return decide_promotion(hearing, policy)
 
     monkeypatch.setattr(judgement, "decide_promotion", decide)
     case.judged()
@@ -381,7 +382,7 @@ def test_the_gate_hears_of_each_gain_over_the_champion(case: Case, monkeypatch: 
     outcome = exposures["is_applied"].to_numpy(zero_copy_only=False)
     users = exposures["user_id"].cast(pa.string())
     for name, measure in (("log_loss_gain", log_loss_gain), ("level_gain", level_gain)):
-        assert asked[0][name] == measure(ours, theirs, outcome, cluster_ids=users)
+        assert getattr(asked[0], name) == measure(ours, theirs, outcome, cluster_ids=users)
 
 
 def test_without_an_item_rows_of_a_day_depend_on_each_other(case: Case) -> None:
@@ -475,7 +476,7 @@ def test_rows_and_scores_have_to_fit(case: Case) -> None:
         GateRows(case.gate.examples, case.gate.ranked.slice(0, 100), case.gate.exposures)
     side = Side("a model", case.training.last_day, np.random.default_rng(1).random(ROWS), np.full(7, 0.5))
     with pytest.raises(InvalidInputError, match="the challenger has 7 probabilities, the gate 2000 exposures"):
-        judge(case.gate, side, None, case.human, case.model, as_of=case.as_of, required=())
+        judge(case.gate, {CHALLENGER: side}, case.human, case.model, Terms(case.as_of))
 
 
 def test_each_side_reads_the_rows_by_its_own_spec(case: Case) -> None:

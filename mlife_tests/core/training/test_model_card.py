@@ -29,7 +29,15 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
 from mlife_assets.core.training.fairness.results import FairnessAudit
-from mlife_assets.core.training.gate import Contender, GateExamples, PromotionDecision, decide_promotion, on_examples
+from mlife_assets.core.training.gate import (
+    Contender,
+    GateExamples,
+    Hearing,
+    PromotionDecision,
+    Terms,
+    decide_promotion,
+    on_examples,
+)
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard, derived_limits
 from mlife_assets.core.training.model_card.page import render_model_card
@@ -149,23 +157,24 @@ def decision(artifact: Any) -> PromotionDecision:
         scores = truth + noise * rng.normal(size=truth.shape)
         return on_examples(examples, version, scores.ravel(), training_end_date=end)
 
-    return decide_promotion(
-        examples, contender(artifact.model_version, 0.1, date(2026, 5, 10)),
-        contender("mdl_before", 0.3, date(2026, 4, 10)), contender("recruiter_rule", 0.8),
-        PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300), as_of=DAY, calibration=measured(),
-        simple=contender("simple_rule", 0.2),
-    )  # fmt: skip
+    sides = {
+        "challenger": contender(artifact.model_version, 0.1, date(2026, 5, 10)),
+        "champion": contender("mdl_before", 0.3, date(2026, 4, 10)), "human": contender("recruiter_rule", 0.8),
+        "simple": contender("simple_rule", 0.2),
+    }  # fmt: skip
+    policy = PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300)
+    return decide_promotion(Hearing(examples, sides, Terms(DAY), measured()), policy)
 
 
 @pytest.fixture(scope="module")
 def card(artifact: Any, decision: PromotionDecision) -> ModelCard:
-    return describe_model(
-        artifact, SUBJECT, as_of=DAY, decision=decision, calibration=measured(), fairness=audited(),
-        metrics=(CardMetric("AUC", 0.812, 0.8, 0.824, "on validation"),),
+    policies = {"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)}
+    card = describe_model(
+        artifact, replace(SUBJECT, policies=policies), as_of=DAY, decision=decision, calibration=measured(),
+        fairness=audited(), pictures=PICTURES,
         windows=(CardWindow("gate", date(2026, 5, 12), date(2026, 5, 26), "read once", 2_400, 300),),
-        policies={"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)},
-        pictures=PICTURES,
     )  # fmt: skip
+    return replace(card, metrics=(CardMetric("AUC", 0.812, 0.8, 0.824, "on validation"), *card.metrics))
 
 
 def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) -> None:
@@ -260,9 +269,8 @@ def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
         label_mature_dates=np.full(rows, np.datetime64("2026-05-20")),
     )
     contender = on_examples(examples, artifact.model_version, truth, training_end_date=date(2026, 3, 20))
-    decision = decide_promotion(
-        examples, contender, None, None, PromotionPolicy(bootstrap_resamples=300), as_of=DAY, calibration=measured()
-    )
+    hearing = Hearing(examples, {"challenger": contender}, Terms(DAY), measured())
+    decision = decide_promotion(hearing, PromotionPolicy(bootstrap_resamples=300))
     card = describe_model(artifact, SUBJECT, decision=decision)
     words = text_of(card)
     assert "Compared by average precision" in words

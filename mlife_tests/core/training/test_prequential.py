@@ -23,7 +23,7 @@ from mlife_assets.core.study import Study
 from mlife_assets.core.training import gate_examples, prequential, required
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import Condition, PromotionDecision
+from mlife_assets.core.training.gate import Condition, PromotionDecision, Terms
 from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.gate_examples import Contender, aligned_scores, example_conditions, on_examples
 from mlife_assets.core.training.prequential import (
@@ -95,12 +95,13 @@ class Prepared:
     champion: Served
 
     def judged(self, **changes: Any) -> PromotionDecision:
+        terms = Terms(AS_OF, opened_by=changes.pop("opened_by", REASON))
         told = {
-            "as_of": AS_OF, "served": self.champion, "to_be_learned": training_set(self.table, AS_OF),
-            "spec": self.artifacts[-1].feature_spec, "opened_by": REASON,
+            "served": self.champion, "to_be_learned": training_set(self.table, AS_OF),
+            "spec": self.artifacts[-1].feature_spec,
         }  # fmt: skip
         folds = changes.pop("folds", self.folds)
-        return judge_refit(folds, self.gate, MODEL, **(told | changes))
+        return judge_refit(folds, self.gate, MODEL, terms, **(told | changes))
 
 
 @pytest.fixture(scope="module")
@@ -342,8 +343,8 @@ def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turn
     champion = fit_model(old, ITEM_MODEL.training)
     served = Served(champion.model_version, old.last_day, probability(champion, gate))
     decision = judge_refit(
-        folds, gate, ITEM_MODEL, as_of=AS_OF, served=served, to_be_learned=training_set(table, AS_OF, ITEM_MODEL),
-        spec=artifact.feature_spec, opened_by=REASON,
+        folds, gate, ITEM_MODEL, Terms(AS_OF, opened_by=REASON), served=served,
+        to_be_learned=training_set(table, AS_OF, ITEM_MODEL), spec=artifact.feature_spec,
     )  # fmt: skip
     users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)
     of_users = [users == user for user in np.unique(users[won])]

@@ -34,6 +34,7 @@ from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training import recipes
 from mlife_assets.core.training.boosting import Rows, model_text
 from mlife_assets.core.training.fit import fit_model
+from mlife_assets.core.training.gate import Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.manifest_facts import fitted_words
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
@@ -421,7 +422,8 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
     as_of = training_set.last_day + timedelta(days=80)
 
     def judged(champion: ModelArtifact | None) -> Any:
-        return judge_model(own, training_set, gate, None, model, as_of=as_of, champion=champion, threads=1)
+        rivals = {"champion": champion} if champion else {}
+        return judge_model(own, training_set, gate, None, model, Terms(as_of), rivals=rivals, threads=1)
 
     first = judged(None)
     assert first.calibration is not None
@@ -429,11 +431,8 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
     assert parity.is_met, parity.sentence
     assert first.decision.is_promoted, first.decision.sentences
     assert judged(artifact).decision.log_loss_gain is not None
-    subject = CardSubject("A title", ("It ranks.",), "it happens")
-    card = describe_model(
-        own, subject, as_of=as_of, decision=first.decision, calibration=first.calibration, fairness=None, pictures=(),
-        windows=(), policies={"promotion": promotion},
-    )  # fmt: skip
+    subject = CardSubject("A title", ("It ranks.",), "it happens", policies={"promotion": promotion})
+    card = describe_model(own, subject, as_of=as_of, decision=first.decision, calibration=first.calibration)
     page = re.sub("<[^>]+>", "", render_model_card(card))
     assert own.model_version in page
     final = last_step(made(make, seed=job_pairs.POLICY.seed))

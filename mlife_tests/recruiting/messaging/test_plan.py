@@ -6,7 +6,7 @@ The jobs of one message: the chosen one first, then the best that have room.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from types import SimpleNamespace
@@ -29,6 +29,7 @@ from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import (
     MessagePlan,
+    PlanRows,
     assign,
     build_plan,
     exploration_limit,
@@ -108,7 +109,8 @@ def plan_of(tables: dict[str, pa.Table], **changes: object) -> MessagePlan:
     }  # fmt: skip
     arguments |= {"as_of": DAY, "now": NOW} | tables | changes
     arguments.setdefault("reviews", everybody_approved(arguments["jobs"]))  # type: ignore[arg-type]
-    return build_plan(**arguments)  # type: ignore[arg-type]
+    rows = PlanRows(**{one.name: arguments.pop(one.name) for one in fields(PlanRows)})  # type: ignore[arg-type]
+    return build_plan(rows, **arguments)  # type: ignore[arg-type]
 
 
 def with_user(tables: dict[str, pa.Table], user_id: str, **facts: object) -> dict[str, pa.Table]:

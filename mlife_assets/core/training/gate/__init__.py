@@ -6,8 +6,8 @@ Inputs and the conditions that make a comparison valid are in `core.training.gat
 
 from __future__ import annotations
 
-from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS, days_with_positives_needed
-from mlife_assets.core.training.gate.decide import decide_promotion
+from mlife_assets.core.training.gate.comparing import CHALLENGER, MINIMUM_DAY_BLOCKS, days_with_positives_needed
+from mlife_assets.core.training.gate.decide import Hearing, Terms, decide_promotion
 from mlife_assets.core.training.gate.verdict import (
     ALONE,
     COMPARED_PREFIXES,
@@ -30,6 +30,7 @@ from mlife_assets.core.training.gate_examples import (
 __all__ = [
     "ALONE",
     "ALLOWED_SLICES",
+    "CHALLENGER",
     "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",
     "NON_INFERIORITY",
@@ -39,9 +40,11 @@ __all__ = [
     "Condition",
     "Contender",
     "GateExamples",
+    "Hearing",
     "Kind",
     "Outcome",
     "PromotionDecision",
+    "Terms",
     "days_with_positives_needed",
     "decide_promotion",
     "on_examples",

@@ -16,7 +16,7 @@ refused without being made; too little evidence is an outcome of its own, and no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -59,60 +59,73 @@ from mlife_assets.core.training.gate_examples import (
 from mlife_assets.core.training.reliability import Calibration
 
 
-def decide_promotion(
-    examples: GateExamples,
-    challenger: Contender,
-    champion: Contender | None,
-    human: Contender | None,
-    policy: PromotionPolicy,
-    *,
-    as_of: date,
-    calibration: Calibration | None,
-    log_loss_gain: Interval | None = None,
-    level_gain: Interval | None = None,
-    also_required: Sequence[Condition] = (),
-    has_no_human: bool = False,
-    opened_by: str | None = None,
-    anchor: Contender | None = None,
-    simple: Contender | None = None,
-    alone: Contender | None = None,
-) -> PromotionDecision:
-    """Decide whether `challenger` may be promoted.
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a challenger is heard.
 
-    Args:
-        examples: n mature rows of the gate window, in any order; without `item_ids` they are judged as one pool.
-        challenger: the new model with its scores on the same rows.
-        champion: the model in use; None before the first promotion.
-        human: the baseline; with an item None refuses, without an item it is reported as not given.
-        policy: depth, margins, evidence, errors, bounds of calibration. Without an item the minimum of
-            users with positives counts positive rows.
+    Attributes:
         as_of: labels must be mature as of this day.
+        required: conditions that were checked elsewhere (scoring parity, impact ratios).
+        opened_by: why a challenger that is not inferior may serve, as a clause that finishes "since"
+            (`monitoring.opening`); None asks for a win.
+    """
+
+    as_of: date
+    required: Sequence[Condition] = ()
+    opened_by: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Hearing:
+    """What the gate hears: rows, sides, terms and what was measured.
+
+    Attributes:
+        examples: n mature rows of the gate window, in any order; without `item_ids` they are judged as one pool.
+        sides: role -> who ranks the rows.
+            "challenger": the new model.
+            "champion": the model in use; missing before the first promotion.
+            "human": the baseline; with an item a missing one refuses, without an item it is reported as not given.
+            "anchor": the model that won last, or the first champion; missing where that is the champion. Compared on
+            the rows that are younger than what it learned from, and only where a reason opens the gate.
+            "simple": the simple rule that was fitted on the challenger's rows. A first champion is refused where it is
+            shown to rank better by more than the margin of non-inferiority; later it is reported.
+            "champion_alone": the champion asked about every row, where "champion" is a mixture of those who served. It
+            has to be beaten as well, or an equal of a new champion would win against what served before it. Compared
+            like the anchor.
+        terms: day, other conditions and what opens the gate.
         calibration: of the challenger's probabilities on mature exposures outside its training; None is no win.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
         level_gain: how much nearer to right the challenger's level is than the champion's there; None likewise.
-        also_required: conditions that were checked elsewhere (scoring parity, impact ratios).
-        has_no_human: the caller's word that no human ranks these items today; only then may `human` be None.
-        opened_by: why a challenger that is not inferior may serve, as a clause that finishes "since"
-            (`monitoring.opening`); None asks for a win.
-        anchor: the model that won last, or the first champion, scored on the same rows; None where that is the
-            champion. Compared on the rows that are younger than what it learned from, and only where `opened_by` is
-            given.
-        simple: the simple rule that was fitted on the challenger's rows. A first champion is refused where it is shown
-            to rank better by more than the margin of non-inferiority; later it is reported. None for a model without.
-        alone: the champion asked about every row, where `champion` is a mixture of those who served. It has to be
-            beaten as well, or an equal of a new champion would win against what served before it. Compared like the
-            anchor. None where one model served.
+        has_no_human: the caller's word that no human ranks these items today; only then may "human" be missing.
+    """
+
+    examples: GateExamples
+    sides: Mapping[str, Contender]
+    terms: Terms
+    calibration: Calibration | None
+    log_loss_gain: Interval | None = None
+    level_gain: Interval | None = None
+    has_no_human: bool = False
+
+
+def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDecision:
+    """Decide whether the challenger may be promoted.
+
+    Without an item the policy's minimum of users with positives counts positive rows.
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
             `has_no_human`, or a reason or an anchor without a champion. Every other fault is a refusal.
     """
+    examples, calibration, opened_by = hearing.examples, hearing.calibration, hearing.terms.opened_by
+    challenger = hearing.sides[CHALLENGER]
+    human, simple, champion, alone, anchor = map(hearing.sides.get, ("human", SIMPLE, "champion", ALONE, "anchor"))
     if champion is None and any(one is not None for one in (opened_by, anchor, alone)):
         raise InvalidInputError(
             "opened_by, anchor or alone was given without a champion; a first champion has to win, leave them out"
         )
-    if has_no_human and human is not None:
+    if hearing.has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
     sides = {CHALLENGER: challenger, "human": human, SIMPLE: simple, "champion": champion}
     if not _is_same(alone, champion):
@@ -121,9 +134,9 @@ def decide_promotion(
         sides["anchor"] = anchor
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
-    is_human_optional = has_no_human or examples.item_ids is None
+    is_human_optional = hearing.has_no_human or examples.item_ids is None
     conditions = [
-        *example_conditions(examples, as_of),
+        *example_conditions(examples, hearing.terms.as_of),
         _human_given(human, is_optional=is_human_optional),
         *_is_another(challenger, champion),
     ]
@@ -140,12 +153,11 @@ def decide_promotion(
         held: list[Condition] = []
         if ALONE in contenders:
             evaluation, held = _with(ALONE, evaluation, examples, contenders[ALONE], scores, versions, policy)
-        gain = log_loss_gain if champion is not None else None
+        gain, nearer = (None, None) if champion is None else (hearing.log_loss_gain, hearing.level_gain)
         conditions += evaluation.evidence
         asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win)]
         if champion is None:
             asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
-        nearer = level_gain if champion is not None else None
         asked += [is_calibrated(calibration, gain, policy), *_level(calibration, gain, nearer, policy)]
         if evaluation.comparisons:
             remarks.append(remark_on_alpha(policy))
@@ -160,7 +172,7 @@ def decide_promotion(
             rivals = [one for role in ("champion", ALONE, "anchor") for one in evaluation.against(role)]
             asked = [*held, *(is_not_inferior(one, objective, policy) for one in rivals)]
             asked.append(keeps_probabilities(calibration, gain, policy))
-        conditions += [*asked, *also_required]
+        conditions += [*asked, *hearing.terms.required]
     outcome = outcome_of(conditions)
     reason = opened_by if kind == NON_INFERIORITY else None
     return PromotionDecision(
@@ -176,7 +188,7 @@ def decide_promotion(
         conditions=tuple(conditions),
         sentences=(*sentences_of(outcome, conditions, has_human=human is not None, opened_by=reason), *remarks),
         policy_version=policy_version(policy),
-        log_loss_gain=log_loss_gain,
+        log_loss_gain=hearing.log_loss_gain,
         kind=kind,
     )
 

@@ -56,6 +56,7 @@ class CardSubject:
         limits: that hold whatever is measured, for example that the world is simulated.
         feature_words: feature -> what it means.
         measure_words: measure of the fairness audit -> its heading, where the usual one says too little.
+        policies: name -> frozen policy, besides those that the manifest holds.
     """
 
     title: str
@@ -65,6 +66,7 @@ class CardSubject:
     limits: tuple[str, ...] = ()
     feature_words: Mapping[str, str] = field(default_factory=dict)
     measure_words: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Any] = field(default_factory=dict)
 
 
 def describe_model(
@@ -75,9 +77,7 @@ def describe_model(
     decision: PromotionDecision | None = None,
     calibration: Calibration | None = None,
     fairness: FairnessAudit | None = None,
-    metrics: Sequence[CardMetric] = (),
     windows: Sequence[CardWindow] = (),
-    policies: Mapping[str, Any] | None = None,
     pictures: Mapping[str, str] | None = None,
 ) -> ModelCard:
     """Return the facts of a model's card.
@@ -89,16 +89,14 @@ def describe_model(
         decision: the gate's verdict, whatever the objective; None when no gate judged.
         calibration: on mature outcomes outside the training.
         fairness: the audit of this version.
-        metrics: further measured values, shown before those of the manifest.
         windows: further windows, for example the gate's; one with the name of a window of the manifest replaces it.
-        policies: name -> frozen policy, besides those that the manifest holds.
         pictures: title -> data URI of a PNG, of how features move the score.
     """
     facts = manifest_facts(artifact.manifest)
     by_section: dict[str, dict[str, Scalar]] = {}
     for name, value in facts.items():
         by_section.setdefault(section_of(name, value), {})[name] = value
-    given = dict(policies or {})
+    given = subject.policies
     promotion = next((policy for policy in given.values() if isinstance(policy, PromotionPolicy)), None)
     dates = {name: value for name, value in by_section.get("windows", {}).items() if not _is_in_window(name)}
     return ModelCard(
@@ -115,7 +113,7 @@ def describe_model(
         outcome=decision.outcome if decision else None,
         conditions=decision.conditions if decision else (),
         sentences=decision.sentences if decision else (),
-        metrics=(*metrics, *_metrics(by_section.get("metrics", {}))),
+        metrics=tuple(_metrics(by_section.get("metrics", {}))),
         calibration=calibration,
         **(_bounds(promotion) if decision and promotion else {}),
         fairness=fairness,

@@ -13,10 +13,10 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.monitoring.quality import Refusal, data_quality_report
+from mlife_assets.core.monitoring.quality import Landed, Refusal, data_quality_report
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.reports import MonitoringReport
-from mlife_assets.core.monitoring.sampling import sample_pairs
+from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import validate
 from mlife_assets.core.windows import add_days, day_start
@@ -144,10 +144,11 @@ class ExportedMarket:
                 usual.setdefault(name, []).append(share)
         names = sorted({name for morning in earlier for name in morning.landed})
         return data_quality_report(
-            as_of=today.day, reference=reference, pairs=today.pairs, pair_rows=today.pair_rows, policy=POLICY,
-            landed=today.landed,
-            landed_history={name: [morning.landed.get(name, 0) for morning in earlier] for name in names},
-            refused=today.refused, own_types=OWN_EVENT_TYPES, label_types=LABEL_EVENT_TYPES,
+            as_of=today.day, reference=reference, sample=DaySample(today.pairs, today.pair_rows), policy=POLICY,
+            landed=Landed(
+                today.landed, {name: [morning.landed.get(name, 0) for morning in earlier] for name in names},
+                today.refused, OWN_EVENT_TYPES, LABEL_EVENT_TYPES,
+            ),
             further=overnight_findings(before.users, today.users, usual, POLICY),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ Planted faults are refused with the right sentence (invariants 3, 4, 5), and its
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -21,15 +21,18 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy, policy_version
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
+    CHALLENGER,
     Condition,
     Contender,
     GateExamples,
+    Hearing,
     PromotionDecision,
+    Terms,
     comparing,
     decide_promotion,
     on_examples,
 )
-from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS
+from mlife_assets.core.training.gate.comparing import MINIMUM_DAY_BLOCKS, RIVALS
 from mlife_assets.core.training.reliability import Calibration
 
 AS_OF = date(2026, 6, 22)
@@ -59,7 +62,11 @@ class Gate:
     has_no_human: bool = False
 
     def decide(self) -> PromotionDecision:
-        return decide_promotion(**{field.name: getattr(self, field.name) for field in fields(self)})
+        sides = {role: getattr(self, role.removeprefix("champion_")) for role in (CHALLENGER, *RIVALS)}
+        given = {role: side for role, side in sides.items() if side is not None}
+        terms = Terms(self.as_of, self.also_required, self.opened_by)
+        measured = (self.calibration, self.log_loss_gain, self.level_gain)
+        return decide_promotion(Hearing(self.examples, given, terms, *measured, self.has_no_human), self.policy)
 
 
 def gate(seed: int = 1, rows: int = 6_000, days: int = 28, noise: tuple[float, float] = (0.5, 2.0)) -> Gate:

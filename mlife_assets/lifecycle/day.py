@@ -1,0 +1,159 @@
+"""The steps of a day: who is asked about which days, what is learned, what the gate says.
+
+Concept: a model speaks for itself from the day on by which it had learned everything it knows; for the days before, the
+folds of its training do. What was served is whoever served; before the first champion, that one's folds stand in. So a
+champion that was promoted yesterday has a word on weeks that its own fit has learned from, and no row is scored by what
+has seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.model_events import Reign, anchor_of
+from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.training.fold_scores import (
+    anchor_side,
+    at_places,
+    itself,
+    scored_parts,
+    side_of_folds,
+    simple_of_folds,
+)
+from mlife_assets.core.training.folds import Fold, GateWindow, in_common, in_succession, speaking, until
+from mlife_assets.core.training.gate import ALONE, CHALLENGER, Condition, Terms
+from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge
+from mlife_assets.core.training.prequential import JudgedFold, newest_week, recipe_conditions
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day, run_time
+from mlife_assets.lifecycle.facts import Facts, Models
+
+T = TypeVar("T")
+
+
+def begins_to_serve(reign: Reign) -> date:
+    """Return the day of the first run after a change of the champion."""
+    recorded = reign.since.date()
+    return recorded if reign.since <= run_time(recorded) else add_days(recorded, 1)
+
+
+def asked_for(models: Models, version: str) -> tuple[Fold, ...]:
+    """Return who is asked for a model: the folds of its training, then itself."""
+    own = itself(models.load(version), models.model)
+    return (*until(models.trained_folds(version), own.first_day), own)
+
+
+def served(facts: Facts) -> tuple[Fold, ...]:
+    """Return what was served as the day decides, for all days on which anybody may be asked; none without a champion.
+
+    A champion serves from the first run after its promotion on.
+    """
+    history = facts.champions()
+    if not history:
+        return ()
+    reigns = [(begins_to_serve(one), asked_for(facts.models, one.model_version)) for one in history]
+    return in_succession(asked_for(facts.models, history[0].model_version), reigns)
+
+
+def folds_fitted(starts: Sequence[date], fit: Callable[[date], T]) -> tuple[list[T], str]:
+    """Return the fits of folds, oldest first, and why there are not as many as were asked for.
+
+    Folds follow each other without a gap: before the first that nothing can be learned for, none counts.
+
+    Raises:
+        NotEnoughEvidenceError: nothing can be learned for the newest fold.
+    """
+    found: list[T] = []
+    for first in reversed(starts):
+        try:
+            found.append(fit(first))
+        except NotEnoughEvidenceError as error:
+            if not found:
+                raise NotEnoughEvidenceError(f"the newest fold of the gate, from {first}: {error}") from error
+            return found[::-1], f"{len(found)} of {len(starts)} folds can be judged; for the one from {first}: {error}."
+    return found[::-1], ""
+
+
+def window_of_folds(facts: Facts, version: str) -> GateWindow:
+    """Return what the gate looks at: the days of the challenger's folds on which anything was served.
+
+    Raises:
+        NotEnoughEvidenceError: what was served has learned from every day of the window.
+    """
+    folds, within = facts.challenger_folds(version), served(facts)
+    last = last_mature_exposure_day(facts.day, facts.models.model.maturity_days)
+    against = "against what was served on its days" if within else "before anything was served"
+    kept, held = in_common(folds, within, last)
+    first = kept[0].first_day
+    if first > last:
+        ready = mature_day(first, facts.models.model.maturity_days)
+        raise NotEnoughEvidenceError(
+            f"the gate of {facts.day} judges days until {last}, and {within[0].model_version}, which was served, may "
+            f"be asked from {first} on, since it has learned from earlier ones; wait until {ready}"
+        )
+    sentence = (
+        f"Judged by {len(kept)} folds from {first} to {last}: each by the recipe fitted on what was known when it "
+        f"began, {against}. What would serve is its fit on everything mature."
+    )
+    both = zip(speaking(kept, first, last), speaking(held, first, last), strict=True)
+    if alike := sum(left == right for left, right in both):
+        sentence += f" On {alike} of {(last - first).days + 1} days both sides are one model, so they cannot differ."
+    if first > folds[0].first_day:
+        sentence += f" Before {first} nobody may be asked what was served."
+    return GateWindow(first, last, sentence, kept, held)
+
+
+def held_against(facts: Facts) -> tuple[str | None, str | None, str | None]:
+    """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
+
+    The last one only where it is asked for: with a reason. It may be the champion, which by folds is then held against
+    the challenger alone as well: what was served before it is part of what the champion's side says.
+    """
+    history = facts.champions()
+    if not history:
+        return None, None, None
+    champion, opened = history[-1].model_version, opening(facts.decisions(), facts.day, facts.models.model.retrain)
+    if opened is None:
+        return champion, None, None
+    return champion, opened.clause, anchor_of(history, facts.not_inferior())
+
+
+def judged_by_folds(
+    facts: Facts,
+    version: str,
+    window: GateWindow,
+    gate: GateRows,
+    human: Human | None,
+    also_required: Sequence[Condition] = (),
+) -> Judgement:
+    """Return the gate's verdict of a challenger on rows of its window, each scored by a model that has not seen it.
+
+    Raises:
+        InvalidInputError: a row lies outside of the window.
+        NotEnoughEvidenceError: only one class to learn from.
+    """
+    models, model, exposures = facts.models, facts.models.model, gate.exposures
+    champion, opened_by, anchor = held_against(facts)
+    challenger = models.load(version)
+    days = exposures[model.roles.time].to_numpy().astype("datetime64[D]")
+    parts = list(scored_parts(window.folds, exposures, days, {}, models.scorer))
+    fitted_on = {fold.model_version: fold.first_day for fold in facts.challenger_folds(version)}
+    folds = []
+    for part in parts:
+        fold = part.fold
+        met = facts.conditions(part, fitted_on[fold.model_version], at_places(exposures, part.places))
+        folds.append(JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), met))
+    newest, week = models.load(folds[-1].model_version), newest_week(exposures, model.roles)
+    required = recipe_conditions(challenger, facts.training_set(), folds, newest, week, exposures, model)
+    sides = {CHALLENGER: side_of_folds(version, window.folds, gate, model.roles, models.scorer, parts)}
+    if champion is not None:
+        sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
+    for role, one in (("anchor", anchor), (ALONE, champion)):
+        if one is not None:
+            sides[role] = anchor_side(one, asked_for(models, one), gate, models.scorer)
+    terms = Terms(facts.day, (*also_required, *required), opened_by)
+    return judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))
