@@ -3,11 +3,17 @@
 Run: python benchmarks/waiting.py --before REV [--only ROW ...] [--json benchmarks/results/waiting.json]
 
 Each row is a process by the same interpreter and on a copy of the same home, once in a checkout of REV and once in
-this one: CPU seconds (user and system, of its children too), wall seconds, and the largest resident set. Short rows
-run five times, and the median counts. The home is a market of the default size after one day, lived by REV. The demo
-is each commit's own, `serve` has the wall seconds of its first request less those of its second. Run it alone on a
-machine: about 70 CPU-minutes. Rows are kept below var/waiting by commit, so a run that was stopped goes on; those of
-files that differ from the commit are measured again.
+this one: CPU seconds (user and system, of its children too), wall seconds, and the largest resident set of a process.
+Short rows run five times, and the median counts. The home is a market of the default size after one day, lived by REV.
+The demo is each commit's own, and `serve` has the wall seconds of its first request less those of its second.
+
+The demo works in several processes at once, so its memory is the sum over all of them, sampled: of proportional sets
+(PSS), which count a page of a library once however many processes map it. That is what a machine has to have; the sum
+of resident sets, which counts it again in each, stands beside it.
+
+Run it alone on a machine: about 70 CPU-minutes. Rows are kept below var/waiting by commit, so a run that was stopped
+goes on; those of files that differ from the commit are measured again. Rows of this machine that are not asked for stay
+in the record.
 """
 
 from __future__ import annotations
@@ -21,12 +27,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -34,6 +44,7 @@ from demos import DIRTY, ROOT, checked_out
 
 WORK, RESULT = ROOT / "var" / "waiting", ROOT / "benchmarks" / "results" / "waiting.json"
 REPEATS = 5
+SAMPLED_EVERY_SECONDS = 0.2
 CLI = "from mlife_assets.cli import main; main()"
 LOCATION = "from mlife_assets.definitions import defs; defs().get_repository_def()"
 RETRAINING = """
@@ -99,6 +110,30 @@ def run(checkout: Path, home: Path, code: str, *arguments: str, variables: Mappi
         "wall_seconds": time.perf_counter() - start,
         "peak_megabytes": used.ru_maxrss / 1024,
     }
+
+
+@contextmanager
+def memory_of_children() -> Iterator[Cost]:
+    """Yield the most that all processes below this one held at once within, sampled: megabytes of PSS and of RSS."""
+    peaks, is_over = {"peak_megabytes": 0.0, "resident_megabytes": 0.0}, threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(SAMPLED_EVERY_SECONDS):
+            held = dict.fromkeys(peaks, 0.0)
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):  # it ended meanwhile
+                    used = child.memory_full_info()
+                    held["peak_megabytes"] += used.pss / 2**20
+                    held["resident_megabytes"] += used.rss / 2**20
+            peaks.update({name: max(peak, held[name]) for name, peak in peaks.items()})
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def repeated(measure: Callable[[], Cost]) -> Cost:
@@ -178,7 +213,9 @@ def rows(home: Path) -> dict[str, Callable[[Path], Cost]]:
 
     def demo(checkout: Path) -> Cost:
         try:
-            return run(checkout, WORK / "demo", CLI, "demo")
+            with memory_of_children() as peaks:
+                cost = run(checkout, WORK / "demo", CLI, "demo")
+            return {**cost, **peaks}
         finally:
             shutil.rmtree(WORK / "demo", ignore_errors=True)
 
@@ -195,7 +232,7 @@ def rows(home: Path) -> dict[str, Callable[[Path], Cost]]:
 
 
 def record(measured: Mapping[str, Mapping[str, Cost]], commits: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a run leaves: both sides of each row, their ratio, and whether the goal is met."""
+    """Return what a run leaves: both sides of each row, their commits and ratio, and whether the goal is met."""
     table = {}
     for name, sides in measured.items():
         unit = "wall_seconds" if name in BY_THE_CLOCK else "cpu_seconds"
@@ -203,12 +240,13 @@ def record(measured: Mapping[str, Mapping[str, Cost]], commits: Mapping[str, str
         after = sides["after"]
         table[name] = {
             **{side: {key: round(value, 3) for key, value in cost.items()} for side, cost in sides.items()},
+            "commits": dict(commits),
             "ratio": round(after[unit] / sides["before"][unit], 3),
             "goal": {unit: seconds} | ({} if megabytes is None else {"peak_megabytes": megabytes}),
             "is_met": after[unit] <= seconds and (megabytes is None or after["peak_megabytes"] <= megabytes),
         }
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    return {"commits": dict(commits), "machine": machine, "rows": table}
+    return {"machine": machine, "rows": table}
 
 
 def measured_rows(chosen: Sequence[str], before: str) -> tuple[dict[str, dict[str, Cost]], dict[str, str]]:
@@ -224,7 +262,7 @@ def measured_rows(chosen: Sequence[str], before: str) -> tuple[dict[str, dict[st
         command = ["git", "worktree", "add", "--detach", str(checkouts["before"]), commits["before"]]
         subprocess.run(command, cwd=ROOT, check=True)
     home = WORK / f"home-{commits['before']}"
-    if not (home / "summary.json").is_file():
+    if set(chosen) != {"demo"} and not (home / "summary.json").is_file():
         run(checkouts["before"], home, CLI, "demo", variables={"MLIFE_DEMO_DAYS": "1"})
     measures = rows(home)
     measured: dict[str, dict[str, Cost]] = {}
@@ -246,7 +284,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=RESULT, help="write the record to this file")
     asked = parser.parse_args()
     found = record(*measured_rows(asked.only, asked.before))
-    asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    before = json.loads(asked.json.read_text()) if asked.json.is_file() else {}
+    kept = before["rows"] if before.get("machine") == found["machine"] else {}
+    asked.json.write_text(json.dumps({**found, "rows": {**kept, **found["rows"]}}, indent=1) + "\n")
     for name, row in found["rows"].items():
         unit = next(iter(row["goal"]))
         print(
