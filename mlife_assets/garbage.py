@@ -34,6 +34,15 @@ def collect_as_usual() -> None:
     gc.set_threshold(*_USUAL)
 
 
+def share_one_arena() -> None:
+    """Let threads that begin from now on allocate where the main thread does: where glibc is the allocator.
+
+    It has an arena for each thread otherwise, and `give_memory_back` cannot free the end of any but the first.
+    """
+    if (settings := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        settings(-8, 1)  # M_ARENA_MAX
+
+
 def give_memory_back() -> None:
     """Give the system what was freed; Arrow and glibc keep it otherwise."""
     if (arrow := sys.modules.get("pyarrow")) is not None:

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from mlife_assets.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 PROGRAM = """
@@ -16,9 +18,29 @@ print(gc.get_threshold()[0])
 """
 
 
+ARENAS = """
+import ctypes, sys, threading
+from mlife_assets.garbage import share_one_arena
+libc = ctypes.CDLL(None)
+if sys.argv[1] == "shared":
+    share_one_arena()
+thread = threading.Thread(target=lambda: bytearray(50_000))
+thread.start()
+thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+"""
+
+
 def test_python_looks_for_garbage_rarely_and_not_when_the_process_ends() -> None:
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
     usual, within, frozen, served, afterwards, at_exit = said.split()
     assert (within, frozen) == (str(OBJECTS_BETWEEN_COLLECTIONS), "0")
     assert usual == served == afterwards != within
     assert at_exit == "True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc is not glibc's")
+@pytest.mark.parametrize(("asked", "arenas"), [("shared", 1), ("usual", 2)])
+def test_threads_share_an_arena_that_can_be_given_back(asked: str, arenas: int) -> None:
+    said = subprocess.run([sys.executable, "-c", ARENAS, asked], capture_output=True, text=True, check=True).stdout
+    assert said.count("<heap nr=") == arenas

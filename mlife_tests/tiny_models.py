@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
@@ -23,6 +25,22 @@ def random_matrix(seed: int, rows: int, missing: float = 0.05) -> np.ndarray:
         matrix[:, SPEC.names.index(name)] = rng.integers(0, len(values), rows)
     matrix[rng.random(matrix.shape) < missing] = np.nan
     return matrix
+
+
+def row_record(spec: FeatureSpec, row: np.ndarray) -> dict[str, float | str | None]:
+    """Return the request row of a matrix row, the inverse of `rows_matrix` (an unseen category becomes null)."""
+    vocabularies = dict(spec.vocabularies)
+    record: dict[str, float | str | None] = {}
+    for name, value in zip(spec.names, row.tolist(), strict=True):
+        if math.isnan(value):
+            record[name] = None
+        elif name in vocabularies:
+            record[name] = vocabularies[name][int(value)]
+        elif math.isinf(value):
+            record[name] = "Infinity" if value > 0 else "-Infinity"
+        else:
+            record[name] = value
+    return record
 
 
 def tiny_artifact(

@@ -120,7 +120,7 @@ def judge_examples(delivered: pa.Table, own: OwnRows, day: date) -> Judged:
         return _refused(delivered, read, faults, schema, own.row_id, wanted)
     faults = list(_value_faults(read, roles, (own.row_id, roles.entity, roles.time, roles.label)))
     exposed = read[roles.time].values
-    complete = _plus(exposed, own.maturity_days + 1)
+    complete = pc.add(exposed.cast(pa.int32()), pa.scalar(own.maturity_days + 1, pa.int32())).cast(pa.date32())
     known = read[roles.label_time].values if own.is_label_timed else complete
     if own.is_label_timed:
         faults += _value_faults({roles.label_time: read[roles.label_time]}, roles, (roles.label_time,))
@@ -267,10 +267,6 @@ def _refused(
     if accepted.num_rows + rejected.num_rows != max(size, len(chosen)):
         raise InvalidInputError(f"{accepted.num_rows} accepted and {rejected.num_rows} rejected of {size} rows")
     return Judged(accepted, rejected, extra)
-
-
-def _plus(days: pa.Array, count: int) -> pa.Array:
-    return pc.add(days.cast(pa.int32()), pa.scalar(count, pa.int32())).cast(pa.date32())
 
 
 def _union(faults: Sequence[_Fault], size: int) -> Mask:

@@ -103,22 +103,6 @@ def rows_matrix(rows: list[Any], spec: FeatureSpec) -> np.ndarray:
     return matrix
 
 
-def row_record(spec: FeatureSpec, row: np.ndarray) -> dict[str, float | str | None]:
-    """Return the request row of a matrix row, the inverse of `rows_matrix` (an unseen category becomes null)."""
-    vocabularies = dict(spec.vocabularies)
-    record: dict[str, float | str | None] = {}
-    for name, value in zip(spec.names, row.tolist(), strict=True):
-        if math.isnan(value):
-            record[name] = None
-        elif name in vocabularies:
-            record[name] = vocabularies[name][int(value)]
-        elif math.isinf(value):
-            record[name] = "Infinity" if value > 0 else "-Infinity"
-        else:
-            record[name] = value
-    return record
-
-
 def _refuse_names(number: int, row: Mapping[str, Any], spec: FeatureSpec) -> None:
     missing = [name for name in spec.names if name not in row]
     if missing:

@@ -30,7 +30,7 @@ from mlife_assets.recruiting.churn_risk import CHURN_RISK, churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.serving.app import create_app
-from mlife_assets.serving.requests import row_record
+from mlife_tests.tiny_models import row_record
 
 pytestmark = pytest.mark.proof
 

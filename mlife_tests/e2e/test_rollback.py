@@ -28,8 +28,8 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.serving.app import create_app
-from mlife_assets.serving.requests import row_record
 from mlife_assets.settings import Settings
+from mlife_tests.tiny_models import row_record
 
 DAY = Settings().first_lived_date
 START_SECONDS = 20.0

@@ -35,7 +35,8 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.access import Access, PageHeaders
 from mlife_assets.serving.app import create_app
-from mlife_assets.serving.requests import RequestLimits, row_record
+from mlife_assets.serving.requests import RequestLimits
+from mlife_tests.tiny_models import row_record
 
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 SECRET = "the password is hunter2"

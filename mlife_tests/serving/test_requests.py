@@ -25,7 +25,8 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.features import FeatureSpec
 from mlife_assets.serving import requests
 from mlife_assets.serving.connections import ConnectionLimits, bounded_protocol
-from mlife_assets.serving.requests import BodyReader, BusyError, RequestLimits, parse_rows, row_record, rows_matrix
+from mlife_assets.serving.requests import BodyReader, BusyError, RequestLimits, parse_rows, rows_matrix
+from mlife_tests.tiny_models import row_record
 
 SPEC = FeatureSpec(("distance_km", "metro_code"), (("metro_code", ("10", "20")),))
 LIMITS = RequestLimits(body_bytes=1_000, rows=3)

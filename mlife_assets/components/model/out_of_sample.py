@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.model.training_inputs import training_marts
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.model_events import PROMOTION_KIND, Reign
@@ -123,10 +123,10 @@ class PlatformFacts:
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
         """Return the conditions of a fold alone."""
         marts, artifact = training_marts(self.platform), self.models.load(part.fold.model_version)
-        marts.rest()  # rows were scored, so their matrices are what is read from now on
+        rest(marts.platform)  # rows were scored, so their matrices are what is read from now on
         training, scored = marts.training_set(fitted_on), (part.matrix, part.scores)
         found = fold_conditions(artifact, training, rows, self.platform.model, scored)
-        marts.rest()  # copies are looked for among all that it learned from
+        rest(marts.platform)  # copies are looked for among all that it learned from
         return found
 
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.kept_marts import KeptMarts
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.known_examples import joined_marts, mart_windows
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day
@@ -58,13 +58,8 @@ class TrainingMarts:
             self.sets[known_on] = build_training_set(
                 rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
             )
-            self.rest()  # its hash has read all columns, and a fit needs the memory
+            rest(self.platform)  # its hash has read all columns, and a fit needs the memory
         return self.sets[known_on]
-
-    def rest(self) -> None:
-        """Give the memory back that reading took; rows are there to be read further."""
-        if isinstance(self.platform.warehouse, KeptMarts):
-            self.platform.warehouse.rest()
 
 
 def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import ModelPlatform
+from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.model import ScorableRows
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, examples_of
@@ -29,6 +29,8 @@ from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.released_names import reference_facts
 
+ROWS_AT_ONCE = 100_000
+"""Of a mart, where rows are copied: memory holds a sample and so many besides."""
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
 ScoredBy: TypeAlias = str | Sequence[Fold] | Mapping[str, int]
@@ -235,18 +237,26 @@ def mature_exposures(
     model = platform.model
     mart = platform.warehouse.read(model.outcomes[outcome].examples, start=first, end=last)
     mart = examples_of(mart, model.roles)
-    unbiased = model.unbiased(mart)
-    if faulty := quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist()):
-        unbiased = unbiased.filter(~pc.field("exposure_date").isin(pa.array(faulty, pa.date32())))
-    if unbiased.num_rows:
-        over = pc.max(unbiased["label_mature_date"]).as_py()
-        late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
-        unbiased = without_late_feedback(unbiased, late)
-    if rows is not None:
-        seed = model.monitoring.seed
-        places = sample_pairs(unbiased[model.roles.entity], unbiased[model.row_id], as_of=last, seed=seed, rows=rows)
-        unbiased = unbiased.take(pa.array(np.sort(places)))
-    return model.derive(unbiased)
+    faulty = quarantined_days(platform, pc.unique(mart["exposure_date"]).to_pylist())
+
+    def sampled(found: pa.Table) -> pa.Table:
+        if rows is None:
+            return found
+        ids, seed = (found[model.roles.entity], found[model.row_id]), model.monitoring.seed
+        return found.take(pa.array(np.sort(sample_pairs(*ids, as_of=last, seed=seed, rows=rows))))
+
+    found = model.unbiased(mart.slice(0, 0))
+    for start in range(0, mart.num_rows, ROWS_AT_ONCE):
+        unbiased = model.unbiased(mart.slice(start, ROWS_AT_ONCE))
+        if faulty:
+            unbiased = unbiased.filter(~pc.field("exposure_date").isin(pa.array(faulty, pa.date32())))
+        if unbiased.num_rows:
+            over = pc.max(unbiased["label_mature_date"]).as_py()
+            late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
+            unbiased = without_late_feedback(unbiased, late)
+        found = sampled(pa.concat_tables([found, unbiased]))
+        rest(platform)
+    return model.derive(found)
 
 
 def sampled_examples(

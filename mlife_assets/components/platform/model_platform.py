@@ -296,7 +296,7 @@ class ModelPlatform(HomeKeys, ABC):
 
 
 def in_run(platform: P, run_id: str) -> P:
-    """Return the platform as one run sees it: rows of marts are read once per run, and kept until another run asks.
+    """Return the platform as one run sees it: rows of marts are read once, and kept until the run ends or another asks.
 
     Each step begins here, so the memory of the steps before it is given back here.
     """
@@ -304,12 +304,25 @@ def in_run(platform: P, run_id: str) -> P:
     runs: dict[tuple[str, str], P] = vars(whole).setdefault(IN_RUNS, {})
     key = (run_id, platform.model_name)
     if key not in runs:
-        for other in [one for one in runs if one[0] != run_id]:
-            vars(runs.pop(other))["warehouse"].forget()
+        if any(run != run_id for run, _ in runs):
+            forget_runs(whole)
         runs[key] = copy(platform)
         vars(runs[key]).update({WHOLE: whole, "warehouse": KeptMarts(platform.warehouse, platform.settings.home)})
     vars(runs[key])["warehouse"].rest()
     return runs[key]
+
+
+def forget_runs(platform: ModelPlatform) -> None:
+    """Free the rows that runs have read."""
+    runs = vars(platform).get(IN_RUNS, {})
+    while runs:
+        vars(runs.popitem()[1])["warehouse"].forget()
+
+
+def rest(platform: ModelPlatform) -> None:
+    """In a run, give the memory back that reading took; rows are there to be read further."""
+    if isinstance(platform.warehouse, KeptMarts):
+        platform.warehouse.rest()
 
 
 P = TypeVar("P", bound=ModelPlatform)

@@ -17,8 +17,9 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG, is_driven
+from mlife_assets.components.platform.model_platform import ModelPlatform, forget_runs
 from mlife_assets.core.errors import PermanentError
-from mlife_assets.garbage import give_memory_back, rare_collections
+from mlife_assets.garbage import give_memory_back, rare_collections, share_one_arena
 
 SENSOR_ROUNDS_MAXIMUM = 10
 LOCATION = "mlife"
@@ -67,6 +68,7 @@ class LifecycleDriver:
         self._repository = definitions.get_repository_def()
         self._resources = dict(definitions.resources or {})
         self._instance = instance
+        share_one_arena()
         _fail_orphans(instance)
         show_runs(instance)
 
@@ -148,6 +150,9 @@ class LifecycleDriver:
                 run_config={**QUIET, **(run_config or {})},
                 raise_on_error=False,
             )
+        for platform in self._resources.values():
+            if isinstance(platform, ModelPlatform):
+                forget_runs(platform)
         give_memory_back()
         _show_run(self._instance, result.dagster_run)
         failures = [event for event in result.all_events if event.is_step_failure]

@@ -100,7 +100,8 @@ def compete(
         NotEnoughEvidenceError: no formulation can be learned, since a step has one class only.
     """
     names = available_formulations(training, policy)
-    refused = {} if estimator is None else _refused_by_estimator(names)
+    orders = "an estimator of one's own learns probabilities, no order"
+    refused = {} if estimator is None else {name: orders for name in names if name == "lambdarank"}
     for name in names:
         try:
             require_both_classes(name, training)
@@ -142,10 +143,6 @@ def each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list
         return [function(one) for one in arguments]
     with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
         return list(pool.map(function, arguments))
-
-
-def _refused_by_estimator(names: Sequence[str]) -> dict[str, str]:
-    return {name: "an estimator of one's own learns probabilities, no order" for name in names if name == "lambdarank"}
 
 
 def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None) -> Tune:

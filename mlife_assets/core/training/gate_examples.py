@@ -187,7 +187,8 @@ def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> n
         has, lacks = ("examples have", role) if contender.item_ids is None else (f"{role} has", "examples")
         return f"The {has} an item in each row, the {lacks} none; score the same rows."
     key = ("user_ids", "item_ids", "as_of_dates")
-    if all(_same(getattr(examples, name), getattr(contender, name)) for name in key):
+    columns = [(getattr(examples, name), getattr(contender, name)) for name in key]
+    if all(left is right or np.array_equal(np.asarray(left), np.asarray(right)) for left, right in columns):
         return scores
     rows = len(examples.user_ids)
     items = None
@@ -209,10 +210,6 @@ def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> n
     result = np.empty(rows)
     result[np.argsort(wanted, kind="stable")] = scores[np.argsort(given, kind="stable")]
     return result
-
-
-def _same(left: np.ndarray | None, right: np.ndarray | None) -> bool:
-    return left is right or np.array_equal(np.asarray(left), np.asarray(right))
 
 
 def _row_keys(user_ids: np.ndarray, item_ids: np.ndarray | None, as_of_dates: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mlife_assets.components.monitoring import inputs
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.own_tables import refusals_of, take_in
 from mlife_assets.components.platform.table_platform import TablePlatform
@@ -160,7 +161,7 @@ def test_a_day_without_labels_among_days_with_many_is_late(view: TablePlatform, 
     assert late == {add_days(silent, -1)}
 
 
-def test_a_business_that_is_closed_on_weekends_has_no_late_day(tmp_path: Path) -> None:
+def test_a_business_that_is_closed_on_weekends_has_no_late_day(tmp_path: Path, monkeypatch) -> None:
     """A partition that was delivered empty is no silence: else, at a maturity of a week, no day would be left."""
     view, maturity, last = view_of(own(maturity_days=7), tmp_path), 7, 69
     for partition in (add_days(FIRST, number) for number in range(last + 1)):
@@ -171,6 +172,10 @@ def test_a_business_that_is_closed_on_weekends_has_no_late_day(tmp_path: Path) -
     exposed = last_mature_exposure_day(today, maturity)
     found = mature_exposures(view, add_days(exposed, -27), exposed)
     assert found.num_rows == 20 * FLIGHTS
+    few = mature_exposures(view, add_days(exposed, -27), exposed, rows=50)
+    monkeypatch.setattr(inputs, "ROWS_AT_ONCE", 3 * FLIGHTS + 1)
+    assert mature_exposures(view, add_days(exposed, -27), exposed).equals(found)
+    assert mature_exposures(view, add_days(exposed, -27), exposed, rows=50).equals(few), "however few are copied"
 
 
 def test_nothing_is_late_where_few_labels_are_usual_or_nothing_was_taken_in(view: TablePlatform) -> None:

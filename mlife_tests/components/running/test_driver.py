@@ -14,6 +14,8 @@ import yaml
 
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG
+from mlife_assets.components.platform.model_platform import IN_RUNS, in_run
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LOCATION, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
 from mlife_assets.core.errors import NotFoundError, PermanentError
 from mlife_assets.garbage import OBJECTS_BETWEEN_COLLECTIONS
@@ -198,3 +200,14 @@ def test_runs_of_a_driver_that_was_killed_are_failed_and_others_left_alone(world
     world.driver.run_day("noting_job", DAY).require_success()
     (newest,) = world.instance.get_runs(limit=1)
     assert (newest.tags[DRIVER_TAG], newest.tags[STARTED_TAG]) == (str(os.getpid()), str(now))
+
+
+def test_rows_that_a_run_has_read_are_freed_when_it_ends(platform: Platform, instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def reading(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+        assert in_run(platform, context.run.run_id).warehouse is not platform.warehouse
+
+    job = dg.define_asset_job("reading_job", ["reading"], executor_def=dg.in_process_executor)
+    definitions = dg.Definitions(assets=[reading], jobs=[job], resources={"platform": platform})
+    LifecycleDriver(definitions, instance).run_unpartitioned("reading_job").require_success()
+    assert vars(platform)[IN_RUNS] == {}
