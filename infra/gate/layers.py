@@ -35,7 +35,7 @@ _TESTS = (
     ("6 tasks on ECS", _AWS, "of the launcher and a run, end to end", ("components/running/test_ecs_instance.py",)),
     ("8 requests of QuickSight", _AWS, "against the published schema", ("infra/test_bi_api.py",)),
     ("8 figures of QuickSight", _TEST, "beside the embedded dashboard", ("infra/test_bi.py", "dbt/test_bi.py")),
-    ("SQL on Athena", _AWS, "beside DuckDB, row by row", ("dbt/test_athena.py", "dbt/test_marts_on_athena.py")),
+    ("SQL on Athena", _AWS, "beside DuckDB, row by row", ("dbt/test_athena.py",)),
 )
 _BROKEN_WORKFLOW = (
     "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ github.nothing.at }}\n"

@@ -36,14 +36,10 @@ ORPHAN_SECONDS = 10.0
 BALLAST_BLOCK = 1 << 20
 STAGES = ("landing", "dbt", "deciding", "sending", "training", "promotion")
 STAGE_OF_STEP = {
-    "events__market_events": "landing",
-    "events__rejected_events": "landing",
-    "feature_tables": "dbt",
-    "messages__message_deliveries": "sending",
-    "messages__inbound_messages": "sending",
-    "model__champion_model": "promotion",
-    "model__monitoring_reference": "promotion",
-}
+    "events__market_events": "landing", "events__rejected_events": "landing", "feature_tables": "dbt",
+    "messages__message_deliveries": "sending", "messages__inbound_messages": "sending",
+    "model__champion_model": "promotion", "model__monitoring_reference": "promotion",
+}  # fmt: skip
 """Other steps of the model train; all others decide."""
 
 
@@ -79,13 +75,10 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
         training=replace(known.training, **training),
         promotion=replace(known.promotion, win_alpha_per_year=0.2, gates_per_year=2, non_inferiority_margin=0.2),
         retrain=replace(
-            known.retrain,
-            retry_wait_minutes=(0, 0, 0),
-            minimum_importance_share=0.0,
-            fits_per_year=2,
+            known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0, fits_per_year=2,
             opening_kinds=("data", "latent", "concept"),
         ),
-    )
+    )  # fmt: skip
     return world.open_home(folder, policies, users=USERS, jobs=JOBS)
 
 
@@ -357,12 +350,9 @@ def answered(order: dict[str, Any]) -> dict[str, Any]:
     if record and Path(record).exists():
         children += [tuple(one) for one in json.loads(Path(record).read_text()).get("children", ())]
     return {
-        "ends": ends,
-        "seconds": round(time.monotonic() - started, 2),
-        "cpu": round(cpu, 2),
-        "orphans": orphans(children),
-        "log": log.read_text(errors="replace")[-4_000:] if log.exists() else "",
-    }
+        "ends": ends, "seconds": round(time.monotonic() - started, 2), "cpu": round(cpu, 2),
+        "orphans": orphans(children), "log": log.read_text(errors="replace")[-4_000:] if log.exists() else "",
+    }  # fmt: skip
 
 
 def warm_up() -> None:

@@ -225,17 +225,12 @@ class Campaign:
             after = self._aftermath.look(home, self.day)
             wrong += self._aftermath.wrongs(after, self.quiet)
         trial = {
-            "attack": asdict(attack),
-            "name": attack.name,
-            "struck": struck,
-            "ends": first["ends"],
+            "attack": asdict(attack), "name": attack.name, "struck": struck, "ends": first["ends"],
             "said": _last_line(first["log"]),
             "disk": "" if not disk else "full file system" if ballast is not None else "no file may grow",
-            "reruns": reruns,
-            "texts": self._aftermath.counts(after),
-            "wrong": wrong,
+            "reruns": reruns, "texts": self._aftermath.counts(after), "wrong": wrong,
             "cpu_seconds": round(self.cpu, 1),
-        }
+        }  # fmt: skip
         return trial, first["seconds"]
 
     def _live(self, attack: Attack, home: Path, record: Path, ballast: Path | None) -> dict[str, Any]:

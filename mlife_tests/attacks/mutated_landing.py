@@ -89,13 +89,10 @@ def hostile_column(rng: np.random.Generator, count: int, good: pa.Array) -> pa.A
         wide = pa.array(rng.integers(-(2**62), 2**62, count) >> int(rng.integers(0, 60)))
         narrow = pa.array(rng.integers(-(2**31), 2**31, count), pa.int32())
         strange = (
-            narrow.view(pa.date32()),
-            narrow.view(pa.time32("ms")),
-            wide.view(pa.time64("ns")),
-            wide.view(pa.duration("us")),
-            wide.cast(pa.decimal128(38, 5)),
+            narrow.view(pa.date32()), narrow.view(pa.time32("ms")), wide.view(pa.time64("ns")),
+            wide.view(pa.duration("us")), wide.cast(pa.decimal128(38, 5)),
             pa.array([[TEXTS[n % len(TEXTS)]] * int(n % 3) for n in picks], pa.list_(pa.binary())),
-        )
+        )  # fmt: skip
         return strange[int(rng.integers(len(strange)))]
     is_lost = pa.array(rng.random(count) < 0.3)
     return pa.compute.if_else(is_lost, pa.scalar(None, good.type), good)
@@ -116,14 +113,10 @@ def mutated_rows(rng: np.random.Generator, event_type: str, first: int, count: i
 def parquet(rng: np.random.Generator, table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table,
-        sink,
-        compression=str(rng.choice(["none", "zstd", "snappy", "gzip"])),
-        use_dictionary=bool(rng.random() < 0.7),
-        data_page_version=str(rng.choice(["1.0", "2.0"])),
-        row_group_size=int(rng.choice([37, 1_000])),
-        write_page_checksum=bool(rng.random() < 0.2),
-    )
+        table, sink, compression=str(rng.choice(["none", "zstd", "snappy", "gzip"])),
+        use_dictionary=bool(rng.random() < 0.7), data_page_version=str(rng.choice(["1.0", "2.0"])),
+        row_group_size=int(rng.choice([37, 1_000])), write_page_checksum=bool(rng.random() < 0.2),
+    )  # fmt: skip
     return bytes(sink.getvalue())
 
 

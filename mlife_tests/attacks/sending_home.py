@@ -131,29 +131,21 @@ class SendingHome:
         count = len(reachable)
         users = pa.table(
             {
-                "as_of_date": [day] * count,
-                "user_id": reachable,
-                "is_consented": [True] * count,
-                "is_consented_email": [True] * count,
-                "state_code": ["TX"] * count,
-                "time_zone": ["America/Chicago"] * count,
-                "tenure_days": [40] * count,
-                "days_since_last_click": [3] * count,
-                **{name: [value] * count for name, value in TRAITS.items()},
+                "as_of_date": [day] * count, "user_id": reachable, "is_consented": [True] * count,
+                "is_consented_email": [True] * count, "state_code": ["TX"] * count,
+                "time_zone": ["America/Chicago"] * count, "tenure_days": [40] * count,
+                "days_since_last_click": [3] * count, **{name: [value] * count for name, value in TRAITS.items()},
             }
-        )
+        )  # fmt: skip
         jobs = pa.table(
             {
-                "as_of_date": [day] * JOBS,
-                "job_id": [f"j{place}" for place in range(JOBS)],
+                "as_of_date": [day] * JOBS, "job_id": [f"j{place}" for place in range(JOBS)],
                 "title": [f"Registered Nurse {place}" for place in range(JOBS)],
                 "employer_name": ["Mercy Hospital"] * JOBS,
-                "pay_usd_per_hour": [30.0 + place for place in range(JOBS)],
-                "openings": [100] * JOBS,
-                "job_age_days": [7] * JOBS,
-                **{name: [value] * JOBS for name, value in FACTS.items()},
+                "pay_usd_per_hour": [30.0 + place for place in range(JOBS)], "openings": [100] * JOBS,
+                "job_age_days": [7] * JOBS, **{name: [value] * JOBS for name, value in FACTS.items()},
             }
-        )
+        )  # fmt: skip
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
             for name, table in (("user_features", users), ("job_features", jobs)):

@@ -97,12 +97,9 @@ def test_a_disk_that_is_full_at_five_places(both) -> None:
 def test_kills_are_drawn_by_stage_the_worst_kinds_first() -> None:
     attacks = campaigns.kills(EFFECTS, {"landing": 2, "sending": 3, "clock": 4}, seed=1)
     assert [(one.stage, one.place) for one in attacks[:5]] == [
-        ("landing", "put manifests"),
-        ("landing", "rename market"),
-        ("sending", "provider answered"),
-        ("sending", "commit ledger.sqlite"),
-        ("sending", "put outbox"),
-    ]
+        ("landing", "put manifests"), ("landing", "rename market"), ("sending", "provider answered"),
+        ("sending", "commit ledger.sqlite"), ("sending", "put outbox"),
+    ]  # fmt: skip
     for attack in attacks[:5]:
         assert attack.place == attack.kind
         assert 0 <= attack.number < EFFECTS.count((attack.stage, attack.kind))
@@ -147,16 +144,11 @@ def test_a_process_that_outlives_its_parent_is_counted_and_ended(monkeypatch: py
 
 def quiet(**changed: Any) -> Any:
     fields: dict[str, Any] = {
-        "accepted": {"m1": 1, "m2": 1},
-        "person_of": {"m1": "p1", "m2": "p2"},
-        "states": {"m1": "delivered", "m2": "undelivered", "m3": "suppressed"},
-        "ambiguous": frozenset(),
-        "submitted": frozenset({"m1", "m2"}),
-        "settled": {"m1": "delivered", "m2": "undelivered"},
-        "champion": "c",
-        "derived": {"a": "1"},
-        "features": "f",
-    }
+        "accepted": {"m1": 1, "m2": 1}, "person_of": {"m1": "p1", "m2": "p2"},
+        "states": {"m1": "delivered", "m2": "undelivered", "m3": "suppressed"}, "ambiguous": frozenset(),
+        "submitted": frozenset({"m1", "m2"}), "settled": {"m1": "delivered", "m2": "undelivered"}, "champion": "c",
+        "derived": {"a": "1"}, "features": "f",
+    }  # fmt: skip
     return load("aftermath").Aftermath(**fields | changed)
 
 
@@ -185,12 +177,9 @@ def test_what_is_wrong_is_said(changed: dict[str, Any], said: str) -> None:
 
 def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
     after = quiet(
-        accepted={"m1": 1},
-        person_of={"m1": "p1"},
-        states={"m1": "delivered", "m2": "ambiguous", "m3": "suppressed"},
-        ambiguous=frozenset({"m2"}),
-        settled={"m1": "delivered"},
-    )
+        accepted={"m1": 1}, person_of={"m1": "p1"}, states={"m1": "delivered", "m2": "ambiguous", "m3": "suppressed"},
+        ambiguous=frozenset({"m2"}), settled={"m1": "delivered"},
+    )  # fmt: skip
     assert load("aftermath").wrongs(after, quiet()) == []
 
 

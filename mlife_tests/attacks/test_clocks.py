@@ -1,31 +1,62 @@
-"""A clock that is wrong texts nobody twice and costs no day its plan.
+"""Clocks that jump, change or stop while a home lives, and a stop in the middle of a dispatch.
 
 The attacks of the list (set back a day, six hours ahead) and ways that it does not name: two hours back on the same
 day, an application beside the one that sent, a bucket whose clock differs, a weekend without a single write.
+
+What has to hold is computed from the law (second Sunday of March, first of November, at two o'clock) and fixed offsets,
+without the time zone database that the product asks.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
+from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
+from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.messages import delivery
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.times import RealTimes
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
+from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
 AFTERNOON = run_time(DAY) + timedelta(minutes=40)
+SPRING, AUTUMN = date(2026, 3, 8), date(2026, 11, 1)
+STANDARD = {
+    "America/New_York": -5, "America/Chicago": -6, "America/Denver": -7, "America/Los_Angeles": -8,
+    "America/Anchorage": -9, "America/Adak": -10,
+}  # fmt: skip
+ALWAYS = {
+    "America/Phoenix": -7, "Pacific/Honolulu": -10, "America/Puerto_Rico": -4, "Pacific/Guam": 10,
+    "Pacific/Pago_Pago": -11,
+}  # fmt: skip
+SUNDAYS = MessagingPolicy(allow_sunday=True)
+NOW, STOP_DAY = datetime(2026, 6, 3, 18, tzinfo=UTC), date(2026, 6, 3)
+POLICY = replace(MessagingPolicy(), provider_messages_per_second=50)
+APPLICATION, CONTACT = job_of_the_day(Policies(messaging=POLICY)), ContactPolicy(holdout_share=0.0)
+CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_share=0, stop_share_maximum=0,
+                     help_share=0, other_share=0)  # fmt: skip
 
 
 def caps(sending_home: Any, days: int) -> dict[str, MessagingPolicy]:
@@ -212,3 +243,182 @@ def test_a_quiet_weekend_is_no_skew(in_bucket, believed):
     path = home.folder.parent / "bucket" / "checkup" / "written_last"
     os.utime(path, (run_time(friday).timestamp(),) * 2)
     assert believed(home, SystemClock(), today)
+
+
+def sunday(year: int, month: int, number: int) -> datetime:
+    """Return the midnight that begins a Sunday of a month."""
+    first = datetime(year, month, 1, tzinfo=UTC)
+    return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (number - 1))
+
+
+def local(zone: str, now: datetime) -> datetime:
+    """Return the wall clock of a zone."""
+    if zone in ALWAYS:
+        return now + timedelta(hours=ALWAYS[zone])
+    standard = timedelta(hours=STANDARD[zone])
+    begins = sunday(now.year, 3, 2) + timedelta(hours=2) - standard
+    ends = sunday(now.year, 11, 1) + timedelta(hours=1) - standard
+    return now + standard + timedelta(hours=1 if begins <= now < ends else 0)
+
+
+def instants(day: date) -> Iterator[datetime]:
+    """Yield the quarters of the hours in which it is `day` somewhere, and the moments around them."""
+    for quarter in range(-48, 4 * 24 + 60):
+        for second in (-1, 0):
+            yield day_start(day) + timedelta(minutes=15 * quarter, seconds=second)
+
+
+@pytest.mark.parametrize("day", [SPRING, AUTUMN])
+@pytest.mark.parametrize("policy", [SUNDAYS, replace(SUNDAYS, quiet_before_local_hour=8, quiet_from_local_hour=21)])
+def test_hours_are_those_of_the_wall_clock_of_every_zone_of_a_state(day: date, policy: MessagingPolicy) -> None:
+    places = [(state, zone) for state, zones in ZONES_OF_STATE.items() for zone in (*zones, "America/Chicago")]
+    assert (sunday(2026, 3, 2).date(), sunday(2026, 11, 1).date()) == (SPRING, AUTUMN)
+    found = set()
+    for now in instants(day):
+        hours = {zone: local(zone, now).hour for zone in (*STANDARD, *ALWAYS)}
+        is_open = {
+            zone: policy.quiet_before_local_hour <= hour < policy.quiet_from_local_hour for zone, hour in hours.items()
+        }
+        for state, zone in places:
+            expected = is_open[zone] and all(is_open[one] for one in ZONES_OF_STATE[state])
+            verdict = window_verdict(state, zone, now, policy)
+            assert verdict == (ALLOWED if expected else QUIET_HOURS), (state, zone, now)
+            found.add(verdict)
+    assert found == {ALLOWED, QUIET_HOURS}
+
+
+@pytest.mark.parametrize("day", [date(2027, 3, 14), AUTUMN])
+def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hours(
+    open_home: Any, sending_home: Any, monkeypatch: pytest.MonkeyPatch, day: date
+) -> None:
+    policy = replace(sending_home.POLICY, allow_sunday=True, quiet_before_local_hour=8, quiet_from_local_hour=21)
+    home = open_home(users=60, policy=policy)
+    home.prepare(day)
+    users = home.platform.warehouse.read("user_features", as_of=day)["user_id"].to_pylist()
+    zones = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
+    zone_of = {user: zones[place % 4] for place, user in enumerate(users)}
+    for state, zone in zip(("NY", "IL", "CO", "CA"), zones, strict=True):
+        ours = [user for user in users if zone_of[user] == zone]
+        home.change_users("state_code", state, ours)
+        home.change_users("time_zone", zone, ours)
+    home.plan(day)
+    clock = SimulatedClock(day_start(day) + timedelta(minutes=5))
+    times = RealTimes(clock, lambda _: None)
+    vars(home.platform)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
+
+    def passes(_: Platform) -> bool:
+        """Let half an hour go by before each send."""
+        clock.set(clock.now() + timedelta(minutes=30))
+        return False
+
+    monkeypatch.setattr(Platform, "is_sending_stopped", passes)
+    while clock.now() < day_start(add_days(day, 1)):
+        clock.set(clock.now() + timedelta(minutes=7))
+        deliver(home.platform, day)
+        waiting = {"approved", "leased"} & {row.state for row in home.platform.ledger.rows(as_of_date=day)}
+        if not waiting:
+            break
+    with home.platform.ledger.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT user_id, submitted_at FROM sends WHERE attempts > 0").all()
+    sent = {user: datetime.fromtimestamp(at / 1e6, UTC) for user, at in rows}
+    assert len(sent) == len(rows) > 5
+    for user, at in sent.items():
+        assert 8 <= local(zone_of[user], at).hour < 21
+        assert day_start(day) <= at < day_start(add_days(day, 1))
+    assert max(home.requests().values()) == 1
+    suppressed = {row.user_id for row in home.platform.ledger.rows(as_of_date=day, state="suppressed")}
+    assert suppressed, "those whose turn came in their night"
+    assert not suppressed & set(sent)
+
+
+class WaitedClock(SimulatedClock):
+    """Stands still but for what is waited for."""
+
+    def sleep(self, seconds: float) -> None:
+        self.set(self.now() + timedelta(seconds=seconds))
+
+
+class Contacts:
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        return {user_id: f"+1312667{int(user_id[1:]):04d}" for user_id in user_ids}
+
+
+class StoppedMidway:
+    """The provider, to whom somebody replies while others are being texted."""
+
+    def __init__(self, inner: ConsoleGateway, path: Path, replies: dict[int, tuple[str, str]]) -> None:
+        self.inner, self.path, self.replies = inner, path, replies
+        self.sent: list[tuple[str, datetime]] = []
+        self.replied: dict[str, datetime] = {}
+
+    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
+        accepted = self.inner.send(message, now=now)
+        self.sent.append((message.user_id, now))
+        if len(self.sent) in self.replies:
+            user_id, body = self.replies[len(self.sent)]
+            with sqlite3.connect(self.path) as log:
+                log.execute(
+                    "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, provider_message_id,"
+                    " sent_at, inbound_body, inbound_at) VALUES (?, ?, '', 'reply', 0, ?, 0, ?, ?)",
+                    (f"reply_{user_id}", user_id, f"reply_{user_id}", body, int(now.timestamp() * 1e6)),
+                )
+            log.close()
+            self.replied[user_id] = now
+        return accepted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[str, str]]) -> StoppedMidway:
+    ledger, clock = SqlLedger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", survives_power_cut=False), WaitedClock(NOW)
+    provider = ConsoleGateway(tmp_path / "gateway.sqlite", seed=1, hash_key=b"k" * 32, faults=CALM)
+    gateway = StoppedMidway(provider, tmp_path / "gateway.sqlite", replies)
+    ledger.plan(
+        [
+            LedgerRow(
+                message_id(u, JOB_OF_THE_DAY, STOP_DAY), u, "j", JOB_OF_THE_DAY, STOP_DAY, "text", "planned", 0, None,
+                NOW,
+            )
+            for u in users
+        ],
+        now=NOW,
+    )  # fmt: skip
+    ledger.approve(JOB_OF_THE_DAY, STOP_DAY, now=NOW)
+    Dispatcher(
+        ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), APPLICATION, CONTACT,
+        Checks(lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids}, lambda rows: None),
+        clock=clock, sleep=clock.sleep,
+    ).dispatch(STOP_DAY, worker="w")  # fmt: skip
+    ledger.close()
+    provider.close()
+    return gateway
+
+
+def in_sending_order(count: int) -> list[str]:
+    users = [f"u{i:04d}" for i in range(count)]
+    return sorted(users, key=lambda user: message_id(user, JOB_OF_THE_DAY, STOP_DAY))
+
+
+@pytest.mark.parametrize(
+    ("later", "body"), [(120, "never text me again"), (210, "STOP")], ids=["same chunk", "next chunk"]
+)
+def test_who_stops_while_others_are_texted_is_not_texted(tmp_path: Path, later: int, body: str) -> None:
+    order = in_sending_order(220)
+    victim = order[later]
+    gateway = dispatched(tmp_path, order, {10: (victim, body)})
+    assert victim in gateway.replied
+    assert victim not in {user for user, _ in gateway.sent}
+    assert len(gateway.sent) == 219, "everybody else is texted"
+
+
+def test_nobody_is_texted_three_seconds_after_their_stop(tmp_path: Path) -> None:
+    order = in_sending_order(300)
+    replies = {
+        n: (order[n + ahead], "stop texting me")
+        for n, ahead in zip(range(1, 140, 7), [3, 60, 99, 155] * 5, strict=False)
+    }
+    gateway = dispatched(tmp_path, order, replies)
+    late = [at - gateway.replied[user] for user, at in gateway.sent if at > gateway.replied.get(user, at)]
+    assert len(gateway.replied) > 10
+    assert max(late, default=timedelta()) < timedelta(seconds=3)

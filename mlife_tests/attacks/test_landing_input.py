@@ -1,4 +1,4 @@
-"""Attacks on what landing decodes: files that expand, lie or hang. The file is refused and the day goes on.
+"""Hostile files in the landing folder, and an export of ten times the size.
 
 Each goes through the wiring of a deployment, beside an honest file that has to be taken.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,10 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running.demo import Demo
 from mlife_assets.core.policies import LandingPolicy
+from mlife_assets.market import source
+from mlife_assets.market.source import user_snapshot
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import prediction_id
 from mlife_assets.recruiting.policies import Policies
@@ -131,16 +135,12 @@ def deployment(tmp_path: Path) -> Deployment:
 @pytest.mark.parametrize(
     ("make", "reason", "bytes_maximum"),
     [
-        (dictionary_bomb, {"too_long": 200_000}, 8_000),
-        (short_dictionary_bomb, {"too_large": 1}, 300_000),
-        (rows_bomb, {"too_large": 1}, 700_000),
-        (list_bomb, {"too_large": 1}, 100_000),
-        (page_bomb, {"too_large": 1}, 200_000),
-        (delta_bomb, {"too_long": 15_000}, 200_000),
-        (column_that_is_no_text, {"unreadable_file": 1}, 10_000),
-        (nested_values, {"unreadable_file": 1}, 50_000),
+        (dictionary_bomb, {"too_long": 200_000}, 8_000), (short_dictionary_bomb, {"too_large": 1}, 300_000),
+        (rows_bomb, {"too_large": 1}, 700_000), (list_bomb, {"too_large": 1}, 100_000),
+        (page_bomb, {"too_large": 1}, 200_000), (delta_bomb, {"too_long": 15_000}, 200_000),
+        (column_that_is_no_text, {"unreadable_file": 1}, 10_000), (nested_values, {"unreadable_file": 1}, 50_000),
     ],
-)
+)  # fmt: skip
 def test_a_hostile_file_is_refused_in_little_time_and_the_rest_is_taken(
     deployment: Deployment, make: Callable[[], bytes], reason: dict[str, int], bytes_maximum: int
 ) -> None:
@@ -267,3 +267,29 @@ def test_a_title_of_any_length_never_reaches_a_text(deployment: Deployment) -> N
 def test_ids_with_the_separator_do_not_run_together() -> None:
     of_day = (date(2026, 6, 2), "m", "f")
     assert prediction_id("a\x1fb", "c", *of_day) != prediction_id("a", "b\x1fc", *of_day)
+
+
+def of_others(table: pa.Table, copy: int) -> pa.Table:
+    """Return a table of other people."""
+    for name in ("event_id", "user_id"):
+        others = pa.array([f"{one}_{copy}" for one in table[name].to_pylist()])
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), others)
+    return table
+
+
+def test_ten_times_as_many_people_block_the_day(lived, lived_world, tmp_path, monkeypatch):
+    def tenfold(*of_a_day: Any) -> pa.Table:
+        table = user_snapshot(*of_a_day)
+        return pa.concat_tables([table, *(of_others(table, copy) for copy in range(9))])
+
+    monkeypatch.setattr(source, "user_snapshot", tenfold)
+    home, number = lived.home.copy_to(tmp_path / "home"), lived_world.DAYS + 1
+    with home.instance() as instance:
+        result = Demo(home.definitions, instance, home.platform).run_day(number, home.day(number))
+    eve = home.day(number - 1)
+    assert home.platform.event_log.read("user_snapshot", start=eve, end=eve).num_rows == 23_000, "all are on record"
+    assert (result.verdict, result.planned, result.submitted) == ("block", 0, 0)
+    assert "32,930 on a usual reference day: too many." in result.reasons[0]
+    assert not home.platform.ledger.rows(as_of_date=home.day(number))
+    home.platform.ledger.close()

@@ -1,23 +1,31 @@
-"""Attacks by what lies in the landing folder: names, links, devices, folders, and how much of it.
+"""Names in the landing folder that lead elsewhere, mutated files, and types of events without a file.
 
 None is followed, all are told. Landing takes so many files, bytes and CPU seconds of a type and day; what it does not
 read is one object. Thousands of files of one row were on the list; thousands of links and of names that are no names,
 few files of many bytes and files that are slow to decode were not.
+
+Both failed: a manifest that is handed to dbt lacks the flat graph in which the columns of an absent type are looked up.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -26,19 +34,29 @@ from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.rejected_rows import RejectedRows, folder_of
 from mlife_assets.components.events import landing as events
+from mlife_assets.components.features.dbt_runner import build
 from mlife_assets.components.graph import keys
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.running.driver import LifecycleDriver
+from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.validation import Reason, rejected_file
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
+from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 EVE, DAY = date(2026, 6, 1), date(2026, 6, 2)
 CAGE = DecodingCage(LandingPolicy())
 SECRET = b"the password of another system"
 FILES = 3_000
+SCRIPT = Path(__file__).with_name("mutated_landing.py")
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 20_261_126
+OF_SENDING = (
+    "prediction", "experiment_exposed", "message_planned", "message_suppressed", "message_submitted",
+    "message_status",
+)  # fmt: skip
 
 
 def click(event_id: str) -> bytes:
@@ -370,3 +388,65 @@ def test_what_an_earlier_release_stored_file_by_file_is_not_said_twice(empty: La
     assert rejected.rows(EVE, "click").num_rows == 4
     again = empty.platform.ingest_at(DAY).replay(folder_of(EVE, "click"), applies=False)
     assert again.report.rejected == report.types[0].rejected == {"not_a_file": 4}
+
+
+@pytest.mark.parametrize(
+    ("rows", "files"), [(11_000, 33), pytest.param(100_000, 200, marks=pytest.mark.proof)], ids=["some", "all"]
+)
+def test_accepted_and_rejected_are_what_was_delivered(tmp_path: Path, rows: int, files: int) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(tmp_path), str(rows), str(files), str(SEED)], capture_output=True,
+        text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["rows"]["accepted"] + told["rows"]["rejected"] == rows
+    assert told["rows"]["accepted"] > rows / 100, "good rows are taken beside bad ones"
+    assert len(told["rows"]["reasons"]) >= 6, "the mutations find most rules"
+    assert told["files"]["delivered"] == files
+    assert told["files"]["rows"] == 40 * (files - told["files"]["refused"]), "a file is refused whole or counted by row"
+    assert told["is_same_again"]
+    assert told["maximum_bytes"] < 2 * 2**30
+
+
+def columns(warehouse: Path, view: str) -> dict[str, str]:
+    with closing(duckdb.connect(str(warehouse), read_only=True)) as connection:
+        return {row[0]: row[1] for row in connection.execute(f"describe {view}").fetchall()}
+
+
+def count(warehouse: Path, table: str) -> int:
+    with closing(duckdb.connect(str(warehouse), read_only=True)) as connection:
+        (number,) = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(number)
+
+
+@pytest.fixture(scope="module")
+def silent_home(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a home whose data knows no hires and which never sent anything, with its features built.
+
+    So is one whose first lived day was blocked: what only sending writes has no file.
+    """
+    folder = Path(shutil.copytree(unpacked_0_1_0, tmp_path_factory.mktemp("silent") / "home"))
+    for name in ("hire", *OF_SENDING):
+        shutil.rmtree(folder / "lake" / "events" / f"event_type={name}")
+    home = small_home.open_home(folder)
+    home.settings.export_to_dbt()
+    list(build(DBT_PROJECT_FOLDER, ["tag:features"], {}, folder / "dbt"))
+    return home
+
+
+def test_own_data_without_hires_builds(silent_home) -> None:
+    warehouse = silent_home.settings.warehouse_path
+    told = columns(warehouse, "staging.stg_events__hire")
+    assert (told["apply_event_id"], told["observed_at"]) == ("VARCHAR", "TIMESTAMP WITH TIME ZONE")
+    assert count(warehouse, "staging.stg_events__hire") == 0
+    assert count(warehouse, "marts.labelled_examples") > 100
+    assert count(warehouse, "marts.user_features") > 1_000
+
+
+def test_metrics_of_a_home_that_never_sent_anything_are_built(silent_home) -> None:
+    with open_instance(silent_home.settings.home) as instance:
+        LifecycleDriver(silent_home.definitions, instance).run_unpartitioned("metrics_job").require_success()
+    assert count(silent_home.settings.warehouse_path, "marts.fct_messages") == 0
+    assert count(silent_home.settings.warehouse_path, "marts.kpi_daily") > 0
+    assert (silent_home.settings.lake_place / "dashboard" / "index.html").exists()

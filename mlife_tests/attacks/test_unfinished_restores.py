@@ -158,13 +158,10 @@ def test_whatever_decides_sends_or_switches_in_a_run_asks_first(home):
     begin_restore(home.private, Path("/mnt/backup"))
     platform = home.platform
     acts: tuple[Callable[[], object], ...] = (
-        lambda: home.plan(),
-        lambda: home.send(),
-        lambda: home.evening(),
+        lambda: home.plan(), lambda: home.send(), lambda: home.evening(),
         lambda: switch_sending(platform, pauses=True, actor="ann", reason="r"),
-        lambda: roll_back(platform, actor="ann", reason="r"),
-        lambda: only_day(None, platform),
-    )
+        lambda: roll_back(platform, actor="ann", reason="r"), lambda: only_day(None, platform),
+    )  # fmt: skip
     for act in acts:
         with pytest.raises(GateClosedError, match="a restore from /mnt/backup has not ended"):
             act()
@@ -176,11 +173,8 @@ def test_whatever_decides_sends_or_switches_in_a_run_asks_first(home):
 def run_killed(backup: tuple[Path, str], folder: Path, step: int, **environment: str) -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(backup[0]), str(folder), backup[1], str(step)],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told: list[dict[str, Any]] = orjson.loads(done.stdout.splitlines()[-1])
     assert {place: one["again"] for place, one in enumerate(told) if one["again"] != 0} == {}, done.stderr

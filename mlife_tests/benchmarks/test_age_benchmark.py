@@ -23,8 +23,8 @@ FIRST = date(2026, 4, 3)
 
 
 @pytest.fixture(scope="module")
-def aged(bench: ModuleType) -> Any:
-    assert bench
+def aged(age_bench: ModuleType) -> Any:
+    assert age_bench
     return SimpleNamespace(**{name: import_module(f"aged.{name}") for name in ("rows", "records", "runs", "acts")})
 
 
@@ -71,14 +71,14 @@ def test_dates_in_texts_move_and_other_numbers_do_not(aged: Any) -> None:
 
 
 @pytest.mark.parametrize(("age", "blocks", "is_old"), [(1, 0, 30), (30, 0, 30), (365, 12, 366), (1_095, 38, 1_094)])
-def test_ages_are_those_that_whole_blocks_give(bench: ModuleType, age: int, blocks: int, is_old: int) -> None:
-    assert bench.blocks_of(age, bench.FULL) == blocks
-    assert bench.age_of(blocks, bench.FULL) == is_old
+def test_ages_are_those_that_whole_blocks_give(age_bench: ModuleType, age: int, blocks: int, is_old: int) -> None:
+    assert age_bench.blocks_of(age, age_bench.FULL) == blocks
+    assert age_bench.age_of(blocks, age_bench.FULL) == is_old
 
 
-def test_weekdays_fit_and_every_place_of_a_block_repeats_a_day_that_ran(bench: ModuleType) -> None:
-    size = bench.sized(1_000)
-    assert size == bench.FULL
+def test_weekdays_fit_and_every_place_of_a_block_repeats_a_day_that_ran(age_bench: ModuleType) -> None:
+    size = age_bench.sized(1_000)
+    assert size == age_bench.FULL
     assert size.block_days % 7 == 0
     past = import_module("aged.past").Past(Path("young"), Path("home"), size, 2)
     ran = range(size.history_days, size.days)
@@ -170,37 +170,37 @@ def numbers(**seconds: float) -> dict[str, Any]:
     return {"seconds": seconds, "each": each, "peak_mb": 100.0}
 
 
-def test_what_grew_too_much_is_named_in_seconds_and_in_memory(bench: ModuleType) -> None:
+def test_what_grew_too_much_is_named_in_seconds_and_in_memory(age_bench: ModuleType) -> None:
     young = {"tick": numbers(tick=1.0), "verify": numbers(**{"verify, wall": 1.0})}
     old = {"tick": numbers(tick=1.6) | {"peak_mb": 151.0}, "verify": numbers(**{"verify, wall": 61.0})}
-    broken = bench.broken_claims(bench.lines_of({30: young, 1_094: old}))
+    broken = age_bench.broken_claims(age_bench.lines_of({30: young, 1_094: old}))
     assert broken == [
         "tick grew 1.60 times, at most 1.5 claimed",
         "memory of tick grew 1.51 times, at most 1.5 claimed",
         "verifying took 61 s, at most 60 claimed",
     ]
-    assert bench.broken_claims(bench.lines_of({30: young, 366: old})) == [], "a year is no claim"
-    assert bench.broken_claims(bench.lines_of({30: young, 1_094: young})) == []
+    assert age_bench.broken_claims(age_bench.lines_of({30: young, 366: old})) == [], "a year is no claim"
+    assert age_bench.broken_claims(age_bench.lines_of({30: young, 1_094: young})) == []
 
 
-def test_the_record_says_where_it_was_made_and_counts_each_second_once(bench: ModuleType) -> None:
+def test_the_record_says_where_it_was_made_and_counts_each_second_once(age_bench: ModuleType) -> None:
     seconds = {"tick": 1.0, "tick of a_sensor": 1.0, "day: metrics": 2.0, "verify, wall": 3.0, "verify, reads": 9.0}
     by_age = {30: {"tick": numbers(**seconds)}, 1_094: {"tick": numbers(**seconds)}}
-    record = bench.record_of("c0", bench.FULL, by_age, bench.lines_of(by_age))
+    record = age_bench.record_of("c0", age_bench.FULL, by_age, age_bench.lines_of(by_age))
     assert record["cpu_seconds"] == 2.0
     assert record["measures"]["tick"] == {"by_age": {"30": 1.0, "1094": 1.0}, "growth": 1.0}
     assert record["commit"] == "c0"
     assert json.loads(json.dumps(record)) == record
 
 
-def test_numbers_of_another_commit_are_kept_and_not_used(bench: ModuleType, tmp_path: Path) -> None:
+def test_numbers_of_another_commit_are_kept_and_not_used(age_bench: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "numbers.json"
-    bench.keep_numbers(path, "c0", {"tick": 1})
-    bench.keep_numbers(path, "c1", {"tick": 2})
-    bench.keep_numbers(path, "c1", {"day": 3})
-    assert bench.kept_numbers(path, "c0") == {"tick": 1}
-    assert bench.kept_numbers(path, "c1") == {"tick": 2, "day": 3}
-    assert bench.kept_numbers(path, "c2") == {}
+    age_bench.keep_numbers(path, "c0", {"tick": 1})
+    age_bench.keep_numbers(path, "c1", {"tick": 2})
+    age_bench.keep_numbers(path, "c1", {"day": 3})
+    assert age_bench.kept_numbers(path, "c0") == {"tick": 1}
+    assert age_bench.kept_numbers(path, "c1") == {"tick": 2, "day": 3}
+    assert age_bench.kept_numbers(path, "c2") == {}
 
 
 def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any) -> None:
@@ -221,9 +221,9 @@ def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any) -> N
 
 
 def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(
-    bench: ModuleType, capsys: pytest.CaptureFixture[str]
+    age_bench: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.print_table(bench.lines_of({30: {"tick": numbers(tick=1.0)}}), with_parts=False)
+    age_bench.print_table(age_bench.lines_of({30: {"tick": numbers(tick=1.0)}}), with_parts=False)
     printed = capsys.readouterr().out
     assert "1.000 s" in printed
     assert "30 days" in printed
@@ -231,11 +231,11 @@ def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(
 
 @pytest.mark.proof
 def test_small_homes_are_made_intact_and_every_lesser_act_is_done(
-    bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    age_bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The older home passes verification, or the act would stop; a STOP suppresses, or that would."""
     result = tmp_path / "age.json"
-    assert bench.main(["--quick", "--folder", str(tmp_path / "homes"), "--json", str(result)]) == 0
+    assert age_bench.main(["--quick", "--folder", str(tmp_path / "homes"), "--json", str(result)]) == 0
     measures = json.loads(result.read_text())["measures"]
     for name in ("tick", "champion look-up", "look of the endpoint", "request", "STOP", "verify"):
         assert set(measures[name]["by_age"]) == {"22", "43"}

@@ -25,19 +25,19 @@ def trial(how: str, stage: str, wrong: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_hundred_kills_and_twenty_full_disks_are_asked_for(bench: ModuleType) -> None:
-    assert sum(bench.KILLS.values()) == 100
-    assert bench.DISKS_EACH * len(bench.campaign_module().DISK_PLACES) == 20
-    attacks = bench.attacks_of(EFFECTS, dict.fromkeys(bench.KILLS, 3), 2, 2)
+def test_a_hundred_kills_and_twenty_full_disks_are_asked_for(attacked_days_bench: ModuleType) -> None:
+    assert sum(attacked_days_bench.KILLS.values()) == 100
+    assert attacked_days_bench.DISKS_EACH * len(attacked_days_bench.campaign_module().DISK_PLACES) == 20
+    attacks = attacked_days_bench.attacks_of(EFFECTS, dict.fromkeys(attacked_days_bench.KILLS, 3), 2, 2)
     assert len({attack.name for attack in attacks}) == len(attacks) == 3 * 7 + 2 + 2 * 5
 
 
-def test_the_record_counts_by_kind_and_stage(bench: ModuleType) -> None:
+def test_the_record_counts_by_kind_and_stage(attacked_days_bench: ModuleType) -> None:
     trials = [
         trial("kill", "dbt", []), trial("kill", "sending", ["x"]), trial("clock", "", []), trial("fill", "dbt", []),
     ]  # fmt: skip
-    record = bench.summary(trials, {"dbt": 7}, "c0")
-    assert (record["commit"], record["seed"], record["cpu_seconds"]) == ("c0", bench.SEED, 10)
+    record = attacked_days_bench.summary(trials, {"dbt": 7}, "c0")
+    assert (record["commit"], record["seed"], record["cpu_seconds"]) == ("c0", attacked_days_bench.SEED, 10)
     assert record["kills"] == {
         "trials": 3, "with_something_wrong": 1, "done_by_one_more_run": 2, "texts_accepted": 300,
         "texts_left_ambiguous": 6,
@@ -48,17 +48,19 @@ def test_the_record_counts_by_kind_and_stage(bench: ModuleType) -> None:
     assert record["two_processes"]["trials"] == 0
 
 
-def test_what_ended_is_kept_and_a_cut_line_is_not(bench: ModuleType, tmp_path: Path) -> None:
-    assert bench.recorded(tmp_path / "none.jsonl") == []
+def test_what_ended_is_kept_and_a_cut_line_is_not(attacked_days_bench: ModuleType, tmp_path: Path) -> None:
+    assert attacked_days_bench.recorded(tmp_path / "none.jsonl") == []
     kept = tmp_path / "trials.jsonl"
     kept.write_text(json.dumps({"name": "a"}) + "\n" + json.dumps({"name": "b"})[:5])
-    assert bench.recorded(kept) == [{"name": "a"}]
+    assert attacked_days_bench.recorded(kept) == [{"name": "a"}]
 
 
 @pytest.mark.proof
-def test_trials_are_carried_out_and_not_repeated(bench: ModuleType, attacked_folder: Path) -> None:
-    trials, effects = bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)
+def test_trials_are_carried_out_and_not_repeated(attacked_days_bench: ModuleType, attacked_folder: Path) -> None:
+    trials, effects = attacked_days_bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)
     assert [one["wrong"] for one in trials] == [[]]
     assert trials[0]["struck"] == "provider answered"
     assert effects["sending"] > 100
-    assert bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)[0] == trials, "kept, with its own CPU seconds"
+    assert attacked_days_bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)[0] == trials, (
+        "kept, with its own CPU seconds"
+    )

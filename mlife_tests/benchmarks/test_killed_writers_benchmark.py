@@ -22,16 +22,16 @@ BATCHES = {(1, 1), (2, 3), (1, 4)}
 
 
 @pytest.fixture
-def written(bench: ModuleType, s3_place: Bucket, tmp_path: Path) -> Any:
+def written(killed_writers_bench: ModuleType, s3_place: Bucket, tmp_path: Path) -> Any:
     """Return a function that looks at a log of three batches, as the benchmark does after a round."""
-    _, log = bench.open_log(s3_place)
+    _, log = killed_writers_bench.open_log(s3_place)
     for writer, number in BATCHES:
-        bench.append(log, writer, number)
-    bench.sealer(tmp_path).seal(log.chain, now=bench.START, ledger={})
+        killed_writers_bench.append(log, writer, number)
+    killed_writers_bench.sealer(tmp_path).seal(log.chain, now=killed_writers_bench.START, ledger={})
 
     def look(batches: set[tuple[int, int]], before: dict[str, str]) -> tuple[Any, dict[str, str]]:
-        result = bench.Round(0, len(batches), 0)
-        return result, bench.look(result, s3_place, tmp_path, batches, before)
+        result = killed_writers_bench.Round(0, len(batches), 0)
+        return result, killed_writers_bench.look(result, s3_place, tmp_path, batches, before)
 
     return look
 
@@ -71,16 +71,20 @@ def test_what_was_put_or_deleted_again_is_seen_in_a_bucket_of_the_template(
         obstore.put(store, "elsewhere", b"a", mode="create")
 
 
-def test_a_batch_follows_from_its_writer_and_number(bench: ModuleType) -> None:
-    assert bench.batch_rows(3, 5) == bench.batch_rows(3, 5) != bench.batch_rows(4, 5)
-    assert bench.batch_rows(3, 8) == bench.batch_rows(4, 8)
+def test_a_batch_follows_from_its_writer_and_number(killed_writers_bench: ModuleType) -> None:
+    assert (
+        killed_writers_bench.batch_rows(3, 5)
+        == killed_writers_bench.batch_rows(3, 5)
+        != killed_writers_bench.batch_rows(4, 5)
+    )
+    assert killed_writers_bench.batch_rows(3, 8) == killed_writers_bench.batch_rows(4, 8)
 
 
-def test_a_line_that_a_kill_cut_off_is_not_one(bench: ModuleType, tmp_path: Path) -> None:
+def test_a_line_that_a_kill_cut_off_is_not_one(killed_writers_bench: ModuleType, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    assert bench.noted(journal) == []
+    assert killed_writers_bench.noted(journal) == []
     journal.write_text("0 begun\n0 done\n1 beg")
-    assert bench.noted(journal) == [(0, "begun"), (0, "done")]
+    assert killed_writers_bench.noted(journal) == [(0, "begun"), (0, "done")]
 
 
 def test_a_log_that_holds_everything_is_sound(written) -> None:
@@ -90,9 +94,9 @@ def test_a_log_that_holds_everything_is_sound(written) -> None:
     assert written(BATCHES, hashes)[0].is_sound
 
 
-def test_an_event_in_two_files_is_not_there_once(bench: ModuleType, written, s3_place: Bucket) -> None:
-    _, log = bench.open_log(s3_place)
-    log.append("click", bench.batch_rows(1, 1), writer="other")
+def test_an_event_in_two_files_is_not_there_once(killed_writers_bench: ModuleType, written, s3_place: Bucket) -> None:
+    _, log = killed_writers_bench.open_log(s3_place)
+    log.append("click", killed_writers_bench.batch_rows(1, 1), writer="other")
     assert written(BATCHES, {})[0].lost
 
 
@@ -112,9 +116,12 @@ def test_what_is_lost_overwritten_or_not_signed_is_seen(written, raw_store: S3St
     assert not result.is_sound
 
 
-def test_what_several_logs_hold_is_added_up(bench: ModuleType) -> None:
-    rounds = [bench.Round(number, promised=10 * (number % 20 + 1), cut_off=1, manifests=number) for number in range(25)]
-    kept = bench.record(rounds, {}, 1.0, 1.0)
+def test_what_several_logs_hold_is_added_up(killed_writers_bench: ModuleType) -> None:
+    rounds = [
+        killed_writers_bench.Round(number, promised=10 * (number % 20 + 1), cut_off=1, manifests=number)
+        for number in range(25)
+    ]
+    kept = killed_writers_bench.record(rounds, {}, 1.0, 1.0)
     assert (kept["logs"], kept["batches_promised"], kept["manifests"]) == (2, 200 + 50, 19 + 24)
     assert (kept["kills"], kept["batches_cut_off"]) == (25 * 16, 25)
 

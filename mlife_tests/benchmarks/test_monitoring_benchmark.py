@@ -30,12 +30,12 @@ DAYS = 12
 
 
 @pytest.fixture(scope="module")
-def marts(bench: ModuleType) -> ModuleType:
+def marts(monitoring_bench: ModuleType) -> ModuleType:
     return sys.modules["monitored_market.marts"]
 
 
 @pytest.fixture(scope="module")
-def tables(bench: ModuleType) -> ModuleType:
+def tables(monitoring_bench: ModuleType) -> ModuleType:
     return sys.modules["monitored_market.tables"]
 
 
@@ -173,7 +173,7 @@ def test_late_labels_are_held_against_the_quiet_branch(tables: ModuleType) -> No
 
 @pytest.mark.parametrize(("late", "judged"), [(None, 7), (12, 0), (2, 0), (1, 7)])
 def test_a_week_with_late_feedback_is_not_judged_as_in_production(
-    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, late: int | None, judged: int
+    monitoring_bench: ModuleType, monkeypatch: pytest.MonkeyPatch, late: int | None, judged: int
 ) -> None:
     monitored = sys.modules["monitored_market.monitored"]
     first, day = date(2026, 6, 3), date(2026, 6, 18)
@@ -195,7 +195,7 @@ def test_a_week_with_late_feedback_is_not_judged_as_in_production(
     assert {outcome: rows.num_rows for outcome, rows in windows.items()} == {LABEL: judged}
 
 
-def test_days_that_a_step_learned_are_not_judged(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_that_a_step_learned_are_not_judged(monitoring_bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of clicks learns from days after the newest of the reference's labels."""
     monitored = sys.modules["monitored_market.monitored"]
     day, newest, unlearned = date(2026, 6, 18), date(2026, 6, 3), date(2026, 6, 8)
@@ -241,7 +241,9 @@ def test_false_retrains_are_counted_per_morning(tables: ModuleType, capsys: pyte
         ("block", ("quality_fault",), "b"),
     ],
 )
-def test_a_fit_for_new_labels_is_no_alarm(bench: ModuleType, verdict: str, codes: tuple[str, ...], letter: str) -> None:
+def test_a_fit_for_new_labels_is_no_alarm(
+    monitoring_bench: ModuleType, verdict: str, codes: tuple[str, ...], letter: str
+) -> None:
     monitored = sys.modules["monitored_market.monitored"]
     assert monitored.verdict_letter(RetrainDecision(date(2026, 6, 18), verdict, codes, (), "mdl_a")) == letter
 
@@ -268,13 +270,13 @@ class AtOnce:
 
 
 def test_what_is_expected_is_reported_first_and_a_market_that_fails_does_not_hide_the_others(
-    bench: ModuleType,
+    monitoring_bench: ModuleType,
     tables: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    failing = bench.FIRST_SEED + 1
+    failing = monitoring_bench.FIRST_SEED + 1
 
     def one_market(seed: int, wanted: tuple[str, ...]):
         print("measuring")
@@ -285,11 +287,11 @@ def test_what_is_expected_is_reported_first_and_a_market_that_fails_does_not_hid
             *(run(tables, name, "wr", seed=seed) for name in wanted),
         ]
 
-    monkeypatch.setattr(bench, "ProcessPoolExecutor", AtOnce)
-    monkeypatch.setattr(bench, "seed_runs", one_market)
+    monkeypatch.setattr(monitoring_bench, "ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr(monitoring_bench, "seed_runs", one_market)
     given = ["monitoring", "--seeds", "3", "--only", "new city", "--json", str(tmp_path / "out.json")]
     monkeypatch.setattr(sys, "argv", given)
-    assert bench.main() == 1
+    assert monitoring_bench.main() == 1
     told, error = capsys.readouterr()
     assert told.index("new city (8 % of users, postings of their own): retrain within 7 days") < told.index("measuring")
     assert "2 markets, 6,000 users; 80 drift-free mornings" in told
@@ -297,11 +299,11 @@ def test_what_is_expected_is_reported_first_and_a_market_that_fails_does_not_hid
     assert told.rstrip().endswith(f"expectations that are not met: runs of seed {failing} failed")
     assert "no jobs" in error
     written = json.loads((tmp_path / "out.json").read_text())
-    first = bench.FIRST_SEED
+    first = monitoring_bench.FIRST_SEED
     assert [one["seed"] for one in written["runs"]] == [first, first, first + 2, first + 2]
-    monkeypatch.setattr(bench, "FIRST_SEED", first + 10)
+    monkeypatch.setattr(monitoring_bench, "FIRST_SEED", first + 10)
     monkeypatch.setattr(sys, "argv", given)
-    assert bench.main() == 0
+    assert monitoring_bench.main() == 0
 
 
 def test_growth_with_traffic_is_broken_only_beyond_chance(

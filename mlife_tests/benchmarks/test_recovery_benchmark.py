@@ -27,26 +27,29 @@ SEED = 1
 
 
 @pytest.fixture(scope="module")
-def plan(bench: ModuleType) -> Any:
-    return bench.quick_plan()
+def plan(recovery_bench: ModuleType) -> Any:
+    return recovery_bench.quick_plan()
 
 
 @pytest.fixture(scope="module")
-def history(bench: ModuleType, plan: Any) -> Any:
-    return bench.lived(SEED, plan)
+def history(recovery_bench: ModuleType, plan: Any) -> Any:
+    return recovery_bench.lived(SEED, plan)
 
 
 @pytest.fixture(scope="module")
-def runs(bench: ModuleType, history: Any, plan: Any) -> dict[str, Any]:
-    kinds = {kind.name: kind for kind in bench.KINDS}
-    return {name: bench.recovered(history, kinds[name], plan, SEED, has_daily=True) for name in bench.QUICK_KINDS}
+def runs(recovery_bench: ModuleType, history: Any, plan: Any) -> dict[str, Any]:
+    kinds = {kind.name: kind for kind in recovery_bench.KINDS}
+    return {
+        name: recovery_bench.recovered(history, kinds[name], plan, SEED, has_daily=True)
+        for name in recovery_bench.QUICK_KINDS
+    }
 
 
 def tables() -> ModuleType:
     return sys.modules["monitored_market.recovery_tables"]
 
 
-def test_applications_of_a_morning_say_what_led_to_them(bench: ModuleType, history: Any) -> None:
+def test_applications_of_a_morning_say_what_led_to_them(recovery_bench: ModuleType, history: Any) -> None:
     market, inputs = history.market, sys.modules["monitored_market.gate_inputs"]
     day = add_days(market.day, -10)
     rows = inputs.applies(market, day, day)
@@ -223,7 +226,7 @@ def unmet(runs: list[dict[str, Any]]) -> list[str]:
     return [one["claim"] for one in told.claims_of(figures, "none") if not one["holds"]]
 
 
-def test_shares_are_pooled_over_markets(bench: ModuleType) -> None:
+def test_shares_are_pooled_over_markets(recovery_bench: ModuleType) -> None:
     runs = [made_up("pay 5", 0.3, governed=0.36, born=0.4), made_up("pay 5", 0.3, governed=0.5, born=0.6)]
     found = tables().figures_of("pay 5", runs)
     assert found["damage"]["mean"] == pytest.approx(0.2)
@@ -237,7 +240,7 @@ def test_shares_are_pooled_over_markets(bench: ModuleType) -> None:
 
 
 def test_the_most_that_refits_win_stands_beside_what_the_product_won_in_the_same_markets(
-    bench: ModuleType, capsys: pytest.CaptureFixture[str]
+    recovery_bench: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [made_up("pay 5", 0.3, governed=0.36, born=0.4, daily=0.38), made_up("pay 5", 0.3, governed=0.5, born=0.6)]
     found = tables().figures_of("pay 5", runs)
@@ -247,7 +250,7 @@ def test_the_most_that_refits_win_stands_beside_what_the_product_won_in_the_same
     assert "pay 5          1 of 2 markets     daily 80%  governed 60%" in capsys.readouterr().out
 
 
-def test_a_material_damage_has_to_be_won_back(bench: ModuleType) -> None:
+def test_a_material_damage_has_to_be_won_back(recovery_bench: ModuleType) -> None:
     good = [made_up("pay 5", 0.3 + shift, governed=0.395 + shift, born=0.4 + shift) for shift in (0, 0.01, 0.02)]
     assert unmet(good) == []
     poor = [made_up("pay 5", 0.3, governed=0.37, born=0.4)] * 3
@@ -262,7 +265,7 @@ def test_a_material_damage_has_to_be_won_back(bench: ModuleType) -> None:
     assert unmet(late) == []
 
 
-def test_no_promotion_is_spent_on_what_is_immaterial(bench: ModuleType) -> None:
+def test_no_promotion_is_spent_on_what_is_immaterial(recovery_bench: ModuleType) -> None:
     small = [made_up("new city", 0.3, born=0.305 + shift) for shift in (0, 0.001)]
     assert unmet(small) == []
     allowed = [gate(10, "win"), gate(20, "age"), gate(30, outcome="refused")]
@@ -271,7 +274,7 @@ def test_no_promotion_is_spent_on_what_is_immaterial(bench: ModuleType) -> None:
     assert unmet(spent) == ["new city: immaterial, no promotion but by a win or age"]
 
 
-def test_without_drift_cost_and_its_bound_are_claimed(bench: ModuleType) -> None:
+def test_without_drift_cost_and_its_bound_are_claimed(recovery_bench: ModuleType) -> None:
     def quiet(*costs: float) -> list[dict[str, Any]]:
         return [made_up("none", 0.4, governed=0.4 - cost) for cost in costs]
 
@@ -281,7 +284,9 @@ def test_without_drift_cost_and_its_bound_are_claimed(bench: ModuleType) -> None
     assert unmet(quiet(0.0)) == ["none: upper bound of the cost at most 0.003"]
 
 
-def test_false_alarms_count_by_market_and_by_morning(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_false_alarms_count_by_market_and_by_morning(
+    recovery_bench: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     codes = (
         [["no_drift"]] * 10 + [["concept_drift_confirmed", "concept_alarm"]] + [["new_labels"]] + [["no_drift"]] * 48
     )
@@ -295,14 +300,14 @@ def test_false_alarms_count_by_market_and_by_morning(bench: ModuleType, capsys: 
     assert found["counts"]["alarm of the data report"] == {"markets": 1, "mornings": 1}
     assert tables().confirmed_on(runs[0]) == 11
     assert tables().confirmed_on(runs[1]) is None
-    bench.report([*runs, made_up("pay 5", 0.3, born=0.4, codes=codes)], bench.KINDS)
+    recovery_bench.report([*runs, made_up("pay 5", 0.3, born=0.4, codes=codes)], recovery_bench.KINDS)
     told = capsys.readouterr().out
     assert "gate held open by drift or age       1 of 2 markets" in told
     assert told.index("0.8     1/2") < told.index("     5     1/1")
 
 
 def test_a_finished_run_is_kept_and_never_run_again(
-    bench: ModuleType,
+    recovery_bench: ModuleType,
     plan: Any,
     history: Any,
     runs: dict[str, Any],
@@ -311,29 +316,31 @@ def test_a_finished_run_is_kept_and_never_run_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lived: list[str] = []
-    monkeypatch.setattr(bench, "lived", lambda *_: lived.append("history"))
-    monkeypatch.setattr(bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), runs[kind.name])[1])
+    monkeypatch.setattr(recovery_bench, "lived", lambda *_: lived.append("history"))
+    monkeypatch.setattr(
+        recovery_bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), runs[kind.name])[1]
+    )
     monkeypatch.setattr(sys, "argv", ["recovery", "--quick", "--work", str(tmp_path)])
-    assert bench.main() == 0
+    assert recovery_bench.main() == 0
     assert sorted(lived) == ["history", "none", "pay 5"]
-    assert bench.main() == 0
+    assert recovery_bench.main() == 0
     assert len(lived) == 3
     (tmp_path / "1-none.json").unlink()
-    assert bench.main() == 0
+    assert recovery_bench.main() == 0
     assert lived[3:] == ["history", "none"]
     assert "quick: one tiny market, no claim is judged" in capsys.readouterr().out
     assert not list(tmp_path.glob("*.part"))
     other = replace(plan, policies=replace(plan.policies, candidates=CandidatePolicy(candidates_per_user=20)))
     with pytest.raises(InvalidInputError, match="is of another plan"):
-        bench.run_market(SEED, [kind for kind in bench.KINDS if kind.name == "none"], other, tmp_path)
+        recovery_bench.run_market(SEED, [kind for kind in recovery_bench.KINDS if kind.name == "none"], other, tmp_path)
 
 
-def test_results_name_what_they_come_from(bench: ModuleType, plan: Any, tmp_path: Path) -> None:
+def test_results_name_what_they_come_from(recovery_bench: ModuleType, plan: Any, tmp_path: Path) -> None:
     rows = [
         made_up("none", 0.4) | {"seed": seed, "cpu_seconds": 10.0, "history_cpu_seconds": 5.0, "commit": "abc"}
         for seed in (1, 1, 2)
     ]
-    bench.write_results(tmp_path / "out.json", {"claims": [{"claim": "x", "holds": True}]}, rows, plan)
+    recovery_bench.write_results(tmp_path / "out.json", {"claims": [{"claim": "x", "holds": True}]}, rows, plan)
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["cpu_seconds"] == 40
     assert written["commits"] == ["abc"]
@@ -341,7 +348,11 @@ def test_results_name_what_they_come_from(bench: ModuleType, plan: Any, tmp_path
     assert written["plan"]["users"] == plan.users
 
 
-def test_the_runs_that_are_kept_are_of_the_plan_as_it_is(bench: ModuleType) -> None:
+def test_the_runs_that_are_kept_are_of_the_plan_as_it_is(recovery_bench: ModuleType) -> None:
     """Else a run of hours would begin anew: say in `identity` what changes no run."""
-    found = [bench.done(bench.WORK, seed, kind, bench.Plan()) for seed in bench.SEEDS for kind in bench.KINDS]
+    found = [
+        recovery_bench.done(recovery_bench.WORK, seed, kind, recovery_bench.Plan())
+        for seed in recovery_bench.SEEDS
+        for kind in recovery_bench.KINDS
+    ]
     assert any(run is not None for run in found)

@@ -1,25 +1,49 @@
-"""The command tree: help at once, every command with its options and exit codes, errors told as they should be."""
+"""The command line as a whole: its commands, options and exits, what it prints and what it imports.
+
+A process of its own runs each; what it imported is looked at when it ends.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from rich.console import Console
 from typer.completion import get_completion_script
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from mlife_assets import __version__
-from mlife_assets.cli import app
-from mlife_assets.cli.exits import MEANINGS, ExitCode
-from mlife_assets.core.errors import GateClosedError
+from mlife_assets.cli import app, output
+from mlife_assets.cli.exits import MEANINGS, ExitCode, faults_named
+from mlife_assets.cli.options import has_event_log, open_platform, settings_of
+from mlife_assets.cli.output import (
+    PLAIN_WIDTH,
+    Pace,
+    answer_console,
+    counted_progress,
+    moment,
+    one_line,
+    print_json,
+    progress,
+    staged_progress,
+)
+from mlife_assets.cli.serve import champion_providers, serving_versions
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
+from mlife_assets.home_settings import ProjectSettings
 
 LEAVES = (
     "demo", "init", "day", "status", "doctor", "trace", "open", "dev", "serve", "train", "backtest",
@@ -35,6 +59,25 @@ LEAVES = (
 OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}
 WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"} | OF_INFRA
 """Commands that need no lived home: they read or write the files that they are given."""
+READERS = (
+    ("trace", "msg_1"), ("log", "verify"), ("models", "list"), ("models", "history"),
+    ("models", "rollback", "--reason", "r"), ("messages", "pause", "--reason", "r"),
+    ("messages", "resume", "--reason", "r"), ("day",), ("serve",),
+)  # fmt: skip
+LEARNS = ("lightgbm", "matplotlib", "nannyml", "numba", "ortools", "scipy", "shap", "sklearn", "statsmodels")
+BUILDS = ("agate", "dagster_dbt", "dbt", "duckdb", "mashumaro", "networkx", "sqlglot")
+READS = ("numpy", "pandas", "pyarrow", "sqlalchemy", "alembic")
+SHOWS = ("cryptography", "jinja2", "phonenumbers", "pydantic", "pydantic_settings", "rich", "yaml")
+ALL = (*LEARNS, *BUILDS, *READS, *SHOWS, "dagster", "starlette", "mlife_assets.market", "mlife_assets.adapters")
+LOOK = "import atexit, sys; atexit.register(lambda: print('\\n' + ' '.join(sys.modules), file=sys.stderr))\n"
+COMMAND = LOOK + "from mlife_assets.cli import main; main()"
+LOCATION = LOOK + "from mlife_assets.definitions import defs; found = defs().get_repository_def()\n"
+SERVED = "from dagster._core.remote_representation.external_data import RepositorySnap; RepositorySnap.from_def(found)"
+STEP = """
+import dagster as dg
+job = found.get_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(["events", "event_catalog"])})
+assert job.execute_in_process(instance=dg.DagsterInstance.ephemeral()).success
+"""
 
 
 def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
@@ -210,3 +253,278 @@ def test_a_defect_keeps_its_traceback(run, monkeypatch):
     monkeypatch.setattr("mlife_assets.cli.status.settings_of", break_down)
     with pytest.raises(RuntimeError, match="a defect"):
         run("status")
+
+
+def test_the_variable_is_named_and_its_value_is_not_repeated(monkeypatch) -> None:
+    monkeypatch.setenv("MLIFE_ENDPOINT_TOKEN", "s3cret")
+    with pytest.raises(InvalidInputError) as caught, faults_named():
+        ProjectSettings()
+    assert str(caught.value).startswith("MLIFE_ENDPOINT_TOKEN: ")
+    assert str(caught.value).endswith("; correct the environment variable")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_home_overrides_one_field(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLIFE_HOME", "/nowhere")
+    monkeypatch.setenv("MLIFE_MARKET_USERS", "123")
+    settings = settings_of(tmp_path)
+    assert (settings.home, settings.market_users, settings.approve_console_sends) == (tmp_path, 123, False)
+    assert settings_of(None, approves_sends=True).approve_console_sends
+
+
+def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(monkeypatch):
+    assert settings_of(None).cores == len(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
+    assert settings_of(None).cores == 1
+    monkeypatch.setenv("MLIFE_CORES", "2")
+    assert settings_of(None).cores == 2
+
+
+def test_a_wrong_environment_is_named_without_its_value(run, empty):
+    result = run("status", "--home", empty, env={"MLIFE_MARKET_USERS": "s3cret"})
+    assert result.exit_code == 1
+    assert result.stderr.startswith("mlife: MLIFE_MARKET_USERS: ")
+    assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=" ".join)
+def test_a_home_that_holds_nothing_is_reported_and_left_alone(run, empty, arguments):
+    result = run(*arguments, "--home", empty)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing has run in" in result.stderr
+    assert "mlife demo" in result.stderr
+    assert not empty.exists()
+
+
+def test_a_log_that_was_signed_and_is_gone_is_not_called_never_lived(run, tmp_path):
+    (tmp_path / "private" / "heads").mkdir(parents=True)
+    result = run("models", "list", "--home", tmp_path)
+    assert result.exit_code == 1
+    assert "was signed and is gone; restore" in result.stderr
+    assert "mlife demo" not in result.stderr
+
+
+def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
+    for name, told in (
+        ("MLIFE_ENDPOINT_TOKEN", "a token has 32 or more"),
+        ("MLIFE_HASH_KEY", "the key is easy to guess"),
+    ):
+        result = run("status", "--home", empty, env={name: "s3cret"})
+        assert result.stderr.startswith(f"mlife: {name}: {told}")
+        assert "s3cret" not in result.output
+
+
+def test_a_lived_home_opens(lived_home, empty):
+    assert has_event_log(settings_of(lived_home.path))
+    assert not has_event_log(settings_of(empty))
+    assert open_platform(settings_of(lived_home.path)).registry.champion() == lived_home.champions[-1]
+    with pytest.raises(NotFoundError):
+        open_platform(settings_of(empty))
+
+
+@pytest.mark.parametrize("number", ["+1 202-456-1111", "(202) 456-1111", "2024561111"])
+def test_phone_numbers_never_enter_the_log(run, home, number):
+    result = run("messages", "pause", "--reason", f"{number} complained", "--home", home.path)
+    assert result.exit_code == 1
+    assert "phone number" in result.stderr
+    assert number not in result.output
+    assert not home.platform.ledger.is_paused()
+    assert home.events("sending_paused") == []
+
+
+def test_json_has_sorted_keys_and_iso_dates(capsys):
+    print_json({"b": date(2026, 6, 1), "a": {"d": datetime(2026, 6, 1, 18, tzinfo=UTC), "c": float("nan")}})
+    text = capsys.readouterr().out
+    assert orjson.loads(text) == {"a": {"c": None, "d": "2026-06-01T18:00:00+00:00"}, "b": "2026-06-01"}
+    assert text.index('"a"') < text.index('"c"') < text.index('"d"') < text.index('"b"')
+    assert text.endswith("}\n")
+
+
+def test_progress_leaves_stdout_alone_and_is_silent_when_it_is_soon_over(capsys):
+    with progress("working", 2) as advance:
+        advance()
+        advance()
+    with progress("waiting") as advance:
+        advance()
+    with progress("reading what was deleted", 0) as advance:
+        advance()
+    with counted_progress("counting") as show:
+        show(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def wait_for_lines(capsys: pytest.CaptureFixture[str], number: int) -> list[str]:
+    """Return what was written on stderr, once it has that many lines."""
+    written = ""
+    for _ in range(500):
+        written += capsys.readouterr().err
+        if written.count("\n") >= number:
+            break
+        time.sleep(0.01)
+    return written.splitlines()
+
+
+def test_a_log_shows_what_takes_so_long(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with progress("working", 3) as advance:
+        assert re.fullmatch(r"working: 0 of 3, 0 s", wait_for_lines(capsys, 1)[0])
+        advance()
+        advance()
+        assert re.fullmatch(r"working: 2 of 3, \d+ s, about 5 s left", wait_for_lines(capsys, 2)[-1])
+    capsys.readouterr()  # what was written between the last look and the end
+    with progress("waiting"):
+        assert re.fullmatch(r"waiting, \d+ s", wait_for_lines(capsys, 1)[0])
+    assert capsys.readouterr().out == ""
+
+
+def test_counted_progress_says_nothing_before_the_first_count(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with counted_progress("searching") as show:
+        time.sleep(0.05)
+        assert capsys.readouterr() == ("", "")
+        show(4, 9)
+        assert wait_for_lines(capsys, 1)[0].startswith("searching: 4 of 9, ")
+    written = capsys.readouterr().err
+    time.sleep(0.05)
+    assert capsys.readouterr().err == "", f"still writing after {written!r}"
+
+
+def test_what_is_left_goes_at_the_pace_so_far_and_no_step_takes_more_than_its_share():
+    now = [0.0]
+    pace = Pace("working", lambda: now[0])
+    pace.begin("the first fifth", 0.0, 0.2)
+    now[0] = 30.0
+    assert (pace.share, pace.seconds_left) == (0.0, None), "nothing says yet how fast it goes"
+    pace.begin("the rest", 0.2, 0.4)
+    assert pace.seconds_left == pytest.approx(120.0)
+    now[0] = 60.0
+    assert pace.share == pytest.approx(0.4)
+    assert pace.line == "the rest, 60 s, about 2 min left"
+    now[0] = 600.0
+    assert pace.share == pytest.approx(0.6), "a step that takes longer than expected waits at its end"
+    assert pace.seconds_left == pytest.approx(60.0)
+
+
+def test_stages_are_numbered_by_what_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.01)
+    with staged_progress([("land", 1.0), ("train", 3.0)]) as begin_next:
+        begin_next()
+        assert re.fullmatch(r"land: step 1 of 2, 0 s", wait_for_lines(capsys, 1)[0])
+        begin_next()
+        assert re.fullmatch(r"train: step 2 of 2, 0 s, about 5 s left", wait_for_lines(capsys, 2)[-1])
+
+
+@pytest.mark.parametrize(("is_stdout", "is_stderr", "bars"), [(True, True, 1), (False, True, 0), (True, False, 0)])
+def test_a_bar_is_drawn_where_nothing_else_writes_into_it(monkeypatch, is_stdout, is_stderr, bars):
+    """`mlife ... | tee log` writes into the terminal of stderr, and `2> log` is no terminal."""
+    answer, side = (Console(file=io.StringIO(), force_terminal=is_one) for is_one in (is_stdout, is_stderr))
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    monkeypatch.setattr(output, "side_console", lambda: side)
+    with progress("working", 2) as advance:
+        advance()
+    assert ("working" in side.file.getvalue()) == bool(bars)
+    assert answer.file.getvalue() == ""
+
+
+def test_a_bar_can_be_drawn_on_the_console_that_is_printed_on(monkeypatch):
+    answer = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    with progress("working", 2, answer) as advance:
+        advance()
+        answer.print("a row")
+    assert "working" in answer.file.getvalue()
+    assert "a row" in answer.file.getvalue()
+
+
+def test_a_bar_is_one_line_in_a_narrow_terminal(monkeypatch):
+    answer = Console(file=io.StringIO(), force_terminal=True, width=60)
+    monkeypatch.setattr(output, "answer_console", lambda: answer)
+    with progress("replaying, days", 2, answer) as advance:
+        advance()
+        advance()
+    drawn = re.sub(r"\x1b\[[\d;?]*\w", "", answer.file.getvalue())
+    assert re.search(r"replaying, days: 2 of 2, 0 s, about 5 s left *$", drawn, re.MULTILINE), drawn
+
+
+def test_the_answer_is_wide_and_plain_where_no_person_looks(capsys):
+    console = answer_console()
+    console.print("[red]as it is[/red]")
+    assert console.width == PLAIN_WIDTH
+    assert capsys.readouterr().out == "[red]as it is[/red]\n"
+
+
+def test_a_strangers_words_cannot_command_the_terminal():
+    assert one_line("is it\n far?\t \u00bfd\u00f3nde? \U0001f44d") == "is it far? \u00bfd\u00f3nde? \U0001f44d"
+    assert one_line("a\x1b[2Jb\u202ec\x9bd\r e") == "a\\x1b[2Jb\\u202ec\\x9bd e"
+
+
+def test_a_moment_is_reported_to_the_second():
+    assert moment(datetime(2026, 6, 1, 18, 5, 2, 7, tzinfo=UTC)) == "2026-06-01 18:05:02Z"
+
+
+def imported(said: str) -> set[str]:
+    """Return the modules that a process named when it ended."""
+    return set(said.rstrip().rpartition("\n")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "banned"),
+    [
+        pytest.param(COMMAND, ["--help"], ALL, id="mlife --help"),
+        pytest.param(
+            COMMAND,
+            ["status"],
+            (*LEARNS, *BUILDS, "pandas", "alembic", "jinja2", "phonenumbers", "dagster", "starlette"),
+            id="mlife status",
+        ),
+        pytest.param(
+            LOCATION + SERVED,
+            [],
+            (*LEARNS, *BUILDS, "pandas", "sqlalchemy", "alembic", "jinja2", "phonenumbers", "starlette"),
+            id="a code location",
+        ),
+        pytest.param(LOCATION + STEP, [], (*LEARNS, *BUILDS, "starlette"), id="a run of one step"),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(
+    lived_home, monkeypatch: pytest.MonkeyPatch, program: str, arguments: list[str], banned: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MLIFE_HOME", str(lived_home.path))
+    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    assert "mlife_assets" in imported(ran.stderr)
+    assert set(banned) & imported(ran.stderr) == set()
+
+
+def test_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--json", "--home", str(home.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+            with urllib.request.urlopen(f"{url}/v1/model", timeout=30) as answer:
+                features = json.loads(answer.read())["features"]
+            row = {one["name"]: one["values"][0] if one["type"] == "category" else 1.0 for one in features}
+            asked = urllib.request.Request(f"{url}/v1/score", json.dumps({"rows": [row]}).encode())
+            asked.add_header("Content-Type", "application/json")
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                assert 0 < json.loads(answer.read())["scores"][0]["probability"] < 1
+        finally:
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert {*LEARNS, *BUILDS, "pandas", "alembic", "dagster"} & imported(said) == set()
+
+
+def test_models_are_parsed_before_the_endpoint_says_that_it_is_ready(home) -> None:
+    provider = champion_providers(home.platform)["job_applications"]
+    serving_versions({"job_applications": provider})
+    assert "_trees" in vars(provider())
+
+
+def test_pyarrow_finds_pandas_when_it_is_asked_for_it(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom mlife_assets.cli.app import _keep_arrow_from_pandas\n_keep_arrow_from_pandas()\n"
+        "import pyarrow as pa\ntable = pa.table({'a': [1, None]})\nassert 'pandas' not in sys.modules\n"
+        "frame = table.to_pandas()\nassert pa.Table.from_pandas(frame).to_pydict() == {'a': [1.0, None]}\n"
+        "assert pa.array(frame['a']).null_count == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)

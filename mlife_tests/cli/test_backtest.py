@@ -54,14 +54,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     logit = np.where(is_later, 2 * noise, 2 * strength) - 1
     table = pa.table(
         {
-            "who": np.arange(rows),
-            "day": pa.array(np.datetime64("2026-01-01") + day),
-            "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(-logit))),
-            "strength": strength,
-            "noise": noise,
+            "who": np.arange(rows), "day": pa.array(np.datetime64("2026-01-01") + day),
+            "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(-logit))), "strength": strength, "noise": noise,
             "kind": np.array(["a", "b"])[rng.integers(0, 2, rows)].tolist(),
         }
-    )
+    )  # fmt: skip
     pyarrow.parquet.write_table(table, path / "rows.parquet")
     (path / "spec.json").write_text(json.dumps(SPEC))
     return path

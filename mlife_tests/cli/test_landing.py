@@ -207,19 +207,14 @@ def test_a_link_to_nowhere_is_a_file_that_is_there(run, tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ("template",),
-        ("template", "x", "--type", "prediction"),
-        ("template", "x", "--format", "csv"),
-        ("check",),
-        ("check", "nothing.parquet"),
-        ("check", "here.parquet"),
-        ("check", "here.parquet", "--type", "click"),
+        ("template",), ("template", "x", "--type", "prediction"), ("template", "x", "--format", "csv"), ("check",),
+        ("check", "nothing.parquet"), ("check", "here.parquet"), ("check", "here.parquet", "--type", "click"),
         ("check", "here.parquet", "--type", "click", "--day", "today"),
         ("check", "here.parquet", "--type", "clicks", "--day", "2026-06-01"),
         ("check", "here.parquet", "a/here.parquet", "--type", "click", "--day", "2026-06-01"),
     ],
     ids=" ".join,
-)
+)  # fmt: skip
 def test_wrong_usage_is_exit_code_2_and_writes_nothing(run, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a").mkdir()

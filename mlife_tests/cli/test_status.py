@@ -1,16 +1,39 @@
-"""Where things stand, gathered by `mlife_assets.cli.status` and told by `mlife status`."""
+"""Looking at a home or project: `status`, `doctor`, `open` and `sql`."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import webbrowser
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import duckdb
 import orjson
+import pytest
+import requests
+from typer.testing import CliRunner
 
+from mlife_assets.adapters.sql_session import query_names, read_query
+from mlife_assets.cli.app import app
+from mlife_assets.cli.home_pages import HomePages
+from mlife_assets.cli.open import _has_window, _is_served, site_mark
+from mlife_assets.cli.options import open_platform
+from mlife_assets.cli.project_status import ProjectPages
 from mlife_assets.cli.status import standing_of
+from mlife_assets.core.errors import NotFoundError
+from mlife_assets.core.pages.document import DASHBOARD
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.home_settings import ProjectSettings
+from mlife_assets.recruiting.places import call_list_key
+from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
+
+PROGRAM = "from mlife_assets.cli import main; main()"
 
 
 def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
@@ -144,3 +167,332 @@ print(standing["newest_day"], len(standing["others"]), [name for name in ("dagst
 """
     ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "2026-06-10 1 []"
+
+
+def test_status_says_where_each_model_stands(project, run, run_json, add_model) -> None:
+    add_model(project, "lost_bags")
+    document = run_json("status")
+    late, lost = document["models"]
+    assert (document["home"], document["is_lived"]) == (str(project / "var" / "mlife"), True)
+    assert (late["model_name"], late["newest_day"]) == ("late_flights", "2013-02-10")
+    assert (late["verdict"], late["scored"]) == ("wait", 2)
+    assert (late["gate"], late["alarms"]) == ("promoted", [["data_drift_report", "1 of 3 columns moved."]])
+    assert (lost["champion"], lost["gate"]) == (None, None)
+    shown = run("status").stdout
+    assert "Nothing is due." in shown
+    assert "none: no model was promoted yet" in shown
+    assert "texts" not in shown
+
+
+def test_what_another_gate_said_is_shown_while_the_one_here_judged_nothing(
+    project, run, run_json, add_model, add_imported
+) -> None:
+    add_model(project, "lost_bags")
+    for name in ("late_flights", "lost_bags"):
+        add_imported(project, name)
+    late, lost = run_json("status")["models"]
+    assert (late["gate"], late["gate_in"]) == ("promoted", None)
+    assert (lost["gate"], lost["gate_in"]) == ("promoted", "dev")
+    assert "promoted in dev" in run("status").stdout
+
+
+def test_before_the_first_day_status_says_what_to_do_and_makes_nothing(project, run, run_json) -> None:
+    shutil.rmtree(project / "var")
+    assert run_json("status")["is_lived"] is False
+    assert "launch the daily job of a model" in run("status").stdout
+    result = run("models", "list")
+    assert result.exit_code == 1
+    assert "nothing was decided in" in result.stderr
+    assert not (project / "var").exists()
+
+
+def test_the_site_shows_models_and_cards_and_no_page_of_a_job_board(project: Path, run_json) -> None:
+    listed = run_json("models", "list")
+    champion = listed["champion"]
+    command = [sys.executable, "-c", PROGRAM, "open", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, requests.Session() as session:
+        session.trust_env = False
+        try:
+            lines = []
+            while not lines or lines[-1] not in ("", "}\n"):
+                lines.append(process.stdout.readline())
+            url = orjson.loads("".join(lines))["url"]
+            overview = session.get(url, timeout=60)
+            assert overview.status_code == 200
+            assert "On 2013-02-10 the decision was wait, and 2 rows were scored." in overview.text
+            assert f'href="../models/{champion}/card.html"' in overview.text
+            assert "essages" not in overview.text
+            assert f"card of {champion}" in session.get(f"{url}/models/{champion}/card.html", timeout=60).text
+            gauges = session.get(f"{url}/metrics", timeout=60).text
+            assert f'model_version="{champion}"}} 1.0' in gauges
+            assert "mlife_sending" not in gauges
+            for path in ("/messages/", "/runbooks/", "/models/mdl_unknown/card.html"):
+                assert session.get(url + path, timeout=60).status_code == 404
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_version_that_was_imported_is_shown_as_judged_elsewhere(project: Path, add_imported) -> None:
+    add_imported(project, "late_flights")
+    page = ProjectPages(ProjectSettings.below(project, None)).dashboard()
+    assert page.count("<td>promoted in dev</td>") == 1
+    assert page.count("<td>promoted</td>") == 2
+
+
+def test_before_the_first_day_the_overview_says_what_to_do(project: Path) -> None:
+    shutil.rmtree(project / "var")
+    pages = ProjectPages(ProjectSettings.below(project, None))
+    assert "launch the daily job of a model" in pages.dashboard()
+    assert pages.card("mdl_1") is None
+    assert (pages.backtest(), pages.messages(), pages.runbooks()) == (None, (), {})
+    with pytest.raises(NotFoundError, match="nothing was decided yet"):
+        pages.metrics()
+    with pytest.raises(NotFoundError, match="send none"):
+        pages.trace("msg_1")
+    assert not (project / "var").exists()
+
+
+@pytest.fixture
+def examine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Return a function that runs `mlife doctor` in an environment."""
+
+    def run_one(variables: dict[str, str], *options: str):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(app, ["doctor", "--home", str(tmp_path / "home"), *options])
+
+    return run_one
+
+
+def test_a_new_home_is_well(examine, tmp_path: Path) -> None:
+    result = examine({})
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == "all is well"
+    assert f"ok    MLIFE_LAKE: {tmp_path}/home/lake can be made" in result.stdout
+    assert not (tmp_path / "home").exists(), "a demo wants an empty home"
+    (tmp_path / "home" / "lake").mkdir(parents=True)
+    assert f"ok    MLIFE_LAKE: {tmp_path}/home/lake can be listed and written" in examine({}).stdout
+
+
+def test_a_bucket_is_well(examine, s3, s3_place) -> None:
+    result = examine(s3.variables(s3_place.url), "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["faults"] == 0
+    assert {one["part"] for one in document["found"]} == {"MLIFE_HOME", "MLIFE_LAKE", "DuckDB"}
+    assert "its clock agrees with this machine's" in {one["says"] for one in document["found"]}
+
+
+def test_what_is_wrong_is_named_with_what_to_do_and_without_the_key(examine, s3, s3_place, monkeypatch) -> None:
+    variables = {**s3.variables(s3_place.url), "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}
+    monkeypatch.setattr("duckdb.__version__", "1.0.0")
+    result = examine(variables)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines if line.startswith("FAULT")] == [
+        "FAULT MLIFE_LAKE",
+        "FAULT DuckDB",
+    ]
+    assert sum(line.startswith("      do: ") for line in lines) == 2
+    assert lines[-1] == "2 of 3 need something done"
+    assert "a-wrong-secret" not in result.output
+
+
+@contextmanager
+def opened(home, port=0):
+    """Yield what asks the site of a home; it must stop by itself, without a word, when interrupted."""
+    command = [sys.executable, "-c", PROGRAM, "open", "--port", str(port), "--home", str(home), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = []
+            while not lines or lines[-1] not in ("", "}\n"):
+                lines.append(process.stdout.readline())
+            url = orjson.loads("".join(lines))["url"]
+            with requests.Session() as session:
+                session.trust_env = False
+                yield url, lambda path: session.get(url + path, timeout=60)
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=30)
+    assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_the_pages_show_the_home_as_it_is_now(run, home):
+    version = home.champions[-1]
+    with opened(home.path) as (url, get):
+        port = int(url.rpartition(":")[2])
+        assert _is_served(port, site_mark(Settings(home=home.path)))
+        assert not _is_served(port, site_mark(Settings(home=home.path / "other")))
+        assert get("/").status_code == 404, "no dashboard was built"
+        home.platform.lake.replace(DASHBOARD, b"<html><body><p>First</body></html>")
+        assert "First" in get("/").text
+        home.platform.lake.replace(DASHBOARD, b"<html><body><p>Second</body></html>")
+        assert "Second" in get("/").text
+        assert get(f"/models/{version}/card.html").status_code == 404, "this model was not judged"
+        home.platform.registry.put_card(version, "<html><body><p>A card</body></html>")
+        assert "A card" in get(f"/models/{version}/card.html").text
+        assert get("/models/../card.html").status_code == 404
+        listed = get("/messages/").text
+        assert f'href="{home.message_id}"' in listed
+        assert ">applied<" in listed
+        trace = get(f"/messages/{home.message_id}").text
+        assert "the same to the bit" in trace
+        assert f'href="../models/{version}/card.html"' in trace
+        again = run("open", "--port", port, "--no-browser", "--home", home.path)
+        assert (again.exit_code, "served already" in again.stderr) == (0, True)
+        other = run("open", "--port", port, "--no-browser", "--home", home.path / "other")
+        assert other.exit_code == 1
+        assert "choose another --port" in other.stderr
+
+
+def test_an_empty_home_says_what_to_run(empty):
+    pages = HomePages(Settings(home=empty), RUNBOOKS_FOLDER)
+    assert (pages.dashboard(), pages.backtest(), pages.card("mdl_1")) == (None, None, None)
+    with pytest.raises(NotFoundError, match="mlife demo"):
+        pages.messages()
+    with pytest.raises(NotFoundError, match="mlife demo"):
+        pages.trace("msg_1")
+    assert "drift_alert" in pages.runbooks()
+    assert not empty.exists(), "looking creates nothing"
+
+
+def test_a_version_that_is_no_name_has_no_card(lived_home):
+    pages = HomePages(Settings(home=lived_home.path), RUNBOOKS_FOLDER)
+    assert [pages.card(name) for name in ("..", "", "mdl 1", "mdl/1", "é")] == [None] * 5
+
+
+def test_call_lists_are_found_the_newest_day_first(home):
+    pages, day = HomePages(Settings(home=home.path), RUNBOOKS_FOLDER), home.newest_day
+    lake = open_platform(Settings(home=home.path)).lake
+    assert pages.call_lists() == []
+    keys = [call_list_key(name, one, "html") for name in ("a", "b") for one in (day, day + timedelta(days=1))]
+    for key in (*keys, call_list_key("a", day, "csv")):
+        lake.replace(key, key.encode())
+    assert pages.call_lists() == [keys[3], keys[1], keys[2], keys[0]]
+    assert pages.call_list(keys[0]) == keys[0].encode()
+    assert pages.call_list(call_list_key("c", day, "html")) is None
+
+
+def test_a_home_whose_plans_are_old_lists_their_messages(home):
+    assert [line.message_id for line in HomePages(Settings(home=home.path), RUNBOOKS_FOLDER).messages()] == [
+        home.message_id
+    ]
+
+
+def test_what_is_no_site_is_not_taken_for_one():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert not _is_served(silent.getsockname()[1], "mark"), "nobody listens"
+
+
+@pytest.mark.parametrize(
+    ("browser", "has_window"),
+    [
+        (webbrowser.BackgroundBrowser("xdg-open"), True),
+        (webbrowser.Chrome("chromium"), True),
+        (webbrowser.GenericBrowser("w3m"), False),
+        (webbrowser.Error("could not locate runnable browser"), False),
+    ],
+)
+def test_a_browser_of_the_terminal_is_not_opened(monkeypatch, browser, has_window):
+    def get():
+        if isinstance(browser, Exception):
+            raise browser
+        return browser
+
+    monkeypatch.setattr(webbrowser, "get", get)
+    assert _has_window() == has_window
+
+
+@pytest.mark.parametrize("option", ["--port", "--pages-port"])
+def test_a_taken_port_stops_dev_before_it_starts(run, home, option):
+    ports = {"--port": 0, "--pages-port": 0}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        ports[option] = taken.getsockname()[1]
+        result = run("dev", *(part for pair in ports.items() for part in pair), "--home", home.path)
+    assert result.exit_code == 1
+    assert f"choose another {option}" in result.stderr
+    assert not (home.path / "dagster").exists()
+
+
+@pytest.fixture
+def asked(home):
+    """Return the home with a warehouse that holds one mart."""
+    with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
+        connection.execute("create schema if not exists marts; drop table if exists marts.kpi_daily")
+        connection.execute(
+            "create table marts.kpi_daily as "
+            "select date '2026-06-08' as kpi_date, 2000 as messages_delivered, 3 as opt_outs"
+        )
+    return home
+
+
+def test_a_question_is_answered_for_people_and_for_machines(run, run_json, asked) -> None:
+    lines = run("sql", "opt_outs", "--home", asked.path).stdout.splitlines()
+    assert lines[0].split() == ["week_start_date", "texts_delivered", "opt_outs", "opt_outs_per_thousand"]
+    assert lines[1].split() == ["2026-06-08", "2000", "3", "1.5000"]
+    assert lines[-1] == "1 row"
+    row = {"week_start_date": "2026-06-08", "texts_delivered": 2000, "opt_outs": 3, "opt_outs_per_thousand": 1.5}
+    answer = run_json("sql", "opt_outs", "--home", asked.path)
+    assert answer == {"columns": list(read_query("opt_outs").columns), "rows": [row], "row_count": 1}
+
+
+def test_own_words_are_asked_of_the_log_too(run_json, run, asked) -> None:
+    query = "select sum(position) as n, max(reason) as why from events.impression left join events.job_closed on true"
+    assert run_json("sql", "--query", query, "--home", asked.path)["columns"] == ["n", "why"]
+    exact = run_json("sql", "--query", "select sum(opt_outs) as n from marts.kpi_daily", "--home", asked.path)
+    assert exact["rows"] == [{"n": 3}]
+    assert run("sql", "--query", "select null as nothing", "--home", asked.path).stdout.splitlines()[-1] == "1 row"
+
+
+def test_columns_of_one_name_are_both_printed(run, asked) -> None:
+    words = ("sql", "--query", "select 1 as a, 2 as a, 'x'::blob as b", "--home", asked.path)
+    assert [line.split() for line in run(*words).stdout.splitlines()[:2]] == [["a", "a", "b"], ["1", "2", "78"]]
+    refused = run(*words, "--json")
+    assert (refused.exit_code, "two columns are called a" in refused.output) == (1, True)
+
+
+def test_json_has_every_kind_of_value(run_json, asked) -> None:
+    query = "select 'x'::blob as b, [1.5::decimal(3, 1)] as l, {'k': 'y'::blob} as s, interval 1 day as i"
+    (row,) = run_json("sql", "--query", f"{query}, time '10:00' as t, null as n", "--home", asked.path)["rows"]
+    assert row == {"b": "78", "l": [1.5], "s": {"k": "79"}, "i": row["i"], "t": "10:00:00", "n": None}
+    huge = run_json("sql", "--query", "select 170141183460469231731687303715884105727 as n", "--home", asked.path)
+    assert huge["rows"] == [{"n": "170141183460469231731687303715884105727"}]
+
+
+def test_rows_that_are_not_printed_are_counted(run, run_json, asked) -> None:
+    words = ("sql", "--query", "from range(5000)", "--home", asked.path)
+    assert run(*words).stdout.splitlines()[-1] == "the first 1,000 of 5,000 rows; --rows prints more"
+    answer = run_json(*words, "--rows", "2")
+    assert (answer["rows"], answer["row_count"]) == ([{"range": 0}, {"range": 1}], 5000)
+
+
+def test_the_library_is_listed_and_its_text_printed_without_a_home(run, run_json, empty) -> None:
+    listed = run("sql", "--home", empty).stdout
+    assert all(read_query(name).question in listed for name in query_names())
+    assert set(run_json("sql", "--home", empty)["queries"]) == set(query_names())
+    assert run("sql", "revenue", "--text", "--home", empty).stdout == read_query("revenue").text
+    assert not empty.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("profit",), 1, "there is no query"), (("--query", "select * from marts.nothing"), 1, "there is no table"),
+        (("--query", ""), 1, "the text holds no statement"), (("--query", "set threads = 1"), 1, "write a select"),
+        (("revenue", "--seconds", "11"), 2, "--seconds"), (("revenue", "--query", "select 1"), 2, "not both"),
+        (("--query", "select 1", "--text"), 2, "not both"), (("--text",), 2, "name a question"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_said(run, asked, words, code, said) -> None:
+    refused = run("sql", *words, "--home", asked.path)
+    assert refused.exit_code == code
+    assert said in " ".join(refused.output.split())
+
+
+def test_a_home_without_days_is_named(run, empty) -> None:
+    assert "nothing has run in" in run("sql", "revenue", "--home", empty).output

@@ -91,14 +91,10 @@ def test_user_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of
         last = max((row["observed_at"].date() for row in clicks), default=None)
         expected.append(
             {
-                "as_of_date": as_of,
-                "user_id": user,
-                "metro_code": snapshot["metro_code"],
-                "state_code": snapshot["state_code"],
-                "user_occupation_group": snapshot["occupation_group"],
+                "as_of_date": as_of, "user_id": user, "metro_code": snapshot["metro_code"],
+                "state_code": snapshot["state_code"], "user_occupation_group": snapshot["occupation_group"],
                 "reservation_pay_usd_per_hour": snapshot["reservation_pay_usd_per_hour"],
-                "taste_1": snapshot["taste_embedding"][0],
-                "taste_8": snapshot["taste_embedding"][7],
+                "taste_1": snapshot["taste_embedding"][0], "taste_8": snapshot["taste_embedding"][7],
                 "user_impressions_7d": count(seen(shown, as_of, 7, "impression"), "user_id", user),
                 "user_clicks_7d": count(known(raw["click"], as_of, 7), "user_id", user),
                 "user_clicks_28d": count(known(raw["click"], as_of, 28), "user_id", user),
@@ -109,7 +105,7 @@ def test_user_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of
                 "is_consented": consent.get(("sms", user), False),
                 "is_consented_email": consent.get(("email", user), False),
             }
-        )
+        )  # fmt: skip
     actual = full.warehouse.read("user_features", as_of=as_of, columns=list(expected[0]))
     assert actual.to_pylist() == expected
 
@@ -126,21 +122,17 @@ def test_job_features_equal_a_brute_force_over_the_raw_rows(full, world, day_of:
             continue
         expected.append(
             {
-                "as_of_date": as_of,
-                "job_id": name,
-                "job_metro_code": job["metro_code"],
+                "as_of_date": as_of, "job_id": name, "job_metro_code": job["metro_code"],
                 "pay_usd_per_hour": job["pay_usd_per_hour"],
                 "openings": max(job["openings"] - count(known(raw["hire"], as_of), "job_id", name), 1),
-                "text_8": job["text_embedding"][7],
-                "posted_at": job["occurred_at"],
-                "expires_at": job["expires_at"],
+                "text_8": job["text_embedding"][7], "posted_at": job["occurred_at"], "expires_at": job["expires_at"],
                 "job_age_days": (as_of - job["occurred_at"].date()).days,
                 "job_impressions_7d": count(seen(shown, as_of, 7, "impression"), "job_id", name),
                 "job_clicks_7d": count(known(raw["click"], as_of, 7), "job_id", name),
                 "job_applies_7d": count(known(raw["apply"], as_of, 7), "job_id", name),
                 "job_messages_7d": count(seen(shown, as_of, 7, "message"), "job_id", name),
             }
-        )
+        )  # fmt: skip
     assert expected
     assert full.warehouse.read("job_features", as_of=as_of, columns=list(expected[0])).to_pylist() == expected
 
@@ -286,19 +278,15 @@ def test_churn_features_equal_a_brute_force_over_the_raw_rows(full, world, day_o
         ]
         expected.append(
             {
-                "as_of_date": as_of,
-                "user_id": user,
-                "days_since_last_seen": (as_of - max(days)).days,
+                "as_of_date": as_of, "user_id": user, "days_since_last_seen": (as_of - max(days)).days,
                 "days_since_first_seen_28d": (as_of - min(days)).days,
                 "days_since_last_apply": (as_of - max(applied)).days if applied else None,
-                "active_days_7d": sum((as_of - day).days <= 7 for day in days),
-                "active_days_28d": len(days),
+                "active_days_7d": sum((as_of - day).days <= 7 for day in days), "active_days_28d": len(days),
                 "weekend_share_28d": sum(day.weekday() >= 5 for day in days) / len(days),
-                "user_impressions_28d": count(own, "kind", "impression"),
-                "jobs_nearby": len(near),
+                "user_impressions_28d": count(own, "kind", "impression"), "jobs_nearby": len(near),
                 "is_consented": row["is_consented"],
             }
-        )
+        )  # fmt: skip
     assert expected
     assert full.warehouse.read("churn_features", as_of=as_of, columns=list(expected[0])).to_pylist() == expected
 

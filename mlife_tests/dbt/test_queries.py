@@ -1,4 +1,4 @@
-"""The query library on a home that dbt built: each figure against plain Python over the raw rows, on both engines."""
+"""The query library on a home that dbt built, each figure against plain Python over the raw rows, on both engines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.event_log.layout import parse_data_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.sql_session import SqlSession, query_names, read_query
 from mlife_assets.adapters.tables import TableStore
+from mlife_assets.components.events.event_history import late_labels
+from mlife_assets.core.windows import run_time
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.policies import LabelPolicy
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
 Rows = list[dict[str, Any]]
@@ -22,6 +30,31 @@ Ask = Callable[[str], Rows]
 STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
 MEASURED = [("one", 40, 0.30, None), ("one", 40, 0.36, None), ("one", 1, 0.90, None), ("two", 30, 0.42, 0.40)]
 """Model, users with positives, MAP and that of the simple rule of four days in a row; the first model has no rule."""
+KNOWN, LAST = 9, 18
+"""Days of the simulated log: on which late rows became known, and as of which all labels of then are mature."""
+LATE = {
+    "impression": "marts.exposures where exposure_id",
+    "click": "staging.stg_events__click where event_id",
+    "apply": "staging.stg_events__apply where event_id",
+}
+"""Where the SQL of the labels reads the types of which some rows are late."""
+FAULTS = {
+    "select a from t qualify row_number() over (partition by a order by b) = 1": "not readable",
+    "select * exclude (a) from t": "a star without some columns",
+    "select t.a from t asof join s on t.a = s.a and t.b >= s.b": "a join of another engine",
+    "select t.a from t anti join s on t.a = s.a": "a join of another engine",
+    "select list_position(a, 1) as b from t": "an unknown function",
+    "select md5(a) as b, median(a) as c from t": "a function that is not on the list",
+    "select cast(a as hugeint) as b from t": "a type of another engine",
+    "select count(*) / count(a) as share from t": "whole numbers may be divided",
+    "select clicks / nullif(impressions, 0) as rate from t": "whole numbers may be divided",
+    "select as_of_date + 1 as next_date from t": "days are counted by a sign",
+    "select max(kpi_date) - min(kpi_date) as days from t": "days are counted by a sign",
+    "select date '2026-01-01' - 28 as first_date": "days are counted by a sign",
+    "select a::bigint as b from t": "not Trino: ::",
+    "with t as materialized (select 1 as a) select a from t": "not Trino: materialized",
+    "select a, count(*) as n from t group by all": "not Trino: group by all",
+}
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +270,71 @@ def test_freshness_names_every_mart_and_how_far_it_is_behind(ask, full, project:
         found = rows[name]
         assert (found["table_rows"], found["newest_date"]) == (mart.num_rows, day)
         assert found["days_behind"] == (newest - day).days
+
+
+def _parted(rows: dict[str, Rows], known: date) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Return what was known before a day, and, of some types, three tenths of that as known since the day ran."""
+    rng = np.random.default_rng(3)
+    in_time = {name: [row for row in group if row["observed_at"].date() < known] for name, group in rows.items()}
+    late: dict[str, Rows] = {}
+    for name in LATE:
+        events = {row["event_id"]: {**row, "observed_at": run_time(known)} for row in in_time[name]}
+        late[name] = [event for event in events.values() if rng.random() < 0.3]
+        chosen = {event["event_id"] for event in late[name]}
+        in_time[name] = [row for row in in_time[name] if row["event_id"] not in chosen]
+    return in_time, late
+
+
+def test_late_rows_move_the_labels_that_their_sql_makes_otherwise_without_them(
+    rows: dict[str, Rows], tmp_path: Path, day_of: Callable[[int], date], dbt_built: Any, dbt_run: Callable[..., str]
+) -> None:
+    log = ParquetEventLog(ObstoreObjectStore.local(tmp_path / "lake"))
+
+    def append(name: str, group: Rows) -> tuple[str, ...]:
+        return log.append(name, pa.Table.from_pylist(group, EVENT_TYPES[name].schema), writer="landing").keys
+
+    in_time, late = _parted(rows, day_of(KNOWN))
+    for name, group in in_time.items():
+        append(name, group)
+    files = [parse_data_key(key) for name, group in late.items() for key in append(name, group)]
+    reported = late_labels(log, [file for file in files if file is not None], LabelPolicy())
+
+    target, days = tmp_path / "target", {"first": day_of(1), "last": day_of(LAST)}
+    dbt_built(target, tmp_path / "lake", "+int_exposures_labelled", **days)
+    dbt_run(target, tmp_path / "lake", "compile", "--select", "int_exposures_labelled", **days)
+    (compiled,) = (target / "target").rglob("compiled/**/int_exposures_labelled.sql")
+    labels = f"select exposure_id, exposure_date, true, is_clicked, is_applied from ({compiled.read_text()})"
+    with duckdb.connect(str(target / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("set TimeZone = 'UTC'")
+        after = {label[0]: label[1:] for label in warehouse.sql(labels).fetchall()}
+        for place, (name, table) in enumerate(LATE.items(), start=1):
+            warehouse.begin()
+            ids = [row["event_id"] for row in late[name]]
+            warehouse.execute(f"delete from {table} in (select unnest(?))", [ids])
+            had = {label[0] for label in warehouse.sql(labels).fetchall() if label[place + 1]}
+            warehouse.rollback()
+            moved = [label[0] for exposure, label in after.items() if label[place] and exposure not in had]
+            one = next(one for one in reported if one.event_type == name)
+            assert (one.rows, one.moved) == (len(ids), len(moved))
+            assert (one.first_exposure_day, one.last_exposure_day) == (min(moved), max(moved))
+            assert one.too_late, "labels that are final stay as they are in both"
+            assert 20 < len(moved) < len(ids)
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_what_trino_refuses_or_means_otherwise_is_named(trino_reading, text: str) -> None:
+    assert any(found.startswith(FAULTS[text]) for found in trino_reading.refusals(text)), trino_reading.refusals(text)
+
+
+def test_what_both_engines_say_is_left_alone(trino_reading) -> None:
+    text = """
+        -- a::comment, group by all
+        select
+            cast(count(*) filter (where is_applied) as double) / nullif(count(*), 0) as rate,
+            max_by(arm, row(occurred_at, event_id)) as arm,
+            date_diff('day', min(as_of_date), cast(date_add('day', 7, max(as_of_date)) as date)) as days,
+            'a :: text, materialized' as words
+        from marts.fct_messages
+        group by campaign
+    """
+    assert trino_reading.refusals(text) == []

@@ -1,8 +1,9 @@
-"""What the documents say is true: commands exist, Python examples run, links resolve, invariants name their tests."""
+"""Documents: their commands exist, their code runs, their links resolve; README and landing say what holds."""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
 import shlex
 import subprocess
@@ -12,10 +13,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from mlife_assets import __version__
+from mlife_assets.adapters.landing import DUPLICATE_LOOKBACK_DAYS
 from mlife_assets.cli import app
+from mlife_assets.core.landed_names import NAME_LENGTH_MAXIMUM
+from mlife_assets.core.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
@@ -29,6 +34,13 @@ INVARIANTS = 14
 RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))
 RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 150
 RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST_SCREEN = README.split("\n## ", 1)[0]
+PICTURE_BYTES = 150_000
+ALREADY_DONE = ("make setup", ". .venv/bin/activate")
+"""Whoever runs this test has set up and has the environment's commands."""
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "landing.md").read_text(encoding="utf-8")
+SIZE = re.compile(r"[\d,]+ bytes")
 
 
 def name_of(path: Path) -> str:
@@ -153,3 +165,72 @@ def test_architecture_points_every_invariant_to_its_tests() -> None:
 
 def test_changelog_names_the_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def console(text: str) -> list[str]:
+    """Return the lines of the first `console` block."""
+    return re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)[0].splitlines()
+
+
+def test_it_begins_with_a_picture_that_is_there_and_small():
+    words, path = re.findall(r"!\[(.+?)\]\((.+?)\)", FIRST_SCREEN)[0]
+    data = (ROOT / path).read_bytes()
+    assert len(data) <= PICTURE_BYTES
+    assert Image.open(io.BytesIO(data)).width >= 800
+    assert len(words) > 20, "say in words what the picture shows"
+
+
+def test_it_is_one_screen():
+    """A newcomer reads what it is, does it, and sees what came out; the rest has headings."""
+    assert len(FIRST_SCREEN.splitlines()) <= 66
+
+
+def test_its_data_is_a_file_of_an_installed_package():
+    assigned = next(line for line in console(FIRST_SCREEN) if "FLIGHTS=" in line)
+    named = assigned.partition("=")[2]
+    folder = Path(*Path(named).parts[Path(named).parts.index("site-packages") + 1 :])
+    assert any((Path(entry) / folder).is_file() for entry in sys.path)
+
+
+def test_its_spec_is_one():
+    spec = re.findall(r"^```json\n(.*?)^```", FIRST_SCREEN, re.M | re.S)[0]
+    assert Study.from_json(spec).model.roles.label == "was_ordered"
+
+
+@pytest.mark.proof
+def test_its_commands_pasted_line_by_line_print_what_it_says(tmp_path):
+    """The commands are those of the README; only the output goes elsewhere than into the checkout's var."""
+    lines = console(FIRST_SCREEN)
+    commands = [line[2:].split("  #")[0] for line in lines if line.startswith("$ ")]
+    assert tuple(commands[: len(ALREADY_DONE)]) == ALREADY_DONE
+    binaries = Path(sys.executable).parent
+    script = [f"export PATH={shlex.quote(str(binaries))}:$PATH", *commands[len(ALREADY_DONE) :]]
+    pasted = "\n".join(script).replace(".venv/bin/mlife", "mlife").replace("var/", f"{shlex.quote(str(tmp_path))}/")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", pasted], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.replace(f"{tmp_path}/", "var/").splitlines()
+    shown = [line for line in lines if not line.startswith("$ ")]
+    assert len(shown) >= 3
+    assert [line for line in printed if line in shown] == shown
+    assert (tmp_path / "flights" / "card.html").is_file()
+
+
+def test_its_commands_print_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```console\n(.*?)^```", PAGE, re.M | re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        command, *shown = block.splitlines()
+        program, *words = shlex.split(command.removeprefix("$ "))
+        assert program == "mlife"
+        printed = CliRunner().invoke(app, words, catch_exceptions=False).stdout.splitlines()
+        assert len(shown) >= 2
+        assert [SIZE.sub("N bytes", line) for line in printed[: len(shown)]] == [
+            SIZE.sub("N bytes", line) for line in shown
+        ]
+
+
+def test_its_numbers_are_those_of_the_code():
+    assert f"up to {NAME_LENGTH_MAXIMUM} characters" in PAGE
+    assert DUPLICATE_LOOKBACK_DAYS == 7
+    assert "seven days back" in PAGE

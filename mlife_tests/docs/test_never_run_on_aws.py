@@ -23,13 +23,10 @@ from mlife_assets.adapters.delivery.smoke import CHECKS
 from mlife_assets.cli import app
 
 OTHERWISE = {
-    "the rehearsal's own alarm, within a week",
-    "a day of a chart for which its question has no value",
-    "the newest day of a chart, held against that of its question",
-    "taking dev down, once it is not needed",
-    "the rollback's own execution, rehearsed once in dev",
-    "the trail's own files, once a model went to staging",
-}
+    "the rehearsal's own alarm, within a week", "a day of a chart for which its question has no value",
+    "the newest day of a chart, held against that of its question", "taking dev down, once it is not needed",
+    "the rollback's own execution, rehearsed once in dev", "the trail's own files, once a model went to staging",
+}  # fmt: skip
 """Proofs that no command gives, besides alarms, jobs and steps."""
 STEP = re.compile(r"^### `([\w-]+)`\n(.*?)(?=^##)", re.M | re.S)
 PEOPLE = re.compile(

@@ -73,12 +73,9 @@ def record(home: Any, jobs_of: dict[date, dict[str, list[str]]], cohorts: list[A
     candidates = {cohort.as_of_date: cohort.pairs for cohort in cohorts}
     for as_of, jobs in sorted(jobs_of.items()):
         home.platform.panels.record(
-            filled(as_of, jobs, seed),
-            as_of=as_of,
-            candidates=lambda _, as_of=as_of: candidates[as_of],
-            actor="ann",
+            filled(as_of, jobs, seed), as_of=as_of, candidates=lambda _, as_of=as_of: candidates[as_of], actor="ann",
             now=day_start(as_of) + timedelta(hours=12),
-        )
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

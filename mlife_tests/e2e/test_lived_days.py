@@ -1,20 +1,21 @@
-"""What the lived days must show: decisions, the block, the retraining, sends, the trace, the invariants that hold over
-a whole life.
-"""
+"""Days of the lived home: every KPI recomputed from its log, no secret anywhere, each step as it should be."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.adapters.event_log import verify
@@ -31,6 +32,9 @@ from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
+
+STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
+FICTIONAL = re.compile(rb"(?<![0-9a-fA-F])\+?1?[-. ]?\(?([2-9]\d\d)\)?[-. ]?555[-. ]?(01\d\d)(?![0-9a-fA-F])")
 
 
 @pytest.fixture
@@ -308,14 +312,11 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
 def test_what_people_look_at_is_there(home, lived_world) -> None:
     """Row counts on tables, plots inline, the dashboard linked."""
     plotted = {
-        keys.CANDIDATE_MODEL: {"importance"},
-        keys.EXPLANATION: {"importance", "beeswarm"},
-        keys.DATA_QUALITY_REPORT: {"findings"},
-        keys.DATA_DRIFT_REPORT: {"findings"},
-        keys.LATENT_DRIFT_REPORT: {"findings"},
-        keys.CONCEPT_DRIFT_REPORT: {"findings", "performance"},
+        keys.CANDIDATE_MODEL: {"importance"}, keys.EXPLANATION: {"importance", "beeswarm"},
+        keys.DATA_QUALITY_REPORT: {"findings"}, keys.DATA_DRIFT_REPORT: {"findings"},
+        keys.LATENT_DRIFT_REPORT: {"findings"}, keys.CONCEPT_DRIFT_REPORT: {"findings", "performance"},
         keys.RETRAIN_DECISION: {"history"},
-    }
+    }  # fmt: skip
     with home.instance() as instance:
         for key, names in plotted.items():
             metadata = instance.get_latest_materialization_event(key).asset_materialization.metadata
@@ -335,3 +336,191 @@ def test_what_people_look_at_is_there(home, lived_world) -> None:
     assert page == f"{home.settings.pages_address}/dashboard/index.html"
     text = (home.settings.lake_place / "dashboard" / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=[\"']?https?:", text), "the page must not ask a network"
+
+
+@pytest.fixture(scope="module")
+def recomputed(events) -> dict:
+    """Return one record per day in the columns of `kpi_daily`."""
+    days: dict = defaultdict(Counter)
+    revenue: dict = defaultdict(float)
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in events("job_posted")}
+    submitted = {row["message_id"] for row in events("message_submitted")}
+    best: dict[str, str] = {}
+    for row in events("message_status"):
+        key, status = row["message_id"], row["status"]
+        best[key] = max(best.get(key, status), status, key=STRENGTH.index)
+    caused: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    for kind in ("click", "apply", "hire"):
+        for row in events(kind):
+            if row["source"] == "message":
+                caused[row["exposure_id"]][kind].append(row)
+            if kind in ("apply", "hire"):
+                name = "applies_any_cause" if kind == "apply" else "openings_filled"
+                days[row["occurred_at"].date()][name] += 1
+    planned: dict[str, dict] = {}
+    for row in events("message_planned"):
+        planned.setdefault(row["message_id"], row)
+    for key, row in planned.items():
+        day = days[row["as_of_date"]]
+        day["messages_planned"] += 1
+        day["messages_submitted"] += key in submitted
+        day["messages_delivered"] += best.get(key) == "delivered"
+        day["messages_undelivered"] += best.get(key) == "undelivered"
+        day["messages_ambiguous"] += best.get(key) in ("ambiguous", "unknown")
+        day["clicks"] += bool(caused[key]["click"])
+        day["applies"] += bool(caused[key]["apply"])
+        hired = min((hire["occurred_at"] for hire in caused[key]["hire"]), default=None)
+        day["hires"] += hired is not None and hired <= row["occurred_at"] + timedelta(days=30)
+        revenue[row["as_of_date"]] += sum(bids[apply["job_id"]] for apply in caused[key]["apply"])
+    for day, message in {(row["as_of_date"], row["message_id"]) for row in events("message_suppressed")}:
+        days[day]["messages_suppressed"] += message is not None
+    opted_out = {
+        (row["occurred_at"].date(), row["user_id"])
+        for row in events("consent")
+        if row["source"] == "inbound_stop" and not row["is_granted"]
+    }
+    for day, _ in opted_out:
+        days[day]["opt_outs"] += 1
+    for row in events("job_posted"):
+        days[row["occurred_at"].date()]["openings_posted"] += row["openings"]
+    return {"counts": days, "revenue": revenue}
+
+
+def test_daily_kpis_follow_from_the_log(lived, recomputed) -> None:
+    mart = lived.home.platform.warehouse.read("kpi_daily").to_pylist()
+    counted = recomputed["counts"]
+    assert {row["kpi_date"] for row in mart} >= set(counted)
+    posted = filled = 0
+    for row in sorted(mart, key=lambda row: row["kpi_date"]):
+        own = counted[row["kpi_date"]]
+        names = [name for name, value in row.items() if isinstance(value, int)]
+        assert len(names) == 13, names
+        assert {name: row[name] for name in names} == {name: own[name] for name in names}, row["kpi_date"]
+        assert row["revenue_usd"] == pytest.approx(recomputed["revenue"][row["kpi_date"]], abs=1e-9)
+        posted, filled = posted + own["openings_posted"], filled + own["openings_filled"]
+        assert row["fill_rate"] == pytest.approx(filled / posted)
+        delivered, submitted = own["messages_delivered"], own["messages_submitted"]
+        assert row["ctr"] == (pytest.approx(own["clicks"] / delivered) if delivered else None)
+        assert row["apply_rate"] == (pytest.approx(own["applies"] / delivered) if delivered else None)
+        assert row["delivered_share"] == (pytest.approx(delivered / submitted) if submitted else None)
+    assert sum(own["clicks"] for own in counted.values()) > 100
+    assert sum(recomputed["revenue"].values()) > 50
+
+
+def test_the_experiment_reads_out_by_intention_to_treat(lived, events) -> None:
+    """Both arms count from the first exposure of a period, whatever caused the apply and whether a text came."""
+    exposures: dict[tuple, tuple] = {}
+    days = [row["as_of_date"] for row in events("experiment_exposed")]
+    for row in events("experiment_exposed"):
+        monday = row["as_of_date"] - timedelta(days=row["as_of_date"].weekday())
+        for period in (("week", monday, monday + timedelta(days=6)), ("total", min(days), max(days))):
+            key = (*period, row["user_id"])
+            exposures[key] = min(exposures.get(key, (row["occurred_at"], row["arm"])), (row["occurred_at"], row["arm"]))
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in events("job_posted")}
+    applies = defaultdict(list)
+    for row in events("apply"):
+        applies[row["user_id"]].append((row["occurred_at"], bids[row["job_id"]]))
+    eligible, converted, earned = Counter(), Counter(), defaultdict(list)
+    for (kind, start, end, user), (since, arm) in exposures.items():
+        counted = [bid for at, bid in applies[user] if since <= at and at.date() <= end]
+        eligible[kind, start, arm] += 1
+        converted[kind, start, arm] += bool(counted)
+        earned[kind, start, arm].append(sum(counted))
+    mart = lived.home.platform.warehouse.read("experiment_readout").to_pylist()
+    found = {(row["period_kind"], row["period_start_date"], row["arm"]): row for row in mart}
+    assert set(found) == set(eligible)
+    for key, row in found.items():
+        assert (row["eligible_users"], row["users_with_apply"]) == (eligible[key], converted[key]), key
+        assert row["apply_rate"] == pytest.approx(converted[key] / eligible[key])
+        assert row["bids_usd"] == pytest.approx(sum(earned[key]), abs=1e-4)
+        assert row["bids_usd_squared"] == pytest.approx(sum(bid * bid for bid in earned[key]), abs=1e-3)
+    assert {arm for *_, arm in found} == {"treated", "holdout"}
+
+
+def texts(path: Path) -> Iterator[bytes]:
+    """Yield the text that a file holds, unpacked where its format compresses."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if path.suffix == ".parquet":
+        table = pq.read_table(path, partitioning=None)
+        for name in table.column_names:
+            if "string" in str(table[name].type):
+                yield "\n".join(map(str, table[name].to_pylist())).encode()
+    elif head.startswith(b"SQLite format 3"):
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                for row in connection.execute(f'SELECT * FROM "{table}"'):
+                    yield "\n".join(map(str, row)).encode()
+    elif path.suffix == ".duckdb":
+        with duckdb.connect(str(path), read_only=True) as connection:
+            columns = connection.execute(
+                "select table_schema, table_name, column_name from information_schema.columns join "
+                "information_schema.tables using (table_schema, table_name) "
+                "where data_type = 'VARCHAR' and table_type = 'BASE TABLE'"
+            ).fetchall()
+            for schema, table, column in columns:
+                rows = connection.execute(f'select distinct "{column}" from "{schema}"."{table}"').fetchall()
+                yield "\n".join(str(value) for (value,) in rows).encode()
+    else:
+        yield path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def numbers(lived) -> set[bytes]:
+    """Return area code and last four digits of every number that the world knows."""
+    book = pq.read_table(lived.home.settings.private_folder / "contacts.parquet")
+    known = [number.encode() for number in book["phone_number"].to_pylist() if number]
+    assert len(known) > 1_000
+    assert all(FICTIONAL.fullmatch(number) for number in known)
+    return {number[2:5] + number[8:] for number in known}
+
+
+@pytest.mark.parametrize(
+    "text", ["+12125550142", "(212) 555-0142", "212-555-0142", "12125550142", "tel:2125550142.", "212.555.0142"]
+)
+def test_the_scan_finds_numbers_however_they_are_written(text) -> None:
+    (found,) = FICTIONAL.findall(f"call {text} now".encode())
+    assert b"".join(found) == b"2120142"
+
+
+def test_the_scan_looks_into_files_that_compress(tmp_path) -> None:
+    text = ["call +12125550142 now"] * 50
+    table = pa.table({"text": text, "texts": [text] * 50})
+    for name in ("text", "texts"):
+        pq.write_table(table.select([name]), tmp_path / f"{name}.parquet", compression="zstd")
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("create schema s; create table s.t as select 'call 212-555-0142' as x from range(5000)")
+    with sqlite3.connect(tmp_path / "l.sqlite") as connection:
+        connection.execute("create table t (x text)")
+        connection.execute("insert into t values ('(212) 555-0142')")
+    (tmp_path / "log.txt").write_text("+12125550142")
+    paths = sorted(tmp_path.iterdir())
+    assert len(paths) == 5
+    for path in paths:
+        assert any(FICTIONAL.search(text) for text in texts(path)), path
+
+
+def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
+    settings = lived.home.settings
+    key = settings.hash_key.get_secret_value().encode()
+    scanned, found = 0, []
+    for path in sorted(settings.home.rglob("*")):
+        if not path.is_file() or path.name == "contacts.parquet":
+            continue
+        for text in texts(path):
+            scanned += len(text)
+            hits = {b"".join(hit) for hit in FICTIONAL.findall(text)} & numbers
+            if hits or key in text:
+                found.append(f"{path.relative_to(settings.home)}: {sorted(hits)[:3] or 'the key'}")
+    assert found == []
+    assert scanned > 50_000_000
+
+
+def test_the_contact_book_is_private(lived) -> None:
+    book = lived.home.settings.private_folder / "contacts.parquet"
+    assert book.stat().st_mode & 0o077 == 0
+    assert not settings_repr_leaks(lived)
+
+
+def settings_repr_leaks(lived) -> bool:
+    return lived.home.settings.hash_key.get_secret_value() in repr(lived.home.platform)

@@ -17,13 +17,9 @@ from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
 from mlife_assets.recruiting.churn_risk import churn_risk
 
 DATED = {
-    "user_features": "as_of_date",
-    "job_features": "as_of_date",
-    "labelled_examples": "label_mature_date",
-    "click_examples": "label_mature_date",
-    "churn_features": "as_of_date",
-    "churn_examples": "label_mature_date",
-}
+    "user_features": "as_of_date", "job_features": "as_of_date", "labelled_examples": "label_mature_date",
+    "click_examples": "label_mature_date", "churn_features": "as_of_date", "churn_examples": "label_mature_date",
+}  # fmt: skip
 ON_INPUTS = (keys.DATA_QUALITY_REPORT, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT)
 
 

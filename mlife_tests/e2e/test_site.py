@@ -63,13 +63,10 @@ def opened(browser: Any, site: str) -> dict[str, dict[str, Any]]:
         answer = page.goto(url)
         anchors = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
         found[path] = {
-            "status": answer.status,
-            "title": page.title(),
-            "html": page.content(),
-            "ids": set(page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")),
-            "links": anchors,
+            "status": answer.status, "title": page.title(), "html": page.content(),
+            "ids": set(page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")), "links": anchors,
             "faults": faults.copy(),
-        }
+        }  # fmt: skip
         faults.clear()
         for link in anchors:
             target = urldefrag(link).url

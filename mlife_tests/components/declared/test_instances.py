@@ -1,24 +1,42 @@
-"""Instances of each type as Dagster loads them: a fault in one names it, and what is scaffolded loads."""
+"""What is declared: instances as Dagster loads them, models of dbt as the graph shows them, the catalogue of events."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 import yaml
 from dagster.components.scaffold.scaffold import get_scaffolder
 
 from mlife_assets import definitions
+from mlife_assets.adapters.event_log.layout import content_hash, data_key
+from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.instance_files import APPLICATION_TYPES, FILE, MODEL_TYPES, read_declared
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
+from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components import Application, PlatformModel
+from mlife_assets.components.events.event_catalog import event_catalog, log_holds_nothing_unknown
+from mlife_assets.components.features.dbt_runner import ensure_manifest
+from mlife_assets.components.features.dbt_specs import WRITTEN_HERE, asset_key, group_of, specs_of
+from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
+from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
+from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 HEAVY = ("dagster_dbt", "dbt", "duckdb", "lightgbm", "matplotlib", "nannyml", "numba", "shap", "sklearn")
 OURS = ("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages")
@@ -31,6 +49,8 @@ APPLICATIONS: dict[str, dict[str, Any]] = {
     "letters": {"title": "Letters", "model_name": "job_applications", "channel": "email", "items": 5},
 }
 _NUMBERS = count()
+OBJECTS = {"dagster_dbt/manifest", "dagster_dbt/dagster_dbt_translator"}
+"""Metadata that dagster_dbt keeps for itself and shows as `(unserializable)`."""
 
 
 class Project:
@@ -113,6 +133,8 @@ MODEL_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),
     ({"training": {"seed": "{{ env.SEED }}"}}, "attributes.training: it holds a template"),
 ]
+
+
 APPLICATION_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"channel": "pigeon"}, "attributes: Application.channel of"),
     ({"items": "many"}, "attributes.items: it is 'many'; the default is 1"),
@@ -233,3 +255,183 @@ def test_scaffolding_overwrites_nothing_and_takes_a_name(project: Project, compo
     with pytest.raises(InvalidInputError, match="the name of the folder is 'Not-a-name'; use lower-case words"):
         scaffold(project, component, "Not-a-name")
     assert list((project.folder / "Not-a-name").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, Any]:
+    return json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
+
+
+def model(name: str, *tags: str) -> dict[str, Any]:
+    return {"resource_type": "model", "name": name, "tags": list(tags)}
+
+
+def facts(spec: dg.AssetSpec) -> dict[str, Any]:
+    """Return all of an asset; of a dependency its key, since what it says else is said by the asset that it names."""
+    said = dict(vars(spec)) | {name: getattr(spec, name) for name in ("group_name", "owners", "tags", "kinds")}
+    return said | {
+        "deps": sorted(dep.asset_key for dep in spec.deps),
+        "metadata": {name: value for name, value in spec.metadata.items() if name not in OBJECTS},
+    }
+
+
+@pytest.mark.parametrize("tag", ["features", "metrics"])
+def test_assets_and_checks_are_those_of_dagster_dbt(manifest: dict[str, Any], tag: str) -> None:
+    from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+    class Translator(DagsterDbtTranslator):
+        def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+            return asset_key(dbt_resource_props)
+
+        def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+            return group_of(dbt_resource_props)
+
+        def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+            return dbt_resource_props["description"]
+
+        def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+            return OWNERS[group_of(dbt_resource_props)]
+
+        def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+            return {"layer": dbt_resource_props["fqn"][1]}
+
+    translator = Translator(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+    @dbt_assets(manifest=manifest, select=f"tag:{tag}", dagster_dbt_translator=translator)
+    def theirs():
+        yield from ()
+
+    specs, checks = specs_of(manifest, tag)
+    assert len(specs) >= 10
+    assert {one.key: facts(one) for one in specs} == {one.key: facts(one) for one in theirs.specs}
+    wanted = {one.key: one._replace(additional_deps=sorted(one.additional_deps)) for one in theirs.check_specs}
+    assert {one.key: one._replace(additional_deps=sorted(one.additional_deps)) for one in checks} == wanted
+
+
+def test_a_test_of_several_models_is_shown_at_none_unless_it_names_one(manifest: dict[str, Any]) -> None:
+    name, test = next(
+        (name, node) for name, node in manifest["nodes"].items() if node["name"].startswith("labelled_examples_have")
+    )
+    unnamed = test | {"config": test["config"] | {"meta": {}}}
+    checks = {one.name for one in specs_of(manifest, "features")[1]}
+    left = {one.name for one in specs_of(manifest | {"nodes": manifest["nodes"] | {name: unnamed}}, "features")[1]}
+    assert checks - left == {test["name"]}
+
+
+def test_a_model_is_an_asset_of_its_group() -> None:
+    assert asset_key(model("user_features", "features")) == keys.USER_FEATURES
+    assert asset_key(model("kpi_daily", "metrics")) == keys.KPI_DAILY
+    assert group_of(model("kpi_daily", "metrics")) == "metrics"
+    assert group_of(model("user_features", "features")) == "features"
+
+
+def test_a_table_is_described_by_its_author_and_not_by_its_sql(manifest: dict[str, Any]) -> None:
+    described = {one.key: one.description for tag in ("features", "metrics") for one in specs_of(manifest, tag)[0]}
+    assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
+    for key in (keys.USER_FEATURES, keys.KPI_DAILY):
+        assert not any(word in described[key] for word in ("sql", "SQL", "select"))
+    assert not any("Raw SQL" in words for words in described.values())
+
+
+def test_a_source_is_the_asset_that_writes_its_events() -> None:
+    for name in ("click", "message_planned", "message_status"):
+        assert asset_key({"resource_type": "source", "name": name}) == keys.MARKET_EVENTS
+    for name, key in WRITTEN_HERE.items():
+        assert asset_key({"resource_type": "source", "name": name}) == key
+
+
+def test_every_model_is_of_exactly_one_group(manifest: dict[str, Any]) -> None:
+    """A model with neither tag would run in no job, one with both in two."""
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    shown = [node for node in models if node["config"]["materialized"] != "ephemeral"]
+    assert len(shown) > 15
+    for node in shown:
+        assert len({"features", "metrics"} & set(node["tags"])) == 1, node["name"]
+
+
+def test_keys_that_python_names_are_models(manifest: dict[str, Any]) -> None:
+    built = {asset_key(node) for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    named = {key for key in vars(keys).values() if isinstance(key, dg.AssetKey)}
+    assert {key for key in named if key.path[0] in {"features", "metrics"}} - {keys.DASHBOARD} <= built
+
+
+@pytest.fixture
+def platform(tmp_path) -> Any:
+    lake = ObstoreObjectStore.local(tmp_path)
+    log = ParquetEventLog(lake)
+    return SimpleNamespace(
+        lake=lake, event_log=log, tables=TableStore(lake), is_simulated=False, clock_day=date(2026, 4, 30)
+    )
+
+
+def run(platform: Any) -> dg.ExecuteInProcessResult:
+    resources = {"platform": dg.ResourceDefinition.hardcoded_resource(platform)}
+    return dg.materialize([event_catalog, log_holds_nothing_unknown], resources=resources)
+
+
+def test_types_days_files_and_rows_are_a_table_of_the_lake(platform) -> None:
+    for day in (4, 5):
+        at = datetime(2026, 4, day, 12, tzinfo=UTC)
+        row = {"event_id": f"e{day}", "occurred_at": at, "observed_at": at, "job_id": "j", "reason": "filled"}
+        platform.event_log.append(
+            "job_closed", pa.Table.from_pylist([row], EVENT_TYPES["job_closed"].schema), writer="t"
+        )
+    result = run(platform)
+    metadata = result.asset_materializations_for_node("events__event_catalog")[0].metadata
+    assert (metadata["files"].value, metadata["rows"].value) == (2, 2)
+    (shown,) = metadata["event_types"].value.records
+    assert shown.data == {
+        "event_type": "job_closed", "version": 1, "files": 2, "rows": 2, "days": 2, "first_day": "2026-04-04",
+        "last_day": "2026-04-05",
+    }  # fmt: skip
+    table = platform.tables.read(EVENT_CATALOG, date(2026, 4, 5))
+    assert table.schema == LAKE_TABLES[EVENT_CATALOG]
+    assert table.column("dt").to_pylist() == [date(2026, 4, 4), date(2026, 4, 5)]
+    assert result.get_asset_check_evaluations()[0].passed
+
+
+def test_a_folder_that_nobody_knows_is_a_warning_that_names_it(platform) -> None:
+    platform.lake.put_if_absent("events/event_type=job_closd/dt=2026-04-05/hour=12/t-1-0123456789abcdef.parquet", b"x")
+    (check,) = run(platform).get_asset_check_evaluations()
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert "job_closd is no event type of this release" in check.description
+    assert platform.tables.days(EVENT_CATALOG) == []
+
+
+def closed(platform: Any, day: int, *, is_wrong: bool = False) -> None:
+    """Append an event of a day; a wrong one as a newer release would list it."""
+    at = datetime(2026, 4, day, 12, tzinfo=UTC)
+    row = {"event_id": f"e{day}", "occurred_at": at, "observed_at": at, "job_id": "j", "reason": "filled"}
+    rows = pa.Table.from_pylist([row], EVENT_TYPES["job_closed"].schema)
+    if not is_wrong:
+        platform.event_log.append("job_closed", rows, writer="t")
+        return
+    data = encode_table(rows, {"mlife.event_version": "9"})
+    key = data_key("job_closed", f"dt={at:%Y-%m-%d}/hour=12", "t", "1", content_hash(data))
+    platform.lake.put_if_absent(key, data)
+    platform.event_log.chain.list_entries([Entry(key, content_hash(data), 1)])
+
+
+def test_wrong_files_before_a_good_day_are_seen(platform) -> None:
+    for day in (1, 2):
+        closed(platform, day)
+        assert run(platform).get_asset_check_evaluations()[0].passed
+    for day in range(3, 10):
+        closed(platform, day, is_wrong=True)
+    for day in (20, 21):
+        closed(platform, day)
+    (check,) = run(platform).get_asset_check_evaluations()
+    assert check.metadata["count"].value == 7
+    assert check.metadata["opened_since"].value == "2026-04-02"
+    assert "version 9 of job_closed" in check.description
+
+
+@pytest.mark.parametrize("is_simulated", [True, False])
+def test_a_day_to_come_is_a_warning_and_no_catalogue(platform, is_simulated: bool) -> None:
+    platform.is_simulated, platform.newest_landed_day = is_simulated, lambda: date(2026, 4, 5)
+    closed(platform, 5)
+    platform.lake.put_if_absent("events/event_type=job_closed/dt=2099-01-01/hour=12/t-1-0123456789abcdef.parquet", b"x")
+    (check,) = run(platform).get_asset_check_evaluations()
+    assert "its day is after 2026-04-" in check.description
+    assert platform.tables.days(EVENT_CATALOG) == [date(2026, 4, 5)]

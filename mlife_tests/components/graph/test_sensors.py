@@ -706,12 +706,9 @@ def test_a_failed_run_leaves_an_alert(platform) -> None:
             instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-06-02"}
         )
         context = dg.build_run_status_sensor_context(
-            sensor_name="run_failure_alert_sensor",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_failure_event(),
-            resources={"platform": platform},
-        ).for_run_failure()
+            sensor_name="run_failure_alert_sensor", dagster_instance=instance, dagster_run=result.dagster_run,
+            dagster_event=result.get_run_failure_event(), resources={"platform": platform},
+        ).for_run_failure()  # fmt: skip
         sensors.run_failure_alert_sensor(context)
     (key,) = platform.lake.list("alerts")
     alert = json.loads(platform.lake.get(key))

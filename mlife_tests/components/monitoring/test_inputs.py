@@ -1,14 +1,25 @@
+"""Inputs of the reports: rows of a day, their quality, and the history of performance."""
+
 from __future__ import annotations
 
+import io
 from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from PIL import Image
 
+from mlife_assets.components.graph.partitions import DAILY
+from mlife_assets.components.metrics import map_history
+from mlife_assets.components.metrics.map_history import MapDay, user_rankings
 from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.monitoring import inputs as monitoring_inputs
+from mlife_assets.components.monitoring import performance_history
 from mlife_assets.components.monitoring.inputs import (
     REFERENCE_REPORT,
     explained_pairs,
@@ -21,16 +32,26 @@ from mlife_assets.components.monitoring.inputs import (
     sampled_pairs,
     scored_examples,
 )
+from mlife_assets.components.monitoring.performance_history import performance_picture, write_performance
+from mlife_assets.components.monitoring.quality_gate import quality_check, quarantined_days, require_sound_day
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
+from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
-from mlife_assets.core.monitoring.thresholds import sizes_of
+from mlife_assets.core.monitoring.quality import REPORT
+from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
+from mlife_assets.core.monitoring.thresholds import Statistic, sizes_of
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 2)
+METRICS = ("roc_auc", "average_precision")
+FIRST = date(2026, 6, 2)
+DAYS = 40
+FAULTY = {3, 4, 30}
 
 
 def ingested(platform: Platform, day: date, **accepted: int) -> None:
@@ -105,11 +126,8 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     assert "shap_taste_match" in reference.columns.contribution
     assert not {"shap_user_click_rate", "shap_tenure_days"} & set(reference.columns.contribution)
     assert {t.column for t in reference.thresholds if t.method == "domain_classifier"} == {
-        "features",
-        "taste_embeddings",
-        "text_embeddings",
-        "shap",
-    }
+        "features", "taste_embeddings", "text_embeddings", "shap",
+    }  # fmt: skip
     last = {outcome: max(reference.scored(outcome)["exposure_date"].to_pylist()) for outcome in (LABEL, "click")}
     policy = lived.home.platform.policies.label
     assert (last["click"] - last[LABEL]).days == policy.apply_window_days - policy.click_window_days
@@ -217,3 +235,157 @@ def test_no_exposure_is_no_example(lived) -> None:
         none = sampled_examples(lived.home.platform, version, day, add_days(day, -1), outcome=outcome)
         assert none.num_rows == 0
         assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)
+
+
+def written(platform: Platform, day: date, realised: float | None, *, clicks: bool = True) -> None:
+    """Keep a day of both outcomes, or one without enough labels."""
+    window = pa.table({"is_positive": [True, False, False]})
+    outcomes = (LABEL, "click") if clicks else (LABEL,)
+    found = [Statistic("estimated", m, 0.8) for m in METRICS] + [
+        Statistic("realised", m, realised or 0.0) for m in METRICS
+    ]
+    findings = [
+        Finding("concept", metric, f"{prefix}performance_shortfall", 0.0, 0.05, False, "fine.")
+        for prefix in ("", "click_")
+        for metric in METRICS
+    ]
+    report = conclude(
+        "concept_drift_report", as_of=day, model_version="m", sample_rows=3,
+        findings=findings if realised is not None else [], ok="fine", alarm="",
+    )  # fmt: skip
+    statistics = {outcome: found if realised is not None else [] for outcome in outcomes}
+    write_performance(platform, day, report, dict.fromkeys(outcomes, window), statistics)
+
+
+def test_history_tells_both_outcomes_with_their_limits_and_nothing_where_there_is_nothing(platform) -> None:
+    written(platform, DAY, None)
+    written(platform, add_days(DAY, 1), 0.7)
+    written(platform, add_days(DAY, 2), 0.79, clicks=False)
+    written(platform, add_days(DAY, 9), 0.1)
+    history = performance_history.performance_history(platform, add_days(DAY, 2))
+    assert [(one.as_of_date, one.outcome, one.metric) for one in history] == [
+        *((add_days(DAY, 1), outcome, metric) for outcome in (LABEL, "click") for metric in METRICS),
+        *((add_days(DAY, 2), LABEL, metric) for metric in METRICS),
+    ]
+    assert {(one.estimated, one.realised, one.allowed) for one in history[:4]} == {(0.8, 0.7, 0.05)}
+    assert [one.is_alarm for one in history] == [True] * 4 + [False] * 2
+    stored = platform.tables.read_report("realised_performance", add_days(DAY, 1))
+    assert stored["click_allowed_shortfall_roc_auc"] == stored["allowed_shortfall_roc_auc"] == 0.05
+    assert (stored["exposures"], stored["positives"], stored["click_positives"]) == (3, 1, 1)
+
+
+def test_reports_of_before_limits_were_kept_are_drawn_without(platform) -> None:
+    old = {"as_of_date": DAY, "exposures": 9} | {
+        f"{how}_{m}": 0.7 for how in ("realised", "estimated") for m in METRICS
+    }
+    platform.tables.write_report("realised_performance", DAY, old)
+    history = performance_history.performance_history(platform, DAY)
+    assert {(one.outcome, one.allowed, one.is_alarm) for one in history} == {(LABEL, None, False)}
+
+
+def test_the_picture_of_a_day_knows_no_later_one_and_ranks_mature_days_only(platform, monkeypatch) -> None:
+    asked: list[list[date]] = []
+
+    def ranked(_, days):
+        asked.append(list(days))
+        return [MapDay(day, "m", 0.45, 0.3, 0.1, 40) for day in days]
+
+    monkeypatch.setattr(map_history, "map_by_day", ranked)
+    for offset in range(12):
+        written(platform, add_days(DAY, offset), 0.79)
+    now = add_days(DAY, 10)
+    before = performance_picture(platform, now, user_rankings)
+    written(platform, add_days(DAY, 11), 0.1)
+    assert performance_picture(platform, now, user_rankings) == before
+    assert asked == [[DAY, add_days(DAY, 1), add_days(DAY, 2)]] * 2
+    pixels = np.asarray(Image.open(io.BytesIO(before)).convert("RGB"))
+    assert pixels.shape[0] > 500, "four metrics and the ranking"
+
+
+@pytest.fixture
+def gated(tmp_path: Path) -> Platform:
+    """A platform with a quality report of each of 40 days, three of which failed."""
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    for number in range(DAYS):
+        day, is_faulty = add_days(FIRST, number), number in FAULTY
+        finding = Finding("quality", "latitude", "m", 1.0, 0.5, is_faulty, "latitude: moved.")
+        report = MonitoringReport(REPORT, day, "mdl", 1, "alarm" if is_faulty else "ok", (finding,), "s")
+        platform.write_monitoring_report(REPORT, day, report)
+    return platform
+
+
+def test_a_day_whose_quality_is_unknown_is_not_acted_on(tmp_path: Path) -> None:
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    require_sound_day(platform, FIRST)  # no model serves yet
+    vars(platform)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    with pytest.raises(GateClosedError, match="is unknown"):
+        require_sound_day(platform, FIRST)
+
+
+def test_faulty_days_are_found_among_those_that_are_asked_for(gated) -> None:
+    def found(*numbers: int) -> list[int]:
+        return [(day - FIRST).days for day in quarantined_days(gated, (add_days(FIRST, n) for n in numbers))]
+
+    assert found(*range(-10, DAYS + 10)) == [3, 4, 30]
+    assert found(30, 4, 4, 29) == [4, 30]
+    assert found(5, 6) == []
+    assert found() == []
+    assert found(DAYS) == [], "a day without a report is not known to be faulty"
+
+
+def test_only_the_reports_of_these_days_are_read(gated, monkeypatch) -> None:
+    read, asked = gated.tables.read_report, list[date]()
+    monkeypatch.setattr(gated.tables, "read_report", lambda name, day: (asked.append(day), read(name, day))[1])
+    assert quarantined_days(gated, [add_days(FIRST, 4), add_days(FIRST, 9)]) == [add_days(FIRST, 4)]
+    assert asked == [add_days(FIRST, 4), add_days(FIRST, 9)]
+
+
+def run_of(platform: Platform, day: date) -> dg.ExecuteInProcessResult:
+    """Materialize an asset, its check and what follows it, as a run of one day does."""
+
+    @dg.asset(partitions_def=DAILY)
+    def pairs() -> None: ...
+
+    @dg.asset(partitions_def=DAILY, deps=[pairs])
+    def scores() -> None: ...
+
+    check = quality_check(pairs.key, "pairs_come_from_a_sound_day", "Green when the day is sound.")
+    definitions = dg.Definitions(
+        assets=[pairs, scores],
+        asset_checks=[check],
+        jobs=[dg.define_asset_job("day", "*")],
+        resources={"platform": platform},
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        return definitions.resolve_job_def("day").execute_in_process(
+            instance=instance, partition_key=day.isoformat(), raise_on_error=False
+        )
+
+
+def test_a_blocked_run_says_why_before_it_says_where(gated) -> None:
+    vars(gated)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    result = run_of(gated, add_days(FIRST, 4))
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.blocking, evaluation.description) == (False, True, "s")
+    assert evaluation.metadata["runbook"].value == "http://127.0.0.1:3001/runbooks/data_quality_fault"
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_key == "pairs_pairs_come_from_a_sound_day"
+    assert failure.step_failure_data.error.message.strip().endswith("Failure: s")
+    assert failure.step_failure_data.user_failure_data.metadata == evaluation.metadata
+    assert result.asset_materializations_for_node("scores") == [], "what follows did not run"
+    assert not result.success
+
+
+def test_a_sound_day_goes_on(gated) -> None:
+    vars(gated)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+    result = run_of(gated, add_days(FIRST, 5))
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.description) == (True, None)
+
+
+def test_without_a_model_there_is_nothing_to_judge_a_day_against(gated) -> None:
+    result = run_of(gated, add_days(FIRST, 4))
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.description.startswith("No model serves yet")

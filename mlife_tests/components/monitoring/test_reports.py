@@ -1,4 +1,4 @@
-"""Reports of a day, and the window of matured outcomes: which days, and when feedback was late."""
+"""Reports of a day, the window of matured outcomes, and the decision to retrain."""
 
 from __future__ import annotations
 
@@ -7,22 +7,44 @@ from datetime import date, timedelta
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.nannyml_calculators import engine
 from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.run_requests import DECISION_TAG, is_retraining
+from mlife_assets.components.model import retrain_decision
+from mlife_assets.components.model.retrain_decision import (
+    _decision_id,
+    _time_of_decision,
+    champion_facts,
+    decision_rows,
+    decisions_since,
+    decisions_until,
+    gate_opening,
+)
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.ids import digest
+from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
+from mlife_assets.core.monitoring.opening import Opening
 from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.churn_risk import churn_risk
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications
 from mlife_assets.recruiting.policies import Policies
+from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 30)
 SCHEMA = pa.schema(
@@ -50,6 +72,7 @@ def assets_by_name() -> dict[str, dg.AssetsDefinition]:
     return {asset.key.path[-1]: asset for asset in reports.build_assets(graph, Special())}
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_see(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,13 +97,14 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
     assert seen == [columns]
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_the_badge_of_nannyml_stands_where_its_calculators_decide() -> None:
     """Quality has rules of its own."""
     badged = {name for name, report in assets_by_name().items() for spec in report.specs if "nannyml" in spec.kinds}
     assert badged == {"data_drift_report", "latent_drift_report", "concept_drift_report"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def unlearned(monkeypatch: pytest.MonkeyPatch) -> dict[str, date]:
     """Return the first day that each model did not learn from, to be changed; at first none learned from any."""
     held: dict[str, date] = {}
@@ -93,6 +117,7 @@ def reference(examples: pa.Table) -> MonitoringReference:
     return MonitoringReference("m", DAY, PAIR_COLUMNS, ("user_id", "job_id"), pa.table({}), examples, {}, ())
 
 
+@pytest.mark.usefixtures("unlearned")
 @pytest.mark.parametrize(
     ("known", "first"),
     [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
@@ -114,6 +139,7 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
 
 
+@pytest.mark.usefixtures("unlearned")
 @pytest.mark.parametrize(
     ("scored_by", "asked"),
     [
@@ -139,6 +165,7 @@ def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
     assert found == [asked]
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
 ) -> None:
@@ -158,6 +185,7 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
     assert [start for start, _ in asked] == [date(2026, 6, 22), date(2026, 6, 20)], "who scores, not who serves"
 
 
+@pytest.mark.usefixtures("unlearned")
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
 def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
@@ -180,6 +208,7 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
     assert set(window.column_names) == set(SCHEMA.names)
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
     window = scored(*[date(2026, 6, 20)] * 30, positives=10)
     policy = MonitoringPolicy(minimum_mature_positives=10)
@@ -191,13 +220,242 @@ def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> Non
     }
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_with_nannyml_it_has_the_badge_and_is_named() -> None:
     assert badges() == {"nannyml"}
     assert computed_by_entry("data_drift_report") == {"computed_by": "NannyML 0.13.1"}
     assert computed_by_entry("data_quality_report") == {}
 
 
+@pytest.mark.usefixtures("unlearned")
 def test_without_nannyml_no_badge_says_so_and_the_report_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     assert badges() == {"scikitlearn"}
     assert "pip install 'mlife[nannyml]'" in computed_by_entry("concept_drift_report")["computed_by"]
+
+
+def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, lived_world) -> None:
+    """The challenger of the evening shortens what is new; deciding the day again must not see it."""
+    home = lived.home
+    day = home.day(lived_world.RETRAIN_DAY)
+    facts = champion_facts(home.platform, day, [], False)
+    (first, challenger) = home.platform.event_log.read("model_registered").to_pylist()
+    assert challenger["as_of_date"] == day
+    assert (facts.model_version, facts.trained_as_of) == (first["model_version"], first["as_of_date"])
+    policies = lived_world.POLICIES
+
+    def positives(start, end) -> int:
+        examples = home.platform.warehouse.read("labelled_examples", start=start, end=end)
+        return pc.sum(examples["is_applied"]).as_py()
+
+    maturity_days = policies.label.apply_window_days
+    usable = last_mature_exposure_day(day, maturity_days)
+    learned = {
+        row["model_version"]: date.fromisoformat(
+            home.platform.registry.load(row["model_version"]).manifest["trained_to"]["is_applied"]
+        )
+        for row in (first, challenger)
+    }
+    assert learned[challenger["model_version"]] == usable > learned[first["model_version"]]
+    sooner = maturity_days - policies.label.click_window_days
+    assert challenger["training_end_date"] == add_days(usable, sooner), "clicks are known sooner"
+    assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
+    assert facts.fit_dates == (first["as_of_date"],)
+    assert facts.promotion_dates == (), "a first champion replaced nobody"
+    promoted = [one for one in home.platform.registry.history() if one.previous_version]
+    later = champion_facts(home.platform, add_days(day, 1), [], False)
+    assert later.promotion_dates == tuple(one.since.date() for one in promoted if one.kind == "promoted")
+    after = champion_facts(home.platform, add_days(day, 1), [], True)
+    assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
+    assert after.is_retraining_in_flight
+
+
+def test_a_lost_file_of_a_refused_model_stops_no_decision(lived, lived_world, tmp_path) -> None:
+    home = lived.home.copy_to(tmp_path / "home")
+    day = add_days(home.day(lived_world.RETRAIN_DAY), 3)
+    whole = champion_facts(home.platform, day, [], False)
+    newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
+    assert newest != whole.model_version, "it was refused"
+    (home.settings.lake_place / "models" / newest / "manifest.json").unlink()
+    facts = champion_facts(lived_world.open_home(home.folder).platform, day, [], False)
+    assert facts.model_version == whole.model_version
+    assert 0 <= facts.new_mature_positives < whole.new_mature_positives
+
+
+def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
+    facts = champion_facts(lived.home.platform, lived.home.settings.start_date, [], False)
+    assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "expected"),
+    [
+        ("retraining_job", dg.DagsterRunStatus.STARTING, True),
+        ("retraining_job", dg.DagsterRunStatus.STARTED, True),
+        ("retraining_job", dg.DagsterRunStatus.SUCCESS, False),
+        ("retraining_job", dg.DagsterRunStatus.FAILURE, False),
+        ("daily_lifecycle_job", dg.DagsterRunStatus.STARTED, False),
+    ],
+)
+def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expected) -> None:
+    instance.add_run(dg.DagsterRun(job_name=job, run_id="run", status=status))
+    assert is_retraining(instance) is expected
+
+
+def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
+    """Decided again while its retraining runs, a day once said `wait`, and the cooldown forgot the retraining."""
+    started = {"job_name": "retraining_job", "status": dg.DagsterRunStatus.STARTED}
+    instance.add_run(dg.DagsterRun(run_id="own", tags={DECISION_TAG: "dec_today"}, **started))
+    assert is_retraining(instance)
+    assert not is_retraining(instance, but_for={"dec_today"})
+    assert is_retraining(instance, but_for={"dec_tomorrow"})
+    instance.add_run(dg.DagsterRun(run_id="manual", **started))
+    assert is_retraining(instance, but_for={"dec_today"})
+
+
+def test_the_last_of_several_decisions_of_a_day_counts(platform: Platform) -> None:
+    """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
+    first, second = date(2026, 6, 2), date(2026, 6, 3)
+    recorded = []
+    for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
+        now = _time_of_decision(platform, day, name)
+        recorded.append(now)
+        row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
+        row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        table = pa.Table.from_pylist([row | {"model_version": None, "model_name": "job_applications"}], schema=schema)
+        platform.event_log.append("retrain_decided", table, writer="governor")
+    second_tick = timedelta(seconds=1)
+    evening = run_time(first)
+    assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
+    assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
+    assert decisions_since(platform, first) == {"a", "b", "c"}
+    assert decisions_since(platform, second) == {"c"}
+
+
+def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: Platform) -> None:
+    first = date(2026, 6, 2)
+    for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
+        day = add_days(first, number)
+        row = {"event_id": f"e{number}", "occurred_at": run_time(day), "observed_at": run_time(day)}
+        row |= {"decision_id": f"d{number}", "as_of_date": day, "verdict": "wait", "codes": codes, "sentences": []}
+        row |= {"model_version": "mdl_a", "policy_version": "p", "model_name": platform.model_name}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert [one.as_of_date for one in decisions_until(platform, add_days(first, 1))] == [first, add_days(first, 1)]
+    assert gate_opening(platform, first) is None
+    confirmed = Opening("concept_drift_confirmed", add_days(first, 1))
+    days = platform.model.retrain.drift_open_days
+    assert [gate_opening(platform, add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
+    assert gate_opening(platform, add_days(first, days + 1)) is None
+    assert gate_opening(platform.of_model("churn_risk"), add_days(first, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "known_from", "positive_days", "lacking"),
+    [
+        ("job_applications", date(2026, 6, 22), 0, None),
+        ("job_applications", date(2026, 6, 23), 0, "40 mature examples, 2,000 needed"),
+        ("churn_risk", date(2026, 6, 8), 14, None),
+        (
+            "churn_risk",
+            date(2026, 6, 16),
+            14,
+            "the gate needs 14 days with positives; to judge those from 2026-06-08 on: "
+            "40 mature examples, 2,000 needed",
+        ),
+        ("churn_risk", date(2026, 6, 8), 13, "the gate needs 14 days with positives; from 2026-06-08 on there are 13"),
+    ],
+)
+def test_a_first_model_waits_for_what_its_gate_needs(
+    tmp_path, monkeypatch, name: str, known_from: date, positive_days: int, lacking: str | None
+) -> None:
+    """A pool of rows is resampled by day: a model that can judge one week was fitted, and refused, each week."""
+    day = date(2026, 6, 30)
+
+    def learned(_: Platform, known_on: date) -> None:
+        if known_on < known_from:
+            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
+
+    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+        days = [add_days(last, -back) for back in range((last - first).days + 1)]
+        roles = platform.model.roles
+        return pa.table({roles.time: days * 2, roles.label: [n < positive_days for n in range(len(days))] * 2})
+
+    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
+    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
+    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    platform = Platform(settings=Settings(home=tmp_path), policies=Policies()).of_model(name)
+    assert champion_facts(platform, day, [], False).lacking == lacking
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacking"),
+    [
+        ({"gate_block_days": 3}, "the gate needs 42 days with positives and looks at 2 weeks; set gate_weeks to 6"),
+        ({"gate_weeks": 4}, "the gate needs 14 days with positives; from 2026-06-08 on there are 11"),
+    ],
+)
+def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, changed, lacking: str) -> None:
+    """Positives of weeks before anything could be learned once counted, and each week's fit was refused."""
+
+    def declared(policies: Policies) -> Model:
+        model = churn_risk(policies)
+        return replace(model, promotion=replace(model.promotion, **{"gate_weeks": 2, **changed}))
+
+    def learned(_: Platform, known_on: date) -> None:
+        if known_on < date(2026, 6, 8):
+            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
+
+    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+        days = [add_days(date(2026, 6, 1), after) for after in range(18)]
+        roles = platform.model.roles
+        inside = [day for day in days if first <= day <= last]
+        return pa.table({roles.time: inside, roles.label: [True] * len(inside)})
+
+    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
+    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
+    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    models = (job_applications, declared)
+    platform = Platform(
+        settings=Settings(home=tmp_path), policies=Policies(), declared=models, declared_applications=(job_of_the_day,)
+    ).of_model("churn_risk")
+    assert champion_facts(platform, date(2026, 6, 30), [], False).lacking == lacking
+
+
+def test_fits_are_what_was_asked_for_and_what_was_registered(platform: Platform) -> None:
+    day = date(2026, 6, 20)
+    for number, (made, known) in enumerate(((3, 3), (9, 9), (20, 21))):
+        at = run_time(date(2026, 6, known))
+        row = {"event_id": f"e{number}", "occurred_at": at, "observed_at": at, "model_version": f"mdl_{number}"}
+        row |= {name: date(2026, 6, made) for name in ("as_of_date", "training_start_date", "training_end_date")}
+        row |= {"training_data_hash": "h", "examples": 1, "positives": 1, "model_name": platform.model_name}
+        schema = EVENT_TYPES["model_registered"].schema
+        platform.event_log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="registry")
+    history = [
+        RetrainDecision(date(2026, 6, 9), "retrain", ("no_champion",), (), None),
+        RetrainDecision(date(2026, 6, 12), "wait", ("no_champion",), (), None),
+        RetrainDecision(date(2026, 6, 16), "retrain", ("no_champion",), (), None),
+    ]
+    facts = champion_facts(platform, day, history, False)
+    assert facts.fit_dates == tuple(date(2026, 6, number) for number in (3, 9, 16))
+    assert facts.promotion_dates == ()
+
+
+def test_decisions_of_models_are_apart(platform: Platform) -> None:
+    """Both wait for the same reason on the same day: two events, each seen by its own model."""
+    day = date(2026, 6, 2)
+    decision = RetrainDecision(day, "wait", ("quiet",), ("Nothing moved.",), None)
+    views = [platform, platform.of_model("churn_risk")]
+    ids = [_decision_id(view, decision, "p") for view in views]
+    assert ids[0] == "dec_" + digest(("decision", day, "wait", "quiet", None, "p")), "that of released decisions"
+    assert ids[0] != ids[1]
+    for view, decision_id in zip(views, ids, strict=True):
+        now = _time_of_decision(view, day, decision_id)
+        row = {"event_id": decision_id, "occurred_at": now, "observed_at": now, "decision_id": decision_id}
+        row |= {"as_of_date": day, "verdict": "wait", "codes": ["quiet"], "sentences": [], "policy_version": "p"}
+        row |= {"model_version": None, "model_name": view.model_name}
+        schema = EVENT_TYPES["retrain_decided"].schema
+        view.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert [[row["decision_id"] for row in decision_rows(view)] for view in views] == [[one] for one in ids]
+    assert [decisions_since(view, day) for view in views] == [{one} for one in ids]

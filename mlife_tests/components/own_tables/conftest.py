@@ -121,12 +121,9 @@ class ForeignProject:
         keys += [] if model is None else [dg.AssetKey([model, name]) for name in ("examples", "rows")]
         assets = [one for one in definitions.assets if isinstance(one, dg.AssetsDefinition)]
         dg.materialize(
-            assets,
-            selection=dg.AssetSelection.assets(*keys),
-            partition_key=day.isoformat(),
-            instance=self.instance,
+            assets, selection=dg.AssetSelection.assets(*keys), partition_key=day.isoformat(), instance=self.instance,
             resources=definitions.resources,
-        )
+        )  # fmt: skip
 
     def run(self, definitions: dg.Definitions, job: str, day: date, **options: Any) -> dg.ExecuteInProcessResult:
         """Run a job for a day."""

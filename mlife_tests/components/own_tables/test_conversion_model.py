@@ -325,12 +325,9 @@ def test_scores_of_a_day_again_are_the_same(served: Any) -> None:
     before = view.model_tables.read("scores", day)
     assets = [one for one in served.definitions.assets if isinstance(one, dg.AssetsDefinition)]
     dg.materialize(
-        assets,
-        selection=dg.AssetSelection.assets(["late_flights", "rows"], ["late_flights", "scores"]),
-        partition_key=day.isoformat(),
-        instance=served.project.instance,
-        resources=served.definitions.resources,
-    )
+        assets, selection=dg.AssetSelection.assets(["late_flights", "rows"], ["late_flights", "scores"]),
+        partition_key=day.isoformat(), instance=served.project.instance, resources=served.definitions.resources,
+    )  # fmt: skip
     assert view.model_tables.read("scores", day).equals(before)
     assert view.event_log.read("entity_scored").num_rows == 200
 
@@ -372,13 +369,10 @@ def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: An
     names = ("data_quality", "data_drift", "latent_drift", "concept_drift")
     wanted = [*(f"{name}_report" for name in names), "retrain_decision", "scores"]
     ran = dg.materialize(
-        assets,
-        tags={SKIP_TAG: "true"},
+        assets, tags={SKIP_TAG: "true"},
         selection=dg.AssetSelection.assets(*(["late_flights", name] for name in wanted)),
-        partition_key=day.isoformat(),
-        instance=served.project.instance,
-        resources=served.definitions.resources,
-    )
+        partition_key=day.isoformat(), instance=served.project.instance, resources=served.definitions.resources,
+    )  # fmt: skip
     assert ran.success
     assert served.project.metadata(ran, "late_flights/retrain_decision")["verdict"] == "block"
     why = served.project.metadata(ran, "late_flights/scores")["why"]

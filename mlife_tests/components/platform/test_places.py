@@ -1,25 +1,73 @@
-"""What lies elsewhere is looked at before work starts; a folder of the home is not."""
+"""Places and ports of a home: looked at before work starts, made once, of the settings, with mails written as files."""
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.event_log.layout import manifest_key
 from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.components.conversion_model import platform_of
+from mlife_assets.components.messages.sending import read_plan
 from mlife_assets.components.platform.home_keys import MANIFEST_KEY
+from mlife_assets.components.platform.landed_days import require_landed, require_previous
+from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform, in_run
 from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.components.platform.resources import Platform
+from mlife_assets.components.platform.sealing import audit_log, seal
+from mlife_assets.components.platform.shared_port import shared_port
+from mlife_assets.core.errors import (
+    GateClosedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    TransientError,
+    UpstreamMismatchError,
+)
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.windows import FIRST_PARTITION, add_days, day_start, run_time
+from mlife_assets.deployments.embedded import delivered_messages
 from mlife_assets.home_settings import HomeSettings
+from mlife_assets.market.texts import POSITION
+from mlife_assets.recruiting.application import Application, Channel
+from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.mail.body import read_mail_body
+from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token, use_of_link
+from mlife_assets.recruiting.messaging.keywords import STOP
+from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
+
+TODAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
+SETTINGS = SimpleNamespace(first_lived_date=TODAY, first_partition=FIRST_PARTITION)
+DAY = date(2026, 6, 2)
+EVE = add_days(DAY, -1)
+PORTS = [
+    name
+    for kind in Platform.__mro__
+    for name, value in vars(kind).items()
+    if isinstance(value, cached_property) and name not in {"registry", "model", "model_tables"}
+]
+NAME = "mails"
 
 
 def test_a_bucket_is_tried_out_with_what_reads_it(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
@@ -151,3 +199,303 @@ def test_a_key_that_opens_nothing_is_said_first(tmp_path: Path, s3_settings: dic
     wrong = Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"})
     with pytest.raises(InvalidInputError, match="correct AWS_ACCESS_KEY_ID"):
         require_places_are_there(wrong)
+
+
+def test_what_has_landed_may_be_worked_with():
+    require_landed(SETTINGS, TODAY)
+    require_landed(SETTINGS, TODAY, TODAY)
+    require_previous(SETTINGS, [TODAY], NEXT)
+    require_previous(SETTINGS, [TODAY], TODAY.replace(day=3))
+    require_previous(SETTINGS, [], FIRST_PARTITION)
+
+
+@pytest.mark.parametrize(
+    "ask", [partial(require_landed, SETTINGS, None), partial(require_previous, SETTINGS, [], TODAY)]
+)
+def test_on_an_empty_home_the_jobs_of_a_beginning_are_named_in_order(ask):
+    with pytest.raises((NotFoundError, UpstreamMismatchError)) as caught:
+        ask()
+    why = str(caught.value)
+    assert "nothing has landed yet" in why
+    assert "(2026-04-04 to 2026-06-01)" in why
+    places = [why.index(job) for job in ("history_job", "retraining_job", "daily_lifecycle_job")]
+    assert places == sorted(places)
+
+
+def test_a_day_that_comes_too_early_names_the_next():
+    with pytest.raises(NotFoundError, match=f"{LATER} has not landed yet: the next day that can run is {NEXT}"):
+        require_landed(SETTINGS, TODAY, LATER)
+    with pytest.raises(UpstreamMismatchError, match=f"the next one is {NEXT}; choose {NEXT}, or backfill {NEXT} to"):
+        require_previous(SETTINGS, [TODAY], LATER)
+
+
+def opened_platform(home: Path, database: str, seed: int = 1) -> Platform:
+    settings = Settings(home=home, seed=seed, database=SecretStr(database))
+    return Platform(settings=settings, policies=Policies())
+
+
+def pause(platform: Platform) -> None:
+    """Append an event and sign it: the ledger holds the head, too."""
+    at = run_time(DAY)
+    row = {"event_id": "e1", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r", "campaign": None}
+    schema = EVENT_TYPES["sending_paused"].schema
+    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
+    platform.event_log.append("sending_paused", table, writer="test")
+    seal(platform)
+
+
+def test_the_ledger_of_a_home_with_a_database_is_there_for_the_next_process(tmp_path: Path, postgres_url: str) -> None:
+    first = opened_platform(tmp_path, postgres_url)
+    first.ledger.suppress("u1", now=run_time(DAY), reason="asked by post")
+    pause(first)
+    first.ledger.close()
+    again = opened_platform(tmp_path, postgres_url)
+    assert again.ledger.is_suppressed("u1", at=run_time(DAY))
+    assert [store.name for store in again.pinned_heads()] == [again.head_store.name, "ledger"]
+    assert again.ledger.heads.sequences() == again.head_store.sequences() == [0]
+    assert audit_log(again).verification.is_intact
+    assert not list(tmp_path.rglob("ledger.sqlite*"))
+    again.ledger.close()
+
+
+def test_asking_makes_no_ledger(tmp_path: Path, postgres_url: str) -> None:
+    platform = opened_platform(tmp_path, postgres_url)
+    assert not platform.has_ledger
+    assert platform.ledger_on_record()[0] is None
+    assert list(platform.pinned_heads()) == [platform.head_store]
+    assert not holds_tables(postgres_url, "mlife")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_home_is_not_the_ledger_of_a_home_with_a_database(tmp_path: Path, postgres_url: str) -> None:
+    in_files = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    assert not in_files.has_ledger
+    in_files.ledger.close()
+    assert in_files.has_ledger
+    assert not opened_platform(tmp_path, postgres_url).has_ledger
+
+
+def test_a_database_that_cannot_be_reached_is_no_home_without_a_ledger(tmp_path: Path) -> None:
+    platform = opened_platform(tmp_path, "postgresql:///mlife?host=/nowhere")
+    pause(Platform(settings=Settings(home=tmp_path, seed=1), policies=Policies()))
+    asked = (platform.ledger_on_record, platform.pinned_heads, lambda: seal(platform), lambda: audit_log(platform))
+    for ask in asked:
+        with pytest.raises(TransientError, match="MLIFE_DATABASE"):
+            ask()
+
+
+@pytest.mark.parametrize("ran_before", [False, True], ids=["a new home", "a home that ran on files"])
+def test_a_second_home_on_the_database_of_another_is_refused(
+    tmp_path: Path, postgres_url: str, ran_before: bool
+) -> None:
+    first = opened_platform(tmp_path / "first", postgres_url)
+    pause(first)
+    if ran_before:
+        pause(Platform(settings=Settings(home=tmp_path / "second", seed=2), policies=Policies()))
+    second = opened_platform(tmp_path / "second", postgres_url, seed=2)
+    says = "is another home's" if ran_before else "ledger/0 is not signed by a key that is pinned"
+    for ask in (lambda: pause(second), lambda: seal(second)):
+        with pytest.raises(IntegrityError, match=rf"{says}.*MLIFE_DATABASE"):
+            ask()
+    assert first.ledger.heads.sequences() == [0]
+    assert audit_log(first).verification.is_intact
+    first.ledger.close()
+    if not ran_before:
+        second.ledger.close()
+
+
+def test_the_schema_holds_every_table_of_a_ledger_in_a_file(tmp_path: Path, postgres_url: str) -> None:
+    in_files = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    in_files.ledger.close()
+    with sqlite3.connect(tmp_path / "private" / "ledger.sqlite") as file:
+        named = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    file.close()
+    opened_platform(tmp_path, postgres_url).ledger.close()
+    inspector = sa.inspect(sa.create_engine(postgres_url, poolclass=sa.NullPool))
+    assert set(inspector.get_table_names("mlife")) == named - {"sqlite_sequence"}
+
+
+def row(event_type: str, at: datetime, **known: Any) -> pa.Table:
+    """Return one event whose required fields say when it was and what is `known`, and nothing else."""
+
+    def plain(kind: pa.DataType) -> Any:
+        if pa.types.is_timestamp(kind):
+            return at
+        if pa.types.is_date(kind):
+            return at.date()
+        return "x" if pa.types.is_string(kind) else [] if pa.types.is_list(kind) else 0
+
+    schema = EVENT_TYPES[event_type].schema
+    plainly = {f.name: None if f.nullable else plain(f.type) for f in schema}
+    return pa.Table.from_pylist([plainly | known], schema=schema)
+
+
+@pytest.mark.parametrize(("was_scored", "known_at"), [(False, day_start(EVE)), (True, run_time(DAY))])
+def test_a_file_that_lands_after_its_day_was_scored_is_known_since_then(platform, was_scored, known_at) -> None:
+    """Known earlier, the rows that the day logged are not what the log says, and the row recompute blocks the next."""
+    platform.tables.write_report(INGEST_REPORT, DAY, {"day": EVE, "types": []})
+    if was_scored:
+        platform.event_log.append("prediction", row("prediction", run_time(DAY)), writer="scorer")
+    click = row("click", day_start(EVE), source="organic")
+    platform.landing.put_if_absent(f"click/dt={EVE}/late.parquet", encode_table(click))
+    assert platform.ingest_at(DAY).ingest(EVE).accepted == 1
+    assert platform.event_log.read("click")["observed_at"].to_pylist() == [known_at]
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_a_port_of_a_view_is_that_of_the_platform_whoever_asks_first(name: str, platform: Platform) -> None:
+    view = platform.of_model("churn_risk")
+    assert getattr(view.of_model("flights"), name) is getattr(platform, name) is getattr(view, name)
+    assert isinstance(platform.of_model("late"), Platform)
+
+
+def test_what_is_of_one_model_is_not_shared(platform: Platform) -> None:
+    first = platform.registry
+    view = platform.of_model("churn_risk")
+    assert (platform.registry, platform.model_name) == (first, "job_applications")
+    assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
+    assert view.of_model("job_applications").registry.model_name == "job_applications"
+    for one, group, job in ((platform, "model", "retraining_job"), (view, "churn_risk", "churn_risk_retraining_job")):
+        named = (one.retraining_job, one.evaluation, one.reference)
+        assert named == (job, f"{group}/evaluation", f"{group}/monitoring_reference")
+    assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)
+
+
+def test_a_run_keeps_rows_of_its_own_until_another_asks(platform: Platform) -> None:
+    one = in_run(platform, "one")
+    churn = in_run(platform.of_model("churn_risk"), "one")
+    with patch.object(one.warehouse, "rest") as rest:
+        assert in_run(platform, "one") is one
+    rest.assert_called_once_with()
+    assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
+    assert one.event_log is platform.event_log is churn.event_log
+    assert one.warehouse is not platform.warehouse
+    made = one.warehouse.once("made", dict)
+    other = in_run(platform, "other")
+    assert other.warehouse is not one.warehouse
+    assert one.warehouse.once("made", dict) is not made
+    assert in_run(platform, "one") is not one
+
+
+def mails(policies: Policies) -> Application:
+    return replace(job_of_the_day(policies), name=NAME, title="Mails", channel=Channel.EMAIL, items=2)
+
+
+def calls(policies: Policies) -> Application:
+    return replace(job_of_the_day(policies), name="calls", title="Calls", channel=Channel.CALL)
+
+
+@pytest.fixture
+def home(open_home, sending_home) -> Any:
+    contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
+    found = open_home(declared=(job_of_the_day, mails), contact=contact)
+    stationery = Stationery(found.platform.policies.letterhead, found.platform.mail_key)
+    box = FolderMailbox(found.private / "mail", stationery, seed=1, faults=MailFaults(delivered_share=0.8))
+    vars(found.platform)["mailbox"] = box
+    found.prepare(sending_home.DAY)
+    found.made = found.plan(application=NAME)
+    return found
+
+
+def test_a_mail_has_the_jobs_of_its_reader_and_goes_to_their_address(home, sending_home) -> None:
+    platform, day = home.platform, sending_home.DAY
+    plan = read_plan(platform.of_application(NAME), day).planned.to_pylist()
+    shown = home.made.metadata["sample_texts"].value
+    assert "Mail: Registered Nurse" in shown
+    assert "html" not in shown
+    assert home.made.metadata["audience"] == "Everybody who can be reached."
+    assert home.made.metadata["planned_spend_usd"].value == 0
+    home.send(application=NAME)
+    files = {path.stem: path for path in (home.private / "mail" / "sent").glob("*.eml")}
+    sent = {row.message_id: row for row in platform.ledger.rows(campaign=NAME)}
+    # Some have no address and some mistyped it: nothing is sent to them, which the ledger says.
+    assert {key for key, row in sent.items() if row.provider_message_id} == set(files)
+    assert len(plan) == sending_home.USERS > len(files) > sending_home.USERS * 0.7
+    book = platform.world.mail_book()
+    for row in plan:
+        if row["message_id"] not in files:
+            continue
+        mail = message_from_bytes(files[row["message_id"]].read_bytes(), policy=default)
+        assert mail["To"] == book.mail_addresses([row["user_id"]])[row["user_id"]]
+        said = read_mail_body(row["body"])
+        assert mail.get_body(("html",)).get_content().split() == said.html.split()
+        assert row["items"][0]["job_id"] == row["job_id"]
+        assert said.text.count("about 3 miles away") == len(row["items"]) == 2
+        token = unsubscribe_token(row["user_id"], NAME, platform.mail_key)
+        assert token in mail["List-Unsubscribe"]
+        assert read_unsubscribe_token(token, platform.mail_key).application == NAME
+
+
+def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_home) -> None:
+    home.plan()
+    home.send()
+    home.send(application=NAME)
+    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
+    in_mails = [row for row in rows if row[POSITION] is not None]
+    texts = [row for row in rows if row[POSITION] is None]
+    assert texts
+    plan = {
+        row["message_id"]: row
+        for row in read_plan(home.platform.of_application(NAME), sending_home.DAY).planned.to_pylist()
+    }
+    arrived = {row["message_id"] for row in in_mails}
+    sent = home.platform.mailbox.sent_messages(sending_home.DAY).to_pylist()
+    assert arrived == {row["message_id"] for row in sent if row["is_delivered"]}
+    assert len(arrived) < len(sent), "some did not arrive"
+    expected = {(key, item["job_id"], item["position"]) for key in arrived for item in plan[key]["items"]}
+    assert {(row["message_id"], row["job_id"], row[POSITION]) for row in in_mails} == expected
+
+
+def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(home, sending_home) -> None:
+    home.change_job("j1", "Cook at evil.example")
+    home.plan(application=NAME)
+    home.send(application=NAME)
+    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
+    assert rows
+    assert "j1" not in {row["job_id"] for row in rows}
+
+
+def test_a_mail_whose_words_were_changed_in_the_lake_is_not_sent(home, sending_home) -> None:
+    home.change_job("j1", "Another Title")
+    with pytest.raises(GateClosedError, match="worded otherwise than the facts of their jobs give"):
+        home.send(application=NAME)
+    assert not list((home.private / "mail" / "sent").glob("*.eml"))
+
+
+def test_one_click_ends_mails_and_no_texts(home, sending_home) -> None:
+    platform = home.platform
+    home.send(application=NAME)
+    first = platform.ledger.rows(campaign=NAME)[0]
+    token = unsubscribe_token(first.user_id, NAME, platform.mail_key)
+    at = platform.outcomes_time(sending_home.DAY)
+    asked = use_of_link(read_unsubscribe_token(token, platform.mail_key), token, at)
+    platform.ledger.record_inbound(asked.inbound_id, asked.user_id, STOP, received_at=at, now=at, channel=Channel.EMAIL)
+    person = platform.people.register([first.user_id], now=at)[first.user_id].person_id
+    later = at + timedelta(hours=1)
+    assert person in platform.ledger.suppressed_people(at=later, channel=Channel.EMAIL)
+    assert person not in platform.ledger.suppressed_people(at=later, channel=Channel.SMS)
+
+
+def test_each_channel_has_a_provider_and_mails_a_key_of_their_own(home) -> None:
+    platform = home.platform
+    assert platform.providers == {"sms": "console", "email": "folder"}
+    assert platform.mail_key != platform.link_key
+    assert platform.stamps.mail_key == platform.mail_key
+    assert platform.stamps.letterhead == platform.letterhead == platform.policies.letterhead
+
+
+def test_two_homes_of_one_seed_mail_and_list_the_same_byte_for_byte(open_home, sending_home) -> None:
+    found = []
+    for name in ("one", "other"):
+        home = open_home(name, declared=(job_of_the_day, mails, calls))
+        home.prepare(sending_home.DAY)
+        home.plan(application="calls")
+        home.plan(application=NAME)
+        home.send(application=NAME)
+        home.evening(application=NAME)
+        folders = (home.folder / "lake", home.private / "mail" / "sent")
+        files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+        found.append({str(path.relative_to(home.folder)): path.read_bytes() for path in files})
+    assert found[0] == found[1]
+    assert any("calls/calls/" in name for name in found[0])
+    assert sum(name.endswith(".eml") for name in found[0]) > 10

@@ -110,12 +110,9 @@ def begin(open_home: Callable[..., Any], sending_home: Any, tmp_path: Path) -> I
         pq.write_table(pa.table(book), private / "contacts.parquet")
         (private / "contacts.parquet").chmod(0o600)
         stated = {
-            "deployment": "standalone",
-            "first_day": date(2026, 3, 1),
-            "contacts": Path("contacts.parquet"),
-            "letterhead": Path("letterhead.toml"),
-            "mail_relay": None if relay is None else SecretStr(relay),
-        }
+            "deployment": "standalone", "first_day": date(2026, 3, 1), "contacts": Path("contacts.parquet"),
+            "letterhead": Path("letterhead.toml"), "mail_relay": None if relay is None else SecretStr(relay),
+        }  # fmt: skip
         opened.append(Owners(open_home(declared=(job_of_the_day, mails), stated=stated)))
         return opened[-1]
 

@@ -57,13 +57,9 @@ class Environment:
         ecs = aws.client("ecs")
         self.cluster = ecs.create_cluster(clusterName="mlife")["cluster"]["clusterArn"]
         registered = ecs.register_task_definition(
-            family="mlife-run",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="2048",
-            memory="8192",
+            family="mlife-run", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="2048", memory="8192",
             containerDefinitions=[{"name": "run", "image": f"x@sha256:{'0' * 64}", "essential": True}],
-        )
+        )  # fmt: skip
         self.run_task = registered["taskDefinition"]["taskDefinitionArn"]
         vpc = aws.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         aws.client("ec2").modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
@@ -113,12 +109,9 @@ class Environment:
         """Run a command in a task until the end."""
         with (self.folder / f"{container}.log").open("wb") as log:
             process = subprocess.Popen(
-                [str(Path(sys.executable).parent / command[0]), *command[1:]],
-                env=self.variables(container),
-                cwd=self.repository,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+                [str(Path(sys.executable).parent / command[0]), *command[1:]], env=self.variables(container),
+                cwd=self.repository, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
             try:
                 yield process
             finally:
@@ -357,11 +350,8 @@ def ignored(environment: Environment) -> dict[str, str]:
 
     def said(overrides: dict[str, Any] | None = None, network: dict[str, Any] | None = network, **others: Any) -> str:
         asked = {
-            "taskDefinition": environment.run_task,
-            "launchType": "FARGATE",
-            "overrides": overrides or {},
-            **others,
-        }
+            "taskDefinition": environment.run_task, "launchType": "FARGATE", "overrides": overrides or {}, **others,
+        }  # fmt: skip
         if network is not None:
             asked["networkConfiguration"] = {"awsvpcConfiguration": network}
         code = refused_with(lambda: started.extend(ecs.run_task(cluster="mlife", **asked)["tasks"]))

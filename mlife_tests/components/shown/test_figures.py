@@ -1,14 +1,23 @@
-"""Figures: names that stay, numbers in their unit, and nothing where nothing is known yet."""
+"""What the UI shows: figures that keep their names, metadata, the simulated present, verdicts on versions."""
 
 from __future__ import annotations
 
+import base64
 import math
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from pydantic import ValidationError
 
+from mlife_assets.components.metrics.dashboard import _models
+from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
+from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import (
     champion_figures,
     figures,
@@ -23,14 +32,32 @@ from mlife_assets.components.shown.figures import (
     verdict_figures,
     verdict_glance,
 )
+from mlife_assets.components.shown.metadata import (
+    TABLE_ROWS_MAXIMUM,
+    message_links,
+    page_link,
+    plot,
+    runbook_link,
+    sentences,
+    table,
+    wide_table,
+    worded_link,
+)
+from mlife_assets.components.shown.present import STEP, newest_day, next_day, operator_time
+from mlife_assets.components.shown.runbooks import DATA_DRIFT
+from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
 from mlife_assets.core.statistics import Interval, proportion_difference_interval
 from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.recruiting.dashboard.data import ModelVersion
+from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.states import SendState
-from mlife_assets.recruiting.policies import PricePolicy
+from mlife_assets.recruiting.policies import Policies, PricePolicy
 from mlife_assets.recruiting.ports import LedgerRow
+from mlife_assets.settings import Settings
 
 DAY = date(2026, 6, 10)
 PRICE = PricePolicy(text_segment_usd=0.01)
@@ -40,6 +67,8 @@ COMPARISONS = (
     Comparison("champion", "mdl_a", 0.45, 0.44, Interval(0.01, -0.002, 0.022, 0.95, 900), 0.0, 0.0),
     Comparison("random", "random", 0.45, 0.1, Interval(0.35, 0.33, 0.37, 0.95, 900), 0.0, 0.0),
 )
+ROW = {"name": "a", "count": 3, "share": 0.1234567891, "flag": True, "day": date(2026, 6, 2), "nothing": None}
+NOW = datetime(2026, 6, 12, 22, tzinfo=UTC)
 
 
 def numbers(found: dict[str, dg.MetadataValue]) -> dict[str, Any]:
@@ -92,11 +121,8 @@ def test_the_champion_is_the_challenger_where_it_was_promoted(outcome: str, expe
     ]
     report = {"outcome": outcome, "depth": 10, "comparisons": compared}
     assert numbers(champion_figures(report, 3)) == {
-        "map_at_10_champion": expected,
-        "map_at_10_human": 0.32,
-        "map_at_10_simple": 0.43,
-        "reigns": 3,
-    }
+        "map_at_10_champion": expected, "map_at_10_human": 0.32, "map_at_10_simple": 0.43, "reigns": 3,
+    }  # fmt: skip
 
 
 def test_a_verdict_of_a_release_without_a_simple_rule_has_no_figure_of_it() -> None:
@@ -181,14 +207,11 @@ def test_the_lift_is_that_of_the_newest_week_that_is_over() -> None:
     assert found["closed_week"].value == "2026-06-08"
     assert numbers(found) == pytest.approx(
         {
-            "apply_rate_treated": 0.125,
-            "apply_rate_holdout": 0.1,
-            "apply_rate_lift": 0.025,
-            "apply_rate_lift_lower": lift.lower,
-            "apply_rate_lift_upper": lift.upper,
+            "apply_rate_treated": 0.125, "apply_rate_holdout": 0.1, "apply_rate_lift": 0.025,
+            "apply_rate_lift_lower": lift.lower, "apply_rate_lift_upper": lift.upper,
         },
         rel=1e-5,
-    )
+    )  # fmt: skip
     drawn = found["treated_minus_holdout"].value
     assert drawn.index("week of 08 Jun") < drawn.index("week of 01 Jun")
     assert "all days" not in drawn
@@ -229,3 +252,191 @@ def test_the_lowest_impact_ratio_of_each_measure_is_kept() -> None:
     }
     assert "selection: 0.80 (0.60 to 1.10)" in found["lowest_impact_ratios"].value
     assert impact_figures(FairnessAudit("m", 0, 0.8, 0.05, ())) == {}
+
+
+def test_a_plot_is_an_inline_image_with_its_title() -> None:
+    found = re.fullmatch(r"!\[drift\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", plot(b"\x89PNG data", "drift").value)
+    assert base64.b64decode(found[1]) == b"\x89PNG data"
+
+
+def test_a_table_keeps_numbers_as_numbers_and_writes_the_rest_out() -> None:
+    shown = table([ROW, ROW | {"count": 4}])
+    types = {column.name: column.type for column in shown.schema.columns}
+    assert types == {
+        "name": "string", "count": "int", "share": "float", "flag": "bool", "day": "string", "nothing": "string",
+    }  # fmt: skip
+    assert shown.records[0].data == ROW | {"share": 0.123457, "day": "2026-06-02"}
+    assert [record.data["count"] for record in shown.records] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([1, 2.5], "float"), ([None, 1], "int"), ([1, "a"], "string"), ([True, None], "bool"), ([True, 1], "string")],
+)
+def test_the_type_of_a_column_fits_all_its_values(values, kind) -> None:
+    shown = table([{"x": value} for value in values])
+    assert shown.schema.columns[0].type == kind
+    assert [record.data["x"] for record in shown.records] == values
+
+
+def test_long_tables_are_cut_and_empty_ones_say_so() -> None:
+    assert len(table([{"x": number} for number in range(500)]).records) == TABLE_ROWS_MAXIMUM
+    assert table([]) == dg.MetadataValue.text("no rows")
+
+
+def test_sentences_are_a_list() -> None:
+    assert sentences(["One.", "Two."]).value == "- One.\n- Two."
+
+
+def test_a_wide_table_is_markdown_whose_cells_break_no_row() -> None:
+    shown = wide_table([ROW | {"name": "a | b\nc"}, ROW | {"count": None}])
+    assert shown.value.split("\n") == [
+        "| name | count | share | flag | day | nothing |",
+        "| --- | --- | --- | --- | --- | --- |",
+        r"| a \| b c | 3 | 0.1235 | yes | 2026-06-02 |  |",
+        "| a |  | 0.1235 | yes | 2026-06-02 |  |",
+    ]
+    assert wide_table([]) == dg.MetadataValue.text("no rows")
+
+
+def platform(tmp_path: Path, **settings: object) -> Platform:
+    return Platform(settings=Settings(home=tmp_path, **settings), policies=Policies())
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "http://127.0.0.1:3001"),
+        ({"pages_port": 4001}, "http://127.0.0.1:4001"),
+        ({"pages_port": 4001, "pages_url": "https://jobs.example/mlife/"}, "https://jobs.example/mlife"),
+    ],
+)
+def test_a_link_is_the_address_of_the_pages_and_the_place_of_one(tmp_path, settings, address) -> None:
+    here = platform(tmp_path, **settings)
+    assert page_link(here, "dashboard/index.html").url == f"{address}/dashboard/index.html"
+    assert worded_link(here, "dashboard/index.html", "it").value == f"[it]({address}/dashboard/index.html)"
+    assert runbook_link(here, DATA_DRIFT).url == f"{address}/runbooks/data_drift"
+    listed = message_links(here, [("msg_1", "Cook [now](http://x) `wanted`\n*"), ("msg_2", "b")]).value
+    assert listed == (
+        f"- [msg_1]({address}/messages/msg_1): `Cook [now](http://x) 'wanted' *`\n"
+        f"- [msg_2]({address}/messages/msg_2): `b`"
+    )
+
+
+@pytest.mark.parametrize("url", ["jobs.example", "ftp://x", "http://x?a=1", "http://x#a", "http://x y", "javascript:x"])
+def test_an_address_is_a_plain_http_url(tmp_path, url) -> None:
+    for name in ("pages_url", "ui_url"):
+        with pytest.raises(ValidationError):
+            Settings(home=tmp_path, **{name: url})
+
+
+def test_the_present_is_the_evening_of_the_newest_day(lived_home):
+    platform = lived_home.platform
+    assert newest_day(platform) == lived_home.newest_day
+    assert next_day(platform) == add_days(lived_home.newest_day, 1)
+    assert operator_time(platform) == run_time(lived_home.newest_day) + OPERATOR_DELAY
+    assert operator_time(platform) < run_time(next_day(platform))
+
+
+def test_it_lies_after_everything_that_the_platform_wrote(lived_home):
+    log, now = lived_home.platform.event_log, operator_time(lived_home.platform)
+    for event_type in ("retrain_decided", "message_planned", "message_submitted", "message_status", "model_promoted"):
+        assert pc.max(log.read(event_type)["observed_at"]).as_py() < now
+
+
+def test_each_act_is_later_than_the_last(home):
+    platform = home.platform
+    first = operator_time(platform)
+    platform.ledger.pause(actor="a", reason="not published yet", now=first)
+    second = operator_time(platform)
+    platform.registry.rollback(actor="a", reason="r", now=second)
+    assert second == first + STEP
+    assert operator_time(platform) == second + STEP
+
+
+def test_a_later_promotion_moves_the_present(home):
+    later = run_time(home.newest_day) + timedelta(hours=5)
+    home.platform.registry.promote(home.champions[0], actor="gate", reason="r", now=later)
+    assert operator_time(home.platform) == later + STEP
+
+
+def test_before_the_first_decision_it_is_the_evening_before_the_first_lived_day(tmp_path):
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies())
+    assert newest_day(platform) is None
+    assert next_day(platform) == settings.first_lived_date
+    assert operator_time(platform) == run_time(add_days(settings.first_lived_date, -1)) + OPERATOR_DELAY
+
+
+def test_a_day_that_was_decided_but_never_planned_comes_again(home):
+    day = home.newest_day
+    (home.path / f"lake/reports/message_plan/as_of_date={day}/report.json").unlink()
+    assert next_day(home.platform) == day
+
+
+def test_a_day_of_history_that_was_decided_does_not_come_again(tmp_path):
+    """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
+    settings = Settings(home=tmp_path)
+    platform = Platform(settings=settings, policies=settings.policies())
+    day = add_days(settings.first_lived_date, -1)
+    row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}
+    row |= {"as_of_date": day, "verdict": "retrain", "codes": ["no_champion"], "sentences": [], "model_version": None}
+    row |= {"policy_version": "p", "model_name": platform.model_name}
+    schema = EVENT_TYPES["retrain_decided"].schema
+    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+    assert newest_day(platform) is None
+    assert next_day(platform) == settings.first_lived_date
+
+
+@pytest.fixture
+def add(production) -> Any:
+    """What records an import, or a verdict of the gate here, some hours after `NOW`."""
+
+    def call(event_type: str, hours: int, outcome: str, version: str = "mdl_1", **more: Any) -> None:
+        at = NOW + timedelta(hours=hours)
+        row = {
+            "event_id": f"{event_type}_{hours}", "occurred_at": at, "observed_at": at, "model_version": version,
+            "bundle_id": f"bdl_{hours}", "environment": "dev", "signed_by": "ab" * 32, "as_of_date": at.date(),
+            "outcome": outcome, "users_with_positives": 900, "sentences": [f"{outcome}."], "policy_version": "pol",
+            "actor": "ann", "reason": "r", "model_name": production.model_name, **more,
+        }  # fmt: skip
+        schema = EVENT_TYPES[event_type].schema
+        table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
+        production.event_log.append(event_type, table, writer="test")
+
+    return call
+
+
+def test_of_other_gates_the_newest_verdict_counts_whenever_it_was_imported(production, add) -> None:
+    assert last_verdict(production, "mdl_1") is None
+    add("model_imported", 1, "refused", judged_at=NOW - timedelta(days=1))
+    add("model_imported", 2, "promoted", judged_at=NOW - timedelta(days=2))
+    add("model_imported", 3, "not_judged", judged_at=None)
+    counts = last_verdict(production, "mdl_1")
+    assert (counts["outcome"], counts["decided_at"]) == ("refused", NOW - timedelta(days=1))
+    assert outcome_words(counts) == "refused in dev"
+    assert [row["outcome"] for row in verdicts(production)] == ["promoted", "refused"]
+    assert [row["bundle_id"] for row in imports(production, "mdl_1")] == ["bdl_1", "bdl_2", "bdl_3"]
+
+
+def test_what_the_gate_here_said_counts_before_all_others(production, add) -> None:
+    add("promotion_decided", 1, "not_enough_evidence")
+    add("model_imported", 2, "promoted", judged_at=NOW + timedelta(hours=2))
+    add("model_imported", 3, "promoted", version="mdl_2", judged_at=NOW)
+    assert outcome_words(last_verdict(production, "mdl_1")) == "not enough evidence"
+    assert outcome_words(last_verdict(production, "mdl_2")) == "promoted in dev"
+    assert outcome_words(None) == "not judged"
+
+
+def test_the_dashboard_shows_an_imported_champion_as_judged_elsewhere(production, add, tiny_models) -> None:
+    day = NOW.date()
+    version = production.registry.register(tiny_models.tiny_artifact(1), as_of=day, now=NOW)
+    pending = production.registry.register(tiny_models.tiny_artifact(2), as_of=day, now=NOW)
+    add("model_imported", 1, "promoted", version=version, judged_at=NOW)
+    production.registry.promote(version, actor="ann", reason="r", now=NOW + timedelta(hours=2))
+    shown: dict[str, ModelVersion] = {one.model_version: one for one in _models(production, [], day)}
+    champion = shown[version]
+    assert (champion.outcome, champion.judged_in, champion.sentences) == ("promoted", "dev", ("promoted.",))
+    assert champion.is_champion
+    assert champion.delta_map is None, "what it gained there says nothing of people here"
+    assert (shown[pending].outcome, shown[pending].judged_in) == ("pending", "")

@@ -1,20 +1,39 @@
-"""Strangers' words under the brand: measured on lists, tricks, unreviewed employers, a title too long to shorten."""
+"""Strangers' words under the brand, in alerts, and in bundles of models: measured, shown, and nothing obeys them.
+
+Forged verdicts, names that lead out, a bundle in another's place: `adapters/test_model_bundles.py`. What an estimator's
+file may name: `core/scoring/test_artifact.py`. A page of theirs runs no script: `serving/site/test_app.py`.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import os
+import signal
+import threading
 import time
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import HttpUrl, Secret
 
+from mlife_assets.adapters import model_bundles
+from mlife_assets.adapters.alert_webhook import AlertWebhook
 from mlife_assets.adapters.employer_reviews import review_employers
+from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, read_bundle, write_bundle
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.components.graph.alerts import alert, deliver_alerts, undelivered
+from mlife_assets.core.alerts import Alert
+from mlife_assets.core.errors import IntegrityError, PermanentError, TransientError
 from mlife_assets.core.windows import run_time
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
@@ -33,15 +52,17 @@ LABELLED = {"no_job_title", "refused_phrase"}
 POLICY = MessagingPolicy(exploration_share=0.0)
 KEY = b"k" * 32
 TRICKS = {
-    "evil.example/x claim now": ("web_address", "evil.example"),
-    "Call +1 900 555 0199": ("phone_number", "900"),
-    "Reply YES": ("no_job_title", "Reply YES"),
-    "Cook evil dot com": ("no_job_title", "evil"),
-    "C\u043e\u043ek": ("look_alike_letters", "C\u043e\u043ek"),
-    "Send STOP to win": ("no_job_title", "to win"),
-    "Cook, gift card": ("refused_phrase", "gift"),
-    "Northstar-Jobs cook": ("own_brand", "Northstar-Jobs"),
-}
+    "evil.example/x claim now": ("web_address", "evil.example"), "Call +1 900 555 0199": ("phone_number", "900"),
+    "Reply YES": ("no_job_title", "Reply YES"), "Cook evil dot com": ("no_job_title", "evil"),
+    "C\u043e\u043ek": ("look_alike_letters", "C\u043e\u043ek"), "Send STOP to win": ("no_job_title", "to win"),
+    "Cook, gift card": ("refused_phrase", "gift"), "Northstar-Jobs cook": ("own_brand", "Northstar-Jobs"),
+}  # fmt: skip
+WORDS = "<!channel> <https://evil.example|Log in> @here ```[us](https://evil.example)\x1b[2J\u202e"
+SHOWN = "(!channel) (https://evil.example|Log in) @here '''[us](https://evil.example)?[2J?"
+SIGNER = Ed25519Signer(b"s" * 32)
+HONEST = Bundle(
+    "m", "mdl_1", "dev", "ann", datetime(2026, 6, 2, tzinfo=UTC), SIGNER.public_key.hex(), {"card.html": b"<p>card</p>"}
+)
 
 
 def titles(name: str) -> list[str]:
@@ -285,7 +306,11 @@ def test_a_simulated_market_reviews_its_employers_by_events(open_home, sending_h
 
 
 FIRST = ("=", "+", "-", "@")
+
+
 SIGNS = [chr(n) for n in range(0x110000) if unicodedata.normalize("NFKC", chr(n))[:1] in FIRST]
+
+
 FORMULAS = [
     *(f"{sign}1+1" for sign in [*SIGNS, "\u2212"]),
     *(
@@ -314,3 +339,81 @@ def test_no_spreadsheet_takes_strangers_words_for_a_formula(delimiter: str, quot
     assert sum("1+1" in cell for cell in cells) >= len(FORMULAS) - 1
     plain = [unicodedata.normalize("NFKC", cell.strip(' "')).replace("\u2212", "-") for cell in cells]
     assert [cell for cell in plain if cell.startswith(FIRST)] == []
+
+
+class Hook(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))  # type: ignore[attr-defined]
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while self.path == "/slow" and time.monotonic() < self.server.until:  # type: ignore[attr-defined]
+            self.wfile.write(b"A: b\r\n")
+            time.sleep(0.05)
+        self.wfile.write(b"\r\n")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def hook() -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        server.posted, server.until = [], time.monotonic() + 4  # type: ignore[attr-defined]
+        server.url = f"http://127.0.0.1:{server.server_address[1]}"  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        yield server
+        server.shutdown()
+
+
+def test_an_answer_that_never_ends_is_not_waited_for(hook):
+    with pytest.raises(TransientError, match="did not answer"):
+        AlertWebhook(Secret(HttpUrl(f"{hook.url}/slow")), timeout_seconds=0.3).deliver([Alert("one", WORDS, {})])
+    assert hook.posted[0]["text"] == f"mlife: 1 alert\n```\n{SHOWN}\n```", "no link, nobody is called"
+
+
+def test_planted_files_hold_up_no_alert(open_home, sending_home, hook):
+    home = open_home(stated={**sending_home.MARKET, "alert_webhook": hook.url})
+    alert(home.platform, "honest", {"job": "day_job", "message": WORDS})
+    planted = [b"{", b"[]", b'{"raised_at": 5}', b'{"message": {"a": []}}', b'{"message": "' + b"x" * 9_000 + b'"}']
+    for number, body in enumerate(planted):
+        home.platform.lake.replace(f"alerts/planted_{number}.json", body)
+    assert [one.name for one in deliver_alerts(home.platform)] == ["honest", *(f"planted_{n}" for n in range(5))]
+    assert undelivered(home.platform) == []
+    assert len(json.dumps(hook.posted)) < 4_000
+
+
+@pytest.fixture
+def not_for_ever() -> Iterator[None]:
+    """End a read that waits."""
+
+    def wake(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, wake)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("not_for_ever")
+@pytest.mark.parametrize("name", [BUNDLE_FILE, "card.html"])
+@pytest.mark.parametrize("lay", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["pipe", "device"])
+def test_what_ends_never_is_not_read(tmp_path: Path, name: str, lay: Any) -> None:
+    store = ObstoreObjectStore.local(tmp_path)
+    written, _ = write_bundle(store, HONEST, SIGNER)
+    (place := tmp_path / written.folder / name).unlink()
+    lay(place)
+    with pytest.raises(PermanentError, match=f"{name} is no file"):
+        read_bundle(store, written.folder, SIGNER.public_key)
+
+
+@pytest.mark.usefixtures("not_for_ever")
+@pytest.mark.parametrize("name", [BUNDLE_FILE, "card.html"])
+@pytest.mark.parametrize("in_bucket", [False, True])
+def test_what_is_too_large_is_not_read(tmp_path, s3_place, monkeypatch, name: str, in_bucket: bool) -> None:
+    store = ObstoreObjectStore.at(s3_place if in_bucket else tmp_path)
+    written, _ = write_bundle(store, HONEST, SIGNER)
+    monkeypatch.setattr(model_bundles, "FILE_BYTES", 2_000)
+    store.replace(f"{written.folder}/{name}", b" " * 2_001)
+    with pytest.raises(IntegrityError, match=f"{name} has 2,001 bytes, of which at most 2,000 are read"):
+        read_bundle(store, written.folder, SIGNER.public_key)
