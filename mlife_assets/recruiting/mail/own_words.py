@@ -26,7 +26,9 @@ _RULE = re.compile(r"[-_=*~]{2,}(?:[^-_=*~].{0,60}[-_=*~]{2,})?")
 _STOP = re.compile(r"stop\W*", re.IGNORECASE)
 """A line of its own is a request wherever it stands: no signature or footer has it."""
 _DEVICE = re.compile(
-    r"sent (?:from|via) |get outlook |von mein\w+ .*gesendet|(?:enviado|envoyé|inviato) (?:desde|depuis|de|da) ", re.I
+    r"(?:sent|gesendet|enviad[oa]|envoyé|inviato|verzonden|skickat|wysłan[eo]) (?:from|via|von|mit|desde|depuis|d[aeo]|"
+    r"vanaf|från|z) |get outlook |(?:von mein|отправлено|.{0,9}iphone).*(?:gesendet|iphone|发送|送信|보냄|gönderildi)",
+    re.I,
 )
 
 _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)

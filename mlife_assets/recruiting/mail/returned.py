@@ -28,7 +28,7 @@ LINES_MOST, BLOCKS_MOST, PARTS_MOST = 8_000, 2_000, 50
 _CONTENT_TYPE = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*", re.MULTILINE | re.IGNORECASE)
 _FIELDS_LONGEST, _CONTENT_TYPE_LONGEST, _HEADER_LONGEST = 20_000, 2_000, 1_000
 _ANSWERS = "re|aw|fwd?|wg|sv|vs|antw|rv|res|enc|tr|odp|回复|答复|转发"
-_ANSWERING = re.compile(rf"(?:(?:{_ANSWERS})(?:\[\d+\])?\s*[:\uff1a]\s*)+", re.IGNORECASE)
+_ANSWERING = re.compile(rf"(?:\b(?:{_ANSWERS})(?:\[\d+\])?\s*[:\uff1a]\s*)+", re.IGNORECASE)
 _AUTOMATIC = re.compile(
     r"auto(?:[- ]?(?:reply|response|antwort|svar))?\s*:|autom[aá]ti\w*\s+(?:reply|response|antwort|svar)|"
     r"(?:réponse|respuesta|resposta|risposta) autom[aá]ti\w*|out of (?:the )?office|abwesen|absence|"
@@ -117,16 +117,16 @@ def _read(message: Message, stationery: Stationery, is_opt_out: Callable[[str], 
     is_daemon = mailbox in ("mailer-daemon", "postmaster") or _header(message, "Return-Path").strip() == "<>"
     if is_daemon or (answered is None and sender is None):
         return _NOTHING
-    opt_out = next((words for words in (*said, _own_subject(subject)) if is_opt_out(words)), None)
+    opt_out = next((words for words in (*said, *_own_subjects(subject)) if is_opt_out(words)), None)
     if opt_out is None and is_automatic:
         return _NOTHING
     return ReturnedMail(ReturnedKind.REPLY, answered, text=opt_out or next(iter(said), subject), sender=sender)
 
 
-def _own_subject(subject: str) -> str:
-    """Return the words of a subject that its writer chose: none if it is that of a mail of ours, which names a pay."""
-    own = _ANSWERING.sub("", subject.strip(), count=1)
-    return "" if own != subject.strip() and "$" in own else own
+def _own_subjects(subject: str) -> list[str]:
+    """Return what a subject says before and after `Re:`, of a mail of ours, which names a pay, what is before."""
+    before, *answered = _ANSWERING.split(subject, maxsplit=1)
+    return [before, *(one for one in answered if "$" not in one)]
 
 
 def _is_automatic(message: Message, subject: str, mailbox: str, *, is_answer: bool) -> bool:

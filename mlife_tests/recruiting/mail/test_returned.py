@@ -216,7 +216,7 @@ def test_a_quote_without_signs_ends_where_our_mail_does_or_never(copy: str) -> N
         ("Hi team <jobs@mail.jobs.example>:\nplease stop", "Hi team <jobs@mail.jobs.example>: please stop"),
         ("To whoever wrote:\nplease stop", "To whoever wrote: please stop"),
         ("unsubscribe ann@home.example\n\n" + INTROS[5] + "\n" + OURS, "unsubscribe ann@home.example"),
-        ("no\n\nSent from my iPhone", "no"),
+        ("no\n\nSent from my iPhone", "no"), ("no\n\nSkickat från min iPhone", "no"),
         ("nein\n\nVon meinem iPhone gesendet\n" + INTROS[2] + "\n" + OURS, "nein"),
         (f"-- \nJoe\n{INTROS[0]}\n{OURS}stop", "Joe stop"),
         ("thanks\n-- \nJoe\n" + INTROS[2] + "\n" + OURS + "\nstop", "thanks stop"),

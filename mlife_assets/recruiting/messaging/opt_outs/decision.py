@@ -38,28 +38,20 @@ _REACTION = re.compile(
 _SIGNS = frozenset("\U0001f6d1\U0001f6ab\u26d4\U0001f595\U0001f515\U0001f4f5\U0001f645")
 _RUDE_SIGN = "\U0001f595"
 
-_KEYWORDS = word_set(
-    "stop stopall unsubscribe cancel quit end optout revoke remove delete parar cancelar detener eliminar basta "
-    "terminate desist discontinue unsub borrar baja alto"
-)
+_KEYWORDS = word_set("""stop stopall unsubscribe cancel quit end optout revoke remove delete parar cancelar detener
+eliminar basta terminate desist discontinue unsub borrar baja alto""")
 """A reply that is one of these, or a slip away, is an opt-out."""
-_PLAIN_WORDS = word_set(
-    "halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block blocked uninterested "
-    "harassment scammer scammers spammer spammers mute pare paren para salir borrame equivocado equivocada "
-    "suficiente nomas dejenme dejame enoughalready nevermore unfollow quitame detengan cancelado equivocados acoso "
-    "unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted scram dont "
-    "yanoquiero dontwant dontwantit begone pause turnoff"
-)
+_PLAIN_WORDS = word_set("""halt hush fin terminar reported couldyounot unsubscribing quitting cease enough spam block
+blocked uninterested harassment scammer scammers spammer spammers mute pare paren para salir borrame equivocado
+equivocada suficiente nomas dejenme dejame enoughalready nevermore unfollow quitame detengan cancelado equivocados
+acoso unenroll unregister deactivate disable exit nomore notinterested blocking offlist unwanted scram dont yanoquiero
+dontwant dontwantit begone pause turnoff""")
 """A reply that is exactly one of these, spaces aside, is an opt-out."""
-_OTHER_WORDS = word_set(
-    "send and ends bend lend mend tend vend ed en eng end2 quite quiet suit quilt quid unit also auto alta alt salt "
-    "pasta hasta bajo caja bajar raja para parir remote cancer deleted removed elimina"
-)
+_OTHER_WORDS = word_set("""send and ends bend lend mend tend vend ed en eng end2 quite quiet suit quilt quid unit also
+auto alta alt salt pasta hasta bajo caja bajar raja para parir remote cancer deleted removed elimina""")
 """Words that are themselves, although a slip away from a keyword."""
-_AROUND = word_set(
-    "hi hello hey ok okay yes yeah yo dear sir thanks thank thx ty you im i said say word bye goodbye god me it this "
-    "now all txt text reply no sorry to ya hola gracias texto ahora mismo senor senora buenas ustedes"
-)
+_AROUND = word_set("""hi hello hey ok okay yes yeah yo dear sir thanks thank thx ty you im i said say word bye goodbye
+god me it this now all txt text reply no sorry to ya hola gracias texto ahora mismo senor senora buenas ustedes""")
 """Words around a keyword that a short reply keeps its meaning without."""
 
 _CLAUSE = re.compile(r"([^.,?]+)([.,?]?)")
@@ -69,10 +61,19 @@ _GO_ON = (
     r"|(?: why| did| how come| when| have| has)(?: did| you| your| my| the| these| they| this| it| jobs?| texts| emails"
     r"| messages| mails| alerts)+ (?:stop|stopped) "
     r"| no (?:me |nos |se )?(?:dejen? de|dejes de|paren? de|quiten|borren|saquen|cancelen|eliminen) "
-    r"| dont reply to this (?:message|email|mail) |(?: why| did)+ i get (?:removed|taken off) (?:the list )?"
+    r"| dont reply to this (?:message|email|mail) | dont want to (?:lose|miss) (?!touch|out)"
+    r"| questions? about (?:the|your) unsubscribe (?:link|button) "
+    r"|(?: why| did| was| have)+ i (?:get |been )?(?:removed|taken off|unsubscribed|deleted)"
+    r"(?!(?: [a-z]+)* (?:yet|now|finally) )(?: (?:from |off )?(?:the|your) list)?(?= )"
+    r"| (?:(?:my|our) (?!phone|cell|number|inbox)[a-z]+|he|she) (?:wont|never|doesnt|cant) (?:stop|quit) (?!get)"
+    r"| (?:dont|never|not) (?:[a-z]+ )?call(?:ing)? (?:(?!dont|no|not|nor|or|never|stop|text)[a-z]+ |, )*"
+    r"(?:text|texts|texting|email|emails|mail) (?:is|are|works) (?:better|best|easier|fine|ok) "
     r"|^.* (?:accident|accidentally|mistake) .*back on "
 )
 """What asks for more, or why it ended, or is said by machines: its verb of ending ends nothing."""
+_STAYS = r" i (?:do |still |really )*(?:want|like|love) to keep (?:getting|receiving)| keep (?:my|the|your|these) "
+_MENTIONED = r" (?:the|an|your|says?) (?:unsubscribe|optout)(?= )"
+"""A word on our mail is no request of somebody who wants to keep it."""
 
 
 def opt_out_rule(body: str) -> str | None:
@@ -86,6 +87,7 @@ def opt_out_rule(body: str) -> str | None:
     if is_refusal(own):
         return "refusal"
     text = pattern(_GO_ON).sub(" keep ", normal(own))
+    text = pattern(_MENTIONED).sub(" keep ", text) if pattern(_STAYS).search(text) else text
     tokens = [word for word in text.split() if word not in BREAKS]
     if not tokens:
         return None

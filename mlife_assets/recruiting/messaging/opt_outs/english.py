@@ -36,49 +36,39 @@ from mlife_assets.recruiting.messaging.opt_outs.vocabulary import (
 )
 
 _ELSEWHERE = r"(?:someone|somebody|anyone|another|other) (?:else|person|number|people|phone)"
-_SOURED = words(
-    "no not dont never off out again anymore wrong sue suing report reporting reported illegal warning block "
-    "blocking blocked revoke revoked withdraw tired hate annoying annoyed enough leave remove removed delete deleted "
-    "without unwanted quit stop stopped stopping cease end cancel canceled cancelled nolonger lose forget erase "
-    "harassing unsolicited bother bothering police lawyer attorney legal stay refuse refused decline declined purge "
-    "wipe drop hell gave bought sold stole tracking consequences or last next expired"
-)
-_OF_CONTACT = words(
-    "text texts texting texted message messages messaging messaged list lists contact contacting contacted sms "
-    "alerts notifications phone number numbers spam inbox consent permission line subscription database cell mobile "
-    "digits texter telemarketing marketing outreach"
-)
-_OF_BUSINESS = words(
-    "link links apply applying applied application applications app job jobs work working worked works shift shifts "
-    "pay paid interview hours call called calling calls resume form website site address email emails yet back "
-    "answer answered yes yeah sure when where what how why which monday tuesday wednesday thursday friday saturday "
-    "sunday tomorrow tonight open load loading see put typed typing entered enter type new changed change changing "
-    "update updated died dead charge charging broke broken cracked receive received got get getting came through "
-    "find found lost forgot manager hr boss hiring hire company license experience prefer better best fine good "
-    "great thanks happy love waiting wait read reading use using only instead transportation drive driving keep "
-    "keeps add added save saved understand sorry if know english spanish sure maybe talk speak have has had mind "
-    "hesitate accidentally accident resend ad ads right bit canning put old mistake afraid"
-)
+_SOURED = words("""no not dont never off out again anymore wrong sue suing report reporting reported illegal warning
+block blocking blocked revoke revoked withdraw tired hate annoying annoyed enough leave remove removed delete deleted
+without unwanted quit stop stopped stopping cease end cancel canceled cancelled nolonger lose forget erase harassing
+unsolicited bother bothering police lawyer attorney legal stay refuse refused decline declined purge wipe drop hell
+gave bought sold stole tracking consequences or last next expired""")
+_OF_CONTACT = words("""text texts texting texted message messages messaging messaged list lists contact contacting
+contacted sms alerts notifications phone number numbers spam inbox consent permission line subscription database cell
+mobile digits texter telemarketing marketing outreach""")
+_OF_BUSINESS = words("""link links apply applying applied application applications app job jobs work working worked
+works shift shifts pay paid interview hours call called calling calls resume form website site address email emails yet
+back answer answered yes yeah sure when where what how why which monday tuesday wednesday thursday friday saturday
+sunday tomorrow tonight open load loading see put typed typing entered enter type new changed change changing update
+updated died dead charge charging broke broken cracked receive received got get getting came through find found lost
+forgot manager hr boss hiring hire company license experience prefer better best fine good great thanks happy love
+waiting wait read reading use using only instead transportation drive driving keep keeps add added save saved
+understand sorry if know english spanish sure maybe talk speak have has had mind hesitate accidentally accident resend
+ad ads right bit canning put old mistake afraid""")
 
-_LITTLE = words(
-    "off out down up with of on from in for to by about at as so and or n w the a an my me us our your you yall it "
-    "its this these those that them all any more other future further prior bit much many being be receiving receive "
-    "getting get sending going see hear have read part had job jobs daily phone anymore now right here new"
-)
+_ONE_THING = r"(?:me )?(?:the|that|this) (?:link|address|form|application|picture|photo|file|code|map|schedule)"
+_LITTLE = words("""off out down up with of on from in for to by about at as so and or n w the a an my me us our your
+you yall it its this these those that them all any more other future further prior bit much many being be receiving
+receive getting get sending going see hear have read part had job jobs daily phone anymore now right here new""")
 """What may stand between a verb of ending, or of wishing, and what it ends."""
 _WISH = (
     r"(?:want|wanting|need|wish|care|appreciate|like|desire|interested|interest|looking|seeking|intend|ask|asked|agree|"
     r"agreed|consent|consented|authorize|authorized|sign up|signed up|subscribe|subscribed|register|registered|enroll|"
-    r"enrolled|request|requested|participate|include|give|gave|given)"
+    r"enrolled|request|requested|participate|include|give|gave|given)(?! up on)"
 )
-_OFFERED = words(
-    "job jobs work employment opportunities nothing service services program contact participate number numbers"
-)
-_OURS = words(
-    "number numbers digits landline database system records info service services contact consent permission "
-    "account membership myself ourselves him"
-)
-_ME = words("to be my the me us our your this that number name phone cell info please immediate")
+_OFFERED = words("""job jobs work employment opportunities nothing service services program contact participate number
+numbers""")
+_OURS = words("""number numbers digits landline database system records info service services contact consent
+permission account membership myself ourselves him""")
+_ME = words("to be my the me us our your this that number name phone cell email mail address info please immediate")
 _CUT = (
     r"(?:had (?:it|enough)|(?:turn|switch)(?! on)|(?<! i )deleted|"
     + words(
@@ -94,8 +84,8 @@ _CUT = (
 REFUSALS: Rules = {
     "unwished": (
         rf" (?:dont|never|nolonger|not|didnt|doesnt|hate|wont|cant) (?:[a-z]+ ){{0,2}}?{_WISH} (?:{_LITTLE} "
-        rf")*(?:(?:{CONTACT_THING}|{CONTACT_DONE}|{CONTACT_DOING}|{THESE}|{_OFFERED})(?= (?:[.,]|$|any|anymore|at "
-        rf"all|from|please|thanks|now|and|or|again|to be|on this|of the day))|(?=[.,]|$)){NO_QUESTION}"
+        rf"|{CONTACT_THING} )*(?:(?:{CONTACT_THING}|{CONTACT_DONE}|{CONTACT_DOING}|{THESE}|{_OFFERED})(?= (?:[.,]|$|"
+        rf"any|anymore|at all|from|please|thanks|now|and|or|again|to be|on this|of the day))|(?=[.,]|$)){NO_QUESTION}"
     ),
     "rather_not": (
         r" (?:rather|prefer|asked|request|demand) (?:you |that you )?(?:to )?(?:not|didnt|dont|never) "
@@ -116,7 +106,7 @@ REFUSALS: Rules = {
     "never_contact": (
         rf" {FIRST_PERSON}(?:dont|never|not(?! getting| receiving| spam)) {BETWEEN}(?:{CONTACT_VERB}|"
         rf"{CONTACT_DOING}|{CONTACT_DONE}|calls)(?!.* (?<!or )(?<!nor )(?<!dont )(?:text|message) me )"
-        rf"(?! me (?:mr|ms|mrs|maam|sir|that|a|an|crazy|late) ) {NOT_FOR_A_TIME}"
+        rf"(?! me (?:mr|ms|mrs|maam|sir|that|a|an|crazy|late) | {_ONE_THING} ) {NOT_FOR_A_TIME}"
         r"| no (?:text|call|message|send|contact|write) (?:me|us|this|here|again|no more) "
     ),
     "you_may_not": (
@@ -146,6 +136,8 @@ REFUSALS: Rules = {
     ),
 }
 
+_NOT_OURS = r"(?:the|that|this|a|my|your) (?:wait|class|course|schedule|shift|interview|training|roster)[a-z]*"
+_AT_WORK = rf"(?:on|at|in|behind|with) (?:the|a) (?!phone|{CONTACT}|jobs?|future)[a-z]+"
 _WRONG = words("wrong incorrect bad mistaken")
 _WHO = words("number person guy girl lady man dude woman party contact phone one individual human recipient")
 _TARGET = (
@@ -164,10 +156,11 @@ REMOVALS: Rules = {
         rf"scratch) (?:{_ME} )*(?:off|out|cancel|quit|removal)(?= (?:[.,?]|$|of (?:this|these|your|it|here|there|all|"
         r"my)|from|this|these|your (?!hands)|now|thanks|for|it|all|the (?:[a-z]+ )?(?:texts?|messages|alerts|emails)))"
         rf"|(?: be| have| want|(?<! i) get) (?:{_ME} )*(?:removed|deleted|unsubscribed|taken off|erased)"
+        rf"(?! (?:(?:from|of) )?{_NOT_OURS} )"
     ),
     "off_the_list": (
-        r" (?:off|out of|from) (?:of )?(?:(?:the|your|this|that|ur|whatever|any|all|every) )*(?:[a-z]+ )?(?:list|"
-        r"lists|database|system) "
+        r" (?:off|out of|from) (?:of )?(?!(?:the|your) wait)(?:(?:the|your|this|that|ur|whatever|any|all|every) )*"
+        r"(?:[a-z]+ )?(?:list|lists|database|system) "
     ),
     "somebody_elses": (
         rf" {NUMBER} (?:[a-z]+ )?(?:belongs to (?:someone|another|a|me)|has a new owner|was reassigned|nolonger) | "
@@ -185,7 +178,8 @@ REMOVALS: Rules = {
     ),
     "forget_me": (
         r" (?:(?<! dont )forget (?:about )?me|forget i exist|leave (?:me|us|my phone|this number|this phone|my "
-        r"number|him|her) (?:[a-z]+ ){0,4}?(?:alone|be|along|tranquilo)|lemme alone|let me be|let me alone) "
+        rf"number|him|her) (?:[a-z]+ ){{0,4}}?(?:alone|be|along|tranquilo)(?! {_AT_WORK})|lemme alone|let me be|"
+        r"let me alone) "
     ),
     "wrong_number": (
         r"(?<! the) (?:(?:have|got|get|reached|texting|calling|called|texted|have reached|contacted|messaging|text|"
@@ -267,24 +261,19 @@ STOP_VERBS: Rules = {
     "cancel": rf"^(?!.* {APPOINTMENT} ).* (?<! i )(?<! to )(?<! do you )cancel(?! culture| and) ",
 }
 
-_JOB_SIDE = words(
-    "job jobs shift shifts work hiring company it he she they nothing nobody application applications training "
-    "position pay program road line class machine belt employer warehouse applying interviews people day trucks "
-    "drivers i we you they break breaks"
-)
-_STOP_NOUN = words(
-    "full non one pit rest light next last first second third final every each a an the my your which what closest "
-    "nearest any many no emergency [0-9]+ door bus quick short"
-)
-_STOP_DOING = words(
-    "hiring taking accepting serving selling running offering delivering paying smiling laughing crying thinking "
-    "interviewing working production"
-)
+_JOB_SIDE = words("""job jobs shift shifts work hiring company it he she they nothing nobody application applications
+training position pay program road line class machine belt employer warehouse applying interviews people day trucks
+drivers i we you they break breaks""")
+_STOP_NOUN = words("""full non one pit rest light next last first second third final every each a an the my your which
+what closest nearest any many no emergency [0-9]+ door bus quick short""")
+_STOP_DOING = words("""hiring taking accepting serving selling running offering delivering paying smiling laughing
+crying thinking interviewing working production""")
 _STOP_PLACE = words("by in over off shop light lights sign signs watch gap loss motion here work road street")
 _STOP_ELSEWHERE = (
     rf" (?:(?:{_STOP_NOUN}|{TRANSIT}|stop and) stop(?! {CONTACT})"
     rf"|stop (?:{_STOP_PLACE}|{_STOP_DOING}|and shop|n shop|at(?! once)"
     rf"|for (?:lunch|a|the|gas|breaks?|food)|to (?:eat|rest))(?! {CONTACT})"
+    r"|(?:i|we|ill|(?<! you )will) stop [a-z]+ing(?! me)(?! this)(?! these)"
     r"|(?:cant|wont|never|didnt|doesnt|couldnt|dont|without|nothing can|nobody can|we) (?:[a-z]+ )?stop(?= )"
     r"|(?:when|where|what time|does|do|did|is|if|how late|how long|until|has|once|will|would) (?:[a-z0-9]+ ){0,5}?"
     rf"{_JOB_SIDE} (?:[a-z]+ )?stop (?!{CONTACT}))"

@@ -26,7 +26,16 @@ sispann kanpe itigil tigil ihinto tigilan jooji nres dur durdur iptal
 dừng ngừng huỷ hủy medésabonner désinscrivezmoi hörauf hörensieauf nãoqueromais nãoquero houop
 wypiszmnie tamana huwagna dừnglại
 """
-"""Whole replies, without their spaces."""
+_POLITE = """
+bitte danke svp s il vous plait merci por favor obrigado obrigada per favore grazie prosze tack tanpri lutfen
+alstublieft пожалуйста спасибо
+"""
+"""Whole replies, without their spaces, and what they say no less with."""
+_OF_A_NOTE = (
+    r" (?:nicht|kein\w*) (?:\w+ )?(?:weitergeleitet|gelesen|bearbeitet|beantwortet|abgerufen|im buro|erreichbar)"
+    r"| nao (?:sera|serao|estarei|terei)| nie (?:zostan\w+|bedzie|beda)| ne m est pas possible"
+)
+"""What a note of somebody who is away says of mails: they are not read."""
 
 _REFUSAL_AND_CONTACT = (
     (
@@ -84,14 +93,17 @@ def is_refusal(reply: str) -> bool:
     """Return whether a short reply is a bare no or stop, or a sentence in it refuses; none does in a question."""
     if len(reply) > LONGEST:
         return False
-    words = _bare(reply).split() if _ASKS.search(reply) is None else []
+    words = (
+        [word for word in _bare(reply).split() if word not in _POLITE.split()] if _ASKS.search(reply) is None else []
+    )
     if words and ("".join(words) in _refusals() or (len(set(words)) == 1 and words[0] in _refusals())):
         return True
     return any(_refuses(_bare(one[0])) for one in _SENTENCE.finditer(reply) if _ASKS.search(one[0]) is None)
 
 
 def _refuses(sentence: str) -> bool:
-    return any(one.search(f" {' '.join(sentence.split())} ") is not None for one in _patterns())
+    said = re.sub(_OF_A_NOTE, "", f" {' '.join(sentence.split())} ")
+    return any(one.search(said) is not None for one in _patterns())
 
 
 @cache

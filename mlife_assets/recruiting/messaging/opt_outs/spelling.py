@@ -29,12 +29,10 @@ _PAIRS: tuple[tuple[str, str], ...] = tuple(
     (rf" {pattern} ", f" {plain} ")
     for pattern, plain in (
         (r"(?:do|don) (?:not|nt|t)", "dont"),
-        (r"(?:does) (?:not|nt)", "doesnt"),
+        (r"(does|is|are) (?:not|nt)", r"\1nt"),
         (r"(?:did|didn) (?:not|nt|t)", "didnt"),
-        (r"(?:is) (?:not|nt)", "isnt"),
-        (r"(?:are) (?:not|nt)", "arent"),
-        (r"(?:can|can) (?:not|nt)", "cant"),
-        (r"(?:will) (?:not|nt)", "wont"),
+        (r"can (?:not|nt)", "cant"),
+        (r"will (?:not|nt)", "wont"),
         (r"(?:would|could|should) (?:not|nt)", "shouldnt"),
         (r"(?:have|has|had) (?:not|nt)", "havent"),
         (r"not? longer", "nolonger"),
@@ -43,39 +41,33 @@ _PAIRS: tuple[tuple[str, str], ...] = tuple(
         (r"that is", "thats"),
         (r"opt(?:ing|ed)? (?:me |us )?out", "optout"),
         (r"un (subscribed?|sub)", "unsubscribe"),
-        (r"un list", "unlist"),
-        (r"set up", "setup"),
+        (r"(un|set) (list|up)", r"\1\2"),
+        (r"(take|taken) (me|us|my [a-z]+) of", r"\1 \2 off"),
         (r"por fa(?:vor)?", "please"),
         (r"cease (?:and|n) desist", "cease"),
         (r"(?:in ?boxing|dming|pinging|emailing)", "messaging"),
     )
 )
 
-REPAIRED = word_set(
-    "unsubscribe subscribe subscription cancel remove delete number message messages texting messaging contact "
-    "sending interested consent harassing harassment wrong person please phone mensaje mensajes numero equivocado "
-    "escriban eliminar cancelar cancelen interesa molesten permission discontinue leave alone receive"
-)
+REPAIRED = word_set("""unsubscribe subscribe subscription cancel remove delete number message messages texting
+messaging contact sending interested consent harassing harassment wrong person please phone mensaje mensajes numero
+equivocado escriban eliminar cancelar cancelen interesa molesten permission discontinue leave alone receive""")
 """Words that one slip of the finger is forgiven in, wherever they stand."""
 
-THEMSELVES = word_set(
-    "along clone atone lone leaves heave weave received receives receiver remote removed removes remover contract "
-    "contacts contacted massage massages lumber numbers cancer cancels persons prone ending vending lending bending "
-    "tending mending testing tested messaged strong prong phones phoned spending numbed deleted deletes deletion "
-    "interest interests contacte contacten contacto contactos subscribed subscribes subscriber unsubscribed "
-    "unsubscribes content pleased persona personas canceled cancelled canceling cancela cancele escriba elimina "
-    "interese contracts wrongs harassed consents cancelo"
-)
+THEMSELVES = word_set("""along clone atone lone leaves heave weave received receives receiver remote removed removes
+remover contract contacts contacted massage massages lumber numbers cancer cancels persons prone ending vending lending
+bending tending mending testing tested messaged strong prong phones phoned spending numbed deleted deletes deletion
+interest interests contacte contacten contacto contactos subscribed subscribes subscriber unsubscribed unsubscribes
+content pleased persona personas canceled cancelled canceling cancela cancele escriba elimina interese contracts wrongs
+harassed consents cancelo""")
 """Words that are themselves, although a slip away from one of `REPAIRED`."""
 
 NOT_STOP = word_set("stop step shop top stops stoop atop slop stow stomp strop sop swop stopy stoup spot store")
 """Words that are themselves, although a slip away from STOP."""
 
-EMPTY = word_set(
-    "please kindly just really simply seriously literally ever even fucking fuckin fkn fking effing freaking frickin "
-    "damn damned damm goddamn bloody motherfucking tf ffs bro bruh dude maam sir immediately asap effective favor "
-    "porfavor porfa quick already once"
-)
+EMPTY = word_set("""please kindly just really simply seriously literally ever even fucking fuckin fkn fking effing
+freaking frickin damn damned damm goddamn bloody motherfucking tf ffs bro bruh dude maam sir immediately asap effective
+favor porfavor porfa quick already once""")
 """Words that a request keeps its meaning without."""
 
 _MEANT = """

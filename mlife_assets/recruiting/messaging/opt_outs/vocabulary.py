@@ -33,18 +33,14 @@ CONTACT_VERB = (
     )
     + "|reach out|hit (?:me |us )?up)"
 )
-CONTACT_DOING = words(
-    "texting messaging contacting calling writing sending bothering disturbing spamming harassing annoying bugging "
-    "blasting notifying reaching hitting soliciting pestering bombarding blowing mailing stalking advertising "
-    "marketing"
-)
+CONTACT_DOING = words("""texting messaging contacting calling writing sending bothering disturbing spamming harassing
+annoying bugging blasting notifying reaching hitting soliciting pestering bombarding blowing mailing stalking
+advertising marketing""")
 CONTACT_DONE = words("texted messaged contacted called bothered spammed notified emailed reached solicited disturbed")
-CONTACT_THING = words(
-    "text texts message messages sms alert alerts notification notifications notices spam communication "
-    "communications mail mails email emails updates newsletter newsletters ads advertising advertisements promos "
-    "promotions solicitation solicitations blasts subscription subscriptions texting messaging mensajes offers list "
-    "lists mailings marketing campaign reminders"
-)
+CONTACT_THING = words("""text texts message messages sms alert alerts notification notifications notices spam
+communication communications mail mails email emails updates newsletter newsletters ads advertising advertisements
+promos promotions solicitation solicitations blasts subscription subscriptions texting messaging mensajes offers list
+lists mailings marketing campaign reminders""")
 CONTACT = f"(?:{CONTACT_VERB}|{CONTACT_DOING}|{CONTACT_DONE}|{CONTACT_THING})"
 THESE = words("this these those them it any anything stuff crap shit bs nonsense bullshit garbage junk")
 NUMBER = words("number phone line landline device cellphone")
@@ -66,18 +62,13 @@ BETWEEN = (
 ONLY_FOR_A_TIME = words("before after until till during while when yet unless")
 
 # Something else.
-APPOINTMENT = words(
-    "interview interviews appointment appt meeting shift shifts tomorrow today tonight monday tuesday wednesday "
-    "thursday friday saturday sunday mon tue wed thu fri sat sun orientation training class ride trip order lunch "
-    "flight event application reservation visit plans vacation lease surgery drug screening test"
-)
-TRANSIT = words(
-    "bus buses train trains subway metro shuttle van trolley tram route rail transit station uber ferry exit road "
-    "truck trucks tsa highway greyhound amtrak tube ferry metra trax trimet"
-)
-BENEFITS = words(
-    "insurance benefits overtime 401k union weekend weekends medical coverage dental health shift shifts plan"
-)
+APPOINTMENT = words("""interview interviews appointment appt meeting shift shifts tomorrow today tonight monday tuesday
+wednesday thursday friday saturday sunday mon tue wed thu fri sat sun orientation training class ride trip order lunch
+flight event application reservation visit plans vacation lease surgery drug screening test""")
+TRANSIT = words("""bus buses train trains subway metro shuttle van trolley tram route rail transit station uber ferry
+exit road truck trucks tsa highway greyhound amtrak tube ferry metra trax trimet""")
+BENEFITS = words("""insurance benefits overtime 401k union weekend weekends medical coverage dental health shift shifts
+plan""")
 
 NOT_FOR_A_TIME = rf"(?!(?:[a-z0-9]+ ){{0,4}}{ONLY_FOR_A_TIME} )"
 NO_QUESTION = r"(?![^.,?]*\?)"
