@@ -1,4 +1,4 @@
-"""The dashboard held against the marts, the audit of fairness, and a day with faults.
+"""The published dashboard: each figure is its mart's, nothing immature is a number, every link leads to a page.
 
 `mlife_tests/e2e/test_lived_days.py` recomputes the marts from the log; here the page is held against the marts.
 """
@@ -7,42 +7,19 @@ from __future__ import annotations
 
 import html
 import re
-import stat
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from urllib.parse import urljoin, urlparse
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
-from mlife_assets.components.graph import keys
-from mlife_assets.components.messages import planning
 from mlife_assets.components.metrics import dashboard
 from mlife_assets.components.metrics.dashboard import collect
-from mlife_assets.components.model.challengers import PROMOTION_REPORT
-from mlife_assets.components.model.fairness import (
-    FAIRNESS_REPORT,
-    FOLDS_REPORT,
-    audit_folds,
-    audit_model,
-    audited_pairs,
-    audited_users,
-    day_fairness_conditions,
-)
-from mlife_assets.components.model.retrain_decision import decision_rows
-from mlife_assets.components.monitoring.inputs import SAMPLE_TABLE
-from mlife_assets.components.predictions.scores import CANDIDATES_TABLE
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.document import DASHBOARD, card_key
 from mlife_assets.core.statistics import Sums, mean_difference_interval
-from mlife_assets.core.training.fairness.audit import CONDITION, fairness_condition
-from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, FairnessAudit
-from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, is_mature, mature_day
 from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
 from mlife_assets.recruiting.dashboard.page import render_dashboard
@@ -50,15 +27,17 @@ from mlife_assets.recruiting.dashboard.page import render_dashboard
 DAY = date(2026, 6, 2)
 OTHERS = tuple(
     OtherModel(
-        name, "Who will not come back", "mdl_7d09ce5518aa2b6e4f10", DAY, outcome="promoted",
+        name,
+        "Who will not come back",
+        "mdl_7d09ce5518aa2b6e4f10",
+        DAY,
+        outcome="promoted",
         gain=RuleGain("average precision", "least_recently_seen_v1", DailyValue(DAY, 0.108, 0.095, 0.12)),
         decision=Decision(DAY, "wait", ("The domain classifier finds today among the reference: AUC 0.52 of 0.55.",)),
     )
     for name in ("churn_risk", "loan_default_within_a_year")
-)  # fmt: skip
+)
 """Two models beside the first, whose lines may not make the page too long or too wide."""
-COLUMNS = {"sex", "race_ethnicity", "race", "ethnicity", "gender"}
-ANSWERS = {*SEXES, *ETHNICITIES}
 
 
 @pytest.fixture(scope="module")
@@ -242,191 +221,3 @@ def test_pages_of_the_lake_have_no_fault(page, look, lived, width, scheme) -> No
         assert seen.width <= width
         assert len(text) < 1_000_000
     assert look(page).height <= look(others).height <= 4_000
-
-
-def training_days(lived) -> list:
-    return lived.home.platform.tables.report_days("challenger")
-
-
-def test_every_challenger_was_audited_and_the_gate_read_it(lived) -> None:
-    tables = lived.home.platform.tables
-    days = training_days(lived)
-    assert len(days) >= 2
-    assert days[0] == add_days(lived.home.settings.first_lived_date, -1), "the first, before any day was scored"
-    for day in days:
-        version = tables.read_report("challenger", day)["model_version"]
-        audit = FairnessAudit.from_report(tables.read_report(FAIRNESS_REPORT, day))
-        assert audit.model_version == version
-        assert audit.compared
-        conditions = {one["name"]: one for one in tables.read_report(PROMOTION_REPORT, day)["conditions"]}
-        expected = fairness_condition(audit, version)
-        assert conditions[CONDITION]["sentence"] == expected.sentence
-        assert conditions[CONDITION]["is_met"] == expected.is_met
-        assert expected.is_met, "the market treats nobody by sex or race"
-        by_folds = fairness_condition(FairnessAudit.from_report(tables.read_report(FOLDS_REPORT, day)), version)
-        assert conditions[f"{CONDITION}_by_folds"]["sentence"] == f"On the weeks of the folds: {by_folds.sentence}"
-        assert conditions[f"{CONDITION}_by_folds"]["is_met"] == by_folds.is_met
-
-
-def test_a_day_without_an_audit_is_refused(lived) -> None:
-    conditions = day_fairness_conditions(lived.home.platform, add_days(training_days(lived)[0], -1), "mdl_any")
-    assert [one.name for one in conditions] == [CONDITION, f"{CONDITION}_by_folds"]
-    for condition in conditions:
-        assert not condition.is_met
-        assert "no fairness audit" in condition.sentence
-
-
-def test_the_audited_pairs_are_those_that_may_be_texted_about(lived) -> None:
-    """Everybody is scored; audited is what the model does to those whom a text can reach."""
-    platform, day = lived.home.platform, lived.home.day(1)
-    users, scored = audited_users(platform, day), platform.tables.read(CANDIDATES_TABLE, day)
-    texted = scored.filter(pc.and_(scored["is_consented"], pc.is_valid(scored["time_zone"])))
-    assert audited_pairs(platform, day, users).equals(texted)
-    assert 0 < texted.num_rows < scored.num_rows
-
-
-def test_an_audit_repeats_to_the_byte(lived) -> None:
-    platform, day = lived.home.platform, training_days(lived)[0]
-    version = platform.tables.read_report("challenger", day)["model_version"]
-    stored = FairnessAudit.from_report(platform.tables.read_report(FAIRNESS_REPORT, day))
-    assert audit_model(platform, version, day) == stored
-    by_folds = FairnessAudit.from_report(platform.tables.read_report(FOLDS_REPORT, day))
-    assert audit_folds(platform, version, day) == by_folds != stored
-
-
-def test_by_folds_every_user_is_audited_once_in_a_week_of_their_own(lived) -> None:
-    """Users of several weeks would count several times, and bounds would be too narrow."""
-    platform, day = lived.home.platform, training_days(lived)[-1]
-    version = platform.tables.read_report("challenger", day)["model_version"]
-    audit = audit_folds(platform, version, day)
-    assert audit is not None
-    ranked = gate_days(day, platform.model.maturity_days, platform.model.promotion)
-    reachable = [audited_users(platform, one) for one in ranked]
-    most = {user for users in reachable for user in users["user_id"].to_pylist()}
-    assert 0.8 * min(users.num_rows for users in reachable) < audit.users <= len(most)
-    assert sum(users.num_rows for users in reachable) > 1.8 * audit.users
-
-
-def test_the_asset_shows_aggregates_and_a_warning_at_most(lived, tmp_path) -> None:
-    home = lived.home.copy_to(tmp_path / "copy")
-    result = home.run_assets(training_days(lived)[0], keys.FAIRNESS_AUDIT)
-    shown = result.asset_materializations_for_node("model__fairness_audit")[0].metadata
-    text = repr(shown)
-    assert "usr_" not in text
-    assert {"impact_by_sex", "impact_by_race_ethnicity", "impact_by_sex_and_race_ethnicity"} <= set(shown)
-    assert "data:image/png" in shown["impact_ratios"].value
-    (check,) = result.get_asset_check_evaluations()
-    assert check.passed
-    assert check.severity.value == "WARN"
-
-
-def test_no_answer_leaves_the_restricted_table(lived) -> None:
-    """Neither as a column nor as a value, in landing files, lake, truth tables or the warehouse."""
-    folder: Path = lived.home.folder
-    restricted = folder / "private" / "audit_attributes.parquet"
-    assert stat.S_IMODE(restricted.stat().st_mode) == 0o600
-    files = [path for path in sorted(folder.rglob("*.parquet")) if path != restricted]
-    assert len(files) > 50
-    for path in files:
-        schema = pq.read_schema(path)
-        assert not COLUMNS & set(schema.names), path
-        for place, field in enumerate(schema):
-            if pa.types.is_string(field.type) and field.name not in {"body"}:
-                seen = pq.ParquetFile(path).read(columns=[schema.names[place]])[0].unique().to_pylist()
-                assert not ANSWERS & set(seen), f"{path}: {field.name}"
-
-
-def test_no_mart_holds_an_answer(lived) -> None:
-    for name in ("user_features", "job_features", "labelled_examples"):
-        day = lived.home.day(1)
-        table = lived.home.platform.warehouse.read(name, start=day, end=day)
-        assert not COLUMNS & set(table.column_names), name
-
-
-@pytest.mark.parametrize("suffix", ["json", "jsonl"])
-def test_json_outside_the_audit_report_names_no_category(lived, suffix: str) -> None:
-    for path in sorted((lived.home.folder / "lake").rglob(f"*.{suffix}")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if not {FAIRNESS_REPORT, FOLDS_REPORT} & set(path.parts):
-            told = [name for name in ETHNICITIES[2:] if name in text]
-            is_verdict = f"/reports/{PROMOTION_REPORT}/" in path.as_posix()
-            assert is_verdict or not told, path
-            assert "race_ethnicity" not in text, path
-
-
-@pytest.fixture(scope="module")
-def unchanged(lived, tmp_path_factory):
-    """Return a copy of the lived home for what leaves it as it was."""
-    return lived.home.copy_to(tmp_path_factory.mktemp("faulty_day") / "home")
-
-
-def files(home) -> list[str]:
-    """Return what the lake holds."""
-    return sorted(str(path) for path in home.settings.lake_place.rglob("*"))
-
-
-def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(unchanged, lived_world) -> None:
-    day = unchanged.day(lived_world.FAULT_DAY)
-    versions = unchanged.platform.registry.versions()
-    with unchanged.driver() as driver:
-        run = driver.run_day("retraining_job", day)
-    assert not run.is_success
-    assert run.failed_steps == ("model__training_set_training_set_comes_from_a_sound_day",)
-    assert unchanged.platform.registry.versions() == versions
-    assert unchanged.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
-
-
-@pytest.mark.parametrize(
-    ("asset", "node"),
-    [
-        (keys.USER_JOB_SCORES, "predictions__user_job_scores"),
-        (keys.CANDIDATE_MODEL, "model__candidate_model"),
-        (keys.FOLD_MODELS, "model__fold_models"),
-        (keys.CHAMPION_MODEL, "model__champion_model"),
-        (keys.MESSAGE_PLAN, "messages__message_plan"),
-    ],
-)
-def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
-    unchanged, lived_world, monkeypatch, asset, node
-) -> None:
-    """A blocking check gates only its own run. Somebody who materializes the next asset by hand meets another gate."""
-    monkeypatch.setattr(planning, "require_present_day", lambda platform, day: None)
-    day = unchanged.day(lived_world.FAULT_DAY)
-    before = files(unchanged)
-    result = unchanged.run_assets(day, asset, raise_on_error=False)
-    failure = result.failure_data_for_node(node)
-    assert f"data quality of {day} is not sound" in failure.user_failure_data.description
-    assert files(unchanged) == before
-
-
-def test_a_range_of_decisions_is_refused(unchanged, lived_world) -> None:
-    """Backfilling what decides would decide days in one breath; raw events and features are what a range is for."""
-    with unchanged.driver() as driver:
-        run = driver.run_range("retraining_job", unchanged.day(1), unchanged.day(2))
-    assert not run.is_success
-    assert "decides for one day" in run.errors[0]
-
-
-def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_world) -> None:
-    """Its texts would be late, and outside the caps of the days between."""
-    for asset, node in (
-        (keys.MESSAGE_PLAN, "messages__message_plan"),
-        (keys.MESSAGE_DELIVERIES, "messages__message_deliveries"),
-    ):
-        result = copied.run_assets(copied.day(1), asset, raise_on_error=False)
-        message = result.failure_data_for_node(node).user_failure_data.description
-        assert f"{copied.day(1)} is over, {copied.day(lived_world.DAYS)} has landed" in message
-
-
-def test_a_day_without_pairs_gets_reports_and_a_verdict(copied, lived_world) -> None:
-    """Drift of nothing is not judged, and the quality fault still blocks: no verdict would be no answer at all."""
-    day = copied.day(lived_world.FAULT_DAY)
-    sample = copied.platform.tables.read(SAMPLE_TABLE, day)
-    copied.platform.tables.write(SAMPLE_TABLE, day, sample.slice(0, 0))
-    copied.run_assets(day, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.RETRAIN_DECISION)
-    for name in ("data_drift_report", "latent_drift_report"):
-        report = copied.platform.read_monitoring_report(name, day)
-        assert (report.status, report.sample_rows) == ("not_enough_evidence", 0)
-        assert "0 pairs were sampled" in report.sentence
-    decided = {row["as_of_date"]: row for row in decision_rows(copied.platform)}[day]
-    assert decided["verdict"] == "block"
