@@ -61,17 +61,22 @@ _GO_ON = (
     r"|(?: why| did| how come| when| have| has)(?: did| you| your| my| the| these| they| this| it| jobs?| texts| emails"
     r"| messages| mails| alerts)+ (?:stop|stopped) "
     r"| no (?:me |nos |se )?(?:dejen? de|dejes de|paren? de|quiten|borren|saquen|cancelen|eliminen) "
-    r"| dont reply to this (?:message|email|mail) | dont want to (?:lose|miss) (?!touch|out)"
+    r"| dont reply to this (?:message|email|mail) | dont want to (?:lose|miss) "
+    r"(?!touch|out|.*(?:over|for|because of|to) (?:these|your) )"
     r"| questions? about (?:the|your) unsubscribe (?:link|button) "
     r"|(?: why| did| was| have)+ i (?:get |been )?(?:removed|taken off|unsubscribed|deleted)"
     r"(?!(?: [a-z]+)* (?:yet|now|finally) )(?: (?:from |off )?(?:the|your) list)?(?= )"
-    r"| (?:(?:my|our) (?!phone|cell|number|inbox)[a-z]+|he|she) (?:wont|never|doesnt|cant) (?:stop|quit) (?!get)"
+    r"| (?:(?:my|our) (?!phone|cell|number|inbox)[a-z]+|he|she) (?:wont|never|doesnt|cant) (?:stop|quit) "
+    r"(?!get|.*(?:me (?!in )|my (?:phone|cell|number|line|inbox) |texting |messaging |e?mailing |your |these ))"
     r"| (?:dont|never|not) (?:[a-z]+ )?call(?:ing)? (?:(?!dont|no|not|nor|or|never|stop|text)[a-z]+ |, )*"
     r"(?:text|texts|texting|email|emails|mail) (?:is|are|works) (?:better|best|easier|fine|ok) "
     r"|^.* (?:accident|accidentally|mistake) .*back on "
 )
 """What asks for more, or why it ended, or is said by machines: its verb of ending ends nothing."""
-_STAYS = r" i (?:do |still |really )*(?:want|like|love) to keep (?:getting|receiving)| keep (?:my|the|your|these) "
+_STAYS = (
+    r" i (?:do |still |really )*(?:want|like|love) to keep (?:getting|receiving) (?:(?:these|the|my|your) )*(?:these|"
+    r"them|alerts|jobs?|texts|messages|e?mails|updates)(?= )| keep my (?:job )?alerts (?!off)"
+)
 _MENTIONED = r" (?:the|an|your|says?) (?:unsubscribe|optout)(?= )"
 """A word on our mail is no request of somebody who wants to keep it."""
 

@@ -278,7 +278,10 @@ _STOP_ELSEWHERE = (
     r"|(?:when|where|what time|does|do|did|is|if|how late|how long|until|has|once|will|would) (?:[a-z0-9]+ ){0,5}?"
     rf"{_JOB_SIDE} (?:[a-z]+ )?stop (?!{CONTACT}))"
 )
-_YOU_STOP = rf" (?:you|people|this|these|it|texts|messages|make) (?:[a-z]+ )?stop (?:$|[.,?]|{CONTACT})"
+_YOU_STOP = (
+    rf" (?:you|people|this|these|it|texts|messages|make) (?:[a-z]+ )?stop (?:$|[.,?]|{CONTACT})"
+    r"| (?:i|we|w?ill) stop (?:hearing|getting|receiving|being|seeing|[a-z]+ing (?:from you|contacted|notified|them)) "
+)
 _ASKED = rf" (?:{CONTACT}|me|please) "
 _MOVING = rf" {TRANSIT} "
 

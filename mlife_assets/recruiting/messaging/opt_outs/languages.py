@@ -33,7 +33,8 @@ alstublieft пожалуйста спасибо
 """Whole replies, without their spaces, and what they say no less with."""
 _OF_A_NOTE = (
     r" (?:nicht|kein\w*) (?:\w+ )?(?:weitergeleitet|gelesen|bearbeitet|beantwortet|abgerufen|im buro|erreichbar)"
-    r"| nao (?:sera|serao|estarei|terei)| nie (?:zostan\w+|bedzie|beda)| ne m est pas possible"
+    r"| nao (?:sera|serao) (?:\w+ )?(?:lid|respondid|encaminhad)\w+| nao (?:estarei no escritorio|terei acesso)"
+    r"| nie (?:zostan\w+|bedzie|beda) (?:\w+ )?\w*(?:czytan|przekazan)\w+| ne m est pas possible"
 )
 """What a note of somebody who is away says of mails: they are not read."""
 
