@@ -175,10 +175,14 @@ def test_memory_is_summed_over_processes_and_a_shared_page_counts_once(
     monkeypatch.setattr(waiting_bench, "WORK", tmp_path)
     monkeypatch.setattr(waiting_bench, "SAMPLED_EVERY_SECONDS", 0.05)
     forked = "import os, time; shared = b'1' * 100_000_000; os.fork(); own = b'2' * 50_000_000; time.sleep(1)"
-    with waiting_bench.memory_of_children() as peaks:
-        waiting_bench.run(tmp_path, tmp_path, forked)
-    assert 190 < peaks["peak_megabytes"] < 240
-    assert peaks["resident_megabytes"] > peaks["peak_megabytes"] + 90
+    found = []
+    for program in ("import time; time.sleep(0.5)", forked):  # the worker may have other children, such as a server
+        with waiting_bench.memory_of_children() as peaks:
+            waiting_bench.run(tmp_path, tmp_path, program)
+        found.append((peaks["peak_megabytes"], peaks["resident_megabytes"]))
+    shared_once, resident = (after - before for before, after in zip(*found, strict=True))
+    assert 170 < shared_once < 240
+    assert resident > shared_once + 80
 
 
 def test_a_missed_goal_is_told_by_the_exit_code(waiting_bench: ModuleType, tmp_path: Path, monkeypatch, capsys) -> None:
