@@ -37,7 +37,8 @@ def collect_as_usual() -> None:
 def share_one_arena() -> None:
     """Let threads that begin from now on allocate where the main thread does: where glibc is the allocator.
 
-    It has an arena for each thread otherwise, and `give_memory_back` cannot free the end of any but the first.
+    glibc has an arena for each thread otherwise, and `give_memory_back` cannot free the end of any but the first. A
+    process that has more than eight arenas by now keeps its number.
     """
     if (settings := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         settings(-8, 1)  # M_ARENA_MAX

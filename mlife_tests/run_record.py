@@ -260,7 +260,10 @@ class RunRecord:
         if self.config.option.record_cpu:
             root, chosen = self.config.rootpath, self.config.args_source is pytest.Config.ArgsSource.ARGS
             given = (self.record, self.kind, self.seconds)
-            is_whole = not chosen and not self.config.option.keyword
+            option = self.config.option
+            ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
+            left_out = option.keyword or option.deselect or option.ignore or getattr(option, "lf", False)
+            is_whole = ended and not chosen and not left_out
             new = updated(*given, commit=commit_of(root), root=root, is_whole=is_whole)
             self.path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
         if is_bad and session.exitstatus == pytest.ExitCode.OK:

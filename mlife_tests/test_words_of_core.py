@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ROOT / "mlife_assets" / "core"
+CORE = [ROOT / "mlife_assets" / name for name in ("core", "lifecycle")]
 
 DOMAIN_WORDS = {
     r"jobs?": "what is ranked is an item; what Dagster runs is of no interest here",
@@ -39,7 +39,9 @@ def reason_of(word: str) -> str:
 
 
 def test_core_names_nothing_of_a_domain() -> None:
-    files = sorted(path for path in CORE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(
+        path for folder in CORE for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    )
     assert len(files) > 100, "the files of core were not found"
     found = [
         f"{path.relative_to(ROOT)}:{number}: {word} ({reason_of(word)})"

@@ -1,7 +1,7 @@
 """What happens to a model in a day, whoever plays it: the assets of a deployment, or a market in memory.
 
 Belongs here: the sequence of a day of any model, pure; what is known comes through one port, `facts.Facts`.
-Does not belong here: how a step is computed (`core`), what knows a job, IO, clock, Dagster.
+Does not belong here: how a step is computed (`core`), what knows a domain, IO, clock, Dagster.
 
 The sequence:
 

@@ -245,16 +245,16 @@ def mature_exposures(
         ids, seed = (found[model.roles.entity], found[model.row_id]), model.monitoring.seed
         return found.take(pa.array(np.sort(sample_pairs(*ids, as_of=last, seed=seed, rows=rows))))
 
+    late = frozenset[date]()
+    if mart.num_rows:
+        over = pc.max(mart["label_mature_date"]).as_py()
+        late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
     found = model.unbiased(mart.slice(0, 0))
     for start in range(0, mart.num_rows, ROWS_AT_ONCE):
         unbiased = model.unbiased(mart.slice(start, ROWS_AT_ONCE))
         if faulty:
             unbiased = unbiased.filter(~pc.field("exposure_date").isin(pa.array(faulty, pa.date32())))
-        if unbiased.num_rows:
-            over = pc.max(unbiased["label_mature_date"]).as_py()
-            late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
-            unbiased = without_late_feedback(unbiased, late)
-        found = sampled(pa.concat_tables([found, unbiased]))
+        found = sampled(pa.concat_tables([found, without_late_feedback(unbiased, late)]))
         rest(platform)
     return model.derive(found)
 

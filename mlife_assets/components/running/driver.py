@@ -5,7 +5,8 @@ with the daemon, a `run_key` runs once: a key that has a run, successful or not,
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -72,6 +73,17 @@ class LifecycleDriver:
         _fail_orphans(instance)
         show_runs(instance)
 
+    @contextmanager
+    def _freed(self) -> Iterator[None]:
+        """Give back what a run holds when it ends, however it ends."""
+        try:
+            yield
+        finally:
+            for platform in self._resources.values():
+                if isinstance(platform, ModelPlatform):
+                    forget_runs(platform)
+            give_memory_back()
+
     def run_range(self, job_name: str, first: date, last: date) -> JobRun:
         """Run one job once over the partitions from `first` to `last`."""
         return self._execute(job_name, partition_key=None, tags=range_tags(first, last))
@@ -137,7 +149,7 @@ class LifecycleDriver:
         tags: Mapping[str, str],
         run_config: Mapping[str, object] | None = None,
     ) -> JobRun:
-        with rare_collections():
+        with rare_collections(), self._freed():
             result = self._definitions.resolve_job_def(job_name).execute_in_process(
                 instance=self._instance,
                 partition_key=partition_key,
@@ -150,10 +162,6 @@ class LifecycleDriver:
                 run_config={**QUIET, **(run_config or {})},
                 raise_on_error=False,
             )
-        for platform in self._resources.values():
-            if isinstance(platform, ModelPlatform):
-                forget_runs(platform)
-        give_memory_back()
         _show_run(self._instance, result.dagster_run)
         failures = [event for event in result.all_events if event.is_step_failure]
         return JobRun(
