@@ -39,8 +39,9 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
         platform.people.register(platform.ledger.user_ids(), now=now)
         platform.keyring.rotate(NUMBERS)
     known = platform.people.rehash(now=now)
-    if platform.texts_record is not None:
-        platform.texts_record.forget_numbers()
+    for record in (platform.deployment.texts_record, platform.deployment.former_texts_record):
+        if record is not None:
+            record().forget_numbers()
     if as_json:
         print_json({"numbers": known, "accounts": len(platform.ledger.user_ids())})
         return

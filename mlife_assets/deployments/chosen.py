@@ -23,6 +23,7 @@ from mlife_assets.recruiting.ports import MessageGateway
 OURS: Mapping[str, str] = {name: f"mlife_assets.deployments.{name}:{name}" for name in BUILT_IN}
 DEPLOYMENT = "MLIFE_DEPLOYMENT"
 CHANNELS = {"texts": Channel.SMS, "mails": Channel.EMAIL}
+RESERVED = ("console", "folder", "smtp")
 ASKED_OF_A_PROVIDER = ("send", "find", "receipts", "inbound")
 
 
@@ -58,6 +59,8 @@ def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, 
             f"{setting}: {path} does not say who it is; give the class a `name`, letters and digits, and "
             f"`channel = Channel.{channel.name}`"
         )
+    if name in RESERVED:
+        raise InvalidInputError(f"{setting}: {path} has the name {name}, which is one of ours; give it another")
 
     @cache
     def provider() -> MessageGateway:
@@ -80,6 +83,7 @@ def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, 
         deployment,
         texts=provider if is_text else deployment.texts,
         texts_record=None if is_text else deployment.texts_record,
+        former_texts_record=deployment.texts_record if is_text else deployment.former_texts_record,
         mails=deployment.mails if is_text else provider,
         providers={**deployment.providers, channel: name},
         former_providers=(*before, *({**one, channel: name} for one in deployment.former_providers)),
@@ -99,11 +103,11 @@ def _find(setting: str, path: str) -> Callable[..., Any]:
                 f"{setting}: there is no module {error.name} here; install the package that {path} is in, or correct "
                 "the setting"
             ) from None
-        raise InvalidInputError(f"{setting}: {module} imports {error.name}, which is not here; install it") from error
-    except Exception as error:
+        raise InvalidInputError(f"{setting}: {module} imports {error.name}, which is not here; install it") from None
+    except Exception as error:  # noqa: BLE001 - its words may hold a secret
         raise InvalidInputError(
             f"{setting}: {module} cannot be imported ({type(error).__name__}); `python -c 'import {module}'` says why"
-        ) from error
+        ) from None
     if not callable(found):
         is_there = "has no" if found is None else "can call no"
         raise InvalidInputError(f"{setting}: {module} {is_there} {name}; correct the setting, or write it there")
@@ -116,8 +120,8 @@ def _made(setting: str, make: Callable[..., Any], *arguments: Home) -> Any:
         return make(*arguments)
     except MlifeError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - its words may hold a secret
         raise InvalidInputError(
             f"{setting}: {getattr(make, '__qualname__', make)} failed ({type(error).__name__}); raise an error of "
             "mlife_assets.core.errors that says what to do"
-        ) from error
+        ) from None

@@ -130,6 +130,7 @@ class Deployment:
         audit_attributes: makes the restricted table of protected attributes.
         texts, mails: make the providers of the two channels by which something is sent.
         texts_record: makes what the provider of texts has on record; None where it keeps that to itself.
+        former_texts_record: the same of a rehearsal before somebody's provider, whose numbers are still erased.
         providers: channel -> name of its provider, which is known without opening it.
         former_providers: the same, of what may have stood there when earlier events were published.
         silent: channel -> why nothing can be sent by it from this process; what came back is read all the same.
@@ -151,6 +152,7 @@ class Deployment:
     texts_record: Callable[[], TextsRecord] | None
     providers: Mapping[Channel, str]
     former_providers: tuple[Mapping[Channel, str], ...] = ()
+    former_texts_record: Callable[[], TextsRecord] | None = None
     silent: Mapping[Channel, str] = field(default_factory=dict)
     services: Services | None = None
     look: Callable[[], Sequence[Finding]] | None = None

@@ -36,6 +36,8 @@ class Texts(AbsentMailbox):
     name, channel, __init__ = "acme", Channel.SMS, lambda self, home: None
 class Mails(Texts):
     name, channel, look = "acme_mail", Channel.EMAIL, lambda self: "all is open"
+class Console(Texts):
+    name = "console"
 class Nameless(Texts):
     name = None
 class Mute(Texts):
@@ -84,12 +86,14 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         ("texts", "acmee:Texts", "there is no module acmee here"),
         ("texts", "acme:Nameless", "acme:Nameless does not say who it is; give the class a `name`"),
         ("texts", "acme:Mails", "and `channel = Channel.SMS`"),
+        ("texts", "acme:Console", "acme:Console has the name console, which is one of ours; give it another"),
     ],
 )
 def test_what_is_not_there_is_named_with_setting_and_remedy(opened, field: str, named: str, says: str) -> None:
     with pytest.raises(InvalidInputError, match=rf"^MLIFE_{field.upper()}: .*{re.escape(says)}") as caught:
         _ = opened(**{field: named}).deployment
     assert "secret" not in str(caught.value), "what went wrong in it may hold one"
+    assert caught.value.__cause__ is None, "and so may its cause, which a run keeps"
     (fault,) = look_at_deployment(opened(**{field: named}).settings)
     assert (fault.part, fault.is_fault) == ("MLIFE_DEPLOYMENT", True)
 
@@ -103,6 +107,9 @@ def test_a_provider_takes_the_place_of_ours_and_nothing_else(opened) -> None:
     found = {one.part: one for one in look_at_deployment(platform.settings)}
     assert found["MLIFE_TEXTS"].says == "sms goes out by acme: it does not say whether it could send"
     assert found["MLIFE_CONTACTS"].is_fault, "and what the owner gives is looked at as ever"
+    record = platform.deployment.former_texts_record
+    assert record is not None
+    assert record().name == "console", "its number hashes are still erased"
     mute = opened(texts="acme:Mute")
     with pytest.raises(InvalidInputError, match="MLIFE_TEXTS: acme:Mute has no find; write what MessageGateway asks"):
         _ = mute.gateway

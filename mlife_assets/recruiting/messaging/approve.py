@@ -77,7 +77,7 @@ def refusals(
         found.append(
             "auto_approve_within_limits is off, so a person decides: `mlife plan show`, or approve_plan_job in the UI"
         )
-    if getattr(gateway, "reaches_nobody", False) is not True:
+    if vars(type(gateway)).get("reaches_nobody") is not True:
         found.append(f"the gateway is {gateway.name!r}, and only what reaches nobody is approved automatically")
     return (*found, *broken_limits(plan, application, contact, is_quality_ok=is_quality_ok))
 

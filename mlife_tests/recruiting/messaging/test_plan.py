@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -253,7 +252,7 @@ def test_events_of_a_plan_have_the_exact_schemas_and_repeat_their_ids():
 
 
 OPEN = replace(POLICY, auto_approve_within_limits=True)
-REHEARSING = SimpleNamespace(name="console", reaches_nobody=True)
+REHEARSING = type("Rehearsing", (), {"name": "console", "reaches_nobody": True})()
 
 
 def test_approval_is_closed_by_default():
@@ -264,7 +263,8 @@ def test_approval_is_closed_by_default():
 @pytest.mark.parametrize(
     ("gateway", "is_quality_ok", "why"),
     [
-        (SimpleNamespace(name="console", reaches_nobody="no"), True, "'console', and only what reaches nobody"),
+        (type("Odd", (), {"name": "console", "reaches_nobody": "no"})(), True, "only what reaches nobody"),
+        (type("Inherits", (type(REHEARSING),), {})(), True, "'console', and only what reaches nobody"),
         (REHEARSING, False, "quality failed"),
         (REHEARSING, None, "quality is unknown"),
     ],
