@@ -301,6 +301,8 @@ class DeploymentSettings(HomeSettings):
         """Write down who is about to send: a shell without the variables must not take a rehearsal for sending."""
         said = begun_with(self.home)
         now = said | {name: value for name in PROVIDERS if (value := getattr(self, name)) is not None}
+        if self.mail_relay is not None:
+            now.pop("mails", None)
         if said and now != said:
             _write(self.home / DEPLOYMENT_FILE, now, replaces=True)
 

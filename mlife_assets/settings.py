@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from mlife_assets.aws_settings import AwsSettings
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.storage_places import require_database_url
-from mlife_assets.deployment_settings import WORLD_FILE, begun_with, holds_market
+from mlife_assets.deployment_settings import PROVIDERS, WORLD_FILE, begun_with, holds_market
 from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, is_placeholder
 from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.mail.letterhead import Letterhead, read_letterhead, require_own_letterhead
@@ -54,6 +54,10 @@ class HomeSource(PydanticBaseSettingsSource):
         kept = begun_with(home)
         if not any(str(value).startswith("s3://") for value in {**kept, **self.current_state}.values()):
             kept.pop("s3_endpoint", None)  # a variable took the place of the bucket that it was for
+        for name in PROVIDERS:  # a provider that sent before gives way to what the owner sets now
+            given = ("clock_file", *(["mail_relay"] if name == "mails" else []))
+            if any(self.current_state.get(one) is not None for one in given):
+                kept.pop(name, None)
         return {**self._world(home), **kept}
 
     @staticmethod

@@ -139,6 +139,18 @@ def test_a_home_that_sends_by_a_provider_goes_on_with_it(opened, tmp_path: Path)
     assert [one.name for one in home.home.iterdir()] == ["deployment.json"]
 
 
+def test_a_remembered_provider_gives_way_to_a_relay_and_to_a_clock(opened) -> None:
+    opened().settings.remember_deployment()
+    both = opened(texts="acme:Texts", mails="acme:Mails", letterhead="l.toml").settings
+    both.remember_providers()
+    relay = opened(mail_relay="smtp://relay.example", letterhead="l.toml").settings
+    assert (relay.texts, relay.mails) == ("acme:Texts", None)
+    clocked = opened(clock_file=both.home / "now").settings
+    assert (clocked.texts, clocked.mails) == (None, None)
+    relay.remember_providers()
+    assert opened().settings.mails is None, "a shell without the relay waits for it"
+
+
 def test_a_deployment_of_somebodys_own_may_build_on_aws(opened) -> None:
     with pytest.raises(ValueError, match=r"MLIFE_DEPLOYMENT is acme:standalone and MLIFE_LOG_HEADS.* says nothing"):
         opened(deployment="acme:standalone", event_log="s3://log")
