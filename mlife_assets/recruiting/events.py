@@ -43,6 +43,7 @@ __all__ = [
     "ON_RECORD",
     "OWN_EVENT_TYPES",
     "SHIFTS",
+    "STRANGERS_WORDS",
     "TIMESTAMP",
     "Column",
     "EventType",
@@ -288,6 +289,8 @@ _TYPES = with_added(_FIXED)
 EVENT_TYPES: dict[str, EventType] = {event_type.name: event_type for event_type in _TYPES}
 OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "platform")
 """What the platform writes itself."""
+STRANGERS_WORDS = frozenset({("job_posted", "title"), ("job_posted", "employer_name")})
+"""Columns, by event type, that whoever posts a job writes."""
 LABEL_EVENT_TYPES = ("click", "apply", "hire")
 """What happens to an exposure, and may be learned of late."""
 ON_RECORD = ("consent", "employer_reviewed")

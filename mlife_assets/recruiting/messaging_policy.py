@@ -29,9 +29,9 @@ class MessagingPolicy:
     A reply that is neither an opt-out nor an opt-in pauses its sender until somebody has read it, unless
     `unclear_reply_pause_days` is 0; `mlife status` says how long each has waited. Replies are read before every chunk
     of a dispatch and at least every `inbound_read_seconds` within one. `refused_phrases` are how prizes and payments
-    are promised by people who hire nobody; a title has a default one only to describe a job. `title_words` are words of
-    this deployment's titles for which ours would be replaced. `first_seen_employer_days` was of
-    0.1.0 and is ignored.
+    are promised by people who hire nobody: a title has a default one only to describe a job, else a label stands for
+    its job; a job with one that a deployment adds is offered to nobody. `title_words` are words of this deployment's
+    titles for which ours would be replaced. `first_seen_employer_days` was of 0.1.0 and is ignored.
     """
 
     brand: str = "Northstar Jobs"

@@ -53,6 +53,7 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.recruiting.events import STRANGERS_WORDS
 
 GROUP = "monitoring"
 LANDED_HISTORY_DAYS = 14
@@ -319,16 +320,19 @@ def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:
     """Return what the ingest of a partition refused, by type and reason, each with its first example."""
     refused = []
     for entry in platform.ingest_report(day)["types"]:
+        kind = entry["event_type"]
         for reason, count in entry["rejected"].items():
-            example = next((one for one in entry["examples"] if one["reason"] == reason), None)
+            examples = [one for one in entry["examples"] if one["reason"] == reason]
+            example = next(iter(examples), None)
             refused.append(
                 Refusal(
-                    event_type=entry["event_type"],
+                    event_type=kind,
                     reason=reason,
                     rows=count,
                     first_row=example["row"] if example else WHOLE_FILE,
                     field=example["field"] if example else None,
                     detail=example["detail"] if example else "",
+                    is_of_strangers=bool(examples) and {(kind, one["field"]) for one in examples} <= STRANGERS_WORDS,
                 )
             )
     return refused

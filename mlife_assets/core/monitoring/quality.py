@@ -56,7 +56,7 @@ RARE_EVENTS = 30
 REFUSED_ROWS_MINIMUM = 5
 """Fewer refused rows than these are a fault only where they are most of what came."""
 WORDS_SHARE = 0.25
-"""Rows refused for what somebody wrote are a fault of the exporter from this share on: below, a few writers suffice."""
+"""Rows refused for what strangers write are a fault of the exporter from this share on: below, few writers suffice."""
 _WORDS_REASONS = frozenset({Reason.CONTROL_CHARACTER.value, Reason.TOO_LONG.value})
 _SCHEMA_REASONS = frozenset(
     reason.value
@@ -75,6 +75,7 @@ class Refusal:
         first_row: row of the first example, `validation.WHOLE_FILE` for a file.
         field: column of the first example.
         detail: what to do about it.
+        is_of_strangers: whether the column of every example holds words that strangers write.
     """
 
     event_type: str
@@ -83,6 +84,7 @@ class Refusal:
     first_row: int = 0
     field: str | None = None
     detail: str = ""
+    is_of_strangers: bool = False
 
     def __post_init__(self) -> None:
         if self.rows < 0:
@@ -363,8 +365,8 @@ def refusals(
 ) -> Iterator[Finding]:
     """Hold what each type had refused against what it landed.
 
-    A few bad rows, words that nobody can read, or a stray file beside good ones, are noted without alarm: the log took
-    what was good, and whoever posts five jobs with a control character stops nobody's day. Whole files
+    A few bad rows, strangers' words that nobody can read, or a stray file beside good ones, are noted without alarm:
+    the log took what was good, and whoever posts five jobs with a control character stops nobody's day. Whole files
     are a fault of the schema when the type did not land without them, labels included: a refused file is not late.
     """
     by_type: dict[str, list[Refusal]] = defaultdict(list)
@@ -376,14 +378,13 @@ def refusals(
             yield _broken_file(refusal, landed.get(name, 0), history.get(name, ()), policy)
         rows = [refusal for refusal in by_type[name] if not refusal.is_schema]
         count = sum(refusal.rows for refusal in rows)
-        are_words = [one for one in rows if one.reason in _WORDS_REASONS and not (one.field or "").endswith("_id")]
-        written = sum(refusal.rows for refusal in are_words)
+        written = sum(one.rows for one in rows if one.reason in _WORDS_REASONS and one.is_of_strangers)
         total = count + landed.get(name, 0)
         worst = max(rows, key=lambda refusal: (refusal.rows, refusal.reason), default=None)
         why = f", most for {worst.reason} in {worst.field}: {worst.detail}" if worst else ""
         yield Finding(
             KIND, name, "rejected_share", count / max(total, 1), policy.rejected_share_maximum,
-            _is_much(count if count > WORDS_SHARE * total else count - written, total, policy),
+            _is_much(count if count >= WORDS_SHARE * total else count - written, total, policy),
             f"{name}: {count:,} of {total:,} landed rows were refused{why}.",
         )  # fmt: skip
 

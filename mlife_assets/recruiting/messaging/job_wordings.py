@@ -5,9 +5,10 @@ reason that can be counted and says which field it found.
 
 Whoever posts a job writes part of our text. Words that hide something (encoded words, letters that look like others),
 speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is left of a
-trick may still be one. All other words are said only if they have no refused phrase and somebody vouches for them: a
-person for the employer's present name (`employer_review`), the lists of words for the title (`plain_titles`).
-Otherwise the job is offered by a label of ours.
+trick may still be one. Nor does a phrase that a deployment refuses itself give one. All other words are said only if
+they have no default refused phrase, or it describes a job, and somebody vouches for them: a person for the employer's
+present name (`employer_review`), the lists of words for the title (`plain_titles`). Otherwise
+the job is offered by a label of ours.
 """
 
 from __future__ import annotations
@@ -136,16 +137,15 @@ def _approved_words(
     """Return a job with the words that people may read, None for no job; and what was refused of it."""
     job_id, employer = str(job["job_id"]), job.get("employer_id")
     reason = why = ""
+    own_phrases = tuple(sorted({*policy.refused_phrases} - {*MessagingPolicy.refused_phrases}))
     for name in _STRANGERS_WORDS:
         text = str(job[name] or "")
-        rules = broken_rules(text, policy.brand, policy.refused_phrases)
+        rules, added = (broken_rules(text, policy.brand, phrases) for phrases in (policy.refused_phrases, own_phrases))
         if rules == (REFUSED_PHRASE,) and name == "title" and is_plain_title(text, policy.title_words):
-            # A default phrase may describe a job: `crypto compliance analyst`. One that a deployment adds may not.
-            added = sorted({*policy.refused_phrases} - {*MessagingPolicy.refused_phrases})
-            rules = broken_rules(text, policy.brand, tuple(added))
+            rules = added  # a default phrase may describe a job: `crypto compliance analyst`
         if rules:
             reason, why = rules[0], f"{name} {quoted(text)} breaks {', '.join(rules)}"
-            if rules != (REFUSED_PHRASE,):  # a phrase alone hides nothing: a label says none of it
+            if rules != (REFUSED_PHRASE,) or added:  # a default phrase alone hides nothing: a label says none of it
                 return None, RefusedJob(job_id, reason, why)
     if employer in reviews.refused:
         return None, RefusedJob(job_id, EMPLOYER_REFUSED, f"employer {employer} was refused")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import pyarrow as pa
@@ -26,6 +27,7 @@ from mlife_assets.components.model.retrain_decision import (
 )
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
+from mlife_assets.components.monitoring.reports import refused_rows
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.platform.resources import Platform
@@ -459,3 +461,17 @@ def test_decisions_of_models_are_apart(platform: Platform) -> None:
         view.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
     assert [[row["decision_id"] for row in decision_rows(view)] for view in views] == [[one] for one in ids]
     assert [decisions_since(view, day) for view in views] == [{one} for one in ids]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "is_of_strangers"),
+    [
+        ("job_posted", ["title", "employer_name"], True), ("job_posted", ["title", "metro_code"], False),
+        ("user_snapshot", ["title"], False), ("job_posted", [], False),
+    ],
+)  # fmt: skip
+def test_words_are_of_strangers_where_every_example_is_in_a_column_that_they_write(kind, fields, is_of_strangers):
+    examples = [{"reason": "too_long", "field": field, "row": 1, "detail": ""} for field in fields]
+    types = [{"event_type": kind, "rejected": {"too_long": 3}, "examples": examples}]
+    (refused,) = refused_rows(SimpleNamespace(ingest_report=lambda day: {"types": types}), date(2026, 6, 1))
+    assert (refused.field, refused.is_of_strangers) == ([*fields, None][0], is_of_strangers)

@@ -184,13 +184,13 @@ def test_each_job_has_a_wording_or_a_reason():
     reviews = replace(everybody_approved(table), refused={"e_j5"})
     policy = MessagingPolicy(refused_phrases=(*POLICY.refused_phrases, "escort"))
     worded, refused = word_jobs(table, policy, link_key=KEY, reviews=reviews)
-    assert list(worded) == ["j1", "j3", "j4", "j6", "j7", "j8"]
+    assert list(worded) == ["j1", "j3", "j4", "j6", "j8"]
     assert [(job.job_id, job.reason, job.label) for job in refused] == [
         ("j2", "web_address", ""), ("j3", "no_job_title", LABEL), ("j4", "no_job_title", LABEL),
-        ("j5", "employer_refused", ""), ("j7", "refused_phrase", LABEL), ("j8", "refused_phrase", LABEL),
+        ("j5", "employer_refused", ""), ("j7", "refused_phrase", ""), ("j8", "refused_phrase", LABEL),
         ("j9", "web_address", ""),
     ]  # fmt: skip
-    assert not any(word in worded[key].body("m") for key in ("j7", "j8") for word in ("Escort", "Bank", "Prize"))
+    assert "Prize" not in worded["j8"].body("m")
     assert refused[0].why == "employer_name 'evil.example' breaks web_address"
 
 

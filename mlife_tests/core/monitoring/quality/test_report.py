@@ -328,9 +328,9 @@ def test_refused_rows_are_a_fault_when_they_are_many(rows: int, landed: int, is_
 
 
 def test_who_posts_a_few_jobs_that_nobody_can_read_stops_nobodys_day() -> None:
-    cases = [(25, "title", 0, False), (26, "title", 0, True), (25, "job_id", 0, True), (20, "title", 5, True)]
-    for rows, field, others, is_alarm in cases:
-        found = [refused(rows, Reason.CONTROL_CHARACTER, field=field), refused(others)]
+    cases = [(24, True, 0, False), (25, True, 0, True), (24, False, 0, True), (19, True, 5, True)]
+    for rows, is_of_strangers, others, is_alarm in cases:
+        found = [refused(rows, Reason.CONTROL_CHARACTER, is_of_strangers=is_of_strangers), refused(others)]
         (finding,) = quality.refusals(found, {"user_snapshot": 100 - rows - others}, {}, POLICY)
         assert (finding.statistic, finding.is_alarm) == ((rows + others) / 100, is_alarm)
 
