@@ -366,7 +366,7 @@ def refusals(
     """Hold what each type had refused against what it landed.
 
     A few bad rows, strangers' words that nobody can read, or a stray file beside good ones, are noted without alarm:
-    the log took what was good, and whoever posts five jobs with a control character stops nobody's day. Whole files
+    the log took what was good, and a few rows with a control character stop nobody's day. Whole files
     are a fault of the schema when the type did not land without them, labels included: a refused file is not late.
     """
     by_type: dict[str, list[Refusal]] = defaultdict(list)
