@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
-import psutil
 
 from mlife_assets.core.monitoring.retrain_decisions import RunFacts, next_attempt
 
@@ -74,6 +73,8 @@ def _is_alive(pid: int, started: str | None) -> bool:
 
     After a restart of a container the numbers are the same again, and the new process may even be this one.
     """
+    import psutil  # a project has none, and no driver
+
     try:
         actual = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
