@@ -66,6 +66,9 @@ def require_noticed(made: Callable[[], Any], folder: Path, noticed: tuple[str, .
         pytest.param({"name": "a b"}, (NAMED,), id="no name"),
         pytest.param({"channel": Channel.CALL}, (NAMED,), id="another channel"),
         pytest.param({"find": lambda *_: None}, (TAKEN, AMBIGUOUS, RECEIPTS), id="forgets"),
+        pytest.param(
+            {"find": lambda *_: None, "can_be_asked": False}, (TAKEN, AMBIGUOUS, RECEIPTS), id="does not say so"
+        ),
         pytest.param({"find": lambda *_: Accepted("m")}, (TAKEN, *ANSWERS[:3], RECEIPTS), id="invents"),
         pytest.param(sending(lambda _: Accepted("m")), ANSWERS, id="says nothing"),
         pytest.param(sending(tells), ANSWERS, id="tells the number"),
@@ -78,6 +81,8 @@ def require_noticed(made: Callable[[], Any], folder: Path, noticed: tuple[str, .
 )
 def test_each_fault_of_a_provider_breaks_the_contract(changed: Any, noticed: tuple[str, ...], tmp_path: Path) -> None:
     class Broken(GatewayContract):
+        can_be_asked = changed.get("can_be_asked", True)
+
         def opened(self, folder: Path, fault: str = "") -> Any:
             share = {THROTTLES: "throttled_share", REJECTS: "rejected_share"}.get(fault, "timeout_share")
             none = dict.fromkeys(("throttled_share", "rejected_share", "timeout_share"), 0)
