@@ -78,7 +78,8 @@ def doubtful_words(title: str, own: tuple[str, ...] = ()) -> list[str]:
     unknown = [
         (word, is_describing)
         for place, (word, is_describing) in enumerate(words)
-        if not _is_in(known, word) and not any(pairs[max(place - 1, 0) : place + 1])
+        if (word in _words("message_words") - known or not _is_in(known, word))
+        and not any(pairs[max(place - 1, 0) : place + 1])
     ]
     refused = [_words("message_words") | _words("topic_words"), _words("message_words")]
     doubtful = [word for word, job in unknown if not re.fullmatch("[a-z]{2,}", word) or _is_in(refused[job], word)]
@@ -112,5 +113,7 @@ def _has_few_digits(title: str, tokens: list[str]) -> bool:
         for text in (read, _PAY.sub(" ", read, count=1), _RANGE.sub(" ", read, count=1))
     )
     if (found := _RANGE.search(read)) and beside_a_range <= _MOST_DIGITS_BESIDE_A_RANGE:
-        return _PHONE.fullmatch(re.sub(r"\D", "", found[0])) is None
+        digits = [re.sub(r"\D", "", text) for text in (found[0], read)]
+        is_odd = any(int(one) % 50 for one in re.findall(r"(?<![\d.,])\d{3,6}(?![\d.,]*\d)", found[0]))
+        return not any(map(_PHONE.fullmatch, digits)) and not (is_odd and len(digits[1]) > _MOST_DIGITS_WITH_PAY)
     return beside_pay <= _MOST_DIGITS and in_all <= _MOST_DIGITS_WITH_PAY

@@ -296,7 +296,7 @@ TITLES = (
     "Call Center Rep|Driver \u2013 on call|Gift Shop Associate|Men's Department Sales|Sales Rep @ $18/hr|"
     "Store Manager #1204|CDL-A Driver|Labeling Operators|Crisis Counselor, 988 Line|Cash Office Clerk II|"
     "Nurse, Escort Driver|Text Message Marketing Manager - Xaxa|Cook Xaxa Xexe Xixi|Aide, 24/7, Mesa 85254|"
-    "Teacher 6.5 hrs, 2025-26|Packer $19.50 + $1.00|Clerk S09211|Nurse .9 FTE"
+    "Teacher 6.5 hrs, 2025-26|Cook $45000-$60000 2nd shift|Packer $19.50 + $1.00|Clerk S09211|Nurse .9 FTE"
 )
 
 
@@ -313,6 +313,8 @@ def test_a_job_is_plain(title: str) -> None:
         *(("Cook 44221 nights", ["44221"]), ("Nurse 1800-FLOWERS", ["1800"]), ("Cook, no women", ["no"])),
         *(("Summer bonus", []), ("North and South", []), ("", []), ("12345", [])),
         *(("Nurse 21 or 25 or 55 01 00", []), ("Nurse $212555 0100", []), ("Cook $212-$555 0100", [])),
+        *(("Telegram Xaxa Cook", ["telegram"]), ("Nurse Whites", ["whites"]), ("Cook $442079-$460958", [])),
+        *(("Cook $312-$5550 199", []), ("Cook $3125-$550 199", []), ("Cook $4420-$794609", [])),
         *(("Cook $2125-$550101", []), ("Cook $121255-$50101", []), ("Nurse $21255 to $50101", [])),
         *(("Clerk seven one eight 55 55", []), ("Cook e v i l", []), ("Cook dos uno twos fives fives fives one", [])),
     ],
