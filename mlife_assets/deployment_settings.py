@@ -110,6 +110,8 @@ class DeploymentSettings(HomeSettings):
     @classmethod
     def _names_what_python_finds(cls, named: str | None, info: ValidationInfo) -> str | None:
         built_in = BUILT_IN if info.field_name == "deployment" else ()
+        if named == "" and not built_in:
+            return None
         if named is not None and named not in built_in and not PYTHON_NAME.fullmatch(named):
             known = f"none of {', '.join(built_in)} and " if built_in else ""
             raise ValueError(f"it is {known}no name of Python; write package.module:name, as in acme.sms:AcmeTexts")

@@ -7,9 +7,9 @@ setting, which module and what to do, and repeat no words of an error that may h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +20,6 @@ from mlife_assets.deployments.record import Deployment, Home
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.ports import MessageGateway
 
-OURS: Mapping[str, str] = {name: f"mlife_assets.deployments.{name}:{name}" for name in BUILT_IN}
 DEPLOYMENT = "MLIFE_DEPLOYMENT"
 CHANNELS = {"texts": Channel.SMS, "mails": Channel.EMAIL}
 RESERVED = ("console", "folder", "smtp")
@@ -34,20 +33,31 @@ def deployment_of(home: Home) -> Deployment:
         InvalidInputError: what a setting names is not there, or not what it was named as.
     """
     named = home.settings.deployment
-    found = _made(DEPLOYMENT, _find(DEPLOYMENT, OURS.get(named, named)), home)
+    is_ours, ours = named in BUILT_IN, f"mlife_assets.deployments.{named}"
+    found: Deployment = getattr(import_module(ours), named)(home) if is_ours else _theirs(named, home)
+    for setting, channel in CHANNELS.items():
+        if (path := getattr(home.settings, setting)) is not None:
+            found = _with_provider(found, home, f"MLIFE_{setting.upper()}", path, channel)
+    return found
+
+
+def _theirs(named: str, home: Home) -> Deployment:
+    """Return a deployment of somebody's own, whose functions fail with errors that say what to do."""
+    found = _made(DEPLOYMENT, _find(DEPLOYMENT, named), home)
     if not isinstance(found, Deployment):
         raise InvalidInputError(
             f"{DEPLOYMENT}: {named} returned a {type(found).__name__}; return a mlife_assets.deployments.record."
             "Deployment (docs/add_a_provider.md)"
         )
-    if (found.is_simulated or found.market is not None) != home.settings.is_simulated:
+    if found.is_simulated or found.market is not None:
         raise InvalidInputError(
             f"{DEPLOYMENT}: {named} makes people up, and only embedded does; leave `is_simulated` and `market` out"
         )
-    for setting, channel in CHANNELS.items():
-        if (path := getattr(home.settings, setting)) is not None:
-            found = _with_provider(found, home, f"MLIFE_{setting.upper()}", path, channel)
-    return found
+    made: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
+    if (look := found.look) is not None:
+        made["look"] = lambda: list(look())
+    made |= {name: partial(_made, DEPLOYMENT, make) for name, make in made.items() if callable(make)}
+    return Deployment(**made)
 
 
 def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, channel: Channel) -> Deployment:

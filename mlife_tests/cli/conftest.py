@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +17,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+import requests
 from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters.send_ledger import Transition
@@ -297,3 +302,23 @@ def add_imported(tiny_models: Any) -> Callable[[Path, str], None]:
         _write(view, "model_imported", at, row)
 
     return add
+
+
+@pytest.fixture
+def listening() -> Callable[..., AbstractContextManager[tuple[dict[str, Any], requests.Session]]]:
+    """Return what runs a command that serves; it ends with 0 and without a word when it is interrupted."""
+
+    @contextmanager
+    def listens(*command: object) -> Iterator[tuple[dict[str, Any], requests.Session]]:
+        program = [sys.executable, "-c", "from mlife_assets.cli import main; main()", *map(str, command), "--json"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(program, text=True, **pipes) as process, requests.Session() as session:
+            session.trust_env = False
+            try:
+                yield orjson.loads("".join(iter(process.stdout.readline, "}\n")) + "}"), session
+            finally:
+                process.send_signal(signal.SIGINT)
+                rest, errors = process.communicate(timeout=30)
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+    return listens

@@ -26,7 +26,6 @@ from typing import Any
 import obstore
 import orjson
 import pytest
-import requests
 import sqlalchemy as sa
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -83,54 +82,28 @@ RIGHTS = "grant read and write on the store"
 ADDRESS = "postgresql://user:password@host:port/database"
 
 
-def start_of(process):
-    """Return the document that the command prints when it listens."""
-    lines = []
-    while not lines or lines[-1] not in ("", "}\n"):
-        lines.append(process.stdout.readline())
-    return orjson.loads("".join(lines))
-
-
-def test_the_endpoint_follows_a_rollback_and_stops_with_0(run, home):
-    command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--home", str(home.path), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            started = start_of(process)
-            with requests.Session() as session:
-                session.trust_env = False
-                versions = [session.get(f"{started['url']}/v1/model", timeout=20).json()["model_version"]]
-                run("models", "rollback", "--reason", "worse", "--home", home.path)
-                versions.append(session.get(f"{started['url']}/v1/model", timeout=20).json()["model_version"])
-        finally:
-            process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=20)
+def test_the_endpoint_follows_a_rollback_and_stops_with_0(run, home, listening):
+    with listening("serve", "--port", "0", "--home", home.path) as (started, session):
+        versions = [session.get(f"{started['url']}/v1/model", timeout=20).json()["model_version"]]
+        run("models", "rollback", "--reason", "worse", "--home", home.path)
+        versions.append(session.get(f"{started['url']}/v1/model", timeout=20).json()["model_version"])
     assert versions == [home.champions[1], home.champions[0]]
     assert started["model_version"] == home.champions[1]
     assert started["models"] == {"job_applications": home.champions[1], "churn_risk": None}
     assert started["token"] is None
-    assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_beyond_this_machine_the_token_that_was_made_is_needed(home):
-    command = [sys.executable, "-c", PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--make-token"]
-    command += ["--home", str(home.path), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            started = start_of(process)
-            path = Path(started["token"])
-            token = path.read_text(encoding="ascii").strip()
-            url = started["url"].replace("0.0.0.0", "127.0.0.1") + "/v1/model"
-            with requests.Session() as session:
-                session.trust_env = False
-                given = {"Authorization": f"Bearer {token}"}
-                answers = [session.get(url, timeout=20), session.get(url, headers=given, timeout=20)]
-        finally:
-            process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=20)
+def test_beyond_this_machine_the_token_that_was_made_is_needed(home, listening):
+    command = ("serve", "--host", "0.0.0.0", "--port", "0", "--make-token", "--home", home.path)
+    with listening(*command) as (started, session):
+        path = Path(started["token"])
+        token = path.read_text(encoding="ascii").strip()
+        url = started["url"].replace("0.0.0.0", "127.0.0.1") + "/v1/model"
+        given = {"Authorization": f"Bearer {token}"}
+        answers = [session.get(url, timeout=20), session.get(url, headers=given, timeout=20)]
     assert [answer.status_code for answer in answers] == [401, 200]
     assert path.is_relative_to(home.path / "private")
     assert (S_IMODE(path.stat().st_mode), S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
-    assert (process.returncode, rest, errors) == (0, "", "")
     assert token not in orjson.dumps(started).decode()
 
 
@@ -198,33 +171,20 @@ def test_people_read_who_answers_where(home):
     ]
 
 
-def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(home):
+def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(home, listening):
     settings = Settings(home=home.path)
     platform = Platform(settings=settings, policies=settings.policies())
     before = platform.ledger.inbound().num_rows
     known = platform.ledger.known_inbound()
     token = unsubscribe_token(USER, "email_digest", platform.mail_key)
-    command = [
-        sys.executable, "-c", PROGRAM, "messages", "one-click", "--port", "0", "--home", str(home.path), "--json",
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            lines = []
-            while not lines or lines[-1] not in ("", "}\n"):
-                lines.append(process.stdout.readline())
-            url = orjson.loads("".join(lines))["url"]
-            with requests.Session() as session:
-                session.trust_env = False
-                shown = session.get(url + token, timeout=20)
-                assert platform.ledger.known_inbound() == known, "looking changes nothing"
-                strange = session.post(url + "a" * len(token), timeout=20)
-                done = [session.post(url + token, data={"List-Unsubscribe": "One-Click"}, timeout=20) for _ in range(2)]
-        finally:
-            process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=20)
+    with listening("messages", "one-click", "--port", "0", "--home", home.path) as (started, session):
+        url = started["url"]
+        shown = session.get(url + token, timeout=20)
+        assert platform.ledger.known_inbound() == known, "looking changes nothing"
+        strange = session.post(url + "a" * len(token), timeout=20)
+        done = [session.post(url + token, data={"List-Unsubscribe": "One-Click"}, timeout=20) for _ in range(2)]
     assert [answer.status_code for answer in (shown, strange, *done)] == [200, 404, 200, 200]
     assert "You get no more mails from Northstar Jobs." in done[0].text
-    assert (process.returncode, rest, errors) == (0, "", ""), "no path of a request is written anywhere"
     (row,) = platform.ledger.inbound().to_pylist()[before:]
     assert (row["user_id"], row["keyword"], row["channel"]) == (USER, "STOP", "email")
     at = row["received_at"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import webbrowser
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -206,32 +204,22 @@ def test_before_the_first_day_status_says_what_to_do_and_makes_nothing(project, 
     assert not (project / "var").exists()
 
 
-def test_the_site_shows_models_and_cards_and_no_page_of_a_job_board(project: Path, run_json) -> None:
+def test_the_site_shows_models_and_cards_and_no_page_of_a_job_board(project: Path, run_json, listening) -> None:
     listed = run_json("models", "list")
     champion = listed["champion"]
-    command = [sys.executable, "-c", PROGRAM, "open", "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, requests.Session() as session:
-        session.trust_env = False
-        try:
-            lines = []
-            while not lines or lines[-1] not in ("", "}\n"):
-                lines.append(process.stdout.readline())
-            url = orjson.loads("".join(lines))["url"]
-            overview = session.get(url, timeout=60)
-            assert overview.status_code == 200
-            assert "On 2013-02-10 the decision was wait, and 2 rows were scored." in overview.text
-            assert f'href="../models/{champion}/card.html"' in overview.text
-            assert "essages" not in overview.text
-            assert f"card of {champion}" in session.get(f"{url}/models/{champion}/card.html", timeout=60).text
-            gauges = session.get(f"{url}/metrics", timeout=60).text
-            assert f'model_version="{champion}"}} 1.0' in gauges
-            assert "mlife_sending" not in gauges
-            for path in ("/messages/", "/runbooks/", "/models/mdl_unknown/card.html"):
-                assert session.get(url + path, timeout=60).status_code == 404
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
-    assert process.returncode == 0
+    with listening("open", "--port", "0") as (started, session):
+        url = started["url"]
+        overview = session.get(url, timeout=60)
+        assert overview.status_code == 200
+        assert "On 2013-02-10 the decision was wait, and 2 rows were scored." in overview.text
+        assert f'href="../models/{champion}/card.html"' in overview.text
+        assert "essages" not in overview.text
+        assert f"card of {champion}" in session.get(f"{url}/models/{champion}/card.html", timeout=60).text
+        gauges = session.get(f"{url}/metrics", timeout=60).text
+        assert f'model_version="{champion}"}} 1.0' in gauges
+        assert "mlife_sending" not in gauges
+        for path in ("/messages/", "/runbooks/", "/models/mdl_unknown/card.html"):
+            assert session.get(url + path, timeout=60).status_code == 404
 
 
 def test_a_version_that_was_imported_is_shown_as_judged_elsewhere(project: Path, add_imported) -> None:
@@ -300,29 +288,15 @@ def test_what_is_wrong_is_named_with_what_to_do_and_without_the_key(examine, s3,
     assert "a-wrong-secret" not in result.output
 
 
-@contextmanager
-def opened(home, port=0):
-    """Yield what asks the site of a home; it must stop by itself, without a word, when interrupted."""
-    command = [sys.executable, "-c", PROGRAM, "open", "--port", str(port), "--home", str(home), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            lines = []
-            while not lines or lines[-1] not in ("", "}\n"):
-                lines.append(process.stdout.readline())
-            url = orjson.loads("".join(lines))["url"]
-            with requests.Session() as session:
-                session.trust_env = False
-                yield url, lambda path: session.get(url + path, timeout=60)
-        finally:
-            process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=30)
-    assert (process.returncode, rest, errors) == (0, "", "")
-
-
-def test_the_pages_show_the_home_as_it_is_now(run, home):
+def test_the_pages_show_the_home_as_it_is_now(run, home, listening):
     version = home.champions[-1]
-    with opened(home.path) as (url, get):
+    with listening("open", "--port", "0", "--home", home.path) as (started, session):
+        url = started["url"]
         port = int(url.rpartition(":")[2])
+
+        def get(path: str) -> requests.Response:
+            return session.get(url + path, timeout=60)
+
         assert _is_served(port, site_mark(Settings(home=home.path)))
         assert not _is_served(port, site_mark(Settings(home=home.path / "other")))
         assert get("/").status_code == 404, "no dashboard was built"

@@ -21,6 +21,8 @@ from mlife_assets.testing.deployments import DeploymentContract
 
 FIRST = date(2025, 1, 15)
 ACME = """
+from dataclasses import replace
+
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
 from mlife_assets.deployments.embedded import embedded
@@ -29,8 +31,12 @@ from mlife_assets.recruiting.application import Channel
 
 SECRET = "a-hidden-secret"
 no_home = lambda: None
+market = lambda home: replace(embedded(home), is_simulated=False)
 broken = lambda home: {}["a-hidden-secret"]
 empty = lambda home: None
+
+def careless(home):
+    return replace(standalone(home), look=lambda: None, require=lambda: {}["a-hidden-secret"], contacts=lambda: 1 / 0)
 
 class Texts(AbsentMailbox):
     name, channel, __init__ = "acme", Channel.SMS, lambda self, home: None
@@ -83,6 +89,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         ("deployment", "acme:broken", "<lambda> failed (KeyError); raise an error of"),
         ("deployment", "acme:empty", "acme:empty returned a NoneType; return a mlife_assets.deployments.record.Depl"),
         ("deployment", "acme:embedded", "acme:embedded makes people up, and only embedded does; leave"),
+        ("deployment", "acme:market", "acme:market makes people up, and only embedded does; leave"),
         ("texts", "acmee:Texts", "there is no module acmee here"),
         ("texts", "acme:Nameless", "acme:Nameless does not say who it is; give the class a `name`"),
         ("texts", "acme:Mails", "and `channel = Channel.SMS`"),
@@ -155,3 +162,18 @@ def test_a_deployment_of_somebodys_own_may_build_on_aws(opened) -> None:
     with pytest.raises(ValueError, match=r"MLIFE_DEPLOYMENT is acme:standalone and MLIFE_LOG_HEADS.* says nothing"):
         opened(deployment="acme:standalone", event_log="s3://log")
     assert opened(deployment="acme:standalone").settings.outlives_its_task
+
+
+def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Callable[..., Platform]) -> None:
+    made = opened(deployment="acme:careless").deployment
+    for function, kind in ((made.look, "TypeError"), (made.require, "KeyError"), (made.contacts, "ZeroDivisionError")):
+        with pytest.raises(
+            InvalidInputError, match=rf"MLIFE_DEPLOYMENT: .* failed \({kind}\); raise an error"
+        ) as found:
+            function()
+        assert "secret" not in str(found.value)
+        assert found.value.__cause__ is None
+
+
+def test_a_provider_that_is_set_to_nothing_is_none(opened: Callable[..., Platform]) -> None:
+    assert opened(mails="", texts="").settings.model_dump(include={"mails", "texts"}) == {"mails": None, "texts": None}

@@ -120,10 +120,6 @@ def _performance(platform: Platform) -> dict[str, tuple[DailyValue, ...]]:
     }
 
 
-def _decisions(platform: Platform, since: date) -> tuple[Decision, ...]:
-    return tuple(decision_of(row) for row in decision_rows(platform) if row["as_of_date"] >= since)
-
-
 def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
     """Return the models of the days that are shown, and the champion."""
     judged = {row["model_version"]: row for row in verdicts(platform)}
@@ -249,7 +245,7 @@ def collect(platform: Platform) -> DashboardData:
             label,
             as_of,
         ),
-        decisions=_decisions(platform, since),
+        decisions=tuple(decision_of(row) for row in decision_rows(platform) if row["as_of_date"] >= since),
         models=_models(platform, map_days, since),
         others=other_models(platform),
         suppressions=_suppressions(platform, since),

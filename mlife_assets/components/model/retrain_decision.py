@@ -32,7 +32,6 @@ from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, decide
-from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.plots import plot_decisions
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import policy_version
@@ -68,11 +67,6 @@ def decisions_until(platform: ModelPlatform, day: date) -> list[RetrainDecision]
         for row in decision_rows(platform)
         if row["as_of_date"] <= day
     ]
-
-
-def gate_opening(platform: ModelPlatform, day: date) -> Opening | None:
-    """Return why a challenger of `day` may serve that is not inferior; None where it has to win."""
-    return opening(decisions_until(platform, day), day, platform.model.retrain)
 
 
 def _decision_id(platform: ModelPlatform, decision: RetrainDecision, version: str) -> str:

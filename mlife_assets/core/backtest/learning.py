@@ -71,7 +71,10 @@ class Learner:
             record = self._checkpoints.remember(
                 step, lambda: self._timings.measure(step, lambda: self._fitted(as_of, half_life_days))
             )
-            files = {name: _data(name, text) for name, text in record["files"].items()}
+            files = {
+                name: base64.b64decode(text) if name.endswith(ESTIMATOR_FILE) else text.encode()
+                for name, text in record["files"].items()
+            }
             artifact = ModelArtifact.from_files(record["model_version"], files)
             last, label_last = (date.fromisoformat(record[name]) for name in ("last_day", "label_last_day"))
             self._fits[step] = Fit(artifact, as_of, record["rows"], last, label_last, half_life_days)
@@ -132,10 +135,6 @@ def _step(as_of: date, half_life_days: float | None) -> str:
 def _text(name: str, data: bytes) -> str:
     """Return a file of an artifact for a checkpoint, which is JSON; that of an estimator is no text."""
     return base64.b64encode(data).decode() if name.endswith(ESTIMATOR_FILE) else data.decode()
-
-
-def _data(name: str, text: str) -> bytes:
-    return base64.b64decode(text) if name.endswith(ESTIMATOR_FILE) else text.encode()
 
 
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:

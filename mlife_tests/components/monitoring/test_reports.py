@@ -23,7 +23,6 @@ from mlife_assets.components.model.retrain_decision import (
     decision_rows,
     decisions_since,
     decisions_until,
-    gate_opening,
 )
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
@@ -36,7 +35,7 @@ from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.opening import Opening
+from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import MonitoringPolicy
@@ -345,6 +344,10 @@ def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: Platfo
         schema = EVENT_TYPES["retrain_decided"].schema
         platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
     assert [one.as_of_date for one in decisions_until(platform, add_days(first, 1))] == [first, add_days(first, 1)]
+
+    def gate_opening(view: Platform, day: date) -> Opening | None:
+        return opening(decisions_until(view, day), day, view.model.retrain)
+
     assert gate_opening(platform, first) is None
     confirmed = Opening("concept_drift_confirmed", add_days(first, 1))
     days = platform.model.retrain.drift_open_days

@@ -158,7 +158,9 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win)]
         if champion is None:
             asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
-        asked += [is_calibrated(calibration, gain, policy), *_level(calibration, gain, nearer, policy)]
+        asked.append(is_calibrated(calibration, gain, policy))
+        if calibration is not None:
+            asked.append(has_right_level(calibration, gain, nearer, policy))
         if evaluation.comparisons:
             remarks.append(remark_on_alpha(policy))
         if champion is not None:
@@ -230,13 +232,6 @@ def _with(
         for one in found.evidence
     ]
     return replace(evaluation, comparisons=(*evaluation.comparisons, *found.against(role))), held
-
-
-def _level(
-    calibration: Calibration | None, gain: Interval | None, nearer: Interval | None, policy: PromotionPolicy
-) -> list[Condition]:
-    """Return the condition on the level of probabilities; none where nothing was measured, which refuses by itself."""
-    return [] if calibration is None else [has_right_level(calibration, gain, nearer, policy)]
 
 
 def _human_given(human: Contender | None, *, is_optional: bool) -> Condition:
