@@ -249,8 +249,8 @@ class RunRecord:
             return
         before = self.before
         permitted = read_permitted(self.permitted)
-        bound = BOUND if self.kind == "test" else float("inf")
-        comparison = compared(self.seconds, before, bound=bound, heavier=permitted.heavier)
+        bounds = (BOUND, permitted.heavier) if self.kind == "test" else (float("inf"), {})
+        comparison = compared(self.seconds, before, bound=bounds[0], heavier=bounds[1])
         self.told = [f"{sum(self.seconds.values()):.0f} CPU-s in all", *comparison.lines()]
         is_bad = bool(comparison.beyond) and bool(before)  # the first record says what has to be cut or permitted
         if os.environ.get("CI") == "true":

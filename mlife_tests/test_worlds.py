@@ -286,6 +286,15 @@ def test_a_file_beyond_its_bound_fails_once_there_is_a_record(suite: Path) -> No
     assert "conftest.py" not in kept, "a whole run measured all that there is"
 
 
+def test_a_proof_has_no_bound_though_its_file_has_one_of_its_own(suite: Path) -> None:
+    (suite / "test_child.py").write_text(f"import pytest\npytestmark = pytest.mark.proof\n{CHILD}")
+    (suite / "tests.json").write_text('{"proof": {"cpu_seconds": {"test_child.py": 0.1}}}')
+    (suite / "permitted.toml").write_text('[[heavy]]\nfile = "test_child.py"\nseconds = 0.1\nreason = "r"\n')
+    code, told = run(suite, "-m", "proof")
+    assert code == 0, told
+    assert "TOO HEAVY" not in told
+
+
 def test_what_is_left_out_fails_in_ci_unless_it_is_permitted(suite: Path) -> None:
     (suite / "test_child.py").write_text(CHILD.replace("< 1:", "< 0:"))
     assert run(suite, CI="true")[0] == 0
