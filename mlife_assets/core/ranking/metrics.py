@@ -36,12 +36,9 @@ class RankingResult:
         random_expectation: AP@depth that a random ranking of the same rows gets on average, float64 of shape (u,).
         positives: relevant rows of each user over its windows, int64 of shape (u,).
         users_total: users in the rows.
-        users_without_positives: users that are left out because they have no relevant row.
         depth: k.
         ndcg: NDCG@depth of each user, float64 of shape (u,).
-        random_ndcg: its value for a random ranking, on average.
         recall: recall@depth of each user, float64 of shape (u,).
-        random_recall: its value for a random ranking, on average.
     """
 
     users: np.ndarray
@@ -49,12 +46,9 @@ class RankingResult:
     random_expectation: np.ndarray
     positives: np.ndarray
     users_total: int
-    users_without_positives: int
     depth: int
     ndcg: np.ndarray
-    random_ndcg: np.ndarray
     recall: np.ndarray
-    random_recall: np.ndarray
 
     @property
     def mean(self) -> float:
@@ -75,11 +69,6 @@ class RankingResult:
     def mean_recall(self) -> float:
         """Recall@depth over the users with positives."""
         return mean_over_users(self.recall, "recall")
-
-    @property
-    def share_without_positives(self) -> float:
-        """Share of users that are left out because they have no relevant row."""
-        return self.users_without_positives / self.users_total if self.users_total else 0.0
 
 
 def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResult:
@@ -126,12 +115,9 @@ def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResul
         random_expectation=by_user(random_ranking_expectation(sizes, positives, depth)),
         positives=positives if len(first) == len(owners) else np.add.reduceat(positives, first),
         users_total=len(groups.users),
-        users_without_positives=len(groups.users) - len(first),
         depth=depth,
         ndcg=by_user(metrics[1]),
-        random_ndcg=by_user(random_ndcg_expectation(sizes, positives, depth)),
         recall=by_user(metrics[2]),
-        random_recall=by_user(random_recall_expectation(sizes, positives, depth)),
     )
 
 
@@ -168,30 +154,17 @@ def random_ranking_expectation(candidates: np.ndarray, positives: np.ndarray, de
     Raises:
         InvalidInputError: `depth` is below 1, or a group has m < 1 or m > n; names the group.
     """
-    n, m = _checked(candidates, positives, depth)
+    if depth < 1:
+        raise InvalidInputError(f"depth is {depth}; use 1 or more")
+    n, m = np.atleast_1d(np.asarray(candidates, dtype=np.int64)), np.atleast_1d(np.asarray(positives, dtype=np.int64))
+    wrong = np.flatnonzero((m < 1) | (m > n))
+    if len(wrong):
+        group = int(wrong[0])
+        raise InvalidInputError(f"group {group} has {m[group]} positives of {n[group]}; pass 1 to n positives")
     ranks = np.minimum(n, depth)
-    harmonic = _sums(1.0 / np.arange(1, int(ranks.max(initial=0)) + 1))[ranks]
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(ranks.max(initial=0)) + 1))])[ranks]
     others = (m - 1) / np.maximum(n - 1, 1)
     return np.asarray(m / n * (harmonic + others * (ranks - harmonic)) / np.minimum(m, depth))
-
-
-def random_ndcg_expectation(candidates: np.ndarray, positives: np.ndarray, depth: int) -> np.ndarray:
-    """Return the expected NDCG@`depth` of a random order: (m / n) D_K / D_min(m, depth), D_i = sum of discounts.
-
-    Arguments and errors are those of `random_ranking_expectation`.
-    """
-    n, m = _checked(candidates, positives, depth)
-    ideals = ideal_gains(min(depth, int(n.max(initial=0))))
-    return np.asarray(m / n * ideals[np.minimum(n, depth)] / ideals[np.minimum(m, depth)])
-
-
-def random_recall_expectation(candidates: np.ndarray, positives: np.ndarray, depth: int) -> np.ndarray:
-    """Return the expected recall@`depth` of a random order: min(depth, n) / n.
-
-    Arguments and errors are those of `random_ranking_expectation`.
-    """
-    n, _ = _checked(candidates, positives, depth)
-    return np.asarray(np.minimum(n, depth) / n)
 
 
 def discounts(depth: int) -> np.ndarray:
@@ -201,19 +174,4 @@ def discounts(depth: int) -> np.ndarray:
 
 def ideal_gains(depth: int) -> np.ndarray:
     """Return the DCG of h relevant rows at the ranks 1..h, for h = 0..`depth`, shape (depth + 1,)."""
-    return _sums(discounts(depth))
-
-
-def _sums(values: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0.0], np.cumsum(values)])
-
-
-def _checked(candidates: np.ndarray, positives: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    if depth < 1:
-        raise InvalidInputError(f"depth is {depth}; use 1 or more")
-    n, m = np.atleast_1d(np.asarray(candidates, dtype=np.int64)), np.atleast_1d(np.asarray(positives, dtype=np.int64))
-    wrong = np.flatnonzero((m < 1) | (m > n))
-    if len(wrong):
-        group = int(wrong[0])
-        raise InvalidInputError(f"group {group} has {m[group]} positives of {n[group]}; pass 1 to n positives")
-    return n, m
+    return np.concatenate([[0.0], np.cumsum(discounts(depth))])

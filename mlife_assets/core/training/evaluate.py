@@ -1,7 +1,6 @@
 """Evaluation of several rankings on the same mature examples.
 
-Concept: a MAP without its cohort means nothing, so every result names one, and all rankers of one evaluation see the
-same users.
+Concept: all rankers of one evaluation see the same users.
 """
 
 from __future__ import annotations
@@ -17,20 +16,6 @@ from mlife_assets.core.ranking.metrics import rank_rows
 from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import IdColumn, encode_days
 from mlife_assets.core.statistics import Interval, paired_bootstrap_interval
-from mlife_assets.core.training.reliability import Calibration, ReliabilityBin, calibration
-
-__all__ = [
-    "COHORTS",
-    "Calibration",
-    "Evaluation",
-    "RankerEvaluation",
-    "ReliabilityBin",
-    "calibration",
-    "evaluate_rankings",
-]
-
-COHORTS = ("cohort", "randomised_slice", "oracle")
-"""Where relevance comes from: all outcomes of a mature window, the exploration slice, or the simulator's truth."""
 
 
 @dataclass(frozen=True)
@@ -48,29 +33,16 @@ class Evaluation:
     """Rankers compared on the same users.
 
     Attributes:
-        cohort: one of `COHORTS`.
         depth: k of MAP@k.
         rankers: one entry per ranker, in the order given.
         random_map: what a random ranking of the same rows gets on average (analytic).
-        cohort_users: users in the rows.
         users_with_positives: users that count in MAP.
-        positives: relevant rows.
-        rows: rows in all.
     """
 
-    cohort: str
     depth: int
     rankers: tuple[RankerEvaluation, ...]
     random_map: float
-    cohort_users: int
     users_with_positives: int
-    positives: int
-    rows: int
-
-    @property
-    def share_without_positives(self) -> float:
-        """Share of users that cannot count in MAP."""
-        return 1 - self.users_with_positives / self.cohort_users
 
     def map_of(self, name: str) -> float:
         """Return MAP@depth of the ranker `name`.
@@ -91,7 +63,6 @@ def evaluate_rankings(
     scores_by_name: Mapping[str, np.ndarray],
     policy: PromotionPolicy,
     *,
-    cohort: str = "cohort",
     as_of_dates: np.ndarray | None = None,
 ) -> Evaluation:
     """Return MAP@`policy.ranking_depth` of each ranker on the same n rows.
@@ -102,16 +73,13 @@ def evaluate_rankings(
         is_relevant: whether the outcome happened, bool of shape (n,).
         scores_by_name: one float array of shape (n,) per ranker; higher comes first.
         policy: depth, bootstrap and seed.
-        cohort: where relevance comes from, one of `COHORTS`.
         as_of_dates: datetime64[D] of shape (n,) when users occur on several days: a user is ranked once per day and
             counts once.
 
     Raises:
-        InvalidInputError: unknown cohort, no ranker, a NaN score, columns of unlike length, or a repeated row.
+        InvalidInputError: no ranker, a NaN score, columns of unlike length, or a repeated row.
         NotEnoughEvidenceError: fewer than two users with positives.
     """
-    if cohort not in COHORTS:
-        raise InvalidInputError(f"cohort is {cohort!r}; use one of {', '.join(COHORTS)}")
     if not scores_by_name:
         raise InvalidInputError("scores_by_name is empty; pass at least one ranker")
     windows = None if as_of_dates is None else encode_days(as_of_dates, "as_of_dates")
@@ -130,12 +98,8 @@ def evaluate_rankings(
         for name, result in results.items()
     )
     return Evaluation(
-        cohort=cohort,
         depth=policy.ranking_depth,
         rankers=rankers,
         random_map=first.random_mean,
-        cohort_users=first.users_total,
         users_with_positives=len(first.users),
-        positives=int(first.positives.sum()),
-        rows=len(rows.order),
     )
