@@ -99,18 +99,6 @@ def test_a_backup_holds_everything_and_is_private(backup):
         assert connection.execute("SELECT count(*) FROM sends").fetchone() == (2,)
 
 
-def test_a_backup_is_whole_while_the_ledger_is_written(private, tmp_path):
-    """What lies in the `-wal` only is in the backup, too."""
-    with opened(private):
-        plan(private, "d")
-        assert make(private, tmp_path / "b").rows["sends"] == 3
-
-
-def test_a_backup_needs_a_folder_of_its_own(private, backup):
-    with pytest.raises(InvalidInputError, match="not empty"):
-        make(private, backup)
-
-
 @pytest.mark.parametrize("name", ["ledger.sqlite", "keys/numbers.key", "manifest.json"])
 def test_a_backup_that_was_changed_or_cut_is_refused(backup, name):
     path = backup / name

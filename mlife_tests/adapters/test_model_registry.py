@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections import Counter
@@ -180,17 +179,6 @@ def test_a_manifest_of_another_model_is_refused(registry, store, models):
     other = models.tiny_artifact(1, trees=4)
     assert other.training_data_hash == registry.load(version).training_data_hash
     store.replace(f"models/{version}/{MANIFEST_FILE}", other.files()[MANIFEST_FILE])
-    with pytest.raises(IntegrityError):
-        reopened(store).load(version)
-
-
-@pytest.mark.parametrize("steps", [[], ["is_applied", "is_hired"], "is_applied", None])
-def test_a_manifest_that_names_other_steps_is_refused(registry, store, models, steps):
-    (version,) = register(registry, models, 1)
-    key = f"models/{version}/{MANIFEST_FILE}"
-    sealed = json.loads(store.get(key))
-    sealed["manifest"]["steps"] = steps
-    store.replace(key, json.dumps(sealed).encode())
     with pytest.raises(IntegrityError):
         reopened(store).load(version)
 
@@ -446,15 +434,6 @@ def test_what_a_crash_left_unlisted_is_listed_by_calling_again(registry, store, 
     assert verify(store).findings == ()
 
 
-def test_after_a_rollback_a_new_champion_rolls_back_to_the_one_it_replaced(registry, models):
-    a, b, c = register(registry, models, 1, 2, 3)
-    registry.promote(a, actor="gate", reason="r", now=later(0))
-    registry.promote(b, actor="gate", reason="r", now=later(1))
-    registry.rollback(actor="me", reason="b is bad", now=later(2))
-    registry.promote(c, actor="gate", reason="r", now=later(3))
-    assert registry.rollback(actor="me", reason="c is bad", now=later(4)) == a
-
-
 def test_a_rollback_goes_to_named_earlier_champions_only(registry, models):
     a, b, never = register(registry, models, 1, 2, 3)
     with pytest.raises(GateClosedError, match="nothing to roll back"):
@@ -492,14 +471,6 @@ def test_the_fold_equals_a_stack(models, tmp_path_factory, steps):
             with pytest.raises(GateClosedError):
                 registry.rollback(actor="me", reason="r", now=later(hour))
         assert reopened(store).champion() == (versions[stack[-1]] if stack else None)
-
-
-def test_everything_the_registry_wrote_verifies(registry, store, models):
-    a, b = register(registry, models, 1, 2)
-    registry.promote(a, actor="gate", reason="r", now=later(0))
-    registry.promote(b, actor="gate", reason="r", now=later(1))
-    registry.rollback(actor="me", reason="r", now=later(2))
-    assert verify(store).findings == ()
 
 
 def test_the_same_inputs_make_the_same_version_in_a_fresh_process(models):
@@ -553,18 +524,6 @@ def test_a_promotion_and_a_rollback_at_one_instant_keep_their_order(registry, mo
     assert registry.rollback(actor="ann", reason="worse", now=later(0)) == a
     registry.promote(b, actor="ann", reason="after all", now=later(3))
     assert [reign.model_version for reign in registry.history()] == [a, b, a, b]
-
-
-def test_a_day_that_runs_again_does_not_undo_a_rollback(registry, models):
-    a, b = register(registry, models, 1, 2)
-    registry.promote(a, actor="gate", reason="first", now=later(0))
-    registry.promote(b, actor="gate", reason="better", now=later(1))
-    registry.rollback(actor="ann", reason="worse", now=later(5))
-    registry.promote(b, actor="gate", reason="better", now=later(1))
-    assert registry.champion() == a
-    assert len(registry.history()) == 3
-    registry.promote(b, actor="ann", reason="it was not the model", now=later(6))
-    assert registry.champion() == b
 
 
 def test_a_champion_that_was_tampered_with_is_not_rolled_back_to(registry, store, models):

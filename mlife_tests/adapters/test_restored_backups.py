@@ -138,10 +138,6 @@ def of_0_1_0(dialect: str) -> list[str]:
     return [statement for statement in script.split(";") if statement.strip()]
 
 
-def lose(url: str) -> None:
-    run_sql(url, "DROP SCHEMA IF EXISTS mlife CASCADE")
-
-
 @pytest.mark.parametrize("source", ["old.sqlite", "postgresql 2"], ids=["from a file", "from a database"])
 def test_a_ledger_comes_back_wherever_it_was_and_the_next_numbers_are_those_of_its_twin(
     open_at, fill, contents, next_numbers, back_up, place, source
@@ -154,19 +150,6 @@ def test_a_ledger_comes_back_wherever_it_was_and_the_next_numbers_are_those_of_i
     assert contents(restored) == contents(twin)
     assert next_numbers(restored) == next_numbers(twin) == [8, 8, 8]
     assert place.files() == {"keys/numbers.key": b"00\n", "heads/00000000.json": HEAD}
-
-
-def test_a_database_that_was_lost_has_the_same_rows_and_numbers_again(
-    in_database, fill, contents, next_numbers, back_up
-):
-    fill_but_heads(in_database.open(), fill)
-    backup = back_up(in_database.open())
-    twin = contents(in_database.open())
-    lose(in_database.database)
-    assert in_database.restore(backup).moved_aside == ()
-    restored = in_database.open()
-    assert contents(restored) == twin
-    assert next_numbers(restored) == [8, 8, 8]
 
 
 def test_a_ledger_that_knows_no_more_is_moved_aside_whole_and_replaced(open_at, backup, contents, place):
@@ -224,19 +207,6 @@ def test_what_a_ledger_learned_without_a_move_is_not_replaced(backup, contents, 
         place.restore(backup)
     assert not place.restore(backup, lake=ObstoreObjectStore.local(tmp_path / "lake")).has_ledger
     assert contents(place.open()) == knows
-
-
-def test_keys_and_heads_that_were_lost_come_back_beside_a_newer_ledger(backup, contents, place):
-    """The disk of a home is gone, and its database is not."""
-    place.restore(backup)
-    ledger = place.open()
-    plan(ledger)
-    newer = contents(ledger)
-    shutil.rmtree(place.private / "keys")
-    (place.private / "heads" / "00000000.json").unlink()
-    assert place.restore(backup) == Restored((), 0, has_ledger=False)
-    assert contents(place.open()) == newer
-    assert place.files() == {"keys/numbers.key": b"00\n", "heads/00000000.json": HEAD}
 
 
 def test_a_ledger_and_a_key_that_are_replaced_lie_in_one_folder(backup, place):

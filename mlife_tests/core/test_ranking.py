@@ -255,30 +255,6 @@ def test_hand_worked_average_precision(relevant_by_rank: list[int], depth: int, 
 
 
 # 1 / log2(rank + 1): 1, .63092975, .5, .43067656 for the ranks 1 to 4.
-@pytest.mark.parametrize(
-    ("relevant_by_rank", "depth", "expected"),
-    [
-        ([1, 0, 0, 0], 10, 1.0), ([0, 1, 0, 0], 10, 0.6309297535714574), ([0, 0, 1], 10, 0.5),
-        ([1, 0, 1, 0], 10, 1.5 / 1.6309297535714574), ([0, 0, 0, 1], 3, 0.0), ([1, 1, 1, 1], 2, 1.0),
-        ([0, 1, 1, 1], 2, 0.6309297535714574 / 1.6309297535714574),
-        ([0, 1, 0, 1], 4, (0.6309297535714574 + 0.43067655807339306) / 1.6309297535714574), ([1], 1, 1.0),
-    ],
-)  # fmt: skip
-def test_hand_worked_ndcg(relevant_by_rank: list[int], depth: int, expected: float) -> None:
-    assert by_rank(relevant_by_rank, depth).ndcg.tolist() == [pytest.approx(expected, abs=1e-15)]
-
-
-@pytest.mark.parametrize(
-    ("relevant_by_rank", "depth", "expected"),
-    [
-        ([1, 0, 0], 10, 1.0), ([0, 0, 1], 2, 0.0), ([0, 1, 1], 2, 1 / 2), ([1, 1, 1, 1], 3, 3 / 4),
-        ([1, 0, 1, 0, 1], 3, 2 / 3),
-    ],
-)  # fmt: skip
-def test_hand_worked_recall(relevant_by_rank: list[int], depth: int, expected: float) -> None:
-    assert by_rank(relevant_by_rank, depth).recall.tolist() == [expected]
-
-
 def test_users_without_positives_are_left_out_and_counted() -> None:
     result = ranked(["c", "b", "a", "a"], [True, False, False, True], [1, 1, 2, 1], 10)
     assert result.users.tolist() == ["a", "c"]

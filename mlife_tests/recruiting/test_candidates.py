@@ -263,19 +263,6 @@ def test_the_cohort_equals_brute_force(
     assert found.as_of_date == day
 
 
-def test_candidates_are_those_of_a_day_on_which_everybody_is_ranked(
-    world: tuple[pa.Table, pa.Table, date], applies: pa.Table, exposures: pa.Table
-) -> None:
-    users, jobs, day = world
-    every = candidate_pairs(users, jobs, day, COHORT_POLICY)
-    sets = dict(zip(every["user_id"].to_pylist(), every["candidate_set_hash"].to_pylist(), strict=True))
-    found = cohort(world, applies, exposures).pairs
-    assert all(
-        sets[user] == value
-        for user, value in zip(found["user_id"].to_pylist(), found["candidate_set_hash"].to_pylist(), strict=True)
-    )
-
-
 def two_jobs(world: tuple[pa.Table, pa.Table, date]) -> tuple[str, str, str]:
     """Return a user and two candidates of theirs."""
     users, jobs, day = world
@@ -313,43 +300,6 @@ def test_edges_of_the_window(
     assert dict(zip(found.pairs["job_id"].to_pylist(), found.is_relevant.tolist(), strict=True)) == (
         {job: True, other: False} if counts else {}
     )
-
-
-def test_a_job_that_somebody_chose_to_text_counts_neither_way(world: tuple[pa.Table, pa.Table, date]) -> None:
-    """It was chosen by what is judged: left out if they applied and wrong if they did not would be a penalty."""
-    user, job, other = two_jobs(world)
-    day = world[2]
-    third = candidate_pairs(*world, COHORT_POLICY).slice(2, 1)["job_id"][0].as_py()
-    shown = [(user, one, f"x{one}", "organic", day, observed(day)) for one in (job, other, third)]
-    led = applies_table(shown[:1])
-    for texted in (job, other):
-        text = (user, texted, "m1", "exploit", day, observed(day))
-        found = cohort(world, led, shown_table([*shown, text]))
-        assert texted not in found.pairs["job_id"].to_pylist()
-        assert len(found.pairs) == (0 if texted == job else 2)
-
-
-def test_what_was_shown_to_somebody_else_is_not_ranked(world: tuple[pa.Table, pa.Table, date]) -> None:
-    users, jobs, day = world
-    every = candidate_pairs(users, jobs, day, COHORT_POLICY).select(["user_id", "job_id"]).to_pylist()
-    one, other = (row["user_id"] for row in (every[0], every[-1]))
-    mine = [row["job_id"] for row in every if row["user_id"] == one]
-    shown = [(one, job, f"x{job}", "organic", day, observed(day)) for job in mine[:3]]
-    shown += [(other, job, f"y{job}", "organic", day, observed(day)) for job in mine]
-    found = cohort(world, applies_table(shown[:1]), shown_table(shown))
-    assert found.pairs["user_id"].to_pylist() == [one] * 3
-    assert found.pairs["job_id"].to_pylist() == mine[:3]
-    assert found.is_relevant.tolist() == [True, False, False]
-
-
-def test_the_order_of_rows_does_not_matter(
-    world: tuple[pa.Table, pa.Table, date], applies: pa.Table, exposures: pa.Table
-) -> None:
-    orders = [np.random.default_rng(4).permutation(rows.num_rows) for rows in (applies, exposures)]
-    mixed = [rows.take(pa.array(order)) for rows, order in zip((applies, exposures), orders, strict=True)]
-    first, second = cohort(world, applies, exposures), cohort(world, *mixed)
-    assert first.pairs.equals(second.pairs)
-    assert (first.is_relevant == second.is_relevant).all()
 
 
 def test_a_day_without_applies_is_an_empty_cohort_of_everybody(

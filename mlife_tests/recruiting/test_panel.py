@@ -465,16 +465,6 @@ def panel_of(users: int, recruiters: int, jobs: int, noise: float, seed: int = 1
     return parse_panel(file_of(*rankings))
 
 
-def test_hand_worked() -> None:
-    ranks = np.array([[1, 2, 3], [1, 3, 2], [2, 1, 3]])
-    # Rank sums 4, 6, 8 around 6: S = 8, W = 12 * 8 / (9 * 24).
-    assert kendall_w(ranks) == pytest.approx(96 / 216)
-    # Of three pairs of recruiters, taus are 1/3, 1/3 and -1/3.
-    assert baseline.mean_kendall_tau(ranks) == pytest.approx(1 / 9)
-    assert kendall_w(np.array([[1, 2], [2, 1]])) == 0
-    assert baseline.mean_kendall_tau(np.array([[1, 2], [2, 1]])) == -1
-
-
 @given(RANKS)
 def test_tau_and_w_equal_scipy(ranks: np.ndarray) -> None:
     from scipy.stats import friedmanchisquare, kendalltau
@@ -518,12 +508,6 @@ def test_a_random_panel_agrees_as_much_as_chance(recruiters: int) -> None:
     assert agreement.random_w == pytest.approx(1 / recruiters)
     assert agreement.kendall_w.estimate == pytest.approx(1 / recruiters, abs=0.03)
     assert agreement.kendall_tau.lower < 0 < agreement.kendall_tau.upper
-
-
-def test_more_noise_means_less_agreement() -> None:
-    found = [panel_agreement([panel_of(60, 3, 10, noise=noise)], AGREEMENT_POLICY) for noise in (0.3, 1, 3)]
-    assert found[0].kendall_w.lower > found[1].kendall_w.upper > found[1].kendall_w.lower > found[2].kendall_w.upper
-    assert found[0].kendall_tau.lower > found[1].kendall_tau.upper
 
 
 def test_users_of_one_recruiter_or_one_job_count_for_nothing() -> None:

@@ -229,14 +229,6 @@ def test_a_file_is_never_written_over_by_other_rows(toolbox) -> None:
     assert store.get(key) == good
 
 
-def test_rows_of_many_hours_are_listed_by_one_manifest(toolbox) -> None:
-    store = toolbox.store()
-    log = ParquetEventLog(store)
-    log.append("click", toolbox.clicks([(str(n), n) for n in range(20)]), writer="w")
-    assert (len(store.list("events")), len(store.list("manifests"))) == (20, 1)
-    assert verify(store).is_intact
-
-
 def test_what_is_read_comes_in_order_whatever_takes_longest() -> None:
     def slow_first(number: int) -> int:
         time.sleep(0.02 / (number + 1))

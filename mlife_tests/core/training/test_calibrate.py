@@ -499,9 +499,3 @@ def test_unknown_names_are_refused() -> None:
         evaluate_rankings(users, jobs, relevant, {}, POLICY)
     with pytest.raises(InvalidInputError, match="no ranker 'human'; evaluated were model, rule"):
         evaluate_rankings(users, jobs, relevant, scores, POLICY).map_of("human")
-
-
-def test_nobody_with_positives_is_not_enough_evidence() -> None:
-    users, jobs, relevant, scores = world(users=50)
-    with pytest.raises(NotEnoughEvidenceError):
-        evaluate_rankings(users, jobs, np.zeros_like(relevant), scores, POLICY)

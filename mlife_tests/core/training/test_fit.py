@@ -30,10 +30,8 @@ from mlife_assets.core.training.manifest_facts import trees_at_limit
 from mlife_assets.core.training.ready_estimators import READY, ready_estimator
 from mlife_assets.core.training.simple_rule import COLUMNS_MAXIMUM, SIMPLE_RULE, SimpleRule, fit_simple_rule
 from mlife_assets.core.training.step_rows import reached_before
-from mlife_assets.core.training.training_set import TrainingSet, build_training_set
+from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import feature_matrix, pair_features
-from mlife_assets.recruiting.job_applications import job_applications
-from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 COMPETING = TrainingPolicy(
@@ -101,16 +99,6 @@ def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: M
             env={"PYTHONHASHSEED": hash_seed},
         )  # fmt: skip
         assert run.stdout == artifact.model_version
-
-
-def test_order_of_rows_does_not_change_the_version(job_pairs: ModuleType, artifact: ModelArtifact) -> None:
-    examples = job_pairs.labelled_examples(12_000)
-    order = np.random.default_rng(8).permutation(examples.num_rows)
-    training = build_training_set(
-        examples.take(pa.array(order)), job_applications(Policies(training=POLICY)), as_of=job_pairs.DAY,
-        gate_start=job_pairs.date(2026, 5, 15), quarantined=[],
-    )  # fmt: skip
-    assert fit_model(training, POLICY).model_version == artifact.model_version
 
 
 @pytest.mark.parametrize("cores", [2, 5])
@@ -265,12 +253,6 @@ def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: Traini
         fit_model(plain, replace(QUICK, formulations=("funnel",)))
 
 
-def test_examples_without_an_item_are_fitted(training_set: TrainingSet) -> None:
-    artifact = fit_model(replace(training_set, roles=replace(training_set.roles, item=None)), QUICK)
-    assert set(artifact.manifest["formulations"]) == {"funnel", "binary"}
-    assert 0.1 < artifact.manifest["validation_log_loss"] < 0.3
-
-
 def test_the_model_that_serves_learns_from_the_latest_rows_too(training_set: TrainingSet) -> None:
     """Rows of the gap decide neither trees nor calibrators, so only the final fit can have seen them."""
     gap = training_set.known("is_applied") & ~training_set.is_fit & ~training_set.is_validation
@@ -401,17 +383,6 @@ def test_an_estimator_that_weighs_no_rows_is_refused_the_recent_ones() -> None:
     refused = fit.refused_recipes(("plain", "recent"), KNeighborsClassifier)
     assert refused == {"recent": "KNeighborsClassifier takes no sample_weight, so all rows count alike"}
     assert fit.refused_recipes(("plain", "recent"), LogisticRegression) == {}
-
-
-def test_what_cannot_be_learned_is_refused_with_its_reason(training_set: TrainingSet) -> None:
-    everybody = with_column(training_set, "is_clicked", np.ones(training_set.examples.num_rows, dtype=bool))
-    found = compete(everybody, replace(COMPETING, recipes=("plain",)))
-    assert list(found.formulations_refused) == ["funnel"]
-    assert "is_clicked has" in found.formulations_refused["funnel"]
-    assert [one.name for one in found.formulations] == ["binary"]
-    nobody = with_column(training_set, "is_applied", np.zeros(training_set.examples.num_rows, dtype=bool))
-    with pytest.raises(NotEnoughEvidenceError, match="binary: is_applied has 0 positives"):
-        compete(nobody, COMPETING)
 
 
 @pytest.mark.parametrize("cores", [1, 3])

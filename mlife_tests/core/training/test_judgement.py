@@ -458,11 +458,6 @@ def test_what_one_model_alone_requires_refuses_like_any_other_condition(case: Ca
     ]
 
 
-def test_copies_of_what_was_learned_from_are_refused(case: Case) -> None:
-    copies = GateRows(case.gate.examples, case.gate.ranked, case.training.examples.slice(0, 1_500))
-    assert "gate_rows_are_not_training_rows" in [one.name for one in case.judged(gate=copies).decision.unmet]
-
-
 def test_a_gate_without_exposures_is_closed(case: Case) -> None:
     empty = replace(case.gate, exposures=case.gate.exposures.slice(0, 0))
     found = case.judged(gate=empty)

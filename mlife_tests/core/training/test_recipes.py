@@ -32,7 +32,7 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training import recipes
-from mlife_assets.core.training.boosting import Rows, model_text
+from mlife_assets.core.training.boosting import Rows
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
@@ -181,13 +181,6 @@ def test_validation_starts_from_the_base_as_well() -> None:
     raw = step.base.raw(held_out.matrix, SPEC.names) + step.booster.predict(held_out.matrix, raw_score=True)
     own = float(np.mean(np.logaddexp(0, np.where(held_out.outcome, -raw, raw))))
     assert step.booster.best_score["validation"]["binary_logloss"] == pytest.approx(own, abs=1e-9)
-
-
-def test_the_same_rows_give_the_same_bytes() -> None:
-    rows = drawn(change_on=30)
-    first, again = (fitted(rows, "recent_linear") for _ in range(2))
-    assert model_text(first.booster) == model_text(again.booster)
-    assert first.base == again.base
 
 
 def drawn_of_curves(count: int = 8_000, seed: int = 1) -> Rows:

@@ -253,13 +253,6 @@ def test_a_probability_of_another_path_is_found() -> None:
     assert "5 of 5 rows differ, by up to 0.25" in condition.sentence
 
 
-def test_another_reloaded_model_is_found() -> None:
-    condition = parity_condition(Exact(), MATRIX, 5, 7, reloaded=Exact(shift=1e-12))
-    assert not condition.is_met
-    assert "after a reload and" in condition.sentence
-    assert "60 of 60 rows differ" in condition.sentence
-
-
 @pytest.mark.parametrize(
     ("scorer", "reloaded", "matrix", "rows", "sentence"),
     [
@@ -297,15 +290,6 @@ def test_honest_features_pass(seed: int, share: float) -> None:
     condition = feature_condition(matrix, outcome, SPEC)
     assert condition.is_met, condition.sentence
     assert "the closest is a (0.8" in condition.sentence or "the closest is a (0.7" in condition.sentence
-
-
-def test_honest_features_of_jobs_pass(training_set: TrainingSet) -> None:
-    spec = fit_feature_spec(training_set.examples, training_set.roles)
-    known = training_set.known("is_applied")
-    matrix = examples_matrix(training_set.examples, spec)[known]
-    condition = feature_condition(matrix, training_set.outcome("is_applied", known), spec)
-    assert condition.is_met, condition.sentence
-    assert "taste_match" in condition.sentence
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -528,13 +512,6 @@ def test_the_day_and_columns_that_no_model_sees_do_not_hide_a_copy() -> None:
     assert not copies(training, gate).is_met
 
 
-def test_without_an_item_copies_are_found_too() -> None:
-    roles = ExampleSpec("who", "day", "done", "mature", ("a", "b"), categoricals=("city",))
-    training = rows_of(1, 1_000).drop_columns(["what"])
-    assert not copies(training, training.slice(0, 100), roles).is_met
-    assert copies(training, rows_of(2, 100).drop_columns(["what"]), roles).is_met
-
-
 def test_names_that_hold_the_separator_are_not_confused() -> None:
     training = (
         rows_of(1, 400).set_column(0, "who", pa.array(["x|y"] * 400)).set_column(1, "what", pa.array(["z"] * 400))
@@ -579,17 +556,6 @@ def test_without_later_rows_nothing_is_natural() -> None:
     nobody = np.zeros(500, dtype=bool)
     assert not of_copies(training, training.slice(0, 20), ROLES, spec, nobody).is_met
     assert of_copies(training, rows_of(2, 20), ROLES, spec, nobody).is_met
-
-
-def test_jobs_repeat_no_training_row(job_pairs: ModuleType, training_set: TrainingSet) -> None:
-    from mlife_assets.recruiting.features import pair_features
-
-    spec = fit_feature_spec(training_set.examples, training_set.roles)
-    later = training_set.is_validation
-    fresh = pair_features(job_pairs.labelled_examples(1_500, seed=50))
-    for gate, is_met in ((fresh, True), (training_set.examples.slice(0, 1_500), False)):
-        found = of_copies(training_set.examples, gate, training_set.roles, spec, later)
-        assert found.is_met == is_met, found.sentence
 
 
 def test_the_threshold_is_far_from_honest_areas() -> None:

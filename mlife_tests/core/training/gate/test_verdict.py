@@ -45,12 +45,6 @@ def test_thin_evidence_comes_first_whatever_else_fails() -> None:
     assert outcome_of([MET]) == "promoted"
 
 
-def test_a_missing_human_is_reported_only_when_it_is_missing() -> None:
-    given = Condition("human_baseline_given", True, "Not given.")
-    assert "Not given." in sentences_of("promoted", [given, MET], has_human=False)
-    assert "Not given." not in sentences_of("promoted", [given, MET], has_human=True)
-
-
 @pytest.mark.parametrize(
     ("found", "is_met", "verb"),
     [
@@ -195,13 +189,6 @@ def test_probabilities_of_what_need_not_win_are_calibrated_or_not_shown_to_be_wo
     assert words in condition.sentence
 
 
-def test_probabilities_that_nobody_measured_are_a_want_of_evidence_and_no_harm() -> None:
-    condition = verdict.keeps_probabilities(None, None, PromotionPolicy())
-    assert outcome_of([MET, condition]) == "not_enough_evidence"
-    assert not condition.name.startswith(COMPARED_PREFIXES)
-    assert "was not measured; evaluate probabilities on more examples" in condition.sentence
-
-
 def test_what_is_not_required_is_reported_with_its_numbers_and_the_reason() -> None:
     against = comparison(-0.02, -0.01, 0.003)
     others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
@@ -235,19 +222,6 @@ def pooled(seed: int, rows: int = 600, days: int = 20) -> tuple[np.ndarray, np.n
     positive = rng.random(rows) < 1 / (1 + np.exp(2 - scores))
     positive[0] = True
     return scores, positive, rng.integers(0, days, rows)
-
-
-@pytest.mark.parametrize(
-    ("scores", "positive", "expected"),
-    [
-        ([3.0, 2.0, 1.0], [True, False, True], (1 + 2 / 3) / 2),
-        ([1.0, 2.0, 3.0], [True, False, False], 1 / 3),
-        ([1.0, 1.0, 1.0, 1.0], [True, False, False, False], 0.25),
-        ([2.0, 2.0, 1.0], [True, False, True], 0.5 * 0.5 + 0.5 * 2 / 3),
-    ],
-)
-def test_hand_worked(scores: list[float], positive: list[bool], expected: float) -> None:
-    assert average_precision(np.array(scores), np.array(positive)) == pytest.approx(expected, abs=1e-15)
 
 
 @settings(max_examples=30, deadline=None)
@@ -291,14 +265,6 @@ def test_chunks_do_not_show() -> None:
     together = weighted_average_precision(counts, resamples)
     apart = np.concatenate([weighted_average_precision(counts, part) for part in np.array_split(resamples, 7)])
     assert together == pytest.approx(apart, abs=1e-14)
-
-
-def test_a_constant_score_gets_the_base_rate_of_each_resample() -> None:
-    _, positive, day = pooled(5)
-    resamples = day_multiplicities(20, 1, 40, 1)
-    found = weighted_average_precision(day_counts(np.zeros(len(day)), positive, day, 20), resamples)
-    weights = resamples[:, day]
-    assert found == pytest.approx((weights * positive).sum(axis=1) / weights.sum(axis=1))
 
 
 def test_a_resample_without_positives_is_zero() -> None:
