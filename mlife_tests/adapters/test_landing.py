@@ -195,13 +195,6 @@ def test_a_day_without_events_is_not_an_error(world: World) -> None:
     assert world.ingest.ingest(DAY - timedelta(days=1)).types == ()
 
 
-def test_rows_land_in_the_partition_of_their_observation(world: World) -> None:
-    world.land("click", _clicks("a", occurred_at=OBSERVED - timedelta(days=4)))
-    world.ingest.ingest(DAY)
-    (key,) = world.lake.list("events")
-    assert key.startswith("events/event_type=click/dt=2026-06-01/hour=23/landing-")
-
-
 def test_events_of_earlier_days_and_files_are_duplicates(world: World) -> None:
     before = DAY - timedelta(days=1)
     world.land("click", _clicks("a", "b", day=before), day=before)
@@ -313,14 +306,6 @@ def _refused_twice(world: World) -> World:
     early.ingest.ingest(DAY)
     known = datetime(2026, 6, 6, 18, tzinfo=UTC)
     return World(world.landing, world.lake, SimulatedClock(known), not_before=known)
-
-
-def test_a_rehearsal_says_what_a_replay_takes(world: World) -> None:
-    late = _refused_twice(world)
-    assert late.replay("click", applies=False) == late.replay("click")
-    assert late.log.read("click").num_rows == 2
-    again = late.replay("click")
-    assert (again.appended, again.report.rejected) == (0, {"duplicate_event_id": 2})
 
 
 def test_what_was_refused_on_two_days_is_counted_once(world: World) -> None:

@@ -396,14 +396,6 @@ def test_a_plain_type_has_no_nested_columns_and_an_older_contract_where_the_newe
     assert EVENT_TYPES["message_planned"].landed.version == 2
 
 
-def test_no_file_is_written_when_one_is_there(tmp_path: Path) -> None:
-    (tmp_path / "hire.schema.json").write_text("kept")
-    with pytest.raises(InvalidInputError, match="is not overwritten"):
-        written(tmp_path, "click", "hire")
-    assert [path.name for path in tmp_path.iterdir()] == ["hire.schema.json"]
-    assert (tmp_path / "hire.schema.json").read_text() == "kept"
-
-
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidInputError, match="cannot be written"):

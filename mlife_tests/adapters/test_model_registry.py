@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,7 +27,6 @@ from mlife_assets.core.scoring.artifact import MANIFEST_FILE
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
-TESTS = Path(__file__).resolve().parent.parent
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 
@@ -471,20 +468,6 @@ def test_the_fold_equals_a_stack(models, tmp_path_factory, steps):
             with pytest.raises(GateClosedError):
                 registry.rollback(actor="me", reason="r", now=later(hour))
         assert reopened(store).champion() == (versions[stack[-1]] if stack else None)
-
-
-def test_the_same_inputs_make_the_same_version_in_a_fresh_process(models):
-    code = (
-        "import runpy, sys; tiny = runpy.run_path(sys.argv[1]);"
-        "print(tiny['tiny_artifact'](4).model_version, tiny['tiny_artifact'](5, isotonic=False).model_version)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(TESTS / "tiny_models.py")], capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.split() == [
-        models.tiny_artifact(4).model_version,
-        models.tiny_artifact(5, isotonic=False).model_version,
-    ], done.stderr
 
 
 def test_a_promotion_that_comes_late_takes_effect_after_what_was_done_meanwhile(registry, models):

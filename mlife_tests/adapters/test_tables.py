@@ -75,16 +75,6 @@ def test_named_columns_are_decoded_once_and_again_when_the_bytes_change(
     assert tables.read("t", DAY, ["a"]).to_pydict() == {"a": [3]}
 
 
-def test_same_rows_give_same_bytes_whatever_their_chunks_and_metadata(store: ObstoreObjectStore) -> None:
-    tables = TableStore(store)
-    table = pa.table({"a": list(range(1000)), "b": [f"x{i % 7}" for i in range(1000)]})
-    key = tables.write("t", DAY, table)
-    first = store.get(key)
-    chunked = pa.concat_tables([table.slice(0, 10), table.slice(10, 500), table.slice(510)])
-    tables.write("t", DAY, chunked.replace_schema_metadata({"made": "elsewhere"}))
-    assert store.get(key) == first
-
-
 def test_days_are_those_that_exist_in_order(store: ObstoreObjectStore) -> None:
     tables = TableStore(store)
     for day in (DAY, DAY - timedelta(days=2)):

@@ -7,8 +7,6 @@ import hashlib
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -259,14 +257,9 @@ def test_a_word_within_a_word_five_times_ends() -> None:
     assert shown(text) == "x"
 
 
-def test_ids_are_the_same_in_another_process() -> None:
-    code = "from mlife_assets.core.ids import unit_interval; from mlife_assets.recruiting.ids import message_id; "
-    code += "from datetime import date; "
-    code += "print(unit_interval('salt', 'usr_1'), message_id('usr_1', 'c', date(2026, 6, 2)))"
-    other = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
-    )
-    assert other.stdout.split() == [str(unit_interval("salt", "usr_1")), message_id("usr_1", "c", date(2026, 6, 2))]
+def test_ids_are_the_same_in_every_process() -> None:
+    assert unit_interval("salt", "usr_1") == 0.9176448432947701
+    assert message_id("usr_1", "c", date(2026, 6, 2)) == "msg_6fe3f7682ab0f89a99fea131"
 
 
 def test_a_digest_is_sha256_over_the_joined_parts() -> None:

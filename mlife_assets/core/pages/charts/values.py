@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from mlife_assets.core.pages.markup import Markup, element
 from mlife_assets.core.windows import add_days
 
 Unit = Literal["share", "points", "count", "usd", "score"]
@@ -116,9 +115,3 @@ class Chart:
         begin = max([self.first, *(add_days(day, 1) for day in known)])
         until = [v.pending_until for v in waits if v.pending_until]
         return (begin, max(until)) if until and begin <= self.last else None
-
-
-def glyph(kind: MarkerKind) -> Markup:
-    """Return the sign of a marker kind as a small drawing for legends."""
-    path = element("path", d=GLYPHS[kind], class_=f"m-{kind}")
-    return element("svg", path, viewBox="-7 -7 14 14", class_="glyph", aria_hidden="true")
