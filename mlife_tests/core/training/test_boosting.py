@@ -265,12 +265,6 @@ def validating(training: TrainingSet) -> np.ndarray:
     return training.is_validation[from_validation_on(training)]
 
 
-@pytest.fixture(scope="module")
-def one_class_clicks(training_set: TrainingSet) -> TrainingSet:
-    """Return examples in which every row is clicked: the first step of the funnel has one class."""
-    return with_column(training_set, "is_clicked", np.ones(training_set.examples.num_rows, dtype=bool))
-
-
 @pytest.mark.parametrize(("gain_in_errors", "winner"), [(0.9, "funnel"), (1.1, "binary"), (-5.0, "funnel")])
 def test_a_later_formulation_wins_only_beyond_one_standard_error(gain_in_errors: float, winner: str) -> None:
     noise = np.random.default_rng(1).normal(size=400)
@@ -489,13 +483,6 @@ def test_a_step_of_one_class_is_refused_with_step_part_and_counts(
         with pytest.raises(NotEnoughEvidenceError, match=words):
             refused()
     require_both_classes("binary", training)
-
-
-def test_all_clicked_means_no_funnel_but_a_binary_model(one_class_clicks: TrainingSet) -> None:
-    spec = spec_of(one_class_clicks)
-    with pytest.raises(NotEnoughEvidenceError, match="is_clicked"):
-        tune("funnel", one_class_clicks, spec, FORMULATION_POLICY)
-    assert tune("binary", one_class_clicks, spec, FORMULATION_POLICY).steps[0].trees >= 1
 
 
 def test_validation_decides_neither_vocabularies_nor_priors_of_what_is_tuned(training_set: TrainingSet) -> None:

@@ -119,13 +119,6 @@ def test_features_and_known_values_that_one_side_lacks_are_named(left) -> None:
     assert not found.is_feature_order_changed
 
 
-def test_the_same_features_in_another_order_are_reported(left) -> None:
-    spec = left.feature_spec
-    right = replace(left, feature_spec=replace(spec, names=(*spec.names[1:], spec.names[0])))
-    found = diff_models(left, right)
-    assert (found.is_feature_order_changed, found.features_added, found.features_removed) == (True, (), ())
-
-
 def test_priors_of_rates_are_compared(left) -> None:
     rate = replace(left.feature_spec.rates[0], prior_rate=0.3)
     right = replace(left, feature_spec=replace(left.feature_spec, rates=(rate,)))
