@@ -26,7 +26,6 @@ from mlife_assets.recruiting.off_policy.decisions import (
     logged_features,
 )
 from mlife_assets.recruiting.off_policy.estimates import (
-    MINIMUM_REWARDED_USERS,
     Estimate,
     WeightedDecisions,
     estimate_difference,
@@ -224,11 +223,6 @@ def test_the_variance_of_few_users_is_that_of_a_sample() -> None:
     """Two influences of 1 and -1: the sum of squares is 2, times 2 / (2 - 1) is 4, and nothing is skewed."""
     found = Estimate(0.0, np.array([1.0, -1.0])).interval(0.95)
     assert (found.lower, found.upper) == pytest.approx((-2 * 1.959963984540054, 2 * 1.959963984540054))
-
-
-def test_few_rewards_are_refused() -> None:
-    with pytest.raises(NotEnoughEvidenceError, match=f"users with a reward .* {MINIMUM_REWARDED_USERS} needed"):
-        estimate_value(replace(TOY, truth=np.full(4, 0.0005)).decisions(), POLICY)
 
 
 def test_what_was_never_on_offer_is_left_out_and_said() -> None:
