@@ -135,12 +135,7 @@ def test_who_got_no_mail_does_not_leave(open_box, mail_to):
 def test_a_mail_that_really_came_back_counts_before_what_is_made_up(open_box, mail_to, stationery, tmp_path):
     box = open_box()
     box.send(mail_to(), now=NOW)
-    (tmp_path / "mail" / "returned").mkdir()
-    (tmp_path / "mail" / "returned" / "1.eml").write_text(
-        f"To: bounces+{stationery.wire_id(mail_to().message_id)}\nContent-Type: multipart/report;"
-        " report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nX: y\n\n"
-        "Action: failed\nStatus: 5.1.1\n\n--b--\n"
-    )
+    put(tmp_path / "mail" / "returned", "1.eml", bounce(stationery, mail_to().message_id), NOW)
     (receipt,) = box.receipts(until=NEVER)
     assert receipt.is_delivered is False
 

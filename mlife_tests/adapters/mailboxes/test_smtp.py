@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.mailboxes import ReturnedFolder, SendJournal, SmtpMailbox, SmtpServer, smtp
-from mlife_assets.adapters.mailboxes.smtp import HandedOver, has_entries, look_at_relay
+from mlife_assets.adapters.mailboxes.smtp import has_entries, look_at_relay
 from mlife_assets.core import errors
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import AmbiguousSendError, ProviderRejectedError, ProviderThrottledError, TransientError
@@ -469,20 +469,6 @@ def test_a_relay_that_cannot_be_is_refused(other, words):
 
 def test_this_machine_may_be_spoken_to_in_the_clear():
     assert SmtpServer("localhost", security="plain").port == 587
-
-
-def test_a_mail_is_begun_once_until_it_is_taken_back(tmp_path):
-    journal = SendJournal(tmp_path / "journal")
-    assert journal.look_up("msg_1") is None
-    assert journal.begin("msg_1", "usr_1", NOW)
-    assert not SendJournal(tmp_path / "journal").begin("msg_1", "usr_1", NOW)
-    assert journal.look_up("msg_1") == HandedOver("usr_1", NOW.isoformat(), False)
-    journal.take_back("msg_1")
-    journal.take_back("msg_1")
-    assert journal.begin("msg_1", "usr_1", NOW)
-    journal.accept("msg_1", "usr_1", NOW)
-    assert journal.look_up("msg_1") == HandedOver("usr_1", NOW.isoformat(), True)
-    assert not journal.begin("msg_1", "usr_1", NOW)
 
 
 def test_asking_whether_anything_was_handed_over_makes_no_journal(tmp_path):

@@ -86,10 +86,6 @@ def same_alone(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
         assert alone.probability.tobytes() == batch.probability[row : row + 1].tobytes()
 
 
-def test_real_rows_alone_are_the_batch(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
-    same_alone(scorer, matrix)
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
@@ -152,12 +148,6 @@ def test_calibration_of_one_is_that_of_many(calibrator: Calibrator, raw: list[fl
     many = calibrator.probabilities(np.array(raw))
     alone = np.concatenate([calibrator.probabilities(np.array([value])) for value in raw])
     assert alone.tobytes() == many.tobytes()
-
-
-def test_contributions_sum_to_the_raw_score(scorer: LightGBMScorer, matrix: np.ndarray) -> None:
-    contributions = scorer.contributions(matrix[:50])
-    assert contributions.shape == (50, len(scorer.model_names) + 1)
-    assert contributions.sum(axis=1) == pytest.approx(scorer.score(matrix[:50]).raw)
 
 
 def test_what_the_base_adds_is_in_scores_and_contributions(scored_artifact: ModelArtifact, matrix: np.ndarray) -> None:
@@ -421,13 +411,6 @@ def test_importance_is_ordered_and_finds_what_drives_applies(
     importance = global_importance(reason_rows[1], artifact.feature_spec.model_names)
     assert list(importance.values()) == sorted(importance.values(), reverse=True)
     assert set(list(importance)[:4]) & {"taste_match", "same_occupation_group"}
-
-
-def test_contributions_of_a_row_sum_to_its_raw_score(
-    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
-) -> None:
-    raw = LightGBMScorer(artifact, threads=1).score(reason_rows[0][:, : len(artifact.feature_spec.names)]).raw
-    np.testing.assert_allclose(reason_rows[1].sum(axis=1), raw, rtol=0, atol=1e-12)
 
 
 def test_the_probability_of_a_first_step_is_that_of_the_first_step(models: ModuleType) -> None:
