@@ -147,6 +147,14 @@ def aws(on_aws: Callable[..., Any]) -> Iterator[Any]:
 
 
 @pytest.fixture
+def glue(aws: Any) -> Any:
+    """Return the catalogue, with the database that the template makes."""
+    client = aws.client("glue")
+    client.create_database(DatabaseInput={"Name": "marts"})
+    return client
+
+
+@pytest.fixture
 def rds(aws: Any, postgres_server: str) -> Iterator[Callable[..., Path]]:
     """Return what gives the user of the database `mlife` a password, as RDS does, and returns the host to connect to.
 
@@ -450,6 +458,23 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the address of an empty database, which the environment names, with a password."""
+    import sqlalchemy as sa
+
+    url = sa.make_url(postgres_url).set(password="hidden-pass-word").render_as_string(hide_password=False)
+    monkeypatch.setenv("MLIFE_DATABASE", url)
+    return url
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def validate(
     lengths = {column.name: column.text_length for column in kind.all_columns}
     long = {name: too_long(array, lengths[name]) for name, array in given.items()}
     given = {name: _without(array, long[name]) for name, array in given.items()}
-    too_long_faults = [_too_long(name, lengths[name], mask) for name, mask in long.items()]
+    shorten = "{} has more than {} characters; shorten it at its source"
+    too_long_faults = [_Fault(Reason.TOO_LONG, n, shorten.format(n, lengths[n]), mask) for n, mask in long.items()]
     missing = kind.missing(given)
     absent = pa.nulls(table.num_rows)
     casts = {name: cast_column(given.get(name, absent), kind.schema.field(name).type) for name in names}
@@ -176,10 +177,6 @@ def _mask(condition: pa.Array) -> np.ndarray:
 
 def _without(array: pa.Array, mask: np.ndarray) -> pa.Array:
     return pc.if_else(pa.array(mask), pa.scalar(None, array.type), array) if mask.any() else array
-
-
-def _too_long(name: str, length: int, mask: np.ndarray) -> _Fault:
-    return _Fault(Reason.TOO_LONG, name, f"{name} has more than {length} characters; shorten it at its source", mask)
 
 
 def _row_faults(

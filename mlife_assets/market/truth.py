@@ -139,10 +139,6 @@ def _matrix(table: pa.Table, name: str) -> np.ndarray:
     return pc.list_flatten(table[name]).to_numpy().reshape(-1, EMBEDDING_SIZE)
 
 
-def _weights(people: pa.Table, name: str) -> np.ndarray:
-    return people[name].to_numpy() if name in people.column_names else np.ones(people.num_rows)
-
-
 def read_truth(store: ObjectStore, day: date) -> MarketTruth:
     """Return the truth of `day`. Raises NotFoundError when the market has not simulated it."""
     label = f"dt={day.isoformat()}"
@@ -161,7 +157,7 @@ def read_truth(store: ObjectStore, day: date) -> MarketTruth:
             user_ids=np.array(people["user_id"].to_pylist(), dtype=str),
             taste=taste,
             **{name: people[name].to_numpy() for name in PERSON_COLUMNS},
-            **{name: _weights(people, name) for name in WEIGHT_COLUMNS},
+            **{n: people[n].to_numpy() if n in people.column_names else np.ones(len(people)) for n in WEIGHT_COLUMNS},
         ),
         jobs=JobsTruth(
             job_ids=np.array(jobs["job_id"].to_pylist(), dtype=str),

@@ -31,8 +31,8 @@ def miles_words(distance_km: float | None) -> str:
     return "within a mile" if miles <= 1 else f"about {miles:,} miles away"
 
 
-def _is_true(words: Words) -> Callable[[float], Words | None]:
-    return lambda value: words if value == 1.0 else None
+def _is(number: float, words: Words) -> Callable[[float], Words | None]:
+    return lambda value: words if value == number else None
 
 
 def _near(distance_km: float) -> Words | None:
@@ -49,10 +49,6 @@ def _pay(log_ratio: float) -> Words | None:
     return f"pays {share} more than you look for", f"pays {share} more than they look for"
 
 
-def _experience(gap: float) -> Words | None:
-    return ("fits your experience", "fits their experience") if gap == 0 else None
-
-
 def _taste(match: float) -> Words | None:
     return ("like the jobs you look at", "like the jobs they look at") if match > 0 else None
 
@@ -66,11 +62,11 @@ def _openings(openings: float) -> Words | None:
 
 
 SAID: Mapping[str, Callable[[float], Words | None]] = {
-    "same_occupation_group": _is_true(("the kind of work you do", "the kind of work they do")),
-    "same_shift": _is_true(("the shift you work", "the shift they work")),
+    "same_occupation_group": _is(1.0, ("the kind of work you do", "the kind of work they do")),
+    "same_shift": _is(1.0, ("the shift you work", "the shift they work")),
     "distance_km": _near,
     "log_pay_ratio": _pay,
-    "seniority_gap": _experience,
+    "seniority_gap": _is(0.0, ("fits your experience", "fits their experience")),
     "taste_match": _taste,
     "job_age_days": _new,
     "openings": _openings,

@@ -120,14 +120,6 @@ def test_one_that_is_missing_elsewhere_or_no_text_is_named(aws: Any) -> None:
 
 
 @pytest.fixture
-def glue(aws: Any) -> Any:
-    """Return the catalogue, with the database that the template makes."""
-    client = aws.client("glue")
-    client.create_database(DatabaseInput={"Name": "marts"})
-    return client
-
-
-@pytest.fixture
 def build(tmp_path: Path) -> Build:
     """Return what builds the mart `kpi_daily` of a query."""
     path = tmp_path / "warehouse.duckdb"

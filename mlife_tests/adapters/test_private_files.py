@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -41,13 +40,6 @@ GAUGES = (
     Gauge("mlife_days", "Days", (({}, 2.0),)),
     Gauge("mlife_nothing", "What does not exist yet", ()),
 )
-
-
-@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = os.umask(request.param)
-    yield request.param
-    os.umask(before)
 
 
 def mode(path: Path) -> int:

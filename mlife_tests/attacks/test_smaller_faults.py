@@ -12,7 +12,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
@@ -60,8 +59,9 @@ def test_nobody_without_the_key_can_write_the_link_of_a_text(tmp_path: Path) -> 
 
 
 REFUSING = """
-import os, subprocess, sys
-from datetime import UTC, date, datetime
+import subprocess, sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 import orjson, pyarrow as pa
 from typer.testing import CliRunner
@@ -72,53 +72,57 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.cli import app
 
-disk, kind = Path(sys.argv[1]), sys.argv[2]
 now = datetime(2026, 6, 2, 18, tzinfo=UTC)
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
-store = ObstoreObjectStore.local(disk / "home" / "lake")
-store.replace("events/x", b"1")
-ledger = SqlLedger(f"sqlite:///{private_file(disk / 'home' / 'private' / 'ledger.sqlite')}")
-if kind == "read-only":
-    ledger.close()
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-else:
-    with open(disk / "filler", "wb", buffering=0) as filler:
-        try:
+large = b"x" * 50_000
+
+def refused(disk, kind):
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    store = ObstoreObjectStore.local(disk / "home" / "lake")
+    store.replace("events/x", b"1")
+    ledger = SqlLedger(f"sqlite:///{private_file(disk / 'home' / 'private' / 'ledger.sqlite')}")
+    if kind == "read-only":
+        ledger.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    else:
+        with suppress(OSError), open(disk / "filler", "wb", buffering=0) as filler:
             while filler.write(b"x" * 4096):
                 pass
-        except OSError:
-            pass
+    found = {}
 
-found = {}
-def attempt(name, call):
-    try:
-        found[name] = ["nothing", str(call())]
-    except Exception as error:
-        found[name] = [type(error).__mro__[1].__name__ + " " + type(error).__name__, str(error)]
+    def attempt(name, call):
+        try:
+            found[name] = ["nothing", str(call())]
+        except Exception as error:
+            found[name] = [type(error).__mro__[1].__name__ + " " + type(error).__name__, str(error)]
 
-large = b"x" * 50_000
-attempt("put", lambda: store.put_if_absent("events/y", large))
-attempt("replace", lambda: store.replace("events/x", large))
-attempt("table", lambda: TableStore(store).write("a", date(2026, 6, 2), pa.table({"a": [str(n) for n in range(9999)]})))
-attempt("store", lambda: ObstoreObjectStore.local(disk / "new").replace("a", large))
-attempt("key", lambda: write_private(disk / "home" / "private" / "key", large))
-attempt("ledger", lambda: ledger.pause(actor="a" * 99_999, reason="r", now=now))
-attempt("gateway", lambda: ConsoleGateway(disk / "home" / "gateway.sqlite", seed=1, hash_key=b"k" * 32))
-result = CliRunner().invoke(app, ["messages", "pause", "--reason", "because " * 9999, "--home", str(disk / "home")])
-found["mlife"] = [result.exit_code, result.stderr]
-print(orjson.dumps(found).decode())
+    tables = TableStore(store)
+    attempt("put", lambda: store.put_if_absent("events/y", large))
+    attempt("replace", lambda: store.replace("events/x", large))
+    attempt("table", lambda: tables.write("a", now.date(), pa.table({"a": [str(n) for n in range(9999)]})))
+    attempt("store", lambda: ObstoreObjectStore.local(disk / "new").replace("a", large))
+    attempt("key", lambda: write_private(disk / "home" / "private" / "key", large))
+    attempt("ledger", lambda: ledger.pause(actor="a" * 99_999, reason="r", now=now))
+    attempt("gateway", lambda: ConsoleGateway(disk / "home" / "gateway.sqlite", seed=1, hash_key=b"k" * 32))
+    asked = ["messages", "pause", "--reason", "because " * 9999, "--home", str(disk / "home")]
+    result = CliRunner().invoke(app, asked)
+    return found | {"mlife": [result.exit_code, result.stderr]}
+
+print(orjson.dumps({kind: refused(Path(sys.argv[1], kind), kind) for kind in ("read-only", "full")}).decode())
 """
 
 
-def refusals(disk: Path, kind: str) -> dict[str, tuple[Any, str]]:
-    """Return what was raised, and said, on a disk that is read-only or full."""
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return a folder, and what was raised and said on a disk in it that is read-only and on one that is full."""
+    disks = tmp_path_factory.mktemp("disks")
     apart = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-    if subprocess.run([*apart, "mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode:
+    if subprocess.run([*apart, "mount", "-t", "tmpfs", "tmpfs", disks], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a disk; the injected refusals below say the same")
-    command = [*apart, sys.executable, "-c", REFUSING, str(disk), kind]
+    command = [*apart, sys.executable, "-c", REFUSING, str(disks)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    return {name: (what, said) for name, (what, said) in orjson.loads(ran.stdout.splitlines()[-1]).items()}
+    return disks, orjson.loads(ran.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
@@ -129,12 +133,12 @@ def refusals(disk: Path, kind: str) -> dict[str, tuple[Any, str]]:
     ],
 )
 def test_a_disk_that_refuses_is_reported_with_path_and_remedy(
-    tmp_path: Path, kind: str, type_name: str, words: str
+    refusals: tuple[Path, dict[str, Any]], kind: str, type_name: str, words: str
 ) -> None:
-    found = refusals(tmp_path, kind)
+    disk, found = refusals[0] / kind, refusals[1][kind]
     code, told = found.pop("mlife")
     assert {name: what for name, (what, _) in found.items()} == dict.fromkeys(found, type_name)
-    assert [name for name, (_, said) in found.items() if words not in said or str(tmp_path) not in said] == []
+    assert [name for name, (_, said) in found.items() if words not in said or str(disk) not in said] == []
     assert (code, told.count("\n")) == (1, 1)
     assert told.startswith("mlife: ")
     assert words in told
@@ -154,13 +158,6 @@ def test_a_refusal_anywhere_ends_a_command_with_one_line(
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("mlife: ")
     assert str(tmp_path / "somewhere") in result.stderr
-
-
-@pytest.fixture(params=[0o000, 0o022], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = os.umask(request.param)
-    yield request.param
-    os.umask(before)
 
 
 def platform_of(home: Path) -> Platform:

@@ -24,14 +24,6 @@ from mlife_assets.settings import Settings
 NOW = datetime(2026, 6, 11, tzinfo=UTC)
 
 
-@pytest.fixture
-def database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the address of an empty database, which the environment names, with a password."""
-    url = sa.make_url(postgres_url).set(password="hidden-pass-word").render_as_string(hide_password=False)
-    monkeypatch.setenv("MLIFE_DATABASE", url)
-    return url
-
-
 def test_a_home_moves_into_a_database_by_catching_up(run, run_json, home, database) -> None:
     missed = run_json("log", "verify", "--home", home.path, code=1)
     assert {one["key"].split("/")[0] for one in missed["findings"]} == {"ledger"}

@@ -199,21 +199,14 @@ def questions() -> dict[str, str]:
 
 
 @pytest.fixture
-def catalogue(aws: Any) -> Any:
-    client = aws.client("glue")
-    client.create_database(DatabaseInput={"Name": "marts"})
-    return client
-
-
-@pytest.fixture
-def athena(catalogue: Any, full: Any, s3_place: Any, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def athena(glue: Any, full: Any, s3_place: Any, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Return a DuckDB that sees what was published, as the catalogue says it."""
     found = AthenaMarts(s3_place, REGION).publish(full.warehouse, [key.path[-1] for key in PUBLISHED])
     assert all(one.rows for one in found), "a mart without rows shows nothing"
     store = ObstoreObjectStore.in_bucket(s3_place)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'; create schema marts")
-        for table in catalogue.get_tables(DatabaseName="marts")["TableList"]:
+        for table in glue.get_tables(DatabaseName="marts")["TableList"]:
             storage = table["StorageDescriptor"]
             (key,) = store.list(storage["Location"].removeprefix(f"{s3_place.url}/").rstrip("/"))
             path = tmp_path / Path(key).name

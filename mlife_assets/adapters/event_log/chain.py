@@ -252,7 +252,10 @@ class Chain:
                 self._damaged = None
                 return False
             if self._pin is not None and self._pin.sequence == sequence and self._pin != own:
-                raise self._unreadable(sequence)
+                raise IntegrityError(
+                    f"{key} cannot be read, as after a power cut; run again what ran last, which writes it again, or "
+                    "restore it from a copy"
+                )
             self._store.replace(key, data)
             self._damaged = None
         else:
@@ -263,12 +266,6 @@ class Chain:
         self._end = own
         self._listed.update((entry.key, entry) for entry in entries)
         return True
-
-    def _unreadable(self, sequence: int) -> IntegrityError:
-        return IntegrityError(
-            f"{manifest_key(sequence)} cannot be read, as after a power cut; run again what ran last, which writes it "
-            "again, or restore it from a copy"
-        )
 
     def _knows(self, entry: Entry) -> bool:
         known = self._known(entry.key)

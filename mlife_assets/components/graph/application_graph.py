@@ -56,12 +56,8 @@ class ApplicationGraph:
     def scores(self) -> list[dg.AssetKey]:
         """Scores that its plan is made from: what it offers by, whom it chooses by."""
         names = dict.fromkeys((self.application.model_name, self.application.audience.model_name))
-        return [_scores_of(name) for name in names if name]
+        return [keys.USER_JOB_SCORES if n == JOB_APPLICATIONS else dg.AssetKey([n, "scores"]) for n in names if n]
 
     def view(self, platform: Platform) -> Platform:
         """Return the platform as the application sees it."""
         return platform.of_application(self.application.name)
-
-
-def _scores_of(model_name: str) -> dg.AssetKey:
-    return keys.USER_JOB_SCORES if model_name == JOB_APPLICATIONS else dg.AssetKey([model_name, "scores"])

@@ -22,11 +22,6 @@ from mlife_assets.core.training.manifest_facts import early_label_words, fitted_
 GROUP = "model"
 
 
-def ranked_importance(importance: dict[str, float]) -> dict[str, float]:
-    """Return features by importance, the largest first."""
-    return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
-
-
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     """Return what the module makes of one model."""
 
@@ -96,8 +91,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 ),
                 "recipes": table([{"recipe": n, "log_loss": v} for n, v in artifact.manifest["recipes"].items()]),
                 "importance": plot(
-                    plot_importance(ranked_importance(artifact.manifest["importance"]), platform.model.words),
-                    "mean |SHAP|",
+                    plot_importance(artifact.manifest["importance"], platform.model.words), "mean |SHAP|"
                 ),
             }
         )

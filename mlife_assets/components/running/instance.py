@@ -3,16 +3,19 @@
 Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows. A run
 writes hundreds of events. For each, Dagster makes an engine, which compiles every statement anew, and closes the file,
 so that SQLite moves its log into it, which waits for the disk four times. Here a file stays open while it is used: an
-event costs one statement and one wait. Files and rows are the same, and other processes read and write them meanwhile.
+event costs one statement and one wait, the events of an asset's partitions one wait together. Files and rows are the
+same, and other processes read and write them meanwhile.
 """
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
+import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +25,7 @@ import sqlalchemy as sa
 import yaml
 from dagster._core.instance import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 
@@ -39,6 +43,8 @@ JSON_LOGS = {
 }
 OPEN_FILES = 4
 """Of events: the index of all runs, the run at hand and few others; a file is closed when others were used since."""
+BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
+"""The variable by which Dagster stores the events of an asset's partitions together; 0 stores each alone."""
 
 
 def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool = False) -> dg.DagsterInstance:
@@ -52,6 +58,7 @@ def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool =
     Raises:
         PermanentError, TransientError: the database cannot be used; names the remedy.
     """
+    os.environ.setdefault(BATCH_SIZE, "500")
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     settings, overrides = SETTINGS_FILE.read_text(encoding="utf-8"), history_settings(folder)
@@ -119,16 +126,47 @@ class Events(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        self._of_batch: dict[str, sa.Connection] = {}
+        self._newest: dict[dg.AssetKey | None, tuple[dg.EventLogEntry, int]] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch connects again for each of its events
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Events:
         """Return the storage that settings describe."""
         return cls(inst_data=inst_data, **config_value)
 
+    def has_table(self, table_name: str) -> bool:
+        """Return whether a table is there: no migration drops one, so one that was is not asked for again."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store events of one run, all or none of them, in one transaction of each file."""
+        (run_id,) = {event.run_id for event in events}
+        with self._db_lock, self._connect(INDEX_SHARD_NAME) as index, self._connect(run_id) as run:
+            self._of_batch = {run_id: run, INDEX_SHARD_NAME: index}
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._of_batch, newest, self._newest = {}, self._newest, {}
+            for event, event_id in newest.values():
+                super()._store_asset_event(index, event, event_id)
+
+    def _store_asset_event(self, conn: sa.Connection, event: dg.EventLogEntry, event_id: int) -> None:
+        if not self._of_batch:
+            super()._store_asset_event(conn, event, event_id)
+        else:  # the row of an asset keeps its newest event alone
+            self._newest[event.get_dagster_event().asset_key] = event, event_id
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
         with self._db_lock:
+            if shard in self._of_batch:
+                yield self._of_batch[shard]
+                return
             if shard not in self._engines:
                 while len(self._engines) >= OPEN_FILES:
                     self._engines.popitem(last=False)[1].dispose()

@@ -35,7 +35,7 @@ def plot_importance(importance: Mapping[str, float], words: Words) -> bytes:
     """Return a PNG of mean |SHAP| per feature."""
     from matplotlib.figure import Figure
 
-    shown = list(importance.items())[:BARS_MAXIMUM][::-1]
+    shown = sorted(importance.items(), key=lambda one: (-one[1], one[0]))[:BARS_MAXIMUM][::-1]
     figure = Figure(figsize=(6.4, 1.0 + 0.24 * len(shown)), dpi=90, layout="constrained")
     axes = figure.add_subplot()
     axes.barh(range(len(shown)), [value for _, value in shown], color=BLUE)

@@ -217,10 +217,9 @@ def compared(
         NotEnoughEvidenceError: half of the entities have one class only.
     """
     codes = np.unique(training.entity_codes[training.is_validation], return_inverse=True)[1]
-    judged = training.is_validation[from_validation_on(training)]
-    likelihood, loss = _log_likelihood(
-        [_where(step, judged) for step in steps], codes, policy.isotonic_minimum_positives
-    )
+    rows = training.is_validation[from_validation_on(training)]
+    judged = [replace(s, raw=s.raw[rows], is_reached=s.is_reached[rows], outcome=s.outcome[rows]) for s in steps]
+    likelihood, loss = _log_likelihood(judged, codes, policy.isotonic_minimum_positives)
     return Formulation(name, tuple(steps), loss, likelihood, len(codes), recipe)
 
 
@@ -236,10 +235,6 @@ def choose(formulations: list[Formulation]) -> Formulation:
         if gain > max(error, best_gain):
             best, best_gain = other, gain
     return best
-
-
-def _where(step: TunedStep, rows: npt.NDArray[np.bool_]) -> TunedStep:
-    return replace(step, raw=step.raw[rows], is_reached=step.is_reached[rows], outcome=step.outcome[rows])
 
 
 def _log_likelihood(

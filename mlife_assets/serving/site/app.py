@@ -355,22 +355,16 @@ def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    for name, rule in (("fence", _fence), ("table_open", _table_open), ("table_close", _table_close)):
-        parser.add_render_rule(name, rule)
+    box = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="data">\n'
+    parser.add_render_rule("fence", _fence)
+    parser.add_render_rule("table_open", lambda *_: box)
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
 
 
 def _fence(_: Any, tokens: Sequence[Token], place: int, *__: Any) -> str:
     """A command may be wider than the page, so its box scrolls, by keyboard too."""
     return str(element("pre", element("code", tokens[place].content), tabindex="0")) + "\n"
-
-
-def _table_open(*_: Any) -> str:
-    return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="data">\n'
-
-
-def _table_close(*_: Any) -> str:
-    return "</table></div>\n"
 
 
 def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:

@@ -4,10 +4,12 @@ import gc
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -37,7 +39,7 @@ from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running import launched_job
 from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd, require_empty_lake
 from mlife_assets.components.running.driver import LOCATION, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
-from mlife_assets.components.running.instance import OPEN_FILES, SETTINGS_FILE, Events, open_instance
+from mlife_assets.components.running.instance import BATCH_SIZE, OPEN_FILES, SETTINGS_FILE, Events, open_instance
 from mlife_assets.components.running.launched_job import HARMLESS_JOB, launch_and_wait
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, PermanentError, TransientError
 from mlife_assets.core.windows import add_days
@@ -316,8 +318,8 @@ def test_the_settings_are_those_that_were_measured() -> None:
     assert all(settings[name]["use_threads"] for name in ("sensors", "schedules", "backfills"))
 
 
-def run_once(instance: dg.DagsterInstance) -> str:
-    @dg.asset
+def run_once(instance: dg.DagsterInstance, days: dg.PartitionsDefinition | None = None, **tags: str) -> str:
+    @dg.asset(partitions_def=days, backfill_policy=days and dg.BackfillPolicy.single_run())
     def a() -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata={"rows": 1})
 
@@ -327,7 +329,8 @@ def run_once(instance: dg.DagsterInstance) -> str:
 
     definitions = dg.Definitions(assets=[a], asset_checks=[is_whole], jobs=[dg.define_asset_job("job", "*")])
     run_id = str(uuid4())
-    assert definitions.resolve_job_def("job").execute_in_process(instance=instance, run_id=run_id).success
+    job = definitions.resolve_job_def("job")
+    assert job.execute_in_process(instance=instance, run_id=run_id, tags=tags).success
     return run_id
 
 
@@ -357,6 +360,55 @@ def test_another_process_reads_what_was_written_and_this_one_what_it_writes(tmp_
             assert found.run_id == ids[-1]
             check = dg.AssetCheckKey(dg.AssetKey("a"), "is_whole")
             assert len(instance.event_log_storage.get_asset_check_execution_history(check, limit=9)) == 3
+
+
+def rows_of(home: Path, run_id: str) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of a run in both files, but for what differs between any two runs."""
+    events = "select dagster_event_type, step_key, asset_key, partition from event_logs where run_id = ? order by id"
+    assets = "select asset_key, last_materialization ->> '$.storage_id' from asset_keys where last_run_id = ?"
+    checks = "select check_name, execution_status from asset_check_executions where run_id = ?"
+    found = []
+    for name, statements in {run_id: [events], "index": [events, assets, checks]}.items():
+        with closing(sqlite3.connect(next(home.rglob(f"{name}.db")))) as connection:
+            found += [connection.execute(one, (run_id,)).fetchall() for one in statements]
+    return found
+
+
+def test_events_of_partitions_are_stored_together_as_they_are_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    days = dg.DailyPartitionsDefinition(start_date="2026-04-01")
+    tags = {f"dagster/asset_partition_range_{end}": f"2026-04-{day}" for end, day in (("start", "01"), ("end", "30"))}
+
+    def stored(name: str, batch_size: str, fails: Callable[[Any], bool] = lambda _: False) -> tuple[Any, int]:
+        monkeypatch.setenv(BATCH_SIZE, batch_size)
+        with open_instance(tmp_path / name) as instance:
+            storage: Any = instance.event_log_storage
+            store, commits = storage.store_event, [0]
+
+            def commit(_: sa.Connection) -> None:
+                commits[0] += 1
+
+            def stores(event: Any) -> None:
+                store(event)
+                if storage._of_batch and fails(event):
+                    raise OSError("a full disk")
+
+            monkeypatch.setattr(storage, "store_event", stores)
+            sa.event.listen(sa.Engine, "commit", commit)
+            run_id = run_once(instance, days, **tags)
+            sa.event.remove(sa.Engine, "commit", commit)
+        return rows_of(tmp_path / name, run_id), commits[0]
+
+    alone, waits = stored("alone", "0")
+    together, fewer = stored("together", "500")
+    assert len(alone[0]) > 60
+    assert all(alone)
+    assert together == alone
+    assert fewer < waits / 2
+    undone, _ = stored("undone", "500", lambda event: event.dagster_event.partition == "2026-04-20")
+    assert undone == alone  # what failed is stored one by one, nothing twice
+    assert capfd.readouterr().err.count("a full disk") == 2
 
 
 @pytest.fixture
@@ -432,15 +484,7 @@ def run_job(instance: dg.DagsterInstance) -> str:
     return result.run_id
 
 
-@pytest.fixture
-def with_password(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the address of a database whose password is in the environment alone."""
-    url = sa.make_url(postgres_url).set(password="hidden-pass-word").render_as_string(hide_password=False)
-    monkeypatch.setenv("MLIFE_DATABASE", url)
-    return url
-
-
-def test_a_run_is_read_again_by_another_process(tmp_path: Path, with_password: str) -> None:
+def test_a_run_is_read_again_by_another_process(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path, is_in_database=True) as instance:
         run_id = run_job(instance)
         logged = len(instance.all_logs(run_id))
@@ -453,7 +497,7 @@ def test_a_run_is_read_again_by_another_process(tmp_path: Path, with_password: s
         assert [run.run_id for run in again.get_runs()] == [run_id]
 
 
-def test_no_file_of_the_home_holds_records_or_the_password(tmp_path: Path, with_password: str) -> None:
+def test_no_file_of_the_home_holds_records_or_the_password(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path, is_in_database=True) as instance:
         run_job(instance)
         assert "hidden" not in json.dumps(dg.serialize_value(instance.get_ref())), "other processes are given it"
@@ -462,13 +506,13 @@ def test_no_file_of_the_home_holds_records_or_the_password(tmp_path: Path, with_
     assert (tmp_path / "dagster" / "dagster.yaml").read_text().startswith(SETTINGS_FILE.read_text())
 
 
-def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, with_password: str) -> None:
-    ledger = SqlLedger(open_schema(with_password, "mlife"))
+def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, database: str) -> None:
+    ledger = SqlLedger(open_schema(database, "mlife"))
     with open_instance(tmp_path, is_in_database=True) as instance:
         run_job(instance)
     assert ledger.rows() == []
     ledger.close()
-    inspector = sa.inspect(sa.create_engine(with_password, poolclass=sa.NullPool))
+    inspector = sa.inspect(sa.create_engine(database, poolclass=sa.NullPool))
     ours, dagsters = (set(inspector.get_table_names(schema)) for schema in ("mlife", DAGSTER_SCHEMA))
     assert {"sends", "ledger_version"} <= ours
     assert {"runs", "event_logs", "job_ticks", "alembic_version"} <= dagsters
@@ -476,12 +520,12 @@ def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, w
     assert inspector.get_table_names("public") == []
 
 
-def test_records_in_files_stay_where_a_home_has_no_database(tmp_path: Path, with_password: str) -> None:
+def test_records_in_files_stay_where_a_home_has_no_database(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path) as instance:
         run_job(instance)
         assert type(instance.event_log_storage).__name__ == "Events"
     assert (tmp_path / "dagster" / "dagster.yaml").read_text() == SETTINGS_FILE.read_text()
-    assert sa.inspect(sa.create_engine(with_password, poolclass=sa.NullPool)).get_schema_names() == [
+    assert sa.inspect(sa.create_engine(database, poolclass=sa.NullPool)).get_schema_names() == [
         "information_schema",
         "public",
     ]
@@ -498,16 +542,16 @@ FAULTS = {
 @pytest.mark.parametrize(("parts", "kind", "remedy"), FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("has_schema", [False, True], ids=["new", "made"])
 def test_a_database_that_cannot_be_used_is_explained(
-    tmp_path: Path, with_password: str, monkeypatch, parts, kind, remedy, has_schema
+    tmp_path: Path, database: str, monkeypatch, parts, kind, remedy, has_schema
 ) -> None:
-    engine = sa.create_engine(with_password, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    engine = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         if not connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = 'locked'").scalar():
             connection.exec_driver_sql("CREATE ROLE locked LOGIN PASSWORD 'hidden-pass-word' IN ROLE passworded")
         if has_schema:
             connection.exec_driver_sql(f"CREATE SCHEMA {DAGSTER_SCHEMA}")
             connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {DAGSTER_SCHEMA} TO locked")
-    address = sa.make_url(with_password).set(**parts).render_as_string(hide_password=False)
+    address = sa.make_url(database).set(**parts).render_as_string(hide_password=False)
     monkeypatch.setenv("MLIFE_DATABASE", address)
     with pytest.raises(kind, match=remedy) as caught:
         open_instance(tmp_path, is_in_database=True)

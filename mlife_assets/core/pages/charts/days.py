@@ -42,7 +42,8 @@ def render_chart(chart: Chart) -> Markup:
         words = f"Pending until {format_day(waits[1])}." if waits else "No data yet."
         body = element("p", words, class_="empty")
         return element("figure", _caption(chart, legend=False), body, class_="card chart")
-    frame = _Frame(chart, fit_axis(_extent(chart), from_zero=chart.from_zero))
+    extent = [bound for s in chart.series for v in s.values for bound in (v.value, v.lower, v.upper)]
+    frame = _Frame(chart, fit_axis(extent, from_zero=chart.from_zero))
     drawing = element(
         "svg",
         _grid(frame),
@@ -58,10 +59,6 @@ def render_chart(chart: Chart) -> Markup:
     return element(
         "figure", _caption(chart), element("div", drawing, class_="plot"), _table(chart), class_="card chart"
     )
-
-
-def _extent(chart: Chart) -> list[float | None]:
-    return [bound for s in chart.series for v in s.values for bound in (v.value, v.lower, v.upper)]
 
 
 def _latest(series: Series) -> DailyValue | None:
