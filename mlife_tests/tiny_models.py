@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import CATEGORICAL_FEATURES, CLOSED_VOCABULARIES, MODEL_FEATURES
 
 METROS = ("12060", "16980", "19100", "33100")
@@ -85,3 +88,13 @@ def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
     raw = np.asarray(booster.predict(expanded, raw_score=True))
     calibrator = fit_calibrator(raw, outcome, isotonic_minimum_positives=50 if isotonic else 10_000)
     return ModelStage(step, booster.model_to_string(), calibrator)
+
+
+def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
+    place = training.examples.column_names.index(name)
+    return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
+
+
+def told(training: TrainingSet, step: str) -> np.ndarray:
+    """Return the outcomes of a step, None where one is not known."""
+    return np.array(training.examples[step].to_pylist(), dtype=object)

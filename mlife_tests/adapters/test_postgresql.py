@@ -35,19 +35,13 @@ from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import MlifeError, PermanentError, TransientError, UpstreamMismatchError
 from mlife_assets.core.storage_places import Bucket, Credentials
+from mlife_tests.sql import run_sql
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 PASSWORD = "hidden-pass-word"
 PART, SCHEMAS = "MLIFE_DATABASE", ("mlife", "dagster")
 AGREES = Finding(PART, "its clock agrees with this machine's")
 KEY = "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
-
-
-def run_sql(url: str, *statements: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
 
 
 def schemas(url: str) -> set[str]:

@@ -29,6 +29,7 @@ from mlife_assets.adapters.send_ledger.schema import write
 from mlife_assets.core import errors
 from mlife_assets.core.errors import ContentConflictError, GateClosedError, IntegrityError, MlifeError, PermanentError
 from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.sql import run_sql
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 SIGNER = Ed25519Signer(b"s" * 32)
@@ -124,13 +125,6 @@ def fill_but_heads(ledger: SqlLedger, fill: Callable[[SqlLedger], None]) -> None
 
 def plan(ledger: SqlLedger, user: str = "later") -> None:
     ledger.plan([LedgerRow(f"m-{user}", user, "j", "c", date(2027, 6, 2), "hi", "planned", 0, None, NOW)], now=NOW)
-
-
-def run_sql(url: str, *statements: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
 
 
 def of_0_1_0(dialect: str) -> list[str]:

@@ -6,7 +6,6 @@ same many times over and keeps a record.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -14,11 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
+from mlife_tests.attacks import campaign as campaigns
 
 SEED = 20_261_126
 KILLS = {"landing": 2, "dbt": 2, "sending": 4, "training": 2, "promotion": 2}
@@ -30,19 +30,6 @@ EFFECTS = [
 ]
 
 
-def load(name: str) -> ModuleType:
-    known = f"mlife_attacks_{name}"
-    if known not in sys.modules:
-        spec = importlib.util.spec_from_file_location(known, Path(__file__).with_name(f"{name}.py"))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[known] = module
-        spec.loader.exec_module(module)
-    return sys.modules[known]
-
-
-campaigns = load("campaign")
-
-
 @pytest.fixture(scope="module")
 def both(attacked_folder: Path) -> Iterator[list[Any]]:
     """Return two campaigns, so that two trials run at a time."""
@@ -50,11 +37,6 @@ def both(attacked_folder: Path) -> Iterator[list[Any]]:
     yield prepared
     for one in prepared:
         one.close()
-
-
-@pytest.fixture(scope="module")
-def campaign(both: list[Any]) -> Any:
-    return both[0]
 
 
 def wrongs(both: list[Any], attacks: list[Any]) -> dict[str, list[str]]:
@@ -65,8 +47,9 @@ def wrongs(both: list[Any], attacks: list[Any]) -> dict[str, list[str]]:
 
 
 @pytest.mark.proof
-def test_the_quiet_day_has_every_stage(campaign) -> None:
+def test_the_quiet_day_has_every_stage(both) -> None:
     """The day lands, trains, promotes and texts; else an attack on it would prove nothing."""
+    campaign = both[0]
     assert {stage for stage, _ in campaign.effects} == set(campaigns.sibling("attacked_day").STAGES)
     kinds = {kind for _, kind in campaign.effects}
     assert {"provider answered", "put outbox", "put models", "put events/event_type=model_promoted"} <= kinds
@@ -82,9 +65,9 @@ def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(both) -> None
 
 
 @pytest.mark.proof
-def test_two_processes_live_one_day_at_once(campaign) -> None:
+def test_two_processes_live_one_day_at_once(both) -> None:
     """Either may fail, with an error of ours; the day is then done by running it again."""
-    assert campaign.carry_out(campaigns.Attack("together", "two processes"))["wrong"] == []
+    assert both[0].carry_out(campaigns.Attack("together", "two processes"))["wrong"] == []
 
 
 @pytest.mark.proof
@@ -133,7 +116,7 @@ def test_without_the_right_to_mount_no_file_grows_any_more(tmp_path) -> None:
 
 
 def test_a_process_that_outlives_its_parent_is_counted_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    day = load("attacked_day")
+    day = campaigns.sibling("attacked_day")
     monkeypatch.setattr(day, "ORPHAN_SECONDS", 0.1)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as left:
         known = [one for one in day.children_of(os.getpid()) if one[0] == left.pid]
@@ -149,7 +132,7 @@ def quiet(**changed: Any) -> Any:
         "submitted": frozenset({"m1", "m2"}), "settled": {"m1": "delivered", "m2": "undelivered"}, "champion": "c",
         "derived": {"a": "1"}, "features": "f",
     }  # fmt: skip
-    return load("aftermath").Aftermath(**fields | changed)
+    return campaigns.sibling("aftermath").Aftermath(**fields | changed)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +153,7 @@ def quiet(**changed: Any) -> Any:
     ],
 )
 def test_what_is_wrong_is_said(changed: dict[str, Any], said: str) -> None:
-    aftermath = load("aftermath")
+    aftermath = campaigns.sibling("aftermath")
     assert aftermath.wrongs(quiet(), quiet()) == []
     assert any(said in one for one in aftermath.wrongs(quiet(**changed), quiet()))
 
@@ -180,7 +163,7 @@ def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
         accepted={"m1": 1}, person_of={"m1": "p1"}, states={"m1": "delivered", "m2": "ambiguous", "m3": "suppressed"},
         ambiguous=frozenset({"m2"}), settled={"m1": "delivered"},
     )  # fmt: skip
-    assert load("aftermath").wrongs(after, quiet()) == []
+    assert campaigns.sibling("aftermath").wrongs(after, quiet()) == []
 
 
 @pytest.mark.parametrize(("ends", "tries"), [([0, -9], 2), ([-9], 1), ([0, 0, 0], 3)])

@@ -194,7 +194,7 @@ def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str,
 
 
 @pytest.mark.proof
-def test_the_governor_and_the_gate_are_asked(runs: dict[str, Any]) -> None:
+def test_the_governor_and_the_gate_are_asked(recovery_bench: ModuleType, runs: dict[str, Any]) -> None:
     gates = [gate for run in runs.values() for gate in run["gates"]]
     asked = {
         name: {day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"}
@@ -203,6 +203,10 @@ def test_the_governor_and_the_gate_are_asked(runs: dict[str, Any]) -> None:
     assert {name: {gate["day"] for gate in run["gates"]} for name, run in runs.items()} == asked
     assert gates
     assert all({"champion", "human", "simple"} <= set(gate["delta"]) for gate in gates if "delta" in gate)
+    kept = json.loads(json.dumps(list(runs.values())))
+    assert recovery_bench.report(kept, recovery_bench.KINDS) == recovery_bench.report(
+        [*runs.values()], recovery_bench.KINDS
+    )
 
 
 def made_up(kind: str, never: float, **others: Any) -> dict[str, Any]:
@@ -307,18 +311,12 @@ def test_false_alarms_count_by_market_and_by_morning(
 
 
 def test_a_finished_run_is_kept_and_never_run_again(
-    recovery_bench: ModuleType,
-    plan: Any,
-    history: Any,
-    runs: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    recovery_bench: ModuleType, plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     lived: list[str] = []
     monkeypatch.setattr(recovery_bench, "lived", lambda *_: lived.append("history"))
     monkeypatch.setattr(
-        recovery_bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), runs[kind.name])[1]
+        recovery_bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), made_up(kind.name, 0.3))[1]
     )
     monkeypatch.setattr(sys, "argv", ["recovery", "--quick", "--work", str(tmp_path)])
     assert recovery_bench.main() == 0

@@ -46,6 +46,7 @@ from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
 from mlife_assets.settings import Settings
+from mlife_tests.sql import run_sql
 
 USER = "usr_0000001"
 PROGRAM = "from mlife_assets.cli import main; main()"
@@ -359,12 +360,6 @@ class Place:
         url = sa.make_url(self.database).set(**changed)
         self.variables["MLIFE_DATABASE"] = url.render_as_string(hide_password=False)
 
-    def run_sql(self, *statements: str) -> None:
-        engine = sa.create_engine(self.database, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-
 
 def stated(**variables: str) -> Callable[[Place], None]:
     return lambda place: place.variables.update(variables)
@@ -404,19 +399,21 @@ def extension_of_another_version(place: Place) -> None:
 
 
 def standby(place: Place) -> None:
-    place.run_sql(f"ALTER DATABASE {sa.make_url(place.database).database} SET default_transaction_read_only = on")
+    run_sql(
+        place.database, f"ALTER DATABASE {sa.make_url(place.database).database} SET default_transaction_read_only = on"
+    )
     place.in_database()
 
 
 def wrong_password(place: Place) -> None:
     user = f"wrong_{sa.make_url(place.database).database}"
-    place.run_sql(f"CREATE ROLE {user} LOGIN PASSWORD 'right' IN ROLE passworded")
+    run_sql(place.database, f"CREATE ROLE {user} LOGIN PASSWORD 'right' IN ROLE passworded")
     place.in_database(username=user, password=SECRET)
 
 
 def no_rights(place: Place) -> None:
     user = f"closed_{sa.make_url(place.database).database}"
-    place.run_sql(f"CREATE ROLE {user} LOGIN")
+    run_sql(place.database, f"CREATE ROLE {user} LOGIN")
     place.in_database(username=user)
 
 

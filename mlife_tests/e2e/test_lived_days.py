@@ -437,6 +437,12 @@ def test_the_experiment_reads_out_by_intention_to_treat(lived, events) -> None:
     assert {arm for *_, arm in found} == {"treated", "holdout"}
 
 
+def numbers_in(text: bytes) -> list[bytes]:
+    """Return what tells each number from others; only what lies around a 555 is looked at closely."""
+    places = (found.span() for found in re.finditer(rb"555[-. ]?01\d\d", text))
+    return [b"".join(hit) for start, end in places for hit in FICTIONAL.findall(text[max(0, start - 10) : end + 1])]
+
+
 def texts(path: Path) -> Iterator[bytes]:
     """Yield the text that a file holds, unpacked where its format compresses."""
     with path.open("rb") as file:
@@ -479,8 +485,7 @@ def numbers(lived) -> set[bytes]:
     "text", ["+12125550142", "(212) 555-0142", "212-555-0142", "12125550142", "tel:2125550142.", "212.555.0142"]
 )
 def test_the_scan_finds_numbers_however_they_are_written(text) -> None:
-    (found,) = FICTIONAL.findall(f"call {text} now".encode())
-    assert b"".join(found) == b"2120142"
+    assert numbers_in(f"call {text} now".encode()) == [b"2120142"]
 
 
 def test_the_scan_looks_into_files_that_compress(tmp_path) -> None:
@@ -497,7 +502,7 @@ def test_the_scan_looks_into_files_that_compress(tmp_path) -> None:
     paths = sorted(tmp_path.iterdir())
     assert len(paths) == 5
     for path in paths:
-        assert any(FICTIONAL.search(text) for text in texts(path)), path
+        assert any(numbers_in(text) for text in texts(path)), path
 
 
 def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
@@ -509,7 +514,7 @@ def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
             continue
         for text in texts(path):
             scanned += len(text)
-            hits = {b"".join(hit) for hit in FICTIONAL.findall(text)} & numbers
+            hits = numbers.intersection(numbers_in(text))
             if hits or key in text:
                 found.append(f"{path.relative_to(settings.home)}: {sorted(hits)[:3] or 'the key'}")
     assert found == []
@@ -519,8 +524,4 @@ def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
 def test_the_contact_book_is_private(lived) -> None:
     book = lived.home.settings.private_folder / "contacts.parquet"
     assert book.stat().st_mode & 0o077 == 0
-    assert not settings_repr_leaks(lived)
-
-
-def settings_repr_leaks(lived) -> bool:
-    return lived.home.settings.hash_key.get_secret_value() in repr(lived.home.platform)
+    assert lived.home.settings.hash_key.get_secret_value() not in repr(lived.home.platform)

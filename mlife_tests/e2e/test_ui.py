@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from mlife_assets.core.glances import WIDTH
+from mlife_tests.dev_process import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -26,12 +26,6 @@ GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages"
     "recruiter_call_list",
 }
 START_SECONDS, STOP_SECONDS, WAIT_MILLISECONDS = 120.0, 30.0, 30_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

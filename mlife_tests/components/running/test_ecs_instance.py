@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ import yaml
 
 from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA
 from mlife_assets.core.errors import PermanentError
+from mlife_tests.dev_process import free_port
 
 pytestmark = pytest.mark.aws
 WAIT_SECONDS = 120
@@ -154,12 +154,6 @@ def as_daemon(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Envi
     for name, value in environment.variables("daemon").items():
         monkeypatch.setenv(name, value)
     return environment
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def wait_for(what: Callable[[], Any], said: Callable[[], str]) -> Any:

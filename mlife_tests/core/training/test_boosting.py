@@ -21,6 +21,7 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import available_formulations, choose, require_both_classes, tune
 from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_tests.tiny_models import told, with_column
 
 POLICY = TrainingPolicy(minimum_child_examples=10, feature_fraction=1.0, l2_penalty=1.0, early_stopping_rounds=5)
 SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
@@ -248,16 +249,6 @@ def spec_of(training: TrainingSet) -> FeatureSpec:
 
 def without_item(training: TrainingSet) -> TrainingSet:
     return replace(training, roles=replace(training.roles, item=None))
-
-
-def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
-    place = training.examples.column_names.index(name)
-    return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
-
-
-def told(training: TrainingSet, step: str) -> np.ndarray:
-    """Return the outcomes of a step, None where one is not known."""
-    return np.array(training.examples[step].to_pylist(), dtype=object)
 
 
 def validating(training: TrainingSet) -> np.ndarray:

@@ -33,6 +33,7 @@ from mlife_assets.core.training.step_rows import reached_before
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
+from mlife_tests.tiny_models import told, with_column
 
 COMPETING = TrainingPolicy(
     formulations=("binary", "funnel"), recipes=("plain", "recent_linear", "recent"), trees_maximum=8,
@@ -67,16 +68,6 @@ def auc(scores: np.ndarray, outcome: np.ndarray) -> float:
     ranks = np.argsort(np.argsort(scores))
     positives = outcome.sum()
     return float((ranks[outcome].sum() - positives * (positives - 1) / 2) / (positives * (len(outcome) - positives)))
-
-
-def with_column(training: TrainingSet, name: str, values: np.ndarray) -> TrainingSet:
-    place = training.examples.column_names.index(name)
-    return replace(training, examples=training.examples.set_column(place, name, pa.array(values)))
-
-
-def told(training: TrainingSet, step: str) -> np.ndarray:
-    """Return the outcomes of a step, None where one is not known."""
-    return np.array(training.examples[step].to_pylist(), dtype=object)
 
 
 def probabilities(artifact: ModelArtifact, rows: pa.Table) -> np.ndarray:
