@@ -319,11 +319,6 @@ def test_the_anchor_is_the_last_that_won_or_the_first() -> None:
     assert anchor_of([*promoted, reign("a", "rolled_back")], {"c", "d"}) == "a", "what was rolled back anchors nothing"
 
 
-def test_an_added_column_may_be_null_and_knows_its_version() -> None:
-    column = added(3, text("device"))
-    assert (column.name, column.nullable, column.since) == ("device", True, 3)
-
-
 @pytest.mark.parametrize(("version", "columns"), [(1, SECOND), (2, SECOND), (3, FOURTH), (4, FOURTH)])
 def test_rows_are_read_by_the_contract_of_the_next_upcaster_or_todays(version: int, columns: tuple) -> None:
     contract = KIND.contract(version)

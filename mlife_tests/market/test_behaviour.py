@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -179,18 +179,10 @@ def same_group(people: Population, jobs: Vacancies, views: Impressions) -> float
     return float((people.group[views.person] == jobs.group[views.job]).mean())
 
 
-def same(first: Impressions, second: Impressions) -> bool:
-    return all(np.array_equal(getattr(first, one.name), getattr(second, one.name)) for one in fields(Impressions))
-
-
 def local_hours(people: Population, views: Impressions) -> np.ndarray:
     """Undo the squeeze of 24 hours into the time before the export, then look at the local clock."""
     utc = (views.moment_us - epoch_us(DAY)) / EXPORT_US * 24.0
     return (utc + utc_offset_hours(CATALOGUE, DAY)[people.metro[views.person]]) % 24.0
-
-
-def test_the_same_day_gives_the_same_views(people, jobs, views) -> None:
-    assert same(views, browse(CONFIG, CATALOGUE, people, jobs, DAY))
 
 
 def test_another_seed_or_week_gives_other_views(people, jobs, views) -> None:
@@ -470,7 +462,3 @@ def test_without_injections_people_stay_as_they_are(clean_exports) -> None:
 def test_nothing_changes_before_the_day(name: str, toolbox, clean_exports) -> None:
     for offset, tables in enumerate(toolbox.exports(world(Injection(name, SHIFT_DAY)), 6)[:5]):
         assert tables == clean_exports[offset]
-
-
-def test_dates_are_days() -> None:
-    assert Injection("bots", date(2026, 6, 15)).intensity(date(2026, 6, 15)) == 1.0

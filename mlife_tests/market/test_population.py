@@ -114,10 +114,6 @@ def test_without_delay_a_taste_is_published_on_the_day_it_is_felt(people) -> Non
     assert np.array_equal((first == 0).all(axis=1)[known], recent[known])
 
 
-def test_a_day_begins_at_midnight_utc() -> None:
-    assert epoch_us(date(1970, 1, 2)) == 86_400_000_000
-
-
 @pytest.fixture(scope="module")
 def answered() -> dict[str, list[str]]:
     return draw_audit_attributes(7, USERS, TRADES).to_pydict()
@@ -162,15 +158,6 @@ def test_an_answer_depends_on_the_seed_the_user_and_the_trade_only(answered) -> 
     other = draw_audit_attributes(8, USERS, TRADES).to_pydict()
     same = np.mean([one == two for one, two in zip(answered["sex"], other["sex"], strict=True)])
     assert 0.4 < same < 0.6
-
-
-def test_the_market_does_not_draw_from_the_audit_table() -> None:
-    """No stream of the market is used, so the people are those of a world without the table."""
-    before = draw_population(tiny_config(), load_catalogue())
-    draw_audit_attributes(1, before.user_ids.tolist(), [OCCUPATION_GROUPS[place] for place in before.group])
-    after = draw_population(tiny_config(), load_catalogue())
-    assert np.array_equal(before.taste, after.taste)
-    assert np.array_equal(before.latitude, after.latitude)
 
 
 def test_the_table_is_the_same_every_time_and_complete(tmp_path) -> None:

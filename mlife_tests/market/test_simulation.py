@@ -18,12 +18,11 @@ from mlife_assets.market.browsing import EXPORT_US
 from mlife_assets.market.history import recruiter_rule
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
-from mlife_assets.market.simulation import FILLED, DayRecord, Market, load_state
+from mlife_assets.market.simulation import FILLED, DayRecord, Market
 from mlife_assets.market.texts import DELIVERED_SCHEMA
 from mlife_assets.market.truth import (
     ORACLE,
     PERSON_COLUMNS,
-    WEIGHT_COLUMNS,
     expected_maps,
     oracle_apply_probability,
     read_truth,
@@ -104,20 +103,6 @@ def test_the_stock_of_open_jobs_is_steady_and_every_metro_has_some(mid_world) ->
         assert np.bincount(stock, minlength=16)[:16].min() >= 5
 
 
-def test_people_browse_near_home(mid_world) -> None:
-    people, record = mid_world.market.people, mid_world.records[20]
-    at_home = people.metro[record.impressions.person] == record.vacancies.metro[record.impressions.job]
-    assert 0.94 < at_home.mean() < 0.99
-
-
-def test_a_job_is_browsed_only_from_the_day_after_its_posting_until_it_closes(mid_world) -> None:
-    for record in mid_world.records:
-        jobs, seen = record.vacancies, record.impressions.job
-        morning = epoch_us(record.day)
-        assert (jobs.posted_us[seen] < morning).all()
-        assert (jobs.expires_us[seen] > morning).all()
-
-
 def test_nobody_applies_twice_to_one_job_or_to_a_closed_one(mid_world) -> None:
     jobs = mid_world.market.state.vacancies
     happened = [record.outcomes.take(record.outcomes.kind == APPLY) for record in mid_world.records]
@@ -178,10 +163,6 @@ def test_a_saved_market_goes_on_as_if_it_had_never_stopped(toolbox, tmp_path) ->
     for name in ("moment_us", "person", "exposure_id"):
         assert np.array_equal(getattr(resumed.state.queue, name), getattr(straight.state.queue, name))
     assert np.array_equal(resumed.state.applied, straight.state.applied)
-
-
-def test_no_state_is_the_first_morning(tmp_path) -> None:
-    assert load_state(tiny_config(), tmp_path) is None
 
 
 @pytest.fixture(scope="module")
@@ -304,11 +285,6 @@ def test_metros_follow_their_rank() -> None:
     assert 800 * shares[-1] > 25
 
 
-def test_history_ends_before_the_first_lived_day() -> None:
-    config = MarketConfig()
-    assert (config.first_lived_date - config.start_date).days == config.history_days
-
-
 @pytest.fixture(scope="module")
 def source(toolbox, tmp_path_factory):
     one = toolbox.event_source(CONFIG, tmp_path_factory.mktemp("truth"))
@@ -345,13 +321,6 @@ def test_a_truth_of_release_0_1_0_is_read_as_the_linear_world_that_it_was(toolbo
     assert truth.calibration == RELEASED_CALIBRATION
     assert (truth.people.pay_weight == 1.0).all()
     assert (truth.people.distance_weight == 1.0).all()
-
-
-def test_weights_are_of_the_truth(source, toolbox) -> None:
-    market, _ = toolbox.lived(CONFIG, 1)
-    truth = read_truth(source.truth, DRIFT)
-    for name in WEIGHT_COLUMNS:
-        assert np.array_equal(getattr(truth.people, name), getattr(market.people, name))
 
 
 def test_unlived_days_and_unknown_ids_are_refused(source) -> None:
