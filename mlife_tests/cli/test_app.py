@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 from mlife_assets import __version__
 from mlife_assets.cli import app, output
-from mlife_assets.cli.exits import MEANINGS, ExitCode, faults_named
+from mlife_assets.cli.exits import MEANINGS, ExitCode
 from mlife_assets.cli.options import has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import (
     PLAIN_WIDTH,
@@ -42,8 +42,7 @@ from mlife_assets.cli.output import (
     staged_progress,
 )
 from mlife_assets.cli.serve import champion_providers, serving_versions
-from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
-from mlife_assets.home_settings import ProjectSettings
+from mlife_assets.core.errors import GateClosedError, NotFoundError
 
 LEAVES = (
     "demo", "init", "day", "status", "doctor", "trace", "open", "dev", "serve", "train", "backtest",
@@ -62,7 +61,7 @@ WITHOUT_HOME = {"init", "train", "backtest", "landing template", "landing check"
 READERS = (
     ("trace", "msg_1"), ("log", "verify"), ("models", "list"), ("models", "history"),
     ("models", "rollback", "--reason", "r"), ("messages", "pause", "--reason", "r"),
-    ("messages", "resume", "--reason", "r"), ("day",), ("serve",),
+    ("messages", "resume", "--reason", "r"), ("day",), ("serve",), ("sql", "revenue"),
 )  # fmt: skip
 LEARNS = ("lightgbm", "matplotlib", "nannyml", "numba", "ortools", "scipy", "shap", "sklearn", "statsmodels")
 BUILDS = ("agate", "dagster_dbt", "dbt", "duckdb", "mashumaro", "networkx", "sqlglot")
@@ -255,15 +254,6 @@ def test_a_defect_keeps_its_traceback(run, monkeypatch):
         run("status")
 
 
-def test_the_variable_is_named_and_its_value_is_not_repeated(monkeypatch) -> None:
-    monkeypatch.setenv("MLIFE_ENDPOINT_TOKEN", "s3cret")
-    with pytest.raises(InvalidInputError) as caught, faults_named():
-        ProjectSettings()
-    assert str(caught.value).startswith("MLIFE_ENDPOINT_TOKEN: ")
-    assert str(caught.value).endswith("; correct the environment variable")
-    assert "s3cret" not in str(caught.value)
-
-
 def test_home_overrides_one_field(tmp_path, monkeypatch):
     monkeypatch.setenv("MLIFE_HOME", "/nowhere")
     monkeypatch.setenv("MLIFE_MARKET_USERS", "123")
@@ -278,13 +268,6 @@ def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(
     assert settings_of(None).cores == 1
     monkeypatch.setenv("MLIFE_CORES", "2")
     assert settings_of(None).cores == 2
-
-
-def test_a_wrong_environment_is_named_without_its_value(run, empty):
-    result = run("status", "--home", empty, env={"MLIFE_MARKET_USERS": "s3cret"})
-    assert result.exit_code == 1
-    assert result.stderr.startswith("mlife: MLIFE_MARKET_USERS: ")
-    assert "s3cret" not in result.output
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)
@@ -311,6 +294,7 @@ def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
     ):
         result = run("status", "--home", empty, env={name: "s3cret"})
         assert result.stderr.startswith(f"mlife: {name}: {told}")
+        assert result.stderr.endswith("; correct the environment variable\n")
         assert "s3cret" not in result.output
 
 
@@ -424,16 +408,6 @@ def test_a_bar_is_drawn_where_nothing_else_writes_into_it(monkeypatch, is_stdout
         advance()
     assert ("working" in side.file.getvalue()) == bool(bars)
     assert answer.file.getvalue() == ""
-
-
-def test_a_bar_can_be_drawn_on_the_console_that_is_printed_on(monkeypatch):
-    answer = Console(file=io.StringIO(), force_terminal=True)
-    monkeypatch.setattr(output, "answer_console", lambda: answer)
-    with progress("working", 2, answer) as advance:
-        advance()
-        answer.print("a row")
-    assert "working" in answer.file.getvalue()
-    assert "a row" in answer.file.getvalue()
 
 
 def test_a_bar_is_one_line_in_a_narrow_terminal(monkeypatch):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
-import sys
 import webbrowser
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,8 +28,6 @@ from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
-
-PROGRAM = "from mlife_assets.cli import main; main()"
 
 
 def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
@@ -151,20 +147,6 @@ def test_the_other_models_have_a_line_each(run, run_json, home, tiny_models):
     assert document["others"] == [{"model_name": "churn_risk", "champion_version": version, "verdict": "wait"}]
     assert (document["champion"], document["reasons"]) == (before, ["Retrained [lately]."])
     assert f"also       churn_risk: wait, {version} serves" in run("status", "--home", home.path).stdout
-
-
-def test_where_things_stand_is_said_without_importing_dagster(home):
-    """Which models and applications there are is read from the files that Dagster reads, too."""
-    asked = f"""
-import json, sys
-from typer.testing import CliRunner
-from mlife_assets.cli import app
-result = CliRunner().invoke(app, ["status", "--json", "--home", {str(home.path)!r}], catch_exceptions=False)
-standing = json.loads(result.stdout)
-print(standing["newest_day"], len(standing["others"]), [name for name in ("dagster", "dbt") if name in sys.modules])
-"""
-    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "2026-06-10 1 []"
 
 
 def test_status_says_where_each_model_stands(project, run, run_json, add_model) -> None:
@@ -349,12 +331,6 @@ def test_call_lists_are_found_the_newest_day_first(home):
     assert pages.call_list(call_list_key("c", day, "html")) is None
 
 
-def test_a_home_whose_plans_are_old_lists_their_messages(home):
-    assert [line.message_id for line in HomePages(Settings(home=home.path), RUNBOOKS_FOLDER).messages()] == [
-        home.message_id
-    ]
-
-
 def test_what_is_no_site_is_not_taken_for_one():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -466,7 +442,3 @@ def test_what_cannot_be_asked_is_said(run, asked, words, code, said) -> None:
     refused = run("sql", *words, "--home", asked.path)
     assert refused.exit_code == code
     assert said in " ".join(refused.output.split())
-
-
-def test_a_home_without_days_is_named(run, empty) -> None:
-    assert "nothing has run in" in run("sql", "revenue", "--home", empty).output

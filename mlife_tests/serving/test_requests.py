@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,10 +60,6 @@ def test_null_is_missing_and_an_unseen_category_too() -> None:
     assert np.isnan(matrix).all()
 
 
-def test_no_rows_are_a_matrix_without_rows() -> None:
-    assert rows_matrix([], SPEC).shape == (0, 2)
-
-
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"{}", b'{"rows": 3}', b'{"rows": [NaN]}', b"\xff", b"1e999"])
 def test_a_body_that_is_no_list_of_rows_is_refused(body: bytes) -> None:
     assert "rows" in refusal(parse_rows, body, LIMITS).remedy
@@ -97,13 +92,6 @@ def test_limits_that_let_nothing_through_are_refused() -> None:
         RequestLimits(rows=0)
 
 
-def test_a_record_is_the_inverse_of_a_matrix_row(models: ModuleType) -> None:
-    matrix = models.random_matrix(5, 50)
-    matrix[0, 0], matrix[1, 0] = np.inf, -np.inf
-    records = [row_record(models.SPEC, row) for row in matrix]
-    np.testing.assert_array_equal(rows_matrix(orjson.loads(orjson.dumps(records)), models.SPEC), matrix)
-
-
 class Sent:
     """Stands for a request whose body arrives in parts; `None` is a part that never comes."""
 
@@ -121,16 +109,6 @@ class Sent:
 async def read(reader: BodyReader, sent: Any) -> bytes:
     async with reader.body(sent) as parts:
         return b"".join(parts)
-
-
-def test_a_body_is_its_parts() -> None:
-    assert asyncio.run(read(BodyReader(BODY_LIMITS), Sent(b"ab", b"", b"c"))) == b"abc"
-
-
-@pytest.mark.parametrize("size", [1_001, 3_999, 50_000])
-def test_a_large_body_is_refused(size: int) -> None:
-    with pytest.raises(requests.BodyTooLargeError, match="1000 bytes"):
-        asyncio.run(read(BodyReader(BODY_LIMITS), Sent(*[b"x" * 500] * (size // 500), b"x" * (size % 500))))
 
 
 def test_what_is_held_has_a_budget_that_is_free_again_afterwards() -> None:
