@@ -35,10 +35,20 @@ _OUR_END = re.compile(r"you get this mail because you asked ", re.IGNORECASE)
 """The end of our mails (`email_digest`), which says how to unsubscribe. Answers below an unmarked quote follow it."""
 
 _NOT_SAID = re.compile(
-    r"\bconfidential(?:ity)? (?:notice|and)|\b(?:if .{1,60} not|sole use of) the intended recipient|"
-    r"\b(?:diese|cette|este|esta) (?:e-?mail|correo|mensaje|message)\b.{0,60}(?:vertraulich|confiden)|"
-    r"(?:^|[.!] )(?:to|if you (?:want|wish) to) (?:stop|unsubscribe|opt out)\b.{0,80}"
-    r"\b(?:reply|answer|visit|click|change|use|go to|send)\b",
+    r"\bconfidential(?:ity)? (?:notice|and)|\bdisclaimer:|\bif .{1,60} not .{0,20}(?:intended recipient|addressee)|"
+    r"sole use of the intended|"
+    r"\bif .{0,40}\b(?:received|reached you)\b.{0,40}\b(?:in error|by mistake)\b|"
+    r"\b(?:diese|cet?(?:te)?|este|esta|questo|questa|deze|dit) (?:e-?mail|courriel|correo|mensaje|mensagem|message|"
+    r"messaggio|bericht)\b"
+    r".{0,60}(?:vertraulich|confiden|riservat|vertrouwelijk)|"
+    r"(?:^|[.!] )(?:(?:to|if you (?:want|wish) to) (?:stop|unsubscribe|opt out)|if you (?:would )?(?:no longer|do not|"
+    r"don['\u2019]t|rather not|prefer))\b"
+    r".{0,90}\b(?:reply|answer|visit|click|change|use|go to|send|unsubscribe|follow)\b|(?:^|[.!] )don['\u2019]t want "
+    r"[^?]{1,60}\? (?:unsubscribe|click)|"
+    r"\byou(?: are|['\u2019]re)? (?:receiv(?:ed|ing)|get(?:ting)?) this (?:e-?mail|message|newsletter)\b|\bclick "
+    r"(?:here|below) to (?:unsubscribe|opt)|"
+    r"\bunsubscribe (?:here|[|\u00b7\u2022])|[|\u00b7\u2022] ?unsubscribe\b|"
+    r"^[\"\u201c][^\"\u201d]{10,}[\"\u201d]\W+[\w .]{2,40}$",
     re.IGNORECASE,
 )
 """Where a footer begins: who may read the mail, or how to end those of somebody else. It is nobody's request."""
@@ -130,6 +140,9 @@ def html_lines(markup: str) -> str:
             line = ""
             if name == "blockquote":
                 quotes = max(0, quotes + (-1 if tag[1] else 1))
-    if not any(line.strip() and (line[0] != ">" or _OUR_END.match(line, 2)) for line in lines):
-        lines = [line.removeprefix("> ") for line in lines]  # a mail that is all quotation quotes nobody
+    if not any(
+        line.strip() and line[0] != ">" for line in lines
+    ):  # a mail that is all quotation quotes ours, or nobody
+        end = next((n for n, line in enumerate(lines) if _OUR_END.match(line, 2)), 0)
+        lines[end:] = [line.removeprefix("> ") for line in lines[end:]]
     return "\n".join(lines)

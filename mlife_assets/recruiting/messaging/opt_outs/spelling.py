@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from mlife_assets.recruiting.messaging.look_alikes import fold
-from mlife_assets.recruiting.messaging.opt_outs.vocabulary import word_set
+from mlife_assets.recruiting.messaging.opt_outs.vocabulary import listed, lists, word_set
 
 LONGEST = 600
 """Characters that are read at either end of a reply; what is between them in a longer one is not read."""
@@ -25,68 +25,23 @@ _LEET = str.maketrans("0134578$@", "oieastbsa")
 _LEET_WORDS = frozenset({"stop", "stopall", "unsubscribe", "unsub", "quit", "cancel", "end", "remove", "alto"})
 
 
-_PAIRS: tuple[tuple[str, str], ...] = tuple(
-    (rf" {pattern} ", f" {plain} ")
-    for pattern, plain in (
-        (r"(?:do|don) (?:not|nt|t)", "dont"),
-        (r"(does|is|are) (?:not|nt)", r"\1nt"),
-        (r"(?:did|didn) (?:not|nt|t)", "didnt"),
-        (r"can (?:not|nt)", "cant"),
-        (r"will (?:not|nt)", "wont"),
-        (r"(?:would|could|should) (?:not|nt)", "shouldnt"),
-        (r"(?:have|has|had) (?:not|nt)", "havent"),
-        (r"not? longer", "nolonger"),
-        (r"i am", "im"),
-        (r"you are", "youre"),
-        (r"that is", "thats"),
-        (r"opt(?:ing|ed)? (?:me |us )?out", "optout"),
-        (r"un (subscribed?|sub)", "unsubscribe"),
-        (r"(un|set) (list|up)", r"\1\2"),
-        (r"(take|taken) (me|us|my [a-z]+) of", r"\1 \2 off"),
-        (r"por fa(?:vor)?", "please"),
-        (r"cease (?:and|n) desist", "cease"),
-        (r"(?:in ?boxing|dming|pinging|emailing)", "messaging"),
-    )
-)
+_PAIRS = tuple((rf" {pattern} ", f" {plain} ") for pattern, plain in lists()["pairs"].items())
 
-REPAIRED = word_set("""unsubscribe subscribe subscription cancel remove delete number message messages texting
-messaging contact sending interested consent harassing harassment wrong person please phone mensaje mensajes numero
-equivocado escriban eliminar cancelar cancelen interesa molesten permission discontinue leave alone receive""")
+REPAIRED = word_set(listed("repaired"))
 """Words that one slip of the finger is forgiven in, wherever they stand."""
 
-THEMSELVES = word_set("""along clone atone lone leaves heave weave received receives receiver remote removed removes
-remover contract contacts contacted massage massages lumber numbers cancer cancels persons prone ending vending lending
-bending tending mending testing tested messaged strong prong phones phoned spending numbed deleted deletes deletion
-interest interests contacte contacten contacto contactos subscribed subscribes subscriber unsubscribed unsubscribes
-content pleased persona personas canceled cancelled canceling cancela cancele escriba elimina interese contracts wrongs
-harassed consents cancelo""")
+THEMSELVES = word_set(listed("themselves"))
 """Words that are themselves, although a slip away from one of `REPAIRED`."""
 
 NOT_STOP = word_set("stop step shop top stops stoop atop slop stow stomp strop sop swop stopy stoup spot store")
 """Words that are themselves, although a slip away from STOP."""
 
-EMPTY = word_set("""please kindly just really simply seriously literally ever even fucking fuckin fkn fking effing
-freaking frickin damn damned damm goddamn bloody motherfucking tf ffs bro bruh dude maam sir immediately asap effective
-favor porfavor porfa quick already once""")
+EMPTY = word_set(listed("empty"))
 """Words that a request keeps its meaning without."""
 
-_MEANT = """
-you: u yall; your: ur yur; are: r; please: pls plz plis; text: txt tx tex texr tect tezt texy txet; texts: txts;
-texting: txting txtn txtin textin textn texing texitng; texted: txted; message: msg mssg; messages: msgs mssgs;
-messaging: msging messagin; mensaje: msj mensage; mensajes: msjs mensages; sending: sendin;
-calling: callin; hitting: hittin; number: num nbr nmbr numbr numba #; phone: cell fone ph;
-lose: loose; wrong: rong; remove: rmv;
-dont: dnt donot dun dint dnot dotn odnt; doesnt: duzn; cant: cannot; isnt: aint; want: wanna; going: gonna;
-have: gotta; que: q qe k; fuck: fuk fck fk phuck;
-unsubscribe: unsuscribe unsub imsubscribe insubscribe ansubscribe desubscribe disubscribe onsubscribe unscribe;
-stop: stp stahp stap stawp sto sopt stob; de: d; never: nvr neva nevr; ever: evr; equivocado: ekivocado; this: dis;
-these: dese; optout: optmeout; messaged: msgd; someone: somebody; anyone: anybody; not: nto; no more: nomore;
-no mas: nomas; por favor: xfa; shut up: stfu; go away: gtfo; wrong number: wrongnumber; dont call list: dnc;
-take me: takeme; remove me: removeme; dont text: dontext donttext
-"""
 SPELLED = {
     typed: meant
-    for meant, all_typed in (one.strip().split(": ") for one in _MEANT.split(";"))
+    for meant, all_typed in (one.strip().split(": ") for one in listed("meant").split(";"))
     for typed in sorted(word_set(all_typed))
 }
 """What is meant by what is typed."""
