@@ -301,14 +301,19 @@ def test_by_mail_two_in_a_hundred_opt_outs_are_missed_and_five_in_a_hundred_othe
     assert len(taken) <= TAKEN_AT_MOST * len(harmless), taken
 
 
-def test_at_most_two_in_a_hundred_mails_as_programs_send_them_are_missed_and_five_taken() -> None:
-    """Quotes in each program's form and language, signatures, confidentiality, notices of machines."""
-    sent = [json.loads(line) for line in (DATA / "mails_as_sent.jsonl").read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize(
+    ("name", "missed_at_most"), [("mails_as_sent", MISSED_AT_MOST), ("mails_looked_at_once", 0.12)]
+)
+def test_mails_as_programs_send_them_are_missed_and_taken_no_oftener_than_measured(
+    name: str, missed_at_most: float
+) -> None:
+    """Quotes in each program's form and language, signatures, notices. What was looked at once is as ADR 19 says."""
+    sent = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
     missed, taken = (
         [mail for mail in sent if mail["clear"] == clear and is_opt_out(as_sent(mail)) != clear]
         for clear in (True, False)
     )
-    assert len(missed) <= MISSED_AT_MOST * sum(mail["clear"] for mail in sent), missed
+    assert len(missed) <= missed_at_most * sum(mail["clear"] for mail in sent), missed
     assert len(taken) <= TAKEN_AT_MOST * sum(not mail["clear"] for mail in sent), taken
 
 

@@ -256,6 +256,8 @@ def test_html_is_the_same_lines() -> None:
         ("<blockquote><p>stop</p></blockquote>", "stop"),
         ("<blockquote>stop<blockquote>Line Cook</blockquote></blockquote>", "stop"),
         ("<blockquote>Cook<br>You get this mail because you asked Acme for jobs<br>Unsubscribe</blockquote>", ""),
+        ("<blockquote>Cook<br>You get this mail because you asked Acme<br>a@b.example<br>no</blockquote>", "no"),
+        ("Thanks<br>If you no longer want mails of Acme, click here to unsubscribe", "Thanks"),
         ("&gt; Line Cook<br>stop", "stop"),
     ],
 )

@@ -39,10 +39,6 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow
 
-STOPS = [
-    " Stop. ", "S.T.O.P", "stop!!!", "Stop texting me", "Quit", "\u00a1alto!", "\uff33\uff34\uff2f\uff30",
-    "HELP how do I STOP",
-]  # fmt: skip
 POLICY = MessagingPolicy(unclear_reply_pause_days=10)
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -184,20 +180,18 @@ def test_two_edits_are_another_word(typed):
     assert not is_within_one_edit(typed, "stop")
 
 
-@pytest.mark.parametrize("body", STOPS)
-def test_stop_and_its_synonyms(body):
-    assert classify(body) == "STOP"
-
-
 @pytest.mark.parametrize(
     ("body", "keyword"),
     [
         ("START", "START"), ("unstop", "START"), ("Start.", "START"), ("when do I start?", "OTHER"),
         ("start stop", "STOP"), ("HELP", "HELP"), ("info", "HELP"), ("ayuda!", "HELP"), ("thanks", "OTHER"),
         ("", "OTHER"), ("\U0001f600", "OTHER"), ("yes", "OTHER"), ("endless fun", "OTHER"),
+        (" Stop. ", "STOP"), ("S.T.O.P", "STOP"), ("stop!!!", "STOP"), ("Stop texting me", "STOP"), ("Quit", "STOP"),
+        ("\u00a1alto!", "STOP"), ("\uff33\uff34\uff2f\uff30", "STOP"), ("HELP how do I STOP", "STOP"),
+        ("all good, thanks", "OTHER"), ("everything ok", "OTHER"),
     ],
 )  # fmt: skip
-def test_others(body, keyword):
+def test_a_reply_is_one_keyword(body, keyword):
     assert classify(body) == keyword
 
 
@@ -229,11 +223,6 @@ def test_an_opt_out_of_everything_ends_every_channel(body):
 @pytest.mark.parametrize("body", ["stop all texts", "stop texting me at all", "unsubscribe from all emails", "stop"])
 def test_an_opt_out_that_names_a_channel_ends_the_channel_it_came_by(body):
     assert classify(body) == "STOP"
-
-
-@pytest.mark.parametrize("body", ["all good, thanks", "everything ok"])
-def test_all_alone_is_no_opt_out(body):
-    assert classify(body) == "OTHER"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mlife_assets.recruiting.messaging.opt_outs.english import (
 from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
 from mlife_assets.recruiting.messaging.opt_outs.spelling import BREAKS, is_within_one_edit, normal, raw_words
-from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, listed, pattern, word_set, words
+from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, listed, lists, pattern, word_set, words
 
 _RULES: Rules = {
     **STOP_VERBS,
@@ -48,50 +48,7 @@ _AROUND = word_set(listed("around"))
 """Words around a keyword that a short reply keeps its meaning without."""
 
 _CLAUSE = re.compile(r"([^.,?]+)([.,?]?)")
-_SENDS = words(listed("sends"))
-_GO_ON = (
-    r"(?:(?<=^)|(?<=[.,?])|(?<= please)|(?<= but)|(?<= hope)|(?<= hope these)|(?<= hope they)|(?<= hope you)) (?:dont|"
-    r"never)(?: ever)? (?:stop|quit|end|cancel|remove|delete|unsubscribe|drop|take me off) |(?: why| did| how come| "
-    r"when| have| has)(?: did| you| your| my| the| these| they| this| it| jobs?| texts| emails| messages| mails| "
-    r"alerts)+ (?:stop|stopped) | no (?:me |nos |se )?(?:dejen? de|dejes de|paren? de|quiten|borren|saquen|cancelen|"
-    r"eliminen) | dont reply to this (?:message|email|mail|address|account|inbox|mailbox) | dont want to (?:lose|"
-    r"miss) (?!touch|out|.*(?:over|for|because of|to) (?:these|your) )| (?:unsubscribe|optout) questions? | (?:a|the) "
-    r"dont disturb(?= )| says? (?:to )?dont reply(?= )|(?:(?<=^)|(?<=[.,])) dont reply(?= [.,]| $)| you unsubscribed "
-    r"me (?:by|for no)(?= )| (?:didnt|never) (?:ask|want|mean|request|try) to (?:be )?(?:unsubscribed?|removed?|taken "
-    r"off|stop|cancel)(?= )| dont want to be (?:unsubscribed|removed|taken off|dropped|deleted)(?= [.,]| but| i )| "
-    r"says im unsubscribed(?= )| opt in or optout(?= )| not (?:a )?(?:spammer|scammer)(?= )| no mas (?:quiero|queria) "
-    r"(?:saber|preguntar)(?= )| turn (?:[a-z]+ ){0,3}?on(?= [.,?]| $)| youre not the (?:right )?(?:person|one)(?= )|"
-    r" stop (?:[a-z]+ ){0,3}?from (?:going|landing|ending up|getting lost)(?= )|(?<! what)(?<! how)(?<! where)(?<! "
-    r"why) (?:do|should|must) (?:i|we) (?:need to |have to )unsubscribe [^.?]*(?=\?)| (?:dont|never|not) (?:call|"
-    r"e?mail|text|contact|message|write) (?:the|my|your|that|any) (?:employers?|manager|store|boss|references?|"
-    r"supervisor|company)(?= )| questions? about (?:the|your) unsubscribe (?:link|button) | (?:did|was|were|is|has) "
-    r"(?:this|that|the|it|my) (?!e?mail|name|address|number|account)(?:[a-z]+ )?(?:get |been )?(?:removed|deleted|"
-    r"taken (?:down|off))(?= )| not (?:ready|trying|going|planning|about) to (?:stop|quit|give up|unsubscribe|"
-    r"leave)(?= )| should (?:i|we) (?:stop|quit|cancel|unsubscribe|delete|remove)(?= )[^.?]*(?=\?)| (?:it|ad|posting|"
-    r"sign|listing) (?:said|says) no [^.?]*(?= )|(?: why| did| was| have)+ i (?:get |been )?(?:removed|taken off|"
-    r"unsubscribed|deleted)(?!(?: [a-z]+)* (?:yet|now|finally) )(?: (?:from |off )?(?:the|your) list)?(?= )| (?:(?:my|"
-    rf"our|the|a|that|some) (?:(?!{_SENDS} )[a-z]+ ){{1,4}}?(?:wont|never|doesnt|cant|didnt) (?:stop|quit) |(?:he|she) "
-    r"(?:wont|never|doesnt|cant) (?:stop|quit) (?!.*(?:me (?!in )|my (?:phone|cell|number|line|inbox) |texting |"
-    r"messaging |e?mailing )))(?!get|receiv|.* (?:your|these) )| (?:told|asked|begged) (?:him|her|them|(?:my|the) "
-    r"[a-z]+) (?:to )?(?:stop|quit|cut it out|leave|knock it off|lose|not|dont)(?= )[^.?,]*| (?:he|she|they|employer|"
-    r"manager|boss|ad|posting|lady|guy|supervisor|recruiter) (?:said|says|told (?:me|us)|asked (?:me|us)) (?:to "
-    r")?(?:not|dont|never|stop|no)(?= )[^.?,]*| (?:customers|callers|clients|people) (?:[a-z]+ )?(?:yell|scream|shout|"
-    r"say|said|told|tell)[a-z]* [^.?]*| (?:dont|wouldnt|shouldnt|never) (?:want|like|need|mean) (?:(?:you|them|these|"
-    r"it|this|the [a-z]+|my [a-z]+|for you) )?to (?:stop|end|quit|unsubscribe)(?= )| (?:would|id|ill) hate (?:to|for|"
-    r"if) (?:[a-z]+ ){0,3}?(?:stop|lose|miss|end|stopped|unsubscribe)(?= )| i (?:[a-z]+ )?unsubscribed (?:(?:from "
-    r")?my (?:old|other|work|second|former) |from (?!(?:you|your|y?our|this|these|those|it|that|here|any|every|"
-    r"e?mails?|texts?|jobs?|daily|weekly|(?:all |all of )?(?:the|your|these|this) (?!other)))[a-z]+)|(?<! where)(?<! "
-    r"how)(?<! what)(?<! why) (?:what happens|what if|if i|is|does|will|do) (?:(?:i|you|it|the|your|click|clicking|"
-    r"hit|press|pressing|reply|replying|to|that|when) )*unsubscribe (?!me |us |my |this |from |here )(?![^.?]* "
-    r"(?:stop|end|off|out|work))[^.?]*(?=\?)| says? (?:(?!so |and |but )[a-z]+ ){0,8}(?:unsubscribe|optout|stop) "
-    r"[^.?,]*(?=.* (?:not (?:doing|going to do|trying to do|asking) |question|want to know|wondering))|(?:(?<=^)|"
-    r"(?<=[.?]))(?=[^.?]* (?:years|yrs) (?:of )?(?:experience|doing|as|in|with|handling) )[^.?]*(?= )|(?: "
-    r"(?:unsubscribe|optout)s? (?:rates?|handling|compliance|rules|metrics))+(?= )| (?:dont|never|not) (?:[a-z]+ "
-    r")?call(?:ing)? (?:(?!dont|no|not|nor|or|never|stop|text|e?mail)[a-z]+ |[.,] )*(?:text|texts|texting|email|"
-    r"emails|mail) (?:(?:is|are|works) (?:better|best|easier|fine|ok)|me(?! again)|(?:or (?:text|e?mail) )?(?:only|"
-    r"instead))(?= )|^(?=.* (?:accident|accidentally|mistake|mean to) )(?=.*(?: back on| (?<!dont )add me| put me "
-    r"back| sign me (?:back )?up| resubscribe| undo| keep (?:getting|sending|receiving)) ).*(?= )"
-)
+_GO_ON = "|".join(lists()["go_on"]).replace("<sends>", words(listed("sends")))
 """What asks for more, or why it ended, or is said by machines: its verb of ending ends nothing."""
 _STAYS = (
     r" i (?:do |still |really )*(?:want|like|love) to keep (?:getting|receiving) (?:(?:these|the|my|your) )*(?:these|"
