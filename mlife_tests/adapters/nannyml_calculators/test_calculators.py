@@ -178,17 +178,6 @@ def test_a_connection_would_be_noticed(repository: Path) -> None:
     assert (result.returncode, "a connection was opened" in result.stderr) == (3, True), result.stderr
 
 
-@pytest.mark.parametrize("module", ["mlife_assets.definitions", "mlife_assets.cli", "mlife_assets.serving.app"])
-def test_nannyml_is_not_imported_by_what_loads_the_project(repository: Path, module: str) -> None:
-    """Importing it takes five seconds and writes to the environment; only a report that is computed pays for that."""
-    build = "; module.defs().get_repository_def()" if module.endswith("definitions") else ""
-    code = (
-        f"import importlib, sys; module = importlib.import_module({module!r}){build}; print('nannyml' in sys.modules)"
-    )
-    result = offline(repository, code, warnings="ignore")
-    assert (result.returncode, result.stdout.strip()) == (0, "False"), result.stderr
-
-
 def test_noise_is_silenced_locally_and_restored(caplog) -> None:
     logger = logging.getLogger("nannyml")
     before = logger.level
