@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import importlib.util
@@ -80,6 +81,16 @@ def unstamped_instances() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for storage in (events, runs):
             patch.setattr(storage, "stamp_alembic_rev", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """Keep the commands of an application, which typer's runner builds anew at each call: 30 ms."""
+    from typer import testing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "_get_command", functools.cache(testing._get_command))
         yield
 
 

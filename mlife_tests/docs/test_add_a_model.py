@@ -50,8 +50,8 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
 
 def follow(page: Path, folder: Path) -> Path:
     """Return a copy of the repository in which somebody followed a page: new files alone."""
-    for part in ("mlife_assets", "mlife_tests", "dbt_project"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "target", "golden"))
+    for part, left_out in (("mlife_assets", ""), ("mlife_tests", "__pycache__"), ("dbt_project", "target")):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(left_out, "golden"))
     for name in ("pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     git(folder, "init", "--quiet")
