@@ -92,7 +92,7 @@ def named_function(name: Any) -> Declaration:
     return declaration
 
 
-class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # PyYAML has no types
     """Reads values as Dagster does, which makes no dates, and refuses a key that stands twice."""
 
     yaml_implicit_resolvers = {
