@@ -41,11 +41,11 @@ from demos import ROOT, checked_out
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, ranking_scores, simple_rule_scores
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.market.truth import MarketTruth, expected_maps, pair_probabilities, read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
@@ -102,7 +102,7 @@ class JudgedDay:
     probability: np.ndarray
 
 
-def judged_day(platform: Platform, day: date, users: int | None = None) -> JudgedDay:
+def judged_day(platform: BoardPorts, day: date, users: int | None = None) -> JudgedDay:
     """Return the candidates of a day; with `users`, of so many of its users, evenly spread."""
     asked = platform.warehouse.read("user_features", as_of=day)
     if users is not None:
@@ -134,9 +134,11 @@ def hidden_columns(judged: JudgedDay) -> np.ndarray:
     return np.column_stack([match, truth.jobs.appeal[job], *weights])
 
 
-def fitted_bounds(platform: Platform, version: str, day: date, judged: list[JudgedDay]) -> list[dict[str, np.ndarray]]:
+def fitted_bounds(
+    platform: BoardPorts, version: str, day: date, judged: list[JudgedDay]
+) -> list[dict[str, np.ndarray]]:
     """Return, per judged day, the scores of models of the truth: with the features, and with what is hidden as well."""
-    spec = platform.scorer(version).feature_spec
+    spec = platform.of_model().scorers.of(version).feature_spec
 
     def matrices(one: JudgedDay) -> dict[str, np.ndarray]:
         seen = spec.expanded(feature_matrix(one.pairs, spec, exposure_kind=ORGANIC_EXPOSURE))
@@ -168,7 +170,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
         day = settings.first_lived_date - timedelta(days=1)
         demo.driver.run_day("retraining_job", day).require_success()
         platform = demo.platform
-        version = challenger_version(platform, day)
+        version = challenger_version(platform.of_model(), day)
         verdict = platform.tables.read_report(PROMOTION_REPORT, day)
         print(f"  {' '.join(verdict['sentences'])}", file=sys.stderr)
         days = [judged_day(platform, add_days(day, -ago)) for ago in JUDGED_DAYS_AGO]

@@ -49,6 +49,7 @@ from demos import ROOT, checked_out
 from parts_of_tests import of_tests
 
 from mlife_assets.core.windows import add_days, days_between, run_time
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 
 RESULT = ROOT / "benchmarks" / "results" / "standalone_month.json"
 WORK = ROOT / "var" / "standalone_month"
@@ -313,20 +314,19 @@ def live(month: Month, number: int) -> None:
 def findings(month: Month) -> dict[str, Any]:
     """Return what is in the home at the end, by claim."""
     from mlife_assets.components.messages.sending import PLANNED_TABLE
-    from mlife_assets.components.platform.model_platform import INGEST_REPORT
-    from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.components.platform.sealing import audit_log
+    from mlife_assets.deployments.board_ports import board_ports
+    from mlife_assets.deployments.sealing import audit_log
     from mlife_assets.settings import Settings
 
     settings = Settings()
-    home = Platform(settings=settings, policies=settings.policies())
-    reports = [home.tables.read_report(INGEST_REPORT, day) for day in home.landed_days()]
+    home = board_ports(settings)
+    reports = [home.tables.read_report(INGEST_REPORT, day) for day in home.days.landed()]
     entries = [entry for report in reports for entry in report["types"]]
     rejected: dict[str, int] = {}
     for entry in entries:
         for reason, rows in entry["rejected"].items():
             rejected[reason] = rejected.get(reason, 0) + rows
-    counts = home.gateway.request_counts()
+    counts = home.home.messengers.texts.request_counts()
     approved = {
         row["as_of_date"]: row["observed_at"]
         for row in home.event_log.read("plan_approved").to_pylist()
@@ -357,10 +357,12 @@ def findings(month: Month) -> dict[str, Any]:
             },
         },
         "plans": month.story.plans,
-        "verdicts": {str(row["as_of_date"]): row["verdict"] for row in home.model_events("retrain_decided")},
-        "champions": [reign.model_version for reign in home.registry.history()],
+        "verdicts": {
+            str(row["as_of_date"]): row["verdict"] for row in home.of_model().registry.events("retrain_decided")
+        },
+        "champions": [reign.model_version for reign in home.of_model().registry.history()],
         "alerts": month.story.alerts,
-        "log_findings": [str(one) for one in audit_log(home).verification.findings],
+        "log_findings": [str(one) for one in audit_log(home.home).verification.findings],
     }
 
 

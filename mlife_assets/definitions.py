@@ -32,13 +32,13 @@ from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.model_parts import ModelParts, build_model_parts
-from mlife_assets.components.platform.places import require_places_are_there
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.platform_model import PlatformModel
 from mlife_assets.components.running.driver import LOCATION
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.training_set import least_history_days
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.places import require_places_are_there
 from mlife_assets.garbage import rare_collections
 from mlife_assets.home_settings import PROJECT_ROOT
 from mlife_assets.recruiting.policies import Policies
@@ -52,7 +52,7 @@ def build_definitions(
     settings: Settings,
     *,
     policies: Policies | None = None,
-    platform: Platform | None = None,
+    platform: BoardPorts | None = None,
     last: date | None = None,
     instances: dg.Definitions | None = None,
 ) -> dg.Definitions:
@@ -68,28 +68,28 @@ def build_definitions(
     Raises:
         InvalidInputError: the history is too short for the first model under these policies.
     """
-    platform = platform or Platform(settings=settings, policies=policies or settings.policies())
-    applications = [ApplicationGraph(application) for application in platform.applications]
+    platform = platform or board_ports(settings, policies=policies or settings.policies())
+    applications = [ApplicationGraph(application) for application in platform.home.applications]
     _require_known_models(platform)
     parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
-    _require_enough_history(settings, platform.models[0])
+    _require_enough_history(settings, platform.home.models[0])
     status = dg.DefaultScheduleStatus.RUNNING if settings.runs_days else dg.DefaultScheduleStatus.STOPPED
     due_status, today = dg.DefaultSensorStatus[status.name], SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
-    if platform.services is not None:
+    if platform.deployment.services is not None:
         shared += marts_on_athena.ASSETS
-    jobs = [*build_jobs([ModelGraph(model) for model in platform.models], applications), *parts.jobs]
+    jobs = [*build_jobs([ModelGraph(model) for model in platform.home.models], applications), *parts.jobs]
     assets = [*shared, *parts.assets, *build_dbt_assets(DBT_PROJECT_FOLDER)]
     return dg.Definitions(
         assets=_of_home(assets, settings, last, today),
         asset_checks=[*(check for module in MODULES for check in getattr(module, "CHECKS", ())), *parts.checks],
         jobs=[*jobs, *ACT_JOBS, alert_delivery_job, pruning_job],
-        schedules=[*build_schedules(status, runs_days=platform.is_simulated), *parts.schedules],
+        schedules=[*build_schedules(status, runs_days=platform.days.is_simulated), *parts.schedules],
         sensors=[
             *parts.sensors,
             *SENSORS,
             build_next_day_sensor(last, loaded_on=today),
-            *([] if platform.is_simulated else [build_due_days_sensor(due_status, jobs, last=last)]),
+            *([] if platform.days.is_simulated else [build_due_days_sensor(due_status, jobs, last=last)]),
         ],
         resources={**parts.resources, "platform": platform},
         executor=dg.in_process_executor,  # a click on an asset: a process of its own would cost seconds a step
@@ -105,22 +105,22 @@ def _of_home(assets: Sequence[Any], settings: Settings, last: date | None, today
     return with_days(assets, first=first, last=last, today=today)
 
 
-def _parts_made(platform: Platform, applications: Sequence[ApplicationGraph]) -> ModelParts:
+def _parts_made(platform: BoardPorts, applications: Sequence[ApplicationGraph]) -> ModelParts:
     """Return the parts of all models and applications, made of their records."""
-    parts = build_model_parts(platform.models)
+    parts = build_model_parts(platform.home.models)
     sending = [asset for application in applications for asset in messages.build_assets(application)]
     checks = [check for application in applications for check in messages.build_checks(application)]
     return replace(parts, assets=[*sending, *parts.assets], checks=[*checks, *parts.checks])
 
 
-def _parts_loaded(instances: dg.Definitions, platform: Platform) -> ModelParts:
+def _parts_loaded(instances: dg.Definitions, platform: BoardPorts) -> ModelParts:
     """Return what Dagster made of a folder of instances, after a look at whether the command line reads the same."""
     tree = instances.component_tree
     models = [] if tree is None else [one.declared.name for one in tree.get_all_components(PlatformModel)]
     applications = [] if tree is None else [one.declared.name for one in tree.get_all_components(Application)]
     for kind, loaded, read in (
-        ("models", models, [model.name for model in platform.models]),
-        ("applications", applications, [application.name for application in platform.applications]),
+        ("models", models, [model.name for model in platform.home.models]),
+        ("applications", applications, [application.name for application in platform.home.applications]),
     ):
         if sorted(loaded) != sorted(read):
             raise InvalidInputError(
@@ -137,10 +137,10 @@ def _parts_loaded(instances: dg.Definitions, platform: Platform) -> ModelParts:
     )
 
 
-def _require_known_models(platform: Platform) -> None:
+def _require_known_models(platform: BoardPorts) -> None:
     """Refuse an application whose model is not there, or that has the name of one: both would be one group."""
-    models = {model.name for model in platform.models}
-    for application in platform.applications:
+    models = {model.name for model in platform.home.models}
+    for application in platform.home.applications:
         for name in {application.model_name, application.audience.model_name or application.model_name}:
             if name not in models:
                 known = ", ".join(sorted(models))
@@ -166,14 +166,14 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
 
 
 def build_location(
-    settings: Settings, *, platform: Platform | None = None, instances: dg.Definitions | None = None
+    settings: Settings, *, platform: BoardPorts | None = None, instances: dg.Definitions | None = None
 ) -> dg.Definitions:
     """Return the graph as people see it in the UI: its partitions end with the next day that can run.
 
     Raises:
         InvalidInputError: see `build_definitions`.
     """
-    platform = platform or Platform(settings=settings, policies=settings.policies())
+    platform = platform or board_ports(settings)
     return build_definitions(settings, platform=platform, last=last_partition(platform), instances=instances)
 
 
@@ -189,9 +189,9 @@ def defs() -> dg.Definitions:
     settings = Settings()
     if settings.log_format == "json":
         log_as_json()
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     require_places_are_there(settings)  # said now, not by each run
-    if not platform.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
+    if not platform.home.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
     return build_location(settings, platform=platform, instances=_load_instances())
 

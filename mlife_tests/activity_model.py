@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
@@ -84,7 +84,7 @@ def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
     settings = world.open_home(folder).settings
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute(VIEWS)
-    platform = Platform(
+    platform = board_ports(
         settings=settings, policies=replace(world.POLICIES, training=training), declared=(job_applications, activity),
         declared_applications=(job_of_the_day,), story=world.STORY,
     )  # fmt: skip

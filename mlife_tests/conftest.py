@@ -239,14 +239,14 @@ def production(tmp_path: Path) -> Any:
     """
     import pyarrow as pa
 
-    from mlife_assets.components.platform.resources import Platform
-    from mlife_assets.components.platform.sealing import seal
     from mlife_assets.core.windows import run_time
+    from mlife_assets.deployments.board_ports import board_ports
+    from mlife_assets.deployments.sealing import seal
     from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
     from mlife_assets.settings import Settings
 
     settings = Settings(home=tmp_path / "production", environment="prod")
-    platform, day = Platform(settings=settings, policies=settings.policies()), date(2026, 6, 12)
+    platform, day = board_ports(settings), date(2026, 6, 12)
     row = {
         "event_id": "first", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "dec_1",
         "as_of_date": day, "verdict": "wait", "codes": ["wait"], "sentences": ["Nothing is due."],
@@ -254,7 +254,7 @@ def production(tmp_path: Path) -> Any:
     }  # fmt: skip
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES["retrain_decided"].schema)
     platform.event_log.append("retrain_decided", table, writer="test")
-    seal(platform)
+    seal(platform.home)
     return platform
 
 

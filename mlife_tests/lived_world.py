@@ -17,13 +17,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import DayResult, Demo, prepare_home
 from mlife_assets.components.running.driver import QUIET, LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.embedded_world import Story
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import Calibration
@@ -77,7 +77,7 @@ class Home:
 
     settings: Settings
     definitions: dg.Definitions
-    platform: Platform
+    platform: BoardPorts
 
     @property
     def folder(self) -> Path:
@@ -139,7 +139,7 @@ def open_home(
         home=folder, market_users=users, market_jobs=jobs, history_days=HISTORY_DAYS, demo_days=DAYS,
         hash_key=HASH_KEY, **places,
     )  # fmt: skip
-    platform = Platform(
+    platform = board_ports(
         settings=settings, policies=policies, declared=(job_applications,), declared_applications=(job_of_the_day,),
         story=STORY,
     )  # fmt: skip
@@ -156,7 +156,7 @@ def live(folder: Path, **places: Any) -> tuple[dict[str, Any], tuple[DayResult, 
         verdict = story.train_first_champion()
         days = tuple(story.run_days())
     home.platform.ledger.close()
-    home.platform.gateway.close()
+    home.platform.home.messengers.texts.close()
     return verdict, days, story.stopwatch.seconds
 
 

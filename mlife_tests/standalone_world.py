@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 
@@ -128,13 +128,13 @@ def set_clock(home: Path, now: datetime) -> None:
     (home.parent / "present").write_text(now.isoformat(), encoding="utf-8")
 
 
-def open_platform(settings: Settings) -> Platform:
+def open_platform(settings: Settings) -> BoardPorts:
     """Return the platform of the home, with one model and one application."""
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.recruiting.applications import job_of_the_day
     from mlife_assets.recruiting.job_applications import job_applications
 
-    return Platform(
+    return board_ports(
         settings=settings, policies=policies(), declared=(job_applications,), declared_applications=(job_of_the_day,)
     )
 
@@ -145,16 +145,18 @@ def promote_by_hand(day: date) -> None:
 
     from mlife_assets.components.graph.model_graph import ModelGraph
     from mlife_assets.components.model.challengers import challenger_version
-    from mlife_assets.components.platform.sealing import seal
     from mlife_assets.components.running.driver import QUIET
     from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.deployments.sealing import seal
 
     definitions = open_location()
     platform = definitions.resources["platform"]
     version = challenger_version(platform, day)
-    platform.registry.promote(version, actor="test", reason="so small a market", now=platform.retraining_time(day))
-    seal(platform)
-    reference = ModelGraph(platform.model).key("model", "monitoring_reference")
+    platform.of_model().registry.promote(
+        version, actor="test", reason="so small a market", now=platform.of_model().retraining_time(day)
+    )
+    seal(platform.home)
+    reference = ModelGraph(platform.of_model().model).key("model", "monitoring_reference")
     job = dg.define_asset_job("reference_alone", dg.AssetSelection.assets(reference))
     chosen = dg.Definitions(
         assets=definitions.assets, asset_checks=definitions.asset_checks, jobs=[job], resources=definitions.resources

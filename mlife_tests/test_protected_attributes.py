@@ -33,8 +33,8 @@ MAY_NAME_THE_PORT = {
     "deployments/embedded_world.py": "makes it", "adapters/audit_file.py": "the owner's table",
     "deployments/embedded.py": "names what makes it", "deployments/standalone.py": "names what makes it",
     "deployments/aws.py": "names what makes it", "deployments/record.py": "has a place for it",
-    "components/platform/deployment_parts.py": "offers it",
-}  # fmt: skip
+    "deployments/board_ports.py": "offers it",
+    }  # fmt: skip
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = (
     "core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "adapters/audit_file.py",
@@ -156,12 +156,12 @@ def test_code_outside_the_audit_knows_no_protected_attribute() -> None:
 
 
 def test_the_audit_table_lies_outside_the_lake(tmp_path: Path) -> None:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 
     settings = Settings(home=tmp_path, market_users=300, market_jobs=60)
-    groups = Platform(settings, Policies()).audit_attributes.groups_of(["usr_0000001"])
+    groups = board_ports(settings, Policies()).home.private.audit_attributes.groups_of(["usr_0000001"])
     assert len(groups.sex) == 1
     written = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert written == ["private/audit_attributes.parquet"]

@@ -14,8 +14,8 @@ from types import ModuleType
 
 import dagster as dg
 
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.definitions import build_location
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.settings import Settings
 
 WORLD = "UI_WORLD"
@@ -38,5 +38,5 @@ def location() -> dg.Definitions:
     """Return what the UI loads."""
     settings, world = Settings(), _world()
     policies = world.POLICIES if settings.approve_console_sends else world.UNAPPROVED
-    platform = Platform(settings=settings, policies=policies, story=getattr(world, "STORY", None))
+    platform = board_ports(settings, policies=policies, story=getattr(world, "STORY", None))
     return build_location(settings, platform=platform)

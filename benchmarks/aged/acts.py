@@ -26,8 +26,8 @@ from aged.world import FIRST_DAY, Size, open_definitions, open_platform
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.ports import ObjectStore
+    from mlife_assets.deployments.board_ports import BoardPorts
 
 LOOKS, REQUESTS = 20, 50
 """Calls that are timed together: one alone is shorter than the clock is exact."""
@@ -57,7 +57,7 @@ class Bench:
     repeats: int
 
     @cached_property
-    def platform(self) -> Platform:
+    def platform(self) -> BoardPorts:
         """The platform of the home."""
         return open_platform(self.home, self.size)
 
@@ -110,7 +110,7 @@ def champion(bench: Bench) -> Seconds:
     """Who is champion, asked of the registry, and of what the endpoint asks."""
     from mlife_assets.adapters.champion_watch import ChampionWatch
 
-    registry = bench.platform.registry
+    registry = bench.platform.of_model().registry
     watch = ChampionWatch(registry, bench.platform.event_log)
     first = [timed(registry.champion)]
     assert watch.champion() == registry.champion() is not None
@@ -126,7 +126,7 @@ def request(bench: Bench) -> Seconds:
     from mlife_assets.cli.serve import champion_providers
     from mlife_assets.serving.app import create_app
 
-    providers = champion_providers(bench.platform)
+    providers = champion_providers(bench.platform.home)
     app = create_app(providers)
     spec = next(iter(providers.values()))().feature_spec
     body = json.dumps({"rows": [dict.fromkeys(spec.names)]}).encode()
@@ -258,7 +258,7 @@ def day(bench: Bench) -> Seconds:
 def verify(bench: Bench) -> Seconds:
     """`mlife log verify`: every byte of the log against its chain, heads, ledger, registry and reports."""
     from mlife_assets.cli.log import _CountingStore
-    from mlife_assets.components.platform.sealing import audit_log
+    from mlife_assets.deployments.sealing import audit_log
 
     reads = [0]
 
@@ -266,7 +266,7 @@ def verify(bench: Bench) -> Seconds:
         reads[0] += 1
 
     began, at = cpu_seconds(), time.perf_counter()
-    found = audit_log(bench.platform, lake=_CountingStore(bench.platform.lake, count))
+    found = audit_log(bench.platform.home, lake=_CountingStore(bench.platform.lake, count))
     spent, wall = cpu_seconds() - began, time.perf_counter() - at
     if not found.verification.is_intact:
         raise SystemExit(f"the log is not intact: {found.verification.findings[0]}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
     from mlife_assets.adapters.event_log.manifests import Manifest
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
 
 AGED_FILE = "aged.json"
 DAYS_BETWEEN_PROMOTIONS = 14
@@ -83,7 +83,7 @@ class Past:
         self._add_own_days()
         self._note_position()
         self.platform.ledger.close()
-        self.platform.gateway.close()
+        self.platform.home.messengers.texts.close()
         marts = age_marts(self.home / "warehouse.duckdb", self.blocks, self.size.block_days, FIRST_DAY)
         runs = age_runs(self.young / "dagster", self.home / "dagster", self._steps)
         spent = time.process_time() - began
@@ -92,12 +92,12 @@ class Past:
         say(f"{self.home.name} is {facts['days']} days old, made in {spent:.0f} CPU-s")
 
     @cached_property
-    def platform(self) -> Platform:
+    def platform(self) -> BoardPorts:
         """The platform of the aged home, which does not wait for the disk."""
         from mlife_assets.adapters.object_store import ObstoreObjectStore
 
         platform = open_platform(self.home, self.size)
-        vars(platform)["lake"] = ObstoreObjectStore.local(self.home / "lake", survives_power_cut=False)
+        vars(platform.home)["lake"] = ObstoreObjectStore.local(self.home / "lake", survives_power_cut=False)
         return platform
 
     @property
@@ -179,7 +179,7 @@ class Past:
         (self.home / "lake").mkdir(exist_ok=True)
 
     def _open_records(self) -> tuple[PastLedger, PastGateway]:
-        _ = self.platform.ledger, self.platform.gateway  # makes the tables
+        _ = self.platform.ledger, self.platform.home.messengers.texts  # makes the tables
         young, own = self.young / "private", self.home / "private"
         return (
             PastLedger(young / "ledger.sqlite", own / "ledger.sqlite"),
@@ -223,10 +223,10 @@ class Past:
         """Record a day in the ledger and append the events that the outbox makes of it."""
         from mlife_assets.recruiting.messaging.events import inbound_events, transition_events
 
-        before = self.platform.ledger_positions()
+        before = self.platform.ledger.positions()
         ledger.add_past(source, move, replies)
         transitions = self.platform.ledger.transitions(before["transitions"])
-        found = transition_events(transitions, providers=self.platform.providers)
+        found = transition_events(transitions, providers=self.platform.home.providers)
         found |= inbound_events(self.platform.ledger.inbound(before["inbound"]))
         for event_type, rows in found.items():
             if rows.num_rows:
@@ -236,7 +236,7 @@ class Past:
         """Register and promote another model: the young home's, said to have learned from other rows."""
         import pyarrow as pa
 
-        registry, now = self.platform.registry, self.platform.retraining_time(day)
+        registry, now = self.platform.of_model().registry, self.platform.of_model().retraining_time(day)
         (first,) = [row["model_version"] for row in self.source.read("model_promoted").to_pylist()]
         artifact = replace(registry.load(first), training_data_hash=f"of the past{move.mark}_{day}")
         version = registry.register(artifact, as_of=day, now=now)
@@ -260,7 +260,7 @@ class Past:
                 days += [file.day for file in files]
                 if any(file.event_type == "model_promoted" for file in files):
                     (row,) = self.source.read("model_promoted").to_pylist()
-                    self.platform.registry.promote(
+                    self.platform.of_model().registry.promote(
                         row["model_version"], actor=row["actor"], reason=row["reason"], now=row["observed_at"]
                     )
                     continue
@@ -276,13 +276,14 @@ class Past:
         from mlife_assets.adapters.ledger_outbox import POSITION_KEY
 
         take_over_files(self.platform.ledger, self.log)
-        self.platform.lake.replace(POSITION_KEY, json.dumps(dict(self.platform.ledger_positions())).encode())
+        self.platform.lake.replace(POSITION_KEY, json.dumps(dict(self.platform.ledger.positions())).encode())
 
     def _seal(self, now: datetime) -> None:
         from mlife_assets.adapters.log_heads import Sealer
 
-        sealer = Sealer(self.platform.head_stores, self.platform.head_pins, self.platform.head_signer)
-        sealer.seal(self.log.chain, now=now, ledger=self.platform.ledger_positions())
+        heads = self.platform.home.private.heads
+        sealer = Sealer((heads.store, self.platform.ledger.heads), heads.pins, heads.signer)
+        sealer.seal(self.log.chain, now=now, ledger=self.platform.ledger.positions())
 
     def _table(self, file: LogFile) -> pa.Table:
         if file.key not in self._tables:

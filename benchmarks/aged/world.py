@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.policies import Policies
     from mlife_assets.settings import Settings
 
@@ -132,27 +132,27 @@ def settings_of(home: Path, size: Size) -> Settings:
     )
 
 
-def open_platform(home: Path, size: Size) -> Platform:
+def open_platform(home: Path, size: Size) -> BoardPorts:
     """Return the platform of a home with one model and one application; its market began on `FIRST_DAY`."""
     from dataclasses import replace
 
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.deployments.embedded_world import Story
     from mlife_assets.recruiting.applications import job_of_the_day
     from mlife_assets.recruiting.job_applications import job_applications
 
-    platform = Platform(
+    platform = board_ports(
         settings=settings_of(home, size),
         policies=policies(),
         declared=(job_applications,),
         declared_applications=(job_of_the_day,),
         story=Story(lambda _: (), {}),
     )
-    vars(platform)["world"] = replace(platform.world, start_date=FIRST_DAY)
+    vars(platform.home.intake)["world"] = replace(platform.home.intake.world, start_date=FIRST_DAY)
     return platform
 
 
-def open_definitions(platform: Platform) -> dg.Definitions:
+def open_definitions(platform: BoardPorts) -> dg.Definitions:
     """Return the whole graph of a platform."""
     from mlife_assets.definitions import build_definitions
 

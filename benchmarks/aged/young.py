@@ -19,7 +19,7 @@ from aged.world import FIRST_DAY, Size, open_definitions, open_platform
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
 
 STATE_FILE = "young.json"
 
@@ -61,19 +61,23 @@ def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print
     platform.ledger.close()
 
 
-def _promote_by_hand(platform: Platform, definitions: dg.Definitions, instance: dg.DagsterInstance, day: date) -> None:
+def _promote_by_hand(
+    platform: BoardPorts, definitions: dg.Definitions, instance: dg.DagsterInstance, day: date
+) -> None:
     """Promote the challenger of a day that the gate refused, and make its reference of monitoring."""
     import dagster as dg
 
     from mlife_assets.components.graph.model_graph import ModelGraph
     from mlife_assets.components.model.challengers import challenger_version
-    from mlife_assets.components.platform.sealing import seal
     from mlife_assets.components.running.driver import QUIET
+    from mlife_assets.deployments.sealing import seal
 
-    version = challenger_version(platform, day)
-    platform.registry.promote(version, actor="benchmark", reason="so small a market", now=platform.retraining_time(day))
-    seal(platform)
-    reference = ModelGraph(platform.model).key("model", "monitoring_reference")
+    version = challenger_version(platform.of_model(), day)
+    platform.of_model().registry.promote(
+        version, actor="benchmark", reason="so small a market", now=platform.of_model().retraining_time(day)
+    )
+    seal(platform.home)
+    reference = ModelGraph(platform.of_model().model).key("model", "monitoring_reference")
     alone = dg.Definitions(
         assets=definitions.assets,
         asset_checks=definitions.asset_checks,

@@ -63,6 +63,10 @@ class ModelRegistry:
             self._event_log.append(REGISTERED, event, writer=WRITER)
         return artifact.model_version
 
+    def events(self, event_type: str, *, start: date | None = None, end: date | None = None) -> list[dict[str, Any]]:
+        """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
+        return events_of(self._event_log, self.model_name, event_type, start=start, end=end)
+
     def registration(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> pa.Table | None:
         """Return the event that `register` appends, None where it is on record otherwise; writes nothing.
 

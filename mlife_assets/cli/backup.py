@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mlife_assets.adapters.ledger_catch_up import CaughtUp
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.settings import Settings
 
 backup_app = typer.Typer(no_args_is_help=True, help="Back up a deployment, restore it, bring its ledger up to date.")
@@ -41,12 +41,14 @@ def create(
 
     Exit codes: 0 done, 1 failed.
     """
-    from mlife_assets.components.platform.deployment_backup import back_up
     from mlife_assets.components.shown.present import operator_time
+    from mlife_assets.deployments.backup import back_up
 
     platform = open_platform(settings_of(home))
     with progress("copying and reading back"):
-        backup = back_up(platform, to.absolute(), now=operator_time(platform), has_lake=not without_lake)
+        backup = back_up(
+            platform.home, to.absolute(), now=operator_time(platform.of_model()), has_lake=not without_lake
+        )
     objects = len(backup.lake)
     if as_json:
         facts = {"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)}
@@ -93,20 +95,21 @@ def restore(
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.backups import read_backup
+    from mlife_assets.adapters.restored_backups import RESTORED
     from mlife_assets.adapters.restoring import end_restore, unfinished_restore
-    from mlife_assets.components.platform.deployment_backup import (
+    from mlife_assets.deployments.backup import (
         put_back,
         renew_lost_keys,
         require_intact_log,
         trusted_key,
     )
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
 
     if unsigned and signed_by is not None:
         raise typer.BadParameter("--unsigned takes a backup without a signature and --signed-by one with; say one")
     settings = settings_of(home)
-    platform = Platform(settings=settings, policies=settings.policies())
-    key = None if unsigned else trusted_key(platform, signed_by)
+    platform = board_ports(settings)
+    key = None if unsigned else trusted_key(platform.home, signed_by)
     with progress("reading the backup"):
         backup = read_backup(source.absolute(), signed_by=key)
     suppressions = backup.rows["suppressions"]
@@ -118,14 +121,15 @@ def restore(
         require_event_log(settings)
     has_died = unfinished_restore(settings.private_folder) is not None
     with progress("restoring"):
-        restored = put_back(platform, backup, replaces=replaces, takes_older=takes_older)
+        restored = put_back(platform.home, backup, replaces=replaces, takes_older=takes_older)
     settings = settings_of(home)  # which world the home holds may be known only now
     platform = open_platform(settings, despite_restore=True)
-    new_key = renew_lost_keys(platform, backup)
-    require_intact_log(platform)  # only now: heads and keys that it is held against may have been lost, too
+    new_key = renew_lost_keys(platform.home, backup)
+    require_intact_log(platform.home)  # only now: heads and keys that it is held against may have been lost, too
     result = _caught_up(platform, vouches=restored.has_ledger or has_died)
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
-    is_warehouse_old = has_died or platform.is_put_back or not settings.warehouse_path.exists()
+    is_put_back = (settings.private_folder / RESTORED).exists()
+    is_warehouse_old = has_died or is_put_back or not settings.warehouse_path.exists()
     built_until = _rebuild(settings) if is_warehouse_old else None
     end_restore(settings.private_folder)
     if as_json:
@@ -165,10 +169,10 @@ def catch_up_ledger(
     Exit codes: 0 the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.ledger_cross_check import require_known_files
-    from mlife_assets.components.platform.deployment_backup import require_intact_log
+    from mlife_assets.deployments.backup import require_intact_log
 
     platform = open_platform(settings_of(home))
-    require_intact_log(platform)
+    require_intact_log(platform.home)
     result = _caught_up(platform, vouches=vouches)
     require_known_files(platform.ledger, platform.event_log)
     if as_json:
@@ -177,12 +181,12 @@ def catch_up_ledger(
         _print(result)
 
 
-def _caught_up(platform: Platform, *, vouches: bool) -> CaughtUp:
-    from mlife_assets.components.platform.deployment_backup import bring_forward
+def _caught_up(platform: BoardPorts, *, vouches: bool) -> CaughtUp:
     from mlife_assets.components.shown.present import operator_time
+    from mlife_assets.deployments.backup import bring_forward
 
     with progress("reading the event log"):
-        return bring_forward(platform, now=operator_time(platform), vouches=vouches)
+        return bring_forward(platform.home, now=operator_time(platform.of_model()), vouches=vouches)
 
 
 def _rebuild(settings: Settings) -> date | None:

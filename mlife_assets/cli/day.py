@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.running.demo import DayResult
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.settings import Settings
 
 VERDICT_STYLES = {"retrain": "bold yellow", "wait": "green", "block": "bold red"}
@@ -88,7 +88,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
         print_json(summary)
 
 
-def day_to_run(platform: Platform, chosen: date | None) -> date:
+def day_to_run(platform: BoardPorts, chosen: date | None) -> date:
     """Return the day to run.
 
     Raises:
@@ -97,11 +97,11 @@ def day_to_run(platform: Platform, chosen: date | None) -> date:
     """
     from mlife_assets.components.shown.present import newest_day, next_day
 
-    if platform.registry.champion() is None:
+    if platform.of_model().registry.champion() is None:
         raise NotFoundError(
             f"no model serves in {platform.settings.home} yet, so no day can run; {_first_model_by(platform.settings)}"
         )
-    following, newest = next_day(platform), newest_day(platform)
+    following, newest = next_day(platform.of_model()), newest_day(platform.of_model())
     if chosen is not None and chosen not in (following, newest):
         allowed = f"{following}" if newest is None else f"{following}, or {newest} once more"
         raise InvalidInputError(
@@ -129,7 +129,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
         InvalidInputError: the day has no partition yet, or something that lies elsewhere cannot be worked with.
     """
     from mlife_assets.components.graph.partitions import DAILY
-    from mlife_assets.components.platform.places import require_sound_places
+    from mlife_assets.deployments.places import require_sound_places
 
     require_sound_places(settings)
     require_event_log(settings)
@@ -176,12 +176,12 @@ def _print_day(result: DayResult) -> None:
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
-    from mlife_assets.components.platform.places import require_sound_places
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
     from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
     from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
+    from mlife_assets.deployments.board_ports import board_ports
+    from mlife_assets.deployments.places import require_sound_places
 
     started = time.perf_counter()
     if not settings.is_simulated:
@@ -190,7 +190,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
         )
     require_sound_places(settings)
     require_empty_lake(settings.home, settings.lake_place)
-    if settings.database is not None and Platform(settings=settings, policies=settings.policies()).has_ledger:
+    if settings.database is not None and board_ports(settings).home.ledger_if(is_made=False) is not None:
         raise InvalidInputError(
             "the database of MLIFE_DATABASE holds a ledger, which a demo never replaces; name an empty database, or "
             "unset MLIFE_DATABASE for a demo in files"
@@ -198,7 +198,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     definitions = build_definitions(settings)
     prepare_home(settings.home)
     settings.remember_world()
-    platform: Platform = definitions.resources["platform"]  # type: ignore[index]
+    platform: BoardPorts = definitions.resources["platform"]  # type: ignore[index]
     with instance_of(settings) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)

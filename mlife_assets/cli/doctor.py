@@ -21,7 +21,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 all is well; 1 something has to be done.
     """
-    from mlife_assets.components.platform.places import look_at_places
+    from mlife_assets.deployments.places import look_at_places
 
     settings = project_settings(home) or settings_of(home)
     found = look_at_places(settings)

@@ -19,7 +19,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.places import CALLS
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
     from mlife_assets.settings import Settings
 
@@ -88,7 +88,7 @@ class HomePages:
         from mlife_assets.adapters.message_trace import trace_message
 
         with self._opened() as platform:
-            return trace_message(platform.event_log, message_id, platform.scorer)
+            return trace_message(platform.event_log, message_id, platform.of_model().scorers.of)
 
     def _stored(self, key: str) -> str | None:
         try:
@@ -98,7 +98,7 @@ class HomePages:
             return None
 
     @contextmanager
-    def _opened(self) -> Iterator[Platform]:
+    def _opened(self) -> Iterator[BoardPorts]:
         platform = open_platform(self._settings)
         try:
             yield platform

@@ -46,10 +46,10 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
     waiting = platform.ledger.unclear_replies()
     bodies = {}
     if waiting:
-        until, since = operator_time(platform), waiting[0].received_at
+        until, since = operator_time(platform.of_model()), waiting[0].received_at
         bodies = {
             reply.inbound_id: reply.body
-            for gateway in platform.gateways.values()
+            for gateway in platform.home.messengers.gateways.values()
             for reply in gateway.inbound(until=until, since=since)
         }
     rows = [
@@ -91,12 +91,12 @@ def review(
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
-    now = operator_time(platform)
+    now = operator_time(platform.of_model())
     user_id = platform.ledger.review_reply(inbound_id, verdict.value, actor=actor, now=now, also_of=user)
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
     platform.event_log.append("reply_reviewed", event, writer=WRITER)
-    platform.outbox.publish()
-    seal(platform)
+    platform.home.messengers.outbox.publish()
+    seal(platform.of_model())
     if as_json:
         print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
         return
@@ -115,7 +115,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.components.shown.present import newest_day
 
     platform = open_platform(settings_of(home))
-    day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
+    day = add_days(newest_day(platform.of_model()) or platform.settings.first_lived_date, 1)
     rows = unapproved_employers(platform.event_log, day)
     if as_json:
         print_json({"employers": rows})
@@ -152,12 +152,12 @@ def vet(
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
-    now = operator_time(platform)
-    day = add_days(newest_day(platform) or platform.settings.first_lived_date, 1)
+    now = operator_time(platform.of_model())
+    day = add_days(newest_day(platform.of_model()) or platform.settings.first_lived_date, 1)
     changed = review_employers(
         platform.event_log, employer_ids, verdict.value, day=day, actor=actor, reason=reason, now=now, name=name
     )
-    seal(platform)
+    seal(platform.of_model())
     if as_json:
         rows = [
             {"employer_id": one, "is_changed": one in changed, "employer_name": changed.get(one)}

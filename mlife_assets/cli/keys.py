@@ -32,13 +32,13 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
-    now = operator_time(platform)
-    platform.people.require_books()  # a key that was changed without them would fit no hash
+    now = operator_time(platform.of_model())
+    platform.home.messengers.people.require_books()  # a key that was changed without them would fit no hash
     if platform.settings.hash_key is None:
         # Whoever took over another's number is that person, which only the old hashes can show.
-        platform.people.register(platform.ledger.user_ids(), now=now)
-        platform.keyring.rotate(NUMBERS)
-    known = platform.people.rehash(now=now)
+        platform.home.messengers.people.register(platform.ledger.user_ids(), now=now)
+        platform.home.private.keyring.rotate(NUMBERS)
+    known = platform.home.messengers.people.rehash(now=now)
     for record in (platform.deployment.texts_record, platform.deployment.former_texts_record):
         if record is not None:
             record().forget_numbers()

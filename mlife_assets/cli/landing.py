@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlife_assets.adapters.landing import Ingest
     from mlife_assets.adapters.landing_check import CheckedFile
     from mlife_assets.adapters.rejected_rows import RejectedFolder
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.late_labels import LateRows
 
 landing_app = typer.Typer(no_args_is_help=True, help="Deliver your own events: what files hold, and a check of them.")
@@ -258,7 +258,7 @@ def replay(
     with progress("judging rejected rows"):
         replayed, late_files = _replayed(platform, folders, applies=applies)
     if applies:
-        seal(platform)
+        seal(platform.of_model())
     late = late_labels(platform.event_log, late_files, platform.policies.label)
     appended = sum(one.appended for one in replayed)
     if as_json:
@@ -276,7 +276,7 @@ def replay(
     console.print(f"{counted(appended, 'row')} {were}{hint}.", style="bold", soft_wrap=True)
 
 
-def _folders(platform: Platform, day: date | None, event_type: str | None) -> list[RejectedFolder]:
+def _folders(platform: BoardPorts, day: date | None, event_type: str | None) -> list[RejectedFolder]:
     """Return which rejections are asked for. Raises NotFoundError when there are none."""
     from mlife_assets.adapters.rejected_rows import RejectedRows
 
@@ -293,7 +293,7 @@ def _folders(platform: Platform, day: date | None, event_type: str | None) -> li
 
 
 def _replayed(
-    platform: Platform, folders: Sequence[RejectedFolder], *, applies: bool
+    platform: BoardPorts, folders: Sequence[RejectedFolder], *, applies: bool
 ) -> tuple[list[Replayed], set[LogFile]]:
     """Judge folders again, oldest first, and return which files of the log hold rows that were taken in late.
 
@@ -301,14 +301,14 @@ def _replayed(
     """
     from mlife_assets.core.windows import add_days
 
-    newest = platform.newest_landed_day()
+    newest = platform.days.newest()
     ingests: dict[bool, Ingest] = {}
     replayed = []
     for folder in folders:
         day = add_days(folder.day, 1)
         is_late = newest is not None and day < newest
         if is_late not in ingests:
-            ingests[is_late] = platform.ingest_at(day)
+            ingests[is_late] = platform.home.intake.ingest_at(day)
         replayed.append(ingests[is_late].replay(folder, applies=applies))
     return replayed, {file for ingest in ingests.values() for file in ingest.late_files}
 

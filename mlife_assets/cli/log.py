@@ -31,8 +31,8 @@ from mlife_assets.recruiting.kept_words import kept_words
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log.manifests import Link
     from mlife_assets.adapters.log_heads import Audit, Head
-    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.ports import ObjectStore
+    from mlife_assets.deployments.ports import HomePorts
 
 log_app = typer.Typer(no_args_is_help=True, help="Check and sign the event log.")
 
@@ -86,7 +86,7 @@ def verify_log(
 
     Exit codes: 0 intact, 1 something is wrong or the check failed.
     """
-    from mlife_assets.components.platform.sealing import audit_log
+    from mlife_assets.deployments.sealing import audit_log
 
     platform = _open(home)
     witnessed = _heads(witness) if witness is not None else ()
@@ -129,7 +129,7 @@ def adopt(
 
     Exit codes: 0 signed, 1 failed, damaged or nothing to adopt.
     """
-    from mlife_assets.components.platform.sealing import adopt as sign
+    from mlife_assets.deployments.sealing import adopt as sign
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     head = sign(_open(home), actor=actor, reason=reason, despite_findings=despite_findings)
@@ -153,7 +153,7 @@ def rotate(
 
     Exit codes: 0 done, 1 failed or nothing was signed yet.
     """
-    from mlife_assets.components.platform.sealing import replace_lost_keys, rotate_key
+    from mlife_assets.deployments.sealing import replace_lost_keys, rotate_key
 
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = _open(home)
@@ -163,20 +163,20 @@ def rotate(
     _print_head(head, as_json)
 
 
-def _open(home: Path | None) -> ModelPlatform:
+def _open(home: Path | None) -> HomePorts:
     """Return the platform of a home in which days ran, also when nothing of its lake is left.
 
     Raises NotFoundError when nothing says that there ever was a log.
     """
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
 
     if (project := project_settings(home)) is not None:
         return open_project(project)
     settings = settings_of(home)
-    platform = Platform(settings=settings, policies=settings.policies())
-    if not ((settings.private_folder / "heads").exists() or platform.has_ledger):
+    found = board_ports(settings).home
+    if not ((settings.private_folder / "heads").exists() or found.ledger_if(is_made=False) is not None):
         require_event_log(settings)
-    return platform
+    return found
 
 
 def _head_row(head: Head) -> dict[str, object]:

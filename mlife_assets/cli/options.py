@@ -18,8 +18,8 @@ from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.model_platform import ModelPlatform
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
+    from mlife_assets.deployments.ports import ModelPorts
     from mlife_assets.home_settings import HomeSettings
     from mlife_assets.settings import Settings
 
@@ -108,7 +108,7 @@ def has_event_log(settings: HomeSettings) -> bool:
     return has_folder(settings.log_place, "events")
 
 
-def open_platform(settings: Settings, *, despite_restore: bool = False) -> Platform:
+def open_platform(settings: Settings, *, despite_restore: bool = False) -> BoardPorts:
     """Return the platform of a home in which days ran.
 
     Raises:
@@ -120,12 +120,12 @@ def open_platform(settings: Settings, *, despite_restore: bool = False) -> Platf
     if not despite_restore:
         require_restored(settings.private_folder)
     require_event_log(settings)
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
 
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
-def open_model(home: Path | None, model: str | None) -> ModelPlatform:
+def open_model(home: Path | None, model: str | None) -> ModelPorts:
     """Return the platform of a home as a model sees it, by default the model of applications, or a project's only one.
 
     Raises:
@@ -136,15 +136,16 @@ def open_model(home: Path | None, model: str | None) -> ModelPlatform:
     if (project := project_settings(home)) is not None:
         return open_project_model(project, model)
     platform = open_platform(settings_of(home))
-    if model is None or model == platform.model_name:
-        return platform
-    known = dict.fromkeys([platform.model_name, *platform.declared_names, *model_names(platform.event_log)])
+    first = platform.of_model()
+    if model is None or model == first.model_name:
+        return first
+    known = dict.fromkeys([first.model_name, *platform.home.model_names, *model_names(platform.event_log)])
     if model not in known:
         raise NotFoundError(f"there is no model {quoted(model)} here; use one of {', '.join(known)}")
     return platform.of_model(model)
 
 
-def open_application(settings: Settings, application: str) -> Platform:
+def open_application(settings: Settings, application: str) -> BoardPorts:
     """Return the platform of a home as an application sees it, the first one by default.
 
     Raises:
@@ -156,8 +157,8 @@ def open_application(settings: Settings, application: str) -> Platform:
     return view
 
 
-def seal(platform: ModelPlatform) -> None:
+def seal(platform: ModelPorts) -> None:
     """Sign what a command appended to the event log."""
-    from mlife_assets.components.platform.sealing import seal as sign
+    from mlife_assets.deployments.sealing import seal as sign
 
-    sign(platform)
+    sign(platform.home, platform.days)

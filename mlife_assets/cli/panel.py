@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlife_assets.adapters.panel_store import RecordedPanel
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.panel.ballots import Panel
 
 panel_app = typer.Typer(no_args_is_help=True, help="Let recruiters rank candidates: the human baseline of the gate.")
@@ -105,9 +105,9 @@ def record(
         return candidate_pairs(asked, jobs, day, platform.policies.candidates)
 
     made = platform.panels.record(
-        file.read_bytes(), as_of=day, candidates=candidates, actor=actor, now=operator_time(platform)
+        file.read_bytes(), as_of=day, candidates=candidates, actor=actor, now=operator_time(platform.of_model())
     )
-    seal(platform)
+    seal(platform.of_model())
     if as_json:
         print_json(_row(made))
         return
@@ -172,7 +172,7 @@ def show(
     )
 
 
-def _features(platform: Platform, day: date) -> tuple[pa.Table, pa.Table]:
+def _features(platform: BoardPorts, day: date) -> tuple[pa.Table, pa.Table]:
     """Return users and jobs as the gate will see them. Raises NotFoundError when the day did not run."""
     users = platform.warehouse.read("user_features", as_of=day)
     jobs = platform.warehouse.read("job_features", as_of=day)
@@ -181,12 +181,12 @@ def _features(platform: Platform, day: date) -> tuple[pa.Table, pa.Table]:
     return users, jobs
 
 
-def _agreement(panel: Panel, platform: Platform) -> tuple[dict[str, Any] | None, str]:
+def _agreement(panel: Panel, platform: BoardPorts) -> tuple[dict[str, Any] | None, str]:
     """Return the agreement as plain values and in words, None when there is nothing to compare."""
     from mlife_assets.recruiting.panel.baseline import panel_agreement
 
     try:
-        agreement = panel_agreement([panel], platform.model.promotion)
+        agreement = panel_agreement([panel], platform.of_model().model.promotion)
     except NotEnoughEvidenceError as error:
         return None, f"No agreement: {error}."
     return asdict(agreement), agreement.sentence

@@ -16,7 +16,8 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.quoting import quoted
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.table_platform import TablePlatform
+    from mlife_assets.deployments.ports import ModelPorts
+    from mlife_assets.deployments.project_ports import ProjectHome
     from mlife_assets.home_settings import ProjectSettings
 
 COMMANDS = "`mlife status`, `mlife models`, `mlife log`, `mlife tables`, `mlife open` and `mlife serve`"
@@ -73,7 +74,7 @@ def require_no_project(home: Path | None) -> None:
         )
 
 
-def open_project(settings: ProjectSettings) -> TablePlatform:
+def open_project(settings: ProjectSettings) -> ProjectHome:
     """Return the platform of a home as it is found, without its declarations. Raises NotFoundError when it is empty."""
     from mlife_assets.adapters.object_store import has_folder
 
@@ -82,12 +83,12 @@ def open_project(settings: ProjectSettings) -> TablePlatform:
             f"nothing was decided in {settings.home} yet; launch the daily job of a model, or name the `home` that the "
             "declaration states with --home"
         )
-    from mlife_assets.components.platform.table_platform import TablePlatform
+    from mlife_assets.deployments.project_ports import ProjectHome
 
-    return TablePlatform(settings=settings)
+    return ProjectHome(settings=settings)
 
 
-def project_models(platform: TablePlatform) -> list[str]:
+def project_models(platform: ProjectHome) -> list[str]:
     """Return the models on which something was decided in a home, by name."""
     from mlife_assets.core.model_events import MODEL_NAME
 
@@ -95,7 +96,7 @@ def project_models(platform: TablePlatform) -> list[str]:
     return sorted(set(decided.to_pylist()))
 
 
-def open_project_model(settings: ProjectSettings, model: str | None) -> TablePlatform:
+def open_project_model(settings: ProjectSettings, model: str | None) -> ModelPorts:
     """Return the platform of a home as a model sees it; its only one needs no name.
 
     Raises:

@@ -21,7 +21,7 @@ from mlife_assets.core.pages.document import card_key
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlife_assets.components.platform.table_platform import TablePlatform
+    from mlife_assets.deployments.ports import ModelPorts
     from mlife_assets.home_settings import ProjectSettings
     from mlife_assets.recruiting.message_trace import MessageLine, MessageTrace
 
@@ -61,7 +61,7 @@ def standings(settings: ProjectSettings) -> list[ModelStanding]:
     return [_standing(platform.of_model(name)) for name in project_models(platform)]
 
 
-def _standing(view: TablePlatform) -> ModelStanding:
+def _standing(view: ModelPorts) -> ModelStanding:
     from mlife_assets.components.shown.present import newest_event
 
     decision, judged = newest_event(view, "retrain_decided"), verdicts(view)
@@ -82,7 +82,7 @@ def _standing(view: TablePlatform) -> ModelStanding:
         gate_in=judged[-1]["environment"] if judged else None,
         scored=scored,
         alarms=tuple(
-            (name, report.sentence) for name, report in view.monitoring_reports(day).items() if report.status == "alarm"
+            (name, report.sentence) for name, report in view.reports.of_day(day).items() if report.status == "alarm"
         ),
     )
 

@@ -29,9 +29,9 @@ from mlife_assets.garbage import collect_as_usual
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from mlife_assets.components.platform.model_platform import ModelPlatform
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.scoring.scorer import StagedScorer
+    from mlife_assets.deployments.board_ports import BoardPorts
+    from mlife_assets.deployments.ports import HomePorts
     from mlife_assets.home_settings import HomeSettings
 
 ONE_CLICK_PORT = 8010
@@ -66,7 +66,7 @@ def serve(
 
     project = project_settings(home)
     settings = project or settings_of(home)
-    providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)))
+    providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)).home)
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, is_for_all=token is not None) as listener:
         versions = serving_versions(providers)
@@ -102,7 +102,7 @@ def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | 
     return Keyring(private_tree(settings.private_folder) / "keys").key(path.stem).hex(), str(path)
 
 
-def champion_providers(platform: ModelPlatform) -> dict[str, Callable[[], StagedScorer]]:
+def champion_providers(home: HomePorts) -> dict[str, Callable[[], StagedScorer]]:
     """Return, by model, what gives the scorer of the present champion; it raises NotFoundError when there is none."""
     from mlife_assets.adapters.champion_watch import ChampionWatch
     from mlife_assets.adapters.model_events import model_names
@@ -112,13 +112,13 @@ def champion_providers(platform: ModelPlatform) -> dict[str, Callable[[], Staged
             version = watch.champion()
             if version is None:
                 raise NotFoundError(f"no model was promoted yet as {name}; run its retraining, or promote a version")
-            return platform.scorer(version)
+            return home.of_model(name).scorers.of(version)
 
         return champion
 
-    names = dict.fromkeys([*platform.declared_names, *model_names(platform.event_log)])
-    registries = {name: platform.of_model(name).registry for name in names}
-    return {name: provider(name, ChampionWatch(one, platform.event_log)) for name, one in registries.items()}
+    names = dict.fromkeys([*home.model_names, *model_names(home.event_log)])
+    registries = {name: home.of_model(name).registry for name in names}
+    return {name: provider(name, ChampionWatch(one, home.event_log)) for name, one in registries.items()}
 
 
 def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dict[str, str | None]:
@@ -195,9 +195,9 @@ def one_click(
     with listening_socket(host, port, is_for_all=True) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/unsubscribe/"
         if as_json:
-            print_json({"url": url, "unsubscribe_base": platform.letterhead.unsubscribe_base})
+            print_json({"url": url, "unsubscribe_base": platform.home.private.letterhead.unsubscribe_base})
         else:
-            base = platform.letterhead.unsubscribe_base
+            base = platform.home.private.letterhead.unsubscribe_base
             side_console().print(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C", soft_wrap=True)
         config = server_config(one_click_app(platform))
         collect_as_usual()
@@ -205,7 +205,7 @@ def one_click(
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def one_click_app(platform: Platform) -> Starlette:
+def one_click_app(platform: BoardPorts) -> Starlette:
     """Return the page of a home: tokens of its key, recorded in its ledger."""
     from mlife_assets.components.shown.present import operator_time
     from mlife_assets.recruiting.application import Channel
@@ -213,14 +213,14 @@ def one_click_app(platform: Platform) -> Starlette:
     from mlife_assets.recruiting.messaging.keywords import STOP
     from mlife_assets.serving.one_click.app import create_one_click_app
 
-    key = platform.mail_key
+    key = platform.home.private.mail_key
 
     def present() -> datetime:
         """Return the instant of the home's world; a lake that cannot be read costs nobody their way out."""
         try:
-            return operator_time(platform)
+            return operator_time(platform.of_model())
         except MlifeError:
-            return platform.clock.now()
+            return platform.home.clock.now()
 
     def record(use: LinkUse) -> None:
         platform.ledger.record_inbound(

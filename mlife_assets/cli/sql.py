@@ -65,7 +65,7 @@ def sql(
     text = query if query is not None else read_query(str(name)).text
     settings = settings_of(home)
     platform = open_platform(settings)
-    answer = SqlSession(platform.warehouse, platform.lake, settings.dbt_environment()).ask(
+    answer = SqlSession(platform.home.warehouse, platform.lake, settings.dbt_environment()).ask(
         text, seconds=seconds, rows=rows
     )
     _print_answer(answer, as_json)

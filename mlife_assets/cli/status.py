@@ -23,8 +23,9 @@ from mlife_assets.cli.project_status import print_standings, standings, standing
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.core.model_events import Reign
+    from mlife_assets.deployments.board_ports import BoardPorts
+    from mlife_assets.deployments.ports import ModelPorts
 
 
 VERDICT_STYLES = {"retrain": "yellow", "wait": "green", "block": "bold red"}
@@ -224,15 +225,15 @@ class Standing:
     others: tuple[OtherModel, ...]
 
 
-def standing_of(platform: Platform) -> Standing:
+def standing_of(platform: BoardPorts) -> Standing:
     """Gather where the deployment stands."""
     from mlife_assets.components.shown.present import newest_day, newest_event, next_day, operator_time, sample_message
 
-    log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform)
-    record, present = platform.texts_record, operator_time(platform)
+    log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform.of_model())
+    record, present = platform.home.messengers.texts_record, operator_time(platform.of_model())
     unread = (max(0, (present - one.received_at).days) for one in ledger.unclear_replies())
-    decision = newest_event(platform, "retrain_decided")
-    reigns = platform.registry.history()
+    decision = newest_event(platform.of_model(), "retrain_decided")
+    reigns = platform.of_model().registry.history()
     switches = ledger.switches().to_pylist()
     suppressed: Counter[str] = Counter()
     sends: Counter[str] = Counter()
@@ -248,11 +249,11 @@ def standing_of(platform: Platform) -> Standing:
         home=platform.settings.home,
         present=present,
         newest_day=newest,
-        next_day=next_day(platform),
+        next_day=next_day(platform.of_model()),
         verdict=decision["verdict"] if decision else None,
         reasons=tuple(decision["sentences"]) if decision else (),
         champion=reigns[-1] if reigns else None,
-        promotion=newest_event(platform, "promotion_decided"),
+        promotion=newest_event(platform.of_model(), "promotion_decided"),
         is_paused=ledger.is_paused(),
         switch=switches[-1] if switches else None,
         planned=planned,
@@ -264,18 +265,18 @@ def standing_of(platform: Platform) -> Standing:
         duplicate_sends=None if record is None else record.duplicate_sends(),
         sample_message_id=sample_message(platform, platform.settings.first_lived_date),
         alarms=(*_report_alarms(platform, newest), *_run_alarms(platform)),
-        others=tuple(_other(platform.of_model(model.name)) for model in platform.models[1:]),
+        others=tuple(_other(platform.of_model(model.name)) for model in platform.home.models[1:]),
     )
 
 
-def _other(view: Platform) -> OtherModel:
+def _other(view: ModelPorts) -> OtherModel:
     from mlife_assets.components.shown.present import newest_event
 
     decision = newest_event(view, "retrain_decided")
     return OtherModel(view.model_name, view.registry.champion(), decision["verdict"] if decision else None)
 
 
-def _last_texts(platform: Platform) -> tuple[Mapping[str, Any], ...]:
+def _last_texts(platform: BoardPorts) -> tuple[Mapping[str, Any], ...]:
     """Return the newest texts that were handed to the provider; the ledger's rows know their state and words."""
     rows = [row for row in platform.ledger.rows() if row.attempts > 0]
     rows.sort(key=lambda row: (row.as_of_date, row.updated_at, row.message_id), reverse=True)
@@ -283,13 +284,13 @@ def _last_texts(platform: Platform) -> tuple[Mapping[str, Any], ...]:
     return tuple({name: getattr(row, name) for name in names} for row in rows[:LAST_TEXTS])
 
 
-def _report_alarms(platform: Platform, day: date | None) -> list[Alarm]:
+def _report_alarms(platform: BoardPorts, day: date | None) -> list[Alarm]:
     """Return the alarming reports of a day; a report that was not written, say on a blocked day, alarms nothing."""
-    reports = {} if day is None else platform.monitoring_reports(day)
+    reports = {} if day is None else platform.of_model().reports.of_day(day)
     return [Alarm(name, str(day), report.sentence) for name, report in reports.items() if report.status == "alarm"]
 
 
-def _run_alarms(platform: Platform) -> list[Alarm]:
+def _run_alarms(platform: BoardPorts) -> list[Alarm]:
     """Return the failed runs that the failure sensor wrote down."""
     import orjson
 

@@ -41,7 +41,7 @@ def trace(
 
     platform = open_platform(settings_of(home))
     with progress("following the event log"):
-        found = trace_message(platform.event_log, message_id, platform.scorer)
+        found = trace_message(platform.event_log, message_id, platform.of_model().scorers.of)
     is_recomputed = any(hop.event_type == "prediction" for hop in found.hops)
     if as_json:
         document = asdict(found)

@@ -23,11 +23,11 @@ from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
 from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.own_tables import daily_schedule, in_order
-from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.own_rows import EXAMPLES, ROWS
 from mlife_assets.core.quoting import quoted
+from mlife_assets.deployments.project_ports import ProjectHome
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
@@ -174,7 +174,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             ),
         )
 
-    def _definitions(self, own: OwnModel, platform: TablePlatform) -> dg.Definitions:
+    def _definitions(self, own: OwnModel, platform: ProjectHome) -> dg.Definitions:
         upstream = {EXAMPLES: _key(self.examples), ROWS: _key(self.rows)}
         ordered = in_order(upstream[EXAMPLES], own.start_date)
         graph = ModelGraph(own.model, own.model.name, backfill_policy=None, require_in_order=ordered)
@@ -215,13 +215,13 @@ class _Loaded:
     """The platform of a project, for as long as one load of it lasts."""
 
     tree: ComponentTree
-    platform: TablePlatform
+    platform: ProjectHome
 
 
 _LOADED: dict[Path, _Loaded] = {}
 
 
-def platform_of(tree: ComponentTree, root: Path, home: str | None) -> TablePlatform:
+def platform_of(tree: ComponentTree, root: Path, home: str | None) -> ProjectHome:
     """Return the one platform of the load that `tree` stands for, made when first asked for.
 
     Raises:
@@ -231,10 +231,10 @@ def platform_of(tree: ComponentTree, root: Path, home: str | None) -> TablePlatf
     known = _LOADED.get(root)
     if known is None or known.tree is not tree:
         if settings.lake is not None:
-            from mlife_assets.components.platform.places import require_places_are_there
+            from mlife_assets.deployments.places import require_places_are_there
 
             require_places_are_there(settings)
-        known = _LOADED[root] = _Loaded(tree, TablePlatform(settings=settings))
+        known = _LOADED[root] = _Loaded(tree, ProjectHome(settings=settings))
     other = known.platform.settings.home
     if other != settings.home:
         raise InvalidInputError(

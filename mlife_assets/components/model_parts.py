@@ -23,9 +23,13 @@ from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import scores
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
+from mlife_assets.deployments.board_ports import board_of
 
 OF_JOB_APPLICATIONS = (fairness, evaluation, off_policy, backtest, scores)
-PAIRS = Special(findings=pair_findings, rankings=user_rankings)
+PAIRS = Special(
+    findings=lambda ports, day, sample: pair_findings(board_of(ports), day, sample),
+    rankings=lambda ports, days: user_rankings(board_of(ports), days),
+)
 
 
 @dataclass(frozen=True)

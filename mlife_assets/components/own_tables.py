@@ -28,14 +28,14 @@ from mlife_assets.adapters.table_marts import with_terms
 from mlife_assets.components.graph.model_graph import ModelGraph, Require
 from mlife_assets.components.graph.partitions import checked_days, days_to_land
 from mlife_assets.components.model.retrain_decision import decision_rows
-from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.table_platform import ingest_report_of
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.due_days import day_to_run_first
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.own_rows import EXAMPLES, ROWS, Judged, OwnRows, judge_examples, judge_rows
 from mlife_assets.core.windows import RUN_HOUR_UTC, add_days
+from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.project_ports import ingest_report_of
 
 GROUP = "features"
 SAID = "true"
@@ -52,7 +52,7 @@ SKIP_TAG = "mlife/skips_earlier_days"
 
 
 def take_in(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     own: OwnRows,
     name: str,
     day: date,
@@ -81,14 +81,14 @@ def take_in(
     return judged
 
 
-def _kept(platform: ModelPlatform, name: str, day: date) -> int:
+def _kept(platform: ModelPorts, name: str, day: date) -> int:
     try:
         return platform.model_tables.read(name, day).num_rows
     except NotFoundError:
         return 0
 
 
-def refusals_of(platform: ModelPlatform, name: str, day: date) -> tuple[int, list[str]]:
+def refusals_of(platform: ModelPorts, name: str, day: date) -> tuple[int, list[str]]:
     """Return how many rows of a day were accepted, and a sentence per reason for which others were not."""
     report = platform.model_tables.read_report(ingest_report_of(name), day)
     accepted, found = 0, []
@@ -123,7 +123,7 @@ def _asset(graph: ModelGraph, own: OwnRows, name: str, upstream: dg.AssetKey) ->
     )
     @says_why
     def take_in_day(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform], delivered: Any
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models], delivered: Any
     ) -> dg.MaterializeResult:
         """Take what the project's asset delivered for the day."""
         day = _only_partition(context)
@@ -166,7 +166,7 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
         description="Green when no row was refused. An error when all were: then the declaration is what is wrong.",
     )
     @says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
         """Repeat what was refused."""
         found = [refusals_of(graph.view(platform), name, day) for day in checked_days(context)]
         is_nothing_left = not any(accepted for accepted, _ in found)
@@ -182,7 +182,7 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
 def in_order(upstream: dg.AssetKey, start_date: date) -> Require:
     """Return what refuses a day before its time; `upstream` delivers the examples, from `start_date` on."""
 
-    def require(context: dg.AssetExecutionContext, platform: ModelPlatform, day: date) -> None:
+    def require(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> None:
         if context.run.tags.get(SKIP_TAG) == SAID:
             return
         theirs = _days(context.instance.get_materialized_partitions(upstream))

@@ -40,6 +40,7 @@ from mlife_assets.adapters.warehouse_copy import WarehouseCopy
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.deployments.keys import LogHeads
 from mlife_assets.deployments.record import Deployment, Home, Services
 from mlife_assets.deployments.standalone import TEXTS_NOBODY, look_at_people
 from mlife_assets.deployments.times import RealTimes
@@ -109,9 +110,7 @@ def services_of(settings: Settings) -> Services:
         database=cache(lambda: database_of(settings)),
         keyring=lambda: SecretKeyring(hash_key),
         number_key=lambda: hash_key().encode(),
-        head_store=lambda: BucketHeads(_bucket(settings.log_heads_place)),
-        head_pins=lambda: KmsPins(signer),
-        head_signer=head_signer,
+        heads=lambda: LogHeads(BucketHeads(_bucket(settings.log_heads_place)), KmsPins(signer), head_signer),
         alert_channel=lambda: SnsAlerts(f"arn:{names['partition']}:sns:{region}:{names['account']}:{ALERTS}", region),
         measures=lambda: CloudWatchMeasures(settings.environment, region),
         sending_stop=lambda: ParameterStop(region),

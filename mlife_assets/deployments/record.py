@@ -1,7 +1,7 @@
 """What a deployment is: what stands behind the ports that differ from one to the next.
 
 Concept: a port is a function that makes its adapter, since asking which deployment this is opens no file and no
-connection. The platform calls each once and keeps what it made.
+connection. A home calls each once and keeps what it made.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from mlife_assets.core.checkup import Finding
 from mlife_assets.core.ports import (
     AlertChannel,
     EventSource,
-    HeadPins,
-    HeadSigner,
-    HeadStore,
     Measures,
     ObjectStore,
     SendingStop,
 )
+from mlife_assets.deployments.keys import LogHeads
 from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.letterhead import Letterhead
@@ -60,6 +58,10 @@ class Home(Protocol):
         """Where people's data are, readable to nobody else."""
 
     @property
+    def keyring(self) -> Keys:
+        """Keys of this home."""
+
+    @property
     def number_key(self) -> bytes:
         """The key of number hashes."""
 
@@ -89,32 +91,39 @@ class Home(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """What stands behind ports that are files of the home elsewhere: a task's home is gone with the task.
+    """What keeps things for a home: files of its own, or services where a home ends with its task.
 
     Attributes:
         lake: makes the store of everything that is written.
-        warehouse: makes what fetches the warehouse of the task before, and puts it back.
-        marts: makes what lets Athena have marts of the warehouse.
-        database: returns the address of the ledger's database, which holds no password.
+        database: returns the address of the ledger's database, which holds no password; None for a file of the home.
         keyring, number_key: make the keys of the deployment, and that of number hashes.
-        head_store, head_pins, head_signer: where signed heads go, who is trusted to sign them, who does.
-        alert_channel: makes whom alerts are sent to.
-        measures: makes whom numbers are handed to that alarms watch.
-        sending_stop: makes the switch that stops every send.
+        heads: makes signed heads of the event log.
+        alert_channel: makes whom alerts are sent to; None where they are only kept.
+        warehouse: makes what fetches the warehouse of the task before, and puts it back; None where it lasts.
+        marts: makes what lets Athena have marts of the warehouse, None where nothing does.
+        measures: makes whom numbers are handed to that alarms watch; None where gauges show them.
+        sending_stop: makes the switch that stops every send; None where there is none.
     """
 
     lake: Callable[[], ObstoreObjectStore]
-    warehouse: Callable[[], WarehouseCopy]
-    marts: Callable[[], AthenaMarts]
-    database: Callable[[], str]
+    database: Callable[[], str | None]
     keyring: Callable[[], Keys]
     number_key: Callable[[], bytes]
-    head_store: Callable[[], HeadStore]
-    head_pins: Callable[[], HeadPins]
-    head_signer: Callable[[int], HeadSigner]
-    alert_channel: Callable[[], AlertChannel]
-    measures: Callable[[], Measures]
-    sending_stop: Callable[[], SendingStop]
+    heads: Callable[[], LogHeads]
+    alert_channel: Callable[[], AlertChannel | None]
+    warehouse: Callable[[], WarehouseCopy] | None = None
+    marts: Callable[[], AthenaMarts] | None = None
+    measures: Callable[[], Measures] | None = None
+    sending_stop: Callable[[], SendingStop] | None = None
+
+    def measure(self, name: str, value: float) -> None:
+        """Hand a number to those who watch it."""
+        if self.measures is not None:
+            self.measures().report(name, value)
+
+    def is_sending_stopped(self) -> bool:
+        """Return whether a switch outside of everything that runs stops every send."""
+        return self.sending_stop is not None and self.sending_stop().is_stopped()
 
 
 @dataclass(frozen=True)

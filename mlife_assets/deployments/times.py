@@ -17,6 +17,11 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.windows import add_days, day_start, run_time
 
+SEND_DELAY = timedelta(minutes=5)
+RETRAIN_DELAY = timedelta(hours=1)
+OUTCOMES_DELAY = timedelta(hours=3)
+OPERATOR_DELAY = timedelta(hours=4)
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -44,6 +49,37 @@ class Times(Protocol):
 
     def is_over(self, day: date) -> bool:
         """Return whether it is too late to send anything of partition `day`."""
+
+
+@dataclass(frozen=True)
+class DayTimes:
+    """When what belongs to a day happens, in the time of a deployment."""
+
+    times: Times
+
+    def planning(self, day: date) -> datetime:
+        """Return when the plan of partition `day` is decided: at its nominal time, so planning again gives the same."""
+        return run_time(day) + SEND_DELAY
+
+    def sending(self, day: date) -> datetime:
+        """Return when partition `day` starts to send, if it does so now."""
+        return self.times.moment(day, SEND_DELAY)
+
+    def outcomes(self, day: date) -> datetime:
+        """Return until when replies and receipts of partition `day` are read."""
+        return self.times.moment(day, OUTCOMES_DELAY)
+
+    def act(self, newest: date) -> datetime:
+        """Return when a person's act happens, `newest` being the newest day that was decided."""
+        return self.times.moment(newest, OPERATOR_DELAY)
+
+    def sealing(self, newest: date) -> datetime:
+        """Return when a head is signed, `newest` being the newest day that landed."""
+        return self.times.moment(newest, timedelta(0))
+
+    def today(self, start: date) -> date:
+        """Return the UTC day of the present; a simulated world has none of its own and is asked on its first day."""
+        return self.times.moment(start, timedelta(0)).date()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlife_assets.components.platform.places import look_at_deployment
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotGivenError
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.places import look_at_deployment
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.settings import Settings
 
@@ -31,10 +31,10 @@ class DeploymentContract:
     named: str
     stated: Mapping[str, Any] = {"first_day": FIRST_DAY}
 
-    def opened(self, home: Path) -> Platform:
+    def opened(self, home: Path) -> BoardPorts:
         """Return a home of the deployment, as a new process opens it."""
         settings = Settings(home=home, deployment=self.named, **self.stated)
-        return Platform(settings=settings, policies=settings.policies())
+        return board_ports(settings)
 
     def test_asking_which_it_is_makes_nothing(self, tmp_path: Path) -> None:
         deployment = self.opened(tmp_path / "home").deployment
@@ -44,9 +44,9 @@ class DeploymentContract:
 
     def test_providers_are_those_that_it_names(self, tmp_path: Path) -> None:
         platform = self.opened(tmp_path / "home")
-        for channel, gateway in platform.gateways.items():
+        for channel, gateway in platform.home.messengers.gateways.items():
             assert gateway.channel == channel, f"what sends by {channel} is of another channel"
-            assert gateway.name == platform.providers.get(channel), f"{channel} goes out by another"
+            assert gateway.name == platform.home.providers.get(channel), f"{channel} goes out by another"
         assert platform.deployment.texts() is platform.deployment.texts(), "one process has one gateway"
 
     def test_it_goes_by_one_time(self, tmp_path: Path) -> None:
@@ -60,7 +60,10 @@ class DeploymentContract:
 
     def test_a_person_without_an_address_is_no_error_and_a_missing_book_is_one(self, tmp_path: Path) -> None:
         platform = self.opened(tmp_path / "home")
-        books = [platform.contacts.phone_numbers, *(book.read for book in platform.address_books.values())]
+        books = [
+            platform.home.messengers.contacts.phone_numbers,
+            *(book.read for book in platform.home.messengers.address_books.values()),
+        ]
         for read in books:
             with suppress(NotGivenError):
                 assert dict(read(["nobody"])) == {"nobody": None}, "somebody without one is there, and None"

@@ -28,11 +28,11 @@ from mlife_assets.adapters.example_files import read_examples
 from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.adapters.instance_files import FILE, instance_files, instances_of, named_function, read_declared
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.monitoring.lateness import REACH_DAYS, USUAL_DAYS_MINIMUM
 from mlife_assets.core.study import Study
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.instances import models_of
@@ -240,10 +240,10 @@ def test_the_deployment_declares_its_models_and_the_first_application() -> None:
 
 def test_reading_imports_no_dagster() -> None:
     asked = (
-        "import sys\nfrom mlife_assets.components.platform.resources import Platform\n"
+        "import sys\nfrom mlife_assets.deployments.board_ports import BoardPorts, board_ports\n"
         "from mlife_assets.settings import Settings\nsettings = Settings()\n"
-        "platform = Platform(settings=settings, policies=settings.policies())\n"
-        "print([model.name for model in platform.models], 'dagster' in sys.modules)"
+        "platform = board_ports(settings)\n"
+        "print([model.name for model in platform.home.models], 'dagster' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "['job_applications', 'churn_risk'] False"
@@ -418,11 +418,11 @@ def test_employers_of_a_simulated_market_are_approved_unless_somebody_refused_th
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
+def platform(tmp_path: Path) -> BoardPorts:
+    return board_ports(Settings(home=tmp_path), policies=Policies())
 
 
-def land(platform: Platform, day: date, count: int, days_old: int = 0) -> None:
+def land(platform: BoardPorts, day: date, count: int, days_old: int = 0) -> None:
     observed = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     schema = EVENT_TYPES["click"].schema
     rows = [
@@ -441,8 +441,8 @@ def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, mon
     land(platform, late[2], 40, days_old=2)
     end = add_days(FIRST, 17)
     land(platform, end, 40, days_old=1)
-    assert platform.late_feedback_days(add_days(FIRST, 5), end) == set(late)
-    assert platform.late_feedback_days(late[1], end) == set(late[1:]), "only the days that are asked for"
+    assert platform.days.late_feedback(add_days(FIRST, 5), end) == set(late)
+    assert platform.days.late_feedback(late[1], end) == set(late[1:]), "only the days that are asked for"
     assert platform.tables.read_report(ARRIVALS_REPORT, late[1]) == {
         "as_of_date": late[1].isoformat(),
         "clicks": 40,
@@ -455,7 +455,7 @@ def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, mon
         return read(event_type, start=start, **further)
 
     monkeypatch.setattr(platform.event_log, "read", counted)
-    assert platform.late_feedback_days(add_days(FIRST, 5), end) == set(late)
+    assert platform.days.late_feedback(add_days(FIRST, 5), end) == set(late)
     assert set(again) == {late[0], *(add_days(FIRST, -back) for back in range(1, 10))}, "days without clicks alone"
 
 
@@ -470,7 +470,7 @@ def test_an_outage_stays_late_however_long_ago_it_began(platform, silent: int, d
         land(platform, day, 40, days_old=days_old)
     back = add_days(outage[-1], 1)
     land(platform, back, 40)
-    assert platform.late_feedback_days(outage[-3], back) == set(outage[-3:])
+    assert platform.days.late_feedback(outage[-3], back) == set(outage[-3:])
 
 
 def test_a_silence_that_is_longer_than_anybody_remembers_is_usual(platform) -> None:
@@ -478,6 +478,6 @@ def test_a_silence_that_is_longer_than_anybody_remembers_is_usual(platform) -> N
     for place in range(10):
         land(platform, add_days(FIRST, place), 40)
     last_remembered = add_days(FIRST, 9 + REACH_DAYS)
-    assert platform.late_feedback_days(last_remembered, last_remembered) == frozenset()
+    assert platform.days.late_feedback(last_remembered, last_remembered) == frozenset()
     before = add_days(last_remembered, -USUAL_DAYS_MINIMUM)
-    assert platform.late_feedback_days(before, before) == {before}
+    assert platform.days.late_feedback(before, before) == {before}

@@ -91,7 +91,7 @@ def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any
     with home.instance() as instance:
         yield home, Demo(home.definitions, instance, home.platform)
     home.platform.ledger.close()
-    home.platform.gateway.close()
+    home.platform.home.messengers.texts.close()
 
 
 def make(folder: Path) -> None:
@@ -105,8 +105,8 @@ def make(folder: Path) -> None:
         story.run_history()
         eve = add_days(home.settings.first_lived_date, -1)
         story.driver.run_day("retraining_job", eve).require_success()
-        registry = home.platform.registry
-        version, now = registry.versions()[-1]["model_version"], home.platform.retraining_time(eve)
+        registry = home.platform.of_model().registry
+        version, now = registry.versions()[-1]["model_version"], home.platform.of_model().retraining_time(eve)
         registry.promote(version, actor="operator", reason="the first model", now=now)
     home.run_assets(eve, keys.MONITORING_REFERENCE)
     with story_of(folder) as (home, story):

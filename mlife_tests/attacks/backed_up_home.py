@@ -14,11 +14,11 @@ import orjson
 import pyarrow as pa
 
 from mlife_assets.adapters.send_ledger import Transition
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
@@ -32,18 +32,20 @@ BY_POST = ("u8", "u9")
 MANIFEST = "manifest.json"
 
 
-def platform_of(home: Path, **stated: Any) -> Platform:
+def platform_of(home: Path, **stated: Any) -> BoardPorts:
     settings = Settings(home=home, environment="staging", **stated)
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
-def append(platform: Platform, event_type: str, row: dict[str, Any], writer: str, *, batch: str | None = None) -> None:
+def append(
+    platform: BoardPorts, event_type: str, row: dict[str, Any], writer: str, *, batch: str | None = None
+) -> None:
     full = {"event_id": event_id(event_type, *row.values()), "occurred_at": NOW, "observed_at": NOW, **row}
     table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
     platform.event_log.append(event_type, table, writer=writer, batch=batch)
 
 
-def live(home: Path, **stated: Any) -> Platform:
+def live(home: Path, **stated: Any) -> BoardPorts:
     """Live the day in a folder; the platform is open."""
     platform = platform_of(home, **stated)
     platform.settings.remember_world()
@@ -55,12 +57,12 @@ def live(home: Path, **stated: Any) -> Platform:
     text(platform, USER)
     for user in BY_POST:
         platform.ledger.suppress(user, now=NOW, reason="asked by post")
-    _ = (platform.number_key, platform.link_key)
-    seal(platform)
+    _ = (platform.home.private.number_key, platform.home.private.link_key)
+    seal(platform.home)
     return platform
 
 
-def text(platform: Platform, user: str) -> None:
+def text(platform: BoardPorts, user: str) -> None:
     """Send somebody a text through the ledger and publish it."""
     ledger, message = platform.ledger, message_id(user, CAMPAIGN, DAY)
     ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, DAY, "Hello", "planned", 0, None, NOW)], now=NOW)
@@ -76,7 +78,7 @@ def text(platform: Platform, user: str) -> None:
         "items": [{"position": 1, "job_id": "j1", "prediction_id": "p"}],
     }  # fmt: skip
     append(platform, "message_planned", planned, "planner")
-    platform.outbox.publish()
+    platform.home.messengers.outbox.publish()
 
 
 def manifest_of(backup: Path) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.restoring import unfinished_restore
 from mlife_assets.cli import app
 from mlife_assets.cli import backup as command
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.settings import Settings
 
 WRITES = (
@@ -61,9 +61,9 @@ def restore(backup: str, home: Path, key: str) -> int:
 def left_in(home: Path) -> dict[str, Any]:
     """Return what a home holds after a restore that ended."""
     settings = Settings(home=home)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     return {
-        "findings": [finding.key for finding in audit_log(platform).verification.findings],
+        "findings": [finding.key for finding in audit_log(platform.home).verification.findings],
         "sends": len(platform.ledger.rows()),
         "suppressed": len(platform.ledger.suppressed_people(at=platform.ledger.rows()[0].updated_at)),
         "unfinished": unfinished_restore(settings.private_folder),

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -147,7 +147,7 @@ def mutated_file(rng: np.random.Generator, data: bytes) -> bytes:
 
 def main(home: Path, rows: int, files: int, seed: int) -> dict[str, Any]:
     """Land, ingest, count."""
-    platform = Platform(settings=Settings(home=home), policies=Policies())
+    platform = board_ports(Settings(home=home), policies=Policies())
     rng = np.random.default_rng(seed)
 
     def land(event_type: str, name: str, data: bytes) -> None:
@@ -159,17 +159,17 @@ def main(home: Path, rows: int, files: int, seed: int) -> dict[str, Any]:
         event_type = MARKET_EVENT_TYPES[number % len(MARKET_EVENT_TYPES)]
         table = mutated_rows(rng, event_type, number * ROWS_OF_A_FILE, ROWS_OF_A_FILE)
         land(event_type, f"rows-{number:05}.parquet", parquet(rng, table))
-    of_rows = platform.ingest_at(DAY).ingest(EVE)
+    of_rows = platform.home.intake.ingest_at(DAY).ingest(EVE)
     for number in range(files):
         event_type = MARKET_EVENT_TYPES[number % len(MARKET_EVENT_TYPES)]
         data = parquet(rng, good_rows(event_type, 10**7 + number * 40, 40))
         land(event_type, f"file-{number:05}.parquet", mutated_file(rng, data))
-    of_all = platform.ingest_at(DAY).ingest(EVE)
-    again = platform.ingest_at(DAY).ingest(EVE)
-    platform.cage.close()
+    of_all = platform.home.intake.ingest_at(DAY).ingest(EVE)
+    again = platform.home.intake.ingest_at(DAY).ingest(EVE)
+    platform.home.intake.cage.close()
     whole = Counter[str]()
     for entry in MARKET_EVENT_TYPES:
-        stored = platform.ingest_at(DAY).rejected.rows(EVE, entry)
+        stored = platform.home.intake.ingest_at(DAY).rejected.rows(EVE, entry)
         refused = stored.filter(pa.compute.equal(stored["row"], -1))["source"].to_pylist()
         whole.update(source for source in refused if "/file-" in source)
     # Not ru_maxrss of our own: it counts the memory of whoever started us, too.

@@ -23,13 +23,13 @@ import pyarrow as pa
 from mlife_assets.adapters.employer_reviews import review_employers
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import texts as messages
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.settings import Settings
@@ -79,18 +79,18 @@ class SendingHome:
     contact: ContactPolicy = CONTACT
     declared: Sequence[ApplicationDeclaration] = (job_of_the_day,)
     stated: Mapping[str, Any] = field(default_factory=lambda: MARKET)
-    platform: Platform = field(init=False)
+    platform: BoardPorts = field(init=False)
 
     def __post_init__(self) -> None:
         self.reopen()
 
-    def reopen(self) -> Platform:
+    def reopen(self) -> BoardPorts:
         """Open everything anew, as the next process does."""
         if hasattr(self, "platform"):
             self.platform.ledger.close()
         settings = Settings(home=self.folder, **self.stated)
         policies = replace(settings.policies(), messaging=self.policy, contact=self.contact)
-        self.platform = Platform(settings=settings, policies=policies, declared_applications=self.declared)
+        self.platform = board_ports(settings, policies=policies, declared_applications=self.declared)
         return self.platform
 
     @property
@@ -125,7 +125,7 @@ class SendingHome:
 
     def prepare(self, day: date) -> None:
         """Write what planning reads."""
-        _ = self.platform.contacts
+        _ = self.platform.home.messengers.contacts
         book = pa.parquet.read_table(self.private / "contacts.parquet")
         reachable = [row["user_id"] for row in book.to_pylist() if row["phone_number"]][: self.users]
         count = len(reachable)
@@ -166,7 +166,7 @@ class SendingHome:
         )
         self.platform.tables.write(SCORES_TABLE, day, scores)
         sound = MonitoringReport("data_quality_report", day, None, count, "ok", (), "Sound.")
-        self.platform.write_monitoring_report(QUALITY_REPORT, day, sound)
+        self.platform.of_model().reports.write(QUALITY_REPORT, day, sound)
         self.platform.tables.write_report(INGEST_REPORT, day, {"types": []})
 
     def _post(self, jobs: pa.Table, day: date) -> None:
@@ -226,7 +226,7 @@ class SendingHome:
 
     def die_after(self, sends: int) -> None:
         """Let the present process die in the middle of sending."""
-        gateway, real = self.platform.gateway, self.platform.gateway.send
+        gateway, real = self.platform.home.messengers.texts, self.platform.home.messengers.texts.send
         count = Counter()
 
         def send(message: Any, *, now: Any) -> Any:
@@ -239,11 +239,11 @@ class SendingHome:
 
     def requests(self) -> Counter[str]:
         """Return the accepted requests of each message, from the provider's own records."""
-        rows = self.platform.gateway.request_counts().to_pylist()
+        rows = self.platform.home.messengers.texts.request_counts().to_pylist()
         return Counter({row["message_id"]: row["accepted"] for row in rows if row["accepted"]})
 
     def say(self, user_id: str, keyword: str, day: date = DAY) -> None:
         """Let a person have written to us in the evening."""
-        at = self.platform.outcomes_time(day)
+        at = self.platform.times.outcomes(day)
         self.platform.ledger.record_inbound(f"in-{user_id}-{keyword}", user_id, keyword, received_at=at, now=at)
-        self.platform.outbox.publish()
+        self.platform.home.messengers.outbox.publish()

@@ -27,10 +27,10 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.components.messages import delivery
 from mlife_assets.components.messages.delivery import deliver
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.deployments.record import Services
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
@@ -70,13 +70,13 @@ def forget_landing(home: Any, day: date) -> None:
     for path in (home.folder / "lake" / "reports").rglob("*.json"):
         if INGEST_REPORT in str(path) and day.isoformat() in str(path):
             path.unlink()
-    assert home.platform.newest_landed_day() != day
+    assert home.platform.days.newest() != day
 
 
 def in_real_time(home: Any, clock: Any) -> Any:
     """Let a clock be the present of a home."""
     times = RealTimes(clock, lambda _: None)
-    vars(home.platform)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
+    vars(home.platform.home)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
     return home
 
 
@@ -192,7 +192,7 @@ def in_bucket(home, tmp_path):
     today = datetime.now(UTC).date()
     folder = tmp_path / "bucket"
     folder.mkdir()
-    vars(home.platform)["lake"] = Bucket(ObstoreObjectStore.local(folder)._backend)
+    vars(home.platform.home)["lake"] = Bucket(ObstoreObjectStore.local(folder)._backend)
     return home, today
 
 
@@ -304,14 +304,14 @@ def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hour
     home.plan(day)
     clock = SimulatedClock(day_start(day) + timedelta(minutes=5))
     times = RealTimes(clock, lambda _: None)
-    vars(home.platform)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
+    vars(home.platform.home)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
 
-    def passes(_: Platform) -> bool:
+    def passes(_: Services) -> bool:
         """Let half an hour go by before each send."""
         clock.set(clock.now() + timedelta(minutes=30))
         return False
 
-    monkeypatch.setattr(Platform, "is_sending_stopped", passes)
+    monkeypatch.setattr(Services, "is_sending_stopped", passes)
     while clock.now() < day_start(add_days(day, 1)):
         clock.set(clock.now() + timedelta(minutes=7))
         deliver(home.platform, day)

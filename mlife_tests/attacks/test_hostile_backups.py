@@ -29,9 +29,9 @@ from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.cli import app
 from mlife_assets.cli import backup as command
-from mlife_assets.components.platform.deployment_backup import back_up
-from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.deployments.backup import back_up
+from mlife_assets.deployments.sealing import audit_log, rotate_key, seal
 
 OLD = Path(__file__).parents[1] / "golden" / "backup_before_signatures.tar.xz"
 EACH, LARGE = 40, 1 << 30
@@ -43,7 +43,7 @@ def lived(backed_up_home: ModuleType, tmp_path_factory: pytest.TempPathFactory) 
     """Return a home, a backup of it and the public key that signed it; no test may change them."""
     folder = tmp_path_factory.mktemp("lived")
     platform = backed_up_home.live(folder / "home")
-    backup = back_up(platform, folder / "backup", now=backed_up_home.NOW)
+    backup = back_up(platform.home, folder / "backup", now=backed_up_home.NOW)
     platform.ledger.close()
     assert backup.signed_by is not None
     return folder / "home", folder / "backup", backup.signed_by
@@ -322,7 +322,7 @@ def test_a_journal_beside_the_ledger_is_not_played_into_it(backup, restore, back
 
 def test_what_is_exchanged_after_it_was_checked_is_not_restored(lived, backup, key, restore, tmp_path, monkeypatch):
     """Not in the issue's table: the backup lies on a share, and its files change while it is restored."""
-    from mlife_assets.components.platform import deployment_backup
+    from mlife_assets.deployments import backup as deployment_backup
 
     real = deployment_backup.restore_backup
 
@@ -358,13 +358,13 @@ def test_a_home_that_lost_its_keys_goes_on_under_new_ones(lived, backup, key, re
     new = orjson.loads(done.stdout)["new_key"]
     assert new not in (None, key)
     platform = backed_up_home.platform_of(home)
-    assert sorted(one.hex() for one in platform.head_pins.by_id().values()) == sorted([key, new])
+    assert sorted(one.hex() for one in platform.home.private.heads.pins.by_id().values()) == sorted([key, new])
     backed_up_home.text(platform, "u2")
-    seal(platform)
-    assert audit_log(platform).verification.findings == ()
+    seal(platform.home)
+    assert audit_log(platform.home).verification.findings == ()
     again = restore(backup, home, "--signed-by", key, "--json")
     assert orjson.loads(again.stdout)["new_key"] is None, "nothing is lost any more"
-    later = back_up(platform, tmp_path / "later", now=backed_up_home.NOW)
+    later = back_up(platform.home, tmp_path / "later", now=backed_up_home.NOW)
     assert later.signed_by == new
     assert read_backup(tmp_path / "later", signed_by=bytes.fromhex(new)).rows["sends"] == 2
     with pytest.raises(IntegrityError, match="is signed with the key"):
@@ -393,7 +393,7 @@ def test_what_was_added_to_a_lake_whose_keys_are_lost_is_signed_by_nobody_unaske
 def test_keys_that_are_put_back_after_a_refusal_sign_on(backed_up_home, restore, tmp_path):
     """A writer had died before its seal; the refusal must not have pinned a key that nobody introduced."""
     platform = backed_up_home.live(tmp_path / "running")
-    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
     backed_up_home.text(platform, "u2")
     platform.ledger.close()
     home = tmp_path / "home"
@@ -404,8 +404,8 @@ def test_keys_that_are_put_back_after_a_refusal_sign_on(backed_up_home, restore,
         shutil.copy(path, home / "private" / "keys")
     assert orjson.loads(restore(tmp_path / "backup", home, *options, "--json").stdout)["new_key"] is None
     platform = backed_up_home.platform_of(home)
-    assert [key.hex() for key in platform.head_pins.by_id().values()] == [made.signed_by]
-    assert audit_log(platform).verification.findings == ()
+    assert [key.hex() for key in platform.home.private.heads.pins.by_id().values()] == [made.signed_by]
+    assert audit_log(platform.home).verification.findings == ()
     platform.ledger.close()
 
 
@@ -413,8 +413,8 @@ def test_keys_that_are_put_back_after_a_refusal_sign_on(backed_up_home, restore,
 def test_a_backup_of_the_moment_after_a_rotation_is_restored(backed_up_home, restore, tmp_path, is_lost):
     """Nothing was sealed since: the newest head is under the key that was rotated. The home itself lost none."""
     platform = backed_up_home.live(tmp_path / "home")
-    rotate_key(platform, actor="ann", reason="it may have leaked")
-    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    rotate_key(platform.home, actor="ann", reason="it may have leaked")
+    made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
     backed_up_home.append(platform, "click", {"user_id": "u", "job_id": "j", "source": "o", "exposure_id": "x"}, "w")
     platform.ledger.close()
     home = tmp_path / ("new" if is_lost else "home")
@@ -425,9 +425,9 @@ def test_a_backup_of_the_moment_after_a_rotation_is_restored(backed_up_home, res
     assert (new is not None) == is_lost
     platform = backed_up_home.platform_of(home)
     backed_up_home.text(platform, "u2")
-    assert seal(platform) is not None
-    assert audit_log(platform).verification.findings == ()
-    assert back_up(platform, tmp_path / "later", now=backed_up_home.NOW).signed_by == (new or made.signed_by)
+    assert seal(platform.home) is not None
+    assert audit_log(platform.home).verification.findings == ()
+    assert back_up(platform.home, tmp_path / "later", now=backed_up_home.NOW).signed_by == (new or made.signed_by)
     platform.ledger.close()
 
 
@@ -435,12 +435,12 @@ def test_a_signed_backup_vouches_for_what_no_head_had_signed_yet(backed_up_home,
     """It was made beside a day that ran."""
     platform = backed_up_home.live(tmp_path / "running")
     backed_up_home.text(platform, "u2")
-    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
     platform.ledger.close()
     home = tmp_path / "home"
     assert restore(tmp_path / "backup", home, "--signed-by", str(made.signed_by)).exit_code == 0
     restored = backed_up_home.platform_of(home)
-    audited = audit_log(restored)
+    audited = audit_log(restored.home)
     assert (audited.verification.findings, audited.unsigned_manifests) == ((), 0)
     restored.ledger.close()
 
@@ -448,7 +448,7 @@ def test_a_signed_backup_vouches_for_what_no_head_had_signed_yet(backed_up_home,
 def test_a_key_that_was_rotated_signs_no_backup_unless_somebody_names_it(lived, restore, backed_up_home, tmp_path):
     home = Path(shutil.copytree(lived[0], tmp_path / "home"))
     platform = backed_up_home.platform_of(home)
-    rotate_key(platform, actor="ann", reason="it may have leaked")
+    rotate_key(platform.home, actor="ann", reason="it may have leaked")
     platform.ledger.close()
     result = restore(lived[1], home)
     assert (result.exit_code, "from before a key was rotated" in result.output) == (1, True)
@@ -473,19 +473,19 @@ def test_a_backup_of_before_signatures_needs_a_flag_and_then_restores(old, resto
     assert done.exit_code == 0, done.output
     assert orjson.loads(done.stdout)["new_key"] is None, "its keys were in it"
     platform = backed_up_home.platform_of(home)
-    assert audit_log(platform).verification.findings == ()
+    assert audit_log(platform.home).verification.findings == ()
     assert all(platform.ledger.is_suppressed(user, at=backed_up_home.NOW) for user in backed_up_home.BY_POST)
     backed_up_home.text(platform, "u2")
-    assert seal(platform) is not None
+    assert seal(platform.home) is not None
     platform.ledger.close()
 
 
 def test_an_older_backup_in_the_place_of_the_newest_is_refused(backed_up_home, restore, tmp_path):
     """It is signed and whole; only the lake, which survived, knows of another. What nobody asked it forgets."""
     platform, now = backed_up_home.live(tmp_path / "running"), backed_up_home.NOW
-    made = back_up(platform, tmp_path / "older", now=now)
+    made = back_up(platform.home, tmp_path / "older", now=now)
     platform.ledger.suppress("u7", now=now, reason="asked by post")
-    back_up(platform, tmp_path / "newer", now=now + timedelta(hours=1))
+    back_up(platform.home, tmp_path / "newer", now=now + timedelta(hours=1))
     platform.ledger.close()
     home, trust = tmp_path / "home", ("--signed-by", str(made.signed_by))
     shutil.copytree(tmp_path / "running" / "lake", home / "lake")

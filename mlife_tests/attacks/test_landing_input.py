@@ -20,9 +20,9 @@ import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo
 from mlife_assets.core.policies import LandingPolicy
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.market import source
 from mlife_assets.market.source import user_snapshot
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -115,8 +115,8 @@ class Deployment:
     """A home with an honest export and a hostile one."""
 
     def __init__(self, folder: Path) -> None:
-        self.platform = Platform(settings=Settings(home=folder), policies=Policies())
-        vars(self.platform)["cage"] = CAGE
+        self.platform = board_ports(Settings(home=folder), policies=Policies())
+        vars(self.platform.home.intake)["cage"] = CAGE
 
     def land(self, name: str, data: bytes, event_type: str = "click") -> None:
         folder = self.platform.settings.landing_folder / event_type / f"dt={EVE}"
@@ -124,7 +124,7 @@ class Deployment:
         (folder / name).write_bytes(data)
 
     def ingest(self) -> IngestReport:
-        return self.platform.ingest_at(DAY).ingest(EVE)
+        return self.platform.home.intake.ingest_at(DAY).ingest(EVE)
 
 
 @pytest.fixture
@@ -164,12 +164,12 @@ import resource, sys
 from pathlib import Path
 from datetime import date
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.settings import Settings
 
-platform = Platform(settings=Settings(home=Path(sys.argv[1])), policies=Policies())
-print(platform.ingest_at(date(2026, 6, 2)).ingest(date(2026, 6, 1)).rejected_by_reason)
-platform.cage.close()
+platform = board_ports(Settings(home=Path(sys.argv[1])), policies=Policies())
+print(platform.home.intake.ingest_at(date(2026, 6, 2)).ingest(date(2026, 6, 1)).rejected_by_reason)
+platform.home.intake.cage.close()
 # Not ru_maxrss of our own: it counts the memory of whoever started us, too.
 own = next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith("VmHWM"))
 print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
@@ -209,7 +209,7 @@ def test_a_million_times_that_cannot_be_read_are_reported_in_seconds(deployment:
     assert report.rejected_by_reason == {"wrong_type": count}
     assert time.process_time() - start < 30
     assert memory("VmHWM") - before < MAXIMUM_BYTES_OF_A_PROCESS
-    rows = deployment.platform.ingest_at(DAY).rejected.rows(EVE, "click")
+    rows = deployment.platform.home.intake.ingest_at(DAY).rejected.rows(EVE, "click")
     assert rows.num_rows == count
     assert rows["raw"].null_count == 0
 

@@ -36,12 +36,12 @@ from mlife_assets.adapters.rejected_rows import RejectedRows, folder_of
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt_runner import build
 from mlife_assets.components.graph import keys
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.validation import Reason, rejected_file
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
@@ -70,8 +70,8 @@ class Landing:
     """A home with one honest file, and the folder of its day."""
 
     def __init__(self, home: Path) -> None:
-        self.platform = Platform(settings=Settings(home=home / "home"), policies=Policies())
-        vars(self.platform)["cage"] = CAGE
+        self.platform = board_ports(Settings(home=home / "home"), policies=Policies())
+        vars(self.platform.home.intake)["cage"] = CAGE
         self.root = self.platform.settings.landing_folder
         self.folder = self.root / "click" / f"dt={EVE}"
         self.folder.mkdir(parents=True)
@@ -80,7 +80,7 @@ class Landing:
         self.secret.write_bytes(SECRET)
 
     def ingest(self, cage: Any = CAGE, **limits: int) -> IngestReport:
-        ingest = self.platform.ingest_at(DAY)
+        ingest = self.platform.home.intake.ingest_at(DAY)
         ingest._cage, ingest._policy = cage, LandingPolicy(**limits)
         return ingest.ingest(EVE)
 
@@ -199,7 +199,9 @@ def test_what_is_no_plain_file_of_a_plain_name_is_refused_unread_and_told(
     assert not [key for key in landing.platform.lake.list("rejected") if key.endswith(".bin")]
     assert landing.platform.event_log.read("click")["event_id"].to_pylist() == ["honest"]
     assert landing.ingest() == report
-    assert len(landing.platform.landed.delivered({EVE})[EVE]) == report.files, "the sensor counts as the ingest does"
+    assert len(landing.platform.home.intake.area.delivered({EVE})[EVE]) == report.files, (
+        "the sensor counts as the ingest does"
+    )
 
 
 @pytest.mark.parametrize("length", [121, 200])
@@ -210,7 +212,7 @@ def test_a_file_of_a_long_name_that_is_allowed_is_taken(landing: Landing, length
 
 
 def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:
-    folder = landing.platform.landed
+    folder = landing.platform.home.intake.area
     (delivery,) = folder.look(EVE).deliveries
     (landing.folder / "honest.parquet").unlink()
     (landing.folder / "honest.parquet").symlink_to(landing.secret)
@@ -220,11 +222,11 @@ def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(landing: La
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:
-    (delivery,) = landing.platform.landed.look(EVE).deliveries
+    (delivery,) = landing.platform.home.intake.area.look(EVE).deliveries
     elsewhere = landing.secret.parent / "elsewhere"
     landing.folder.rename(elsewhere)
     landing.folder.symlink_to(elsewhere)
-    fault = landing.platform.landed.read(delivery.source, 100_000)
+    fault = landing.platform.home.intake.area.read(delivery.source, 100_000)
     assert not isinstance(fault, bytes)
     assert fault.reason == "not_a_file"
 
@@ -386,7 +388,7 @@ def test_what_an_earlier_release_stored_file_by_file_is_not_said_twice(empty: La
         rejected.store(EVE, "click", [(source, rejected_file(Reason.NOT_A_FILE, detail))])
     assert len(empty.objects()["rejected"]) == 5
     assert rejected.rows(EVE, "click").num_rows == 4
-    again = empty.platform.ingest_at(DAY).replay(folder_of(EVE, "click"), applies=False)
+    again = empty.platform.home.intake.ingest_at(DAY).replay(folder_of(EVE, "click"), applies=False)
     assert again.report.rejected == report.types[0].rejected == {"not_a_file": 4}
 
 

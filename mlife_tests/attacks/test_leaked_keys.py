@@ -41,9 +41,9 @@ from mlife_assets.adapters.send_ledger.migrations import HEAD
 from mlife_assets.adapters.send_ledger.schema import log_files, write
 from mlife_assets.cli import app
 from mlife_assets.components.messages.sending import PLAN_REPORT, PLANNED_TABLE, read_plan, require_known_ledger
-from mlife_assets.components.platform.sealing import audit_log, rotate_key, seal
 from mlife_assets.core.errors import GateClosedError, IntegrityError
 from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.sealing import audit_log, rotate_key, seal
 from mlife_assets.recruiting.events import EARLIER, EVENT_TYPES
 from mlife_assets.recruiting.ids import plan_id_of
 from mlife_assets.recruiting.messaging.approve import approve
@@ -95,17 +95,17 @@ def forge(backed_up_home: ModuleType, tmp_path: Path) -> Callable[..., None]:
 
 
 def findings(platform: Any) -> set[str]:
-    return {finding.kind for finding in audit_log(platform).verification.findings}
+    return {finding.kind for finding in audit_log(platform.home).verification.findings}
 
 
 @pytest.mark.parametrize("event_type", FORGED)
 def test_after_a_rotation_nothing_is_added_under_the_old_keys(leaky_home, forge, backed_up_home, tmp_path, event_type):
-    head = rotate_key(leaky_home, actor="ann", reason="they leaked")
+    head = rotate_key(leaky_home.home, actor="ann", reason="they leaked")
     assert head.manifest_key is not None
     forge(event_type)
     later = backed_up_home.platform_of(tmp_path / "home")
     with pytest.raises(IntegrityError, match="without the key of this home"):
-        seal(later)
+        seal(later.home)
     with pytest.raises(IntegrityError, match="without the key of this home"):
         backed_up_home.append(later, "click", {"user_id": "u", "job_id": "j", "source": "o", "exposure_id": "x"}, "w")
     assert findings(later) == {"foreign_manifest", "ledger_mismatch"}
@@ -113,7 +113,7 @@ def test_after_a_rotation_nothing_is_added_under_the_old_keys(leaky_home, forge,
 
 
 def require_nothing_is_sent(home: Any) -> None:
-    seal(home)  # nothing tells it from ours
+    seal(home.home)  # nothing tells it from ours
     assert findings(home) == {"ledger_mismatch"}
     with pytest.raises(IntegrityError, match="never wrote are in the log: forged, unless it was lost"):
         require_known_ledger(home, DAY)
@@ -130,7 +130,7 @@ def test_what_the_ledger_has_no_row_of_sends_nothing_although_a_head_signed_it(l
 def test_a_start_that_nobody_replied_sends_nothing(leaky_home, forge):
     """Not in the issue's table: it looks like one of those that the ledger publishes."""
     forge("consent", writer="ledger")
-    assert "lacks 1 consent" in " ".join(one.detail for one in audit_log(leaky_home).verification.findings)
+    assert "lacks 1 consent" in " ".join(one.detail for one in audit_log(leaky_home.home).verification.findings)
     require_nothing_is_sent(leaky_home)
 
 
@@ -187,13 +187,13 @@ def test_a_process_that_was_open_goes_on_under_the_new_key(leaky_home, backed_up
     running, idle = (backed_up_home.platform_of(tmp_path / "home") for _ in range(2))
     backed_up_home.append(running, "click", row, "w")
     idle.event_log.chain.open()
-    seal(leaky_home)
+    seal(leaky_home.home)
     for number in range(2):
-        rotate_key(leaky_home, actor="ann", reason="yearly")
+        rotate_key(leaky_home.home, actor="ann", reason="yearly")
         backed_up_home.append(running, "click", row | {"exposure_id": f"y{number}"}, "w")
         assert findings(leaky_home) == set(), "by the key that everybody else knows"
-        assert seal(running) is not None
-        assert seal(idle) is None
+        assert seal(running.home) is not None
+        assert seal(idle.home) is None
         assert findings(leaky_home) == set()
     names = sorted(path.name for path in (tmp_path / "home" / "private" / "keys").glob("log_*.key"))
     assert names == [f"log_{name}{end}.key" for name in ("heads", "manifests") for end in ("", "_1", "_2")]
@@ -203,28 +203,31 @@ def test_a_process_that_was_open_goes_on_under_the_new_key(leaky_home, backed_up
 
 def test_a_head_under_the_old_key_and_one_that_calls_it_lost_are_refused(leaky_home, backed_up_home, tmp_path):
     """Not in the issue's table: the thief also wrote into a place of heads."""
-    rotated = rotate_key(leaky_home, actor="ann", reason="they leaked")
+    rotated = rotate_key(leaky_home.home, actor="ann", reason="they leaked")
     thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
-    body = leaky_home.head_store.get(rotated.sequence)
-    honest = read_head(rotated.sequence, body, leaky_home.head_pins.by_id(), "head")
+    body = leaky_home.home.private.heads.store.get(rotated.sequence)
+    honest = read_head(rotated.sequence, body, leaky_home.home.private.heads.pins.by_id(), "head")
     for note in (None, Note(KEYS_REPLACED, "ann", "r")):
         forged = replace(
             honest.head, sequence=rotated.sequence + 1, previous=honest.sha256, manifests=(), rows={}, next_key=None,
             note=note,
         )  # fmt: skip
-        leaky_home.head_store.put(forged.sequence, sign_head(forged, thief).body, at=None, replaces=True)
+        leaky_home.home.private.heads.store.put(forged.sequence, sign_head(forged, thief).body, at=None, replaces=True)
         assert "altered_head" in findings(leaky_home)
         require_stopped(leaky_home, backed_up_home, tmp_path)
 
 
 def test_heads_under_the_old_key_in_the_ledgers_place_rule_nothing(leaky_home, forge, backed_up_home, tmp_path):
     """Not in the issue's table: the thief has the database of the ledger, and introduces the new key again."""
-    rotated = rotate_key(leaky_home, actor="ann", reason="they leaked")
+    rotated = rotate_key(leaky_home.home, actor="ann", reason="they leaked")
     thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
     before = read_head(
-        rotated.sequence, leaky_home.head_store.get(rotated.sequence), leaky_home.head_pins.by_id(), "head"
+        rotated.sequence,
+        leaky_home.home.private.heads.store.get(rotated.sequence),
+        leaky_home.home.private.heads.pins.by_id(),
+        "head",
     )
-    for next_key in (None, leaky_home.head_pins.keys()[-1].hex()):
+    for next_key in (None, leaky_home.home.private.heads.pins.keys()[-1].hex()):
         forged = replace(before.head, sequence=before.head.sequence + 1, previous=before.sha256, next_key=next_key)
         before = sign_head(replace(forged, manifests=(), rows={}, note=None, manifest_key=None), thief)
         leaky_home.ledger.heads.put(forged.sequence, before.body, at=backed_up_home.NOW)
@@ -235,7 +238,7 @@ def test_heads_under_the_old_key_in_the_ledgers_place_rule_nothing(leaky_home, f
 def require_stopped(home: Any, backed_up_home: ModuleType, tmp_path: Path) -> None:
     home.ledger.close()
     later = backed_up_home.platform_of(tmp_path / "home")
-    for act in (lambda: seal(later), lambda: backed_up_home.append(later, "click", CLICK, "w")):
+    for act in (lambda: seal(later.home), lambda: backed_up_home.append(later, "click", CLICK, "w")):
         with pytest.raises(IntegrityError, match="is not signed by a key"):
             act()
     later.ledger.close()
@@ -259,13 +262,13 @@ def test_a_writer_waits_while_a_rotation_replaces_the_keys(leaky_home, backed_up
 
     monkeypatch.setattr(FolderHeadStore, "put", between(FolderHeadStore.put))
     monkeypatch.setattr(KeyPins, "pin", between(KeyPins.pin))
-    rotate_key(leaky_home, actor="ann", reason="yearly")
+    rotate_key(leaky_home.home, actor="ann", reason="yearly")
     monkeypatch.undo()
     for writer in writers:
         writer.join()
     assert len(writers) == 2
     assert findings(leaky_home) == set()
-    assert seal(leaky_home).rows == {"click": 2}
+    assert seal(leaky_home.home).rows == {"click": 2}
     running.ledger.close()
 
 
@@ -279,29 +282,29 @@ def test_a_rotation_that_died_is_followed_by_a_process_that_was_open(leaky_home,
 
     monkeypatch.setattr(KeyPins, "pin", dies)
     with pytest.raises(KeyboardInterrupt):
-        rotate_key(leaky_home, actor="ann", reason="yearly")
+        rotate_key(leaky_home.home, actor="ann", reason="yearly")
     monkeypatch.undo()
     backed_up_home.append(running, "click", CLICK, "w")
     assert findings(leaky_home) == set()
-    assert seal(running).rows == {"click": 1}
+    assert seal(running.home).rows == {"click": 1}
     running.ledger.close()
 
 
 def test_lost_signs_nothing_of_a_thief_while_no_key_is_lost(leaky_home, forge, backed_up_home, tmp_path, monkeypatch):
     """Not in the issue's table: the home is stopped, and the command that ends it vouches for everything."""
     monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
-    rotate_key(leaky_home, actor="ann", reason="they leaked")
+    rotate_key(leaky_home.home, actor="ann", reason="they leaked")
     forge("consent")
     lost = ["log", "rotate-key", "--lost", "--reason", "r", "--home", str(tmp_path / "home")]
     result = CliRunner().invoke(app, lost)
     assert (result.exit_code, "no key of this home is lost" in result.output) == (1, True)
-    (foreign,) = (one for one in audit_log(leaky_home).verification.findings if one.kind == "foreign_manifest")
+    (foreign,) = (one for one in audit_log(leaky_home.home).verification.findings if one.kind == "foreign_manifest")
     entries = orjson.loads(leaky_home.lake.get(foreign.key))["entries"]
     for key in (foreign.key, *(entry["key"] for entry in entries)):
         (tmp_path / "home" / "lake" / key).rename(tmp_path / Path(key).name)  # what the refusal asks for
     later = backed_up_home.platform_of(tmp_path / "home")
     backed_up_home.append(later, "click", CLICK, "w")
-    assert seal(later).rows == {"click": 1}
+    assert seal(later.home).rows == {"click": 1}
     assert findings(later) == set()
     later.ledger.close()
 
@@ -385,7 +388,7 @@ def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, plann
     platform = home.platform
     facts = platform.warehouse.read("job_features", as_of=PLANNED_FOR)
     worded, _ = word_jobs(
-        facts, platform.policies.messaging, link_key=platform.link_key, reviews=everybody_approved(facts)
+        facts, platform.policies.messaging, link_key=platform.home.private.link_key, reviews=everybody_approved(facts)
     )
     keys = planned.planned["message_id"].to_pylist()
     bodies = [worded[job].body(key) for job, key in zip(jobs, keys, strict=True)]
@@ -479,7 +482,7 @@ def test_planning_again_after_approval_keeps_what_was_approved(home, planned):
     home.send()
     texted = planned.planned["user_id"][0].as_py()
     ledger = home.platform.ledger
-    ledger.suppress(texted, now=home.platform.run_time(PLANNED_FOR), reason="asked by post")
+    ledger.suppress(texted, now=run_time(PLANNED_FOR), reason="asked by post")
     home.change_job(planned.planned["job_id"][1].as_py(), "Parcel agent")
     again = home.plan()
     assert again.metadata["is_kept"] is True
@@ -501,11 +504,13 @@ def test_planning_again_over_an_exchanged_plan_is_refused(home, planned):
 def test_a_second_plan_of_an_approved_day_is_refused_and_the_log_carries_the_digest(home, planned):
     home.send()
     platform = home.platform
-    approval = approve(planned, platform.application, platform.policies.contact, platform.gateway, is_quality_ok=True)
-    assert not platform.ledger.record_approval(approval, now=platform.run_time(PLANNED_FOR))
+    approval = approve(
+        planned, platform.application, platform.policies.contact, platform.home.messengers.texts, is_quality_ok=True
+    )
+    assert not platform.ledger.record_approval(approval, now=run_time(PLANNED_FOR))
     for other in (replace(approval, plan_id="pln_other"), replace(approval, plan_digest="0" * 64)):
         with pytest.raises(GateClosedError, match="a day has one plan"):
-            platform.ledger.record_approval(other, now=platform.run_time(PLANNED_FOR))
+            platform.ledger.record_approval(other, now=run_time(PLANNED_FOR))
     (row,) = platform.event_log.read("plan_approved").to_pylist()
     assert row["plan_digest"] == approval.plan_digest == plan_digest(planned.planned)
     recorded = platform.ledger.approval(planned.campaign, PLANNED_FOR)
@@ -542,7 +547,7 @@ def test_an_old_ledger_loses_nobody_on_its_way(open_home, sending_home, postgres
         process.join()
         assert process.exitcode in (-signal.SIGKILL, 0)
     assert at > 27, "it was killed at some places"
-    home.platform.outbox.publish()
+    home.platform.home.messengers.outbox.publish()
     home.plan(day)
     home.send(day)
     with engine.connect() as connection:

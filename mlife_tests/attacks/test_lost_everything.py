@@ -17,9 +17,9 @@ from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox
 from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages.delivery import deliver
-from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
@@ -52,7 +52,7 @@ def test_the_same_day_is_sent_to_nobody_again(home):
     assert len(before) == 30
     lose_everything(home).live()
     assert home.requests() == before
-    assert home.platform.gateway.duplicate_sends() == 0
+    assert home.platform.home.messengers.texts.duplicate_sends() == 0
     sent = {row.message_id for row in home.platform.ledger.rows() if row.attempts}
     assert sent == set(before), "what the provider had taken counts"
 
@@ -70,13 +70,13 @@ def test_a_later_day_reaches_nobody_whom_the_caps_would_have_left_out(capped, la
 def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
     """It is put back from the backup of the day before, so ledger and log of the day are gone."""
     home.live()
-    backup = back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY))
+    backup = back_up(home.platform.home, tmp_path / "backup", now=home.platform.home.times.outcomes(DAY))
     home.live(NEXT)
     before = home.requests()
-    assert put_back(lose_everything(home).platform, backup).filled > 0
+    assert put_back(lose_everything(home).platform.home, backup).filled > 0
     home.reopen()
-    require_intact_log(home.platform)
-    bring_forward(home.platform, now=home.platform.outcomes_time(DAY))
+    require_intact_log(home.platform.home)
+    bring_forward(home.platform.home, now=home.platform.home.times.outcomes(DAY))
     end_restore(home.private)
     assert not home.platform.event_log.read("message_submitted", start=NEXT, end=NEXT).num_rows
     home.live(NEXT)
@@ -87,7 +87,7 @@ def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
     assert len(sent) > 20, "what the provider had taken counts"
     home.live(add_days(NEXT, 1))
     assert len(home.requests()) > len(before)
-    assert home.platform.gateway.duplicate_sends() == 0
+    assert home.platform.home.messengers.texts.duplicate_sends() == 0
 
 
 def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped):
@@ -115,7 +115,7 @@ def test_a_provider_that_cannot_be_reached_closes_the_gate(home, monkeypatch):
     def unreachable(message_id: str) -> None:
         raise TimeoutError(message_id)
 
-    monkeypatch.setattr(home.platform.gateway, "find", unreachable)
+    monkeypatch.setattr(home.platform.home.messengers.texts, "find", unreachable)
     with pytest.raises(GateClosedError, match="TimeoutError"):
         home.send()
     assert home.requests() == before
@@ -126,7 +126,7 @@ def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_a
     later = add_days(DAY, 7)
     home.live(later)
     asked: list[str] = []
-    monkeypatch.setattr(home.platform.gateway, "find", asked.append)
+    monkeypatch.setattr(home.platform.home.messengers.texts, "find", asked.append)
     home.live(add_days(later, 1))
     assert not asked
     assert len(home.requests()) > 80
@@ -136,7 +136,7 @@ def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_a
 def forgetful(open_home, sending_home, monkeypatch) -> Any:
     """Return a home whose plan of the day waits for a person, and whose provider keeps no record."""
     home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    monkeypatch.setattr(type(home.platform.gateway), "has_record_from", lambda *_: False, raising=False)
+    monkeypatch.setattr(type(home.platform.home.messengers.texts), "has_record_from", lambda *_: False, raising=False)
     home.prepare(DAY)
     home.plan()
     return home
@@ -164,7 +164,7 @@ def test_a_provider_without_a_record_needs_somebody_to_vouch_which_is_kept(forge
 
 
 def test_a_policy_vouches_for_nothing(home, monkeypatch):
-    monkeypatch.setattr(type(home.platform.gateway), "has_record_from", lambda *_: False, raising=False)
+    monkeypatch.setattr(type(home.platform.home.messengers.texts), "has_record_from", lambda *_: False, raising=False)
     home.prepare(DAY)
     home.plan()
     with pytest.raises(GateClosedError, match=r"keeps no record that could be asked.*--new-home"):
@@ -188,7 +188,7 @@ def test_a_journal_of_mails_is_a_record_of_the_days_that_it_is_older_than(forget
     journal = SendJournal(tmp_path / "journal")
     mailbox = SmtpMailbox(None, None, journal, None)
     asks = lambda _, day: mailbox.has_record_from(day)  # noqa: E731
-    monkeypatch.setattr(type(forgetful.platform.gateway), "has_record_from", asks)
+    monkeypatch.setattr(type(forgetful.platform.home.messengers.texts), "has_record_from", asks)
     first = add_days(DAY, -6)  # that the caps of the day look at
     for number, begun in enumerate((DAY, add_days(DAY, -1), first)):
         journal.begin(f"mail_{number}", "usr_1", day_start(begun))

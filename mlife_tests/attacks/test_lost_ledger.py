@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.restoring import end_restore
-from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import IntegrityError, ProviderThrottledError
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
 
 DAY = date(2026, 6, 2)
@@ -37,8 +38,8 @@ def rows_in_log(home: Any) -> Counter[str]:
 
 
 def caught_up(home: Any) -> Any:
-    require_intact_log(home.platform)
-    return bring_forward(home.platform, now=home.platform.outcomes_time(NEXT))
+    require_intact_log(home.platform.home)
+    return bring_forward(home.platform.home, now=home.platform.home.times.outcomes(NEXT))
 
 
 def raising(*errors: BaseException) -> Any:
@@ -54,7 +55,7 @@ def raising(*errors: BaseException) -> Any:
 def check_nobody_twice(home: Any) -> None:
     assert home.requests()
     assert max(home.requests().values()) == 1
-    assert home.platform.gateway.duplicate_sends() == 0
+    assert home.platform.home.messengers.texts.duplicate_sends() == 0
 
 
 @pytest.mark.parametrize("loses_position", [False, True])
@@ -119,7 +120,11 @@ def test_a_copy_made_while_others_were_being_texted_texts_nobody_twice(home, sen
     home.prepare(DAY)
     home.plan()
     home.die_after(sends=9)
-    ledger, gateway, send = home.platform.ledger, home.platform.gateway, home.platform.gateway.send
+    ledger, gateway, send = (
+        home.platform.ledger,
+        home.platform.home.messengers.texts,
+        home.platform.home.messengers.texts.send,
+    )
     taken = iter(range(100))
 
     def copied(message: Any, *, now: Any) -> Any:
@@ -141,7 +146,7 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
     """The log knows the throttled attempt only; unless it counts, the caps would let the person be texted again."""
     home.prepare(DAY)
     home.plan()
-    home.platform.gateway.send = raising(ProviderThrottledError("slow"), sending_home.Killed())
+    home.platform.home.messengers.texts.send = raising(ProviderThrottledError("slow"), sending_home.Killed())
     with pytest.raises(sending_home.Killed):
         home.send()
     home.reopen()
@@ -170,14 +175,14 @@ def test_a_stop_that_the_ledger_forgot_is_seen(home, statements):
     assert REMEDY in home.refusal()
     if len(statements) == 2:
         assert caught_up(home).inbound > 0
-        assert home.platform.ledger.is_suppressed(user, at=home.platform.sending_time(NEXT))
+        assert home.platform.ledger.is_suppressed(user, at=home.platform.home.times.sending(NEXT))
 
 
 def test_a_pause_that_the_ledger_forgot_is_seen(home):
     home.prepare(DAY)
     home.plan()
-    home.platform.ledger.pause(actor="me", reason="doubt", now=home.platform.run_time(DAY))
-    home.platform.outbox.publish()
+    home.platform.ledger.pause(actor="me", reason="doubt", now=run_time(DAY))
+    home.platform.home.messengers.outbox.publish()
     home.sql("DELETE FROM switches")
     home.lose_position()
     assert REMEDY in home.refusal()
@@ -229,18 +234,20 @@ def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, t
 def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_path):
     home.live()
     stopped = home.platform.ledger.rows()[0].user_id
-    backup = back_up(home.platform, tmp_path / "backup", now=home.platform.outcomes_time(DAY), has_lake=False)
+    backup = back_up(
+        home.platform.home, tmp_path / "backup", now=home.platform.home.times.outcomes(DAY), has_lake=False
+    )
     home.say(stopped, "STOP")
     home.live(NEXT)
-    home.platform.ledger.pause(actor="me", reason="check", now=home.platform.outcomes_time(NEXT))
-    home.platform.outbox.publish()
+    home.platform.ledger.pause(actor="me", reason="check", now=home.platform.home.times.outcomes(NEXT))
+    home.platform.home.messengers.outbox.publish()
     before, logged = home.requests(), rows_in_log(home)
     states = {row.message_id: row.state for row in home.platform.ledger.rows()}
     home.lose_ledger()
     assert REMEDY in home.refusal(NEXT)
 
     home.platform.ledger.close()
-    moved = put_back(home.platform, backup).moved_aside
+    moved = put_back(home.platform.home, backup).moved_aside
     assert moved[0].name == "ledger.sqlite"
     home.reopen()
     assert REMEDY in home.refusal(NEXT)
@@ -249,18 +256,18 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     assert result.sends > 0
     assert (result.inbound > 0, result.switches, result.approvals) == (True, 1, 1)
     ledger = home.platform.ledger
-    assert ledger.is_suppressed(stopped, at=home.platform.sending_time(NEXT))
+    assert ledger.is_suppressed(stopped, at=home.platform.home.times.sending(NEXT))
     assert ledger.is_paused()
     handed_over = {key: state for key, state in states.items() if state not in BEFORE_SUBMITTING}
     assert {row.message_id: row.state for row in ledger.rows() if row.message_id in handed_over} == handed_over
     assert not any(vars(caught_up(home)).values())
-    ledger.resume(actor="me", reason="checked", now=home.platform.outcomes_time(NEXT) + timedelta(seconds=1))
+    ledger.resume(actor="me", reason="checked", now=home.platform.home.times.outcomes(NEXT) + timedelta(seconds=1))
 
     assert home.refusal(NEXT) == ""
     home.evening(NEXT)
     assert home.requests() == before
     assert rows_in_log(home) == logged
-    assert audit_log(home.platform).verification.findings == ()
+    assert audit_log(home.platform.home).verification.findings == ()
     home.live(NEXT + timedelta(days=1))
     assert len(home.requests()) > len(before)
     check_nobody_twice(home)
@@ -281,7 +288,7 @@ def test_without_a_backup_the_log_alone_brings_the_ledger_back(home):
 def test_a_head_that_only_the_ledger_has_is_given_back_and_an_altered_one_is_not_believed(home):
     """As when the disk of a home is gone and its database is not."""
     home.live()
-    newest = home.platform.head_store.sequences()[-1]
+    newest = home.platform.home.private.heads.store.sequences()[-1]
     path = home.private / "heads" / f"{newest:08d}.json"
     before = path.read_bytes()
     path.unlink()

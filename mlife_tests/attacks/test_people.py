@@ -22,8 +22,8 @@ from mlife_assets.adapters.dispatcher import Checks, Dispatcher, DispatchReport,
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import keyed_hash
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
@@ -249,8 +249,8 @@ def stored(path: Path) -> set[str]:
 
 
 @pytest.fixture(params=["dev", "prod"])
-def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Platform:
-    return Platform(settings=Settings(home=tmp_path, environment=request.param), policies=Policies())
+def platform(request: pytest.FixtureRequest, tmp_path: Path) -> BoardPorts:
+    return board_ports(Settings(home=tmp_path, environment=request.param), policies=Policies())
 
 
 @pytest.fixture
@@ -266,18 +266,18 @@ def home(tmp_path: Path) -> Callable[[], SimpleNamespace]:
     return opened
 
 
-def test_no_hash_is_reversed_by_guessing_the_key(platform: Platform) -> None:
-    PeopleRegister(platform.ledger, Book(BOOK), key=platform.number_key).register(BOOK, now=NOW)
+def test_no_hash_is_reversed_by_guessing_the_key(platform: BoardPorts) -> None:
+    PeopleRegister(platform.ledger, Book(BOOK), key=platform.home.private.number_key).register(BOOK, now=NOW)
     for user, number in BOOK.items():
         try:
-            platform.gateway.send(OutboundMessage(f"m{user}", user, number, "hi"), now=NOW)
+            platform.home.messengers.texts.send(OutboundMessage(f"m{user}", user, number, "hi"), now=NOW)
         except Exception:  # noqa: BLE001  the console throttles, refuses and times out now and then
             continue
     platform.ledger.close()
-    platform.gateway.close()
+    platform.home.messengers.texts.close()
     private = platform.settings.private_folder
     found = stored(private / "ledger.sqlite") | stored(private / "gateway.sqlite")
-    assert reversed_by([platform.number_key], found) == len(found) == len(NUMBERS)
+    assert reversed_by([platform.home.private.number_key], found) == len(found) == len(NUMBERS)
     assert reversed_by(GUESSES, found) == 0
 
 
@@ -301,7 +301,7 @@ def test_a_key_that_can_be_guessed_is_refused_at_load(monkeypatch: pytest.Monkey
 def test_without_the_setting_each_home_has_a_key_of_its_own(tmp_path: Path) -> None:
     def key(folder: str, environment: str, **changed: object) -> bytes:
         settings = Settings(home=tmp_path / folder, environment=environment, **changed)
-        return Platform(settings=settings, policies=Policies()).number_key
+        return board_ports(settings, policies=Policies()).home.private.number_key
 
     assert key("a", "prod") == key("a", "prod") != key("b", "prod")
     assert key("c", "dev") == key("d", "dev") != key("d", "dev", seed=7)

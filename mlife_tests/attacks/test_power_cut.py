@@ -18,10 +18,10 @@ from mlife_assets.adapters.event_log.layout import content_hash, data_key, hour_
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.cli import app
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
 
@@ -36,13 +36,13 @@ class Home:
     """A home whose processes come and go, and an attacker who may write its lake."""
 
     path: Path
-    opened: list[Platform] = field(default_factory=list)
+    opened: list[BoardPorts] = field(default_factory=list)
 
     @property
-    def platform(self) -> Platform:
+    def platform(self) -> BoardPorts:
         """A fresh process."""
         settings = Settings(home=self.path)
-        self.opened.append(Platform(settings=settings, policies=settings.policies()))
+        self.opened.append(board_ports(settings))
         return self.opened[-1]
 
     def deliver(self, name: str, *ids: str, hours: int = 0) -> None:
@@ -50,17 +50,17 @@ class Home:
         at = OBSERVED - timedelta(hours=hours)
         rows = [{"event_id": one, "occurred_at": at, "observed_at": at, **row} for one in ids]
         table = pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema)
-        self.platform.landing.replace(f"click/dt={EVE}/{name}.parquet", encode_table(table))
+        self.platform.home.intake.folder.replace(f"click/dt={EVE}/{name}.parquet", encode_table(table))
 
     def live(self) -> None:
         """Land the eve, act in the evening, seal: what a day appends, and again the same."""
         platform = self.platform
-        platform.outbox.heal()
-        platform.ingest_at(DAY).ingest(EVE)
+        platform.home.messengers.outbox.heal()
+        platform.home.intake.ingest_at(DAY).ingest(EVE)
         if not platform.ledger.is_paused():
             platform.ledger.pause(actor="a", reason="r", now=run_time(DAY))
-        platform.outbox.publish()
-        seal(platform)
+        platform.home.messengers.outbox.publish()
+        seal(platform.home)
 
     def lake(self) -> dict[str, bytes]:
         store = self.platform.lake
@@ -129,7 +129,7 @@ def test_a_file_comes_back_also_after_the_day_was_scored(home: Home) -> None:
     platform.event_log.append("prediction", rows, writer="planner")
     before = home.lake()
     home.newest("events/event_type=click").write_bytes(b"")
-    home.platform.ingest_at(DAY).ingest(EVE)
+    home.platform.home.intake.ingest_at(DAY).ingest(EVE)
     assert home.lake() == before
 
 
@@ -146,16 +146,16 @@ def test_what_landing_no_longer_gives_is_named_and_nothing_is_made_up(home: Home
 @pytest.mark.parametrize("name", ["manifest.json", "feature_spec.json"])
 def test_a_model_that_was_emptied_comes_back_by_training_it_again(home: Home, name: str, models: Any) -> None:
     artifact, now = models.tiny_artifact(1), run_time(DAY)
-    version = home.platform.registry.register(artifact, as_of=DAY, now=now)
+    version = home.platform.of_model().registry.register(artifact, as_of=DAY, now=now)
     folder = home.path / "lake" / "models" / version
     chosen = folder / name if (folder / name).exists() else sorted(folder.iterdir())[0]
     whole = chosen.read_bytes()
     chosen.write_bytes(b"")
     with pytest.raises(IntegrityError):
-        home.platform.registry.load(version)
-    assert home.platform.registry.register(artifact, as_of=DAY, now=now) == version
+        home.platform.of_model().registry.load(version)
+    assert home.platform.of_model().registry.register(artifact, as_of=DAY, now=now) == version
     assert chosen.read_bytes() == whole
-    assert home.platform.registry.load(version).model_version == version
+    assert home.platform.of_model().registry.load(version).model_version == version
 
 
 @dataclass
@@ -183,7 +183,7 @@ def test_an_append_waits_for_file_and_folders_and_lists_what_is_there_for_good(t
     home = Home(tmp_path)
     home.deliver("first", "a")
     assert disk.synced == [], "landing is the exporters'"
-    home.platform.ingest_at(DAY).ingest(EVE)
+    home.platform.home.intake.ingest_at(DAY).ingest(EVE)
     data, manifest = (next(key for key in home.lake() if key.startswith(f)) for f in ("events", "manifests"))
     hour = Path(data).parent
     first, last = (disk.synced.index(f"lake/{key}") for key in (data, manifest))
@@ -194,7 +194,7 @@ def test_an_append_waits_for_file_and_folders_and_lists_what_is_there_for_good(t
         assert folder in disk.synced[last:]
     before = len(disk.synced)
     home.deliver("second", "b")
-    home.platform.ingest_at(DAY).ingest(EVE)
+    home.platform.home.intake.ingest_at(DAY).ingest(EVE)
     assert len(disk.synced) > before
 
 
@@ -206,8 +206,8 @@ def test_a_head_and_a_model_wait_too_and_what_is_derived_does_not(home: Home, di
     platform.tables.write_report("r", DAY, {})
     assert len(disk.synced) == before
     platform.ledger.resume(actor="a", reason="r", now=day_start(DAY) + timedelta(days=1))
-    platform.outbox.publish()
-    seal(platform)
+    platform.home.messengers.outbox.publish()
+    seal(platform.home)
     assert "home/private/heads" in disk.synced
 
 

@@ -39,11 +39,11 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.cli import app
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
@@ -55,17 +55,17 @@ CONTACT = ContactPolicy()
 PROMOTED_ON = (1, 4, 6)
 
 
-def platform_of(home: Path) -> Platform:
+def platform_of(home: Path) -> BoardPorts:
     settings = Settings(home=home)
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
-def append(platform: Platform, event_type: str, rows: list[dict[str, Any]], writer: str) -> None:
+def append(platform: BoardPorts, event_type: str, rows: list[dict[str, Any]], writer: str) -> None:
     table = pa.Table.from_pylist(rows, schema=EVENT_TYPES[event_type].schema)
     platform.event_log.append(event_type, table, writer=writer)
 
 
-def land(platform: Platform, day: date) -> None:
+def land(platform: BoardPorts, day: date) -> None:
     """Land the clicks of the eve, as an ingest would."""
     at = day_start(day) - timedelta(minutes=30)
     rows = [
@@ -80,7 +80,7 @@ def land(platform: Platform, day: date) -> None:
     platform.tables.write_report(INGEST_REPORT, day, report)
 
 
-def text(platform: Platform, day: date) -> None:
+def text(platform: BoardPorts, day: date) -> None:
     """Send one text through the ledger and publish it; an hour-21 event, so nothing later of the day follows it."""
     now, ledger = run_time(day) + timedelta(hours=3), platform.ledger
     user = f"u{day}"
@@ -90,10 +90,10 @@ def text(platform: Platform, day: date) -> None:
     ledger.lease(CAMPAIGN, day, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
     assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=day) is None
     ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{day}")], now=now)
-    platform.outbox.publish()
+    platform.home.messengers.outbox.publish()
 
 
-def promote(platform: Platform, day: date, number: int) -> None:
+def promote(platform: BoardPorts, day: date, number: int) -> None:
     """Retrain after the evening, as the sensor does: hour 19, when hour 21 is there already."""
     at, version = run_time(day) + timedelta(hours=1), f"mdl_{number}"
     platform.lake.put_if_absent(f"models/{version}/manifest.json", b"{}")
@@ -106,7 +106,7 @@ def promote(platform: Platform, day: date, number: int) -> None:
     append(platform, "model_registered", [registered], "registry")
     promoted = {
         "event_id": event_id("model_promoted", version), **times, "model_version": version,
-        "previous_version": platform.registry.champion(), "actor": "gate", "reason": "better",
+        "previous_version": platform.of_model().registry.champion(), "actor": "gate", "reason": "better",
         "model_name": JOB_APPLICATIONS,
     }  # fmt: skip
     append(platform, "model_promoted", [promoted], "registry")
@@ -210,14 +210,14 @@ def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(DAYS):
         day = add_days(FIRST, number)
         land(platform, day)
-        seal(platform)
+        seal(platform.home)
         text(platform, day)
-        seal(platform)
+        seal(platform.home)
         if number in PROMOTED_ON:
             promote(platform, day, number)
-            seal(platform)
+            seal(platform.home)
     platform.ledger.close()
-    platform.gateway.close()
+    platform.home.messengers.texts.close()
     return home
 
 
@@ -295,7 +295,7 @@ def test_heads_forged_on_the_lake_change_nothing(lake: Lake) -> None:
     """Heads are read from where they are kept; a copy that an attacker signs is no head."""
     lake.cut(lake.numbers[-3:])
     heads = FolderHeadStore(lake.home / "private" / "heads")
-    pins = platform_of(lake.home).head_pins
+    pins = platform_of(lake.home).home.private.heads.pins
     newest = heads.sequences()[-1]
     honest = read_head(newest, heads.get(newest), pins.by_id(), "head").head
     forger = Ed25519Signer(b"f" * 32)
@@ -354,7 +354,7 @@ class TestRelease010:
     def test_one_more_day_signs_what_is_new_and_does_not_vouch_for_the_rest(self, old: Lake) -> None:
         platform = platform_of(old.home)
         land(platform, add_days(FIRST, DAYS))
-        head = seal(platform)
+        head = seal(platform.home)
         assert head is not None
         assert head.history == "unsigned"
         result = mlife(old.home, "log", "verify")

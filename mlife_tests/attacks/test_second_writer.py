@@ -14,9 +14,9 @@ import pytest
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log.layout import CHAIN, manifest_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.sealing import audit_log
 
 SENT = "events/event_type=message_submitted"
 
@@ -53,13 +53,13 @@ ACTS = {
 def test_what_a_second_writer_does_is_found_and_texts_nobody_twice(open_home, sending_home, s3_settings, s3_place, act):
     home, store = open_home(stated={**sending_home.MARKET, **s3_settings}), ObstoreObjectStore.at(s3_place)
     home.live()
-    assert audit_log(home.platform).verification.findings == ()
+    assert audit_log(home.platform.home).verification.findings == ()
     act(store, store.list(CHAIN))
     for _ in range(2):
-        assert audit_log(home.platform).verification.findings
+        assert audit_log(home.platform.home).verification.findings
         try:
             home.live(add_days(sending_home.DAY, 1))
         except IntegrityError:
             assert len(home.requests()) == 30
         assert max(home.requests().values()) == 1
-    assert audit_log(home.platform).verification.findings, "no honest head signs it away"
+    assert audit_log(home.platform.home).verification.findings, "no honest head signs it away"

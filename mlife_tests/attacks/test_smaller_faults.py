@@ -26,7 +26,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.cli import app
 from mlife_assets.cli.serve import endpoint_token
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, MessagingPolicy
@@ -42,10 +42,12 @@ KEY = message_id("usr_0000001", "job_of_the_day", SENT_ON)
 def body_of(home: Path, **changes: Any) -> str:
     """Return the body of one text of a home."""
     settings = Settings(home=home, **changes)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     job = {"job_id": "j1", "title": "Cook", "employer_name": "Inn", "pay_usd_per_hour": 20.0, "openings": 1}
     table = pa.Table.from_pylist([job])
-    worded, _ = word_jobs(table, MessagingPolicy(), link_key=platform.link_key, reviews=everybody_approved(table))
+    worded, _ = word_jobs(
+        table, MessagingPolicy(), link_key=platform.home.private.link_key, reviews=everybody_approved(table)
+    )
     return worded["j1"].body(message_id("usr_0000001", JOB_OF_THE_DAY, SENT_ON))
 
 
@@ -160,23 +162,23 @@ def test_a_refusal_anywhere_ends_a_command_with_one_line(
     assert str(tmp_path / "somewhere") in result.stderr
 
 
-def platform_of(home: Path) -> Platform:
+def platform_of(home: Path) -> BoardPorts:
     settings = Settings(home=home, market_users=60, market_jobs=30)
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
-def fill(platform: Platform) -> None:
+def fill(platform: BoardPorts) -> None:
     """Write everything that a home keeps to itself, and leave the databases open, so that their logs are there."""
     platform.ledger.plan(
         [LedgerRow(KEY, "usr_0000001", "j", "job_of_the_day", SENT_ON, "hi", "planned", 0, None, NOW)],
         now=NOW,
     )
-    number = platform.contacts.phone_numbers(["usr_0000001"])["usr_0000001"]
-    platform.gateway.send(OutboundMessage(KEY, "usr_0000001", str(number), "hi"), now=NOW)
-    platform.audit_attributes.groups_of(["usr_0000001"])
+    number = platform.home.messengers.contacts.phone_numbers(["usr_0000001"])["usr_0000001"]
+    platform.home.messengers.texts.send(OutboundMessage(KEY, "usr_0000001", str(number), "hi"), now=NOW)
+    platform.home.private.audit_attributes.groups_of(["usr_0000001"])
     endpoint_token(platform.settings, makes_token=True)
     with made_private():
-        ObstoreObjectStore.local(platform.private_folder / "backtest").replace("a/b.json", b"{}")
+        ObstoreObjectStore.local(platform.home.private.private_folder / "backtest").replace("a/b.json", b"{}")
 
 
 def too_wide(private: Path) -> dict[str, str]:
@@ -199,7 +201,7 @@ def test_whatever_a_home_keeps_to_itself_is_its_owners_alone(tmp_path: Path) -> 
     assert {"contacts.parquet", "audit_attributes.parquet", "endpoint.key", "b.json"} <= names
     assert too_wide(private) == {}
     platform.ledger.close()
-    platform.gateway.close()
+    platform.home.messengers.texts.close()
 
 
 @pytest.mark.usefixtures("umask")
@@ -215,10 +217,10 @@ def test_a_home_that_an_earlier_release_left_open_is_narrowed(tmp_path: Path) ->
     assert too_wide(private) == {}
     for platform in (before, after):
         platform.ledger.close()
-    before.gateway.close()
+    before.home.messengers.texts.close()
 
 
-@pytest.mark.parametrize("opened", ["gateway", "contacts", "audit_attributes", "keyring"])
+@pytest.mark.parametrize("opened", ["texts", "contacts", "audit_attributes", "keyring"])
 def test_whichever_part_is_opened_first_narrows_all(tmp_path: Path, opened: str) -> None:
     private = tmp_path / "home" / "private"
     private.mkdir(parents=True)
@@ -227,9 +229,14 @@ def test_whichever_part_is_opened_first_narrows_all(tmp_path: Path, opened: str)
     private.chmod(0o755)
     (private / "leftover.parquet").chmod(0o664)
     platform = platform_of(tmp_path / "home")
-    part = getattr(platform, opened)
+    part = {
+        "texts": lambda: platform.home.messengers.texts,
+        "contacts": lambda: platform.home.messengers.contacts,
+        "audit_attributes": lambda: platform.home.private.audit_attributes,
+        "keyring": lambda: platform.home.private.keyring,
+    }[opened]()
     assert too_wide(private) == {}
-    if opened == "gateway":
+    if opened == "texts":
         part.close()
 
 

@@ -206,7 +206,7 @@ def test_a_name_that_was_changed_after_the_review_is_not_approved() -> None:
 def stranger(open_home, sending_home, monkeypatch):
     """A home of a real world, in which an employer whom nobody reviewed posted j0 200 days ago."""
     home = open_home()
-    monkeypatch.setitem(vars(home.platform), "deployment", replace(home.platform.deployment, is_simulated=False))
+    monkeypatch.setitem(vars(home.platform.home), "deployment", replace(home.platform.deployment, is_simulated=False))
     meets(home, sending_home.DAY)
     return home
 
@@ -265,10 +265,10 @@ def test_a_refusal_after_the_plan_holds_its_texts_and_no_others(stranger, sendin
     decide(stranger, "approved", run_time(day) - timedelta(hours=2))
     stranger.plan(day)
     assert said(stranger, day) == {OWN}
-    now = platform.planning_time(day) + timedelta(minutes=minutes)
+    now = platform.home.times.planning(day) + timedelta(minutes=minutes)
     decide(stranger, "refused", now)
     if is_taken_back:
-        decide(stranger, "approved", platform.planning_time(day) + timedelta(hours=1))
+        decide(stranger, "approved", platform.home.times.planning(day) + timedelta(hours=1))
     sent = stranger.send(day)
     rows = platform.ledger.rows(as_of_date=day)
     states = {(row.job_id == "j0", str(row.state)) for row in rows}
@@ -364,7 +364,7 @@ def test_an_answer_that_never_ends_is_not_waited_for(hook):
 
 def test_planted_files_hold_up_no_alert(open_home, sending_home, hook):
     home = open_home(stated={**sending_home.MARKET, "alert_webhook": hook.url})
-    alert(home.platform, "honest", {"job": "day_job", "message": WORDS})
+    alert(home.platform.of_model(), "honest", {"job": "day_job", "message": WORDS})
     planted = [b"{", b"[]", b'{"raised_at": 5}', b'{"message": {"a": []}}', b'{"message": "' + b"x" * 9_000 + b'"}']
     for number, body in enumerate(planted):
         home.platform.lake.replace(f"alerts/planted_{number}.json", body)

@@ -25,8 +25,8 @@ from mlife_assets.cli import backup as command
 from mlife_assets.components.acts.acts import switch_sending
 from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph.partitions import only_day
-from mlife_assets.components.platform.deployment_backup import back_up
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.deployments.backup import back_up
 
 SCRIPT = Path(__file__).parent / "killed_restores.py"
 EVERY = 9
@@ -45,7 +45,7 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 def backup(backed_up_home: ModuleType, tmp_path: Path) -> tuple[Path, str]:
     """Return a backup and the public key that signed it."""
     platform = backed_up_home.live(tmp_path / "lived")
-    made = back_up(platform, tmp_path / "backup", now=backed_up_home.NOW)
+    made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
     platform.ledger.close()
     return tmp_path / "backup", str(made.signed_by)
 
@@ -160,7 +160,7 @@ def test_whatever_decides_sends_or_switches_in_a_run_asks_first(home):
     acts: tuple[Callable[[], object], ...] = (
         lambda: home.plan(), lambda: home.send(), lambda: home.evening(),
         lambda: switch_sending(platform, pauses=True, actor="ann", reason="r"),
-        lambda: roll_back(platform, actor="ann", reason="r"), lambda: only_day(None, platform),
+        lambda: roll_back(platform.of_model(), actor="ann", reason="r"), lambda: only_day(None, platform.of_model()),
     )  # fmt: skip
     for act in acts:
         with pytest.raises(GateClosedError, match="a restore from /mnt/backup has not ended"):

@@ -266,8 +266,8 @@ def test_a_difference_is_told_by_the_exit_code(
 def test_what_mlife_writes_is_held_by_both_servers(
     server_demo_bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlife_assets.components.platform.resources import Platform
     from mlife_assets.components.running.instance import open_instance
+    from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.recruiting.ports import LedgerRow
     from mlife_assets.settings import Settings
 
@@ -277,10 +277,10 @@ def test_what_mlife_writes_is_held_by_both_servers(
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         settings = Settings(home=tmp_path / "home")
-        platform = Platform(settings=settings, policies=settings.policies())
+        platform = board_ports(settings)
         platform.ledger.plan([LedgerRow("m", "u", "j", "c", day, "hi", "planned", 0, None, now)], now=now)
         platform.ledger.pause(actor="ann", reason="look closer", now=now)
-        platform.outbox.publish()
+        platform.home.messengers.outbox.publish()
         with open_instance(settings.home, is_in_database=True):
             pass
         assert server_demo_bench.held(variables) == {"objects of the log": 1, "sends": 1, "runs": 0}

@@ -22,9 +22,6 @@ from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters.send_ledger import Transition
 from mlife_assets.cli import app
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
-from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.components.shown.present import sample_message
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
@@ -32,6 +29,10 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.ports import ModelPorts
+from mlife_assets.deployments.project_ports import ProjectHome
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
@@ -58,10 +59,10 @@ class Home:
     message_id: str = MESSAGE
 
     @property
-    def platform(self) -> Platform:
+    def platform(self) -> BoardPorts:
         """The ports of this home, opened anew."""
         settings = Settings(home=self.path)
-        return Platform(settings=settings, policies=settings.policies())
+        return board_ports(settings)
 
     @property
     def sample(self) -> str | None:
@@ -76,7 +77,7 @@ class Home:
 
 
 def add_event(
-    platform: Platform, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None
+    platform: BoardPorts, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None
 ) -> str:
     key = event_id(event_type, *row.values(), at.isoformat())
     full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, "model_name": JOB_APPLICATIONS, **row}
@@ -85,11 +86,13 @@ def add_event(
     return key
 
 
-def _train(platform: Platform, models: Any) -> tuple[str, ...]:
+def _train(platform: BoardPorts, models: Any) -> tuple[str, ...]:
     versions: list[str] = []
     for number, trained in enumerate((add_days(DAY, -9), add_days(DAY, -3)), 1):
         at = run_time(trained) + timedelta(hours=1)
-        version = platform.registry.register(models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at)
+        version = platform.of_model().registry.register(
+            models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at
+        )
         verdict = {
             "model_version": version, "champion_version": versions[-1] if versions else None, "as_of_date": trained,
             "outcome": "promoted", "delta_map": 0.1, "delta_map_lower": 0.05, "delta_map_upper": 0.15,
@@ -97,14 +100,14 @@ def _train(platform: Platform, models: Any) -> tuple[str, ...]:
             "policy_version": "pol",
         }  # fmt: skip
         add_event(platform, "promotion_decided", verdict, at)
-        platform.registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
+        platform.of_model().registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
         versions.append(version)
     matrix = models.random_matrix(4, 7)
-    _predict(platform, LightGBMScorer(platform.registry.load(versions[-1]), threads=1), matrix)
+    _predict(platform, LightGBMScorer(platform.of_model().registry.load(versions[-1]), threads=1), matrix)
     return tuple(versions)
 
 
-def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> None:
+def _predict(platform: BoardPorts, scorer: LightGBMScorer, matrix: np.ndarray) -> None:
     scores, hashes = scorer.score(matrix), feature_hashes(matrix)
     clicks, told = first_step_probabilities(scores), strongest_reasons(scorer, matrix, PAIR_WORDS)
     for place in range(len(matrix)):
@@ -121,7 +124,7 @@ def _predict(platform: Platform, scorer: LightGBMScorer, matrix: np.ndarray) -> 
         add_event(platform, "prediction", row, run_time(DAY))
 
 
-def _decide(platform: Platform) -> None:
+def _decide(platform: BoardPorts) -> None:
     for day, verdict, why in ((add_days(DAY, -1), "retrain", "Data drift."), (DAY, "wait", "Retrained [lately].")):
         row = {
             "decision_id": f"dec_{day}", "as_of_date": day, "verdict": verdict, "codes": [verdict],
@@ -130,11 +133,11 @@ def _decide(platform: Platform) -> None:
         add_event(platform, "retrain_decided", row, run_time(day))
     finding = Finding("univariate", "distance_km", "jensen_shannon", 0.5, 0.1, True, "distance_km moved.")
     report = MonitoringReport("data_drift_report", DAY, None, 2000, "alarm", (finding,), "1 of 24 columns moved.")
-    platform.write_monitoring_report("data_drift_report", DAY, report)
+    platform.of_model().reports.write("data_drift_report", DAY, report)
     platform.tables.write_report("message_plan", DAY, {"plan_id": "pln_1"})
 
 
-def _send(platform: Platform) -> None:
+def _send(platform: BoardPorts) -> None:
     now, eve = run_time(DAY) + timedelta(minutes=5), day_start(DAY) - timedelta(minutes=30)
     consent = {"user_id": "u1", "channel": "sms", "is_granted": True, "source": "signup"}
     add_event(platform, "consent", consent, eve)
@@ -159,7 +162,7 @@ def _send(platform: Platform) -> None:
     assert ledger.begin_submit(MESSAGE, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=DAY) is None
     ledger.transition_many([Transition(MESSAGE, "accepted", provider_message_id="con_1")], now=now)
     ledger.transition_many([Transition(MESSAGE, "delivered")], now=run_time(DAY) + timedelta(hours=3))
-    platform.outbox.publish()
+    platform.home.messengers.outbox.publish()
     cause = {"user_id": "u1", "job_id": "j1", "source": "message", "exposure_id": MESSAGE}
     export = day_start(DAY) + timedelta(hours=23, minutes=30)
     add_event(platform, "click", cause, export, now + timedelta(minutes=20))
@@ -171,11 +174,11 @@ def lived_home(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) -> Ho
     """Return the home, which no test may change."""
     path = tmp_path_factory.mktemp("cli") / "home"
     settings = Settings(home=path)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     champions = _train(platform, tiny_models)
     _decide(platform)
     _send(platform)
-    seal(platform)
+    seal(platform.home)
     platform.ledger.close()
     return Home(path, champions)
 
@@ -219,14 +222,14 @@ def run_json(run: Callable[..., Result]) -> Callable[..., Any]:
     return call
 
 
-def _write(view: TablePlatform, event_type: str, at: Any, row: dict[str, Any]) -> None:
+def _write(view: ModelPorts, event_type: str, at: Any, row: dict[str, Any]) -> None:
     full = {"occurred_at": at, "observed_at": at, "model_name": view.model_name, "policy_version": "pol", **row}
     full["event_id"] = event_id(event_type, view.model_name, at.isoformat())
     table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
     view.event_log.append(event_type, table, writer="test")
 
 
-def _lives(view: TablePlatform, numbers: tuple[int, ...], models: Any) -> list[str]:
+def _lives(view: ModelPorts, numbers: tuple[int, ...], models: Any) -> list[str]:
     """Register and promote some versions of a model, decide a day and score it; return the versions."""
     versions: list[str] = []
     for place, number in enumerate(numbers):
@@ -251,7 +254,7 @@ def _lives(view: TablePlatform, numbers: tuple[int, ...], models: Any) -> list[s
     view.model_tables.write("scores", FLOWN, pa.table({"leg": ["a", "b"], "probability": [0.1, 0.7]}))
     finding = Finding("univariate", "wind", "kolmogorov_smirnov", 0.5, 0.1, True, "wind moved.")
     report = MonitoringReport("data_drift_report", FLOWN, None, 100, "alarm", (finding,), "1 of 3 columns moved.")
-    view.write_monitoring_report("data_drift_report", FLOWN, report)
+    view.reports.write("data_drift_report", FLOWN, report)
     return versions
 
 
@@ -260,7 +263,7 @@ def lived_project(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) ->
     """Return a project's folder whose models were decided on; no test may change it."""
     root = tmp_path_factory.mktemp("airport")
     (root / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "airport"\n', encoding="utf-8")
-    platform = TablePlatform(settings=ProjectSettings.below(root, None))
+    platform = ProjectHome(settings=ProjectSettings.below(root, None))
     _lives(platform.of_model("late_flights"), (1, 2), tiny_models)
     seal(platform)
     return root
@@ -282,7 +285,7 @@ def add_model(tiny_models: Any) -> Callable[[Path, str], None]:
     """Return what adds a model to a project that never got a version."""
 
     def add(root: Path, name: str) -> None:
-        _lives(TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name), (), tiny_models)
+        _lives(ProjectHome(settings=ProjectSettings.below(root, None)).of_model(name), (), tiny_models)
 
     return add
 
@@ -292,7 +295,7 @@ def add_imported(tiny_models: Any) -> Callable[[Path, str], None]:
     """Return what registers a version in a project that another environment's gate promoted."""
 
     def add(root: Path, name: str) -> None:
-        view = TablePlatform(settings=ProjectSettings.below(root, None)).of_model(name)
+        view = ProjectHome(settings=ProjectSettings.below(root, None)).of_model(name)
         at = run_time(FLOWN) + timedelta(hours=2)
         version = view.registry.register(tiny_models.tiny_artifact(len(name)), as_of=FLOWN, now=at)
         row = {

@@ -304,7 +304,7 @@ def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
 def test_a_lived_home_opens(lived_home, empty):
     assert has_event_log(settings_of(lived_home.path))
     assert not has_event_log(settings_of(empty))
-    assert open_platform(settings_of(lived_home.path)).registry.champion() == lived_home.champions[-1]
+    assert open_platform(settings_of(lived_home.path)).of_model().registry.champion() == lived_home.champions[-1]
     with pytest.raises(NotFoundError):
         open_platform(settings_of(empty))
 
@@ -490,7 +490,7 @@ def test_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
 
 
 def test_models_are_parsed_before_the_endpoint_says_that_it_is_ready(home) -> None:
-    provider = champion_providers(home.platform)["job_applications"]
+    provider = champion_providers(home.platform.home)["job_applications"]
     serving_versions({"job_applications": provider})
     assert "_trees" in vars(provider())
 

@@ -20,11 +20,11 @@ from mlife_assets.cli.options import settings_of
 from mlife_assets.cli.plan import NAMED_CHARACTERS
 from mlife_assets.components.acts.acts import approve_plan
 from mlife_assets.components.messages import planning
-from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
 from mlife_assets.components.running.demo import DayResult
 from mlife_assets.components.shown.present import STEP
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, EVENT_TYPES, TIMESTAMP
 from mlife_assets.recruiting.messaging.approve import DIGEST_CHARACTERS_MINIMUM
 from mlife_assets.recruiting.messaging.effects import effect_of_reply
@@ -88,7 +88,9 @@ def test_without_a_champion_it_is_said_who_trains_one_of_what_others_deliver(tmp
     settings = Settings(
         home=tmp_path / "home", deployment="standalone", first_day=date(2026, 1, 1), days_run_by_themselves=says
     )
-    empty = SimpleNamespace(settings=settings, registry=SimpleNamespace(champion=lambda: None))
+    empty = SimpleNamespace(
+        settings=settings, of_model=lambda: SimpleNamespace(registry=SimpleNamespace(champion=lambda: None))
+    )
     with pytest.raises(NotFoundError) as said:
         day_to_run(empty, None)
     assert str(said.value).endswith(
@@ -192,7 +194,7 @@ def waiting(sending_home: ModuleType, tmp_path: Path, monkeypatch: pytest.Monkey
     home = sending_home.SendingHome(tmp_path / "waiting", policy=policy)
     home.prepare(sending_home.DAY)
     home.plan()
-    home.platform.outbox.publish()
+    home.platform.home.messengers.outbox.publish()
     yield home
     home.platform.ledger.close()
 
@@ -302,7 +304,7 @@ def receive(home, inbound_id="i1", user="u1"):
 
 
 def body_at_the_provider(home, at):
-    gateway = home.platform.gateway
+    gateway = home.platform.home.messengers.texts
     gateway._connection.execute(
         "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, provider_message_id, sent_at,"
         " inbound_body, inbound_at) VALUES ('m', 'u1', '', 'reply', 0, 'p', 0, ?, ?)",

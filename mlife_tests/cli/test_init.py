@@ -24,9 +24,9 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.cli.app import app
 from mlife_assets.cli.project_home import project_root, project_settings
 from mlife_assets.cli.serve import champion_providers, serving_versions
-from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
-from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.project_ports import ProjectHome
+from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.events import MARKET_EVENT_TYPES
 
@@ -224,7 +224,7 @@ def test_a_log_that_was_changed_is_found(project, run_json) -> None:
 
 
 def test_the_endpoint_serves_the_models_that_a_home_has(project: Path) -> None:
-    platform = TablePlatform(settings=ProjectSettings.below(project, None))
+    platform = ProjectHome(settings=ProjectSettings.below(project, None))
     versions = serving_versions(champion_providers(platform))
     assert versions == {"late_flights": platform.of_model("late_flights").registry.champion()}
 
@@ -244,7 +244,7 @@ def test_a_folder_that_was_there_is_marked_too(tmp_path: Path) -> None:
     home.mkdir()
     (home / "mine").touch()
     settings = ProjectSettings.below(tmp_path, "kept")
-    assert TablePlatform(settings=settings).lake.list("events") == []
+    assert ProjectHome(settings=settings).lake.list("events") == []
     assert (home / MARK).is_file()
     assert not (home / ".gitignore").exists()
 
@@ -260,19 +260,19 @@ def test_every_hash_is_of_the_new_key_afterwards(run_json, home, monkeypatch, ha
     monkeypatch.setenv("MLIFE_ENVIRONMENT", "prod")
     platform = home.platform
     users = ["usr_0000001", "usr_0000002", "nobody"]
-    before = platform.people.register(users, now=platform.sending_time(home.newest_day))
-    old = platform.number_key
+    before = platform.home.messengers.people.register(users, now=platform.home.times.sending(home.newest_day))
+    old = platform.home.private.number_key
     if has_setting:
         monkeypatch.setenv("MLIFE_HASH_KEY", "0123456789abcdeffedcba9876543210")
     document = run_json("keys", "rotate-numbers", "--home", home.path)
-    mails = [one for one in platform.world.mail_book().mail_addresses(users).values() if one is not None]
+    mails = [one for one in platform.home.intake.world.mail_book().mail_addresses(users).values() if one is not None]
     assert document["numbers"] == 2 + len(mails) == 4, "phone numbers and mail addresses"
     renewed = home.platform
-    assert renewed.number_key != old
+    assert renewed.home.private.number_key != old
     with renewed.ledger.engine.connect() as connection:
         count = "SELECT count(*) FROM numbers"
         assert connection.exec_driver_sql(count).scalar() == 4
-        after = renewed.people.register(users, now=renewed.sending_time(home.newest_day))
+        after = renewed.home.messengers.people.register(users, now=renewed.times.sending(home.newest_day))
         assert connection.exec_driver_sql(count).scalar() == 4, "the stored hashes are of the new key"
     assert after == before
 

@@ -21,11 +21,11 @@ from mlife_assets.adapters import cage
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT, BoardDays
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
 from mlife_assets.recruiting.policies import Policies
@@ -333,8 +333,8 @@ def test_a_check_of_all_kinds_of_files_at_once_is_the_ingest(run, tmp_path):
 
 def _compare(run: Callable[..., Any], folder: Path, places: list[tuple[str, str, date]]) -> list[dict[str, Any]]:
     """Check files, ingest them day by day, hold one against the other file by file; return what the check said."""
-    platform = Platform(settings=Settings(home=folder / "home"), policies=Policies())
-    vars(platform)["cage"] = CAGE
+    platform = board_ports(Settings(home=folder / "home"), policies=Policies())
+    vars(platform.home.intake)["cage"] = CAGE
     root = platform.settings.landing_folder
     paths = [lay(root, *place) for place in places]
     result = run("landing", "check", *paths, "--rows", "1000", "--json")
@@ -345,7 +345,7 @@ def _compare(run: Callable[..., Any], folder: Path, places: list[tuple[str, str,
     ignored: dict[str, str] = {}
     stored: list[dict[str, Any]] = []
     for day in (DAY, NEXT):
-        ingest = platform.ingest_at(add_days(day, 1))
+        ingest = platform.home.intake.ingest_at(add_days(day, 1))
         report = ingest.ingest(day)
         for entry in report.types:
             accepted[entry.event_type] = accepted.get(entry.event_type, 0) + entry.accepted
@@ -383,16 +383,16 @@ def _compare(run: Callable[..., Any], folder: Path, places: list[tuple[str, str,
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Return a home that refused a click of tomorrow and a free job, and has lived some days since."""
-    platform = Platform(settings=Settings(home=tmp_path / "home"), policies=Policies())
+    platform = board_ports(Settings(home=tmp_path / "home"), policies=Policies())
     clicks = _with(example_rows(EVENT_TYPES["click"], EVE), "observed_at", [None, SOON, None])
     jobs = _with(example_rows(EVENT_TYPES["job_posted"], EVE), "pay_usd_per_hour", [-1.0, None, None])
     for name, table in (("click", clicks), ("job_posted", jobs), ("clicks", clicks)):
-        platform.landing.put_if_absent(f"{name}/dt={EVE}/a.parquet", encode_table(table))
-    report = platform.ingest_at(REFUSED_ON).ingest(EVE)
+        platform.home.intake.folder.put_if_absent(f"{name}/dt={EVE}/a.parquet", encode_table(table))
+    report = platform.home.intake.ingest_at(REFUSED_ON).ingest(EVE)
     assert report.rejected_by_reason == {"from_future": 1, "out_of_range": 1, "unknown_event_type": 1}
     for day in (REFUSED_ON, LATER):
         platform.tables.write_report(INGEST_REPORT, day, {"day": EVE, "types": []})
-    seal(platform)
+    seal(platform.home)
     platform.ledger.close()
     return tmp_path / "home"
 
@@ -405,7 +405,7 @@ def _with(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
 
 
 def _clicks(home: Path) -> list[Any]:
-    platform = Platform(settings=Settings(home=home), policies=Policies())
+    platform = board_ports(Settings(home=home), policies=Policies())
     found = platform.event_log.read("click").sort_by("observed_at")["observed_at"].to_pylist()
     platform.ledger.close()
     return found
@@ -427,7 +427,7 @@ def test_rows_are_judged_first_and_taken_when_asked_for(run, home) -> None:
     assert "1 row was taken." in run("landing", "replay", "--home", home, "--apply").stdout
     assert _clicks(home)[-1] == run_time(LATER)
     assert len(_clicks(home)) == 3
-    platform = Platform(settings=Settings(home=home), policies=Policies())
+    platform = board_ports(Settings(home=home), policies=Policies())
     assert verify(platform.lake).is_intact
     platform.ledger.close()
 
@@ -439,7 +439,7 @@ def test_rows_are_judged_first_and_taken_when_asked_for(run, home) -> None:
 
 def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home, monkeypatch) -> None:
     """Of the clicks one comes too late, one is of nothing that was shown, and one of what was clicked in time."""
-    platform = Platform(settings=Settings(home=home), policies=Policies())
+    platform = board_ports(Settings(home=home), policies=Policies())
     old = day_start(REFUSED_ON) - timedelta(days=6)
     shown = {"user_id": "u", "job_id": "j", "surface": "feed", "position": 1, "occurred_at": old, "observed_at": old}
     for event_id, at in (("message-2", day_start(EVE)), ("old", old)):
@@ -454,12 +454,12 @@ def test_what_late_rows_changed_is_reported_once_they_are_taken(run, home, monke
         "hire": _with(example_rows(EVENT_TYPES["hire"], EVE), "observed_at", [SOON, SOON, None]),
     }
     for name, table in tables.items():
-        platform.landing.put_if_absent(f"{name}/dt={EVE}/b.parquet", encode_table(table))
+        platform.home.intake.folder.put_if_absent(f"{name}/dt={EVE}/b.parquet", encode_table(table))
     with monkeypatch.context() as before_later_days:
-        before_later_days.setattr(Platform, "newest_landed_day", lambda _: REFUSED_ON)
-        early = platform.ingest_at(REFUSED_ON)
+        before_later_days.setattr(BoardDays, "newest", lambda _: REFUSED_ON)
+        early = platform.home.intake.ingest_at(REFUSED_ON)
     assert early.ingest(EVE).rejected_by_reason["from_future"] == 7
-    seal(platform)
+    seal(platform.home)
     platform.ledger.close()
 
     assert "late" not in run("landing", "replay", "--home", home).stdout

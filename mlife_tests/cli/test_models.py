@@ -15,13 +15,13 @@ import pytest
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT
-from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import present_signer
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.monitoring.reference import STORED_FORM
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.sealing import present_signer
+from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 PROD = {"MLIFE_ENVIRONMENT": "prod"}
@@ -46,7 +46,9 @@ def tamper(home: Any, version: str) -> None:
 def challenger(home, models) -> str:
     """A third model of the home, which the gate refused."""
     at = run_time(home.newest_day)
-    version = home.platform.registry.register(models.tiny_artifact(3, examples=500), as_of=home.newest_day, now=at)
+    version = home.platform.of_model().registry.register(
+        models.tiny_artifact(3, examples=500), as_of=home.newest_day, now=at
+    )
     judge(home, version, "refused", home.newest_day)
     return version
 
@@ -81,7 +83,7 @@ def test_history_tells_changes_and_verdicts(run, run_json, home):
 
 def test_rollback_is_an_event_and_the_next_prediction_uses_it(run_json, home):
     first, second = home.champions
-    provider = champion_providers(home.platform)["job_applications"]
+    provider = champion_providers(home.platform.home)["job_applications"]
     assert provider().model_version == second
     document = run_json("models", "rollback", "--reason", "worse", "--actor", "ann", "--home", home.path)
     (event,) = home.events("model_rolled_back")
@@ -91,8 +93,8 @@ def test_rollback_is_an_event_and_the_next_prediction_uses_it(run_json, home):
     assert (document["model_version"], document["previous_version"]) == (first, second)
     assert document["first_day"] == str(add_days(home.newest_day, 1))
     assert provider().model_version == first
-    assert home.platform.champion_version(home.newest_day) == second
-    assert home.platform.champion_version(add_days(home.newest_day, 1)) == first
+    assert home.platform.of_model().scorers.champion_version(home.newest_day) == second
+    assert home.platform.of_model().scorers.champion_version(add_days(home.newest_day, 1)) == first
 
 
 def test_rollback_takes_the_first_letters_of_a_version(run_json, home):
@@ -136,10 +138,12 @@ def test_show_tells_all_that_is_on_record(run, run_json, home):
 def test_show_names_the_folds_by_which_a_version_was_judged(run, run_json, home):
     version = home.champions[0]
     assert run_json("models", "show", version, "--home", home.path)["folds"] == []
-    trained = next(row["as_of_date"] for row in home.platform.registry.versions() if row["model_version"] == version)
+    trained = next(
+        row["as_of_date"] for row in home.platform.of_model().registry.versions() if row["model_version"] == version
+    )
     fold = {"first_day": "2026-05-03", "model_version": "mdl_fold", "trained_to": "2026-04-25"}
     report = {"model_version": version, "folds": [fold | {"examples": 3}]}
-    home.platform.model_tables.write_report("folds", trained, report)
+    home.platform.of_model().model_tables.write_report("folds", trained, report)
     assert run_json("models", "show", version, "--home", home.path)["folds"] == [fold]
     words = "the week from 2026-05-03 by mdl_fold, the recipe fitted on days up to 2026-04-25"
     assert words in run("models", "show", version, "--home", home.path).stdout
@@ -148,7 +152,7 @@ def test_show_names_the_folds_by_which_a_version_was_judged(run, run_json, home)
 
 def test_show_says_where_the_card_lies(run, run_json, home):
     version = home.champions[0]
-    home.platform.registry.put_card(version, "<p>card</p>")
+    home.platform.of_model().registry.put_card(version, "<p>card</p>")
     place = run_json("models", "show", version, "--home", home.path)["card"]
     assert Path(place).read_text() == "<p>card</p>"
     assert place in run("models", "show", version, "--home", home.path).stdout
@@ -204,8 +208,8 @@ def test_promote_records_who_and_why_and_serves_from_the_next_day_on(run_json, h
     assert (event["actor"], event["reason"], event["observed_at"]) == ("ann", "the better one", now)
     assert (document["gate"], document["has_monitoring_reference"]) == ("promoted", False)
     assert document["first_day"] == str(add_days(home.newest_day, 1))
-    assert home.platform.champion_version(home.newest_day) == second
-    assert home.platform.champion_version(add_days(home.newest_day, 1)) == first
+    assert home.platform.of_model().scorers.champion_version(home.newest_day) == second
+    assert home.platform.of_model().scorers.champion_version(add_days(home.newest_day, 1)) == first
 
 
 def test_promote_against_the_gate_needs_the_flag_and_says_so_on_record(run, home, challenger):
@@ -218,7 +222,7 @@ def test_promote_against_the_gate_needs_the_flag_and_says_so_on_record(run, home
     told = run(*arguments, "--against-the-gate")
     assert told.exit_code == 0
     assert home.events("model_promoted")[-1]["reason"] == "against the gate (refused): a legal order"
-    assert home.platform.registry.champion() == challenger
+    assert home.platform.of_model().registry.champion() == challenger
     assert "no monitoring reference" in told.stdout
     text = run("models", "history", "--home", home.path).stdout
     assert "by operator: against the gate (refused): a legal order" in text
@@ -264,7 +268,7 @@ def test_a_damaged_report_does_not_stand_in_the_way_of_a_rollback(run, home):
     report.write_text("{")
     told = run("models", "rollback", "--reason", "r", "--home", home.path)
     assert told.exit_code == 0, told.stderr
-    assert home.platform.registry.champion() == first
+    assert home.platform.of_model().registry.champion() == first
     assert "no monitoring reference that can be read" in told.stdout
     assert f"materialize the asset {REFERENCE_REPORT} for partition {later} again" in told.stdout
     write(REFERENCE_REPORT, later, {"model_version": second, "form": STORED_FORM})
@@ -306,7 +310,7 @@ def test_another_model_has_versions_and_champions_of_its_own(run, run_json, home
     assert run_json("models", "history", "--home", home.path) == before
     assert run("models", "show", first, "--home", home.path).exit_code == 1
     assert run_json("models", "show", first, "--model", "churn_risk", "--home", home.path)["is_champion"]
-    providers = champion_providers(home.platform)
+    providers = champion_providers(home.platform.home)
     assert {name: provider().model_version for name, provider in providers.items()} == {
         "job_applications": home.champions[1],
         "churn_risk": first,
@@ -319,7 +323,7 @@ def test_another_model_has_versions_and_champions_of_its_own(run, run_json, home
 
 
 def test_a_version_is_shown_where_nobody_serves_yet(run, production, tiny_models) -> None:
-    registry, there = production.registry, production.settings.home
+    registry, there = production.of_model().registry, production.settings.home
     version = registry.register(tiny_models.tiny_artifact(1), as_of=date(2026, 6, 12), now=run_time(date(2026, 6, 12)))
     shown = run("models", "show", version, "--home", there, env={"MLIFE_ENVIRONMENT": "prod"})
     assert shown.exit_code == 0, shown.stderr
@@ -347,12 +351,12 @@ def import_there(run, production, tmp_path) -> Any:
 def add_verdict() -> Callable[..., None]:
     """What lets the gate of a home say something of a version, after all that it said before."""
 
-    def add(platform: Platform, version: str, outcome: str) -> None:
-        at = operator_time(platform)
+    def add(platform: BoardPorts, version: str, outcome: str) -> None:
+        at = operator_time(platform.of_model())
         row = {
             "event_id": f"judged_{version}_{outcome}", "occurred_at": at, "observed_at": at, "model_version": version,
             "as_of_date": at.date(), "outcome": outcome, "users_with_positives": 1200, "sentences": ["Said anew."],
-            "policy_version": "pol", "model_name": platform.model_name,
+            "policy_version": "pol", "model_name": platform.of_model().model_name,
         }  # fmt: skip
         table = pa.Table.from_pylist([row], schema=EVENT_TYPES["promotion_decided"].schema)
         platform.event_log.append("promotion_decided", table, writer="test")
@@ -360,8 +364,8 @@ def add_verdict() -> Callable[..., None]:
     return add
 
 
-def reopened(platform: Platform) -> Platform:
-    return Platform(settings=platform.settings, policies=platform.policies)
+def reopened(platform: BoardPorts) -> BoardPorts:
+    return board_ports(platform.settings, policies=platform.policies)
 
 
 def test_a_version_goes_from_home_to_home_and_is_promoted_by_the_gate_it_comes_from(
@@ -390,10 +394,12 @@ def test_a_version_goes_from_home_to_home_and_is_promoted_by_the_gate_it_comes_f
     promoted = run("models", "promote", version, "--reason", "tried there", *there, env=PROD)
     assert promoted.exit_code == 0, promoted.stderr
     platform = reopened(production)
-    (change,) = platform.registry.history()
+    (change,) = platform.of_model().registry.history()
     assert change.reason == "promoted in dev, not judged here: tried there"
     row = tiny_models.random_matrix(5, 1)
-    left, right = (scorer_of(one.registry.load(version), threads=1).score(row) for one in (home.platform, platform))
+    left, right = (
+        scorer_of(one.of_model().registry.load(version), threads=1).score(row) for one in (home.platform, platform)
+    )
     assert left.probability.tobytes() == right.probability.tobytes()
     assert "gate: promoted in dev" in run("models", "history", *there, env=PROD).stdout
     again = import_there(key=exported["signed_by"])
@@ -407,15 +413,15 @@ def test_what_the_gate_refused_elsewhere_needs_the_flag_here(
     add_verdict(home.platform, version, "refused")
     out = run("models", "export", version, "--to", tmp_path / "place", "--home", home.path)
     assert "The gate's last verdict on it in dev: refused." in out.stdout
-    imported = import_there(key=present_signer(home.platform).public_key.hex())
+    imported = import_there(key=present_signer(home.platform.home).public_key.hex())
     assert "The gate there: refused. Said anew." in imported.stdout
     promoted = run("models", "promote", version, "--reason", "r", *there, env=PROD)
     assert promoted.exit_code == 1
     assert f"the gate's last verdict on {version} is: refused in dev" in promoted.stderr
-    assert reopened(production).registry.champion() is None
+    assert reopened(production).of_model().registry.champion() is None
     forced = run("models", "promote", version, "--reason", "r", "--against-the-gate", *there, env=PROD)
     assert forced.exit_code == 0, forced.stderr
-    (change,) = reopened(production).registry.history()
+    (change,) = reopened(production).of_model().registry.history()
     assert change.reason == "against the gate (refused in dev): r"
 
 
@@ -462,11 +468,11 @@ def test_the_gate_here_comes_before_the_one_elsewhere(run, home, production, exp
 
 
 def test_a_version_that_nobody_judged_says_so(run, home, production, import_there, tiny_models, tmp_path) -> None:
-    at = home.platform.act_time(home.newest_day)
-    version = home.platform.registry.register(tiny_models.tiny_artifact(3), as_of=home.newest_day, now=at)
+    at = home.platform.home.times.act(home.newest_day)
+    version = home.platform.of_model().registry.register(tiny_models.tiny_artifact(3), as_of=home.newest_day, now=at)
     out = run("models", "export", version, "--to", tmp_path / "place", "--home", home.path)
     assert "last verdict on it in dev: not judged." in out.stdout
-    assert "The gate there: not judged." in import_there(key=present_signer(home.platform).public_key.hex()).stdout
+    assert "The gate there: not judged." in import_there(key=present_signer(home.platform.home).public_key.hex()).stdout
     there = ("--home", production.settings.home)
     assert "not judged" in run("models", "list", *there, env=PROD).stdout
     refused = run("models", "promote", version, "--reason", "r", *there, env=PROD)
@@ -492,7 +498,7 @@ def test_an_export_says_what_it_wrote_and_again_that_it_was_there(run, run_json,
 def test_what_cannot_be_imported_says_why_and_changes_nothing(run, home, production, exported, import_there, tmp_path):
     key, place = exported["signed_by"], tmp_path / "place"
     before = production.lake.list("")
-    own = present_signer(production).public_key.hex()
+    own = present_signer(production.home).public_key.hex()
     verdicts = place / "models" / exported["bundle"] / "verdicts.json"
     for arguments, with_key, why in (
         ((), own, "is not signed by the key that was named"),
@@ -554,11 +560,11 @@ def test_another_model_that_was_never_trained_here_can_be_imported(
     """The first version of a model may come from elsewhere; one that does not fit is refused all the same."""
     churn = home.platform.of_model("churn_risk")
     version = churn.registry.register(
-        tiny_models.tiny_artifact(31), as_of=home.newest_day, now=home.platform.act_time(home.newest_day)
+        tiny_models.tiny_artifact(31), as_of=home.newest_day, now=home.platform.home.times.act(home.newest_day)
     )
     words = ("models", "export", version, "--to", tmp_path / "place", "--home", home.path, "--model", "churn_risk")
     assert run(*words).exit_code == 0
-    refused = import_there("--model", "churn_risk", key=present_signer(home.platform).public_key.hex())
+    refused = import_there("--model", "churn_risk", key=present_signer(home.platform.home).public_key.hex())
     assert "which is no column of churn_risk here" in refused.stderr
     unknown = import_there("--model", "nothing", key="0" * 64)
     assert "there is no model 'nothing' here; use one of job_applications, churn_risk" in unknown.stderr

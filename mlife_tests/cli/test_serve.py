@@ -40,9 +40,9 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import versions
 from mlife_assets.cli.app import app
 from mlife_assets.cli.serve import champion_providers, endpoint_token, serving_versions
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import IntegrityError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
 from mlife_assets.settings import Settings
@@ -132,7 +132,7 @@ def test_a_taken_port_is_reported(run, lived_home):
 def test_without_a_champion_nothing_is_served(run, home):
     shutil.rmtree(home.path / "lake" / "events" / "event_type=model_promoted")
     with pytest.raises(NotFoundError, match="no model was promoted yet as job_applications"):
-        next(iter(champion_providers(home.platform).values()))()
+        next(iter(champion_providers(home.platform.home).values()))()
     result = run("serve", "--port", "0", "--home", home.path)
     assert result.exit_code == 1
     assert "no model was promoted yet" in result.stderr
@@ -148,7 +148,7 @@ def test_what_another_model_lacks_keeps_nobody_from_serving(home):
     def unreadable():
         raise PermanentError("LightGBM cannot score: it reads no trees")
 
-    first = champion_providers(home.platform)["job_applications"]
+    first = champion_providers(home.platform.home)["job_applications"]
     found = serving_versions({"young": nobody, "hurt": damaged, "odd": unreadable, "first": first})
     assert found == {"young": None, "hurt": None, "odd": None, "first": home.champions[1]}
     with pytest.raises(IntegrityError, match="restore it"):
@@ -174,10 +174,10 @@ def test_people_read_who_answers_where(home):
 
 def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(home, listening):
     settings = Settings(home=home.path)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     before = platform.ledger.inbound().num_rows
     known = platform.ledger.known_inbound()
-    token = unsubscribe_token(USER, "email_digest", platform.mail_key)
+    token = unsubscribe_token(USER, "email_digest", platform.home.private.mail_key)
     with listening("messages", "one-click", "--port", "0", "--home", home.path) as (started, session):
         url = started["url"]
         shown = session.get(url + token, timeout=20)

@@ -287,7 +287,7 @@ def test_the_pages_show_the_home_as_it_is_now(run, home, listening):
         home.platform.lake.replace(DASHBOARD, b"<html><body><p>Second</body></html>")
         assert "Second" in get("/").text
         assert get(f"/models/{version}/card.html").status_code == 404, "this model was not judged"
-        home.platform.registry.put_card(version, "<html><body><p>A card</body></html>")
+        home.platform.of_model().registry.put_card(version, "<html><body><p>A card</body></html>")
         assert "A card" in get(f"/models/{version}/card.html").text
         assert get("/models/../card.html").status_code == 404
         listed = get("/messages/").text

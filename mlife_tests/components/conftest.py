@@ -11,8 +11,8 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 
@@ -23,9 +23,9 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
+def platform(tmp_path: Path) -> BoardPorts:
     """The platform of a new home in the embedded world."""
-    return Platform(settings=Settings(home=tmp_path), policies=Policies())
+    return board_ports(Settings(home=tmp_path), policies=Policies())
 
 
 @pytest.fixture

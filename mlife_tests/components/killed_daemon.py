@@ -27,9 +27,9 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import DAILY
 from mlife_assets.components.graph.retrain_sensor import SENSOR, build_retrain_sensor
 from mlife_assets.components.graph.run_requests import DECISION_TAG
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -54,7 +54,7 @@ def definitions() -> dg.Definitions:
         assets=[retrained],
         jobs=[job],
         sensors=[build_retrain_sensor(ModelGraph(job_applications(policies)), job)],
-        resources={"platform": Platform(settings=Settings(home=home), policies=policies)},
+        resources={"platform": board_ports(Settings(home=home), policies=policies)},
     )
 
 

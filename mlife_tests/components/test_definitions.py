@@ -19,10 +19,10 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import texts
 from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.monitoring import reports
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.application import Application, Audience
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -182,7 +182,9 @@ def test_an_application_of_no_model_or_with_the_name_of_one_is_refused(tmp_path,
         return replace(job_of_the_day(policies), **{"name": "other", **changes})
 
     settings = Settings(home=tmp_path)
-    platform = Platform(settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other))
+    platform = board_ports(
+        settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other)
+    )
     with pytest.raises(InvalidInputError, match=says):
         build_definitions(settings, platform=platform)
 
@@ -192,7 +194,9 @@ def test_another_application_has_assets_a_check_and_a_place_in_the_day(tmp_path)
         return replace(job_of_the_day(policies), name="other", channel="email")
 
     settings = Settings(home=tmp_path)
-    platform = Platform(settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other))
+    platform = board_ports(
+        settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other)
+    )
     graph = build_definitions(settings, platform=platform)
     names = {"other/message_plan", "other/message_deliveries", "other/inbound_messages"}
     keys_of = {job: graph.resolve_job_def(job).asset_layer.selected_asset_keys for job in JOBS_OF_SENDING}
@@ -205,7 +209,7 @@ def test_another_application_has_assets_a_check_and_a_place_in_the_day(tmp_path)
 
 def test_a_platform_that_is_given_is_the_one_that_assets_get(tmp_path) -> None:
     settings = Settings(home=tmp_path)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     assert build_definitions(settings, platform=platform).resources["platform"] is platform
 
 

@@ -62,7 +62,9 @@ def map_days(lake: Path) -> list[MapDay]:
     days = [date(2026, 4, 3) + timedelta(days=number) for number in range(len(measured))]
     for day, (version, users, value, simple) in zip(days, measured, strict=True):
         tables.write_report(map_history.REPORT, day, asdict(MapDay(day, version, value, 0.25, 0.1, users, simple)))
-    return map_history.map_by_day(SimpleNamespace(tables=tables, model_tables=tables), days)
+    return map_history.map_by_day(
+        SimpleNamespace(tables=tables, of_model=lambda: SimpleNamespace(model_tables=tables)), days
+    )
 
 
 @pytest.fixture(scope="module")

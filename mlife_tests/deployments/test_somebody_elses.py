@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.components.platform.places import look_at_deployment
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.places import look_at_deployment
 from mlife_assets.deployments.standalone import standalone
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.settings import Settings
@@ -60,16 +60,16 @@ class TestStandalone(DeploymentContract):
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Platform]]:
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., BoardPorts]]:
     """Return what opens a home where the package `acme` can be imported."""
     for name, body in (("__init__", ACME), ("needs", "import acme_of_nobody"), ("fails", "raise OSError('secret')")):
         (tmp_path / "acme").mkdir(exist_ok=True)
         (tmp_path / "acme" / f"{name}.py").write_text(body)
     monkeypatch.syspath_prepend(tmp_path)
 
-    def open_home(**stated: Any) -> Platform:
+    def open_home(**stated: Any) -> BoardPorts:
         settings = Settings(**{"home": tmp_path / "home", "deployment": "standalone", "first_day": FIRST, **stated})
-        return Platform(settings=settings, policies=settings.policies())
+        return board_ports(settings)
 
     yield open_home
     for name in [one for one in sys.modules if one.partition(".")[0] == "acme"]:
@@ -107,8 +107,12 @@ def test_what_is_not_there_is_named_with_setting_and_remedy(opened, field: str, 
 
 def test_a_provider_takes_the_place_of_ours_and_nothing_else(opened) -> None:
     platform = opened(texts="acme:Texts")
-    assert platform.providers == {Channel.SMS: "acme", Channel.EMAIL: "folder"}
-    assert (platform.gateway.name, platform.texts_record, platform.mailbox.name) == ("acme", None, "folder")
+    assert platform.home.providers == {Channel.SMS: "acme", Channel.EMAIL: "folder"}
+    assert (
+        platform.home.messengers.texts.name,
+        platform.home.messengers.texts_record,
+        platform.home.messengers.mails.name,
+    ) == ("acme", None, "folder")
     former = [tuple(one.values()) for one in platform.deployment.former_providers]
     assert former == [("console", "folder"), ("console", "smtp"), ("acme", "smtp")], "what events of before may name"
     found = {one.part: one for one in look_at_deployment(platform.settings)}
@@ -119,7 +123,7 @@ def test_a_provider_takes_the_place_of_ours_and_nothing_else(opened) -> None:
     assert record().name == "console", "its number hashes are still erased"
     mute = opened(texts="acme:Mute")
     with pytest.raises(InvalidInputError, match="MLIFE_TEXTS: acme:Mute has no find; write what MessageGateway asks"):
-        _ = mute.gateway
+        _ = mute.home.messengers.texts
 
 
 def test_mails_need_a_letterhead_and_end_what_kept_us_silent(opened, tmp_path: Path, monkeypatch) -> None:
@@ -164,7 +168,7 @@ def test_a_deployment_of_somebodys_own_may_build_on_aws(opened) -> None:
     assert opened(deployment="acme:standalone").settings.outlives_its_task
 
 
-def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Callable[..., Platform]) -> None:
+def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Callable[..., BoardPorts]) -> None:
     made = opened(deployment="acme:careless").deployment
     for function, kind in ((made.look, "TypeError"), (made.require, "KeyError"), (made.contacts, "ZeroDivisionError")):
         with pytest.raises(
@@ -175,5 +179,5 @@ def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Ca
         assert found.value.__cause__ is None
 
 
-def test_a_provider_that_is_set_to_nothing_is_none(opened: Callable[..., Platform]) -> None:
+def test_a_provider_that_is_set_to_nothing_is_none(opened: Callable[..., BoardPorts]) -> None:
     assert opened(mails="", texts="").settings.model_dump(include={"mails", "texts"}) == {"mails": None, "texts": None}

@@ -18,20 +18,20 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.cli.exits import faults_named
 from mlife_assets.components.metrics.dashboard import world_of
-from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import (
+from mlife_assets.core import errors
+from mlife_assets.core.checkup import Finding
+from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.backup import back_up, put_back
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.places import (
     deployment_in,
     look_at_deployment,
     look_at_places,
     require_places_are_there,
     require_sound_places,
 )
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core import errors
-from mlife_assets.core.checkup import Finding
-from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, MlifeError, NotFoundError
-from mlife_assets.core.storage_places import Bucket
-from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.standalone import clock_of
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
@@ -49,40 +49,44 @@ def settings_of(home: Path, **fields: Any) -> Settings:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
+def platform(tmp_path: Path) -> BoardPorts:
     settings = settings_of(tmp_path / "home")
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
-def test_there_is_no_market_to_fall_back_to(platform: Platform) -> None:
-    assert (platform.settings.deployment, platform.is_simulated, platform.event_source) == ("standalone", False, None)
-    platform.deliver(DAY)
+def test_there_is_no_market_to_fall_back_to(platform: BoardPorts) -> None:
+    assert (platform.settings.deployment, platform.days.is_simulated, platform.home.intake.source) == (
+        "standalone",
+        False,
+        None,
+    )
+    platform.home.intake.deliver(DAY)
     assert [path.name for path in platform.settings.home.iterdir()] == ["deployment.json"], "others deliver"
     with pytest.raises(InvalidInputError, match="has no market; unset it"):
-        _ = platform.world
-    assert platform.event_of_day(1) == ""
+        _ = platform.home.intake.world
+    assert platform.home.intake.event_of_day(1) == ""
 
 
-def test_the_console_takes_a_text_hands_it_to_nobody_and_nobody_answers(platform: Platform) -> None:
+def test_the_console_takes_a_text_hands_it_to_nobody_and_nobody_answers(platform: BoardPorts) -> None:
     now = run_time(DAY)
     for place in range(300):
-        platform.gateway.send(OutboundMessage(f"m{place}", f"u{place}", "+12125550100", "hi"), now=now)
+        platform.home.messengers.texts.send(OutboundMessage(f"m{place}", f"u{place}", "+12125550100", "hi"), now=now)
     later = run_time(date(2025, 6, 9))
-    assert {receipt.is_delivered for receipt in platform.gateway.receipts(until=later)} == {False}
-    assert platform.gateway.inbound(until=later) == []
+    assert {receipt.is_delivered for receipt in platform.home.messengers.texts.receipts(until=later)} == {False}
+    assert platform.home.messengers.texts.inbound(until=later) == []
 
 
-def test_days_begin_where_the_owner_says_and_keys_are_random(platform: Platform, tmp_path: Path) -> None:
+def test_days_begin_where_the_owner_says_and_keys_are_random(platform: BoardPorts, tmp_path: Path) -> None:
     settings = platform.settings
     assert (settings.start_date, settings.first_partition) == (FIRST, date(2025, 1, 16))
     assert settings.key_seed is None
     other = settings_of(tmp_path / "other")
-    assert Platform(settings=other, policies=other.policies()).number_key != platform.number_key
+    assert board_ports(other).home.private.number_key != platform.home.private.number_key
 
 
-def test_a_home_stays_what_it_was_begun_as(platform: Platform, monkeypatch) -> None:
+def test_a_home_stays_what_it_was_begun_as(platform: BoardPorts, monkeypatch) -> None:
     """Whoever forgets the variables must not get a market that delivers made-up people into real ones."""
-    platform.deliver(DAY)
+    platform.home.intake.deliver(DAY)
     home = platform.settings.home
     again = Settings(home=home)
     assert (again.deployment, again.first_day) == ("standalone", FIRST)
@@ -113,13 +117,13 @@ def test_a_home_with_a_market_becomes_no_other(tmp_path: Path, left: str) -> Non
         settings_of(tmp_path)
 
 
-def test_a_home_that_was_lost_comes_back_as_what_it_was(platform: Platform, tmp_path: Path) -> None:
+def test_a_home_that_was_lost_comes_back_as_what_it_was(platform: BoardPorts, tmp_path: Path) -> None:
     """In a shell without a variable the restored home would be a market's, and made-up people real ones."""
-    platform.deliver(DAY)
-    backup = back_up(platform, tmp_path / "backup", now=run_time(DAY), has_lake=False)
+    platform.home.intake.deliver(DAY)
+    backup = back_up(platform.home, tmp_path / "backup", now=run_time(DAY), has_lake=False)
     new = Settings(home=tmp_path / "new")
     assert new.deployment == "embedded"
-    put_back(Platform(settings=new, policies=new.policies()), backup)
+    put_back(board_ports(new).home, backup)
     again = Settings(home=tmp_path / "new")
     assert (again.deployment, again.first_day) == ("standalone", FIRST)
 
@@ -130,21 +134,26 @@ def test_a_backup_of_the_owners_is_not_put_into_a_home_with_a_market(tmp_path: P
     settings = Settings(home=tmp_path)
     backup = Backup(tmp_path / "backup", run_time(DAY), {"deployment.json": "0"}, {})
     with pytest.raises(ContentConflictError, match="holds a simulated market and the backup none"):
-        put_back(Platform(settings=settings, policies=settings.policies()), backup)
+        put_back(board_ports(settings).home, backup)
 
 
 def begun(home: Path) -> dict[str, str]:
     return dict(json.loads((home / "deployment.json").read_text()))
 
 
-@pytest.mark.parametrize("use", ["deliver", "keyring", "ledger", "gateway"])
+@pytest.mark.parametrize("use", ["deliver", "keyring", "ledger", "texts"])
 def test_a_home_says_what_it_is_before_it_holds_anything_and_only_looking_says_nothing(
-    platform: Platform, use: str
+    platform: BoardPorts, use: str
 ) -> None:
     home = platform.settings.home
-    _ = platform.deployment, platform.contacts, look_at_deployment(platform.settings)
+    _ = platform.deployment, platform.home.messengers.contacts, look_at_deployment(platform.settings)
     assert not home.exists(), "asking leaves no trace"
-    platform.deliver(DAY) if use == "deliver" else getattr(platform, use)
+    {
+        "deliver": lambda: platform.home.intake.deliver(DAY),
+        "keyring": lambda: platform.home.private.keyring,
+        "ledger": lambda: platform.ledger,
+        "texts": lambda: platform.home.messengers.texts,
+    }[use]()
     assert begun(home) == {"deployment": "standalone", "first_day": "2025-01-15", "history_days": "60"}
     assert not list(home.glob("*.partial"))
 
@@ -219,9 +228,9 @@ def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_pl
         ),
         (f"{s3_place.url}/audit.csv holds nobody yet", True),
     ]
-    platform = Platform(settings=settings, policies=settings.policies())
-    assert platform.contacts.phone_numbers(["u1"]) == {"u1": "+12125550100"}
-    assert platform.audit_attributes.groups_of(["u1"]).sex == ("unknown",)
+    platform = board_ports(settings)
+    assert platform.home.messengers.contacts.phone_numbers(["u1"]) == {"u1": "+12125550100"}
+    assert platform.home.private.audit_attributes.groups_of(["u1"]).sex == ("unknown",)
 
 
 def test_a_home_that_became_another_meanwhile_is_not_written_to(tmp_path: Path) -> None:
@@ -270,10 +279,10 @@ def test_files_are_taken_from_a_bucket_by_a_key_that_may_only_read(tmp_path: Pat
     exported = encode_table(example_rows(EVENT_TYPES["click"], FIRST))
     ObstoreObjectStore.in_bucket(s3_place).put_if_absent(f"click/dt={FIRST}/a.parquet", exported)
     settings = settings_of(tmp_path / "home", **in_bucket(s3_place))
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     first = settings.first_partition
-    assert platform.landed.delivered({FIRST}) == {FIRST: [f"click/dt={FIRST}/a.parquet"]}
-    report = platform.ingest_at(first).ingest(FIRST)
+    assert platform.home.intake.area.delivered({FIRST}) == {FIRST: [f"click/dt={FIRST}/a.parquet"]}
+    report = platform.home.intake.ingest_at(first).ingest(FIRST)
     assert (report.accepted, report.rejected) == (3, 0)
     assert platform.event_log.read("click").num_rows == 3
     assert not settings.landing_folder.exists()
@@ -307,9 +316,9 @@ def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
     settings_of(tmp_path / "home", landing=str(elsewhere)).remember_deployment()
     again = Settings(home=tmp_path / "home")
     assert again.landing_place == elsewhere
-    platform = Platform(settings=again, policies=again.policies())
+    platform = board_ports(again)
     with pytest.raises(NotFoundError, match="is gone; restore it"):
-        platform.landed.look(FIRST)
+        platform.home.intake.area.look(FIRST)
     assert not elsewhere.exists(), "a folder that was named is its owner's"
 
 
@@ -405,8 +414,8 @@ def test_what_does_not_fit_is_refused_with_field_and_remedy(tmp_path: Path, monk
         Settings(home=tmp_path)
 
 
-def test_the_dashboard_says_whose_data_it_shows(platform: Platform, tmp_path: Path) -> None:
+def test_the_dashboard_says_whose_data_it_shows(platform: BoardPorts, tmp_path: Path) -> None:
     assert world_of(platform) == "standalone, data that others deliver"
     settings = Settings(home=tmp_path / "market")
-    market = Platform(settings=settings, policies=settings.policies())
+    market = board_ports(settings)
     assert world_of(market) == f"simulated market, seed {settings.seed}"

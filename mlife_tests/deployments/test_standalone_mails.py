@@ -15,17 +15,17 @@ from typer.testing import CliRunner
 from mlife_assets.adapters.mailboxes import SendJournal, SmtpMailbox
 from mlife_assets.cli.app import app
 from mlife_assets.cli.exits import faults_named
-from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import (
+from mlife_assets.core.errors import InvalidInputError, MlifeError
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.backup import back_up, put_back
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.new_home import begin_home
+from mlife_assets.deployments.places import (
     deployment_in,
     look_at_deployment,
     require_places_are_there,
     require_sound_places,
 )
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.core.errors import InvalidInputError, MlifeError
-from mlife_assets.core.windows import run_time
-from mlife_assets.deployments.new_home import begin_home
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -84,22 +84,22 @@ def test_a_home_that_was_begun_without_a_relay_may_have_one_later(tmp_path: Path
     monkeypatch.setenv("MLIFE_MAIL_RELAY", RELAY)
     settings = Settings(home=tmp_path)
     settings.remember_deployment()
-    platform = Platform(settings=settings, policies=settings.policies())
-    assert isinstance(platform.mailbox, SmtpMailbox)
-    assert platform.providers == {"sms": "console", "email": "smtp"}
+    platform = board_ports(settings)
+    assert isinstance(platform.home.messengers.mails, SmtpMailbox)
+    assert platform.home.providers == {"sms": "console", "email": "smtp"}
 
 
 def test_a_lost_home_comes_back_under_its_letterhead(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "home", relay=None)
-    lost = Platform(settings=settings, policies=settings.policies())
-    backup = back_up(lost, tmp_path / "backup", now=run_time(FIRST), has_lake=False)
+    lost = board_ports(settings)
+    backup = back_up(lost.home, tmp_path / "backup", now=run_time(FIRST), has_lake=False)
     lost.ledger.close()
     new = Settings(home=tmp_path / "new")
-    put_back(Platform(settings=new, policies=new.policies()), backup)
+    put_back(board_ports(new).home, backup)
     assert Settings(home=new.home).own_letterhead() == settings.own_letterhead()
     (new.home / "letterhead.toml").write_text(RENAMED, encoding="utf-8")
     again = Settings(home=new.home)
-    put_back(Platform(settings=again, policies=again.policies()), backup)
+    put_back(board_ports(again).home, backup)
     assert again.own_letterhead().office_address.startswith("Street and number"), (
         "one that is there is newer, and stays"
     )

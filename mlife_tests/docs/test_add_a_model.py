@@ -98,7 +98,8 @@ loaded = definitions.defs()
 (version,) = {one.key for one in loaded.resolve_all_asset_specs() if one.key.path[:2] == ["flight_delays", "scores"]}
 platform = loaded.resources["platform"]
 model = platform.of_model("flight_delays").model
-print([one.name for one in platform.models], model.promotion.gate_weeks, model.training.leaves, definitions.__file__)
+names = platform.home.model_names
+print(list(names), model.promotion.gate_weeks, model.training.leaves, definitions.__file__)
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
     environment |= {"PYTHONPATH": str(copy), "MLIFE_HOME": str(copy.parent / "no_home")}
@@ -175,7 +176,7 @@ print(sorted(key.path[1] for key in graph.get_all_asset_keys() if key.path[0] ==
 print([key.name for key in graph.asset_check_keys if key.asset_key.path[0] == {NAME!r}])
 job = loaded.resolve_job_def("daily_lifecycle_job")
 print(sorted(key.path[1] for key in job.asset_layer.selected_asset_keys if key.path[0] == {NAME!r}))
-print([one.name for one in loaded.resources["platform"].applications], definitions.__file__)
+print([one.name for one in loaded.resources["platform"].home.applications], definitions.__file__)
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
     environment |= {"PYTHONPATH": str(copied), "MLIFE_HOME": str(copied.parent / "no_home")}

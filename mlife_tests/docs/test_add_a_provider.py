@@ -26,10 +26,10 @@ from mlife_assets.cli.app import app
 from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages import planning
 from mlife_assets.components.messages.delivery import deliver
-from mlife_assets.components.platform.deployment_backup import back_up, put_back
-from mlife_assets.components.platform.places import look_at_deployment
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.backup import back_up, put_back
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.places import look_at_deployment
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.settings import Settings
 
@@ -99,8 +99,11 @@ def test_a_plan_goes_out_by_acme_and_a_shell_without_the_variables_goes_on(
     Settings(home=tmp_path / "home", deployment=named["deployment"], **first).remember_deployment()
     home = sending_home.SendingHome(tmp_path / "home", stated={**named, **first})
     platform, clock = home.platform, SimulatedClock(run_time(DAY) + timedelta(minutes=40))
-    vars(platform)["deployment"] = replace(platform.deployment, times=RealTimes(clock, lambda _: None))
-    pq.write_table(pa.table({"user_id": [*PEOPLE], "phone_number": [*PEOPLE.values()]}), platform.private_folder / BOOK)
+    vars(platform.home)["deployment"] = replace(platform.deployment, times=RealTimes(clock, lambda _: None))
+    pq.write_table(
+        pa.table({"user_id": [*PEOPLE], "phone_number": [*PEOPLE.values()]}),
+        platform.home.private.private_folder / BOOK,
+    )
     home.prepare(DAY)
     home.plan(DAY)
     (waits,) = deliver(platform, DAY).why_not
@@ -114,9 +117,9 @@ def test_a_plan_goes_out_by_acme_and_a_shell_without_the_variables_goes_on(
     acme.replies.append({"id": 1, "from": PEOPLE["usr_0000000"], "text": "STOP", "at": clock.now().isoformat()})
     home.evening(DAY)
     assert platform.event_log.read("inbound_message")["user_id"].to_pylist() == ["usr_0000000"]
-    backup = back_up(platform, tmp_path / "backup", now=clock.now())
+    backup = back_up(platform.home, tmp_path / "backup", now=clock.now())
     new = Settings(home=tmp_path / "new", **first, **named)
-    put_back(Platform(settings=new, policies=new.policies()), backup)
+    put_back(board_ports(new).home, backup)
     for folder in (home.folder, tmp_path / "new"):
         again = Settings(home=folder)
         assert {name: getattr(again, name) for name in named} == named

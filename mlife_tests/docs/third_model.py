@@ -22,11 +22,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mlife_assets.components.model.challengers import challenger_version
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.demo import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.settings import Settings
 
@@ -99,7 +99,7 @@ def main(home: Path) -> dict[str, Any]:
     """Live the history with flights, train the third model on its last day, promote it and score the next day."""
     prepare_home(home)
     settings = Settings(home=home, market_users=300, market_jobs=60, history_days=HISTORY_DAYS, demo_days=1)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     day = settings.first_lived_date
     land(settings, settings.start_date, add_days(day, -1))
     view = platform.of_model(NAME)
@@ -110,12 +110,12 @@ def main(home: Path) -> dict[str, Any]:
         story.driver.run_day(f"{NAME}_retraining_job", add_days(day, -1)).require_success()
         version = challenger_version(view, add_days(day, -1))
         before = view.registry.champion()
-        view.registry.promote(version, actor="ann", reason="read the verdict", now=platform.run_time(day))
+        view.registry.promote(version, actor="ann", reason="read the verdict", now=run_time(day))
         story.driver.run_day(REFERENCE, add_days(day, -1)).require_success()
         story.driver.run_day(DAY, day).require_success()
     scores = view.model_tables.read("scores", day)
     return {
-        "models": [model.name for model in platform.models],
+        "models": [model.name for model in platform.home.models],
         "version": version,
         "champion_before": before,
         "verdict": view.model_tables.read_report("promotion", add_days(day, -1)),
@@ -123,9 +123,10 @@ def main(home: Path) -> dict[str, Any]:
         "scored": scores.num_rows,
         "flights": len(scores["scheduled_flight"].unique()),
         "probabilities": [min(scores["probability"].to_pylist()), max(scores["probability"].to_pylist())],
-        "decision": view.model_events("retrain_decided")[-1]["verdict"],
+        "decision": view.registry.events("retrain_decided")[-1]["verdict"],
         "registered": {
-            model.name: len(platform.of_model(model.name).model_events("model_registered")) for model in platform.models
+            model.name: len(platform.of_model(model.name).registry.events("model_registered"))
+            for model in platform.home.models
         },
     }
 

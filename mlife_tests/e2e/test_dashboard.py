@@ -170,13 +170,13 @@ def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None
     for link in links:
         text = (folder / link.path.removeprefix(folder.as_uri().removeprefix("file://") + "/")).read_text("utf-8")
         assert not link.fragment or f'id="{link.fragment}"' in text, link
-    versions = {row["model_version"] for row in lived.home.platform.registry.versions()}
+    versions = {row["model_version"] for row in lived.home.platform.of_model().registry.versions()}
     assert {(folder / card_key(version)).as_uri() for version in versions} <= {link.geturl() for link in links}
 
 
 def test_cards_link_back(lived) -> None:
     folder = lived.home.settings.lake_place
-    for row in lived.home.platform.registry.versions():
+    for row in lived.home.platform.of_model().registry.versions():
         here = folder / card_key(row["model_version"])
         hrefs = re.findall(r'<a href="([^"#]+)', here.read_text(encoding="utf-8"))
         assert urljoin(here.as_uri(), hrefs[0]) == (folder / DASHBOARD).as_uri()
@@ -213,7 +213,10 @@ def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, lived, 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_pages_of_the_lake_have_no_fault(page, look, lived, width, scheme) -> None:
-    cards = [lived.home.platform.registry.card(row["model_version"]) for row in lived.home.platform.registry.versions()]
+    cards = [
+        lived.home.platform.of_model().registry.card(row["model_version"])
+        for row in lived.home.platform.of_model().registry.versions()
+    ]
     others = render_dashboard(replace(collect(lived.home.platform), others=OTHERS))
     heights = []
     for text in (page, others, *cards):

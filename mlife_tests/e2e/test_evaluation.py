@@ -151,7 +151,7 @@ def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None
     """Someone names the champion as the challenger of a later day."""
     home = lived_world.open_home(panelled.home.folder)
     day = home.day(lived_world.DAYS)
-    champion = home.platform.champion_version(day)
+    champion = home.platform.of_model().scorers.champion_version(day)
     tables = home.platform.tables
     tables.write_report(CHALLENGER_REPORT, day, {"model_version": champion})
     tables.write_report(FOLD_REPORT, day, tables.read_report(FOLD_REPORT, add_days(home.day(1), -1)))
@@ -170,13 +170,13 @@ def test_a_verdict_on_another_model_promotes_nobody(panelled, lived_world) -> No
     day, tables = home.day(1), home.platform.tables
     verdict = tables.read_report(PROMOTION_REPORT, panelled.day)
     tables.write_report(PROMOTION_REPORT, day, {**verdict, "outcome": "promoted"})
-    tables.write_report(CHALLENGER_REPORT, day, {"model_version": home.platform.registry.champion()})
-    history = home.platform.registry.history()
+    tables.write_report(CHALLENGER_REPORT, day, {"model_version": home.platform.of_model().registry.champion()})
+    history = home.platform.of_model().registry.history()
     result = home.run_assets(day, keys.CHAMPION_MODEL, raise_on_error=False)
     (failure,) = (event for event in result.all_events if event.is_step_failure)
     said = failure.event_specific_data.user_failure_data.description
     assert "materialize fairness_audit and evaluation of that day again" in said
-    assert home.platform.registry.history() == history
+    assert home.platform.of_model().registry.history() == history
     assert home.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 
 
@@ -193,7 +193,7 @@ def shown(lived) -> dict[dg.AssetKey, dict[str, Any]]:
 def test_an_explanation_is_the_score_taken_apart(lived, shown) -> None:
     explanation = shown[keys.EXPLANATION]
     assert 0 <= explanation["largest_gap_to_raw_score"].value < 1e-9
-    scorer = lived.home.platform.scorer(explanation["model_version"].value)
+    scorer = lived.home.platform.of_model().scorers.of(explanation["model_version"].value)
     plots = [name.removeprefix("dependence_on_") for name in explanation if name.startswith("dependence_on_")]
     assert len(plots) == 4
     assert set(plots) <= set(scorer.model_names)
@@ -221,10 +221,10 @@ def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> N
     assert list(sentences)[-len([*own, *required, *fit]) :] == [*own, *required, *fit]
     assert "does not predict is_applied (0.500)" in sentences[required[0]]
     starts = [date.fromisoformat(fold["first_day"]) for fold in report["folds"]]
-    weeks, fitted = platform.model.promotion.gate_weeks, fit_days_of_served(platform, day)
-    assert starts == fold_starts(day, platform.model.maturity_days, weeks, fitted)
+    weeks, fitted = platform.of_model().model.promotion.gate_weeks, fit_days_of_served(platform.of_model(), day)
+    assert starts == fold_starts(day, platform.of_model().model.maturity_days, weeks, fitted)
     ends = [*(add_days(one, -1) for one in starts[1:]), date.fromisoformat(report["last_gate_day"])]
-    shown = [mature_exposures(platform, *fold).num_rows for fold in zip(starts, ends, strict=True)]
+    shown = [mature_exposures(platform.of_model(), *fold).num_rows for fold in zip(starts, ends, strict=True)]
     found = re.match(
         rf"In each of {len(starts)} folds: 0 of ([\d,]+) gate rows \(0.00%\) repeat",
         sentences["gate_rows_are_not_training_rows"],

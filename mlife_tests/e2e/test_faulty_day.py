@@ -23,12 +23,12 @@ def files(home) -> list[str]:
 
 def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(unchanged, lived_world) -> None:
     day = unchanged.day(lived_world.FAULT_DAY)
-    versions = unchanged.platform.registry.versions()
+    versions = unchanged.platform.of_model().registry.versions()
     with unchanged.driver() as driver:
         run = driver.run_day("retraining_job", day)
     assert not run.is_success
     assert run.failed_steps == ("model__training_set_training_set_comes_from_a_sound_day",)
-    assert unchanged.platform.registry.versions() == versions
+    assert unchanged.platform.of_model().registry.versions() == versions
     assert unchanged.platform.event_log.read("promotion_decided", start=day, end=day).num_rows == 0
 
 
@@ -81,8 +81,8 @@ def test_a_day_without_pairs_gets_reports_and_a_verdict(copied, lived_world) -> 
     copied.platform.tables.write(SAMPLE_TABLE, day, sample.slice(0, 0))
     copied.run_assets(day, keys.DATA_DRIFT_REPORT, keys.LATENT_DRIFT_REPORT, keys.RETRAIN_DECISION)
     for name in ("data_drift_report", "latent_drift_report"):
-        report = copied.platform.read_monitoring_report(name, day)
+        report = copied.platform.of_model().reports.read(name, day)
         assert (report.status, report.sample_rows) == ("not_enough_evidence", 0)
         assert "0 pairs were sampled" in report.sentence
-    decided = {row["as_of_date"]: row for row in decision_rows(copied.platform)}[day]
+    decided = {row["as_of_date"]: row for row in decision_rows(copied.platform.of_model())}[day]
     assert decided["verdict"] == "block"

@@ -114,13 +114,13 @@ def test_a_later_challenger_uses_what_was_found_and_an_earlier_one_does_not(sear
     report = {"parameters": found, "log_loss": 0.1, "known_by": searched.resumed["known_by"]}
     platform.tables.write_report(REPORT, searched.day, report)
     own = platform.policies.training
-    assert searched_policy(platform, add_days(searched.day, -1)) == own
-    assert searched_policy(platform, searched.day) == replace(own, **found)
+    assert searched_policy(platform.of_model(), add_days(searched.day, -1)) == own
+    assert searched_policy(platform.of_model(), searched.day) == replace(own, **found)
     versions = {}
     for day in (add_days(home.day(1), -1), home.day(lived_world.DAYS)):
         home.run_assets(day, keys.CANDIDATE_MODEL)
         version = platform.tables.read_report("challenger", day)["model_version"]
-        manifest = platform.registry.load(version).manifest
+        manifest = platform.of_model().registry.load(version).manifest
         versions[day] = {name: manifest["policy"][name] for name in SEARCHED}
     earlier, later = versions.values()
     assert earlier == {name: getattr(own, name) for name in SEARCHED}
@@ -134,7 +134,7 @@ def test_a_search_sees_no_outcome_of_the_weeks_that_are_judged(searched) -> None
     assert searched.resumed["known_by"] == first.isoformat()
     windows = {"is_clicked": label.click_window_days, "is_applied": label.apply_window_days}
     complete = {step: last_mature_exposure_day(first, days) for step, days in windows.items()}
-    assert training_set_of(platform, first).trained_to == complete
+    assert training_set_of(platform.of_model(), first).trained_to == complete
 
 
 @pytest.mark.parametrize(("later", "is_used"), [(0, True), (-7, False)])
@@ -144,12 +144,12 @@ def test_a_search_that_saw_the_weeks_is_not_used_on_them(searched, later: int, i
     found = {"leaves": 6, "minimum_child_examples": 34, "feature_fraction": 0.7, "l2_penalty": 4.5}
     known_by = date.fromisoformat(searched.resumed["known_by"])
     earlier = (add_days(searched.day, -back) for back in range(30))
-    released = next(one for one in earlier if first_gate_day(one, platform.model) == known_by)
+    released = next(one for one in earlier if first_gate_day(one, platform.of_model().model) == known_by)
     for known, day in ((searched.resumed["known_by"], searched.day), (None, released)):
         for one in platform.tables.report_days(REPORT):
             platform.tables.write_report(REPORT, one, {"parameters": {}, "log_loss": 0.1, "known_by": "2100-01-01"})
         report = {"parameters": found, "log_loss": 0.1} | ({} if known is None else {"known_by": known})
         platform.tables.write_report(REPORT, day, report)
-        policy = searched_policy(platform, add_days(searched.day, later))
+        policy = searched_policy(platform.of_model(), add_days(searched.day, later))
         platform.tables.write_report(REPORT, day, report | {"known_by": "2100-01-01"})
         assert (policy.leaves == found["leaves"]) is is_used

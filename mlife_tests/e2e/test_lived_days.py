@@ -173,7 +173,7 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     """`mlife trace`: raw events, model, prediction, plan, send, outcome; the score is computed again to the bit."""
     platform = home.platform
     key = sample_message(platform, home.settings.first_lived_date)
-    trace = trace_message(platform.event_log, key, platform.scorer)
+    trace = trace_message(platform.event_log, key, platform.of_model().scorers.of)
     hops = {hop.event_type: hop for hop in trace.hops}
     assert [hop.event_type for hop in trace.hops][:8] == [
         "job_posted", "user_snapshot", "consent", "model_registered", "promotion_decided", "model_promoted",
@@ -200,7 +200,7 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
 
     folder = home.settings.lake_place / "models" / prediction["model_version"]
     row = np.array([[np.nan if value is None else value for value in prediction["features"]]])
-    scorer = platform.scorer(prediction["model_version"])
+    scorer = platform.of_model().scorers.of(prediction["model_version"])
     seen = scorer.feature_spec.expanded(row)
     values = dict(zip(scorer.model_names, seen[0], strict=True))
 
@@ -280,14 +280,16 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
     taught_early = set()
     for row in events("model_registered"):
         folds = home.platform.tables.read_report("folds", row["as_of_date"])["folds"]
-        fitted = fit_days_of_served(home.platform, row["as_of_date"])
+        fitted = fit_days_of_served(home.platform.of_model(), row["as_of_date"])
         assert len(folds) == len(fold_starts(row["as_of_date"], window, policies.promotion.gate_weeks, fitted))
-        asked = fit_policy(home.platform, row["as_of_date"], row["as_of_date"])
-        assert home.platform.registry.load(row["model_version"]).manifest["policy_version"] == policy_version(asked)
+        asked = fit_policy(home.platform.of_model(), row["as_of_date"], row["as_of_date"])
+        assert home.platform.of_model().registry.load(row["model_version"]).manifest[
+            "policy_version"
+        ] == policy_version(asked)
         learned = {fold["model_version"]: date.fromisoformat(fold["first_day"]) for fold in folds}
         learned[row["model_version"]] = row["as_of_date"]
         for version, known_on in learned.items():
-            manifest = home.platform.registry.load(version).manifest
+            manifest = home.platform.of_model().registry.load(version).manifest
             for step, days in (("is_clicked", policies.label.click_window_days), ("is_applied", window)):
                 assert trained_to(manifest, step) == last_mature_exposure_day(known_on, days)
             assert last_trained_day(manifest) < known_on

@@ -22,11 +22,11 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.heads import STREAMS
 from mlife_assets.adapters.send_ledger.rows import last_number
 from mlife_assets.adapters.send_ledger.schema import metadata
-from mlife_assets.components.platform.deployment_backup import back_up, bring_forward, put_back, require_intact_log
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.lost_warehouse import rebuild_features
 from mlife_assets.components.shown.present import operator_time
+from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.settings import WORLD_FILE
 
 PROVIDERS = {"gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm", "mail"}
@@ -48,7 +48,7 @@ def next_day(home: Any, number: int) -> Left:
         story = Demo(home.definitions, instance, home.platform)
         result = story.run_day(number, home.day(number))
         story.driver.run_unpartitioned("metrics_job").require_success()
-    assert audit_log(home.platform).verification.findings == ()
+    assert audit_log(home.platform.home).verification.findings == ()
     lake, heads = home.platform.lake, home.settings.private_folder / "heads"
     left = Left(
         result,
@@ -84,10 +84,12 @@ def destroy(home: Any) -> None:
 
 def restore(backup: Backup, home: Any, lived_world: ModuleType, **places: Any) -> Any:
     """Do as `mlife backup restore` does; return the home, opened anew."""
-    put_back(lived_world.open_home(home.folder, **places).platform, backup)
+    put_back(lived_world.open_home(home.folder, **places).platform.home, backup)
     restored = lived_world.open_home(home.folder, **places)
-    require_intact_log(restored.platform)
-    assert not any(vars(bring_forward(restored.platform, now=operator_time(restored.platform))).values())
+    require_intact_log(restored.platform.home)
+    assert not any(
+        vars(bring_forward(restored.platform.home, now=operator_time(restored.platform.of_model()))).values()
+    )
     with restored.driver() as driver:
         assert rebuild_features(driver, restored.platform) == home.day(lived_world.DAYS)
     end_restore(restored.settings.private_folder)
@@ -117,7 +119,7 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     home = lived.home.copy_to(tmp_path / "home")
     home.settings.remember_world()
     world = (home.folder / WORLD_FILE).read_bytes()
-    backup = back_up(home.platform, tmp_path / "backup", now=operator_time(home.platform))
+    backup = back_up(home.platform.home, tmp_path / "backup", now=operator_time(home.platform.of_model()))
     destroy(home)
     places = {**(s3_settings if in_bucket else {}), **({"database": postgres_url} if in_database else {})}
     if in_database:

@@ -38,10 +38,10 @@ from typer.testing import CliRunner
 from mlife_assets.cli import app as command_line
 from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.graph import keys
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.serving.app import create_app
 from mlife_assets.settings import Settings
@@ -148,7 +148,7 @@ class NextDay:
 def sent(home: Any, day: Any) -> Counter:
     """Return requests by message of a day, from the provider's own log."""
     plan = set(home.platform.tables.read("message_plan", day)["message_id"].to_pylist())
-    counts = home.platform.gateway.request_counts()
+    counts = home.platform.home.messengers.texts.request_counts()
     return Counter({row["message_id"]: row["requests"] for row in counts.to_pylist() if row["message_id"] in plan})
 
 
@@ -169,7 +169,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
     home = lived.home.copy_to(folder, lived_world.UNAPPROVED)
     day = home.day(lived_world.DAYS + 1)
     eve = add_days(day, -1)
-    home.platform.event_source.deliver(eve)
+    home.platform.home.intake.source.deliver(eve)
     expected = leave_rubbish(home, eve)
     joined = share_a_number(home, eve)
     for path in home.settings.truth_folder.rglob("*.parquet"):
@@ -194,8 +194,8 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
     assert approved.run_assets(day, keys.MESSAGE_PLAN).success
     plan = approved.platform.tables.read("message_plan", day).sort_by("message_id")
     stopped = plan["user_id"][STOPPED_AT].as_py()
-    gateway = approved.platform.gateway
-    moment = approved.platform.sending_time(day) - timedelta(minutes=1)
+    gateway = approved.platform.home.messengers.texts
+    moment = approved.platform.home.times.sending(day) - timedelta(minutes=1)
     gateway._connection.execute(
         "INSERT INTO requests (message_id, user_id, phone_hash, outcome, is_accepted, sent_at, inbound_body, "
         "inbound_at) VALUES ('another_application', ?, 'hash', 'rejected', 0, 0, 'STOP', ?)",
@@ -289,7 +289,7 @@ def test_two_accounts_with_one_number_are_planned_as_one_person(next_day) -> Non
     logged = next_day.home.platform.event_log.read("message_planned", start=day, end=day)
     assert logged.num_rows > 0
     assert logged["person_id"].to_pylist() == logged["user_id"].to_pylist(), "the first account stands for the person"
-    assert next_day.home.platform.gateway.numbers_texted_twice() == 0
+    assert next_day.home.platform.home.messengers.texts.numbers_texted_twice() == 0
 
 
 def test_nothing_is_sent_without_approval(next_day) -> None:
@@ -319,7 +319,7 @@ def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> Non
     assert killed[next_day.killed_message] == 1
     assert max(resumed.values()) <= 2, "only a request that was throttled may be repeated"
     assert again == resumed, "a day that was sent is not sent again"
-    assert next_day.home.platform.gateway.duplicate_sends() == 0
+    assert next_day.home.platform.home.messengers.texts.duplicate_sends() == 0
     assert resumed[next_day.killed_message] == 1
     rows = {row.message_id: row.state for row in next_day.home.platform.ledger.rows(as_of_date=next_day.day)}
     assert rows[next_day.killed_message] in (SendState.AMBIGUOUS, SendState.ACCEPTED)
@@ -357,9 +357,9 @@ def artifacts(models: ModuleType, request: pytest.FixtureRequest) -> list[Any]:
     return [models.tiny_artifact(seed, is_funnel=request.param) for seed in (1, 5)]
 
 
-def open_platform(home: Path) -> Platform:
+def open_platform(home: Path) -> BoardPorts:
     settings = Settings(home=home)
-    return Platform(settings=settings, policies=settings.policies())
+    return board_ports(settings)
 
 
 @pytest.fixture
@@ -368,8 +368,8 @@ def home(artifacts: list[Any], tmp_path: Path) -> Path:
     platform = open_platform(tmp_path / "home")
     at = run_time(add_days(DAY, -5)) + timedelta(hours=1)
     for artifact in artifacts:
-        platform.registry.register(artifact, as_of=DAY, now=at)
-    platform.registry.promote(artifacts[0].model_version, actor="gate", reason="the first one", now=at)
+        platform.of_model().registry.register(artifact, as_of=DAY, now=at)
+    platform.of_model().registry.promote(artifacts[0].model_version, actor="gate", reason="the first one", now=at)
     return tmp_path / "home"
 
 
@@ -380,7 +380,7 @@ def serving(home: Path) -> Iterator[Callable[[list[dict[str, Any]]], dict[str, A
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
         session.trust_env = False
-        application = create_app(champion_providers(open_platform(home)))
+        application = create_app(champion_providers(open_platform(home).home))
         server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -466,11 +466,11 @@ def test_the_next_day_is_scored_by_the_earlier_model_to_the_bit(home, artifacts,
     platform = open_platform(home)
     promoted = mlife("models", "promote", second, "--against-the-gate", "--reason", "r", "--home", home)
     next_day = date.fromisoformat(promoted["first_day"])
-    assert platform.champion_scorer(next_day).score(matrix).raw.tobytes() == expected[1]
+    assert platform.of_model().scorers.champion(next_day).score(matrix).raw.tobytes() == expected[1]
     mlife("models", "rollback", "--reason", "r", "--home", home)
-    assert platform.champion_version(next_day) == first
-    assert platform.champion_scorer(next_day).score(matrix).raw.tobytes() == expected[0]
-    assert platform.champion_version(add_days(next_day, -1)) == first
+    assert platform.of_model().scorers.champion_version(next_day) == first
+    assert platform.of_model().scorers.champion(next_day).score(matrix).raw.tobytes() == expected[0]
+    assert platform.of_model().scorers.champion_version(add_days(next_day, -1)) == first
 
 
 def test_a_rollback_to_an_artifact_that_was_tampered_with_changes_nothing(home, artifacts, models) -> None:

@@ -25,13 +25,13 @@ from mlife_assets.components.model import backtest
 from mlife_assets.components.model.backtest import replayed_model, team_history
 from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.off_policy import REPORT, off_policy_report
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.running.driver import QUIET
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.pages.document import BACKTEST
 from mlife_assets.core.policies import BacktestPolicy
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.audience import application_candidates
@@ -60,7 +60,7 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
     folder = tmp_path_factory.mktemp("explored") / "home"
     promotion = replace(lived_world.POLICIES.promotion, off_policy_minimum_effective_sample=SUFFICIENT)
     home = lived.home.copy_to(folder, replace(lived_world.POLICIES, promotion=promotion))
-    tables, registry = home.platform.tables, home.platform.registry
+    tables, registry = home.platform.tables, home.platform.of_model().registry
     days = [home.day(number) for number in SOUND_DAYS]
     rng = np.random.default_rng(5)
     write_mart(home, [row for day in days for row in explore(home, day, rng)])
@@ -74,7 +74,7 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
 
 def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Let people explore who were not texted that day: log candidates, plan and deliver a drawn job, some apply."""
-    platform, now = home.platform, home.platform.sending_time(day)
+    platform, now = home.platform, home.platform.home.times.sending(day)
     tables = (platform.warehouse.read(name, as_of=day) for name in ("user_features", "job_features"))
     scores = platform.tables.read(SCORES_TABLE, day)
     scores = application_candidates(scores, *tables, policy=platform.policies.messaging, as_of=day)
@@ -179,7 +179,9 @@ def best_of(rows: list[dict[str, Any]], chance: np.ndarray) -> int:
 
 def asked(home: Any, version: str, day: date) -> str:
     """Return who speaks for a version on a day: itself since it was trained, before that its newest fold."""
-    trained = next(row["as_of_date"] for row in home.platform.registry.versions() if row["model_version"] == version)
+    trained = next(
+        row["as_of_date"] for row in home.platform.of_model().registry.versions() if row["model_version"] == version
+    )
     if day >= trained or trained not in home.platform.tables.report_days("folds"):
         return version
     report = home.platform.tables.read_report("folds", trained)
@@ -196,8 +198,11 @@ def by_hand(home: Any, log: RawLog, version: str, reward_version: str, first: da
     def scored(one: str) -> list[np.ndarray]:
         found = []
         for text, rows in zip(texts, sets, strict=True):
-            scorer = home.platform.scorer(asked(home, one, text["as_of_date"]))
-            assert scorer.feature_spec.vocabularies == home.platform.scorer(version).feature_spec.vocabularies
+            scorer = home.platform.of_model().scorers.of(asked(home, one, text["as_of_date"]))
+            assert (
+                scorer.feature_spec.vocabularies
+                == home.platform.of_model().scorers.of(version).feature_spec.vocabularies
+            )
             found.append(scorer.score(np.array([row["features"] for row in rows], dtype=np.float64)).probability)
         return found
 
@@ -293,16 +298,16 @@ def test_a_day_whose_labels_are_not_mature_is_left_out(explored) -> None:
 def test_decisions_that_either_model_trained_on_are_left_out(explored, raw_log, role) -> None:
     """The same model again, registered as one that knew outcomes until the first explored day, and without folds."""
     platform, first = explored.home.platform, explored.home.day(1)
-    known, last = platform.registry.load(explored.challenger), add_days(first, 1 - MATURE_AFTER)
+    known, last = platform.of_model().registry.load(explored.challenger), add_days(first, 1 - MATURE_AFTER)
     late = replace(
         known,
         training_data_hash=f"until the first day, {role}",
         manifest={**known.manifest, "training_end_date": last.isoformat(), "trained_to": {}},
     )
     day = add_days(explored.judged, 1 if role == "challenger" else 3)
-    version = platform.registry.register(late, as_of=day, now=run_time(add_days(day, -1)))
+    version = platform.of_model().registry.register(late, as_of=day, now=run_time(add_days(day, -1)))
     if role == "champion":
-        platform.registry.promote(version, actor="test", reason="t", now=run_time(add_days(day, -1)))
+        platform.of_model().registry.promote(version, actor="test", reason="t", now=run_time(add_days(day, -1)))
     challenger, champion = (version, explored.champion) if role == "challenger" else (explored.challenger, version)
     platform.tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
     told = off_policy_report(platform, day)
@@ -358,7 +363,7 @@ def replay_asked(lived, lived_world, tmp_path_factory) -> Asked:
         backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=200, naive_retrain_days=14),
     )
     home = lived.home.copy_to(tmp_path_factory.mktemp("backtest") / "home", policies)
-    lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform))
+    lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform.of_model()))
     people = pa.array(sorted(pc.unique(lived_history["user_id"]).to_pylist())[::2])
     lived_history = lived_history.filter(pc.is_in(lived_history["user_id"], people))
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,6 @@ import requests
 from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.hyperparameters import NOT_SEARCHED, REPORT, searched_policy
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -26,6 +25,7 @@ from mlife_assets.core.scoring.reasons import reasons
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training.ready_estimators import logistic_regression
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.churn_risk import CHURN_RISK, churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
@@ -51,7 +51,7 @@ def home(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
     shutil.copytree(lived.home.folder, folder)
     settings = lived_world.open_home(folder).settings
     declared = (job_applications, churn_by_logistic)
-    platform = Platform(settings=settings, policies=lived_world.POLICIES, declared=declared, story=lived_world.STORY)
+    platform = board_ports(settings, policies=lived_world.POLICIES, declared=declared, story=lived_world.STORY)
     home = lived_world.Home(settings, build_definitions(settings, platform=platform), platform)
     with home.driver() as driver:
         driver.run_day(f"{CHURN_RISK}_retraining_job", home.day(lived_world.DAYS)).require_success()
@@ -85,7 +85,7 @@ def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpo
     view, day = home.platform.of_model(CHURN_RISK), home.day(lived_world.DAYS + 1)
     scored = view.model_tables.read(SCORES_TABLE, day)
     assert set(scored["model_version"].to_pylist()) == {view.registry.champion()}
-    scorer = view.scorer(view.registry.champion())
+    scorer = view.scorers.of(view.registry.champion())
     rows = home.platform.warehouse.read("churn_features", as_of=day)
     matrix = examples_matrix(rows, scorer.feature_spec)
     batch = scorer.score(matrix)
@@ -94,7 +94,7 @@ def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpo
     assert [by_person[person] for person in scored["user_id"].to_pylist()] == scored["raw_score"].to_pylist()
     alone = [scorer.score(matrix[row : row + 1]).probability[0] for row in range(ASKED)]
     asked = [row_record(scorer.feature_spec, row) for row in matrix[:ASKED]]
-    with serve(create_app(champion_providers(home.platform))) as url, requests.Session() as session:
+    with serve(create_app(champion_providers(home.platform.home))) as url, requests.Session() as session:
         session.trust_env = False
         answer = session.post(f"{url}/v1/models/{CHURN_RISK}/score", data=orjson.dumps({"rows": asked}), timeout=20)
     assert answer.json()["model_version"] == scorer.model_version
@@ -108,10 +108,10 @@ def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpo
 def test_the_day_after_is_watched_and_governed(home: Any, lived_world: ModuleType) -> None:
     view, day = home.platform.of_model(CHURN_RISK), home.day(lived_world.DAYS + 1)
     for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
-        report = view.read_monitoring_report(name, day)
+        report = view.reports.read(name, day)
         assert report.model_version == view.registry.champion()
         assert report.findings, name
-    (decision,) = view.model_events("retrain_decided")
+    (decision,) = view.registry.events("retrain_decided")
     assert decision["as_of_date"] == day
 
 

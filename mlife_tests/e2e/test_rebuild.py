@@ -30,7 +30,7 @@ def features(home) -> list:
 
 def mart_rows(home, day: date) -> dict[str, bytes]:
     """Return the rows of a day in each mart as bytes."""
-    found, marts = {}, marts_of((*home.platform.models, churn_risk(home.platform.policies)))
+    found, marts = {}, marts_of((*home.platform.home.models, churn_risk(home.platform.policies)))
     warehouse = DuckDBWarehouse(home.settings.warehouse_path, marts=marts)
     for mart, column in DATED.items():
         table = warehouse.read(mart)
@@ -78,14 +78,14 @@ def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) 
 
 def reports_of(home, day: date) -> dict[str, tuple[str, str]]:
     """Return status and sentence of the reports on inputs."""
-    read = home.platform.read_monitoring_report
+    read = home.platform.of_model().reports.read
     reports = {name: read(name, day) for name in ("data_drift_report", "latent_drift_report")}
     return {name: (report.status, report.sentence) for name, report in reports.items()}
 
 
 def promotion_of(home, day: date) -> date:
     """Return the partition that holds the reference of the champion of a day."""
-    version = home.platform.champion_version(day)
+    version = home.platform.of_model().scorers.champion_version(day)
     stored = home.platform.tables.report_days(REFERENCE_REPORT)
     return next(
         one for one in stored if home.platform.tables.read_report(REFERENCE_REPORT, one)["model_version"] == version

@@ -34,7 +34,7 @@ def change(home, sql: str, *parameters) -> None:
 
 
 def report(home, day):
-    return home.platform.read_monitoring_report("data_quality_report", day)
+    return home.platform.of_model().reports.read("data_quality_report", day)
 
 
 def found(home, day, method: str) -> dict[str, bool]:
@@ -103,7 +103,7 @@ def test_an_old_event_that_is_delivered_again_blocks_nothing(copied, lived_world
     copied.run_assets(day, *(key for key in graph.get_all_asset_keys() if key.path[0] == "features"))
     assert mart_of(copied, day) == before
     platform = copied.platform
-    sample = sampled_pairs(platform, day).pairs
+    sample = sampled_pairs(platform.of_model(), day).pairs
     findings = pair_findings.recomputed_day_findings(platform, day, sample)
     assert [finding.is_alarm for finding in findings] == [False, False], findings
 
@@ -130,7 +130,7 @@ def test_a_row_that_was_logged_otherwise_is_found(lived, lived_world, monkeypatc
     monkeypatch.setattr(pair_findings, "_logged", altered)
     findings = pair_findings.recomputed_day_findings(platform, day, platform.tables.read("monitoring_sample", day))
     (alarm,) = [finding for finding in findings if finding.is_alarm]
-    name = platform.champion_scorer(day).feature_spec.names[3]
+    name = platform.of_model().scorers.champion(day).feature_spec.names[3]
     assert alarm.column == name
     assert f"1 of {len(read(platform, lived.home.day(1), 500))} feature rows logged on" in alarm.sentence
 

@@ -86,7 +86,7 @@ def test_no_link_is_dead_and_no_page_has_a_fault(opened) -> None:
 
 
 def test_every_kind_of_page_is_reached_from_the_root(opened, lived, repository: Path) -> None:
-    versions = {row["model_version"] for row in lived.home.platform.registry.versions()}
+    versions = {row["model_version"] for row in lived.home.platform.of_model().registry.versions()}
     runbooks = {path.stem for path in (repository / "docs" / "runbooks").glob("*.md")}
     expected = {"/", "/dashboard/index.html", "/messages/", "/runbooks/"}
     expected |= {f"/models/{version}/card.html" for version in versions} | {f"/runbooks/{name}" for name in runbooks}

@@ -26,12 +26,12 @@ from mlife_assets.cli import app
 from mlife_assets.components.acts.acts import plan_standing
 from mlife_assets.components.acts.jobs import APPROVE_JOB, APPROVE_OP
 from mlife_assets.components.graph.due_days import NAME as DUE_DAYS
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.components.shown.present import next_day
 from mlife_assets.core.windows import add_days, days_between, run_time
+from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.deployments.sealing import audit_log
 
 Begun = tuple[Path, list[str], list[str]]
 """A home, what was delivered to it, the jobs that ran."""
@@ -170,13 +170,13 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     standing = plan_standing(home.opened()[1])
     assert (standing.state, standing.plan.as_of_date, standing.sends) == ("waits", first, {})
     assert standing.plan.planned.num_rows > 10
-    assert home.opened()[1].gateway.request_counts().num_rows == 0, "nobody approved it"
+    assert home.opened()[1].home.messengers.texts.request_counts().num_rows == 0, "nobody approved it"
 
     approved = started + timedelta(minutes=20)
     home.set_clock(approved)
     home.approve()
     platform = home.opened()[1]
-    requests = platform.gateway.request_counts()
+    requests = platform.home.messengers.texts.request_counts()
     assert set(requests["accepted"].to_pylist()) == {1}
     assert requests.num_rows > 0.8 * standing.plan.planned.num_rows
     log = platform.event_log
@@ -198,16 +198,18 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     home.set_clock(run_time(home.day(3)) + timedelta(minutes=3))
     assert jobs_of(home.tick(DUE_DAYS)) == ["daily_lifecycle_job"] * 2, "it catches up, oldest first"
     platform = home.opened()[1]
-    assert [row["as_of_date"] for row in platform.model_events("retrain_decided")] == [home.day(n) for n in (1, 2, 3)]
+    assert [row["as_of_date"] for row in platform.of_model().registry.events("retrain_decided")] == [
+        home.day(n) for n in (1, 2, 3)
+    ]
     assert plan_standing(platform).plan.as_of_date == home.day(3)
-    assert platform.gateway.request_counts().equals(requests), "of a day that is over nothing is sent"
+    assert platform.home.messengers.texts.request_counts().equals(requests), "of a day that is over nothing is sent"
     home.set_clock(run_time(home.day(3)) + timedelta(hours=6))
     assert plan_standing(platform).state == "over"
 
     again = json.loads(mlife("landing", "replay", "--json"))
     assert DAMAGED in {one["report"]["event_type"] for one in again["replayed"] if one["report"]["rejected"]}
     assert again["appended"] == 0, "half a file does not become a whole one"
-    reports = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.landed_days()]
+    reports = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.days.landed()]
     entries = [entry for report in reports for entry in report["types"]]
     accepted = sum(entry["accepted"] for entry in entries)
     rejected = sum(sum(entry["rejected"].values()) for entry in entries)
@@ -218,7 +220,7 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     found = platform.event_log.read(TWICE, start=first, end=add_days(first, 1))
     days = [row["occurred_at"].date() for row in found.to_pylist()]
     assert 0 < days.count(first) <= rows, "what came twice is in the log once"
-    assert audit_log(platform).verification.is_intact
+    assert audit_log(platform.home).verification.is_intact
 
 
 @pytest.fixture
@@ -271,10 +273,10 @@ def test_the_daemon_runs_days_as_the_clock_is_moved_and_tells_what_failed(
         daemon.until(lambda day=day: daemon.has_run("daily_lifecycle_job", day.isoformat()))
     standing = plan_standing(home.opened()[1])
     assert (standing.state, standing.plan.as_of_date) == ("waits", home.day(2))
-    assert home.opened()[1].gateway.request_counts().num_rows == 0
+    assert home.opened()[1].home.messengers.texts.request_counts().num_rows == 0
     home.approve()
     platform = home.opened()[1]
-    assert set(platform.gateway.request_counts()["accepted"].to_pylist()) == {1}
+    assert set(platform.home.messengers.texts.request_counts()["accepted"].to_pylist()) == {1}
     home.set_clock(run_time(home.day(2)) + timedelta(hours=2))
     daemon.until(lambda: {row.state for row in platform.ledger.rows() if row.attempts} == {"undelivered"}, seconds=120)
 

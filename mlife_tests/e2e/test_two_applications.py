@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from mlife_assets.cli import app
 from mlife_assets.components.monitoring.inputs import rows_to_score
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.scores import CANDIDATES_TABLE, SCORES_TABLE, log_predictions, user_job_scores
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.model import Model
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.ids import message_id
@@ -77,7 +77,7 @@ def second(lived, lived_world, tmp_path_factory: pytest.TempPathFactory) -> Seco
     text = next(row for row in texts if row["slice"] == "exploit")
     own = candidates.filter(pc.equal(candidates["user_id"], text["user_id"]))
     (row,) = own.filter(pc.equal(own["rank"], 2)).to_pylist()
-    now = platform.sending_time(day)
+    now = platform.home.times.sending(day)
     ids = pa.chunked_array([[row["prediction_id"]]])
     log_predictions(platform, day, own, ids, now, application=MAILS, policy_version="pol_mails")
     return SecondApplication(home, day, text, planned(home, day, row, now))
@@ -93,7 +93,7 @@ def test_everybody_with_candidates_is_scored_as_monitoring_samples_them(lived) -
     platform, day = lived.home.platform, lived.home.day(1)
     scores = platform.tables.read(SCORES_TABLE, day)
     assert not set(CHOSEN) & set(scores.column_names)
-    user_ids, job_ids = rows_to_score(platform, day).ids
+    user_ids, job_ids = rows_to_score(platform.of_model(), day).ids
     assert scores["user_id"].to_pylist() == user_ids.to_pylist()
     assert scores["job_id"].to_pylist() == job_ids.to_pylist()
     users = platform.warehouse.read("user_features", as_of=day)
@@ -146,7 +146,7 @@ def test_logging_again_adds_nothing(second) -> None:
     plan = platform.tables.read("message_plan", day)
     texted = candidates.filter(pc.is_in(candidates["user_id"], value_set=pc.unique(plan["user_id"])))
     version = plan["policy_version"][0].as_py()
-    ids, now = plan["prediction_id"], platform.sending_time(day)
+    ids, now = plan["prediction_id"], platform.home.times.sending(day)
     log_predictions(platform, day, texted, ids, now, application=JOB_OF_THE_DAY, policy_version=version)
     after = {path: path.read_bytes() for path in (home.settings.lake_place / "events").rglob("*.parquet")}
     assert after == before
@@ -161,7 +161,7 @@ def letters(policies: Policies) -> Model:
 
 def test_a_kind_of_exposure_that_is_new_to_the_champion_is_missing_and_named(lived, lived_world, tmp_path) -> None:
     home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
-    platform = Platform(settings=home.settings, policies=home.platform.policies, declared=(letters,))
+    platform = board_ports(home.settings, policies=home.platform.policies, declared=(letters,))
     with dg.build_asset_context(partition_key=day.isoformat()) as context:
         made = user_job_scores(context, platform=platform)
     version, pairs = made.metadata["model_version"], platform.tables.read(CANDIDATES_TABLE, day)
@@ -169,7 +169,7 @@ def test_a_kind_of_exposure_that_is_new_to_the_champion_is_missing_and_named(liv
         "- exposure_kind is 'letter' in all rows, which the model has not learned from (it knows impression, message): "
         "it is scored as missing."
     )
-    scorer = platform.scorer(version)
+    scorer = platform.of_model().scorers.of(version)
     matrix = feature_matrix(pairs, scorer.feature_spec, exposure_kind="message")
     texted = scorer.score(matrix)
     matrix[:, scorer.feature_spec.names.index("exposure_kind")] = np.nan

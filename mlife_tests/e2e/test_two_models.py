@@ -20,13 +20,13 @@ from mlife_assets.components.graph.run_requests import DECISION_TAG, is_retraini
 from mlife_assets.components.metrics.dashboard import collect, other_models
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import rows_to_score
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE, why_unscored
 from mlife_assets.components.running.demo_summary import models_beside
 from mlife_assets.core.monitoring import quality
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.scoring.feature_spec import examples_matrix
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 FIRST, SECOND = "job_applications", "activity"
@@ -36,14 +36,14 @@ SCORED = "champion_scored_the_day"
 RETRAINING = {FIRST: "retraining_job", SECOND: f"{SECOND}_retraining_job"}
 
 
-def traces(platform: Platform, name: str) -> dict[str, str]:
+def traces(platform: BoardPorts, name: str) -> dict[str, str]:
     """Return a hash of everything that a model has: its events, tables, reports and artifacts.
 
     What arrived when (`feedback_arrivals`) is counted in the log once, by whoever asks first, and is no model's.
     """
     view, lake = platform.of_model(name), platform.settings.lake_place
-    found = {kind: json.dumps(view.model_events(kind), default=str) for kind in MODEL_EVENTS}
-    versions = {row["model_version"] for row in view.model_events("model_registered")}
+    found = {kind: json.dumps(view.registry.events(kind), default=str) for kind in MODEL_EVENTS}
+    versions = {row["model_version"] for row in view.registry.events("model_registered")}
     folders = ["reports", "tables", PREDICTIONS[FIRST]] if name == FIRST else [f"of_models/{name}", PREDICTIONS[SECOND]]
     files = [
         path for folder in (*folders, *(f"models/{one}" for one in versions)) for path in (lake / folder).rglob("*")
@@ -111,7 +111,7 @@ def test_training_and_promoting_one_changes_nothing_of_the_other(trained) -> Non
     home, before, after = trained
     assert after == before
     assert len(before) > 100
-    assert home.platform.registry.champion() != home.platform.of_model(SECOND).registry.champion()
+    assert home.platform.of_model().registry.champion() != home.platform.of_model(SECOND).registry.champion()
 
 
 @pytest.mark.proof
@@ -125,7 +125,7 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
         driver.run_day("daily_lifecycle_job", day).require_success()
     assert traces(home.platform, FIRST) == traces(alone.platform, FIRST)
     view = home.platform.of_model(SECOND)
-    (decision,) = view.model_events("retrain_decided")
+    (decision,) = view.registry.events("retrain_decided")
     assert decision["as_of_date"] == day
     assert decision["verdict"] in ("wait", "retrain")
     scores = view.model_tables.read(SCORES_TABLE, day)
@@ -133,7 +133,7 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
     assert scores.num_rows == home.platform.warehouse.read("user_features", as_of=day).num_rows
     assert set(scores["model_version"].to_pylist()) == {view.registry.champion()}
     for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
-        assert view.read_monitoring_report(name, day).model_version == view.registry.champion()
+        assert view.reports.read(name, day).model_version == view.registry.champion()
 
 
 @pytest.mark.proof
@@ -146,7 +146,7 @@ def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, live
         run = home.run_assets(day, dg.AssetKey([SECOND, "scores"]))
         assert [(check.check_name, check.passed) for check in run.get_asset_check_evaluations()] == [(SCORED, True)]
         rows = view.model_tables.read(SCORES_TABLE, day).to_pylist()
-        return rows, view.model_events("entity_scored", start=day, end=day), traces(home.platform, SECOND)
+        return rows, view.registry.events("entity_scored", start=day, end=day), traces(home.platform, SECOND)
 
     before = traces(home.platform, SECOND)
     rows, events, after = scored_again()
@@ -161,8 +161,8 @@ def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, live
         event = known[row["person_id"]]
         assert {name: event[name] for name in facts} == {name: row[name] for name in facts}
         assert (event["model_name"], event["as_of_date"]) == (SECOND, day)
-        assert event["observed_at"] == event["occurred_at"] == home.platform.run_time(day)
-    champion, now = view.registry.load(view.registry.champion()), home.platform.run_time(day)
+        assert event["observed_at"] == event["occurred_at"] == run_time(day)
+    champion, now = view.registry.load(view.registry.champion()), run_time(day)
     other = replace(champion, training_data_hash="0" * 64)
     view.registry.register(other, as_of=day, now=now - timedelta(hours=2))
     view.registry.promote(other.model_version, actor="ann", reason="a test", now=now - timedelta(hours=1))
@@ -182,7 +182,7 @@ def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, 
     champion = view.registry.champion()
     report = view.model_tables.read_report("promotion", served.day(lived_world.DAYS))
     (against,) = (one for one in report["comparisons"] if one["against"] == "human")
-    (decision,) = view.model_events("retrain_decided")
+    (decision,) = view.registry.events("retrain_decided")
     (other,) = other_models(served.platform)
     assert (other.name, other.title, other.model_version) == (SECOND, "Who clicks within a week", champion)
     assert (other.outcome, other.since) == ("promoted", served.day(lived_world.DAYS))
@@ -216,20 +216,20 @@ def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, li
 def test_a_day_scored_again_keeps_the_champion_of_its_day(later, lived_world) -> None:
     """Invariant 1: whoever was promoted since changes no score of the day."""
     home, day = later, later.day(lived_world.DAYS + 1)
-    view, now = home.platform.of_model(SECOND), home.platform.run_time(day)
-    scored, logged = view.model_tables.read(SCORES_TABLE, day), view.model_events("entity_scored")
+    view, now = home.platform.of_model(SECOND), run_time(day)
+    scored, logged = view.model_tables.read(SCORES_TABLE, day), view.registry.events("entity_scored")
     other = replace(view.registry.load(view.registry.champion()), training_data_hash="0" * 64)
     view.registry.register(other, as_of=day, now=now + timedelta(hours=1))
     view.registry.promote(other.model_version, actor="ann", reason="a test", now=now + timedelta(hours=2))
     assert home.run_assets(day, dg.AssetKey([SECOND, "scores"])).success
     assert view.model_tables.read(SCORES_TABLE, day).equals(scored)
-    assert view.model_events("entity_scored") == logged
+    assert view.registry.events("entity_scored") == logged
 
 
 def test_stored_scores_are_those_of_the_scorer_to_the_bit(served, lived_world) -> None:
     """Invariant 2."""
     view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS + 1)
-    scored, scorer = view.model_tables.read(SCORES_TABLE, day), view.scorer(view.registry.champion())
+    scored, scorer = view.model_tables.read(SCORES_TABLE, day), view.scorers.of(view.registry.champion())
     rows = view.model.derive(rows_to_score(view, day).rows())
     batch = scorer.score(examples_matrix(rows, scorer.feature_spec))
     expected = dict(zip(rows["person_id"].to_pylist(), zip(batch.raw, batch.probability, strict=True), strict=True))
@@ -251,12 +251,14 @@ def test_both_retrain_on_the_same_day_in_any_order(home, lived, lived_world, act
 
 def test_promoting_and_rolling_back_one_changes_nothing_of_the_other(home, lived_world) -> None:
     view, platform = home.platform.of_model(SECOND), home.platform
-    now = platform.run_time(home.day(lived_world.DAYS)) + timedelta(hours=4)
+    now = run_time(home.day(lived_world.DAYS)) + timedelta(hours=4)
     before = {name: traces(platform, name) for name in (FIRST, SECOND)}
-    refused = next(row["model_version"] for row in platform.registry.versions()[::-1])
-    assert refused != platform.registry.champion()
-    platform.registry.promote(refused, actor="ann", reason="a test", now=now)
-    platform.registry.rollback(actor="ann", reason="worse than the one before", now=now + timedelta(seconds=1))
+    refused = next(row["model_version"] for row in platform.of_model().registry.versions()[::-1])
+    assert refused != platform.of_model().registry.champion()
+    platform.of_model().registry.promote(refused, actor="ann", reason="a test", now=now)
+    platform.of_model().registry.rollback(
+        actor="ann", reason="worse than the one before", now=now + timedelta(seconds=1)
+    )
     assert traces(platform, SECOND) == before[SECOND]
     assert traces(platform, FIRST) != before[FIRST]
     between = traces(platform, FIRST)
@@ -279,18 +281,18 @@ def test_a_block_of_one_is_none_of_the_other(later, lived_world) -> None:
     home, day = later, later.day(lived_world.DAYS + 1)
     platform, view = home.platform, home.platform.of_model(SECOND)
     before = traces(platform, FIRST)
-    view.write_monitoring_report(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))
-    logged = view.model_events("entity_scored")
+    view.reports.write(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))
+    logged = view.registry.events("entity_scored")
     own = [dg.AssetKey([SECOND, name]) for name in ("retrain_decision", "scores")]
     run = home.run_assets(day, *own)
     assert run.success
     (scored,) = (check for check in run.get_asset_check_evaluations() if check.check_name == SCORED)
     assert (scored.passed, scored.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert f"scored 0 of {len(logged):,} rows of {day}. data quality of {day} is not sound" in scored.description
-    decision = view.model_events("retrain_decided")[-1]
+    decision = view.registry.events("retrain_decided")[-1]
     assert decision["verdict"] == "block"
     assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0, "nobody is scored on a faulty day"
-    assert view.model_events("entity_scored") == logged
+    assert view.registry.events("entity_scored") == logged
     refused = home.run_assets(day, dg.AssetKey([SECOND, "training_set"]), raise_on_error=False)
     assert not refused.success, "and nothing is trained"
     assert traces(platform, FIRST) == before
@@ -307,7 +309,7 @@ def test_without_a_champion_the_governor_asks_for_one_and_the_day_goes_on(
     view = home.platform.of_model(SECOND)
     with home.driver() as driver:
         driver.run_day("daily_lifecycle_job", day).require_success()
-        (decision,) = view.model_events("retrain_decided")
+        (decision,) = view.registry.events("retrain_decided")
         assert (decision["verdict"], decision["codes"]) == ("retrain", ["no_champion"])
         assert view.model_tables.read(SCORES_TABLE, day).num_rows == 0
         assert why_unscored(view, day) == ""

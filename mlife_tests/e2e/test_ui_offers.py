@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from mlife_assets.components.graph.run_requests import DRIVER_TAG
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Dagster, about its own schedules
@@ -196,24 +196,28 @@ def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived
 
 def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui, home) -> None:
     platform = home.platform
-    before, champion = operator_time(platform), platform.registry.champion()
+    before, champion = operator_time(platform.of_model()), platform.of_model().registry.champion()
     assert ui.launch("pause_sending_job", config=ops("pause_sending")).is_success
     assert platform.ledger.is_paused()
     assert ui.launch("resume_sending_job", config=ops("resume_sending")).is_success
     assert not platform.ledger.is_paused()
     (paused,) = platform.event_log.read("sending_paused").to_pylist()
     assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
-    served = [reign.model_version for reign in platform.registry.history()]
-    other = next(row["model_version"] for row in platform.registry.versions() if row["model_version"] != champion)
-    platform.registry.promote(other, actor="ann", reason="against the gate", now=operator_time(platform))
+    served = [reign.model_version for reign in platform.of_model().registry.history()]
+    other = next(
+        row["model_version"] for row in platform.of_model().registry.versions() if row["model_version"] != champion
+    )
+    platform.of_model().registry.promote(
+        other, actor="ann", reason="against the gate", now=operator_time(platform.of_model())
+    )
     assert not ui.launch("rollback_job", config=ops("roll_back_model", serving=champion)).is_success, "another serves"
     assert ui.launch("rollback_job", config=ops("roll_back_model", serving=other)).is_success
-    assert platform.registry.champion() == champion
+    assert platform.of_model().registry.champion() == champion
     (event,) = platform.event_log.read("model_rolled_back").to_pylist()
     assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)
     for version in served[:0:-1]:
         assert ui.launch("rollback_job", config=ops("roll_back_model", serving=version)).is_success
-    assert platform.registry.champion() == served[0]
+    assert platform.of_model().registry.champion() == served[0]
     early = ui.launch("rollback_job", config=ops("roll_back_model", serving=served[0]))
     assert f"{served[0]} is the only champion so far" in early.failure.splitlines()[0]
 
@@ -233,7 +237,7 @@ def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_p
         monkeypatch.setenv(f"MLIFE_MARKET_{name.upper()}", str(value))
     monkeypatch.setenv("MLIFE_HISTORY_DAYS", "39")
     monkeypatch.setenv("MLIFE_DEMO_FAULTS", "false")
-    platform = Platform(settings=Settings(), policies=small_home.UNAPPROVED)
+    platform = board_ports(Settings(), policies=small_home.UNAPPROVED)
     with ui_client.opened(tmp_path / "home") as ui:
         offers = {offer.key: offer for offer in ui.offers()}
         landing = offers["events", "market_events"]
@@ -248,9 +252,11 @@ def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_p
         assert "no model serves" in early.failure.splitlines()[0]
         assert "retraining_job" in early.failure.splitlines()[0]
         assert ui.launch("retraining_job", tags={PARTITION: last_of_history}).is_success
-        if platform.registry.champion() is None:  # a market this small rarely convinces the gate
-            version = platform.registry.versions()[-1]["model_version"]
-            platform.registry.promote(version, actor="ann", reason="against the gate", now=operator_time(platform))
+        if platform.of_model().registry.champion() is None:  # a market this small rarely convinces the gate
+            version = platform.of_model().registry.versions()[-1]["model_version"]
+            platform.of_model().registry.promote(
+                version, actor="ann", reason="against the gate", now=operator_time(platform.of_model())
+            )
             assert ui.launch(assets=[("model", "monitoring_reference")], tags={PARTITION: last_of_history}).is_success
 
         ui.reload()

@@ -43,12 +43,12 @@ def live(folder: Path) -> SmallHome:
 
 def _change_champion(home: SmallHome, story: Demo, instance: dg.DagsterInstance, number: int) -> None:
     """Train on what is known after day `number`; whoever the gate does not let serve is promoted by hand."""
-    registry, day = home.platform.registry, home.day(number)
+    registry, day = home.platform.of_model().registry, home.day(number)
     earlier = {row["model_version"] for row in registry.versions()}
     story.driver.run_day("retraining_job", day).require_success()
     (challenger,) = {row["model_version"] for row in registry.versions()} - earlier
     if registry.champion() != challenger:
-        at = home.platform.retraining_time(day)
+        at = home.platform.of_model().retraining_time(day)
         registry.promote(challenger, actor=ACTOR, reason="against the gate: a golden home has two", now=at)
         definitions = dg.Definitions(
             assets=home.definitions.assets,

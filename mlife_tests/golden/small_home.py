@@ -16,10 +16,10 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
@@ -51,7 +51,7 @@ class SmallHome:
 
     settings: Settings
     definitions: dg.Definitions
-    platform: Platform
+    platform: BoardPorts
 
     def day(self, number: int) -> date:
         """Return a lived day, 1 being the first."""

@@ -115,7 +115,7 @@ def test_scores_that_it_stored_with_their_draws_are_chosen_from_anew(story) -> N
 
 def test_it_rolls_back(story) -> None:
     assert (story.rolled_back["model_version"], story.rolled_back["previous_version"]) == (FIRST, SECOND)
-    reigns = [(reign.model_version, reign.kind) for reign in story.home.platform.registry.history()]
+    reigns = [(reign.model_version, reign.kind) for reign in story.home.platform.of_model().registry.history()]
     assert reigns == [(FIRST, "promoted"), (SECOND, "promoted"), (FIRST, "rolled_back")]
 
 
@@ -161,12 +161,12 @@ def test_it_retrains_by_folds_against_what_its_champion_of_a_holdout_says(story,
     assert report["judged_by"] == "folds"
     assert report["champion_version"] == FIRST
     assert {one["model_version"] for one in report["served"]} == {FIRST}
-    manifest = home.platform.registry.load(FIRST).manifest
+    manifest = home.platform.of_model().registry.load(FIRST).manifest
     asked_from = mature_day(date.fromisoformat(manifest["training_end_date"]), 7)
     assert report["served"][0]["first_day"] == report["first_gate_day"]
     assert date.fromisoformat(report["first_gate_day"]) >= asked_from
     assert "champion" in {one["against"] for one in report["comparisons"]}
-    challenger = home.platform.registry.load(report["model_version"]).manifest
+    challenger = home.platform.of_model().registry.load(report["model_version"]).manifest
     assert challenger["training_end_date"] > manifest["training_end_date"]
 
 

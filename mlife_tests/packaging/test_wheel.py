@@ -18,7 +18,7 @@ CHAIN = (
 )
 JOB_BOARDS = (
     *("mlife_assets.market", "mlife_assets.definitions", "mlife_assets.components.messages", "dbt", "dagster_dbt"),
-    *("mlife_assets.components.platform.resources", "mlife_assets.adapters.send_ledger", "ortools", "psutil"),
+    *("mlife_assets.deployments.board_ports", "mlife_assets.adapters.send_ledger", "ortools", "psutil"),
     *("mlife_assets.recruiting.messaging.plan", "mlife_assets.adapters.ledger_outbox"),
 )
 

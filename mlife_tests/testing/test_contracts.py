@@ -115,8 +115,8 @@ def test_each_fault_of_a_deployment_breaks_the_contract(changed: Any, noticed: t
 
         def opened(self, home: Path) -> Any:
             platform = super().opened(home)
-            fault = {name: change(platform) for name, change in changed.items()}
-            vars(platform)["deployment"] = replace(standalone(platform), **fault)
+            fault = {name: change(platform.home.private) for name, change in changed.items()}
+            vars(platform.home)["deployment"] = replace(standalone(platform.home.private), **fault)
             return platform
 
     require_noticed(Broken, tmp_path, noticed)

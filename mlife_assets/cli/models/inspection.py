@@ -19,8 +19,8 @@ from mlife_assets.core.errors import IntegrityError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlife_assets.components.platform.model_platform import ModelPlatform
     from mlife_assets.core.training.model_diff import ModelDiff
+    from mlife_assets.deployments.ports import ModelPorts
 
 FEATURES_SHOWN = 20
 SHIFTS_SHOWN = 12
@@ -260,7 +260,7 @@ def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> 
         console.print("No model was judged or promoted yet.")
 
 
-def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
+def reigns(platform: ModelPorts, model_version: str) -> list[dict[str, Any]]:
     """Return when a version served: since, until (None while it serves), how, by whom, why; oldest first."""
     history = platform.registry.history()
     ends = [*(reign.since for reign in history[1:]), None][: len(history)]
@@ -271,12 +271,12 @@ def reigns(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
     ]
 
 
-def registration(platform: ModelPlatform, model_version: str) -> dict[str, Any]:
+def registration(platform: ModelPorts, model_version: str) -> dict[str, Any]:
     """Return the registration of a registered version."""
     return next(row for row in platform.registry.versions() if row["model_version"] == model_version)
 
 
-def card_place(platform: ModelPlatform, model_version: str) -> str | None:
+def card_place(platform: ModelPorts, model_version: str) -> str | None:
     """Return where the card of a version lies, as a path or an address; None when there is none."""
     key = platform.registry.card_key(model_version)
     if not platform.lake.exists(key):
@@ -284,7 +284,7 @@ def card_place(platform: ModelPlatform, model_version: str) -> str | None:
     return f"{platform.settings.lake_name}/{key}"
 
 
-def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:
+def reference_fault(platform: ModelPorts, model_version: str) -> str | None:
     """Return why monitoring cannot read what normal looks like to a version, and the remedy; None where it can.
 
     With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
@@ -301,4 +301,4 @@ def reference_fault(platform: ModelPlatform, model_version: str) -> str | None:
     if imports(platform, model_version) if found is None else found[0] is not platform.model_tables:
         return "export it again where it served, with a reference that this mlife reads, and import that"
     day = registration(platform, model_version)["as_of_date"] if found is None else found[1]
-    return f"materialize {platform.reference} for {day} before"
+    return f"materialize {platform.group}/monitoring_reference for {day} before"

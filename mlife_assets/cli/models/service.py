@@ -24,7 +24,7 @@ from mlife_assets.recruiting.kept_words import kept_words
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mlife_assets.components.platform.model_platform import ModelPlatform
+    from mlife_assets.deployments.ports import ModelPorts
 
 AGAINST = "against the gate"
 PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
@@ -119,7 +119,7 @@ def rollback(
 
 
 def _print_change(
-    platform: ModelPlatform, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
+    platform: ModelPorts, name: str, previous: str | None, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
     from mlife_assets.components.shown.present import next_day
 
@@ -137,7 +137,7 @@ def _print_change(
 
 
 def _show_change(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     verb: str,
     name: str,
     previous: str | None,

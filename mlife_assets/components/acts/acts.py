@@ -28,10 +28,10 @@ from mlife_assets.components.messages.sending import (
     require_known_ledger,
     require_memory,
 )
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import EVERYTHING
 from mlife_assets.recruiting.applications import application_named
 from mlife_assets.recruiting.kept_words import kept_words
@@ -79,7 +79,7 @@ class PlanStanding:
     sends: Mapping[str, int]
 
 
-def plan_standing(platform: Platform) -> PlanStanding:
+def plan_standing(platform: BoardPorts) -> PlanStanding:
     """Return where the newest plan of the application stands whose view `platform` is.
 
     Raises:
@@ -94,14 +94,14 @@ def plan_standing(platform: Platform) -> PlanStanding:
         return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)
     if rejection is not None:
         return PlanStanding(plan, digest, "rejected", (), rejection.actor, rejection.reason, counts)
-    if day < (platform.newest_landed_day() or day):
+    if day < (platform.days.newest() or day):
         return PlanStanding(plan, digest, "over", (FOLLOWED,), None, None, counts)
     if (why := why_over(platform, day)) is not None:
         return PlanStanding(plan, digest, "over", (why,), None, None, counts)
     return PlanStanding(plan, digest, "waits", why_it_waits(platform, plan), None, None, counts)
 
 
-def newest_plan(platform: Platform) -> MessagePlan:
+def newest_plan(platform: BoardPorts) -> MessagePlan:
     """Return the application's plan that was made last. Raises NotFoundError when none was."""
     days = platform.application_tables.report_days(PLAN_REPORT)
     if not days:
@@ -109,7 +109,7 @@ def newest_plan(platform: Platform) -> MessagePlan:
     return read_plan(platform, days[-1])
 
 
-def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> Approval:
+def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -> Approval:
     """Record that a person approves the newest plan, named by its digest; sends nothing yet.
 
     Raises:
@@ -134,7 +134,7 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
         reason=reason,
         is_quality_ok=quality_verdict(platform, plan.as_of_date),
     )
-    now, known = platform.sending_time(plan.as_of_date), platform.ledger.approval(plan.campaign, plan.as_of_date)
+    now, known = platform.times.sending(plan.as_of_date), platform.ledger.approval(plan.campaign, plan.as_of_date)
     if known is not None and known.plan_digest == approval.plan_digest and known.approved_by != actor:
         raise GateClosedError(
             f"plan {plan.plan_id} was approved by {known.approved_by} already; materialize message_deliveries of "
@@ -143,11 +143,11 @@ def approve_plan(platform: Platform, named: str, *, actor: str, reason: str) -> 
     if known is not None and known.plan_digest == approval.plan_digest:
         approval = replace(approval, reason=known.reason or reason)  # the first words stay, in ledger and log alike
     record_approval(platform, approval, now=now)
-    seal(platform)
+    seal(platform.home)
     return approval
 
 
-def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> Rejection:
+def reject_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -> Rejection:
     """Record that the newest plan, named by its digest, is never sent. Planning the day again may give another.
 
     Raises:
@@ -160,17 +160,17 @@ def reject_plan(platform: Platform, named: str, *, actor: str, reason: str) -> R
     if not plan.planned.num_rows:  # its digest is that of every empty plan, also of later days
         raise InvalidInputError(f"plan {plan.plan_id} of {plan.as_of_date} has no texts, so there is nothing to reject")
     require_known_ledger(platform, plan.as_of_date)
-    now = max(operator_time(platform), platform.sending_time(plan.as_of_date))
+    now = max(operator_time(platform.of_model()), platform.times.sending(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
     platform.ledger.record_rejection(rejection, now=now)
     first = platform.ledger.rejection(digest) or rejection
     publish_rejection(platform, first)
-    seal(platform)
+    seal(platform.home)
     return first
 
 
 def switch_sending(
-    platform: Platform, *, pauses: bool, actor: str, reason: str, application: str = EVERYTHING
+    platform: BoardPorts, *, pauses: bool, actor: str, reason: str, application: str = EVERYTHING
 ) -> Switched:
     """Pause or resume all sending, or that of one application, of messages in flight too.
 
@@ -182,14 +182,14 @@ def switch_sending(
     require_restored(platform.settings.private_folder)
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     if application:
-        application_named(platform.applications, application)
-    ledger, now = platform.ledger, operator_time(platform)
+        application_named(platform.home.applications, application)
+    ledger, now = platform.ledger, operator_time(platform.of_model())
     if application and not pauses and ledger.is_paused():
         raise GateClosedError(f"all sending is paused, that of {application} with it; resume without an application")
     is_changed = ledger.is_paused(application) != pauses
     if is_changed:
         change = ledger.pause if pauses else ledger.resume
         change(actor=actor, reason=reason, now=now, campaign=application)
-    published = platform.outbox.publish()
-    seal(platform)
+    published = platform.home.messengers.outbox.publish()
+    seal(platform.home)
     return Switched(pauses, now if is_changed else None, published)

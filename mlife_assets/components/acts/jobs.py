@@ -10,8 +10,8 @@ from mlife_assets.components.acts.acts import approve_plan, reject_plan, switch_
 from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata, require_sent
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.deployments.board_ports import BoardPorts
 
 APPROVE_JOB, APPROVE_OP = "approve_plan_job", "approve_plan_and_send"
 
@@ -51,7 +51,7 @@ class RollbackIdentity(Identity):
 @dg.op(description="Approves the newest plan and sends it, as materializing message_deliveries would.")
 @says_why
 def approve_plan_and_send(
-    context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[Platform]
+    context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[BoardPorts]
 ) -> None:
     """Record the approval, send, and record that the day's deliveries were made."""
     view = platform.of_application(config.application)
@@ -70,7 +70,9 @@ def approve_plan_and_send(
 
 @dg.op(name="reject_plan", description="Rejects the newest plan: it is never sent.")
 @says_why
-def reject_plan_op(context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[Platform]) -> None:
+def reject_plan_op(
+    context: dg.OpExecutionContext, config: PlanIdentity, platform: dg.ResourceParam[BoardPorts]
+) -> None:
     """Record the rejection."""
     view = platform.of_application(config.application)
     rejection = reject_plan(view, config.plan_digest, actor=config.actor, reason=config.reason)
@@ -79,7 +81,9 @@ def reject_plan_op(context: dg.OpExecutionContext, config: PlanIdentity, platfor
 
 @dg.op(description="Stops all sending at once, texts in flight included.")
 @says_why
-def pause_sending(context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[Platform]) -> None:
+def pause_sending(
+    context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[BoardPorts]
+) -> None:
     """Pause."""
     _switch(context, config, platform, pauses=True)
 
@@ -87,13 +91,13 @@ def pause_sending(context: dg.OpExecutionContext, config: SwitchIdentity, platfo
 @dg.op(description="Allows sending again.")
 @says_why
 def resume_sending(
-    context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[Platform]
+    context: dg.OpExecutionContext, config: SwitchIdentity, platform: dg.ResourceParam[BoardPorts]
 ) -> None:
     """Resume."""
     _switch(context, config, platform, pauses=False)
 
 
-def _switch(context: dg.OpExecutionContext, config: SwitchIdentity, platform: Platform, *, pauses: bool) -> None:
+def _switch(context: dg.OpExecutionContext, config: SwitchIdentity, platform: BoardPorts, *, pauses: bool) -> None:
     switched = switch_sending(
         platform, pauses=pauses, actor=config.actor, reason=config.reason, application=config.application
     )
@@ -109,10 +113,12 @@ def _switch(context: dg.OpExecutionContext, config: SwitchIdentity, platform: Pl
 @dg.op(description="Returns to an earlier champion; the daily job uses it from the next day on.")
 @says_why
 def roll_back_model(
-    context: dg.OpExecutionContext, config: RollbackIdentity, platform: dg.ResourceParam[Platform]
+    context: dg.OpExecutionContext, config: RollbackIdentity, platform: dg.ResourceParam[BoardPorts]
 ) -> None:
     """Roll back."""
-    done = roll_back(platform, actor=config.actor, reason=config.reason, to=config.to, serving=config.serving)
+    done = roll_back(
+        platform.of_model(), actor=config.actor, reason=config.reason, to=config.to, serving=config.serving
+    )
     context.log.info("%s serves again, in place of %s", done.model_version, done.previous_version)
 
 

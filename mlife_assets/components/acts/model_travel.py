@@ -20,8 +20,6 @@ from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, WRITER
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.monitoring.inputs import REFERENCE_REPORT, REFERENCE_TABLE, reference_source
-from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.sealing import present_signer, seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -34,6 +32,8 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.core.model_events import IMPORTED, MODEL_NAME, NOT_JUDGED, OUTCOMES
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.deployments.ports import ModelPorts
+from mlife_assets.deployments.sealing import present_signer, seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.kept_words import kept_words
 
@@ -54,20 +54,18 @@ class Imported:
     is_new: bool
 
 
-def export_model(
-    platform: ModelPlatform, version: str, store: ObstoreObjectStore, *, actor: str
-) -> tuple[Bundle, bool]:
+def export_model(platform: ModelPorts, version: str, store: ObstoreObjectStore, *, actor: str) -> tuple[Bundle, bool]:
     """Write a registered version to a place, signed; returns the bundle and whether it is new.
 
     Raises:
         IntegrityError, ContentConflictError: the artifact, or what lies at the place, was changed.
         InvalidInputError: nothing was signed here yet, so nobody knows this environment's key.
     """
-    signer = present_signer(platform)
+    signer = present_signer(platform.home)
     bundle = Bundle(
         model_name=platform.model_name,
         model_version=version,
-        environment=platform.environment,
+        environment=platform.home.environment,
         exported_by=kept_words("actor", actor),
         exported_at=operator_time(platform),
         signed_by=signer.public_key.hex(),
@@ -82,7 +80,7 @@ def bundled_verdict(bundle: Bundle) -> dict[str, Any]:
     return dict(judged[-1]) if judged else {"outcome": NOT_JUDGED, "sentences": []}
 
 
-def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason: str) -> Imported:
+def import_model(platform: ModelPorts, bundle: Bundle, *, actor: str, reason: str) -> Imported:
     """Register what a bundle holds, and record where it came from; the same bundle again is a no-op.
 
     Nothing is written before everything fits. The record comes last: until then nothing says that a gate promoted it.
@@ -134,11 +132,11 @@ def import_model(platform: ModelPlatform, bundle: Bundle, *, actor: str, reason:
     if CARD_FILE in bundle.files and not platform.lake.exists(card):
         platform.lake.put_if_absent(card, bundle.files[CARD_FILE])
     platform.event_log.append(IMPORTED, event, writer=WRITER)
-    seal(platform)
+    seal(platform.home, platform.days)
     return Imported(version, outcome, judged_at, sentences, is_new)
 
 
-def _keep(platform: ModelPlatform, bundle: Bundle, folder: str) -> None:
+def _keep(platform: ModelPorts, bundle: Bundle, folder: str) -> None:
     """Keep what lies nowhere else here, and write again what was damaged since it came."""
     for name, data in sorted(bundle.files.items()):
         if name == CARD_FILE or name.split("/")[0] in (ARTIFACT, FOLDS):
@@ -151,7 +149,7 @@ def _keep(platform: ModelPlatform, bundle: Bundle, folder: str) -> None:
         platform.lake.put_if_absent(f"{folder}{BUNDLE_FILE}", bundle.listing)
 
 
-def _event(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) -> tuple[pa.Table, bool]:
+def _event(platform: ModelPorts, bundle: Bundle, said: Mapping[str, Any]) -> tuple[pa.Table, bool]:
     """Return what is recorded of an import, and whether it is new."""
     identity = event_id(IMPORTED, bundle.model_version, bundle.bundle_id)
     (rows,) = platform.event_log.remembered(IMPORTED, anew=True)  # what a crash left unlisted counts, too
@@ -168,10 +166,10 @@ def _event(platform: ModelPlatform, bundle: Bundle, said: Mapping[str, Any]) -> 
     return pa.Table.from_pylist([row], schema=EVENT_TYPES[IMPORTED].schema), recorded is None
 
 
-def _files(platform: ModelPlatform, version: str) -> dict[str, bytes]:
+def _files(platform: ModelPorts, version: str) -> dict[str, bytes]:
     lake, tables = platform.lake, platform.model_tables
     registered = next(row for row in platform.registry.versions() if row["model_version"] == version)
-    judged = [row for row in platform.model_events("promotion_decided") if row["model_version"] == version]
+    judged = [row for row in platform.registry.events("promotion_decided") if row["model_version"] == version]
     files = {
         **_in_folder(ARTIFACT, platform.registry.load(version)),
         REGISTRATION_FILE: orjson.dumps(registered, option=orjson.OPT_SORT_KEYS),
@@ -187,7 +185,7 @@ def _files(platform: ModelPlatform, version: str) -> dict[str, bytes]:
     return files | _reference_files(platform, version)
 
 
-def _reference_files(platform: ModelPlatform, version: str) -> dict[str, bytes]:
+def _reference_files(platform: ModelPorts, version: str) -> dict[str, bytes]:
     """Return the reference of a version, with the models that scored it; nothing where it has none."""
     found = reference_source(platform, version)
     if found is None:
@@ -212,12 +210,12 @@ def _artifact(bundle: Bundle, folder: str, version: str) -> ModelArtifact:
     return ModelArtifact.from_files(version, files)
 
 
-def _require_fit(platform: ModelPlatform, artifact: ModelArtifact) -> None:
+def _require_fit(platform: ModelPorts, artifact: ModelArtifact) -> None:
     """Raise InvalidInputError where a model looks at columns, or says steps, that are not declared here.
 
     A project's home holds no declarations; there the newest version on record says what the model looks at.
     """
-    if platform.model_name in platform.declared_names:
+    if platform.model_name in platform.home.model_names:
         roles = platform.model.roles
         columns, steps = roles.columns, roles.steps
     elif versions := platform.registry.versions():

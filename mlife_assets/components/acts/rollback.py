@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlife_assets.adapters.restoring import require_restored
-from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError
+from mlife_assets.deployments.ports import ModelPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.kept_words import kept_words
 
 
@@ -25,7 +25,7 @@ class RolledBack:
 
 
 def roll_back(
-    platform: ModelPlatform, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
+    platform: ModelPorts, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
 ) -> RolledBack:
     """Return to an earlier champion, the one before the present when `to` names none.
 
@@ -40,5 +40,5 @@ def roll_back(
     if serving is not None and not (previous or "").startswith(serving):
         raise GateClosedError(f"{previous} serves, not {serving}; look at it again before you roll back")
     name = platform.registry.rollback(actor=actor, reason=reason, now=now, to=target)
-    seal(platform)
+    seal(platform.home, platform.days)
     return RolledBack(name, previous, now)

@@ -15,11 +15,11 @@ from mlife_assets.adapters.event_log.catalogue import Catalogue, read_catalogue
 from mlife_assets.components.events.landing import GROUP
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
 
@@ -37,7 +37,7 @@ OPENED_DAYS = 7
     description="What the event log holds, per event type. Its check verifies every byte.",
 )
 @says_why
-def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def event_catalog(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Count files, rows and days per type, and leave them as a table that SQL is asked of."""
     catalogue = read_catalogue(platform.event_log, platform.lake, today=_today(platform))
     if catalogue.days:
@@ -53,15 +53,15 @@ def event_catalog(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     )
 
 
-def _today(platform: Platform) -> date | None:
+def _today(platform: BoardPorts) -> date | None:
     """Return the last day that can have events: a simulated world lives the day after the one that landed last."""
-    if not platform.is_simulated:
-        return platform.clock_day
-    landed = platform.newest_landed_day()
+    if not platform.days.is_simulated:
+        return platform.times.today(platform.settings.start_date)
+    landed = platform.days.newest()
     return None if landed is None else add_days(landed, 1)
 
 
-def _opened_since(platform: Platform, today: date | None) -> date:
+def _opened_since(platform: BoardPorts, today: date | None) -> date:
     """Return the day from which on files are opened: the catalogue's before the newest, and a week at least."""
     catalogued = [day for day in platform.tables.days(EVENT_CATALOG) if today is None or day <= today]
     if len(catalogued) < 2:
@@ -95,7 +95,7 @@ def _by_type(catalogue: Catalogue) -> list[dict[str, Any]]:
     description="Green when every path below events/ is of a known type, day and hour and listed, and new files fit.",
 )
 @says_why
-def log_holds_nothing_unknown(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+def log_holds_nothing_unknown(platform: dg.ResourceParam[BoardPorts]) -> dg.AssetCheckResult:
     """Name unknown types, misspelled partitions, days to come, files of another schema or not listed."""
     today = _today(platform)
     since = _opened_since(platform, today)
@@ -116,10 +116,10 @@ def log_holds_nothing_unknown(platform: dg.ResourceParam[Platform]) -> dg.AssetC
 
 @dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
 @says_why
-def event_log_is_intact(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+def event_log_is_intact(platform: dg.ResourceParam[BoardPorts]) -> dg.AssetCheckResult:
     """Verify the whole log against manifests, signed heads, ledger, registry and reports."""
-    verification = audit_log(platform).verification
-    platform.measure("log_findings", len(verification.findings))
+    verification = audit_log(platform.home).verification
+    platform.home.services.measure("log_findings", len(verification.findings))
     return dg.AssetCheckResult(
         passed=verification.is_intact,
         metadata={

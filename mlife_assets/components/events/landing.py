@@ -20,15 +20,14 @@ from mlife_assets.components.graph.partitions import (
     days,
     days_to_land,
 )
-from mlife_assets.components.platform.landed_days import require_due, require_previous
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT, require_due, require_previous
+from mlife_assets.deployments.sealing import seal
 
 GROUP = "events"
 
@@ -40,7 +39,7 @@ GROUP = "events"
     **daily_asset(GROUP, "raw"),
 )
 @says_why
-def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Land each day's files; a range lands its days in order.
 
     Raises:
@@ -51,15 +50,15 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     covered = days_to_land(context)
     require_previous(platform.settings, platform.tables.report_days(INGEST_REPORT), covered[0])
     require_due(platform.deployment.times, covered[-1])
-    platform.outbox.heal()
+    platform.home.messengers.outbox.heal()
     accepted = rejected = 0
     ignored: list[dict[str, Any]] = []
     late: list[dict[str, Any]] = []
     by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for day in covered:
         landing_day = add_days(day, -1)
-        platform.deliver(landing_day)
-        ingest = platform.ingest_at(day)
+        platform.home.intake.deliver(landing_day)
+        ingest = platform.home.intake.ingest_at(day)
         report = ingest.ingest(landing_day)
         try:
             report = replace(report, late=late_labels(platform.event_log, ingest.late_files, platform.policies.label))
@@ -80,7 +79,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             report.rejected,
             len(report.ignored),
         )
-    seal(platform)
+    seal(platform.home)
     rows = [{"event_type": name, "accepted": a, "rejected": r} for name, (a, r) in sorted(by_type.items())]
     return dg.MaterializeResult(
         metadata={
@@ -93,7 +92,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     )
 
 
-def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+def _rejections(platform: BoardPorts, covered: list[date]) -> list[dict[str, Any]]:
     """Return one record per (day, event type, reason) with an example."""
     rows = []
     for day, report in _reports(platform, covered):
@@ -115,7 +114,7 @@ def _rejections(platform: Platform, covered: list[date]) -> list[dict[str, Any]]
     return rows
 
 
-def _refused_files(platform: Platform, covered: list[date]) -> list[dict[str, Any]]:
+def _refused_files(platform: BoardPorts, covered: list[date]) -> list[dict[str, Any]]:
     """Return one record per file that was not taken: refused as a whole, or left alone."""
     rows = []
     for day, report in _reports(platform, covered):
@@ -133,7 +132,7 @@ def _refused_files(platform: Platform, covered: list[date]) -> list[dict[str, An
     return rows
 
 
-def _unexpected(platform: Platform, covered: list[date]) -> list[str]:
+def _unexpected(platform: BoardPorts, covered: list[date]) -> list[str]:
     """Return the sources of what was left alone though its name does not ask for it."""
     return [
         left["source"]
@@ -143,7 +142,7 @@ def _unexpected(platform: Platform, covered: list[date]) -> list[str]:
     ]
 
 
-def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[str, Any]]]:
+def _reports(platform: BoardPorts, covered: list[date]) -> list[tuple[date, dict[str, Any]]]:
     return [(day, platform.tables.read_report(INGEST_REPORT, day)) for day in covered]
 
 
@@ -155,14 +154,14 @@ def _reports(platform: Platform, covered: list[date]) -> list[tuple[date, dict[s
     **daily_asset(GROUP, "raw"),
 )
 @says_why
-def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Summarise what the ingest of each day refused."""
-    rows = _rejections(platform, days(context, platform))
+    rows = _rejections(platform, days(context, platform.of_model()))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(row["rows"] for row in rows),
             "rejections": table(rows),
-            "files_not_taken": table(_refused_files(platform, days(context, platform))),
+            "files_not_taken": table(_refused_files(platform, days(context, platform.of_model()))),
         }
     )
 
@@ -172,7 +171,7 @@ def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourcePara
 )
 @says_why
 def every_landed_row_is_accepted(
-    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.AssetCheckResult:
     """Warn about refused rows and files, and about files that lie where none should, with the reasons."""
     covered = checked_days(context)

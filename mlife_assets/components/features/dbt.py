@@ -27,14 +27,14 @@ from mlife_assets.components.features.dbt_runner import (
 from mlife_assets.components.features.dbt_specs import specs_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand, readout_figures
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.ids import digest
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 
 DAYS_AT_ONCE = 40
 """Days that dbt builds at once: memory grows with them, two months of ten thousand people take over 2 GB."""
@@ -42,7 +42,7 @@ LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 
 
 def _build(
-    context: dg.AssetExecutionContext, platform: Platform, project: Path, covered: Sequence[date] = ()
+    context: dg.AssetExecutionContext, platform: BoardPorts, project: Path, covered: Sequence[date] = ()
 ) -> Iterator[Any]:
     """Build the selected models for the days, or run the selected tests alone; yield what Dagster records of each.
 
@@ -50,7 +50,9 @@ def _build(
     """
     settings = platform.settings
     settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-    platform.fetch_warehouse()
+    warehouse = platform.home.services.warehouse
+    if warehouse is not None:
+        warehouse().fetch()
     settings.export_to_dbt()
     windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
@@ -78,8 +80,8 @@ def _build(
     yield from recorded((event for event in said if _node_name(event) not in unasked), manifest, context)
     if fault is not None:
         raise fault
-    if models:
-        platform.put_warehouse_back()
+    if models and warehouse is not None:
+        warehouse().put_back()
 
 
 def _node_name(event: Mapping[str, Any]) -> str | None:
@@ -97,21 +99,21 @@ def _range(covered: Sequence[date]) -> dict[str, str]:
     return {"start_date": covered[0].isoformat(), "end_date": covered[-1].isoformat()} if covered else {}
 
 
-def _to_stage(platform: Platform, project: Path, start: date | None) -> dict[str, Any]:
+def _to_stage(platform: BoardPorts, project: Path, start: date | None) -> dict[str, Any]:
     """Return what staging lacks; of days that are built again, what they are the first to see is staged again."""
     again_from = None if start is None else add_days(start, -1)
-    tables = platform.warehouse.staged()
+    tables = platform.home.warehouse.staged()
     return to_stage(platform.event_log, tables, staging_digest(project), again_from=again_from)
 
 
-def _figures(platform: Platform, key: dg.AssetKey) -> Figures:
+def _figures(platform: BoardPorts, key: dg.AssetKey) -> Figures:
     """Return what the UI plots of a metrics table that was just built."""
     if key == keys.KPI_DAILY:
         (today,) = platform.tables.newest_report_days(INGEST_REPORT, 1)
         window = platform.policies.label.apply_window_days
         rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
         if (opt_outs := opt_outs_per_thousand(rows, today)) is not None:
-            platform.measure("opt_outs_per_thousand", opt_outs)
+            platform.home.services.measure("opt_outs_per_thousand", opt_outs)
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
     if key == keys.EXPERIMENT_READOUT:
         readout = platform.warehouse.read("experiment_readout").to_pylist()
@@ -139,9 +141,9 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         pool="warehouse",
     )
     @says_why
-    def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
+    def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> Iterator[Any]:
         if context.selected_asset_keys:
-            covered = days(context, platform)
+            covered = days(context, platform.of_model())
         else:  # tests alone
             checked = min(key.asset_key for key in context.selected_asset_check_keys)
             covered = days_of_checks(context.run, context.instance, checked)
@@ -156,8 +158,8 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
         pool="warehouse",
     )
     @says_why
-    def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
-        platform.require_landed()
+    def metric_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> Iterator[Any]:
+        platform.days.require()
         for event in _build(context, platform, project):
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
+from mlife_assets.deployments.ports import ModelPorts
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
 
 ALERTS, DELIVERIES, SUFFIX = "alerts", "alert_deliveries", ".json"
 SENT_WITHIN = timedelta(days=7)
@@ -30,21 +30,21 @@ INTERVAL_SECONDS = 30
 """Between two looks of a sensor."""
 
 
-def alert(platform: ModelPlatform, name: str, facts: Mapping[str, str | None]) -> None:
+def alert(platform: ModelPorts, name: str, facts: Mapping[str, str | None]) -> None:
     """Keep one alert for people; keeping it again changes nothing."""
     import orjson
 
     if not is_alerted(platform, name):
-        raised = {"raised_at": platform.clock.now().isoformat()}
+        raised = {"raised_at": platform.home.clock.now().isoformat()}
         platform.lake.replace(_key(name), orjson.dumps({**facts, **raised}, option=orjson.OPT_SORT_KEYS))
 
 
-def is_alerted(platform: ModelPlatform, name: str) -> bool:
+def is_alerted(platform: ModelPorts, name: str) -> bool:
     """Return whether an alert of that name was kept."""
     return platform.lake.exists(_key(name))
 
 
-def undelivered(platform: Platform) -> list[str]:
+def undelivered(platform: BoardPorts) -> list[str]:
     """Return the names of alerts that were not sent, in order."""
     kept, sent = (
         {key.removeprefix(f"{folder}/")[: -len(SUFFIX)] for key in platform.lake.list(folder) if key.endswith(SUFFIX)}
@@ -53,7 +53,7 @@ def undelivered(platform: Platform) -> list[str]:
     return sorted(kept - sent)
 
 
-def deliver_alerts(platform: Platform) -> Sequence[Alert]:
+def deliver_alerts(platform: BoardPorts) -> Sequence[Alert]:
     """Send all alerts that were not sent, oldest first, some in one message, and return them.
 
     What is older than a week is no news: it is put down as not sent, so that a new channel begins with today.
@@ -63,7 +63,7 @@ def deliver_alerts(platform: Platform) -> Sequence[Alert]:
         TransientError: the channel did not take them; they stay unsent.
         PermanentError: it refuses them.
     """
-    channel, now = platform.alert_channel, platform.clock.now()
+    channel, now = platform.home.messengers.alert_channel, platform.home.clock.now()
     if channel is None:
         raise InvalidInputError("alerts are sent to nobody; set MLIFE_ALERT_WEBHOOK")
     alerts = [_kept(platform, name) for name in undelivered(platform)]  # in order of their names
@@ -80,7 +80,7 @@ def deliver_alerts(platform: Platform) -> Sequence[Alert]:
     return news
 
 
-def _kept(platform: Platform, name: str) -> Alert:
+def _kept(platform: BoardPorts, name: str) -> Alert:
     """Return an alert; one that is damaged, or none of ours, is sent as such, so that it holds up no other."""
     import orjson
 
@@ -91,7 +91,7 @@ def _kept(platform: Platform, name: str) -> Alert:
         return Alert(name, sentence_of(name, facts), facts)
     except (ValueError, AttributeError, IntegrityError):
         sentence = f"{_key(name)} cannot be read; see the runs in the UI"
-        return Alert(name, sentence, {"message": sentence, "raised_at": platform.clock.now().isoformat()})
+        return Alert(name, sentence, {"message": sentence, "raised_at": platform.home.clock.now().isoformat()})
 
 
 def sentence_of(name: str, facts: Mapping[str, str | None]) -> str:
@@ -108,7 +108,7 @@ def _raised_at(alert: Alert) -> str:
     return alert.facts.get("raised_at") or ""
 
 
-def _put_down(platform: Platform, alert: Alert, facts: Mapping[str, str]) -> None:
+def _put_down(platform: BoardPorts, alert: Alert, facts: Mapping[str, str]) -> None:
     import orjson
 
     data = orjson.dumps(dict(facts), option=orjson.OPT_SORT_KEYS)

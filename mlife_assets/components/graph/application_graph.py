@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.platform.resources import Platform
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
@@ -58,6 +58,6 @@ class ApplicationGraph:
         names = dict.fromkeys((self.application.model_name, self.application.audience.model_name))
         return [keys.USER_JOB_SCORES if n == JOB_APPLICATIONS else dg.AssetKey([n, "scores"]) for n in names if n]
 
-    def view(self, platform: Platform) -> Platform:
+    def view(self, platform: BoardPorts) -> BoardPorts:
         """Return the platform as the application sees it."""
         return platform.of_application(self.application.name)

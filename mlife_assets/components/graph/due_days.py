@@ -25,11 +25,11 @@ from mlife_assets.components.graph.jobs import DAILY_JOB, history_job
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import RETRAINING_JOB, attempts_of, next_request
 from mlife_assets.components.graph.sensors import is_something_running
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.present import newest_day, next_day
 from mlife_assets.core.due_days import DueWork, Progress, due_work
 from mlife_assets.core.errors import MlifeError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.deployments.board_ports import BoardPorts
 
 if TYPE_CHECKING:
     from dagster._core.remote_origin import CodeLocationOrigin
@@ -59,10 +59,10 @@ def build_due_days_sensor(
         description="Runs each day whose time has come and whose files were delivered, oldest first, one at a time.",
     )
     def due_days_sensor(
-        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.SensorResult | dg.SkipReason:
         """Ask for what is due, unless something runs."""
-        now = platform.clock.now()
+        now = platform.home.clock.now()
         if is_something_running(context.instance, now):
             return dg.SkipReason("A run is in progress; what is due runs after it.")
         try:
@@ -98,58 +98,59 @@ def cause_of(work: DueWork) -> str:
     return f"due-{work.kind}-{work.first.isoformat()}-{work.last.isoformat()}"
 
 
-def find_due_work(platform: Platform, instance: dg.DagsterInstance) -> DueWork:
+def find_due_work(platform: BoardPorts, instance: dg.DagsterInstance) -> DueWork:
     """Return what is due in a home. Raises NotFoundError where there is no landing folder."""
     progress, due_until = _progress(platform, instance), _due_until(platform)
     following = progress.next_day or (progress.first if progress.landed is None else add_days(progress.landed, 1))
     asked = {add_days(day, -1) for day in days_between(following, max(following, due_until))}
-    delivered = platform.landed.delivered(asked)
+    delivered = platform.home.intake.area.delivered(asked)
     types = {day: {source.split("/")[0] for source in sources} for day, sources in delivered.items()}
     lacking = {day: missing for day, found in types.items() if (missing := DAILY_EVENT_TYPES - found)}
     return due_work(progress, due_until=due_until, delivered=delivered, lacking=lacking)
 
 
-def _due_until(platform: Platform) -> date:
-    today = platform.clock_day
+def _due_until(platform: BoardPorts) -> date:
+    today = platform.times.today(platform.settings.start_date)
     return today if platform.deployment.times.is_due(today) else add_days(today, -1)
 
 
-def _progress(platform: Platform, instance: dg.DagsterInstance) -> Progress:
-    settings, landed = platform.settings, platform.newest_landed_day()
-    serves_since = platform.registry.history()[:1] if landed is not None else []
+def _progress(platform: BoardPorts, instance: dg.DagsterInstance) -> Progress:
+    settings, landed = platform.settings, platform.days.newest()
+    serves_since = platform.of_model().registry.history()[:1] if landed is not None else []
     following = None
     if serves_since:
         promoted_as_of = serves_since[0].since.date()
-        following = next_day(platform) if newest_day(platform) is not None else add_days(promoted_as_of, 1)
+        first = platform.of_model()
+        following = next_day(first) if newest_day(first) is not None else add_days(promoted_as_of, 1)
     history_end = add_days(settings.first_lived_date, -1)
     is_tried = landed is not None and _is_tried(instance, landed, platform)
     return Progress(settings.first_partition, history_end, landed, following, is_tried)
 
 
-def _is_tried(instance: dg.DagsterInstance, day: date, platform: Platform) -> bool:
+def _is_tried(instance: dg.DagsterInstance, day: date, platform: BoardPorts) -> bool:
     cause = cause_of(DueWork("first_model", day, day, ""))
-    runs = attempts_of(instance, cause, platform.clock.now())
+    runs = attempts_of(instance, cause, platform.home.clock.now())
     is_given_up = len(runs) > len(RETRY_WAIT_MINUTES) and all(run.state == "failed" for run in runs)
     return is_given_up or any(run.state == "succeeded" for run in runs)
 
 
-def last_partition(platform: Platform) -> date | None:
+def last_partition(platform: BoardPorts) -> date | None:
     """Return the last day that has a partition, None where partitions follow the machine's clock.
 
     Until a model serves that is the last day of history, which history_job lands and retraining_job trains on; from
     then on it is the next day that can run.
     """
     settings = platform.settings
-    if not platform.is_simulated and settings.clock_file is not None:
-        return platform.clock_day
-    if settings.environment == "prod" or not platform.is_simulated:
+    if not platform.days.is_simulated and settings.clock_file is not None:
+        return platform.times.today(platform.settings.start_date)
+    if settings.environment == "prod" or not platform.days.is_simulated:
         return None
     history_end = add_days(settings.first_lived_date, -1)
     lake = settings.lake_place
     if isinstance(lake, Path) and not (lake / "events").is_dir():  # asking the registry would make the folder
         return history_end
     try:
-        return history_end if platform.registry.champion() is None else next_day(platform)
+        return history_end if platform.of_model().registry.champion() is None else next_day(platform.of_model())
     except MlifeError as error:  # people need the UI most when the log is damaged
         _LOGGER.warning("Which day comes next cannot be read, so partitions follow the machine's clock: %s", error)
         return None
@@ -165,7 +166,7 @@ def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorD
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Loads the code location again when a day has run, so that the last partition is the next day.",
     )
-    def next_day_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
+    def next_day_sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]) -> dg.SkipReason:
         last = last_partition(platform)
         if last is None:
             return dg.SkipReason("partitions follow the machine's clock, or which day comes next cannot be read")

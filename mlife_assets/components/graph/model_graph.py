@@ -12,14 +12,14 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN, daily_asset
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.model import Model
+from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
-Require = Callable[[dg.AssetExecutionContext, ModelPlatform, date], None]
+Require = Callable[[dg.AssetExecutionContext, ModelPorts, date], None]
 
 
-def nothing_required(context: dg.AssetExecutionContext, platform: ModelPlatform, day: date) -> None:
+def nothing_required(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> None:
     """Refuse no day: where days land in order, they are decided in order."""
 
 
@@ -64,8 +64,8 @@ class ModelGraph:
         """Return the name of a job or a sensor of the model."""
         return name if self.is_first else f"{self.model.name}_{name}"
 
-    def view(self, platform: ModelPlatform) -> ModelPlatform:
-        """Return the platform as the model sees it."""
+    def view(self, platform: Models) -> ModelPorts:
+        """Return the ports of the model."""
         return platform.of_model(self.model.name)
 
     @property

@@ -14,9 +14,9 @@ import dagster as dg
 
 from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.components.graph.keys import OWNERS
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between
+from mlife_assets.deployments.ports import ModelPorts
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION.isoformat(), end_offset=1)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
@@ -65,18 +65,18 @@ def days_to_land(context: dg.AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
-def days(context: dg.AssetExecutionContext, platform: ModelPlatform) -> list[date]:
+def days(context: dg.AssetExecutionContext, platform: ModelPorts) -> list[date]:
     """Return the days that this run covers, in order.
 
     Raises:
         NotFoundError: the last of them has not landed yet, so there is nothing that the asset could be made of.
     """
     covered = days_to_land(context)
-    platform.require_landed(covered[-1])
+    platform.days.require(covered[-1])
     return covered
 
 
-def only_day(context: dg.AssetExecutionContext, platform: ModelPlatform) -> date:
+def only_day(context: dg.AssetExecutionContext, platform: ModelPorts) -> date:
     """Return the one day of this run; decisions are taken for one day at a time.
 
     Raises:

@@ -16,9 +16,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, is_alerted
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.run_requests import DECISION_TAG, RETRAINING_JOB, is_retraining, run_facts
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.runbooks import RETRAINING_FAILED
 from mlife_assets.core.monitoring.retrain_decisions import DecisionFacts, RunFacts, outstanding_retrainings
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 SENSOR = "retrain_on_drift_sensor"
 DECISIONS_SEEN = 60
@@ -36,10 +36,11 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
         description="Launches exactly one retraining run for each day on which the governor decides to retrain.",
     )
     def retrain_on_drift_sensor(
-        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Models]
     ) -> dg.SensorResult | dg.SkipReason:
         """Ask for the oldest retraining run that a decided day still needs, one at a time."""
-        policy, now = graph.view(platform).model.retrain, platform.clock.now()
+        ports = graph.view(platform)
+        policy, now = ports.model.retrain, ports.home.clock.now()
         newest = _newest_decision(context.instance, graph)
         if (sentence := _closed_sentence(context.cursor, newest)) is not None:
             return dg.SkipReason(sentence)
@@ -47,7 +48,7 @@ def build_retrain_sensor(graph: ModelGraph, job: UnresolvedAssetJobDefinition) -
         wanted = [decision.as_of_date for decision in decisions if decision.verdict == "retrain"]
         runs = {day: _retrainings(context.instance, job_name, day, now) for day in wanted}
         outlook = outstanding_retrainings(decisions, runs, now=now, retry_wait_minutes=policy.retry_wait_minutes)
-        _alert_exhausted(context, platform, graph, outlook.exhausted, len(policy.retry_wait_minutes) + 1)
+        _alert_exhausted(context, ports, graph, outlook.exhausted, len(policy.retry_wait_minutes) + 1)
         given_up = {decision.as_of_date for decision in outlook.exhausted}
         if all(day in given_up or any(run.state == "succeeded" for run in found) for day, found in runs.items()):
             context.update_cursor(json.dumps({"newest": newest, "sentence": outlook.sentence}))
@@ -109,7 +110,7 @@ def _retrainings(instance: dg.DagsterInstance, job_name: str, day: date, now: da
 
 def _alert_exhausted(
     context: dg.SensorEvaluationContext,
-    platform: ModelPlatform,
+    platform: ModelPorts,
     graph: ModelGraph,
     exhausted: Sequence[DecisionFacts],
     attempts: int,

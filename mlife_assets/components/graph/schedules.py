@@ -10,14 +10,14 @@ import dagster as dg
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.pruned_tables import prune
 from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle_backtest_job, metrics_job
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.windows import RUN_HOUR_UTC
+from mlife_assets.deployments.board_ports import BoardPorts
 
 
 @dg.op(description="Removes tables of pairs and scores that no later day reads; nothing of the event log.")
 @says_why
-def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
     """Remove what is older than the policy says, and say what it was."""
     policy = platform.policies.retention
     for keys in prune(platform.lake, policy, SystemClock().now().date()).values():

@@ -27,13 +27,13 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered
 from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
 from mlife_assets.components.graph.run_requests import ABANDONED_AFTER, DRIVER_TAG, is_driven, next_request
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.runbooks import runbook_of_job
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 
 ALERT_JOB = "alert_delivery_job"
 ALERT_RETRY_WAIT_MINUTES = (1, 10, 60, 360)
@@ -130,7 +130,7 @@ def _digest(landed: Landed, days: Collection[date]) -> str:
 
 @dg.op(description="Sends alerts that were not sent yet.")
 @says_why
-def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
     """Send what is unsent as one message and say what it was."""
     for sent in deliver_alerts(platform):
         context.log.info("sent the alert %s", sent.name)
@@ -153,15 +153,15 @@ def alert_delivery_job() -> None:
     description="Sends alerts that were kept and not sent yet.",
 )
 def alert_delivery_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run while there are unsent alerts and somebody to tell."""
     names = undelivered(platform)
     if not names:
         return dg.SkipReason("Every alert was sent.")
-    if platform.alert_channel is None:
+    if platform.home.messengers.alert_channel is None:
         return dg.SkipReason(f"{len(names)} alerts are kept and sent to nobody; set MLIFE_ALERT_WEBHOOK.")
-    now = platform.clock.now()
+    now = platform.home.clock.now()
     cause = f"alerts-{now.date().isoformat()}-{digest(names, 12)}"
     request = next_request(context.instance, cause, None, now=now, retry_wait_minutes=ALERT_RETRY_WAIT_MINUTES)
     if request is None:
@@ -176,18 +176,18 @@ def alert_delivery_sensor(
     description="Lands files that arrived after the daily run of their day.",
 )
 def landed_files_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for an ingest of every landed day whose files are not those that were ingested.
 
     A late file of the newest days is seen at the next tick, one of an older day within an hour.
     """
-    now, cursor, tables = platform.clock.now(), from_cursor(context.cursor), platform.tables
+    now, cursor, tables = platform.home.clock.now(), from_cursor(context.cursor), platform.tables
     is_full = cursor.is_older_due(now)
     days = tables.report_days(INGEST_REPORT) if is_full else tables.newest_report_days(INGEST_REPORT, RECENT_DAYS)
     older_days = days[:-RECENT_DAYS] if is_full else sorted(cursor.older.open_days - set(days))
     eves = {day: add_days(day, -1) for day in (*older_days, *days[-RECENT_DAYS:])}
-    delivered = platform.landed.delivered(set(eves.values()))
+    delivered = platform.home.intake.area.delivered(set(eves.values()))
     older = {day: delivered.get(eves[day], []) for day in older_days}
     recent = {day: delivered.get(eves[day], []) for day in days[-RECENT_DAYS:]}
     requests, open_days = list[dg.RunRequest](), list[date]()
@@ -226,7 +226,7 @@ def _are_older_due(cursor: str | None, now: datetime) -> bool:
     description="Reads replies and delivery receipts as soon as the provider has some.",
 )
 def inbound_texts_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a reading when replies are unread, or receipts of open sends are there, as of the newest day.
 
@@ -234,15 +234,15 @@ def inbound_texts_sensor(
     of a send that was older than that wakes nobody; the next reading takes both, as it reads all replies and asks about
     every open send.
     """
-    now = platform.clock.now()
+    now = platform.home.clock.now()
     is_full = _are_older_due(context.cursor, now)
     ingested = platform.tables.newest_report_days(INGEST_REPORT, 1)
     if not ingested:
         return dg.SkipReason("no day has run yet")
-    day, until = ingested[-1], platform.outcomes_time(ingested[-1])
+    day, until = ingested[-1], platform.times.outcomes(ingested[-1])
     awaited = platform.ledger.awaited(add_days(day, -AWAITED_DAYS))
     since = day_start(min(awaited.values(), default=day))
-    gateways = platform.gateways.values()
+    gateways = platform.home.messengers.gateways.values()
     receipts = [
         receipt.message_id
         for gateway in gateways
@@ -270,7 +270,7 @@ def inbound_texts_sensor(
     description="Rebuilds metrics and dashboard when they lack a day, a send, a reply or a new champion.",
 )
 def dashboard_refresh_sensor(
-    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for one build after the newest run that changed what the dashboard shows, once no other run is on its way."""
     if not platform.tables.newest_report_days(drift.REPORT, 1):
@@ -278,7 +278,7 @@ def dashboard_refresh_sensor(
     newest = newest_change(context.instance)
     if newest is None:
         return dg.SkipReason("The dashboard is up to date, or a command that builds it is running.")
-    now = platform.clock.now()
+    now = platform.home.clock.now()
     if is_something_running(context.instance, now):
         return dg.SkipReason("A run is in progress; the dashboard is built after it.")
     request = next_request(
@@ -293,7 +293,7 @@ def dashboard_refresh_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Writes an alert for every failed run: which job, which partition, what failed first.",
 )
-def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[BoardPorts]) -> None:
     """Keep one alert per failed run below `alerts/`; that alerts could not be sent is none, or it would never end."""
     run = context.dagster_run
     if run.job_name == ALERT_JOB:
@@ -306,7 +306,7 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.R
         "message": message,
         "runbook": runbook_of_job(run.job_name),
     }
-    alert(platform, run.run_id, facts)
+    alert(platform.of_model(), run.run_id, facts)
     context.log.error("%s failed for %s: %s", run.job_name, partition, message)
 
 

@@ -28,14 +28,14 @@ from mlife_assets.components.messages.planning import (
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.monitoring.inputs import rows_to_score
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.predictions.scores import SCORES_TABLE
 from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.pages.document import nav
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.audience import with_consent
@@ -66,14 +66,14 @@ class _Reachable:
     people: Mapping[str, str]
 
 
-def call_day(platform: Platform, day: date) -> CallList:
+def call_day(platform: BoardPorts, day: date) -> CallList:
     """Make the list of a day of the application whose view `platform` is; log it and keep it."""
-    platform.people.require_books()
+    platform.home.messengers.people.require_books()
     require_present_day(platform, day)
-    require_sound_day(platform, day)
+    require_sound_day(platform.of_model(), day)
     require_known_ledger(platform, day)
-    now = platform.planning_time(day)
-    _hear(platform, day, platform.sending_time(day))
+    now = platform.times.planning(day)
+    _hear(platform, day, platform.times.sending(day))
     application, contact = platform.application, platform.policies.contact
     reachable = _reachable(platform, day, now)
     jobs = platform.warehouse.read("job_features", as_of=day)
@@ -89,7 +89,7 @@ def call_day(platform: Platform, day: date) -> CallList:
         as_of=day,
         consented=set(users.filter(pc.fill_null(users["is_consented"], False))["user_id"].to_pylist()),
         holdout={person for person, is_out in zip(people, held_out.tolist(), strict=True) if is_out},
-        suppressed=_stopped(platform, platform.sending_time(day)),
+        suppressed=_stopped(platform, platform.times.sending(day)),
         called_recently=_called_recently(platform, day),
     )
     calls = _with_reasons(platform, calls, users, jobs)
@@ -97,20 +97,20 @@ def call_day(platform: Platform, day: date) -> CallList:
     return calls
 
 
-def _hear(platform: Platform, day: date, now: datetime) -> None:
+def _hear(platform: BoardPorts, day: date, now: datetime) -> None:
     """Read replies that nobody has read yet: a STOP among them counts."""
-    for application in platform.applications:
+    for application in platform.home.applications:
         if application.channel.is_sent:
             platform.of_application(application.name).dispatcher(day).process_inbound(now)
 
 
-def _stopped(platform: Platform, now: datetime) -> set[str]:
+def _stopped(platform: BoardPorts, now: datetime) -> set[str]:
     """Return who asked for no calls, for nothing, or for no texts: those go to the same number."""
     channels = (Channel.CALL, Channel.SMS)
     return {person for one in channels for person in platform.ledger.suppressed_people(at=now, channel=one)}
 
 
-def _called_recently(platform: Platform, day: date) -> set[str]:
+def _called_recently(platform: BoardPorts, day: date) -> set[str]:
     """Return the people on lists of the days before, as many as the policy leaves between two calls."""
     tables, gap = platform.application_tables, platform.application.calls.minimum_days_between_calls
     first = add_days(day, 1 - gap)
@@ -118,15 +118,17 @@ def _called_recently(platform: Platform, day: date) -> set[str]:
     return {person for one in days for person in tables.read(CALLS_TABLE, one)["person_id"].to_pylist()}
 
 
-def _reachable(platform: Platform, day: date, now: datetime) -> _Reachable:
+def _reachable(platform: BoardPorts, day: date, now: datetime) -> _Reachable:
     everybody = with_consent(platform.warehouse.read("user_features", as_of=day), platform.application.channel)
     users = of_audience_on(platform, everybody, day)
-    contacts = platform.people.register(users["user_id"].to_pylist(), now=now, channel=platform.application.channel)
+    contacts = platform.home.messengers.people.register(
+        users["user_id"].to_pylist(), now=now, channel=platform.application.channel
+    )
     people = {user: contact.person_id for user, contact in contacts.items() if contact.address is not None}
     return _Reachable(users.filter(pc.is_in(users["user_id"], value_set=pa.array(list(people), pa.string()))), people)
 
 
-def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, CalledJob]:
+def _called_jobs(platform: BoardPorts, jobs: pa.Table, day: date) -> dict[str, CalledJob]:
     offers, _ = offer_jobs(jobs, platform.application.policy, reviews=reviews_today(platform, day, jobs))
     openings = dict(zip(jobs["job_id"].to_pylist(), jobs["openings"].to_pylist(), strict=True))
     return {
@@ -136,7 +138,7 @@ def _called_jobs(platform: Platform, jobs: pa.Table, day: date) -> dict[str, Cal
 
 
 def _candidates(
-    platform: Platform, reachable: _Reachable, jobs: Collection[str], day: date
+    platform: BoardPorts, reachable: _Reachable, jobs: Collection[str], day: date
 ) -> dict[tuple[str, str], tuple[CallCandidate, str]]:
     """Return by pair the best scored pairs of each user, of jobs that may be spoken of, and their prediction ids."""
     scores = platform.of_model(platform.application.model_name).model_tables.read(SCORES_TABLE, day)
@@ -154,7 +156,7 @@ def _candidates(
     }
 
 
-def _with_reasons(platform: Platform, calls: CallList, users: pa.Table, jobs: pa.Table) -> CallList:
+def _with_reasons(platform: BoardPorts, calls: CallList, users: pa.Table, jobs: pa.Table) -> CallList:
     """Return the list with why each job suits its person, and how long they were away where that is known."""
     pairs = [(row.user_id, row.job.job_id) for row in calls.rows]
     facts, away = pair_facts(pairs, users, jobs), _days_away(platform, calls)
@@ -169,7 +171,7 @@ def _with_reasons(platform: Platform, calls: CallList, users: pa.Table, jobs: pa
     return replace(calls, rows=rows)
 
 
-def _days_away(platform: Platform, calls: CallList) -> dict[str, float | None]:
+def _days_away(platform: BoardPorts, calls: CallList) -> dict[str, float | None]:
     """Return user id -> days since they were seen, where the model of the audience knows them."""
     audience = platform.application.audience.model_name
     if not audience or not calls.rows:
@@ -183,7 +185,7 @@ def _days_away(platform: Platform, calls: CallList) -> dict[str, float | None]:
 
 
 def _keep(
-    platform: Platform,
+    platform: BoardPorts,
     calls: CallList,
     people: Mapping[str, str],
     predictions: Mapping[tuple[str, str], str],
@@ -213,7 +215,7 @@ def _keep(
     planned = pa.Table.from_pylist(rows, schema=schema)
     if rows:
         platform.event_log.append(CALL_PLANNED, planned, writer=WRITER)
-        seal(platform)
+        seal(platform.home)
     platform.application_tables.write(CALLS_TABLE, day, planned)
     page = call_list_page(calls, nav=nav(call_list_key(name, day, "html"))).encode()
     for form, content in (("csv", call_list_csv(calls)), ("html", page)):
@@ -231,9 +233,9 @@ def build_call_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
         **daily_asset(GROUP, "decision", graph.group),
     )
     @says_why
-    def call_list(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def call_list(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
         """Make the list, log it, and keep it as a file for spreadsheets and as a page."""
-        view, day = graph.view(platform), only_day(context, platform)
+        view, day = graph.view(platform), only_day(context, platform.of_model())
         if not is_planned_on(graph.application, day):
             return dg.MaterializeResult(metadata=no_plan(graph.application))
         return dg.MaterializeResult(metadata=_metadata(view, call_day(view, day)))
@@ -241,13 +243,13 @@ def build_call_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
     return [call_list]
 
 
-def _metadata(platform: Platform, calls: CallList) -> dict[str, Any]:
+def _metadata(platform: BoardPorts, calls: CallList) -> dict[str, Any]:
     name, day = platform.application.name, calls.as_of_date
     return {
         "dagster/row_count": len(calls.rows),
         "audience": audience_sentence(platform, day),
-        "page": page_link(platform, call_list_key(name, day, "html")),
-        "file": page_link(platform, call_list_key(name, day, "csv")),
+        "page": page_link(platform.home, call_list_key(name, day, "html")),
+        "file": page_link(platform.home, call_list_key(name, day, "csv")),
         "not_called": table([{"reason": reason, "users": count} for reason, count in calls.left_out_counts.items()]),
     }
 
@@ -258,7 +260,7 @@ def build_call_checks(graph: ApplicationGraph) -> list[dg.AssetChecksDefinition]
     @dg.asset_check(asset=graph.calls, blocking=True, description="Green when no holdout user is on the list.")
     @blocks_and_says_why
     def holdout_is_not_called(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.AssetCheckResult:
         """Look for people of the holdouts in the lists as they are stored."""
         view, found = graph.view(platform), 0

@@ -22,15 +22,15 @@ from mlife_assets.components.messages.sending import (
     unknown_days,
 )
 from mlife_assets.components.monitoring.quality_gate import quality_report
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import sending_figures
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.checkup import SKEW_WHILE_SENDING
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.ports import Clock
-from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.messaging.approve import (
     APPROVED_BY_POLICY,
     WITHIN_LIMITS,
@@ -73,14 +73,14 @@ class Delivery:
     published: Mapping[str, int]
 
 
-def require_present_day(platform: Platform, day: date) -> None:
+def require_present_day(platform: BoardPorts, day: date) -> None:
     """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
-    newest = platform.newest_landed_day()
+    newest = platform.days.newest()
     if newest is not None and day < newest:
         raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
 
 
-def require_true_clock(platform: Platform, day: date) -> None:
+def require_true_clock(platform: BoardPorts, day: date) -> None:
     """Refuse to send by a clock that is behind what was sent, or minutes off the clock of the database or bucket.
 
     Caps, quiet hours and the end of a day go by it. Only a clock that is written to now is compared: that nothing was
@@ -102,9 +102,9 @@ def require_true_clock(platform: Platform, day: date) -> None:
         )
 
 
-def _clocks_apart(platform: Platform, clock: Clock) -> timedelta:
+def _clocks_apart(platform: BoardPorts, clock: Clock) -> timedelta:
     """Return how far at least a clock is off the database's, else the bucket's; files have none of their own."""
-    if platform.database is not None:
+    if platform.home.services.database() is not None:
         from mlife_assets.adapters.database_checkup import clocks_apart as apart_from_server
 
         with platform.ledger.engine.connect() as connection:
@@ -112,7 +112,7 @@ def _clocks_apart(platform: Platform, clock: Clock) -> timedelta:
     return timedelta(0) if platform.lake.root is not None else clocks_apart(platform.lake, clock.now)
 
 
-def why_over(platform: Platform, day: date) -> str | None:
+def why_over(platform: BoardPorts, day: date) -> str | None:
     """Return why it is too late to send a plan of a day, None while it is not: by the clock, where one counts."""
     if not platform.deployment.times.is_over(day):
         return None
@@ -120,29 +120,29 @@ def why_over(platform: Platform, day: date) -> str | None:
     return f"it expired at {end:%Y-%m-%d %H:%M} UTC, when its day was over, and nothing more of it is sent"
 
 
-def why_outdated(platform: Platform, day: date) -> str | None:
+def why_outdated(platform: BoardPorts, day: date) -> str | None:
     """Return why a plan must not be sent any more: a person went back from the model that it was made with.
 
     A simulated home sends before anybody acts. In real time an act may be stamped after a retraining of the day, which
     is stamped ahead, so what is on record counts, whatever its time.
     """
     registry = platform.of_model(platform.application.model_name).registry
-    reigns = registry.history(platform.sending_time(day) if platform.is_simulated else None)
-    left = [one for one in reigns if one.kind == "rolled_back" and one.since > platform.run_time(day)]
-    if not left or reigns[-1].model_version == registry.champion_at(platform.run_time(day)):
+    reigns = registry.history(platform.times.sending(day) if platform.days.is_simulated else None)
+    left = [one for one in reigns if one.kind == "rolled_back" and one.since > run_time(day)]
+    if not left or reigns[-1].model_version == registry.champion_at(run_time(day)):
         return None
     return f"{left[-1].actor} rolled its model back after it was made, so nothing more of it is sent"
 
 
-def quality_verdict(platform: Platform, day: date) -> bool | None:
+def quality_verdict(platform: BoardPorts, day: date) -> bool | None:
     """Return whether the day's quality report passed; None when it cannot be known."""
     try:
-        return quality_report(platform, day).status == "ok"
+        return quality_report(platform.of_model(), day).status == "ok"
     except NotFoundError:
         return None
 
 
-def approved_by_person(platform: Platform, plan: MessagePlan) -> Approval | None:
+def approved_by_person(platform: BoardPorts, plan: MessagePlan) -> Approval | None:
     """Return the approval that a person gave for the campaign day of a plan, None when nobody did."""
     known = platform.ledger.approval(plan.campaign, plan.as_of_date)
     if known is None or known.approved_by == APPROVED_BY_POLICY:
@@ -159,7 +159,7 @@ def approved_by_person(platform: Platform, plan: MessagePlan) -> Approval | None
     )
 
 
-def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
+def why_it_waits(platform: BoardPorts, plan: MessagePlan) -> tuple[str, ...]:
     """Return every reason, as a sentence, why a plan is not sent now; empty when it is."""
     rejection = platform.ledger.rejection(plan_digest(plan.planned))
     if rejection is not None:
@@ -173,20 +173,20 @@ def why_it_waits(platform: Platform, plan: MessagePlan) -> tuple[str, ...]:
     is_quality_ok = quality_verdict(platform, plan.as_of_date)
     if approved_by_person(platform, plan) is not None:
         return broken_limits(plan, application, contact, is_quality_ok=is_quality_ok)
-    gateway = platform.gateways[application.channel]
+    gateway = platform.home.messengers.gateways[application.channel]
     return refusals(plan, application, contact, gateway, is_quality_ok=is_quality_ok)
 
 
-def publish_rejection(platform: Platform, rejection: Rejection) -> None:
+def publish_rejection(platform: BoardPorts, rejection: Rejection) -> None:
     """Put a recorded rejection into the event log if it is missing: a restored ledger learns of it from there."""
     log, day = platform.event_log, rejection.as_of_date
     logged = log.read("plan_rejected", start=day, columns=["plan_digest"])["plan_digest"].to_pylist()
     if rejection.plan_digest not in logged:
-        now = max(operator_time(platform), platform.sending_time(day))
+        now = max(operator_time(platform.of_model()), platform.times.sending(day))
         log.append("plan_rejected", rejection_events(rejection, now=now), writer=WRITER)
 
 
-def deliver(platform: Platform, day: date) -> Delivery:
+def deliver(platform: BoardPorts, day: date) -> Delivery:
     """Send the plan of a day, or return why it waits.
 
     Raises:
@@ -194,7 +194,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
     """
     require_present_day(platform, day)
     require_true_clock(platform, day)
-    now = platform.sending_time(day)
+    now = platform.times.sending(day)
     require_known_ledger(platform, day)
     plan = read_plan(platform, day)
     why_not = why_it_waits(platform, plan)
@@ -202,7 +202,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
         rejection = platform.ledger.rejection(plan_digest(plan.planned))
         if rejection is not None:
             publish_rejection(platform, rejection)
-            seal(platform)
+            seal(platform.home)
         return Delivery(plan, why_not, None, 0, _expired(platform, day, now))
     refused = require_bound(platform, plan)
     approval = approved_by_person(platform, plan)
@@ -211,7 +211,7 @@ def deliver(platform: Platform, day: date) -> Delivery:
             plan,
             platform.application,
             platform.policies.contact,
-            platform.gateways[platform.application.channel],
+            platform.home.messengers.gateways[platform.application.channel],
             is_quality_ok=quality_verdict(platform, day),
         )
     require_memory(platform, day, reason=approval.reason)
@@ -221,7 +221,9 @@ def deliver(platform: Platform, day: date) -> Delivery:
     platform.ledger.approve(plan.campaign, day, now=now)
     platform.settings.remember_providers()
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
-    asks = platform.is_put_back or not is_first or earlier
+    from mlife_assets.adapters.restored_backups import RESTORED
+
+    asks = (platform.settings.private_folder / RESTORED).exists() or not is_first or earlier
     found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0
     dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
     held = sum(platform.ledger.suppress_send(one, now=now, reason=EMPLOYER_REFUSED) for one in refused)
@@ -229,12 +231,12 @@ def deliver(platform: Platform, day: date) -> Delivery:
     report = dispatcher.dispatch(day, worker=worker)
     if held:
         report = replace(report, suppressed=(*report.suppressed, (EMPLOYER_REFUSED, held)))
-    published = platform.outbox.publish()
-    seal(platform)
+    published = platform.home.messengers.outbox.publish()
+    seal(platform.home)
     return Delivery(plan, (), report, found, published)
 
 
-def record_approval(platform: Platform, approval: Approval, *, now: datetime) -> bool:
+def record_approval(platform: BoardPorts, approval: Approval, *, now: datetime) -> bool:
     """Put an approval into the ledger, then into the log with the time at which it was first recorded."""
     is_first = platform.ledger.record_approval(approval, now=now)
     known = platform.ledger.approval(approval.campaign, approval.as_of_date)
@@ -243,13 +245,13 @@ def record_approval(platform: Platform, approval: Approval, *, now: datetime) ->
     return is_first
 
 
-def _expired(platform: Platform, day: date, now: datetime) -> Mapping[str, int]:
+def _expired(platform: BoardPorts, day: date, now: datetime) -> Mapping[str, int]:
     """Close the messages of a day that is long over and was not sent to its end; returns what was published of it."""
     if why_over(platform, day) is None:
         return {}
     platform.ledger.expire(platform.application.name, min(add_days(day, 1), (now - CLOSED_AFTER).date()), now=now)
-    published = platform.outbox.publish()
-    seal(platform)
+    published = platform.home.messengers.outbox.publish()
+    seal(platform.home)
     return published
 
 
@@ -265,7 +267,7 @@ def require_sent(delivery: Delivery) -> None:
         )
 
 
-def delivery_metadata(platform: Platform, delivery: Delivery) -> dict[str, Any]:
+def delivery_metadata(platform: BoardPorts, delivery: Delivery) -> dict[str, Any]:
     """Return what the UI shows of a delivery."""
     report = delivery.report
     if report is None:

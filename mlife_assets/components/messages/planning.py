@@ -28,13 +28,13 @@ from mlife_assets.components.messages.sending import (
     require_known_ledger,
 )
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.predictions import entity_scores
 from mlife_assets.components.predictions.scores import SCORES_TABLE, log_predictions
 from mlife_assets.components.shown.figures import plan_figures
 from mlife_assets.components.shown.metadata import message_links, page_link, table
 from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.mail.body import body_line
 from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
@@ -71,12 +71,12 @@ def no_plan(application: Application) -> dict[str, Any]:
     return {"dagster/row_count": 0, "planned_on": days}
 
 
-def plan_day(platform: Platform, day: date) -> PlannedDay:
+def plan_day(platform: BoardPorts, day: date) -> PlannedDay:
     """Plan a day of the application whose view `platform` is, log the decision and everything it was chosen from."""
     require_present_day(platform, day)
-    require_sound_day(platform, day)
+    require_sound_day(platform.of_model(), day)
     require_known_ledger(platform, day)
-    application, contact, now = platform.application, platform.policies.contact, platform.planning_time(day)
+    application, contact, now = platform.application, platform.policies.contact, platform.times.planning(day)
     users = with_consent(platform.warehouse.read("user_features", as_of=day), application.channel)
     users = with_people(platform, of_audience_on(platform, users, day), now)
     jobs = platform.warehouse.read("job_features", as_of=day)
@@ -96,7 +96,7 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
         contact=contact,
         as_of=day,
         now=now,
-        stamps=platform.stamps,
+        stamps=platform.home.private.stamps,
         reviews=reviews_today(platform, day, jobs),
     )
     kept = approved_plan(platform, plan)
@@ -106,14 +106,14 @@ def plan_day(platform: Platform, day: date) -> PlannedDay:
     return PlannedDay(kept or plan, kept is not None, logged, explorers)
 
 
-def reviews_today(platform: Platform, day: date, jobs: pa.Table) -> EmployerReviews:
+def reviews_today(platform: BoardPorts, day: date, jobs: pa.Table) -> EmployerReviews:
     """Return what reviews of employers come to for the jobs of a day; those of a simulated market are made first."""
     if platform.deployment.is_simulated:
         review_simulated_employers(platform.event_log, day)
-    return reviews_on(platform.event_log, day, jobs, until=platform.planning_time(day))
+    return reviews_on(platform.event_log, day, jobs, until=platform.times.planning(day))
 
 
-def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
+def plan_metadata(platform: BoardPorts, planned: PlannedDay) -> dict[str, Any]:
     """Return what the UI shows of a plan."""
     plan = planned.plan
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
@@ -131,7 +131,7 @@ def plan_metadata(platform: Platform, planned: PlannedDay) -> dict[str, Any]:
     }
 
 
-def audience_sentence(platform: Platform, day: date) -> str:
+def audience_sentence(platform: BoardPorts, day: date) -> str:
     """Return whom an application chooses, in words."""
     audience = platform.application.audience
     if not audience.model_name:
@@ -147,7 +147,7 @@ def audience_sentence(platform: Platform, day: date) -> str:
     )
 
 
-def _newest_scores(platform: Platform, day: date) -> tuple[date, pa.Table] | None:
+def _newest_scores(platform: BoardPorts, day: date) -> tuple[date, pa.Table] | None:
     """Return the newest day on which the model of the audience scored somebody, and its scores; None if too old."""
     audience = platform.application.audience
     tables, first = platform.of_model(audience.model_name).model_tables, add_days(day, -audience.maximum_age_days)
@@ -158,7 +158,7 @@ def _newest_scores(platform: Platform, day: date) -> tuple[date, pa.Table] | Non
     return None
 
 
-def of_audience_on(platform: Platform, users: pa.Table, day: date) -> pa.Table:
+def of_audience_on(platform: BoardPorts, users: pa.Table, day: date) -> pa.Table:
     """Return the users of the application's audience, by the newest scores of its model up to the day."""
     audience = platform.application.audience
     if not audience.model_name:
@@ -175,14 +175,14 @@ def _offered(plan: MessagePlan) -> pa.ChunkedArray:
     return pc.struct_field(items, "prediction_id")
 
 
-def with_people(platform: Platform, users: pa.Table, now: datetime) -> pa.Table:
+def with_people(platform: BoardPorts, users: pa.Table, now: datetime) -> pa.Table:
     """Register the accounts and append who is behind each."""
     user_ids = users["user_id"].to_pylist()
-    contacts = platform.people.register(user_ids, now=now, channel=platform.application.channel)
+    contacts = platform.home.messengers.people.register(user_ids, now=now, channel=platform.application.channel)
     return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
 
 
-def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, now: datetime) -> int:
+def _log_and_store(platform: BoardPorts, plan: MessagePlan, candidates: pa.Table, now: datetime) -> int:
     """Log the decision, store it and note its digest; return how many predictions were logged with it."""
     day, texted = plan.as_of_date, pc.unique(plan.planned["user_id"])
     logged = log_predictions(
@@ -197,7 +197,7 @@ def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, 
     for event_type, rows in plan_events(plan, experiment=plan.campaign, now=now).items():
         if rows.num_rows:
             platform.event_log.append(event_type, rows, writer=WRITER)
-    seal(platform)
+    seal(platform.home)
     tables = platform.application_tables
     tables.write(PLANNED_TABLE, day, plan.planned)
     tables.write(SUPPRESSED_TABLE, day, plan.suppressed)
@@ -216,12 +216,12 @@ def _log_and_store(platform: Platform, plan: MessagePlan, candidates: pa.Table, 
     return logged
 
 
-def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa.Table:
+def _texts_before_the_ledger(platform: BoardPorts, since: date, until: date) -> pa.Table:
     """Return texts that the event log knows of and the ledger does not: those of other tools."""
     columns = ["user_id", "as_of_date", "campaign"]
     planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "message_id"])
     own = [row.message_id for day in days_between(since, until) for row in platform.ledger.rows(as_of_date=day)]
-    for application in platform.applications:
+    for application in platform.home.applications:
         tables = platform.of_application(application.name).application_tables
         for day in (one for one in tables.days(PLANNED_TABLE) if since <= one <= until):
             own += tables.read(PLANNED_TABLE, day)["message_id"].to_pylist()
@@ -233,7 +233,7 @@ def _texts_before_the_ledger(platform: Platform, since: date, until: date) -> pa
     return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
 
 
-def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
+def preview(platform: BoardPorts, plan: MessagePlan) -> dict[str, Any]:
     """Return the metadata `messages`, `sample_texts`, `refused_jobs`, `labelled_jobs` and their lists."""
     samples: dict[str, tuple[str, str]] = {}
     for row in plan.planned.select(["job_id", "message_id", "body"]).to_pylist():
@@ -241,8 +241,8 @@ def preview(platform: Platform, plan: MessagePlan) -> dict[str, Any]:
             break
         samples.setdefault(row["job_id"], (row["message_id"], body_line(row["body"])))
     return {
-        "messages": page_link(platform, MESSAGES),
-        "sample_texts": message_links(platform, samples.values()),
+        "messages": page_link(platform.home, MESSAGES),
+        "sample_texts": message_links(platform.home, samples.values()),
         **_refused("refused_job", plan.refused_jobs, with_label=False),
         **_refused("labelled_job", plan.refused_jobs, with_label=True),
     }

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.employer_reviews import reviews_on
 from mlife_assets.adapters.ledger_cross_check import MARK_FILE, require_agreement
 from mlife_assets.adapters.restoring import require_restored
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import signed_positions
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import signed_positions
 from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of, renderer_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
@@ -31,7 +31,7 @@ NEW_HOME = "new home: "
 """How the reason of an approval begins by which a person vouches that nothing was sent lately."""
 
 
-def read_plan(platform: Platform, day: date) -> MessagePlan:
+def read_plan(platform: BoardPorts, day: date) -> MessagePlan:
     """Return the application's stored plan of a day."""
     tables = platform.application_tables
     report = tables.read_report(PLAN_REPORT, day)
@@ -48,19 +48,21 @@ def read_plan(platform: Platform, day: date) -> MessagePlan:
     )
 
 
-def require_known_ledger(platform: Platform, day: date) -> None:
+def require_known_ledger(platform: BoardPorts, day: date) -> None:
     """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows.
 
     GateClosedError: a restore of the home has not ended.
     """
     require_restored(platform.settings.private_folder)
     since = recent_since(day, platform.application.policy, platform.policies.contact)
-    signed, mark = signed_positions(platform), platform.private_folder / MARK_FILE
-    require_agreement(platform.ledger, platform.outbox, signed=signed, mark=mark, since=since, until=day)
-    platform.outbox.publish()
+    signed, mark = signed_positions(platform.home), platform.home.private.private_folder / MARK_FILE
+    require_agreement(
+        platform.ledger, platform.home.messengers.outbox, signed=signed, mark=mark, since=since, until=day
+    )
+    platform.home.messengers.outbox.publish()
 
 
-def unknown_days(platform: Platform, day: date) -> list[date]:
+def unknown_days(platform: BoardPorts, day: date) -> list[date]:
     """Return the days within the longest cap, `day` included, of whose sends the ledger may have lost the record.
 
     A lake, a ledger and heads that are all lost look like a new home. So until a ledger has sent for as long as the
@@ -73,12 +75,12 @@ def unknown_days(platform: Platform, day: date) -> list[date]:
     return list(days_between(since, min(first, day)))
 
 
-def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
+def require_memory(platform: BoardPorts, day: date, *, reason: str = "") -> None:
     """Raise GateClosedError where neither the ledger nor the provider can say what was sent lately.
 
     A person may say that nothing was, by a reason that begins with `NEW_HOME`; it is kept with the approval.
     """
-    gateway = platform.gateways[platform.application.channel]
+    gateway = platform.home.messengers.gateways[platform.application.channel]
     days = unknown_days(platform, day)
     has_record = getattr(gateway, "has_record_from", lambda _: True)  # a gateway of an earlier release does not say
     if not days or has_record(days[0]):
@@ -94,18 +96,18 @@ def require_memory(platform: Platform, day: date, *, reason: str = "") -> None:
     )
 
 
-def note_plan(platform: Platform, plan: MessagePlan) -> None:
+def note_plan(platform: BoardPorts, plan: MessagePlan) -> None:
     """Keep the digest of a plan outside the lake."""
     platform.ledger.note_plan(
         plan.campaign,
         plan.as_of_date,
         plan_id=plan.plan_id,
         plan_digest=plan_digest(plan.planned),
-        now=platform.planning_time(plan.as_of_date),
+        now=platform.times.planning(plan.as_of_date),
     )
 
 
-def approved_plan(platform: Platform, plan: MessagePlan) -> MessagePlan | None:
+def approved_plan(platform: BoardPorts, plan: MessagePlan) -> MessagePlan | None:
     """Return the stored plan of a day that was approved, when planning it again gave another; else None.
 
     Raises:
@@ -134,7 +136,7 @@ def approved_plan(platform: Platform, plan: MessagePlan) -> MessagePlan | None:
     return stored
 
 
-def require_bound(platform: Platform, plan: MessagePlan) -> list[str]:
+def require_bound(platform: BoardPorts, plan: MessagePlan) -> list[str]:
     """Return the messages about jobs of employers that are refused by now: those are held, the others go.
 
     Raises:
@@ -154,10 +156,10 @@ def require_bound(platform: Platform, plan: MessagePlan) -> list[str]:
     items = pc.list_flatten(plan.planned["items"])
     jobs = platform.warehouse.read("job_features", as_of=day)
     jobs = jobs.filter(pc.is_in(jobs["job_id"], value_set=pc.struct_field(items, "job_id").combine_chunks()))
-    application, stamps = platform.application, platform.stamps
+    application, stamps = platform.application, platform.home.private.stamps
     columns = None if renderer_of(application).needs_people else ["user_id"]
     users = platform.warehouse.read("user_features", as_of=day, columns=columns)
-    reviews = reviews_on(platform.event_log, day, jobs, until=platform.planning_time(day))
+    reviews = reviews_on(platform.event_log, day, jobs, until=platform.times.planning(day))
     offers, _ = offers_of(jobs, application, stamps, reviews)
     is_refused = pc.is_in(jobs["employer_id"], value_set=pa.array(sorted(reviews.refused), pa.string()))
     refused = set(jobs.filter(is_refused)["job_id"].to_pylist())
@@ -177,7 +179,7 @@ def require_bound(platform: Platform, plan: MessagePlan) -> list[str]:
     return held
 
 
-def _every_planned_row(platform: Platform, day: date) -> pa.Table:
+def _every_planned_row(platform: BoardPorts, day: date) -> pa.Table:
     """Return the `message_planned` rows of a day, all of them: reading by id would hide one of two that disagree."""
     log = platform.event_log
     tables = [log.read_file(file) for file in log.files("message_planned", start=day, end=day)]

@@ -13,10 +13,10 @@ from mlife_assets.components.messages.calls import build_call_assets, build_call
 from mlife_assets.components.messages.delivery import deliver, delivery_metadata
 from mlife_assets.components.messages.planning import is_planned_on, no_plan, plan_day, plan_metadata
 from mlife_assets.components.messages.sending import read_plan, require_known_ledger
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.messaging.cohorts import HOLDOUT
 
 
@@ -36,9 +36,9 @@ def _plan_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         **daily_asset(GROUP, "decision", graph.group),
     )
     @says_why
-    def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def message_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
         """Plan the day, log the decision and everything it was chosen from."""
-        view, day = graph.view(platform), only_day(context, platform)
+        view, day = graph.view(platform), only_day(context, platform.of_model())
         if not is_planned_on(graph.application, day):
             return dg.MaterializeResult(metadata=no_plan(graph.application))
         return dg.MaterializeResult(metadata=plan_metadata(view, plan_day(view, day)))
@@ -56,13 +56,15 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     )
     @says_why
     def message_deliveries(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.MaterializeResult:
         """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
-        view, day = graph.view(platform), only_day(context, platform)
+        view, day = graph.view(platform), only_day(context, platform.of_model())
         delivery = deliver(view, day) if is_planned_on(graph.application, day) else None
-        if view.application == platform.applications[0]:  # the last that a day does, whatever else is sent beside it
-            platform.measure("days_ended", 1)
+        if (
+            view.application == platform.home.applications[0]
+        ):  # the last that a day does, whatever else is sent beside it
+            platform.home.services.measure("days_ended", 1)
         if delivery is None:
             return dg.MaterializeResult(metadata=no_plan(graph.application))
         if delivery.why_not:
@@ -82,18 +84,18 @@ def _inbound_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     )
     @says_why
     def inbound_messages(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.MaterializeResult:
         """Read what the provider has for us up to the evening of the partition."""
-        view, day = graph.view(platform), only_day(context, platform)
+        view, day = graph.view(platform), only_day(context, platform.of_model())
         require_known_ledger(view, day)
-        now = platform.outcomes_time(day)
+        now = platform.times.outcomes(day)
         dispatcher = view.dispatcher(day)
         reconciled = dispatcher.reconcile(now)
         settled = dispatcher.collect_receipts(now)
         inbound = dispatcher.process_inbound(now)
-        published = platform.outbox.publish()
-        seal(platform)
+        published = platform.home.messengers.outbox.publish()
+        seal(platform.home)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": inbound.new,
@@ -119,7 +121,7 @@ def build_checks(graph: ApplicationGraph) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(asset=graph.plan, blocking=True, description="Green when no holdout user is planned.")
     @blocks_and_says_why
     def holdout_is_not_planned(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.AssetCheckResult:
         """Look for users of the holdout in the plans as they are stored."""
         view, planned_holdout = graph.view(platform), 0

@@ -22,7 +22,6 @@ from mlife_assets.components.metrics.map_history import MapDay, gains_of_promoti
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.performance_history import REPORT as PERFORMANCE
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.components.shown.verdicts import verdicts
@@ -33,6 +32,8 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.pages.charts.values import DailyValue, Marker
 from mlife_assets.core.pages.document import BACKTEST, DASHBOARD, between, card_key, nav
 from mlife_assets.core.windows import days_between, is_mature
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.recruiting.dashboard.data import (
     ApplicationFigures,
     DashboardData,
@@ -80,8 +81,8 @@ def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
     return worst
 
 
-def _digests(platform: Platform, day: date) -> tuple[ReportDigest, ...]:
-    reports = [platform.read_monitoring_report(name, day) for name in (quality.REPORT, *REPORTS.values())]
+def _digests(platform: BoardPorts, day: date) -> tuple[ReportDigest, ...]:
+    reports = [platform.of_model().reports.read(name, day) for name in (quality.REPORT, *REPORTS.values())]
     return tuple(
         ReportDigest(
             name=report.name,
@@ -98,11 +99,11 @@ def _digests(platform: Platform, day: date) -> tuple[ReportDigest, ...]:
     )
 
 
-def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
+def _drift(platform: BoardPorts) -> tuple[DriftSeries, ...]:
     series: dict[tuple[DriftKind, str], list[DriftValue]] = {}
     for kind, name in REPORTS.items():
         for day in platform.tables.newest_report_days(name, DAYS_SHOWN):
-            for method, value in _worst(platform.read_monitoring_report(name, day)).items():
+            for method, value in _worst(platform.of_model().reports.read(name, day)).items():
                 series.setdefault((kind, method), []).append(value)
     return tuple(
         DriftSeries(_METHODS.get(method) or method.replace("_", " ").capitalize(), kind, tuple(values))
@@ -110,7 +111,7 @@ def _drift(platform: Platform) -> tuple[DriftSeries, ...]:
     )
 
 
-def _performance(platform: Platform) -> dict[str, tuple[DailyValue, ...]]:
+def _performance(platform: BoardPorts) -> dict[str, tuple[DailyValue, ...]]:
     """Return the ranking of labelled days, as it came out and as it was estimated, of the label and of clicks."""
     days = platform.tables.newest_report_days(PERFORMANCE, DAYS_SHOWN)
     reports = [platform.tables.read_report(PERFORMANCE, day) for day in days]
@@ -120,12 +121,12 @@ def _performance(platform: Platform) -> dict[str, tuple[DailyValue, ...]]:
     }
 
 
-def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
+def _models(platform: BoardPorts, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
     """Return the models of the days that are shown, and the champion."""
-    judged = {row["model_version"]: row for row in verdicts(platform)}
-    champion, gains = platform.registry.champion(), gains_of_promotions(platform, map_days)
+    judged = {row["model_version"]: row for row in verdicts(platform.of_model())}
+    champion, gains = platform.of_model().registry.champion(), gains_of_promotions(platform, map_days)
     found = []
-    for row in platform.registry.versions():
+    for row in platform.of_model().registry.versions():
         version = row["model_version"]
         if row["as_of_date"] < since and version != champion:
             continue
@@ -148,7 +149,7 @@ def _models(platform: Platform, map_days: Sequence[MapDay], since: date) -> tupl
                 sentences=tuple(verdict["sentences"]) if verdict else (),
                 is_champion=version == champion,
                 against="the champion" if verdict and verdict["champion_version"] else "recruiters",
-                card=between(DASHBOARD, card_key(version)) if platform.registry.card(version) else None,
+                card=between(DASHBOARD, card_key(version)) if platform.of_model().registry.card(version) else None,
                 won=gains[version].sentence if version in gains else "",
             )
         )
@@ -170,7 +171,7 @@ def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _suppressions(platform: Platform, since: date) -> tuple[Suppression, ...]:
+def _suppressions(platform: BoardPorts, since: date) -> tuple[Suppression, ...]:
     rows = platform.event_log.read("message_suppressed", start=since, columns=["reason", "campaign"])
     rows = rows.filter(pc.equal(rows["campaign"], platform.application.name))
     counts = (
@@ -181,9 +182,9 @@ def _suppressions(platform: Platform, since: date) -> tuple[Suppression, ...]:
     return tuple(Suppression(row["reason"], row["count_all"]) for row in counts.to_pylist())
 
 
-def world_of(platform: Platform) -> str:
+def world_of(platform: BoardPorts) -> str:
     """Return in words whose data this is."""
-    if platform.is_simulated:
+    if platform.days.is_simulated:
         return f"simulated market, seed {platform.settings.seed}"
     return f"{platform.settings.deployment}, data that others deliver"
 
@@ -203,7 +204,7 @@ def _ranking(map_days: Sequence[MapDay]) -> Ranking | None:
     )
 
 
-def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date]) -> ModelMetrics:
+def _model(platform: BoardPorts, map_days: Sequence[MapDay], days: Sequence[date]) -> ModelMetrics:
     label = platform.policies.label
     waits = pending_days(days_between(days[0], days[-1]), label.apply_window_days, days[-1])
     return ModelMetrics(
@@ -218,7 +219,7 @@ def _model(platform: Platform, map_days: Sequence[MapDay], days: Sequence[date])
     )
 
 
-def collect(platform: Platform) -> DashboardData:
+def collect(platform: BoardPorts) -> DashboardData:
     """Return everything that the page shows, as of the newest decided day."""
     found = platform.tables.newest_report_days(drift.REPORT, DAYS_SHOWN + 1)
     if not found:
@@ -245,14 +246,14 @@ def collect(platform: Platform) -> DashboardData:
             label,
             as_of,
         ),
-        decisions=tuple(decision_of(row) for row in decision_rows(platform) if row["as_of_date"] >= since),
+        decisions=tuple(decision_of(row) for row in decision_rows(platform.of_model()) if row["as_of_date"] >= since),
         models=_models(platform, map_days, since),
         others=other_models(platform),
         suppressions=_suppressions(platform, since),
         reports=_digests(platform, as_of),
         extra_markers=tuple(
             Marker(reign.since.date(), "rollback", f"to {reign.model_version[:12]}: {reign.reason}")
-            for reign in platform.registry.history()
+            for reign in platform.of_model().registry.history()
             if reign.kind == "rolled_back" and reign.since.date() >= since
         ),
         ranking=ranking,
@@ -272,14 +273,14 @@ def collect(platform: Platform) -> DashboardData:
     description="Rolling model metrics and production metrics on one self-contained page.",
 )
 @says_why
-def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def dashboard(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Render and publish the page."""
     data = collect(platform)
     page = render_dashboard(data).encode()
     platform.lake.replace(DASHBOARD, page)
     return dg.MaterializeResult(
         metadata={
-            "page": page_link(platform, DASHBOARD),
+            "page": page_link(platform.home, DASHBOARD),
             "bytes": len(page),
             "as_of_date": str(data.as_of_date),
             "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),
@@ -290,18 +291,20 @@ def dashboard(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
 ASSETS = [dashboard]
 
 
-def applications(platform: Platform, readout: Sequence[dict[str, Any]], as_of: date) -> tuple[ApplicationFigures, ...]:
+def applications(
+    platform: BoardPorts, readout: Sequence[dict[str, Any]], as_of: date
+) -> tuple[ApplicationFigures, ...]:
     """Return what each application came to, in their order; `readout` holds the rows of `experiment_readout`."""
     first = platform.settings.first_lived_date
     daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
     called = _called(platform)
     return tuple(
         application_figures(one, daily, readout, platform.policies.label, as_of, called=called[one.name])
-        for one in platform.applications
+        for one in platform.home.applications
     )
 
 
-def _called(platform: Platform) -> Counter[str]:
+def _called(platform: BoardPorts) -> Counter[str]:
     listed = platform.event_log.read(CALL_PLANNED, columns=["campaign", "person_id"])
     return Counter(row["campaign"] for row in listed.group_by(["campaign", "person_id"]).aggregate([]).to_pylist())
 
@@ -313,20 +316,20 @@ def decision_of(row: dict[str, Any]) -> Decision:
     )
 
 
-def other_models(platform: Platform) -> tuple[OtherModel, ...]:
-    """Return how each model but the one that `platform` sees stands, in the order of their declaration."""
-    names = [model.name for model in platform.models if model.name != platform.model_name]
-    return tuple(_stands(platform.of_model(name)) for name in names)
+def other_models(platform: BoardPorts) -> tuple[OtherModel, ...]:
+    """Return how each model but the first stands, in the order of their declaration."""
+    first = platform.of_model().model_name
+    return tuple(_stands(platform.of_model(one.name)) for one in platform.home.models if one.name != first)
 
 
-def _stands(view: Platform) -> OtherModel:
+def _stands(view: ModelPorts) -> OtherModel:
     try:
         return _read(view)
     except IntegrityError as error:
         return OtherModel(view.model_name, view.model.title, fault=str(error))
 
 
-def _read(view: Platform) -> OtherModel:
+def _read(view: ModelPorts) -> OtherModel:
     reigns, decisions = view.registry.history(), decision_rows(view)
     version = reigns[-1].model_version if reigns else None
     day, report = _judged(view, version)
@@ -342,7 +345,7 @@ def _read(view: Platform) -> OtherModel:
     )
 
 
-def _judged(view: Platform, version: str | None) -> tuple[date, dict[str, Any]]:
+def _judged(view: ModelPorts, version: str | None) -> tuple[date, dict[str, Any]]:
     """Return when and what the gate said last of a version, of any where none is given; nothing if it is silent."""
     for day in reversed(view.model_tables.report_days(PROMOTION_REPORT)):
         report = view.model_tables.read_report(PROMOTION_REPORT, day)

@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 
 from mlife_assets import __version__
 from mlife_assets.components.graph.alerts import undelivered
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.shown.present import newest_day, newest_event
 from mlife_assets.core.gauges import Gauge
 from mlife_assets.core.windows import day_start
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.messaging.states import SendState
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.send_ledger import SqlLedger
-    from mlife_assets.components.platform.model_platform import ModelPlatform
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
+    from mlife_assets.deployments.ports import ModelPorts
 
 UNSETTLED = (SendState.LEASED, SendState.SUBMITTING, SendState.AMBIGUOUS)
 DAY_COLUMNS = ["campaign", "as_of_date"]
 
 
-def home_gauges(platform: Platform) -> Iterator[Gauge]:
+def home_gauges(platform: BoardPorts) -> Iterator[Gauge]:
     """Yield the gauges of a home."""
-    views = [platform.of_model(model.name) for model in platform.models]
-    newest, landed = newest_day(platform), platform.newest_landed_day()
+    views = [platform.of_model(model.name) for model in platform.home.models]
+    newest, landed = newest_day(platform.of_model()), platform.days.newest()
     info = {"version": __version__, "deployment": platform.settings.deployment}
     yield Gauge("mlife_info", "Version and deployment, always 1", ((info, 1.0),))
     yield _days("mlife_newest_day_timestamp_seconds", "Begin of the newest day that was decided", newest)
@@ -39,20 +39,20 @@ def home_gauges(platform: Platform) -> Iterator[Gauge]:
     yield from model_gauges(views)
     yield _landed(platform, landed)
     yield from _planned(platform, newest)
-    ledger, _ = platform.ledger_on_record()
+    ledger = platform.home.ledger_if(is_made=False)
     yield _one("mlife_ledger_is_there", "Whether there is a send ledger; none is made by asking", ledger is not None)
     if ledger is not None:
         yield from _sends(ledger, newest)
-        names = [application.name for application in platform.applications]
+        names = [application.name for application in platform.home.applications]
         paused = tuple(({"campaign": name}, float(ledger.is_paused(name))) for name in names)
         yield Gauge("mlife_sending_is_paused", "Whether sending is paused, for all or for an application", paused)
         unclear = len(ledger.unclear_replies())
         yield _one("mlife_unclear_replies", "Replies that wait for a person", unclear)
-    if platform.alert_channel is not None:
+    if platform.home.messengers.alert_channel is not None:
         yield _one("mlife_alerts_unsent", "Alerts that were kept and not sent", len(undelivered(platform)))
 
 
-def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
+def model_gauges(views: Iterable[ModelPorts]) -> Iterator[Gauge]:
     """Yield the gauges of models: who serves since when, what was decided and which reports alarm on the newest day."""
     serving, since, verdicts, alarms = [], [], [], []
     for view in views:
@@ -64,7 +64,7 @@ def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
         if decision is None:
             continue
         verdicts.append(({**model, "verdict": decision["verdict"]}, 1.0))
-        for name, report in view.monitoring_reports(decision["as_of_date"]).items():
+        for name, report in view.reports.of_day(decision["as_of_date"]).items():
             alarms.append(({**model, "report": name}, float(report.status == "alarm")))
     yield Gauge("mlife_champion_info", "Which version serves, always 1", tuple(serving))
     yield Gauge("mlife_champion_since_timestamp_seconds", "Since when it serves", tuple(since))
@@ -72,7 +72,7 @@ def model_gauges(views: Iterable[ModelPlatform]) -> Iterator[Gauge]:
     yield Gauge("mlife_monitoring_alarm", "Whether a report of the newest day alarms", tuple(alarms))
 
 
-def _landed(platform: Platform, day: date | None) -> Gauge:
+def _landed(platform: BoardPorts, day: date | None) -> Gauge:
     """Return the rows of the newest landed day, by event type and by what became of them."""
     values = []
     for entry in [] if day is None else platform.tables.read_report(INGEST_REPORT, day)["types"]:
@@ -81,7 +81,7 @@ def _landed(platform: Platform, day: date | None) -> Gauge:
     return Gauge("mlife_landed_rows", "Rows of the newest landed day", tuple(values))
 
 
-def _planned(platform: Platform, day: date | None) -> Iterator[Gauge]:
+def _planned(platform: BoardPorts, day: date | None) -> Iterator[Gauge]:
     log = platform.event_log
     planned, left_out = Counter[str](), Counter[tuple[str, str]]()
     if day is not None:

@@ -19,11 +19,12 @@ from mlife_assets.components.model.contenders import (
     simple_rule_scores,
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.monitoring.plots import RankingDay
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.evaluate import evaluate_rankings
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.cohort import gate_examples
 from mlife_assets.recruiting.dashboard.figures import paired_gain
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
@@ -79,9 +80,9 @@ class PromotionGain:
         return f"MAP {self.delta.estimate:+.4f} ({bounds}) on {self.days} mature days since"
 
 
-def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str, PromotionGain]:
+def gains_of_promotions(platform: BoardPorts, days: Sequence[MapDay]) -> dict[str, PromotionGain]:
     """Return what each promotion of a successor won on measured days, by the version that was promoted."""
-    history = platform.registry.history()
+    history = platform.of_model().registry.history()
     found = {}
     for before, reign in pairwise(history):
         if reign.kind != "promoted":
@@ -102,11 +103,11 @@ def gains_of_promotions(platform: Platform, days: Sequence[MapDay]) -> dict[str,
     return found
 
 
-def map_by_day(platform: Platform, days: Sequence[date]) -> list[MapDay]:
+def map_by_day(platform: BoardPorts, days: Sequence[date]) -> list[MapDay]:
     """Return the realised MAP of mature days; days with too few applies are left out, and days without features yet."""
     known, published = set(platform.tables.report_days(REPORT)), set(platform.tables.days(MAP_OF_SHOWN))
     found = []
-    faulty = quarantined_days(platform, days)
+    faulty = quarantined_days(platform.of_model(), days)
     for day in (one for one in days if one not in faulty):
         if day not in known:
             try:
@@ -130,8 +131,8 @@ def _as_table(report: Mapping[str, Any]) -> pa.Table:
     return pa.Table.from_pylist([{name: report.get(key) for name, key in names.items()}], schema=schema)
 
 
-def _measured(platform: Platform, day: date) -> dict[str, object]:
-    version = platform.champion_version(day)
+def _measured(platform: BoardPorts, day: date) -> dict[str, object]:
+    version = platform.of_model().scorers.champion_version(day)
     replaced = _replaced(platform, day)
     empty = {
         "day": day,
@@ -150,7 +151,7 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
         if replaced is not None:
             scores["replaced"] = ranking_scores(platform, replaced, pairs)
         evaluation = evaluate_rankings(
-            examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.model.promotion
+            examples.user_ids, examples.item_ids, examples.is_relevant, scores, platform.of_model().model.promotion
         )
     except NotEnoughEvidenceError:
         return empty
@@ -166,13 +167,13 @@ def _measured(platform: Platform, day: date) -> dict[str, object]:
     }
 
 
-def _replaced(platform: Platform, day: date) -> str | None:
+def _replaced(platform: BoardPorts, day: date) -> str | None:
     """Return who served before the champion of a day; None for the first."""
-    begun = platform.registry.history(platform.run_time(day))
+    begun = platform.of_model().registry.history(run_time(day))
     return begun[-2].model_version if len(begun) > 1 else None
 
 
-def user_rankings(platform: Platform, days: Sequence[date]) -> list[RankingDay]:
+def user_rankings(platform: BoardPorts, days: Sequence[date]) -> list[RankingDay]:
     """Return MAP per user of mature days, for a model that ranks items."""
     return [
         RankingDay(one.day, one.champion, one.human, one.random, one.simple, one.replaced)

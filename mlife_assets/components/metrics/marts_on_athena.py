@@ -8,9 +8,9 @@ import dagster as dg
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.deployments.board_ports import BoardPorts
 
 GROUP = "metrics"
 PUBLISHED = (
@@ -34,9 +34,10 @@ PUBLISHED = (
     description="Marts of the warehouse as tables of Athena, for questions in SQL and the dashboard of QuickSight.",
 )
 @says_why
-def marts_on_athena(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def marts_on_athena(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Publish the marts as they were built last."""
-    found = platform.publish_marts(platform.warehouse, [key.path[-1] for key in PUBLISHED])
+    marts = platform.home.services.marts
+    found = [] if marts is None else marts().publish(platform.home.warehouse, [key.path[-1] for key in PUBLISHED])
     rows = [{"mart": one.mart, "rows": one.rows, "bytes": one.bytes} for one in found]
     return dg.MaterializeResult(metadata={"bytes": sum(one.bytes for one in found), "marts": table(rows)})
 

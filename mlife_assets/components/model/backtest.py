@@ -19,8 +19,6 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import page_link, plot, sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.backtest import Replayed, prepare_history, replay
@@ -30,30 +28,32 @@ from mlife_assets.core.model import Model
 from mlife_assets.core.pages.document import BACKTEST, nav
 from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import with_early_label, with_step_times
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
 
 
-def replayed_model(platform: Platform) -> Model:
+def replayed_model(platform: BoardPorts) -> Model:
     """Return the model as its history is replayed.
 
     Judged as the platform judges (docs/adr/0030), by folds of a week or by a holdout. The rule in use ranks what could
     have been shown, and the history holds what was.
     """
-    model = platform.model
+    model = platform.of_model().model
     judged = replace(model.backtest, gate_is_prequential=is_by_folds(model), gate_fold_days=FOLD_DAYS)
     return replace(model, baseline=None, backtest=judged)
 
 
-def team_history(platform: Platform, today: date) -> pa.Table:
+def team_history(platform: BoardPorts, today: date) -> pa.Table:
     """Return mature examples that no decision of the model selected, with its features.
 
     A pair that was shown more than once on a day counts once, with what came of it that day.
     """
-    model, roles = platform.model, platform.model.roles
+    model, roles = platform.of_model().model, platform.of_model().model.roles
     mart = platform.warehouse.read(model.label_step.examples, start=platform.settings.start_date, end=today)
-    faulty = pa.array(quarantined_days(platform, pc.unique(mart[roles.time]).to_pylist()), pa.date32())
+    faulty = pa.array(quarantined_days(platform.of_model(), pc.unique(mart[roles.time]).to_pylist()), pa.date32())
     kept = model.unbiased(mart).filter(
         ~pc.field(roles.time).isin(faulty) & (pc.field(roles.label_time) <= pa.scalar(today))
     )
@@ -66,7 +66,7 @@ def team_history(platform: Platform, today: date) -> pa.Table:
     return with_step_times(with_early_label(model.derive(rows), roles), model)
 
 
-def newest_day(platform: Platform) -> date:
+def newest_day(platform: BoardPorts) -> date:
     """Return the newest day that landed. Raises NotFoundError before the first."""
     days = platform.tables.report_days(INGEST_REPORT)
     if not days:
@@ -84,11 +84,13 @@ def newest_day(platform: Platform) -> date:
     description="Would governed retraining have paid? The team's history under five policies, with a recommendation.",
 )
 @says_why
-def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def lifecycle_backtest(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
+) -> dg.MaterializeResult:
     """Replay all history so far; fails with the days that are needed while the history is too short."""
     today = newest_day(platform)
     history = prepare_history(team_history(platform, today), replayed_model(platform), today=today)
-    checkpoints = platform.private_folder / CHECKPOINTS_FOLDER
+    checkpoints = platform.home.private.private_folder / CHECKPOINTS_FOLDER
 
     def show_progress(done: int, total: int) -> None:
         if done == total or done % 20 == 0:
@@ -98,7 +100,7 @@ def lifecycle_backtest(context: dg.AssetExecutionContext, platform: dg.ResourceP
         store = ObstoreObjectStore.local(checkpoints)
         replayed = replay(history, ReplayDetectors(), store, stopwatch=perf_counter, progress=show_progress)
     platform.lake.replace(BACKTEST, render_backtest(replayed.result, replayed.cost, nav(BACKTEST)).encode())
-    return _shown(replayed, page_link(platform, BACKTEST))
+    return _shown(replayed, page_link(platform.home, BACKTEST))
 
 
 def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResult:

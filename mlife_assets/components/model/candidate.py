@@ -12,12 +12,12 @@ from mlife_assets.components.model.challengers import CHALLENGER_REPORT
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.training_inputs import day_training_set, known_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.manifest_facts import early_label_words, fitted_words, trained_to_words
+from mlife_assets.deployments.ports import Models
+from mlife_assets.deployments.sealing import seal
 
 GROUP = "model"
 
@@ -33,12 +33,10 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def training_set(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Select and describe the training set; the rows stay in the mart, their hash is kept."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        training = day_training_set(platform, only_day(context, platform))
+        ports = graph.view(platform).in_run(context.run.run_id)
+        training = day_training_set(ports, only_day(context, ports))
         time, steps = training.roles.time, training.roles.steps
         days = training.examples.group_by(time).aggregate([*((step, "sum") for step in steps), ([], "count_all")])
         rows = [
@@ -67,18 +65,16 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def candidate_model(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def candidate_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Fit and register the challenger of this day."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        require_sound_day(platform, day)
-        policy = fit_policy(platform, day, known_by(platform.model, day))
-        artifact = fitted_artifact(context, platform, day_training_set(platform, day), policy)
-        version = platform.registry.register(artifact, as_of=day, now=platform.retraining_time(day))
-        seal(platform)
-        platform.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        require_sound_day(ports, day)
+        policy = fit_policy(ports, day, known_by(ports.model, day))
+        artifact = fitted_artifact(context, ports, day_training_set(ports, day), policy)
+        version = ports.registry.register(artifact, as_of=day, now=ports.retraining_time(day))
+        seal(ports.home, ports.days)
+        ports.model_tables.write_report(CHALLENGER_REPORT, day, {"model_version": version})
         facts = {name: value for name, value in artifact.manifest.items() if isinstance(value, int | float | str)}
         return dg.MaterializeResult(
             metadata={
@@ -90,9 +86,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                     [{"formulation": n, "log_loss": v} for n, v in artifact.manifest["formulations"].items()]
                 ),
                 "recipes": table([{"recipe": n, "log_loss": v} for n, v in artifact.manifest["recipes"].items()]),
-                "importance": plot(
-                    plot_importance(artifact.manifest["importance"], platform.model.words), "mean |SHAP|"
-                ),
+                "importance": plot(plot_importance(artifact.manifest["importance"], ports.model.words), "mean |SHAP|"),
             }
         )
 

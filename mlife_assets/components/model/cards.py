@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from mlife_assets.components.model.explanation import stored_pictures
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import PromotionDecision
@@ -13,10 +12,11 @@ from mlife_assets.core.training.model_card.facts import CardWindow
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.ports import ModelPorts
 
 
 def write_model_card(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     day: date,
     version: str,
     decision: PromotionDecision,
@@ -64,6 +64,6 @@ def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
     )
 
 
-def limits_of(platform: ModelPlatform) -> tuple[str, ...]:
+def limits_of(platform: ModelPorts) -> tuple[str, ...]:
     """Return what a card warns of."""
-    return ("The market is simulated: no number here is about real people.",) if platform.is_simulated else ()
+    return ("The market is simulated: no number here is about real people.",) if platform.days.is_simulated else ()

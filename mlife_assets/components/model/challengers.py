@@ -6,15 +6,15 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
 PROMOTION_REPORT = "promotion"
 CHALLENGER_REPORT = "challenger"
 
 
-def challenger_version(platform: ModelPlatform, day: date) -> str:
+def challenger_version(platform: ModelPorts, day: date) -> str:
     """Return the version that `candidate_model` registered on a day."""
     version: str = platform.model_tables.read_report(CHALLENGER_REPORT, day)["model_version"]
     return version
@@ -29,7 +29,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     )
     @says_why
     def challenger_may_be_promoted(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.AssetCheckResult:
         """Repeat the verdicts that the gate left."""
         tables = graph.view(platform).model_tables

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.training.training_set import gate_days
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.panel.baseline import HumanBaseline, human_baseline
@@ -27,7 +27,7 @@ APPLY_COLUMNS = ("user_id", "job_id", "exposure_id", "apply_date", "observed_at"
 EXPOSURE_COLUMNS = ("user_id", "job_id", "exposure_id", "slice", "exposure_date", "observed_at")
 
 
-def cohort_days(platform: Platform, days: list[date]) -> list[CohortDay]:
+def cohort_days(platform: BoardPorts, days: list[date]) -> list[CohortDay]:
     """Return the ranked cohort of each day."""
     read, policies = platform.warehouse.read, platform.policies
     window = policies.label.apply_window_days
@@ -62,27 +62,27 @@ class GateDay:
     cohort_users: int
 
 
-def gate_day(platform: Platform, day: date, first: date) -> GateDay:
+def gate_day(platform: BoardPorts, day: date, first: date) -> GateDay:
     """Return what the gate of a day judges on from a day on.
 
     Raises:
         NotEnoughEvidenceError: all its days were faulty, or nobody was shown anything on a sound one.
     """
-    policy, window = platform.model.promotion, platform.policies.label.apply_window_days
+    policy, window = platform.of_model().model.promotion, platform.policies.label.apply_window_days
     ranked = [one for one in gate_days(day, window, policy) if one >= first]
-    faulty = quarantined_days(platform, ranked)
+    faulty = quarantined_days(platform.of_model(), ranked)
     days = [one for one in ranked if one not in faulty]
     if not days:
         raise NotEnoughEvidenceError(f"every gate day of {day} had faulty features; wait for a sound week")
     last = last_mature_exposure_day(day, window)
-    exposures = mature_exposures(platform, first, last)
+    exposures = mature_exposures(platform.of_model(), first, last)
     if exposures.num_rows == 0:
         raise NotEnoughEvidenceError(
             f"the gate of {day} has no sound exposure from {first} to {last}; wait for a sound week"
         )
     cohorts = cohort_days(platform, days)
     examples, pairs = gate_examples(cohorts)
-    panels = platform.panels.panels_of(days, until=platform.run_time(day))
+    panels = platform.panels.panels_of(days, until=run_time(day))
     human = human_baseline(panels, examples, recruiter_scores(pairs), policy)
     rows = GateRows(
         human.examples,
@@ -93,13 +93,13 @@ def gate_day(platform: Platform, day: date, first: date) -> GateDay:
     return GateDay(rows, human, days, sum(cohort.cohort_users for cohort in cohorts))
 
 
-def ranking_scores(platform: Platform, version: str, pairs: pa.Table) -> Array:
+def ranking_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array:
     """Return the probabilities by which a model ranks pairs with features, as they would be shown unprompted."""
-    scorer = platform.scorer(version)
+    scorer = platform.of_model().scorers.of(version)
     return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).probability
 
 
-def simple_rule_scores(platform: Platform, version: str, pairs: pa.Table) -> Array | None:
+def simple_rule_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array | None:
     """Return the scores of the simple rule beside a model; None for a model of a release that fitted none."""
-    artifact = platform.registry.load(version)
+    artifact = platform.of_model().registry.load(version)
     return simple_scores(artifact, feature_matrix(pairs, artifact.feature_spec, exposure_kind=ORGANIC_EXPOSURE))

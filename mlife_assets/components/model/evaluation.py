@@ -18,8 +18,6 @@ from mlife_assets.components.model.contenders import gate_day
 from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.fairness import FAIRNESS_REPORT, day_fairness_conditions
 from mlife_assets.components.model.judging import gate_window, judge_challenger
-from mlife_assets.components.platform.model_platform import in_run
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
 from mlife_assets.components.shown.says_why import says_why
@@ -35,6 +33,7 @@ from mlife_assets.core.training.model_card.describe import CardSubject, describe
 from mlife_assets.core.training.model_card.facts import CardWindow
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.panel.baseline import HumanBaseline, panel_agreement
 
 GROUP = "model"
@@ -89,16 +88,16 @@ def _rankings(
     **daily_asset(GROUP, "model"),
 )
 @says_why
-def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Run the gate once for the challenger of this day."""
-    platform = in_run(platform, context.run.run_id)
-    day = only_day(context, platform)
-    window = gate_window(platform, day)
-    policy, gate = platform.model.promotion, gate_day(platform, day, window.first_day)
+    platform = platform.in_run(context.run.run_id)
+    day = only_day(context, platform.of_model())
+    window = gate_window(platform.of_model(), day)
+    policy, gate = platform.of_model().model.promotion, gate_day(platform, day, window.first_day)
     examples, human = gate.rows.examples, gate.human
-    version = challenger_version(platform, day)
+    version = challenger_version(platform.of_model(), day)
     judged = judge_challenger(
-        platform,
+        platform.of_model(),
         day,
         window,
         gate.rows,
@@ -114,7 +113,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
             "outcome": decision.outcome,
             **verdict_glance(decision.comparisons, decision.objective),
             "sentences": sentences(decision.sentences),
-            "card": worded_link(platform, card, "the card of this challenger"),
+            "card": worded_link(platform.home, card, "the card of this challenger"),
             "model_version": version,
             "champion_version": decision.champion_version or "none",
             "folds": table(window.facts["folds"]),
@@ -134,7 +133,7 @@ ASSETS = [evaluation]
 
 
 def write_card(
-    platform: Platform,
+    platform: BoardPorts,
     day: date,
     version: str,
     decision: PromotionDecision,
@@ -145,19 +144,19 @@ def write_card(
     """Write the card of the challenger of `day`; returns its key in the lake."""
     gate = CardWindow("gate", gate_days[0], gate_days[-1], f"ranked on {len(gate_days)} days, a week apart")
     card = describe_model(
-        platform.registry.load(version),
+        platform.of_model().registry.load(version),
         _subject(platform),
         as_of=day,
         decision=decision,
         calibration=calibration,
         fairness=_audit(platform, day, version),
-        pictures=stored_pictures(platform, day, version),
+        pictures=stored_pictures(platform.of_model(), day, version),
         windows=(gate, *folds_of_window(window)),
     )
-    return platform.registry.put_card(version, render_model_card(card, nav(card_key(version))))
+    return platform.of_model().registry.put_card(version, render_model_card(card, nav(card_key(version))))
 
 
-def _subject(platform: Platform) -> CardSubject:
+def _subject(platform: BoardPorts) -> CardSubject:
     label = platform.policies.label
     return CardSubject(
         title="Who applies to which job",
@@ -171,21 +170,21 @@ def _subject(platform: Platform) -> CardSubject:
             ("a click counts", f"within {label.click_window_days} days"),
             ("a hire counts", f"within {label.hire_window_days} days"),
         ),
-        limits=limits_of(platform),
-        feature_words=platform.model.words,
+        limits=limits_of(platform.of_model()),
+        feature_words=platform.of_model().model.words,
         measure_words={
             "selection": "Selection: who would be written to",
             "exposure": "Exposure: who is shown the well-paid",
         },
         policies={
-            "promotion": platform.model.promotion,
+            "promotion": platform.of_model().model.promotion,
             "label": label,
             "candidates": platform.policies.candidates,
         },
     )
 
 
-def _audit(platform: Platform, day: date, version: str) -> FairnessAudit | None:
+def _audit(platform: BoardPorts, day: date, version: str) -> FairnessAudit | None:
     try:
         audit = FairnessAudit.from_report(platform.tables.read_report(FAIRNESS_REPORT, day))
     except NotFoundError:

@@ -17,18 +17,18 @@ from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.training.judgement import GateRows, Human
 from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
 
 
-def gate_rows(platform: ModelPlatform, day: date, first: date) -> pa.Table:
+def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
     """Return the examples that the gate of a day judges, from a day on.
 
     Raises:
@@ -59,28 +59,26 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def evaluation(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Run the gate once for the challenger of this day."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        version = challenger_version(platform, day)
-        window, model = gate_window(platform, day), platform.model
-        rows = gate_rows(platform, day, window.first_day)
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        version = challenger_version(ports, day)
+        window, model = gate_window(ports, day), ports.model
+        rows = gate_rows(ports, day, window.first_day)
         human = None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows))
-        judged = judge_challenger(platform, day, window, GateRows.of_examples(rows, model.roles), human)
+        judged = judge_challenger(ports, day, window, GateRows.of_examples(rows, model.roles), human)
         decision = judged.decision
-        platform.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
+        ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
         days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
-        card = write_model_card(platform, day, version, decision, judged.calibration, window, days)
+        card = write_model_card(ports, day, version, decision, judged.calibration, window, days)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
                 "outcome": decision.outcome,
                 **verdict_glance(decision.comparisons, decision.objective),
                 "sentences": sentences(decision.sentences),
-                "card": worded_link(platform, card, "the card of this challenger"),
+                "card": worded_link(ports.home, card, "the card of this challenger"),
                 "model_version": version,
                 "champion_version": decision.champion_version or "none",
                 "folds": table(window.facts["folds"]),

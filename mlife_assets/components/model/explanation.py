@@ -13,13 +13,13 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.monitoring.inputs import sampled_pairs, scoring_matrix
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import plot
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.glances import Bar, bars
 from mlife_assets.core.scoring.reasons import global_importance, words_of
 from mlife_assets.core.training.explain import for_pages, plot_beeswarm, plot_dependences, plot_importance
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
 REPORT = "explanation"
@@ -27,7 +27,7 @@ EXPLAINED_ROWS = 2_000
 DEPENDENCE_PLOTS = 4
 
 
-def stored_pictures(platform: ModelPlatform, day: date, model_version: str) -> Mapping[str, str]:
+def stored_pictures(platform: ModelPorts, day: date, model_version: str) -> Mapping[str, str]:
     """Return the pictures of a challenger of a day as data URIs by title; none when it was not explained."""
     try:
         report = platform.model_tables.read_report(REPORT, day)
@@ -49,24 +49,22 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def explanation(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def explanation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Plot the contributions of the challenger on today's candidate pairs."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        scorer = platform.scorer(challenger_version(platform, day))
-        pairs = sampled_pairs(platform, day).pairs.slice(0, EXPLAINED_ROWS)
-        matrix = scoring_matrix(platform, pairs, scorer.feature_spec)
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        scorer = ports.scorers.of(challenger_version(ports, day))
+        pairs = sampled_pairs(ports, day).pairs.slice(0, EXPLAINED_ROWS)
+        matrix = scoring_matrix(ports, pairs, scorer.feature_spec)
         contributions = scorer.contributions(matrix)
         gap = float(np.abs(contributions.sum(axis=1) - scorer.score(matrix).raw).max())
         importance = global_importance(contributions, scorer.model_names)
         seen = scorer.feature_spec.expanded(matrix)
-        words = platform.model.words
+        words = ports.model.words
         beeswarm = plot_beeswarm(contributions, seen, scorer.feature_spec, words)
         dependences = plot_dependences(contributions, seen, scorer.feature_spec, words, DEPENDENCE_PLOTS)
         kept = [{"title": title, "source": source} for title, source in for_pages(beeswarm, dependences, words).items()]
-        platform.model_tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
+        ports.model_tables.write_report(REPORT, day, {"model_version": scorer.model_version, "pictures": kept})
         strongest = [Bar(words_of(name, words), value, False) for name, value in importance.items()]
         return dg.MaterializeResult(
             metadata={

@@ -24,8 +24,6 @@ from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import in_run
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import impact_figures
 from mlife_assets.components.shown.metadata import plot, sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
@@ -37,6 +35,7 @@ from mlife_assets.core.training.folds import Fold, until
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.audience import reachable_users
@@ -45,12 +44,12 @@ GROUP = "model"
 FAIRNESS_REPORT, FOLDS_REPORT = "fairness", "fairness_by_folds"
 
 
-def audited_users(platform: Platform, day: date) -> pa.Table:
+def audited_users(platform: BoardPorts, day: date) -> pa.Table:
     """Return the users whom the texts of a day can reach: everybody is scored, and these are served."""
     return reachable_users(platform.warehouse.read("user_features", as_of=day))
 
 
-def audited_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
+def audited_pairs(platform: BoardPorts, day: date, users: pa.Table) -> pa.Table:
     """Return the pairs of `users` on a day, with features: their rows of the asset `candidate_pairs`.
 
     They are found again from the marts, because the first challenger is trained before any day was scored.
@@ -59,25 +58,25 @@ def audited_pairs(platform: Platform, day: date, users: pa.Table) -> pa.Table:
     return pair_features(candidate_pairs(users, jobs, day, platform.policies.candidates))
 
 
-def audit_model(platform: Platform, model_version: str, day: date) -> FairnessAudit:
+def audit_model(platform: BoardPorts, model_version: str, day: date) -> FairnessAudit:
     """Return the audit of a model on the candidates of a day."""
     pairs = audited_pairs(platform, day, audited_users(platform, day))
     budget = platform.application.policy.maximum_messages_per_day
     return _audit(platform, model_version, [_outcomes(platform, model_version, pairs, budget)])
 
 
-def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAudit | None:
+def audit_folds(platform: BoardPorts, model_version: str, day: date) -> FairnessAudit | None:
     """Return the audit of the folds of the challenger of a day; None where none speaks for a sound day of the gate.
 
     Each user is drawn for one of the sound days that the gate ranks, and is there a candidate as on any other day; as
     many are selected as their share of all candidates asks for.
     """
     ranked = _ranked_days(platform, model_version, day)
-    faulty = quarantined_days(platform, [one for one, _ in ranked])
+    faulty = quarantined_days(platform.of_model(), [one for one, _ in ranked])
     asked = [(one, fold) for one, fold in ranked if one not in faulty]
     if not asked:
         return None
-    budget, seed = platform.application.policy.maximum_messages_per_day, platform.model.promotion.seed
+    budget, seed = platform.application.policy.maximum_messages_per_day, platform.of_model().model.promotion.seed
     found = []
     for place, (one, fold) in enumerate(asked):
         users = audited_users(platform, one)
@@ -89,17 +88,17 @@ def audit_folds(platform: Platform, model_version: str, day: date) -> FairnessAu
     return _audit(platform, model_version, found)
 
 
-def _ranked_days(platform: Platform, model_version: str, day: date) -> list[tuple[date, Fold]]:
+def _ranked_days(platform: BoardPorts, model_version: str, day: date) -> list[tuple[date, Fold]]:
     """Return the days that the gate of a day ranks, oldest first, each with the fold that speaks for it."""
-    model, folds = platform.model, stored_folds(platform, day, model_version)
+    model, folds = platform.of_model().model, stored_folds(platform.of_model(), day, model_version)
     ranked = gate_days(day, model.maturity_days, model.promotion)
     return [(one, begun[-1]) for one in ranked if (begun := until(folds, add_days(one, 1)))]
 
 
-def _without_sound_day(platform: Platform, model_version: str, day: date) -> str | None:
+def _without_sound_day(platform: BoardPorts, model_version: str, day: date) -> str | None:
     """Return why no audit by folds can be made, if every day that the gate ranks is quarantined; None otherwise."""
     days = [one for one, _ in _ranked_days(platform, model_version, day)]
-    if not days or set(quarantined_days(platform, days)) != set(days):
+    if not days or set(quarantined_days(platform.of_model(), days)) != set(days):
         return None
     return (
         f"Nobody can be audited, since every day that the gate ranks is quarantined ({', '.join(map(str, days))}). "
@@ -108,9 +107,9 @@ def _without_sound_day(platform: Platform, model_version: str, day: date) -> str
     )
 
 
-def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
-    scorer, policy = platform.scorer(model_version), platform.model.promotion
-    scores = scorer.score(scoring_matrix(platform, pairs, scorer.feature_spec))
+def _outcomes(platform: BoardPorts, model_version: str, pairs: pa.Table, budget: int) -> UserOutcomes:
+    scorer, policy = platform.of_model().scorers.of(model_version), platform.of_model().model.promotion
+    scores = scorer.score(scoring_matrix(platform.of_model(), pairs, scorer.feature_spec))
     return user_outcomes(
         pairs["user_id"],
         pairs["job_id"],
@@ -122,23 +121,23 @@ def _outcomes(platform: Platform, model_version: str, pairs: pa.Table, budget: i
     )
 
 
-def _audit(platform: Platform, model_version: str, parts: Sequence[UserOutcomes]) -> FairnessAudit:
+def _audit(platform: BoardPorts, model_version: str, parts: Sequence[UserOutcomes]) -> FairnessAudit:
     names = [field.name for field in fields(UserOutcomes)]
     outcomes = UserOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-    groups = platform.audit_attributes.groups_of(outcomes.user_ids.tolist())
+    groups = platform.home.private.audit_attributes.groups_of(outcomes.user_ids.tolist())
     return audit_fairness(
         model_version,
         outcomes,
         np.array(groups.sex, dtype=object),
         np.array(groups.race_ethnicity, dtype=object),
-        platform.model.promotion,
+        platform.of_model().model.promotion,
     )
 
 
-def day_fairness_conditions(platform: Platform, day: date, model_version: str) -> tuple[Condition, ...]:
+def day_fairness_conditions(platform: BoardPorts, day: date, model_version: str) -> tuple[Condition, ...]:
     """Return the gate's conditions on a challenger from the day's reports; no report is a refusal."""
     found = [fairness_condition(_stored(platform, FAIRNESS_REPORT, day), model_version)]
-    if is_by_folds(platform.model):
+    if is_by_folds(platform.of_model().model):
         audit = _stored(platform, FOLDS_REPORT, day)
         condition = fairness_condition(audit, model_version)
         why = None
@@ -149,7 +148,7 @@ def day_fairness_conditions(platform: Platform, day: date, model_version: str) -
     return tuple(found)
 
 
-def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
+def _stored(platform: BoardPorts, report: str, day: date) -> FairnessAudit | None:
     try:
         return FairnessAudit.from_report(platform.tables.read_report(report, day))
     except NotFoundError:
@@ -164,11 +163,11 @@ def _stored(platform: Platform, report: str, day: date) -> FairnessAudit | None:
     **daily_asset(GROUP, "model"),
 )
 @says_why
-def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Audit the challenger of this day and leave aggregates only."""
-    platform = in_run(platform, context.run.run_id)
-    day = only_day(context, platform)
-    version = challenger_version(platform, day)
+    platform = platform.in_run(context.run.run_id)
+    day = only_day(context, platform.of_model())
+    version = challenger_version(platform.of_model(), day)
     audit = audit_model(platform, version, day)
     platform.tables.write_report(FAIRNESS_REPORT, day, audit.to_report())
     by_folds = audit_folds(platform, version, day)
@@ -205,13 +204,13 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 )
 @says_why
 def impact_ratios_are_not_proven_low(
-    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+    context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.AssetCheckResult:
     """Judge the audits that were left, as the gate does."""
     conditions = [
         condition
         for day in checked_days(context)
-        for condition in day_fairness_conditions(platform, day, challenger_version(platform, day))
+        for condition in day_fairness_conditions(platform, day, challenger_version(platform.of_model(), day))
     ]
     return dg.AssetCheckResult(
         passed=all(condition.is_met for condition in conditions),

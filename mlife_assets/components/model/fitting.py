@@ -12,17 +12,17 @@ import dagster as dg
 from mlife_assets import __version__
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.model.retrain_decision import decisions_until
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.recipes import policy_as_of
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.deployments.ports import ModelPorts
 
 TREES_PER_LOG_LINE = 50
 
 
-def fit_policy(platform: ModelPlatform, day: date, known_on: date) -> TrainingPolicy:
+def fit_policy(platform: ModelPorts, day: date, known_on: date) -> TrainingPolicy:
     """Return how the challenger of a day fits a model of what was known on another: the search's, and what drift asks.
 
     A fold follows what the governor had decided when it began, as a challenger of that day would have.
@@ -32,7 +32,7 @@ def fit_policy(platform: ModelPlatform, day: date, known_on: date) -> TrainingPo
 
 
 def fitted_artifact(
-    context: dg.AssetExecutionContext, platform: ModelPlatform, training: TrainingSet, policy: TrainingPolicy
+    context: dg.AssetExecutionContext, platform: ModelPorts, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact:
     """Fit a model of what the platform sees, and log how far it is. Raises what `fit_model` raises."""
     model = platform.model

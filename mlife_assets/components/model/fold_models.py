@@ -23,7 +23,6 @@ from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
@@ -33,13 +32,14 @@ from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.lifecycle.day import folds_fitted
 
 GROUP = "model"
 HELD_OUT = "The policy judges by a holdout, which the challenger has not learned from: no fold is needed."
 
 
-def require_same_settings(platform: ModelPlatform, day: date, version: str) -> None:
+def require_same_settings(platform: ModelPorts, day: date, version: str) -> None:
     """Refuse to judge a challenger by folds that other settings would make, as after a search between the two fits.
 
     Raises:
@@ -53,9 +53,7 @@ def require_same_settings(platform: ModelPlatform, day: date, version: str) -> N
         )
 
 
-def fit_folds(
-    context: dg.AssetExecutionContext, platform: ModelPlatform, day: date
-) -> tuple[list[dict[str, Any]], str]:
+def fit_folds(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> tuple[list[dict[str, Any]], str]:
     """Fit and keep the model of each fold (`folds_fitted`); the newest lasts as long as its labels are mature."""
     model = platform.model
     served = fit_days_of_served(platform, day)
@@ -86,7 +84,7 @@ def fit_folds(
 
 
 def _fitted_before(
-    platform: ModelPlatform, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
+    platform: ModelPorts, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact | None:
     """Return a model fitted before, where a fit of this fold would give the same; None where there is none.
 
@@ -106,7 +104,7 @@ def _fitted_before(
     return None
 
 
-def _versions_of_fold(platform: ModelPlatform, day: date, first: date) -> Iterator[str]:
+def _versions_of_fold(platform: ModelPorts, day: date, first: date) -> Iterator[str]:
     with suppress(NotFoundError):
         yield challenger_version(platform, first)
     for earlier in sorted(one for one in platform.model_tables.report_days(FOLD_REPORT) if one < day)[::-1]:
@@ -124,21 +122,19 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def fold_models(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def fold_models(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Fit the recipe on what was known at the start of each fold, and list who is asked about which."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        require_sound_day(platform, day)
-        version = challenger_version(platform, day)
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        require_sound_day(ports, day)
+        version = challenger_version(ports, day)
         rows, missing = list[dict[str, Any]](), HELD_OUT
-        if is_by_folds(platform.model):
-            require_same_settings(platform, day, version)
-            rows, missing = fit_folds(context, platform, day)
-        report = fold_report(platform, day, version, rows)
-        report |= {"judged_by": platform.model.promotion.judged_by, "sentence": missing}
-        platform.model_tables.write_report(FOLD_REPORT, day, report)
+        if is_by_folds(ports.model):
+            require_same_settings(ports, day, version)
+            rows, missing = fit_folds(context, ports, day)
+        report = fold_report(ports, day, version, rows)
+        report |= {"judged_by": ports.model.promotion.judged_by, "sentence": missing}
+        ports.model_tables.write_report(FOLD_REPORT, day, report)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),

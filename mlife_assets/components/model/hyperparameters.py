@@ -17,7 +17,6 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.training_inputs import is_by_folds, training_set_of
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import plot, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.model import Model
@@ -25,6 +24,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.search import plot_search, search, with_parameters
 from mlife_assets.core.training.training_set import first_gate_day
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
 REPORT = "hyperparameters"
@@ -41,7 +41,7 @@ class SearchConfig(dg.Config):
     trials: int = Field(default=20, ge=1, le=500, description="Settings to try; trial 0 is the policy as it is.")
 
 
-def searched_policy(platform: ModelPlatform, day: date) -> TrainingPolicy:
+def searched_policy(platform: ModelPorts, day: date) -> TrainingPolicy:
     """Return the training policy of a day: with the parameters of the newest search that its gate allows, if any.
 
     That is a search until the day which saw no outcome of the gate's window: what was found by looking at the rows on
@@ -77,24 +77,24 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def hyperparameters(
-        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Search on what was known when the gate's window began; no row of it is looked at."""
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        require_sound_day(platform, day)
-        if platform.model.estimator is not None:
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        require_sound_day(ports, day)
+        if ports.model.estimator is not None:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0, "why": NOT_SEARCHED})
-        policy = replace(platform.model.training, search_trials=config.trials)
-        known = searched_by(platform.model, day)
+        policy = replace(ports.model.training, search_trials=config.trials)
+        known = searched_by(ports.model, day)
         found = search(
-            training_set_of(platform, known),
+            training_set_of(ports, known),
             policy,
-            open_search_storage(private_file(platform.private_folder / graph.named(JOURNAL))),
+            open_search_storage(private_file(ports.home.private.private_folder / graph.named(JOURNAL))),
             lambda done, trials: context.log.info("%d of %d trials", done, trials),
         )
         report = {"parameters": found.best.parameters, "log_loss": found.best.log_loss, "known_by": known.isoformat()}
-        platform.model_tables.write_report(REPORT, day, report)
+        ports.model_tables.write_report(REPORT, day, report)
         rows = [{"trial": trial.number, "log_loss": trial.log_loss, **trial.parameters} for trial in found.trials]
         return dg.MaterializeResult(
             metadata={

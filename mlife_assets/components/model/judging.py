@@ -12,17 +12,17 @@ from datetime import date
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import PlatformFacts
 from mlife_assets.components.model.training_inputs import day_training_set, is_by_folds
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import Condition, Terms
 from mlife_assets.core.training.judgement import GateRows, Human, Judgement, judge_model
 from mlife_assets.core.training.training_set import first_gate_day
 from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.lifecycle.day import held_against, judged_by_folds, window_of_folds
 
 
-def gate_window(platform: ModelPlatform, day: date) -> GateWindow:
+def gate_window(platform: ModelPorts, day: date) -> GateWindow:
     """Return what the gate of a day looks at: the days of the challenger's folds on which anything was served.
 
     Raises:
@@ -45,7 +45,7 @@ def gate_window(platform: ModelPlatform, day: date) -> GateWindow:
 
 
 def judge_challenger(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     day: date,
     window: GateWindow,
     gate: GateRows,
@@ -69,7 +69,7 @@ def judge_challenger(
 
 
 def _by_holdout(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     day: date,
     gate: GateRows,
     human: Human | None,

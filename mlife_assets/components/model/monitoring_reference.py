@@ -27,7 +27,6 @@ from mlife_assets.components.monitoring.inputs import (
     write_reference,
 )
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.columns import LABEL
@@ -35,6 +34,7 @@ from mlife_assets.core.monitoring.opening import days_of_normality, drift_start,
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
 LOOKED_AT_TIMES = 3
@@ -49,7 +49,7 @@ def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[dat
     return sorted(islice((one for one in wanted if one not in quarantined), count))
 
 
-def reference_days(platform: ModelPlatform, day: date) -> tuple[list[date], date | None]:
+def reference_days(platform: ModelPorts, day: date) -> tuple[list[date], date | None]:
     """Return the days whose rows stand for normality, and when the drift began that bounds them; None without one.
 
     While a drift is open nothing older than its first alarm counts, but for as few days as a reference needs.
@@ -62,7 +62,7 @@ def reference_days(platform: ModelPlatform, day: date) -> tuple[list[date], date
 
 
 def unseen_outcomes(
-    platform: ModelPlatform, version: str, day: date, outcome: str, began: date | None
+    platform: ModelPorts, version: str, day: date, outcome: str, began: date | None
 ) -> tuple[pa.Table, tuple[Fold, ...]]:
     """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it, and by whom.
 
@@ -104,40 +104,40 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def monitoring_reference(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Build the reference of the model that was promoted today; without a promotion the present one stays."""
         from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        version = challenger_version(platform, day)
-        if version not in {reign.model_version for reign in platform.registry.history()}:
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        version = challenger_version(ports, day)
+        if version not in {reign.model_version for reign in ports.registry.history()}:
             return dg.MaterializeResult(
                 metadata={"changed": False, "why": "no promotion today; the present reference stays"}
             )
-        days, began = reference_days(platform, day)
-        samples = [sampled_pairs(platform, one) for one in days]
-        columns = platform.model.watched
+        days, began = reference_days(ports, day)
+        samples = [sampled_pairs(ports, one) for one in days]
+        columns = ports.model.watched
         unseen = {
-            outcome: unseen_outcomes(platform, version, day, outcome, began)
-            for outcome in platform.model.outcomes
-            if outcome == LABEL or is_funnel(platform, version)
+            outcome: unseen_outcomes(ports, version, day, outcome, began)
+            for outcome in ports.model.outcomes
+            if outcome == LABEL or is_funnel(ports, version)
         }
         examples = {outcome: rows for outcome, (rows, _) in unseen.items()}
         scored_by = {outcome: rows_scored(folds, rows) for outcome, (rows, folds) in unseen.items()}
         reference = build_reference(
             model_version=version,
             as_of=day,
-            sample=pa.concat_tables([explained_pairs(platform, version, sample.pairs, columns) for sample in samples]),
+            sample=pa.concat_tables([explained_pairs(ports, version, sample.pairs, columns) for sample in samples]),
             pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
             examples=examples.pop(LABEL),
             columns=columns,
-            ids=platform.model.roles.ids,
+            ids=ports.model.roles.ids,
             steps=examples,
         )
-        reference = with_learned_thresholds(replace(reference, scored_by=scored_by), platform.model.monitoring)
-        write_reference(platform, day, reference)
+        reference = with_learned_thresholds(replace(reference, scored_by=scored_by), ports.model.monitoring)
+        write_reference(ports, day, reference)
         limits = [asdict(threshold) for threshold in reference.thresholds]
         return dg.MaterializeResult(
             metadata={

@@ -22,15 +22,14 @@ from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, only_day
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
-from mlife_assets.components.platform.model_platform import in_run
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import value_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.training.folds import Fold, rows_by_fold
-from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.core.windows import last_mature_exposure_day, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.off_policy.decisions import explored_candidates, greedy_decisions, logged_features
 from mlife_assets.recruiting.off_policy.estimates import estimate_difference, estimate_value
 
@@ -39,7 +38,7 @@ REPORT = "off_policy_estimate"
 ESTIMATES = ("ips", "snips", "doubly_robust")
 
 
-def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
+def read_candidates(platform: BoardPorts, first: date, last: date) -> pa.Table:
     """Return `explored_candidates` of the texts of [first, last], whose labels are mature."""
     planned = ["message_id", "prediction_id", "campaign"]
     return explored_candidates(
@@ -49,20 +48,20 @@ def read_candidates(platform: Platform, first: date, last: date) -> pa.Table:
     )
 
 
-def probabilities_by(platform: Platform, folds: Sequence[Fold], candidates: pa.Table) -> Array:
+def probabilities_by(platform: BoardPorts, folds: Sequence[Fold], candidates: pa.Table) -> Array:
     """Return the probabilities of logged candidates by who is asked about their day, whichever was logged with them."""
     probability = np.empty(candidates.num_rows)
     logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
     for fold, own in rows_by_fold(folds, candidates["as_of_date"].to_numpy().astype("datetime64[D]")):
-        scorer = platform.scorer(fold.model_version)
+        scorer = platform.of_model().scorers.of(fold.model_version)
         for one in sorted(set(logged[own])):
             places = own[logged[own] == one]
-            known = logged_features(candidates.take(pa.array(places)), platform.scorer(one).feature_spec)
+            known = logged_features(candidates.take(pa.array(places)), platform.of_model().scorers.of(one).feature_spec)
             probability[places] = scorer.score(examples_matrix(known, scorer.feature_spec)).probability
     return probability
 
 
-def unseen_days(platform: Platform, day: date, sides: Sequence[Sequence[Fold]]) -> tuple[date, date]:
+def unseen_days(platform: BoardPorts, day: date, sides: Sequence[Sequence[Fold]]) -> tuple[date, date]:
     """Return the first and last day whose texts are mature as of `day` and which somebody can be asked about per side.
 
     The first day may lie after the last: then there is none.
@@ -71,13 +70,14 @@ def unseen_days(platform: Platform, day: date, sides: Sequence[Sequence[Fold]]) 
     return first, last_mature_exposure_day(day, platform.policies.label.apply_window_days)
 
 
-def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
+def off_policy_report(platform: BoardPorts, day: date) -> dict[str, Any]:
     """Return what champion and challenger of a day would earn; without enough evidence, why there is no value."""
-    challenger, champion = challenger_version(platform, day), platform.registry.champion_at(platform.run_time(day))
+    ports = platform.of_model()
+    challenger, champion = challenger_version(ports, day), ports.registry.champion_at(run_time(day))
     report: dict[str, Any] = {"model_version": challenger, "champion_version": champion, "values": [], "decisions": 0}
     if champion is None:
         return report | {"sentences": ["No model serves yet, so no text was explored by one."]}
-    asked = {"champion": folds_of(platform, champion), "challenger": folds_of(platform, challenger)}
+    asked = {"champion": folds_of(ports, champion), "challenger": folds_of(ports, challenger)}
     first, last = unseen_days(platform, day, list(asked.values()))
     if first > last:
         return report | {
@@ -102,7 +102,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
     values = []
     for name, logged in sides.items():
         try:
-            value = estimate_value(logged, platform.model.promotion)
+            value = estimate_value(logged, ports.model.promotion)
         except NotEnoughEvidenceError as error:
             sentences.append(f"The {name} cannot be estimated: {error}.")
             continue
@@ -110,7 +110,7 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
         sentences += [f"The {name}: {sentence}" for sentence in value.sentences]
     if challenger != champion:
         try:
-            sentences += estimate_difference(sides["challenger"], sides["champion"], platform.model.promotion).sentences
+            sentences += estimate_difference(sides["challenger"], sides["champion"], ports.model.promotion).sentences
         except NotEnoughEvidenceError as error:
             sentences.append(f"The difference cannot be estimated: {error}.")
     return report | {"values": values, "sentences": sentences}
@@ -129,11 +129,11 @@ def off_policy_report(platform: Platform, day: date) -> dict[str, Any]:
 )
 @says_why
 def off_policy_estimate(
-    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.MaterializeResult:
     """Estimate what the challenger of this day would earn per text."""
-    platform = in_run(platform, context.run.run_id)
-    day = only_day(context, platform)
+    platform = platform.in_run(context.run.run_id)
+    day = only_day(context, platform.of_model())
     report = off_policy_report(platform, day)
     platform.tables.write_report(REPORT, day, report)
     rows = [

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.model.training_inputs import training_marts
-from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.model_events import PROMOTION_KIND, Reign
@@ -22,13 +21,14 @@ from mlife_assets.core.training.gate import NON_INFERIORITY, Condition
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.lifecycle.day import asked_for
 
 FOLD_REPORT = "folds"
 
 
 def fold_report(
-    platform: ModelPlatform, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]
+    platform: ModelPorts, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the report of the folds of a day's challenger, with those of challengers that the day had before.
 
@@ -38,12 +38,12 @@ def fold_report(
     return {"model_version": model_version, "folds": list(rows), "earlier": earlier}
 
 
-def stored_folds(platform: ModelPlatform, day: date, model_version: str) -> tuple[Fold, ...]:
+def stored_folds(platform: ModelPorts, day: date, model_version: str) -> tuple[Fold, ...]:
     """Return the folds of a challenger of a day; none when no report of the day has them."""
     return tuple(_fold(one) for one in _reported(platform, day).get(model_version, ()))
 
 
-def all_folds(platform: ModelPlatform, day: date) -> tuple[Fold, ...]:
+def all_folds(platform: ModelPorts, day: date) -> tuple[Fold, ...]:
     """Return the folds of all challengers that a day had."""
     return tuple(_fold(one) for rows in _reported(platform, day).values() for one in rows)
 
@@ -52,7 +52,7 @@ def _fold(row: Mapping[str, Any]) -> Fold:
     return Fold(date.fromisoformat(row["first_day"]), row["model_version"], date.fromisoformat(row["trained_to"]))
 
 
-def _reported(platform: ModelPlatform, day: date) -> dict[str, list[dict[str, Any]]]:
+def _reported(platform: ModelPorts, day: date) -> dict[str, list[dict[str, Any]]]:
     try:
         report = platform.model_tables.read_report(FOLD_REPORT, day)
     except NotFoundError:
@@ -64,7 +64,7 @@ def _reported(platform: ModelPlatform, day: date) -> dict[str, list[dict[str, An
 class RegisteredModels:
     """The models of a platform, which the lifecycle asks."""
 
-    platform: ModelPlatform
+    platform: ModelPorts
 
     @property
     def model(self) -> Model:
@@ -77,7 +77,7 @@ class RegisteredModels:
 
     def scorer(self, version: str) -> StagedScorer:
         """Return its scorer."""
-        return self.platform.scorer(version)
+        return self.platform.scorers.of(version)
 
     def trained_folds(self, version: str) -> tuple[Fold, ...]:
         """Return the folds of its training; a model that was judged on a holdout has none."""
@@ -89,7 +89,7 @@ class RegisteredModels:
 class PlatformFacts:
     """What a platform knows when partition `day` decides."""
 
-    platform: ModelPlatform
+    platform: ModelPorts
     day: date
 
     @property
@@ -104,7 +104,9 @@ class PlatformFacts:
     def not_inferior(self) -> set[str]:
         """Return the versions whose newest promotion was as not inferior."""
         now = run_time(self.day)
-        verdicts = [r for r in self.platform.model_events("promotion_decided", end=self.day) if r["observed_at"] <= now]
+        verdicts = [
+            r for r in self.platform.registry.events("promotion_decided", end=self.day) if r["observed_at"] <= now
+        ]
         kinds = {row["model_version"]: row[PROMOTION_KIND] for row in verdicts if row["outcome"] == "promoted"}
         return {version for version, kind in kinds.items() if kind == NON_INFERIORITY}
 
@@ -123,19 +125,19 @@ class PlatformFacts:
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
         """Return the conditions of a fold alone."""
         marts, artifact = training_marts(self.platform), self.models.load(part.fold.model_version)
-        rest(marts.platform)  # rows were scored, so their matrices are what is read from now on
+        marts.platform.rest()  # rows were scored, so their matrices are what is read from now on
         training, scored = marts.training_set(fitted_on), (part.matrix, part.scores)
         found = fold_conditions(artifact, training, rows, self.platform.model, scored)
-        rest(marts.platform)  # copies are looked for among all that it learned from
+        marts.platform.rest()  # copies are looked for among all that it learned from
         return found
 
 
-def folds_of(platform: ModelPlatform, model_version: str) -> tuple[Fold, ...]:
+def folds_of(platform: ModelPorts, model_version: str) -> tuple[Fold, ...]:
     """Return who is asked for a registered model: the folds of its training, then itself."""
     return asked_for(RegisteredModels(platform), model_version)
 
 
-def fit_days_of_served(platform: ModelPlatform, day: date) -> list[date]:
+def fit_days_of_served(platform: ModelPorts, day: date) -> list[date]:
     """Return the days on which the models were fitted that served until partition `day` decides."""
     served = {reign.model_version for reign in platform.registry.history(run_time(day))}
     return [row["as_of_date"] for row in platform.registry.versions() if row["model_version"] in served]

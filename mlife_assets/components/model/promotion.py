@@ -15,8 +15,6 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import champion_figures
 from mlife_assets.components.shown.metadata import sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
@@ -25,6 +23,8 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.core.model import Model
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME, PROMOTION_KIND
 from mlife_assets.core.ports import EventLog
+from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "model"
@@ -65,7 +65,7 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
     return pa.Table.from_pylist([row], schema=schema)
 
 
-def record_verdict(platform: ModelPlatform, day: date, report: dict[str, Any]) -> bool:
+def record_verdict(platform: ModelPorts, day: date, report: dict[str, Any]) -> bool:
     """Put the gate's verdict on a challenger of a day into the log and, where it opened, promote; returns whether."""
     log, now, version = platform.event_log, platform.retraining_time(day), report["model_version"]
     log.append("promotion_decided", verdict_event(log, platform.model, day, report, now), writer=WRITER)
@@ -102,22 +102,20 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "model"),
     )
     @says_why
-    def champion_model(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def champion_model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Record the verdict and, where the gate opened, promote."""
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        require_sound_day(platform, day)
-        report = platform.model_tables.read_report(PROMOTION_REPORT, day)
-        version = challenger_version(platform, day)
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        require_sound_day(ports, day)
+        report = ports.model_tables.read_report(PROMOTION_REPORT, day)
+        version = challenger_version(ports, day)
         if report["model_version"] != version:
             raise GateClosedError(
                 f"the gate of {day} judged {report['model_version']}, but the challenger now is {version}; materialize "
                 "fairness_audit and evaluation of that day again"
             )
-        is_promoted = record_verdict(platform, day, report)
-        seal(platform)
+        is_promoted = record_verdict(ports, day, report)
+        seal(ports.home, ports.days)
         history = [
             {
                 "since": reign.since.isoformat(),
@@ -125,11 +123,11 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "kind": reign.kind,
                 "reason": reign.reason,
             }
-            for reign in platform.registry.history()
+            for reign in ports.registry.history()
         ]
         return dg.MaterializeResult(
             metadata={
-                "champion": platform.registry.champion() or "none",
+                "champion": ports.registry.champion() or "none",
                 "is_promoted": is_promoted,
                 "verdict": sentences(report["sentences"]),
                 **champion_figures(report, len(history)),

@@ -22,8 +22,6 @@ from mlife_assets.components.model.training_inputs import (
     training_set_of,
 )
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.platform.model_platform import ModelPlatform, in_run
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
@@ -39,7 +37,9 @@ from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
 from mlife_assets.core.training.gate import days_with_positives_needed
 from mlife_assets.core.training.manifest_facts import trained_to
 from mlife_assets.core.training.training_set import last_training_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
 GROUP = "monitoring"
@@ -47,14 +47,14 @@ WRITER = "governor"
 REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REPORT, "concept": concept.REPORT}
 
 
-def decision_rows(platform: ModelPlatform) -> list[dict[str, Any]]:
+def decision_rows(platform: ModelPorts) -> list[dict[str, Any]]:
     """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
-    rows = platform.model_events("retrain_decided")
+    rows = platform.registry.events("retrain_decided")
     by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
     return [by_day[day] for day in sorted(by_day)]
 
 
-def decisions_until(platform: ModelPlatform, day: date) -> list[RetrainDecision]:
+def decisions_until(platform: ModelPorts, day: date) -> list[RetrainDecision]:
     """Return the governor's decision of each day up to and including `day`, oldest first."""
     return [
         RetrainDecision(
@@ -69,31 +69,29 @@ def decisions_until(platform: ModelPlatform, day: date) -> list[RetrainDecision]
     ]
 
 
-def _decision_id(platform: ModelPlatform, decision: RetrainDecision, version: str) -> str:
+def _decision_id(platform: ModelPorts, decision: RetrainDecision, version: str) -> str:
     """Return the id of a decision; that of the first model is what it was when there was one."""
     facts = ("decision", decision.as_of_date, decision.verdict, *decision.codes, decision.model_version, version)
     return "dec_" + digest(facts if platform.model_name == JOB_APPLICATIONS else (*facts, platform.model_name))
 
 
-def _time_of_decision(platform: ModelPlatform, day: date, decision_id: str) -> datetime:
+def _time_of_decision(platform: ModelPorts, day: date, decision_id: str) -> datetime:
     """Return when the decision is recorded: after a different one that counted for the day until now."""
     counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
     if counted is None:
-        return platform.run_time(day)
+        return run_time(day)
     recorded: datetime = counted["observed_at"]
     return recorded if counted["decision_id"] == decision_id else recorded + timedelta(seconds=1)
 
 
-def champion_facts(
-    platform: ModelPlatform, day: date, history: list[RetrainDecision], in_flight: bool
-) -> ChampionFacts:
+def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
 
     A fit is what was asked for, whatever became of it, and what was registered, whoever asked. A first champion
     replaced nobody: it is no promotion to wait after.
     """
-    now = platform.run_time(day)
-    rows = platform.model_events("model_registered", end=day)
+    now = run_time(day)
+    rows = platform.registry.events("model_registered", end=day)
     known = [row for row in rows if row["observed_at"] <= now]  # not what this very decision then brought about
     asked = {decision.as_of_date for decision in history if decision.verdict == "retrain"}
     fits = tuple(sorted(asked | {row["as_of_date"] for row in known}))
@@ -124,7 +122,7 @@ def champion_facts(
     )
 
 
-def _lacking(platform: ModelPlatform, day: date) -> str | None:
+def _lacking(platform: ModelPorts, day: date) -> str | None:
     """Return what a first model of a day would lack to learn from or to be judged by; None where it lacks nothing.
 
     Without an item the gate resamples days. It needs so many with positives, in weeks of which each is judged by a
@@ -154,7 +152,7 @@ def _lacking(platform: ModelPlatform, day: date) -> str | None:
     return None
 
 
-def _first_learnable(platform: ModelPlatform, days: Sequence[date]) -> tuple[date | None, str]:
+def _first_learnable(platform: ModelPorts, days: Sequence[date]) -> tuple[date | None, str]:
     """Return the first of some days on which enough was known to learn from; where none is, why not on the last."""
     why = ""
     for day in days:
@@ -167,20 +165,20 @@ def _first_learnable(platform: ModelPlatform, days: Sequence[date]) -> tuple[dat
     return None, why
 
 
-def _days_with_positives(platform: ModelPlatform, first: date, day: date) -> int:
+def _days_with_positives(platform: ModelPorts, first: date, day: date) -> int:
     """Return on how many of the days that the gate of a day judges, from the first on, there is a positive."""
     roles = platform.model.roles
     rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
     return int(pc.count_distinct(rows.filter(rows[roles.label])[roles.time]).as_py())
 
 
-def decisions_since(platform: ModelPlatform, day: date) -> set[str]:
+def decisions_since(platform: ModelPorts, day: date) -> set[str]:
     """Return the ids of all decisions that were ever recorded for a day or a later one.
 
     What they launched did not run yet when the day was decided first: a day that is decided again while its own
     retraining runs would otherwise say `wait`, and history would forget the retraining.
     """
-    rows = platform.model_events("retrain_decided")
+    rows = platform.registry.events("retrain_decided")
     return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
@@ -200,28 +198,26 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "decision"),
     )
     @says_why
-    def retrain_decision(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
-    ) -> dg.MaterializeResult:
+    def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Decide, record the decision as an event, and show the history."""
-        platform = in_run(graph.view(platform), context.run.run_id)
-        day = only_day(context, platform)
-        graph.require_in_order(context, platform, day)
-        history = decisions_until(platform, add_days(day, -1))
-        read = platform.read_monitoring_report
-        decided = decisions_since(platform, day)
+        ports = graph.view(platform).in_run(context.run.run_id)
+        day = only_day(context, ports)
+        graph.require_in_order(context, ports, day)
+        history = decisions_until(ports, add_days(day, -1))
+        read = ports.reports.read
+        decided = decisions_since(ports, day)
         in_flight = is_retraining(context.instance, decided, graph.named(RETRAINING_JOB))
         reports = {name: read(report, day) for name, report in REPORTS.items()}
         decision = decide(
             as_of=day,
             **reports,
             history=history,
-            champion=champion_facts(platform, day, history, in_flight),
-            policy=platform.model.retrain,
+            champion=champion_facts(ports, day, history, in_flight),
+            policy=ports.model.retrain,
         )
-        version = policy_version(platform.model.retrain)
-        decision_id = _decision_id(platform, decision, version)
-        now = _time_of_decision(platform, day, decision_id)
+        version = policy_version(ports.model.retrain)
+        decision_id = _decision_id(ports, decision, version)
+        now = _time_of_decision(ports, day, decision_id)
         row = {
             "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
             "occurred_at": now,
@@ -233,12 +229,12 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
             "sentences": list(decision.sentences),
             "model_version": decision.model_version,
             "policy_version": version,
-            MODEL_NAME: platform.model_name,
-            DECLARATION_HASH: platform.model.content_hash,
+            MODEL_NAME: ports.model_name,
+            DECLARATION_HASH: ports.model.content_hash,
         }
         schema = EVENT_TYPES["retrain_decided"].schema
-        platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
-        seal(platform)
+        ports.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+        seal(ports.home, ports.days)
         return dg.MaterializeResult(
             metadata={
                 "verdict": decision.verdict,

@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.kept_marts import KeptMarts
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.known_examples import joined_marts, mart_windows
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.ports import ModelPorts
 
 
 def is_by_folds(model: Model) -> bool:
@@ -34,12 +34,12 @@ class TrainingMarts:
         sets: what was selected, by day.
     """
 
-    platform: ModelPlatform
+    platform: ModelPorts
     sets: dict[date, TrainingSet] = field(default_factory=dict)
 
     def known_rows(self, known_on: date) -> pa.Table:
         """Return all exposures of which a step was complete as of a day; of the newest the label is null."""
-        model, start = self.platform.model, self.platform.start_date
+        model, start = self.platform.model, self.platform.days.start
         marts = []
         for window in mart_windows(model, known_on):
             first = start if window.after is None else max(start, add_days(window.after, 1))
@@ -58,11 +58,11 @@ class TrainingMarts:
             self.sets[known_on] = build_training_set(
                 rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
             )
-            rest(self.platform)  # its hash has read all columns, and a fit needs the memory
+            self.platform.rest()  # its hash has read all columns, and a fit needs the memory
         return self.sets[known_on]
 
 
-def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date) -> pa.Table:
+def derived_examples(platform: ModelPorts, mart: str, first: date, last: date) -> pa.Table:
     """Return the rows of a mart of examples of [first, last] with derived features: in a run, read and derived once."""
     marts, derive = platform.warehouse, platform.model.derive
     if isinstance(marts, KeptMarts):
@@ -70,7 +70,7 @@ def derived_examples(platform: ModelPlatform, mart: str, first: date, last: date
     return derive(marts.read(mart, start=first, end=last))
 
 
-def training_marts(platform: ModelPlatform) -> TrainingMarts:
+def training_marts(platform: ModelPorts) -> TrainingMarts:
     """Return the marts of a platform; in a run, what one step selected of them another takes."""
     marts = platform.warehouse
     if isinstance(marts, KeptMarts):
@@ -78,11 +78,11 @@ def training_marts(platform: ModelPlatform) -> TrainingMarts:
     return TrainingMarts(platform)
 
 
-def day_training_set(platform: ModelPlatform, day: date) -> TrainingSet:
+def day_training_set(platform: ModelPorts, day: date) -> TrainingSet:
     """Return the training set of partition `day`. Raises NotEnoughEvidenceError when it is too small."""
     return training_set_of(platform, known_by(platform.model, day))
 
 
-def training_set_of(platform: ModelPlatform, known_on: date) -> TrainingSet:
+def training_set_of(platform: ModelPorts, known_on: date) -> TrainingSet:
     """Return what was known on a day, as it may be learned from. Raises NotEnoughEvidenceError when it is too small."""
     return training_marts(platform).training_set(known_on)

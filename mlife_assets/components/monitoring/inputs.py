@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import ModelPlatform, rest
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.model import ScorableRows
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, examples_of
@@ -26,7 +25,8 @@ from mlife_assets.core.monitoring.sampling import DaySample, in_shares, sample_p
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, unseen_values
 from mlife_assets.core.training.folds import Fold, rows_by_fold
-from mlife_assets.core.windows import add_days
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.recruiting.released_names import reference_facts
 
 ROWS_AT_ONCE = 100_000
@@ -37,7 +37,7 @@ ScoredBy: TypeAlias = str | Sequence[Fold] | Mapping[str, int]
 """A model version, folds, or versions with how many rows of how many each scores."""
 
 
-def sampled_pairs(platform: ModelPlatform, day: date) -> DaySample:
+def sampled_pairs(platform: ModelPorts, day: date) -> DaySample:
     """Return the day's sample; the same day gives the same rows."""
     model = platform.model
     policy, found = model.monitoring, rows_to_score(platform, day)
@@ -47,31 +47,29 @@ def sampled_pairs(platform: ModelPlatform, day: date) -> DaySample:
     return DaySample(rows, len(entities), found.repeated)
 
 
-def rows_to_score(platform: ModelPlatform, day: date) -> ScorableRows:
+def rows_to_score(platform: ModelPorts, day: date) -> ScorableRows:
     """Return the rows that the model scores on a day. Raises InvalidInputError where the marts are not as agreed."""
     source = platform.model.row_source
     tables = tuple(platform.warehouse.read(name, as_of=day) for name in source.tables)
     return source.find(tables, day, source.policy)
 
 
-def scoring_matrix(platform: ModelPlatform, rows: pa.Table, spec: FeatureSpec) -> Array:
+def scoring_matrix(platform: ModelPorts, rows: pa.Table, spec: FeatureSpec) -> Array:
     """Return the matrix of rows to score, with what is the same for all of them."""
     return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
 
 
-def unseen_by(platform: ModelPlatform, spec: FeatureSpec) -> list[str]:
+def unseen_by(platform: ModelPorts, spec: FeatureSpec) -> list[str]:
     """Return a sentence on each value of `scoring_matrix` that a model has not learned from, if any."""
     return unseen_values(spec, dict(platform.model.row_source.constants))
 
 
-def explained_pairs(
-    platform: ModelPlatform, model_version: str, pairs: pa.Table, columns: MonitoringColumns
-) -> pa.Table:
+def explained_pairs(platform: ModelPorts, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
     """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them.
 
     `columns` are those of the reference: what never alarms in it is hidden from the model.
     """
-    scorer = platform.scorer(model_version)
+    scorer = platform.scorers.of(model_version)
     few = pairs.slice(0, platform.model.monitoring.explained_rows_per_day)
     spec = scorer.feature_spec
     matrix = scoring_matrix(platform, few, spec)
@@ -79,13 +77,13 @@ def explained_pairs(
     return with_contributions(pairs, scorer.contributions(matrix), scorer.model_names)
 
 
-def landed_counts(platform: ModelPlatform, day: date) -> Mapping[str, int]:
+def landed_counts(platform: ModelPorts, day: date) -> Mapping[str, int]:
     """Return accepted rows by event type of the ingest of a partition. Raises NotFoundError when it never ran."""
-    report = platform.ingest_report(day)
+    report = platform.days.report(day)
     return {entry["event_type"]: entry["accepted"] for entry in report["types"]}
 
 
-def landed_history(platform: ModelPlatform, day: date, days: int) -> dict[str, list[int]]:
+def landed_history(platform: ModelPorts, day: date, days: int) -> dict[str, list[int]]:
     """Return accepted rows by event type of up to `days` earlier days, newest first; a type that did not land is 0."""
     found: list[Mapping[str, int]] = []
     for back in range(1, days + 1):
@@ -97,7 +95,7 @@ def landed_history(platform: ModelPlatform, day: date, days: int) -> dict[str, l
     return {name: [counts.get(name, 0) for counts in found] for name in names}
 
 
-def reference_source(platform: ModelPlatform, model_version: str) -> tuple[TableStore, date, dict[str, Any]] | None:
+def reference_source(platform: ModelPorts, model_version: str) -> tuple[TableStore, date, dict[str, Any]] | None:
     """Return where the newest reference of a version is, its partition and its facts; None when it has none.
 
     One that was made here comes before one that came with the version from another environment, and one that can be
@@ -115,21 +113,21 @@ def reference_source(platform: ModelPlatform, model_version: str) -> tuple[Table
     return found[0] if found else None
 
 
-def known_reference(platform: ModelPlatform, day: date) -> MonitoringReference | None:
+def known_reference(platform: ModelPorts, day: date) -> MonitoringReference | None:
     """Return the reference of a day as `read_reference`; None where no model serves yet."""
-    if platform.registry.champion_at(platform.run_time(day)) is None:
+    if platform.registry.champion_at(run_time(day)) is None:
         return None
     return read_reference(platform, day)
 
 
-def read_reference(platform: ModelPlatform, day: date) -> MonitoringReference:
+def read_reference(platform: ModelPorts, day: date) -> MonitoringReference:
     """Return the reference of the model that is champion when partition `day` runs.
 
     Raises:
         NotFoundError: it has none.
         UpstreamMismatchError: it is of another form, or not whole.
     """
-    version = platform.champion_version(day)
+    version = platform.scorers.champion_version(day)
     stored = reference_source(platform, version)
     if stored is None:
         raise NotFoundError(
@@ -158,7 +156,7 @@ def read_reference(platform: ModelPlatform, day: date) -> MonitoringReference:
     return reference
 
 
-def write_reference(platform: ModelPlatform, day: date, reference: MonitoringReference) -> None:
+def write_reference(platform: ModelPorts, day: date, reference: MonitoringReference) -> None:
     """Store the reference of the model that was promoted on `day`."""
     tables, facts = reference.to_tables()
     for name, rows in tables.items():
@@ -167,7 +165,7 @@ def write_reference(platform: ModelPlatform, day: date, reference: MonitoringRef
 
 
 def scored_examples(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     scored_by: ScoredBy,
     first: date,
     last: date,
@@ -214,8 +212,8 @@ def _rows_by_version(scored_by: ScoredBy, examples: pa.Table) -> Iterator[tuple[
     yield from ((version, places) for version, places in parts if len(places))
 
 
-def _probability(platform: ModelPlatform, model_version: str, examples: pa.Table, outcome: str) -> Array:
-    scorer = platform.scorer(model_version)
+def _probability(platform: ModelPorts, model_version: str, examples: pa.Table, outcome: str) -> Array:
+    scorer = platform.scorers.of(model_version)
     scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
     if outcome == LABEL:
         return scores.probability
@@ -224,7 +222,7 @@ def _probability(platform: ModelPlatform, model_version: str, examples: pa.Table
 
 
 def mature_exposures(
-    platform: ModelPlatform, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
+    platform: ModelPorts, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
 ) -> pa.Table:
     """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
 
@@ -248,19 +246,19 @@ def mature_exposures(
     late = frozenset[date]()
     if mart.num_rows:
         over = pc.max(mart["label_mature_date"]).as_py()
-        late = platform.late_feedback_days(add_days(first, -1), add_days(over, -1))
+        late = platform.days.late_feedback(add_days(first, -1), add_days(over, -1))
     found = model.unbiased(mart.slice(0, 0))
     for start in range(0, mart.num_rows, ROWS_AT_ONCE):
         unbiased = model.unbiased(mart.slice(start, ROWS_AT_ONCE))
         if faulty:
             unbiased = unbiased.filter(~pc.field("exposure_date").isin(pa.array(faulty, pa.date32())))
         found = sampled(pa.concat_tables([found, without_late_feedback(unbiased, late)]))
-        rest(platform)
+        platform.rest()
     return model.derive(found)
 
 
 def sampled_examples(
-    platform: ModelPlatform, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
+    platform: ModelPorts, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
     """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
     policy = platform.model.monitoring
@@ -268,6 +266,6 @@ def sampled_examples(
     return scored_examples(platform, scored_by, first, last, outcome=outcome, rows=rows)
 
 
-def is_funnel(platform: ModelPlatform, model_version: str) -> bool:
+def is_funnel(platform: ModelPorts, model_version: str) -> bool:
     """Return whether a model says how likely each step is."""
     return len(platform.registry.load(model_version).stages) > 1

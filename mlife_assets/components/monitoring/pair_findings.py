@@ -25,13 +25,13 @@ import pyarrow.compute as pc
 from mlife_assets.components.events.event_history import EventHistory
 from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.core.monitoring.sampling import sample_pairs
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.features import DERIVED_FEATURES
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, changed_shares, overnight_findings
@@ -57,28 +57,29 @@ LAST_SOUND_DAYS = 14
 REACH_DAYS = LAST_SOUND_DAYS + USUAL_NIGHTS
 
 
-def pair_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
+def pair_findings(platform: BoardPorts, day: date, sample: pa.Table) -> list[Finding]:
     """Return who changed overnight, and which rows are not what raw events give."""
     return [*overnight_day_findings(platform, day), *recomputed_day_findings(platform, day, sample)]
 
 
-def overnight_day_findings(platform: Platform, day: date) -> list[Finding]:
+def overnight_day_findings(platform: BoardPorts, day: date) -> list[Finding]:
     """Return how the users of a day differ from those of the last sound day; nothing where there is no such day."""
-    faulty = frozenset(quarantined_days(platform, [add_days(day, -back) for back in range(1, REACH_DAYS + 1)]))
+    ports, reach = platform.of_model(), range(1, REACH_DAYS + 1)
+    faulty = frozenset(quarantined_days(ports, [add_days(day, -back) for back in reach]))
     for back in range(1, LAST_SOUND_DAYS + 1):
         sound = add_days(day, -back)
         before = _users(platform, sound) if sound not in faulty else None
         if before is not None and before.num_rows:
             usual = _usual_nights(platform, sound, faulty)
-            return overnight_findings(before, _users(platform, day), usual, platform.model.monitoring)
+            return overnight_findings(before, _users(platform, day), usual, platform.of_model().model.monitoring)
     return []
 
 
-def _users(platform: Platform, day: date) -> pa.Table:
+def _users(platform: BoardPorts, day: date) -> pa.Table:
     return platform.warehouse.read("user_features", as_of=day, columns=SNAPSHOT_COLUMNS)
 
 
-def _usual_nights(platform: Platform, last: date, faulty: Collection[date]) -> dict[str, list[float]]:
+def _usual_nights(platform: BoardPorts, last: date, faulty: Collection[date]) -> dict[str, list[float]]:
     """Return attribute -> changed shares of the sound nights up to `last`."""
     usual: dict[str, list[float]] = defaultdict(list)
     for back in range(USUAL_NIGHTS):
@@ -90,10 +91,10 @@ def _usual_nights(platform: Platform, last: date, faulty: Collection[date]) -> d
     return usual
 
 
-def _night(platform: Platform, previous: date, night: date) -> dict[str, float]:
+def _night(platform: BoardPorts, previous: date, night: date) -> dict[str, float]:
     """Return the shares that the report of a night found, else what the users of both days say."""
     try:
-        report = platform.read_monitoring_report(REPORT, night)
+        report = platform.of_model().reports.read(REPORT, night)
     except NotFoundError:
         report = None
     found = [finding for finding in (report.findings if report else ()) if finding.method == CHANGED_METHOD]
@@ -109,7 +110,12 @@ def settled_days(policy: MessagingPolicy) -> int:
 
 
 def read_source(
-    platform: Platform, days: Sequence[date], user_ids: Sequence[str], job_ids: Sequence[str], *, thorough: bool = False
+    platform: BoardPorts,
+    days: Sequence[date],
+    user_ids: Sequence[str],
+    job_ids: Sequence[str],
+    *,
+    thorough: bool = False,
 ) -> SourceEvents:
     """Return the events of these users and jobs that the features of `days` rest on.
 
@@ -159,12 +165,12 @@ def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, day
     return rows.take(pa.array(places))
 
 
-def recomputed_day_findings(platform: Platform, day: date, sample: pa.Table) -> list[Finding]:
+def recomputed_day_findings(platform: BoardPorts, day: date, sample: pa.Table) -> list[Finding]:
     """Return what differs between feature rows and the raw log: of the day's sample, and of yesterday's predictions.
 
     `sample` is the day's sample of candidate pairs in order of its hash, whose first rows are taken.
     """
-    rows = platform.model.monitoring.recompute_rows_per_day
+    rows = platform.of_model().model.monitoring.recompute_rows_per_day
     yesterday = add_days(day, -1)
     today, logged = sample.slice(0, rows), _logged(platform, yesterday, rows)
     users = [*today["user_id"].to_pylist(), *logged["user_id"].to_pylist()]
@@ -198,25 +204,25 @@ def _compare_today(today: pa.Table, events: SourceEvents, day: date) -> tuple[Mi
     return compare_rows(today, derived, [*columns, *(name for name in DERIVED_FEATURES if name not in columns)])
 
 
-def _logged(platform: Platform, day: date, rows: int) -> pa.Table:
+def _logged(platform: BoardPorts, day: date, rows: int) -> pa.Table:
     """Return a hash sample of the predictions that were logged for a day, once each whoever logged them."""
     columns = ["prediction_id", "user_id", "job_id", "as_of_date", "model_version", "feature_hash", "features"]
     found = platform.event_log.read("prediction", start=day, end=day, columns=columns)
     found = found.filter(pc.equal(found["as_of_date"], pa.scalar(day, pa.date32())))
     found = first_of_each(found, "prediction_id")
-    seed = platform.model.monitoring.seed
+    seed = platform.of_model().model.monitoring.seed
     places = sample_pairs(found["user_id"], found["job_id"], as_of=day, seed=seed, rows=rows)
     return found.take(pa.array(places))
 
 
-def _compare_logged(platform: Platform, logged: pa.Table, events: SourceEvents, day: date) -> tuple[Mismatch, ...]:
+def _compare_logged(platform: BoardPorts, logged: pa.Table, events: SourceEvents, day: date) -> tuple[Mismatch, ...]:
     """Compare the logged feature rows, by model version because each has its own columns and codes."""
     found: list[Mismatch] = []
     for version in pc.unique(logged["model_version"]).to_pylist():
         rows = logged.filter(pc.equal(logged["model_version"], version))
-        spec = platform.scorer(version).feature_spec
+        spec = platform.of_model().scorers.of(version).feature_spec
         derived = _derived(rows, events, day)
-        matrix = scoring_matrix(platform, derived, spec)
+        matrix = scoring_matrix(platform.of_model(), derived, spec)
         used = np.array(rows["features"].to_pylist(), dtype=np.float64).reshape(rows.num_rows, -1)
         found += compare_rows(
             _matrix_table(rows, spec.names, used, rows["feature_hash"]),

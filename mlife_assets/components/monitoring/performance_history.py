@@ -10,13 +10,13 @@ from datetime import date
 import pyarrow as pa
 
 from mlife_assets.components.monitoring.special import Rankings
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.monitoring.columns import LABEL, prefix_of
 from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
 from mlife_assets.core.monitoring.plots import PerformanceDay, plot_performance
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.thresholds import Statistic
 from mlife_assets.core.windows import last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts
 
 REPORT = "realised_performance"
 HISTORY_DAYS = 90
@@ -32,7 +32,7 @@ def performance_values(statistics: Mapping[str, Sequence[Statistic]]) -> dict[st
 
 
 def write_performance(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     day: date,
     report: MonitoringReport,
     windows: Mapping[str, pa.Table],
@@ -53,7 +53,7 @@ def write_performance(
     )
 
 
-def performance_history(platform: ModelPlatform, until: date) -> list[PerformanceDay]:
+def performance_history(platform: ModelPorts, until: date) -> list[PerformanceDay]:
     """Return the performance of the latest days until a day, oldest first; outcomes without enough labels have none."""
     days = [day for day in platform.model_tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
     found = []
@@ -70,7 +70,7 @@ def performance_history(platform: ModelPlatform, until: date) -> list[Performanc
     return found
 
 
-def performance_picture(platform: ModelPlatform, day: date, rankings: Rankings | None) -> bytes:
+def performance_picture(platform: ModelPorts, day: date, rankings: Rankings | None) -> bytes:
     """Return the picture of a day: estimates against outcomes of mature labels, and `rankings` of mature days."""
     mature = last_mature_exposure_day(day, platform.model.maturity_days)
     reported = [one for one in platform.model_tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]

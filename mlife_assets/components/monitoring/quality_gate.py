@@ -11,21 +11,22 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.metadata import runbook_link
 from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
 from mlife_assets.components.shown.says_why import blocks_and_says_why
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.ports import ModelPorts, Models
 
 
-def quality_report(platform: ModelPlatform, day: date) -> MonitoringReport:
+def quality_report(platform: ModelPorts, day: date) -> MonitoringReport:
     """Return the quality report of a day. Raises NotFoundError naming the asset to materialize."""
-    return platform.read_monitoring_report(REPORT, day)
+    return platform.reports.read(REPORT, day)
 
 
-def quarantined_days(platform: ModelPlatform, days: Iterable[date]) -> list[date]:
+def quarantined_days(platform: ModelPorts, days: Iterable[date]) -> list[date]:
     """Return which of `days` have a report that failed: their features must not train or stand for normality.
 
     Only the reports of these days are read, so that a day costs the same however many there are.
@@ -35,7 +36,7 @@ def quarantined_days(platform: ModelPlatform, days: Iterable[date]) -> list[date
     return [day for day in reported if quality_report(platform, day).status != "ok"]
 
 
-def require_sound_day(platform: ModelPlatform, day: date) -> None:
+def require_sound_day(platform: ModelPorts, day: date) -> None:
     """Refuse to act on a day whose quality report failed or does not exist: checks gate only their own run.
 
     Before the first promotion there is no reference and thus no report, and nothing to refuse.
@@ -43,7 +44,7 @@ def require_sound_day(platform: ModelPlatform, day: date) -> None:
     Raises:
         GateClosedError: the day is not known to be sound.
     """
-    if platform.registry.champion_at(platform.run_time(day)) is None:
+    if platform.registry.champion_at(run_time(day)) is None:
         return
     try:
         report = quality_report(platform, day)
@@ -66,22 +67,22 @@ def quality_check(
         asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
     )
     @blocks_and_says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
         covered = checked_days(context)
-        platform = platform if graph is None else graph.view(platform)
-        if platform.registry.champion_at(platform.run_time(covered[-1])) is None:
+        ports = platform.of_model() if graph is None else graph.view(platform)
+        if ports.registry.champion_at(run_time(covered[-1])) is None:
             return dg.AssetCheckResult(
                 passed=True,
                 description="No model serves yet, so there is no reference to judge the day against.",
             )
-        failed = [report for day in covered if (report := quality_report(platform, day)).status != "ok"]
+        failed = [report for day in covered if (report := quality_report(ports, day)).status != "ok"]
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=" ".join(report.sentence for report in failed) or None,
             metadata={
                 "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
-                "runbook": runbook_link(platform, runbook_of(REPORT, failed)),
+                "runbook": runbook_link(ports.home, runbook_of(REPORT, failed)),
             },
         )
 

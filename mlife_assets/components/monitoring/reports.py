@@ -33,7 +33,6 @@ from mlife_assets.components.monitoring.performance_history import (
     write_performance,
 )
 from mlife_assets.components.monitoring.special import Findings, Special
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, runbook_link, sentences, wide_table
 from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
@@ -53,6 +52,7 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.training.fold_scores import first_unlearned_day
 from mlife_assets.core.validation import WHOLE_FILE
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.recruiting.events import STRANGERS_WORDS
 
 GROUP = "monitoring"
@@ -64,14 +64,14 @@ def _undecided(name: str, day: date, reference: MonitoringReference, pairs: pa.T
 
 
 def _publish(
-    platform: ModelPlatform,
+    platform: ModelPorts,
     day: date,
     report: MonitoringReport,
     reference: MonitoringReference | None = None,
     pairs: pa.Table | None = None,
 ) -> dg.MaterializeResult:
     """Store a report and show it: the sentence, the plots, every finding; of `pairs`, the sample, what moved."""
-    platform.write_monitoring_report(report.name, day, report)
+    platform.reports.write(report.name, day, report)
     moved = None if pairs is None or reference is None else plot_moved(report, reference, pairs)
     rows = [
         {
@@ -102,7 +102,7 @@ def _publish(
     )
 
 
-def _without_model(platform: ModelPlatform, day: date, name: str) -> dg.MaterializeResult:
+def _without_model(platform: ModelPorts, day: date, name: str) -> dg.MaterializeResult:
     """Publish a report of a day on which no model serves: as `quality_check` has it, such a day is no fault."""
     return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
@@ -119,17 +119,17 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def data_quality_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        graph.require_in_order(context, platform, day)
-        if (reference := known_reference(platform, day)) is None:
-            return _without_model(platform, day, quality.REPORT)
-        judged = judge_quality(platform, day, reference, special.findings)
-        platform.model_tables.write(SAMPLE_TABLE, day, judged.pairs)
-        return _publish(platform, day, judged.report, reference, judged.pairs)
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        graph.require_in_order(context, ports, day)
+        if (reference := known_reference(ports, day)) is None:
+            return _without_model(ports, day, quality.REPORT)
+        judged = judge_quality(ports, day, reference, special.findings)
+        ports.model_tables.write(SAMPLE_TABLE, day, judged.pairs)
+        return _publish(ports, day, judged.report, reference, judged.pairs)
 
     @dg.asset(
         key=graph.key(GROUP, "data_drift_report"),
@@ -140,26 +140,26 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def data_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Measure each column's distance and rank it by importance to the model."""
         from mlife_assets.adapters.nannyml_calculators import drift_statistics
 
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        if (reference := known_reference(platform, day)) is None:
-            return _without_model(platform, day, drift.REPORT)
-        pairs = platform.model_tables.read(SAMPLE_TABLE, day)
-        if (why := reference.why_incomparable(pairs, platform.model.monitoring, COLUMN_SIZES)) is not None:
-            return _publish(platform, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        if (reference := known_reference(ports, day)) is None:
+            return _without_model(ports, day, drift.REPORT)
+        pairs = ports.model_tables.read(SAMPLE_TABLE, day)
+        if (why := reference.why_incomparable(pairs, ports.model.monitoring, COLUMN_SIZES)) is not None:
+            return _publish(ports, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
         report = drift.data_drift_report(
             as_of=day,
             reference=reference,
             pairs=pairs,
             statistics=drift_statistics(reference, pairs),
-            importance=platform.importance(reference.model_version),
+            importance=ports.scorers.importance(reference.model_version),
         )
-        return _publish(platform, day, report, reference, pairs)
+        return _publish(ports, day, report, reference, pairs)
 
     @dg.asset(
         key=graph.key(GROUP, "latent_drift_report"),
@@ -170,29 +170,29 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def latent_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Ask a classifier and PCA whether they can tell the day from the reference."""
         from mlife_assets.adapters.nannyml_calculators import latent_statistics
 
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        if (reference := known_reference(platform, day)) is None:
-            return _without_model(platform, day, latent.REPORT)
-        policy = platform.model.monitoring
-        sample = platform.model_tables.read(SAMPLE_TABLE, day)
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        if (reference := known_reference(ports, day)) is None:
+            return _without_model(ports, day, latent.REPORT)
+        policy = ports.model.monitoring
+        sample = ports.model_tables.read(SAMPLE_TABLE, day)
         if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
-            return _publish(platform, day, _undecided(latent.REPORT, day, reference, sample, why), reference)
-        pairs = explained_pairs(platform, reference.model_version, sample, reference.columns)
+            return _publish(ports, day, _undecided(latent.REPORT, day, reference, sample, why), reference)
+        pairs = explained_pairs(ports, reference.model_version, sample, reference.columns)
         report = latent.latent_drift_report(
             as_of=day,
             reference=reference,
             sample_rows=pairs.num_rows,
             statistics=latent_statistics(reference, pairs, policy),
-            importance=platform.importance(reference.model_version),
+            importance=ports.scorers.importance(reference.model_version),
             pairs=pairs,
         )
-        return _publish(platform, day, report, reference, pairs)
+        return _publish(ports, day, report, reference, pairs)
 
     @dg.asset(
         key=graph.key(GROUP, "concept_drift_report"),
@@ -203,15 +203,15 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     )
     @says_why
     def concept_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
         """Score what has matured since the reference, each step by its own time, and compare it with the estimate."""
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        policy = platform.model.monitoring
-        if (reference := known_reference(platform, day)) is None:
-            return _without_model(platform, day, concept.REPORT)
-        read = {outcome: outcome_window(platform, reference, day, outcome) for outcome in reference.outcomes}
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        policy = ports.model.monitoring
+        if (reference := known_reference(ports, day)) is None:
+            return _without_model(ports, day, concept.REPORT)
+        read = {outcome: outcome_window(ports, reference, day, outcome) for outcome in reference.outcomes}
         windows = {outcome: window for outcome, (window, _) in read.items()}
         statistics = {
             outcome: outcome_performance(reference, window, outcome, policy) for outcome, window in windows.items()
@@ -223,16 +223,16 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
             statistics=statistics,
             policy=policy,
             late={outcome: late for outcome, (_, late) in read.items() if late is not None},
-            words=platform.model.wording,
+            words=ports.model.wording,
         )
-        write_performance(platform, day, report, windows, statistics)
-        result = _publish(platform, day, report, reference)
+        write_performance(ports, day, report, windows, statistics)
+        result = _publish(ports, day, report, reference)
         return dg.MaterializeResult(
             metadata={
                 **(result.metadata or {}),
                 **performance_values(statistics),
                 "performance": plot(
-                    performance_picture(platform, day, special.rankings), "realised and estimated performance"
+                    performance_picture(ports, day, special.rankings), "realised and estimated performance"
                 ),
             }
         )
@@ -241,7 +241,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
 
 
 def outcome_window(
-    platform: ModelPlatform, reference: MonitoringReference, day: date, outcome: str
+    platform: ModelPorts, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
     """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
 
@@ -256,10 +256,10 @@ def outcome_window(
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
     if known is not None:  # a sample is spent on no other days
         first = max(first, add_days(known, 1))
-    late = late_within(platform.late_feedback_days(add_days(first, -1), add_days(day, -1)), first, day)
+    late = late_within(platform.days.late_feedback(add_days(first, -1), add_days(day, -1)), first, day)
     if late:
         again = judged_again_on(late, maturity_days=maturity_days, window_days=concept.WINDOW_DAYS)
-        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, platform.feedback)
+        return reference.scored(outcome).slice(0, 0), LateFeedback(late, again, platform.days.feedback)
     scored = sampled_examples(platform, asked, first, last, outcome=outcome)
     return concept.concept_window(scored, reference=reference, as_of=day, outcome=outcome), None
 
@@ -284,7 +284,7 @@ class JudgedDay:
 
 
 def judge_quality(
-    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
+    platform: ModelPorts, day: date, reference: MonitoringReference, findings: Findings | None
 ) -> JudgedDay:
     """Return the quality report of a day against the reference of its champion, with further `findings`."""
     sample, further = _sample(platform, day, reference, findings)
@@ -297,8 +297,8 @@ def judge_quality(
             landed_counts(platform, day),
             landed_history(platform, day, LANDED_HISTORY_DAYS),
             refused_rows(platform, day),
-            platform.own_types,
-            platform.label_types,
+            platform.days.own_types,
+            platform.days.label_types,
         ),
         further=further,
     )
@@ -306,7 +306,7 @@ def judge_quality(
 
 
 def _sample(
-    platform: ModelPlatform, day: date, reference: MonitoringReference, findings: Findings | None
+    platform: ModelPorts, day: date, reference: MonitoringReference, findings: Findings | None
 ) -> tuple[DaySample, list[Finding]]:
     try:
         sample = sampled_pairs(platform, day)
@@ -316,10 +316,10 @@ def _sample(
         return DaySample(reference.sample.slice(0, 0), 0), [broken]
 
 
-def refused_rows(platform: ModelPlatform, day: date) -> list[Refusal]:
+def refused_rows(platform: ModelPorts, day: date) -> list[Refusal]:
     """Return what the ingest of a partition refused, by type and reason, each with its first example."""
     refused = []
-    for entry in platform.ingest_report(day)["types"]:
+    for entry in platform.days.report(day)["types"]:
         kind = entry["event_type"]
         for reason, count in entry["rejected"].items():
             examples = [one for one in entry["examples"] if one["reason"] == reason]
@@ -381,8 +381,9 @@ def _report_check(
         asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."
     )
     @says_why
-    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.AssetCheckResult:
-        reports = [graph.view(platform).read_monitoring_report(report_name, day) for day in checked_days(context)]
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
+        ports = graph.view(platform)
+        reports = [ports.reports.read(report_name, day) for day in checked_days(context)]
         alarms = [finding for report in reports for finding in report.alarms]
         return dg.AssetCheckResult(
             passed=not alarms,
@@ -394,7 +395,7 @@ def _report_check(
                 ),
                 "importance_of_what_moved": percent(importance_of(reports[-1])) if alarms else "",
                 "why": sentences([finding.sentence for finding in alarms]) if alarms else "",
-                "runbook": runbook_link(platform, runbook_of(report_name, reports)),
+                "runbook": runbook_link(ports.home, runbook_of(report_name, reports)),
             },
         )
 

@@ -7,16 +7,16 @@ derived from again, hangs on it as a function; without one the day is judged by 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from mlife_assets.core.monitoring.plots import RankingDay
 from mlife_assets.core.monitoring.reports import Finding
+from mlife_assets.deployments.ports import ModelPorts
 
-Findings: TypeAlias = Callable[[Any, date, pa.Table], list[Finding]]
-Rankings: TypeAlias = Callable[[Any, Sequence[date]], list[RankingDay]]
-"""Both take the platform that knows the model: that of the job board, where raw events or rankings are asked for."""
+Findings: TypeAlias = Callable[[ModelPorts, date, pa.Table], list[Finding]]
+Rankings: TypeAlias = Callable[[ModelPorts, Sequence[date]], list[RankingDay]]
 
 
 @dataclass(frozen=True)

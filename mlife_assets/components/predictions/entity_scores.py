@@ -15,14 +15,15 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
-from mlife_assets.components.platform.model_platform import ModelPlatform
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.shown.metadata import sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.ids import digests
 from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.scoring.feature_spec import feature_hashes
+from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "predictions"
@@ -31,9 +32,9 @@ ENTITY_SCORED, WRITER = "entity_scored", "scorer"
 SHOWN = 10
 
 
-def score_day(platform: ModelPlatform, day: date, model_version: str, rows: pa.Table) -> pa.Table:
+def score_day(platform: ModelPorts, day: date, model_version: str, rows: pa.Table) -> pa.Table:
     """Return one row per entity with its score by a version of the model, the most likely first."""
-    scorer, entity = platform.scorer(model_version), platform.model.roles.entity
+    scorer, entity = platform.scorers.of(model_version), platform.model.roles.entity
     matrix = scoring_matrix(platform, rows, scorer.feature_spec)
     scores, hashes = scorer.score(matrix), pa.chunked_array([feature_hashes(matrix)], pa.string())
     scored = pa.table(
@@ -50,7 +51,7 @@ def score_day(platform: ModelPlatform, day: date, model_version: str, rows: pa.T
 
 
 def prediction_ids(
-    platform: ModelPlatform, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
+    platform: ModelPorts, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
 ) -> pa.Array:
     """Return what names the score of each row by a version: whom it is about, the day, and the features."""
     entities = rows[platform.model.roles.entity].cast(pa.string())
@@ -58,11 +59,11 @@ def prediction_ids(
     return pa.array([f"prd_{one}" for one in found], pa.string())
 
 
-def log_scores(platform: ModelPlatform, day: date, scored: pa.Table) -> None:
+def log_scores(platform: ModelPorts, day: date, scored: pa.Table) -> None:
     """Append one `entity_scored` event per row of `scored`: the same rows again add nothing, other rows come beside."""
     if scored.num_rows == 0:
         return
-    schema, now = EVENT_TYPES[ENTITY_SCORED].schema, platform.run_time(day)
+    schema, now = EVENT_TYPES[ENTITY_SCORED].schema, run_time(day)
     same = {"occurred_at": now, "observed_at": now, "as_of_date": day, MODEL_NAME: platform.model_name}
     rows = {
         "event_id": pa.array(digests("event", ENTITY_SCORED, scored["prediction_id"]), pa.string()),
@@ -71,10 +72,10 @@ def log_scores(platform: ModelPlatform, day: date, scored: pa.Table) -> None:
     }
     columns = [rows[name] if name in rows else scored[name] for name in schema.names]
     platform.event_log.append(ENTITY_SCORED, pa.table(columns, schema=schema), writer=WRITER)
-    seal(platform)
+    seal(platform.home, platform.days)
 
 
-def why_unsound(platform: ModelPlatform, day: date) -> str:
+def why_unsound(platform: ModelPorts, day: date) -> str:
     """Return why a day may not be acted on; empty where it may."""
     try:
         require_sound_day(platform, day)
@@ -83,13 +84,13 @@ def why_unsound(platform: ModelPlatform, day: date) -> str:
     return ""
 
 
-def why_unscored(platform: ModelPlatform, day: date) -> str:
+def why_unscored(platform: ModelPorts, day: date) -> str:
     """Return why rows of a day lack a score of the model that serves; empty where none does, or none serves."""
-    version = platform.registry.champion_at(platform.run_time(day))
+    version = platform.registry.champion_at(run_time(day))
     if version is None:
         return ""
     rows = platform.model.derive(rows_to_score(platform, day).rows(slice(None)))
-    matrix = scoring_matrix(platform, rows, platform.scorer(version).feature_spec)
+    matrix = scoring_matrix(platform, rows, platform.scorers.of(version).feature_spec)
     hashes = pa.chunked_array([feature_hashes(matrix)], pa.string())
     wanted = prediction_ids(platform, day, version, rows, hashes)
     stored = platform.model_tables.read(SCORES_TABLE, day)["prediction_id"].combine_chunks()
@@ -100,7 +101,7 @@ def why_unscored(platform: ModelPlatform, day: date) -> str:
     return f"{version} serves and scored {scored:,} of {rows.num_rows:,} rows of {day}. {why}"
 
 
-def nobody(platform: ModelPlatform, rows: pa.Table) -> pa.Table:
+def nobody(platform: ModelPorts, rows: pa.Table) -> pa.Table:
     """Return scores of nobody."""
     entity = platform.model.roles.entity
     number, text = pa.float64(), pa.string()
@@ -120,17 +121,17 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         **graph.daily(GROUP, "scores"),
     )
     @says_why
-    def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[ModelPlatform]) -> dg.MaterializeResult:
+    def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
         """Score the day's rows with the champion of that moment."""
-        platform = graph.view(platform)
-        day = only_day(context, platform)
-        version = platform.registry.champion_at(platform.run_time(day))
-        rows = platform.model.derive(rows_to_score(platform, day).rows(slice(None)))
-        why = "No model serves yet." if version is None else why_unsound(platform, day)
-        scored = nobody(platform, rows) if version is None or why else score_day(platform, day, version, rows)
-        unseen = [] if version is None else unseen_by(platform, platform.scorer(version).feature_spec)
-        log_scores(platform, day, scored)
-        platform.model_tables.write(SCORES_TABLE, day, scored)
+        ports = graph.view(platform)
+        day = only_day(context, ports)
+        version = ports.registry.champion_at(run_time(day))
+        rows = ports.model.derive(rows_to_score(ports, day).rows(slice(None)))
+        why = "No model serves yet." if version is None else why_unsound(ports, day)
+        scored = nobody(ports, rows) if version is None or why else score_day(ports, day, version, rows)
+        unseen = [] if version is None else unseen_by(ports, ports.scorers.of(version).feature_spec)
+        log_scores(ports, day, scored)
+        ports.model_tables.write(SCORES_TABLE, day, scored)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": scored.num_rows,
@@ -153,11 +154,11 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     )
     @says_why
     def champion_scored_the_day(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[ModelPlatform]
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.AssetCheckResult:
         """Compare the scores as they are stored with the day's rows."""
-        platform = graph.view(platform)
-        found = [why for day in checked_days(context) if (why := why_unscored(platform, day))]
+        ports = graph.view(platform)
+        found = [why for day in checked_days(context) if (why := why_unscored(ports, day))]
         return dg.AssetCheckResult(
             passed=not found, severity=dg.AssetCheckSeverity.WARN, description=" ".join(found) or None
         )

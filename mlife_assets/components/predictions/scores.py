@@ -17,13 +17,13 @@ from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import daily_asset, only_day
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import quality_check, require_sound_day
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.metadata import sentences, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ranking.rows import places_by_score
 from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.scoring.reasons import first_step_probabilities, strongest_reasons
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import prediction_event_ids, prediction_ids
@@ -42,11 +42,11 @@ WITH_SCORES = ("user_id", "job_id", "candidate_set_hash", "bid_usd_per_apply")
     **daily_asset(GROUP, "features"),
 )
 @says_why
-def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Find the day's candidates with their features."""
-    day = only_day(context, platform)
-    found = rows_to_score(platform, day)
-    pairs = platform.model.derive(found.rows(slice(None)))
+    day = only_day(context, platform.of_model())
+    found = rows_to_score(platform.of_model(), day)
+    pairs = platform.of_model().model.derive(found.rows(slice(None)))
     platform.tables.write(CANDIDATES_TABLE, day, pairs)
     users_served = len(pc.unique(pairs["user_id"]))
     users = platform.warehouse.read("user_features", as_of=day).num_rows
@@ -68,16 +68,16 @@ def candidate_pairs(context: dg.AssetExecutionContext, platform: dg.ResourcePara
     **daily_asset(GROUP, "scores"),
 )
 @says_why
-def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def user_job_scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
     """Score the day's candidates with the champion of that moment."""
-    day = only_day(context, platform)
-    require_sound_day(platform, day)
-    scorer = platform.champion_scorer(day)
+    day = only_day(context, platform.of_model())
+    require_sound_day(platform.of_model(), day)
+    scorer = platform.of_model().scorers.champion(day)
     pairs = platform.tables.read(CANDIDATES_TABLE, day, (*WITH_SCORES, *scorer.feature_spec.names))
-    unseen = unseen_by(platform, scorer.feature_spec)
+    unseen = unseen_by(platform.of_model(), scorer.feature_spec)
     for sentence in unseen:
         context.log.warning("%s: %s", scorer.model_version, sentence)
-    matrix = scoring_matrix(platform, pairs, scorer.feature_spec)
+    matrix = scoring_matrix(platform.of_model(), pairs, scorer.feature_spec)
     scores = scorer.score(matrix)
     hashes = feature_hashes(matrix)
     ids = prediction_ids(pairs["user_id"], pairs["job_id"], day, scorer.model_version, pa.chunked_array([hashes]))
@@ -122,7 +122,7 @@ CHECKS = [
 
 
 def log_predictions(
-    platform: Platform,
+    platform: BoardPorts,
     day: date,
     candidates: pa.Table,
     planned_ids: pa.ChunkedArray,
@@ -139,12 +139,12 @@ def log_predictions(
     """
     if candidates.num_rows == 0:
         return 0
-    scorer = platform.scorer(candidates["model_version"][0].as_py())
+    scorer = platform.of_model().scorers.of(candidates["model_version"][0].as_py())
     pairs = platform.tables.read(CANDIDATES_TABLE, day, (*WITH_SCORES, *scorer.feature_spec.names))
     key = pc.binary_join_element_wise(pairs["user_id"], pairs["job_id"], "\x1f")
     wanted = pc.binary_join_element_wise(candidates["user_id"], candidates["job_id"], "\x1f")
     chosen = pairs.take(pc.index_in(wanted, value_set=key.combine_chunks()))
-    matrix = scoring_matrix(platform, chosen, scorer.feature_spec)
+    matrix = scoring_matrix(platform.of_model(), chosen, scorer.feature_spec)
     if feature_hashes(matrix) != candidates["feature_hash"].to_pylist():
         raise IntegrityError(
             f"candidate_pairs of {day} changed after they were scored; materialize user_job_scores of that day again"

@@ -22,12 +22,12 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.model.retrain_decision import decision_rows
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import EventLog
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.application import Channel
 
 MARKER = ".mlife-demo"
@@ -108,10 +108,10 @@ def prepare_home(home: Path) -> None:
 class Demo:
     """Runs the story on one platform."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> None:
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: BoardPorts) -> None:
         self.driver = LifecycleDriver(definitions, instance)
         self.platform = platform
-        self.graphs = [ModelGraph(model) for model in platform.models]
+        self.graphs = [ModelGraph(model) for model in platform.home.models]
         self.stopwatch = Stopwatch()
 
     def run_history(self) -> None:
@@ -124,7 +124,7 @@ class Demo:
         settings = self.platform.settings
         with self.stopwatch.measure("market"):
             for day in days_between(settings.start_date, add_days(settings.first_lived_date, -2)):
-                self.platform.deliver(day)
+                self.platform.home.intake.deliver(day)
 
     def land_history(self) -> None:
         """Land the history and build its features, in one run."""
@@ -168,7 +168,7 @@ class Demo:
         """
         with self.stopwatch.measure("days"):
             run = self.driver.run_day("daily_lifecycle_job", day)
-            decision = next((row for row in decision_rows(self.platform) if row["as_of_date"] == day), None)
+            decision = next((row for row in decision_rows(self.platform.of_model()) if row["as_of_date"] == day), None)
             is_blocked = decision is not None and decision["verdict"] == "block"
             if not is_blocked or not all(step.endswith(BLOCKING_CHECK) for step in run.failed_steps):
                 run.require_success()
@@ -191,7 +191,7 @@ class Demo:
         return DayResult(
             number=number,
             day=day,
-            event=self.platform.event_of_day(number),
+            event=self.platform.home.intake.event_of_day(number),
             verdict=decision["verdict"],
             reasons=tuple(decision["sentences"]),
             promotion=promotion["sentences"][0] if promotion else "",
@@ -244,6 +244,6 @@ def _distinct(found: pa.ChunkedArray, wanted: pa.Array) -> int:
     return len(pc.unique(found.filter(pc.is_in(found, value_set=wanted))))
 
 
-def _of_day(platform: Platform, event_type: str, day: date) -> dict[str, Any] | None:
-    rows = platform.model_events(event_type, start=day, end=day)
+def _of_day(platform: BoardPorts, event_type: str, day: date) -> dict[str, Any] | None:
+    rows = platform.of_model().registry.events(event_type, start=day, end=day)
     return next((row for row in reversed(rows) if row["as_of_date"] == day), None)

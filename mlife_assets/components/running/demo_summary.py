@@ -23,9 +23,6 @@ from mlife_assets.components.model.contenders import (
 )
 from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.components.shown.present import sample_message
 from mlife_assets.core.errors import InvalidInputError
@@ -35,6 +32,9 @@ from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import encode_days
 from mlife_assets.core.statistics import paired_bootstrap_interval
 from mlife_assets.core.windows import add_days, is_mature, last_mature_exposure_day
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.market.truth import ORACLE, expected_maps, pair_probabilities, read_truth
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.candidates import candidate_pairs
@@ -50,7 +50,7 @@ TRUE_USERS = 1_000
 """People whose candidates are ranked against the truth, evenly spread."""
 
 
-def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
+def map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] | None:
     """Return MAP@k of random, human, simple rule and champion on the same users of the mature weeks of the demo.
 
     Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user who
@@ -64,11 +64,11 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     champion, simple = [], []
     for cohort in cohorts:
         _, pairs = gate_examples([cohort])
-        version = platform.champion_version(cohort.as_of_date)
+        version = platform.of_model().scorers.champion_version(cohort.as_of_date)
         champion.append(ranking_scores(platform, version, pairs))
         simple.append(simple_rule_scores(platform, version, pairs))
     examples, pairs = gate_examples(cohorts)
-    policy = platform.model.promotion
+    policy = platform.of_model().model.promotion
     windows = encode_days(examples.as_of_dates, "as_of_dates")
     rows = prepare_ranking_rows(examples.user_ids, examples.item_ids, examples.is_relevant, policy.seed, windows)
     scores = {"human": recruiter_scores(pairs), "champion": np.concatenate(champion)}
@@ -89,7 +89,7 @@ def map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
     }
 
 
-def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | None:
+def true_map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] | None:
     """Return expected MAP@k on the true probabilities of all candidates of some people, once a week of the demo.
 
     The truth of a day needs no label and is there a day later, so every sound week before the last day counts; None
@@ -104,13 +104,13 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
         ranked_users = max(ranked_users, asked.num_rows)
         jobs = platform.warehouse.read("job_features", as_of=day)
         pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
-        version = platform.champion_version(day)
+        version = platform.of_model().scorers.champion_version(day)
         scores = {"human": recruiter_scores(pairs), "champion": ranking_scores(platform, version, pairs)}
         simple = simple_rule_scores(platform, version, pairs)
         if simple is not None:
             scores["simple"] = simple
         probability = pair_probabilities(read_truth(store, day), pairs)
-        policy = platform.model.promotion
+        policy = platform.of_model().model.promotion
         found.append(expected_maps(pairs, probability, scores, depth=policy.ranking_depth, seed=policy.seed))
     if not found:
         return None
@@ -126,27 +126,27 @@ def true_map_comparison(platform: Platform, last_day: date) -> dict[str, Any] | 
     }
 
 
-def _sound_weeks(platform: Platform, until: date) -> list[date]:
+def _sound_weeks(platform: BoardPorts, until: date) -> list[date]:
     """Return the first day of each week of the demo until a day, without faulty ones."""
     first = platform.settings.first_lived_date
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= until]
-    faulty = quarantined_days(platform, days)
+    faulty = quarantined_days(platform.of_model(), days)
     return [day for day in days if day not in faulty]
 
 
-def _gains(platform: Platform, last_day: date) -> dict[str, PromotionGain]:
+def _gains(platform: BoardPorts, last_day: date) -> dict[str, PromotionGain]:
     window = platform.policies.label.apply_window_days
     days = [day for day in platform.tables.report_days(DRIFT_REPORT) if is_mature(day, last_day, window)]
     return gains_of_promotions(platform, map_by_day(platform, days))
 
 
-def _suppressed(platform: Platform, first: date) -> dict[str, int]:
+def _suppressed(platform: BoardPorts, first: date) -> dict[str, int]:
     rows = platform.event_log.read("message_suppressed", start=first, columns=["reason", "campaign"])
     own = rows.filter(pc.equal(rows["campaign"], platform.application.name))["reason"]
     return dict(sorted(Counter(own.to_pylist()).items()))
 
 
-def _messages(platform: Platform, first: date) -> dict[str, Any]:
+def _messages(platform: BoardPorts, first: date) -> dict[str, Any]:
     """Return what became of texts; mails are in `applications`."""
     columns = ["message_id", "as_of_date", "channel"]
     planned = platform.event_log.read("message_planned", start=first, columns=columns)
@@ -168,7 +168,7 @@ def _messages(platform: Platform, first: date) -> dict[str, Any]:
     }
 
 
-def _withheld(platform: Platform, first: date) -> dict[str, Any]:
+def _withheld(platform: BoardPorts, first: date) -> dict[str, Any]:
     """Return what the rules on wording, employers and replies kept back: jobs by reason, and paused replies."""
     jobs: Counter[str] = Counter()
     labelled: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def _withheld(platform: Platform, first: date) -> dict[str, Any]:
     }
 
 
-def _kpi(platform: Platform, first: date) -> dict[str, Any]:
+def _kpi(platform: BoardPorts, first: date) -> dict[str, Any]:
     readout = platform.warehouse.read("experiment_readout")
     own = readout.filter(pc.equal(readout["experiment"], platform.application.name))
     total = experiment_total(own.to_pylist()) or {}
@@ -194,7 +194,7 @@ def _kpi(platform: Platform, first: date) -> dict[str, Any]:
     return {name: total.get(name) for name in names} | {"revenue": float(pc.sum(kpis["revenue_usd"]).as_py() or 0.0)}
 
 
-def _holdout_sends(platform: Platform, record: TextsRecord) -> int:
+def _holdout_sends(platform: BoardPorts, record: TextsRecord) -> int:
     """Return how many messages went to people of the global holdout, by the records of the providers."""
     contact, users = platform.policies.contact, record.request_counts()["user_id"].to_pylist()
     users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
@@ -202,7 +202,7 @@ def _holdout_sends(platform: Platform, record: TextsRecord) -> int:
     return sum(is_holdout(people[user], salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
 
 
-def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
+def models_beside(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
     """Return how each model beside the first stands on `day`, by name."""
     found = {}
     for one in other_models(platform):
@@ -222,10 +222,10 @@ def models_beside(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _applications(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
+def _applications(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
     """Return what each application came to until `day`, by name."""
     readout = platform.warehouse.read("experiment_readout").to_pylist()
-    names = [one.name for one in platform.applications]
+    names = [one.name for one in platform.home.applications]
     return {
         name: {
             "title": one.title,
@@ -241,14 +241,14 @@ def _applications(platform: Platform, day: date) -> dict[str, dict[str, Any]]:
     }
 
 
-def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
+def summarise(platform: BoardPorts, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError where texts leave no record."""
-    first, record = platform.settings.first_lived_date, platform.texts_record
+    first, record = platform.settings.first_lived_date, platform.home.messengers.texts_record
     if record is None:
         raise InvalidInputError("the summary counts what the provider of texts has on record; unset MLIFE_DEPLOYMENT")
-    verification = audit_log(platform).verification
+    verification = audit_log(platform.home).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
-    promotions, gains = platform.model_events("promotion_decided"), _gains(platform, last_day)
+    promotions, gains = platform.of_model().registry.events("promotion_decided"), _gains(platform, last_day)
     return {
         "seed": platform.settings.seed,
         "days": (last_day - first).days + 1,
@@ -260,7 +260,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
         "true_map_at_10": true_map_comparison(platform, last_day),
         "decisions": [
             {"date": row["as_of_date"], "verdict": row["verdict"], "reasons": row["sentences"], "codes": row["codes"]}
-            for row in decision_rows(platform)
+            for row in decision_rows(platform.of_model())
         ],
         "promotions": [
             {
@@ -288,7 +288,7 @@ def summarise(platform: Platform, last_day: date, seconds: dict[str, float]) -> 
     }
 
 
-def write_summary(platform: Platform, summary: dict[str, Any]) -> None:
+def write_summary(platform: BoardPorts, summary: dict[str, Any]) -> None:
     """Write the summary beside the lake, keys sorted."""
     data = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
     (platform.settings.home / SUMMARY_FILE).write_bytes(data)

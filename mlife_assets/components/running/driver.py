@@ -18,8 +18,8 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG, is_driven
-from mlife_assets.components.platform.model_platform import ModelPlatform, forget_runs
 from mlife_assets.core.errors import PermanentError
+from mlife_assets.deployments.ports import HomePorts
 from mlife_assets.garbage import give_memory_back, rare_collections, share_one_arena
 
 SENSOR_ROUNDS_MAXIMUM = 10
@@ -79,9 +79,10 @@ class LifecycleDriver:
         try:
             yield
         finally:
-            for platform in self._resources.values():
-                if isinstance(platform, ModelPlatform):
-                    forget_runs(platform)
+            for resource in self._resources.values():
+                home = getattr(resource, "home", resource)
+                if isinstance(home, HomePorts):
+                    home.runs.forget()
             give_memory_back()
 
     def run_range(self, job_name: str, first: date, last: date) -> JobRun:

@@ -13,8 +13,8 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.platform.model_platform import ModelPlatform
 from mlife_assets.core.pages.document import RUNBOOKS
+from mlife_assets.deployments.ports import HomePorts
 from mlife_assets.recruiting.places import MESSAGES
 
 TABLE_ROWS_MAXIMUM = 50
@@ -91,24 +91,24 @@ def _column_type(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     return "float" if kinds and kinds <= {int, float} else "string"
 
 
-def page_link(platform: ModelPlatform, key: str) -> dg.UrlMetadataValue:
+def page_link(home: HomePorts, key: str) -> dg.UrlMetadataValue:
     """Return the link to a page by its key in the lake, or its place on the site."""
-    return dg.MetadataValue.url(f"{platform.settings.pages_address}/{key}")
+    return dg.MetadataValue.url(f"{home.settings.pages_address}/{key}")
 
 
-def worded_link(platform: ModelPlatform, key: str, words: str) -> dg.MarkdownMetadataValue:
+def worded_link(home: HomePorts, key: str, words: str) -> dg.MarkdownMetadataValue:
     """Return the link to a page under words: an address that is wider than its column clips what stands beside it."""
-    return dg.MetadataValue.md(f"[{words}]({platform.settings.pages_address}/{key})")
+    return dg.MetadataValue.md(f"[{words}]({home.settings.pages_address}/{key})")
 
 
-def runbook_link(platform: ModelPlatform, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
+def runbook_link(home: HomePorts, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
     """Return the link to a runbook by its path in the repository; where no pages are served, that path."""
-    if not platform.settings.serves_pages:
+    if not home.settings.serves_pages:
         return dg.MetadataValue.text(f"{page} of mlife")
-    return page_link(platform, RUNBOOKS + PurePosixPath(page).stem)
+    return page_link(home, RUNBOOKS + PurePosixPath(page).stem)
 
 
-def message_links(platform: ModelPlatform, messages: Iterable[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+def message_links(home: HomePorts, messages: Iterable[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """Return messages (id, words) as a list, each with the link to its trace."""
-    place = f"{platform.settings.pages_address}/{MESSAGES}"
+    place = f"{home.settings.pages_address}/{MESSAGES}"
     return dg.MetadataValue.md("\n".join(f"- [{one}]({place}{one}): {verbatim(words)}" for one, words in messages))

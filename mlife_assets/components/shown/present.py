@@ -17,8 +17,8 @@ from mlife_assets.core.monitoring.retrain_decisions import NO_CHAMPION
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.model_platform import ModelPlatform
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import BoardPorts
+    from mlife_assets.deployments.ports import ModelPorts
 
 STEP = timedelta(seconds=1)
 ACTS = (
@@ -33,46 +33,46 @@ ACTS = (
 )
 
 
-def newest_day(platform: ModelPlatform) -> date | None:
+def newest_day(platform: ModelPorts) -> date | None:
     """Return the newest day on which a model served and the governor decided; None before the first.
 
     Where none serves, a day cannot end, so that a click on a day of history moves nothing.
     """
-    decided = platform.model_events("retrain_decided")
+    decided = platform.registry.events("retrain_decided")
     return max((row["as_of_date"] for row in decided if NO_CHAMPION not in row["codes"]), default=None)
 
 
-def newest_event(platform: ModelPlatform, event_type: str) -> dict[str, Any] | None:
+def newest_event(platform: ModelPorts, event_type: str) -> dict[str, Any] | None:
     """Return the event of the newest day, the last observed of that day; None before the first."""
-    rows = platform.model_events(event_type)
+    rows = platform.registry.events(event_type)
     return max(rows, key=lambda row: (row["as_of_date"], row["observed_at"])) if rows else None
 
 
-def next_day(platform: ModelPlatform) -> date:
+def next_day(platform: ModelPorts) -> date:
     """Return the day after the newest decided one, at first the platform's first day.
 
     A day that was decided and not blocked, but never planned, was cut off: it comes again.
     """
     newest = newest_day(platform)
     if newest is None:
-        return platform.first_run_day
-    decided = platform.model_events("retrain_decided")
+        return platform.days.first_run
+    decided = platform.registry.events("retrain_decided")
     is_blocked = any(row["as_of_date"] == newest and row["verdict"] == "block" for row in decided)
-    return add_days(newest, 1) if is_blocked or platform.has_ended(newest) else newest
+    return add_days(newest, 1) if is_blocked or platform.days.has_ended(newest) else newest
 
 
-def operator_time(platform: ModelPlatform) -> datetime:
+def operator_time(platform: ModelPorts) -> datetime:
     """Return the instant at which a person's act happens now."""
     import pyarrow.compute as pc
 
-    newest = newest_day(platform) or add_days(platform.first_run_day, -1)
-    evening = platform.act_time(newest)
+    newest = newest_day(platform) or add_days(platform.days.first_run, -1)
+    evening = platform.home.times.act(newest)
     acts = [platform.event_log.read(name, columns=["observed_at"])["observed_at"] for name in ACTS]
     known = [pc.max(times).as_py() + STEP for times in acts if len(times)]
-    return max([evening, *known, *(at + STEP for at in platform.act_times())])
+    return max([evening, *known, *(at + STEP for at in platform.days.act_times())])
 
 
-def sample_message(platform: Platform, first: date) -> str | None:
+def sample_message(platform: BoardPorts, first: date) -> str | None:
     """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
     planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
     own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()

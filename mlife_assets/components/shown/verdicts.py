@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.model_platform import ModelPlatform
+    from mlife_assets.deployments.ports import ModelPorts
 
 _VERDICT = (
     "model_version",
@@ -28,23 +28,23 @@ _VERDICT = (
 )
 
 
-def verdicts(platform: ModelPlatform, model_version: str | None = None) -> list[dict[str, Any]]:
+def verdicts(platform: ModelPorts, model_version: str | None = None) -> list[dict[str, Any]]:
     """Return the verdicts of the gate, of one version or of all, oldest first; before them those of other environments.
 
     `environment` is None in those of the gate here. `decided_at` says when the gate that it is of gave it.
     """
     from mlife_assets.core.model_events import IMPORTED, NOT_JUDGED
 
-    judged = (row for row in platform.model_events(IMPORTED) if row["outcome"] != NOT_JUDGED)
+    judged = (row for row in platform.registry.events(IMPORTED) if row["outcome"] != NOT_JUDGED)
     elsewhere = sorted(judged, key=lambda row: row["judged_at"])
     return [
         {name: row.get(name) for name in _VERDICT} | {"decided_at": row.get("judged_at") or row["observed_at"]}
-        for row in (*elsewhere, *platform.model_events("promotion_decided"))
+        for row in (*elsewhere, *platform.registry.events("promotion_decided"))
         if model_version in (None, row["model_version"])
     ]
 
 
-def last_verdict(platform: ModelPlatform, model_version: str) -> dict[str, Any] | None:
+def last_verdict(platform: ModelPorts, model_version: str) -> dict[str, Any] | None:
     """Return the verdict on a version that counts; None when no gate ever judged it."""
     found = verdicts(platform, model_version)
     return found[-1] if found else None
@@ -58,12 +58,12 @@ def outcome_words(verdict: Mapping[str, Any] | None) -> str:
     return f"{words} in {verdict['environment']}" if verdict["environment"] else words
 
 
-def imports(platform: ModelPlatform, model_version: str) -> list[dict[str, Any]]:
+def imports(platform: ModelPorts, model_version: str) -> list[dict[str, Any]]:
     """Return from where a version was imported, by whom and why, oldest first."""
     from mlife_assets.core.model_events import IMPORTED
 
     names = ("bundle_id", "environment", "signed_by", "actor", "reason")
-    rows = platform.model_events(IMPORTED)
+    rows = platform.registry.events(IMPORTED)
     return [
         {name: row[name] for name in names} | {"imported_at": row["observed_at"]}
         for row in rows

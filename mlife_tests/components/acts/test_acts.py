@@ -26,14 +26,14 @@ from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import calls as module
 from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_assets, build_call_checks, call_day
 from mlife_assets.components.messages.sending import require_known_ledger
-from mlife_assets.components.platform.deployment_backup import bring_forward
-from mlife_assets.components.platform.sealing import seal
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.backup import bring_forward
+from mlife_assets.deployments.sealing import seal
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -132,13 +132,13 @@ def test_another_plan_of_the_day_can_be_approved_after_a_rejection(waiting, send
 
 def test_no_person_approves_what_breaks_a_limit(waiting, sending_home) -> None:
     platform, named = waiting.platform, digest(waiting)
-    report = platform.read_monitoring_report(QUALITY_REPORT, sending_home.DAY)
-    platform.write_monitoring_report(QUALITY_REPORT, sending_home.DAY, replace(report, status="not_enough_evidence"))
+    report = platform.of_model().reports.read(QUALITY_REPORT, sending_home.DAY)
+    platform.of_model().reports.write(QUALITY_REPORT, sending_home.DAY, replace(report, status="not_enough_evidence"))
     with pytest.raises(GateClosedError, match="data quality failed"):
         approve_plan(platform, named, **WHO)
-    platform.write_monitoring_report(QUALITY_REPORT, sending_home.DAY, report)
+    platform.of_model().reports.write(QUALITY_REPORT, sending_home.DAY, report)
     approve_plan(platform, named, **WHO)
-    platform.write_monitoring_report(QUALITY_REPORT, sending_home.DAY, replace(report, status="not_enough_evidence"))
+    platform.of_model().reports.write(QUALITY_REPORT, sending_home.DAY, replace(report, status="not_enough_evidence"))
     assert "data quality failed" in waiting.send().metadata["why_not"], "limits hold after the approval, too"
     assert not waiting.requests()
 
@@ -167,7 +167,7 @@ def test_a_ledger_that_lost_a_decision_sends_nothing_and_is_brought_forward(wait
     waiting.sql("DELETE FROM rejections")
     with pytest.raises(IntegrityError, match=r"the rejection of pln_[0-9a-f]+ is unknown to it"):
         require_known_ledger(waiting.platform, sending_home.DAY)
-    assert bring_forward(waiting.platform, now=operator_time(waiting.platform)).approvals == 1
+    assert bring_forward(waiting.platform.home, now=operator_time(waiting.platform.of_model())).approvals == 1
     require_known_ledger(waiting.platform, sending_home.DAY)
     assert waiting.platform.ledger.rejection(first.plan_digest) == first
 
@@ -185,10 +185,12 @@ def test_a_log_that_holds_both_keeps_the_approval_and_the_ledger_is_brought_forw
     platform, plan = waiting.platform, newest_plan(waiting.platform)
     approval = approve_plan(platform, digest(waiting), **WHO)
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest(waiting), "bob", "no")
-    platform.event_log.append("plan_rejected", rejection_events(rejection, now=operator_time(platform)), writer="test")
-    seal(platform)
+    platform.event_log.append(
+        "plan_rejected", rejection_events(rejection, now=operator_time(platform.of_model())), writer="test"
+    )
+    seal(platform.home)
     waiting.sql("DELETE FROM approvals")
-    assert bring_forward(platform, now=operator_time(platform)).approvals == 1
+    assert bring_forward(platform.home, now=operator_time(platform.of_model())).approvals == 1
     require_known_ledger(platform, sending_home.DAY)
     assert platform.ledger.approval(plan.campaign, plan.as_of_date).plan_digest == approval.plan_digest
     assert platform.ledger.rejection(digest(waiting)) is None
@@ -234,7 +236,7 @@ def test_without_a_plan_there_is_nothing_to_decide(home) -> None:
 
 def test_sending_is_switched_once_and_asking_again_changes_nothing(home) -> None:
     platform = home.platform
-    at = operator_time(platform)
+    at = operator_time(platform.of_model())
     assert switch_sending(platform, pauses=True, **WHO).at == at
     assert platform.ledger.is_paused()
     assert switch_sending(platform, pauses=True, **WHO).at is None
@@ -244,15 +246,15 @@ def test_sending_is_switched_once_and_asking_again_changes_nothing(home) -> None
 
 
 def test_a_rollback_says_who_served_and_who_does(home) -> None:
-    done = roll_back(home.platform, **WHO)
+    done = roll_back(home.platform.of_model(), **WHO)
     assert (done.model_version, done.previous_version) == home.champions
-    assert home.platform.registry.champion() == home.champions[0]
+    assert home.platform.of_model().registry.champion() == home.champions[0]
     assert [(row["actor"], row["reason"]) for row in home.events("model_rolled_back")] == [("ann", "read all of it")]
 
 
 def test_who_saw_another_model_serve_changes_nothing(home) -> None:
     with pytest.raises(GateClosedError, match="look at it again"):
-        roll_back(home.platform, serving="mdl_other", **WHO)
+        roll_back(home.platform.of_model(), serving="mdl_other", **WHO)
     assert home.events("model_rolled_back") == []
 
 
@@ -298,10 +300,10 @@ def test_each_of_the_other_jobs_acts(instance, waiting, home) -> None:
     assert not platform.ledger.is_paused()
     serving = {"serving": home.champions[1][:8]}
     assert run(instance, platform, "rollback_job", "roll_back_model", **serving).success
-    assert platform.registry.champion() == home.champions[0]
+    assert platform.of_model().registry.champion() == home.champions[0]
     again = run(instance, platform, "rollback_job", "roll_back_model", **serving)
     assert not again.success, "launched again, it would go one further back"
-    assert platform.registry.champion() == home.champions[0]
+    assert platform.of_model().registry.champion() == home.champions[0]
 
 
 def test_an_approval_whose_texts_are_all_held_back_is_a_failed_run(instance, waiting) -> None:
@@ -348,7 +350,7 @@ def test_the_list_is_logged_and_kept_as_table_file_and_page(list_home, sending_h
     assert {row["prediction_id"] for row in logged} == {f"prd_{row['user_id']}_{row['job_id']}" for row in rows}
     page = list_home.platform.lake.get(call_list_key(NAME, day, "html")).decode()
     assert all(row["user_id"] in page for row in rows)
-    numbers = list_home.platform.contacts.phone_numbers([row["user_id"] for row in rows]).values()
+    numbers = list_home.platform.home.messengers.contacts.phone_numbers([row["user_id"] for row in rows]).values()
     assert not any(number in page for number in numbers if number)
     assert list_home.plan(application=NAME).metadata["dagster/row_count"] == 14
     assert list_home.platform.event_log.read("call_planned").num_rows == 14, "making it again adds nothing"
@@ -375,9 +377,9 @@ def test_a_stop_that_nobody_has_read_yet_counts(list_home, sending_home) -> None
     day = sending_home.DAY
     list_home.plan(application=NAME)
     (first, *_) = listed(list_home, day)
-    at = list_home.platform.sending_time(day)
+    at = list_home.platform.home.times.sending(day)
     said = [Inbound("in-1", first["user_id"], "stop", at - timedelta(minutes=1))]
-    list_home.platform.gateway.inbound = lambda *, until, since=None: said
+    list_home.platform.home.messengers.texts.inbound = lambda *, until, since=None: said
     list_home.plan(application=NAME)
     assert first["user_id"] not in {row["user_id"] for row in listed(list_home, day)}
 
@@ -388,16 +390,16 @@ def test_a_stop_that_is_said_after_the_nominal_time_of_a_list_counts_where_time_
     day = sending_home.DAY
     list_home.plan(application=NAME)
     (first, *_) = listed(list_home, day)
-    clock = SimulatedClock(list_home.platform.planning_time(day) + timedelta(minutes=30))
-    vars(list_home.platform)["deployment"] = replace(list_home.platform.deployment, times=RealTimes(clock))
+    clock = SimulatedClock(list_home.platform.home.times.planning(day) + timedelta(minutes=30))
+    vars(list_home.platform.home)["deployment"] = replace(list_home.platform.deployment, times=RealTimes(clock))
     said = [Inbound("in-1", first["user_id"], "stop", clock.now() - timedelta(minutes=1))]
-    list_home.platform.gateway.inbound = lambda *, until, since=None: said
+    list_home.platform.home.messengers.texts.inbound = lambda *, until, since=None: said
     list_home.plan(application=NAME)
     assert first["user_id"] not in {row["user_id"] for row in listed(list_home, day)}
 
 
 def test_without_a_contact_book_there_is_no_list(list_home, sending_home) -> None:
-    vars(list_home.platform)["contacts"] = OwnersContacts(None)
+    vars(list_home.platform.home.messengers)["contacts"] = OwnersContacts(None)
     with pytest.raises(GateClosedError, match="MLIFE_CONTACTS names no contact book"):
         call_day(list_home.platform.of_application(NAME), sending_home.DAY)
 
@@ -451,8 +453,8 @@ def test_only_who_agreed_and_has_a_number_is_called(list_home, sending_home) -> 
     users = list_home.platform.warehouse.read("user_features", as_of=day)["user_id"].to_pylist()
     refused, unreachable = users[:10], users[10:20]
     list_home.change_users("is_consented", False, refused)
-    numbers = list_home.platform.contacts.phone_numbers
-    list_home.platform.contacts.phone_numbers = lambda ids: {
+    numbers = list_home.platform.home.messengers.contacts.phone_numbers
+    list_home.platform.home.messengers.contacts.phone_numbers = lambda ids: {
         user: None if user in unreachable else number for user, number in numbers(ids).items()
     }
     made = list_home.plan(application=NAME)
@@ -546,7 +548,7 @@ def test_no_list_is_made_on_other_days_or_of_a_day_that_is_not_sound(list_home, 
     third = sending_home.DAY + timedelta(days=8)
     list_home.prepare(third)
     fault = MonitoringReport("data_quality_report", third, None, 1, "not_enough_evidence", (), "Not sound.")
-    list_home.platform.write_monitoring_report("data_quality_report", third, fault)
+    list_home.platform.of_model().reports.write("data_quality_report", third, fault)
     monkeypatch.setattr(ModelRegistry, "champion_at", lambda *_: "mdl_1")
     with pytest.raises(GateClosedError, match=f"data quality of {third} is not sound"):
         list_home.plan(third, NAME)

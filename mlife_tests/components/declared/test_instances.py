@@ -39,7 +39,7 @@ from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 HEAVY = ("dagster_dbt", "dbt", "duckdb", "lightgbm", "matplotlib", "nannyml", "numba", "shap", "sklearn")
-OURS = ("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages")
+OURS = ("mlife_assets.market", "mlife_assets.deployments.board_ports", "mlife_assets.components.messages")
 MODELS: dict[str, dict[str, Any]] = {
     "job_applications": {"declaration": "mlife_assets.recruiting.job_applications.job_applications"},
     "churn_risk": {"declaration": "mlife_assets.recruiting.churn_risk.churn_risk", "promotion": {"gate_weeks": 2}},
@@ -360,7 +360,12 @@ def platform(tmp_path) -> Any:
     lake = ObstoreObjectStore.local(tmp_path)
     log = ParquetEventLog(lake)
     return SimpleNamespace(
-        lake=lake, event_log=log, tables=TableStore(lake), is_simulated=False, clock_day=date(2026, 4, 30)
+        lake=lake,
+        event_log=log,
+        tables=TableStore(lake),
+        days=SimpleNamespace(is_simulated=False),
+        times=SimpleNamespace(today=lambda _: date(2026, 4, 30)),
+        settings=SimpleNamespace(start_date=None),
     )
 
 
@@ -429,7 +434,7 @@ def test_wrong_files_before_a_good_day_are_seen(platform) -> None:
 
 @pytest.mark.parametrize("is_simulated", [True, False])
 def test_a_day_to_come_is_a_warning_and_no_catalogue(platform, is_simulated: bool) -> None:
-    platform.is_simulated, platform.newest_landed_day = is_simulated, lambda: date(2026, 4, 5)
+    platform.days.is_simulated, platform.days.newest = is_simulated, lambda: date(2026, 4, 5)
     closed(platform, 5)
     platform.lake.put_if_absent("events/event_type=job_closed/dt=2099-01-01/hour=12/t-1-0123456789abcdef.parquet", b"x")
     (check,) = run(platform).get_asset_check_evaluations()

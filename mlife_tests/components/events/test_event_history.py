@@ -23,13 +23,13 @@ from mlife_assets.components.events import landing
 from mlife_assets.components.features import dbt, dbt_runner
 from mlife_assets.components.features.dbt_runner import ensure_manifest, staging_digest
 from mlife_assets.components.graph import keys
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running.driver import range_tags
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days, day_start, run_time
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
@@ -71,8 +71,8 @@ class World:
     """A home without a market, in which the assets of events run."""
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
-        self.platform = Platform(settings=Settings(home=home), policies=Policies())
-        vars(self.platform).update(cage=CAGE, event_source=None)
+        self.platform = board_ports(Settings(home=home), policies=Policies())
+        vars(self.platform.home.intake).update(cage=CAGE, source=None)
         self.instance = instance
         self.definitions = dg.Definitions(
             assets=[landing.market_events, landing.rejected_events],
@@ -86,7 +86,7 @@ class World:
     def land(self, event_type: str, number: int, *rows: dict[str, Any], name: str = "a.parquet") -> None:
         """Deliver a file for a day."""
         table = pa.Table.from_pylist(list(rows), schema=EVENT_TYPES[event_type].schema)
-        self.platform.landing.put_if_absent(f"{event_type}/dt={day(number)}/{name}", encode_table(table))
+        self.platform.home.intake.folder.put_if_absent(f"{event_type}/dt={day(number)}/{name}", encode_table(table))
 
     def run(self, number: int, asset: dg.AssetKey = keys.MARKET_EVENTS) -> dict[str, Any]:
         """Run the partition that takes in the files of a day; return its metadata."""
@@ -98,7 +98,7 @@ class World:
 
     def run_until(self, number: int) -> None:
         """Run every partition until that of a day, in order, each for the first time."""
-        for one in range(len(self.platform.landed_days()), number + 1):
+        for one in range(len(self.platform.days.landed()), number + 1):
             self.run(one)
 
     def report(self, number: int) -> list[dict[str, Any]]:

@@ -45,13 +45,13 @@ from mlife_assets.components.graph.partitions import (
     with_days,
 )
 from mlife_assets.components.graph.schedules import build_schedules, pruning_job
-from mlife_assets.components.platform.landed_days import require_landed
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.due_days import DueWork
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.windows import FIRST_PARTITION, RUN_HOUR_UTC, add_days, run_time
 from mlife_assets.definitions import build_definitions, build_location
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import require_landed
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
@@ -67,9 +67,9 @@ FIRST_DAY = date(2025, 9, 5)
 
 def landed_until(day: date) -> Any:
     settings = SimpleNamespace(first_lived_date=date(2026, 6, 2), private_folder=Path("none"))
-    platform = SimpleNamespace(settings=settings, newest_landed_day=lambda: max(FIRST, day))
-    platform.require_landed = partial(require_landed, settings, max(FIRST, day))
-    return platform
+    newest = max(FIRST, day)
+    landed = SimpleNamespace(newest=lambda: newest, require=partial(require_landed, settings, newest))
+    return SimpleNamespace(settings=settings, days=landed)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_schedules_run_in_utc_and_the_day_comes_before_its_metrics() -> None:
     assert named["hourly_catalog_schedule"].cron_schedule == "5 * * * *"
 
 
-def test_a_run_removes_what_is_old_and_says_so(platform: Platform) -> None:
+def test_a_run_removes_what_is_old_and_says_so(platform: BoardPorts) -> None:
     for day in (OLD, NEWEST):
         platform.tables.write("candidate_pairs", day, pa.table({"user_id": ["u1"]}))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -225,17 +225,16 @@ def test_a_model_sees_its_own_record(tmp_path) -> None:
     def loan_risk(policies: Policies):
         return replace(job_applications(policies), name="loan_risk")
 
-    platform = Platform(
+    platform = board_ports(
         settings=Settings(home=tmp_path),
         policies=Policies(),
         declared=(job_applications, loan_risk),
         declared_applications=(job_of_the_day,),
     )
-    assert FIRST_GRAPH.view(platform) is platform
+    assert FIRST_GRAPH.view(platform) is platform.of_model()
     assert OTHER.view(platform).model.name == "loan_risk"
     assert OTHER.view(platform) is OTHER.view(platform)
     assert OTHER.view(platform).event_log is platform.event_log, "there is one log"
-    assert FIRST_GRAPH.view(OTHER.view(platform)) is platform
 
 
 class Channel:
@@ -258,9 +257,10 @@ def channel() -> Channel:
 
 
 @pytest.fixture
-def alerting(tmp_path: Path, channel: Channel) -> Platform:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    vars(platform).update(alert_channel=channel, clock=SimulatedClock(datetime(2026, 6, 2, tzinfo=UTC)))
+def alerting(tmp_path: Path, channel: Channel) -> BoardPorts:
+    platform = board_ports(Settings(home=tmp_path), policies=Policies())
+    vars(platform.home.messengers)["alert_channel"] = channel
+    vars(platform.home)["clock"] = SimulatedClock(datetime(2026, 6, 2, tzinfo=UTC))
     return platform
 
 
@@ -295,15 +295,15 @@ def test_what_a_channel_did_not_take_is_sent_later(alerting, channel) -> None:
 
 
 def test_without_a_webhook_sending_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    assert platform.alert_channel is None
+    platform = board_ports(Settings(home=tmp_path), policies=Policies())
+    assert platform.home.messengers.alert_channel is None
     with pytest.raises(InvalidInputError, match="MLIFE_ALERT_WEBHOOK"):
         deliver_alerts(platform)
 
 
 def test_the_webhook_of_the_settings_is_the_channel(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, alert_webhook="https://hooks.example/x")
-    channel = Platform(settings=settings, policies=Policies()).alert_channel
+    channel = board_ports(settings, policies=Policies()).home.messengers.alert_channel
     assert channel is not None
     assert channel.name == "webhook"
     assert "hooks.example" not in repr(settings)
@@ -311,7 +311,7 @@ def test_the_webhook_of_the_settings_is_the_channel(tmp_path: Path) -> None:
 
 def test_the_oldest_come_first_and_a_message_holds_some(alerting, channel) -> None:
     for number in range(ALERTS_PER_MESSAGE + 2):
-        alerting.clock.set(alerting.clock.now() + timedelta(minutes=1))
+        alerting.home.clock.set(alerting.home.clock.now() + timedelta(minutes=1))
         alert(alerting, f"alert-{99 - number}", {})
     deliver_alerts(alerting)
     assert [len(names) for names in channel.taken] == [ALERTS_PER_MESSAGE, 2]
@@ -331,9 +331,9 @@ def test_messages_that_were_taken_before_a_failure_are_not_sent_again(alerting, 
 def test_what_is_older_than_a_week_is_no_news(alerting, channel) -> None:
     alerting.lake.replace("alerts/of-0.1.0.json", b"{}")
     alert(alerting, "a", {})
-    alerting.clock.set(alerting.clock.now() + timedelta(days=6))
+    alerting.home.clock.set(alerting.home.clock.now() + timedelta(days=6))
     alert(alerting, "b", {})
-    alerting.clock.set(alerting.clock.now() + timedelta(days=2))
+    alerting.home.clock.set(alerting.home.clock.now() + timedelta(days=2))
     assert [one.name for one in deliver_alerts(alerting)] == ["b"]
     assert channel.taken == [["b"]]
     assert undelivered(alerting) == []
@@ -356,7 +356,7 @@ def test_a_damaged_alert_and_a_strange_file_hold_up_nothing(alerting, channel) -
 def test_an_alert_that_is_kept_again_keeps_its_time(alerting) -> None:
     alert(alerting, "a", {"x": "1"})
     before = alerting.lake.get("alerts/a.json")
-    alerting.clock.set(alerting.clock.now() + timedelta(days=1))
+    alerting.home.clock.set(alerting.home.clock.now() + timedelta(days=1))
     alert(alerting, "a", {"x": "1"})
     assert alerting.lake.get("alerts/a.json") == before
 
@@ -389,7 +389,7 @@ def clocked(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_location(settings)
 
 
-def deliver(platform: Platform, day: date, *types: str) -> None:
+def deliver(platform: BoardPorts, day: date, *types: str) -> None:
     for event_type in types or DAILY_EVENT_TYPES:
         folder = platform.settings.landing_folder / event_type / f"dt={day}"
         folder.mkdir(parents=True)
@@ -470,9 +470,9 @@ def test_the_sensor_takes_the_place_of_the_daily_schedule_and_is_on_in_productio
     assert repository.get_schedule_def("daily_metrics_schedule").default_status.value == status.value
 
 
-def platform_of(home: Path, **settings: Any) -> Platform:
+def platform_of(home: Path, **settings: Any) -> BoardPorts:
     found = Settings(home=home, **settings)
-    return Platform(settings=found, policies=found.policies())
+    return board_ports(found)
 
 
 def test_a_home_without_a_model_ends_with_history(tmp_path: Path) -> None:
@@ -506,7 +506,7 @@ def sensor_of(loaded: date | None, loaded_on: date | None = None) -> dg.SensorDe
     return build_next_day_sensor(loaded, loaded_on=loaded_on or SystemClock().now().date())
 
 
-def ticked(platform: Platform, sensor: dg.SensorDefinition, origin: Any = None) -> str:
+def ticked(platform: BoardPorts, sensor: dg.SensorDefinition, origin: Any = None) -> str:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.SensorEvaluationContext(
             instance_ref=None, last_tick_completion_time=None, last_run_key=None, cursor=None, repository_name=None,

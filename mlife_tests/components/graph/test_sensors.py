@@ -22,10 +22,10 @@ from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.graph.run_requests import DECISION_TAG, DRIVER_TAG
 from mlife_assets.components.graph.sensors import ALERT_JOB, alert_delivery_sensor
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging.states import SendState
@@ -92,7 +92,7 @@ def add_run(
 
 def end(daemon: Daemon, run: dg.DagsterRun, event: dg.DagsterEventType) -> None:
     """Let a run end now, by the clock of the test."""
-    now = daemon.resources["platform"].clock.now().timestamp()
+    now = daemon.resources["platform"].home.clock.now().timestamp()
     ended = dg.DagsterEvent(event.value, job_name=run.job_name)
     daemon.instance.report_dagster_event(ended, run_id=run.run_id, timestamp=now)
 
@@ -110,24 +110,24 @@ def decide(
 
 
 @pytest.fixture
-def platform(platform: Platform) -> Platform:
+def platform(platform: BoardPorts) -> BoardPorts:
     """A platform whose machine clock stands still until a test moves it."""
-    vars(platform)["clock"] = SimulatedClock(datetime.now(UTC))
+    vars(platform.home)["clock"] = SimulatedClock(datetime.now(UTC))
     return platform
 
 
-def wait(platform: Platform, minutes: float) -> None:
-    platform.clock.set(platform.clock.now() + timedelta(minutes=minutes))
+def wait(platform: BoardPorts, minutes: float) -> None:
+    platform.home.clock.set(platform.home.clock.now() + timedelta(minutes=minutes))
 
 
-def alerts(platform: Platform) -> dict[str, dict[str, Any]]:
+def alerts(platform: BoardPorts) -> dict[str, dict[str, Any]]:
     """Return the facts of each alert, but for its time."""
     kept = {key: json.loads(platform.lake.get(key)) for key in platform.lake.list("alerts")}
     return {key: {name: fact for name, fact in facts.items() if name != "raised_at"} for key, facts in kept.items()}
 
 
 @pytest.fixture
-def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: Platform) -> Daemon:
+def retraining(definitions: dg.Definitions, instance: dg.DagsterInstance, platform: BoardPorts) -> Daemon:
     graph = ModelGraph(job_applications(platform.policies))
     job = next(job for job in jobs_of_model(graph) if job.name == "retraining_job")
     return Daemon(definitions, instance, build_retrain_sensor(graph, job), platform=platform)
@@ -319,7 +319,7 @@ def test_a_materialization_that_was_reported_by_hand_is_no_decision(retraining) 
     assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
 
 
-def ingested(platform: Platform, day: date, **files: int) -> None:
+def ingested(platform: BoardPorts, day: date, **files: int) -> None:
     types = [
         {"event_type": name, "files": count, "accepted": 1, "rejected": {}, "examples": []}
         for name, count in files.items()
@@ -327,8 +327,8 @@ def ingested(platform: Platform, day: date, **files: int) -> None:
     platform.tables.write_report(INGEST_REPORT, day, {"day": add_days(day, -1), "types": types})
 
 
-def land(platform: Platform, day: date, name: str, event_type: str = "click") -> None:
-    platform.landing.put_if_absent(f"{event_type}/dt={day.isoformat()}/{name}", b"x")
+def land(platform: BoardPorts, day: date, name: str, event_type: str = "click") -> None:
+    platform.home.intake.folder.put_if_absent(f"{event_type}/dt={day.isoformat()}/{name}", b"x")
 
 
 def test_files_that_land_late_are_ingested_once(definitions, instance, platform) -> None:
@@ -399,8 +399,14 @@ def test_a_tick_looks_at_the_newest_days_and_once_an_hour_at_all(definitions, in
         land(platform, add_days(day, -1), "a.parquet")
         ingested(platform, day, click=1)
     looked, read, listed = list[int](), list[date](), list[str]()
-    delivered, read_report, listing = platform.landed.delivered, platform.tables.read_report, platform.lake.list
-    monkeypatch.setattr(platform.landed, "delivered", lambda days: (looked.append(len(days)), delivered(days))[1])
+    delivered, read_report, listing = (
+        platform.home.intake.area.delivered,
+        platform.tables.read_report,
+        platform.lake.list,
+    )
+    monkeypatch.setattr(
+        platform.home.intake.area, "delivered", lambda days: (looked.append(len(days)), delivered(days))[1]
+    )
     monkeypatch.setattr(platform.tables, "read_report", lambda name, day: (read.append(day), read_report(name, day))[1])
     monkeypatch.setattr(platform.lake, "list", lambda prefix: (listed.append(prefix), listing(prefix))[1])
     daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
@@ -460,7 +466,7 @@ def test_a_clock_that_was_put_back_hides_no_file(definitions, instance, platform
         ingested(platform, add_days(DAY, number))
     assert daemon.tick() == []
     land(platform, add_days(DAY, -1), "late.parquet")
-    vars(platform)["clock"] = SimulatedClock(platform.clock.now() - timedelta(minutes=1))
+    vars(platform.home)["clock"] = SimulatedClock(platform.home.clock.now() - timedelta(minutes=1))
     assert len(daemon.tick()) == 1
 
 
@@ -488,15 +494,15 @@ def test_what_is_no_landed_file_of_a_day_wakes_nobody(definitions, instance, pla
     land(platform, eve, "_SUCCESS")
     land(platform, eve, ".part")
     for key in ("click/dt=yesterday/a.parquet", "README", "click/a.parquet"):
-        platform.landing.put_if_absent(key, b"x")
+        platform.home.intake.folder.put_if_absent(key, b"x")
     assert daemon.tick() == []
 
 
 class Texts:
     """A platform that sent texts on DAY, and a provider that answers."""
 
-    def __init__(self, platform: Platform, users: int) -> None:
-        self.platform, self.now = platform, platform.sending_time(DAY)
+    def __init__(self, platform: BoardPorts, users: int) -> None:
+        self.platform, self.now = platform, platform.times.sending(DAY)
         platform.settings.private_folder.mkdir(parents=True, exist_ok=True)
         faults = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_share=1, stop_share_maximum=1)
         self.gateway = ConsoleGateway(
@@ -538,7 +544,7 @@ def test_replies_and_receipts_are_read_once_and_as_long_as_any_is_unread(definit
     assert key.startswith("inbound-2026-06-02-")
     assert daemon.launched[-1].job_name == "inbound_texts_job"
     assert daemon.tick() == [], "the same replies are one reason"
-    evening = platform.outcomes_time(DAY)
+    evening = platform.home.times.outcomes(DAY)
     platform.dispatcher(DAY).collect_receipts(evening)
     platform.dispatcher(DAY).process_inbound(texts.now + timedelta(minutes=5))
     assert 0 < len(platform.ledger.known_inbound()) < len(texts.gateway.inbound(until=evening))
@@ -741,21 +747,21 @@ def test_alerts_that_could_not_be_sent_are_no_alert(instance, platform) -> None:
 
 
 def test_unsent_alerts_are_sent_once_there_is_somebody_to_tell(definitions, instance, platform) -> None:
-    vars(platform)["alert_channel"] = None
+    vars(platform.home.messengers)["alert_channel"] = None
     daemon = Daemon(definitions, instance, alert_delivery_sensor, platform=platform)
     assert daemon.tick() == []
     assert daemon.skip_message == "Every alert was sent."
     alert(platform, "a", {})
     assert daemon.tick() == []
     assert daemon.skip_message == "1 alerts are kept and sent to nobody; set MLIFE_ALERT_WEBHOOK."
-    vars(platform)["alert_channel"] = object()
+    vars(platform.home.messengers)["alert_channel"] = object()
     (first,) = daemon.tick()
     end(daemon, daemon.launched[-1], dg.DagsterEventType.RUN_FAILURE)
-    day = platform.clock.now().date()
+    day = platform.home.clock.now().date()
     assert daemon.tick() == [], "a failed attempt waits"
     wait(platform, 2)
     (second,) = daemon.tick(Status.FAILURE)
-    is_same_day = platform.clock.now().date() == day  # it is not when midnight falls into this test
+    is_same_day = platform.home.clock.now().date() == day  # it is not when midnight falls into this test
     assert (second[:-1] == first[:-1], second[-1]) == (is_same_day, "2" if is_same_day else "1")
     alert(platform, "b", {})
     (third,) = daemon.tick()
@@ -791,7 +797,7 @@ def test_receipts_are_asked_since_the_oldest_open_send_of_a_month_and_older_repl
     assert since_when(add_days(DAY, 31)) == {"receipts": datetime(2026, 6, 2, tzinfo=UTC), "inbound": month}
     wait(platform, 1)
     assert since_when(add_days(DAY, 32)) == {"receipts": datetime(2026, 7, 4, tzinfo=UTC), "inbound": None}
-    vars(platform)["clock"] = SimulatedClock(platform.clock.now() - timedelta(minutes=1))
+    vars(platform.home)["clock"] = SimulatedClock(platform.home.clock.now() - timedelta(minutes=1))
     assert since_when(add_days(DAY, 33))["inbound"] is None, "the clock was put back"
     daemon.cursor = "lost"
     assert since_when(add_days(DAY, 34))["inbound"] is None

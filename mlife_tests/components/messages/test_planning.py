@@ -75,9 +75,9 @@ def home(open_home, sending_home, monkeypatch) -> Any:
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
     found = open_home(declared=(job_of_the_day, reminders, mails, asked), contact=contact)
     platform, box = found.platform, Mailbox()
-    vars(platform)["gateways"] = {Channel.SMS: platform.gateway, Channel.EMAIL: box}
+    vars(platform.home.messengers)["gateways"] = {Channel.SMS: platform.home.messengers.texts, Channel.EMAIL: box}
     book = AddressBook(lambda users: {user: f"{user}@example.com" for user in users}, str)
-    vars(platform)["address_books"] = {Channel.EMAIL: book}
+    vars(platform.home.messengers)["address_books"] = {Channel.EMAIL: book}
     found.prepare(sending_home.DAY)
     found.box = box
     return found
@@ -139,16 +139,16 @@ def test_who_agreed_to_texts_alone_gets_no_mail_and_the_other_way_round(home, se
 
 
 def test_a_lost_ledger_gets_the_sends_of_every_application_back(home) -> None:
-    from mlife_assets.components.platform.deployment_backup import bring_forward
+    from mlife_assets.deployments.backup import bring_forward
 
     for application in ("", "mails"):
         home.plan(application=application)
         home.send(application=application)
     before = {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.rows()}
-    wired = {name: vars(home.platform)[name] for name in ("gateways", "address_books")}
+    wired = {name: vars(home.platform.home.messengers)[name] for name in ("gateways", "address_books")}
     home.lose_ledger()
-    vars(home.platform).update(wired)
-    bring_forward(home.platform, now=home.platform.sending_time(newest_plan(home.platform).as_of_date))
+    vars(home.platform.home.messengers).update(wired)
+    bring_forward(home.platform.home, now=home.platform.home.times.sending(newest_plan(home.platform).as_of_date))
     assert {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.rows()} == before
 
 
@@ -252,7 +252,7 @@ class Waiting:
         self.home, self.day, self.slept = home, day, list[float]()
         self.clock = SimulatedClock(run_time(day) + timedelta(minutes=40))
         deployment = home.platform.deployment
-        vars(home.platform)["deployment"] = replace(
+        vars(home.platform.home)["deployment"] = replace(
             deployment, is_simulated=False, times=RealTimes(self.clock, self.slept.append)
         )
 
@@ -339,7 +339,7 @@ def reigns(waiting: Waiting, *, rolled_back_to: str, then: str | None = None) ->
         known.append(Reign(then, rolled_back_to, left + timedelta(seconds=1), "promoted", "gate", "won"))
     assert left > waiting.clock.now()
     view = waiting.platform.of_model(waiting.platform.application.model_name)
-    vars(view)["registry"] = SimpleNamespace(
+    view._made["registry"] = SimpleNamespace(
         history=lambda until=None: [one for one in known if until is None or one.since <= until],
         champion_at=lambda moment: [one.model_version for one in known if one.since <= moment][-1],
     )
@@ -359,7 +359,7 @@ def test_nothing_of_a_day_is_sent_after_its_end_though_its_sending_began_before(
         if len(waiting.home.requests()) >= 2:
             waiting.clock.set(max(waiting.clock.now(), end + timedelta(hours=18)))
 
-    vars(waiting.platform)["deployment"] = replace(waiting.platform.deployment, times=replace(paced, sleep=sleep))
+    vars(waiting.platform.home)["deployment"] = replace(waiting.platform.deployment, times=replace(paced, sleep=sleep))
     approval = waiting.approve()
     delivery = deliver(waiting.platform, waiting.day)
     assert delivery.report is not None

@@ -10,8 +10,8 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.metrics.marts_on_athena import PUBLISHED, marts_on_athena
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.aws
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.aws
 
 def test_on_aws_the_job_of_metrics_publishes_them(aws: Any, aws_settings: dict[str, Any]) -> None:
     settings = Settings(**aws_settings)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     definitions = build_definitions(settings, platform=platform)
     of_metrics = definitions.resolve_job_def("metrics_job").asset_layer.selected_asset_keys
     assert {marts_on_athena.key, keys.DASHBOARD} <= of_metrics

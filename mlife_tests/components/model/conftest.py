@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,6 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.model_events import events_of
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
@@ -27,10 +27,10 @@ from mlife_assets.core.entity_rows import EntityColumn, find_entities
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model, RowSource, Step
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
-from mlife_assets.core.scoring.scorer import StagedScorer, scorer_of
 from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.judgement import GateRows, Judgement
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.deployments.ports import Scorers
 
 START, DAYS, ROWS_A_DAY, WINDOW = date(2026, 1, 2), 90, 120, 7
 MODEL = Model(
@@ -99,18 +99,13 @@ class Deployment:
         self.registry = ModelRegistry(self.store, self.event_log, model.name)
         self.model_tables = TableStore(self.store)
         self.warehouse, self.model, self.settings = Marts(rows), model, Clock()
+        self.scorers = Scorers(self.registry, 1, "train one")
 
-    run_time = staticmethod(run_time)
-    start_date = START
+    days = SimpleNamespace(start=START, retrained_on=lambda day: day)
+    rest = staticmethod(lambda: None)
 
     def judged_by(self, policy: str) -> None:
         self.model = replace(self.model, promotion=replace(self.model.promotion, judged_by=policy))
-
-    def scorer(self, version: str) -> StagedScorer:
-        return scorer_of(self.registry.load(version), threads=1)
-
-    def model_events(self, event_type: str, *, start: date | None = None, end: date | None = None) -> list[dict]:
-        return events_of(self.event_log, self.model.name, event_type, start=start, end=end)
 
     def train(self, day: date) -> str:
         """Fit, register and fold the challenger of a day, as the assets do."""

@@ -29,7 +29,7 @@ WINDOW = 7
 
 def precision(deployment: Any, version: str, first: date, last: date) -> float:
     """Return the average precision of a model on rows, above their base rate."""
-    rows, scorer = deployment.rows(first, last), deployment.scorer(version)
+    rows, scorer = deployment.rows(first, last), deployment.scorers.of(version)
     won = np.asarray(rows["won"])
     return average_precision(scorer.score(examples_matrix(rows, scorer.feature_spec)).probability, won) - won.mean()
 

@@ -14,7 +14,6 @@ from mlife_assets.components.model import out_of_sample
 from mlife_assets.components.model.judging import gate_window
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, PlatformFacts, folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.model_events import anchor_of
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -26,6 +25,8 @@ from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.lifecycle.day import served
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -55,7 +56,7 @@ def test_the_challenger_is_its_folds_pooled(returns, last_day) -> None:
     probability = np.empty(rows.num_rows)
     for place, day in enumerate(rows["day"].to_pylist()):
         fold = [one for one in folds if one.first_day <= day][-1]
-        scorer = returns.scorer(fold.model_version)
+        scorer = returns.scorers.of(fold.model_version)
         probability[place] = scorer.score(examples_matrix(rows.slice(place, 1), scorer.feature_spec)).probability[0]
     expected = average_precision(probability, np.asarray(rows["won"]))
     for one in judged.decision.comparisons:
@@ -123,7 +124,7 @@ def test_a_champion_by_a_holdout_is_judged_as_before(returns, last_day) -> None:
     window, judged = returns.judge(last_day)
     assert (window.folds, window.served) == ((), ())
     assert window.first_day == add_days(window.last_day, 1 - 28)
-    scorer, rows = returns.scorer(version), returns.rows(window.first_day, window.last_day)
+    scorer, rows = returns.scorers.of(version), returns.rows(window.first_day, window.last_day)
     expected = average_precision(
         scorer.score(examples_matrix(rows, scorer.feature_spec)).probability, np.asarray(rows["won"])
     )
@@ -168,7 +169,7 @@ def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(
     folds = folds_of(returns, version)
     first = add_days(folds[0].first_day, -5)
     rows = returns.rows(first, add_days(last_day, -8))
-    side = anchor_side(version, folds, GateRows.of_examples(rows, returns.model.roles), returns.scorer)
+    side = anchor_side(version, folds, GateRows.of_examples(rows, returns.model.roles), returns.scorers.of)
     assert side.trained_to == add_days(folds[0].first_day, -1), "the gate leaves out what is not younger"
     days = np.asarray(rows["day"]).astype("datetime64[D]")
     is_asked = days > np.datetime64(side.trained_to)
@@ -220,14 +221,14 @@ def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -
     assert judged.decision == before[1].decision
 
 
-def record(platform: Platform, event_type: str, at: datetime, **said: object) -> None:
+def record(platform: ModelPorts, event_type: str, at: datetime, **said: object) -> None:
     row = {"event_id": f"{event_type}-{at.isoformat()}", "occurred_at": at, "observed_at": at}
     row |= {"model_name": platform.model_name, **said}
     table = pa.Table.from_pylist([row], schema=EVENT_TYPES[event_type].schema)
     platform.event_log.append(event_type, table, writer="test")
 
 
-def promote(platform: Platform, version: str, week: int, kind: str | None, outcome: str = "promoted") -> None:
+def promote(platform: ModelPorts, version: str, week: int, kind: str | None, outcome: str = "promoted") -> None:
     day = DAY + timedelta(days=7 * week)
     said = {"model_version": version, "champion_version": None, "as_of_date": day, "outcome": outcome}
     said |= {"delta_map": None, "delta_map_lower": None, "delta_map_upper": None, "users_with_positives": 9}
@@ -239,23 +240,23 @@ def promote(platform: Platform, version: str, week: int, kind: str | None, outco
         record(platform, "model_promoted", at, model_version=version, **why)
 
 
-def anchor_version(platform: Platform, day: date) -> str | None:
-    facts = PlatformFacts(platform, day)
+def anchor_version(platform: BoardPorts, day: date) -> str | None:
+    facts = PlatformFacts(platform.of_model(), day)
     return anchor_of(facts.champions(), facts.not_inferior())
 
 
-def test_the_losses_of_a_chain_are_counted_from_the_last_win(platform: Platform) -> None:
+def test_the_losses_of_a_chain_are_counted_from_the_last_win(platform: BoardPorts) -> None:
     assert anchor_version(platform, DAY) is None
-    promote(platform, "mdl_first", 0, None)
-    promote(platform, "mdl_won", 1, "win")
-    promote(platform, "mdl_refused", 2, "win", outcome="refused")
-    promote(platform, "mdl_near", 3, "non_inferiority")
-    promote(platform, "mdl_nearer", 4, "non_inferiority")
+    promote(platform.of_model(), "mdl_first", 0, None)
+    promote(platform.of_model(), "mdl_won", 1, "win")
+    promote(platform.of_model(), "mdl_refused", 2, "win", outcome="refused")
+    promote(platform.of_model(), "mdl_near", 3, "non_inferiority")
+    promote(platform.of_model(), "mdl_nearer", 4, "non_inferiority")
     assert anchor_version(platform, DAY) is None, "the evening's promotion is not known when the day runs"
     found = [anchor_version(platform, DAY + timedelta(days=7 * week)) for week in range(1, 6)]
     assert found == ["mdl_first", "mdl_won", "mdl_won", "mdl_won", "mdl_won"]
 
 
-def test_other_models_anchor_nothing(platform: Platform) -> None:
+def test_other_models_anchor_nothing(platform: BoardPorts) -> None:
     promote(platform.of_model("churn_risk"), "mdl_other", 0, "win")
     assert anchor_version(platform, DAY + timedelta(days=1)) is None

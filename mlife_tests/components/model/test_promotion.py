@@ -36,13 +36,12 @@ from mlife_assets.components.model.training_inputs import (
     training_marts,
     training_set_of,
 )
-from mlife_assets.components.platform.model_platform import in_run
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.lifecycle.day import served
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
@@ -68,7 +67,7 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
     )
     labelled = platform.warehouse.read("labelled_examples", end=to_applies)
     newer = platform.warehouse.read("click_examples", start=add_days(to_applies, 1), end=to_clicks)
-    rows = training_marts(platform).known_rows(day)
+    rows = training_marts(platform.of_model()).known_rows(day)
     assert rows.num_rows == labelled.num_rows + newer.num_rows
     assert rows["is_applied"].null_count == newer.num_rows > 0
     assert rows["is_clicked"].null_count == 0
@@ -82,13 +81,14 @@ def test_the_newest_exposures_teach_clicks_and_have_no_label(lived, lived_world)
         ("label_mature_date", windows.apply_window_days),
     ):
         assert pc.unique(pc.days_between(rows["exposure_date"], rows[name])).to_pylist() == [days + 1]
-    every = build_training_set(rows, platform.model, as_of=day, gate_start=day, quarantined=())
+    every = build_training_set(rows, platform.of_model().model, as_of=day, gate_start=day, quarantined=())
     assert every.trained_to == {"is_clicked": to_clicks, "is_applied": to_applies}
 
 
 def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived_world) -> None:
     platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
-    kept = in_run(platform, "a run")
+    platform = platform.of_model()
+    kept = platform.in_run("a run")
     for back in (3, 0, 7, 21):
         one = add_days(day, -back)
         assert training_marts(kept).known_rows(one).equals(training_marts(platform).known_rows(one))
@@ -100,17 +100,17 @@ def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived
 def test_judged_by_folds_everything_mature_teaches(lived, lived_world) -> None:
     platform = lived.home.platform
     day = lived.home.day(lived_world.RETRAIN_DAY)
-    assert is_by_folds(platform.model)
-    assert day_training_set(platform, day).trained_to == windows_before(day, lived_world)
+    assert is_by_folds(platform.of_model().model)
+    assert day_training_set(platform.of_model(), day).trained_to == windows_before(day, lived_world)
 
 
 def test_with_a_holdout_each_step_ends_its_own_window_before_it(lived, lived_world) -> None:
     platform = lived.home.platform
     day = lived.home.day(lived_world.RETRAIN_DAY)
-    promotion = replace(platform.model.promotion, judged_by="holdout")
-    start = known_by(replace(platform.model, promotion=promotion), day)
-    assert start == first_gate_day(day, platform.model) < day
-    assert training_set_of(platform, start).trained_to == windows_before(start, lived_world)
+    promotion = replace(platform.of_model().model.promotion, judged_by="holdout")
+    start = known_by(replace(platform.of_model().model, promotion=promotion), day)
+    assert start == first_gate_day(day, platform.of_model().model) < day
+    assert training_set_of(platform.of_model(), start).trained_to == windows_before(start, lived_world)
 
 
 def windows_before(day: date, lived_world) -> dict[str, date]:
@@ -346,7 +346,7 @@ def quarantine(monkeypatch: pytest.MonkeyPatch, faulty: Iterable[date], folds: t
 
 
 def test_days_that_are_all_quarantined_are_named_with_what_helps(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It once asked for the audit that had just been made, each time."""
     quarantine(monkeypatch, QUARANTINED)
@@ -361,12 +361,12 @@ def test_days_that_are_all_quarantined_are_named_with_what_helps(
 
 
 def test_each_day_that_the_gate_ranks_is_audited_by_the_fold_that_speaks_for_it(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the four the first lies before all folds."""
     audited = []
 
-    def outcomes(_: Platform, version: str, pairs: date, __: int) -> None:
+    def outcomes(_: BoardPorts, version: str, pairs: date, __: int) -> None:
         audited.append((pairs, version))
 
     quarantine(monkeypatch, QUARANTINED[:1])
@@ -381,7 +381,7 @@ def test_each_day_that_the_gate_ranks_is_audited_by_the_fold_that_speaks_for_it(
 
 @pytest.mark.parametrize(("faulty", "folds"), [(QUARANTINED[1:], FOLDS), ((), FOLDS), (QUARANTINED, ())])
 def test_an_audit_that_can_be_made_is_asked_for(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, faulty: tuple[date, ...], folds: tuple[Fold, ...]
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, faulty: tuple[date, ...], folds: tuple[Fold, ...]
 ) -> None:
     quarantine(monkeypatch, faulty, folds)
     _, by_folds = day_fairness_conditions(platform, GATE_DAY, "mdl_a")

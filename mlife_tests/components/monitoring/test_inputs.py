@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 
 import dagster as dg
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.components.graph.partitions import DAILY
 from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay, user_rankings
@@ -34,14 +34,14 @@ from mlife_assets.components.monitoring.inputs import (
 )
 from mlife_assets.components.monitoring.performance_history import performance_picture, write_performance
 from mlife_assets.components.monitoring.quality_gate import quality_check, quarantined_days, require_sound_day
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError, UpstreamMismatchError
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
 from mlife_assets.core.monitoring.thresholds import Statistic, sizes_of
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.recruiting.policies import Policies
@@ -54,7 +54,7 @@ DAYS = 40
 FAULTY = {3, 4, 30}
 
 
-def ingested(platform: Platform, day: date, **accepted: int) -> None:
+def ingested(platform: BoardPorts, day: date, **accepted: int) -> None:
     types = [{"event_type": name, "accepted": count} for name, count in accepted.items()]
     platform.tables.write_report(INGEST_REPORT, day, {"types": types})
 
@@ -73,7 +73,7 @@ def test_a_type_that_did_not_land_landed_nothing(platform) -> None:
 
 def test_the_sample_of_a_day_is_fixed_in_size_and_the_same_again(lived) -> None:
     platform, day = lived.home.platform, lived.home.day(1)
-    first, again = sampled_pairs(platform, day), sampled_pairs(platform, day)
+    first, again = sampled_pairs(platform.of_model(), day), sampled_pairs(platform.of_model(), day)
     assert first.pairs.equals(again.pairs)
     assert first.pairs.num_rows == platform.policies.monitoring.sample_rows_per_day
     assert first.population_rows > 10 * first.pairs.num_rows
@@ -82,8 +82,8 @@ def test_the_sample_of_a_day_is_fixed_in_size_and_the_same_again(lived) -> None:
 
 def test_outcomes_are_judged_where_no_policy_of_ours_exploited(lived) -> None:
     platform = lived.home.platform
-    version = platform.champion_version(lived.home.day(1))
-    scored = scored_examples(platform, version, add_days(lived.home.day(1), -20), lived.home.day(4))
+    version = platform.of_model().scorers.champion_version(lived.home.day(1))
+    scored = scored_examples(platform.of_model(), version, add_days(lived.home.day(1), -20), lived.home.day(4))
     assert set(scored["slice"].to_pylist()) <= {"organic", "explore"}
     assert scored.num_rows > 1_000
     assert 0 < min(scored["probability"].to_pylist()) < max(scored["probability"].to_pylist()) < 1
@@ -91,23 +91,23 @@ def test_outcomes_are_judged_where_no_policy_of_ours_exploited(lived) -> None:
 
 def test_outcomes_of_days_with_faulty_features_are_not_judged(lived, monkeypatch) -> None:
     platform = lived.home.platform
-    version, last = platform.champion_version(lived.home.day(1)), add_days(lived.home.day(1), -9)
+    version, last = platform.of_model().scorers.champion_version(lived.home.day(1)), add_days(lived.home.day(1), -9)
     faulty = add_days(last, -3)
-    before = scored_examples(platform, version, add_days(last, -6), last)
+    before = scored_examples(platform.of_model(), version, add_days(last, -6), last)
     assert faulty in before["exposure_date"].to_pylist()
     monkeypatch.setattr(monitoring_inputs, "quarantined_days", lambda *_: [faulty])
-    after = scored_examples(platform, version, add_days(last, -6), last)
+    after = scored_examples(platform.of_model(), version, add_days(last, -6), last)
     assert set(before["exposure_date"].to_pylist()) - set(after["exposure_date"].to_pylist()) == {faulty}
 
 
 @pytest.mark.parametrize("further", [(), ("distance_km", "job_age_days")])
 def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_alarms(lived, further) -> None:
     platform, day = lived.home.platform, lived.home.day(1)
-    version = platform.champion_version(day)
-    pairs = sampled_pairs(platform, day).pairs
+    version = platform.of_model().scorers.champion_version(day)
+    pairs = sampled_pairs(platform.of_model(), day).pairs
     columns = MonitoringColumns(unalarmed=(*PAIR_COLUMNS.unalarmed, *further))
-    explained = explained_pairs(platform, version, pairs, columns)
-    scorer = platform.scorer(version)
+    explained = explained_pairs(platform.of_model(), version, pairs, columns)
+    scorer = platform.of_model().scorers.of(version)
     few = platform.policies.monitoring.explained_rows_per_day
     matrix = feature_matrix(pairs.slice(0, few), scorer.feature_spec, exposure_kind="message")
     names = scorer.feature_spec.names
@@ -122,7 +122,7 @@ def test_contributions_beside_a_pair_are_those_of_its_score_without_what_never_a
 
 
 def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
-    reference = read_reference(lived.home.platform, lived.home.day(1))
+    reference = read_reference(lived.home.platform.of_model(), lived.home.day(1))
     assert "shap_taste_match" in reference.columns.contribution
     assert not {"shap_user_click_rate", "shap_tenure_days"} & set(reference.columns.contribution)
     assert {t.column for t in reference.thresholds if t.method == "domain_classifier"} == {
@@ -136,14 +136,14 @@ def test_the_reference_holds_what_the_reports_need_of_it(lived) -> None:
     assert reference.columns.unalarmed == PAIR_COLUMNS.unalarmed
     for outcome in (LABEL, "click"):
         assert sum(reference.scored_by[outcome].values()) == reference.scored(outcome).num_rows, "who scored is known"
-    folds = {fold.model_version for fold in folds_of(lived.home.platform, reference.model_version)}
+    folds = {fold.model_version for fold in folds_of(lived.home.platform.of_model(), reference.model_version)}
     assert set(reference.scored_by[LABEL]) <= folds - {reference.model_version}
 
 
 def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived, tmp_path) -> None:
     home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
     platform = home.platform
-    _, partition, facts = reference_source(platform, platform.champion_version(day))
+    _, partition, facts = reference_source(platform.of_model(), platform.of_model().scorers.champion_version(day))
     remedy = f"materialize the asset monitoring_reference for partition {partition}, then this day again"
     for change, why in (
         ({"form": 1}, "was written by another version of mlife"),
@@ -152,22 +152,22 @@ def test_a_reference_that_cannot_be_read_says_why_and_names_its_partition(lived,
     ):
         platform.tables.write_report(REFERENCE_REPORT, partition, facts | change)
         with pytest.raises(UpstreamMismatchError, match=f"{why}.*; {remedy}"):
-            read_reference(platform, day)
+            read_reference(platform.of_model(), day)
     platform.tables.write_report(REFERENCE_REPORT, partition, facts | {"model_version": "mdl_another"})
     with pytest.raises(NotFoundError, match="has no reference; materialize monitoring_reference for the day it was"):
-        read_reference(platform, day)
+        read_reference(platform.of_model(), day)
 
 
 def test_a_reference_of_0_1_0_is_read_as_what_it_was(lived, tmp_path) -> None:
     home, day = lived.home.copy_to(tmp_path / "home"), lived.home.day(1)
-    known = read_reference(home.platform, day)
-    _, partition, facts = reference_source(home.platform, known.model_version)
+    known = read_reference(home.platform.of_model(), day)
+    _, partition, facts = reference_source(home.platform.of_model(), known.model_version)
     assert (known.ids, list(known.steps)) == (("user_id", "job_id"), ["click"])
     old = {name: value for name, value in facts.items() if name not in ("ids", "steps")}
     sizes = dict(facts["sizes"])
     sizes["domain_classifier_user_reference_rows"] = sizes.pop("domain_classifier_entity_reference_rows")
     home.platform.tables.write_report(REFERENCE_REPORT, partition, old | {"sizes": sizes})
-    found = read_reference(home.platform, day)
+    found = read_reference(home.platform.of_model(), day)
     assert (found.content_hash, found.outcomes, found.ids) == (known.content_hash, known.outcomes, known.ids)
     assert (found.sizes, found.thresholds) == (known.sizes, known.thresholds)
 
@@ -175,11 +175,11 @@ def test_a_reference_of_0_1_0_is_read_as_what_it_was(lived, tmp_path) -> None:
 def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
     platform = lived.home.platform
     day = lived.home.day(2)
-    version = platform.champion_version(day)
+    version = platform.of_model().scorers.champion_version(day)
     first, last = add_days(day, -12), add_days(day, -3)
-    assert is_funnel(platform, version)
-    clicks = scored_examples(platform, version, first, last, outcome="click")
-    applies = scored_examples(platform, version, first, last)
+    assert is_funnel(platform.of_model(), version)
+    clicks = scored_examples(platform.of_model(), version, first, last, outcome="click")
+    applies = scored_examples(platform.of_model(), version, first, last)
     assert max(clicks["exposure_date"].to_pylist()) == last > max(applies["exposure_date"].to_pylist())
     assert max(clicks["label_mature_date"].to_pylist()) == day
     assert clicks["is_positive"].equals(clicks["is_clicked"])
@@ -189,18 +189,18 @@ def test_clicks_are_scored_by_the_first_step_and_known_sooner(lived) -> None:
 
 
 def test_each_row_is_scored_by_one_of_several_models_in_their_shares(platform, monkeypatch) -> None:
-    rows = pa.table({"row": np.arange(80), platform.model.outcomes[LABEL].label: np.zeros(80, dtype=bool)})
+    rows = pa.table({"row": np.arange(80), platform.of_model().model.outcomes[LABEL].label: np.zeros(80, dtype=bool)})
     monkeypatch.setattr(monitoring_inputs, "mature_exposures", lambda *_, **__: rows)
     said = {"fold_1": 0.1, "fold_2": 0.2, "nobody": 0.3}
     asked = []
 
-    def probability(_: Platform, version: str, own: pa.Table, outcome: str) -> np.ndarray:
+    def probability(_: BoardPorts, version: str, own: pa.Table, outcome: str) -> np.ndarray:
         asked.append(version)
         return own["row"].to_numpy() + said[version]
 
     monkeypatch.setattr(monitoring_inputs, "_probability", probability)
     shares = {"fold_1": 30, "fold_2": 10, "nobody": 0}
-    found = scored_examples(platform, shares, date(2026, 6, 1), date(2026, 6, 7))
+    found = scored_examples(platform.of_model(), shares, date(2026, 6, 1), date(2026, 6, 7))
     assert found["row"].equals(rows["row"])
     who = np.round(found["probability"].to_numpy() - np.arange(80), 6)
     assert {share: int((who == share).sum()) for share in (0.1, 0.2)} == {0.1: 60, 0.2: 20}
@@ -209,35 +209,38 @@ def test_each_row_is_scored_by_one_of_several_models_in_their_shares(platform, m
 
 def test_a_sample_is_bounded_and_the_same_again(lived) -> None:
     platform, last = lived.home.platform, add_days(lived.home.day(1), -9)
-    version, first = platform.champion_version(lived.home.day(1)), add_days(last, -6)
-    whole = scored_examples(platform, version, first, last)
-    few = scored_examples(platform, version, first, last, rows=200)
+    version, first = platform.of_model().scorers.champion_version(lived.home.day(1)), add_days(last, -6)
+    whole = scored_examples(platform.of_model(), version, first, last)
+    few = scored_examples(platform.of_model(), version, first, last, rows=200)
     assert few.num_rows == 200 < whole.num_rows
-    assert few.equals(scored_examples(platform, version, first, last, rows=200))
+    assert few.equals(scored_examples(platform.of_model(), version, first, last, rows=200))
     places = pc.index_in(few["exposure_id"], value_set=whole["exposure_id"].combine_chunks())
     assert places.to_pylist() == sorted(places.to_pylist())
     assert whole.take(places)["probability"].equals(few["probability"])
-    assert sampled_examples(platform, version, first, last).num_rows <= platform.policies.monitoring.reference_examples
+    assert (
+        sampled_examples(platform.of_model(), version, first, last).num_rows
+        <= platform.policies.monitoring.reference_examples
+    )
 
 
 def test_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
     monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
     day = lived.home.day(1)
     with pytest.raises(InvalidInputError, match="says nothing of click; judge its label alone"):
-        scored_examples(lived.home.platform, "mdl_x", day, day, outcome="click")
+        scored_examples(lived.home.platform.of_model(), "mdl_x", day, day, outcome="click")
 
 
 def test_no_exposure_is_no_example(lived) -> None:
     """Once an error: a day without a single mature exposure since the reference had no examples to sample."""
     day = lived.home.day(1)
-    version = lived.home.platform.champion_version(day)
+    version = lived.home.platform.of_model().scorers.champion_version(day)
     for outcome in (LABEL, "click"):
-        none = sampled_examples(lived.home.platform, version, day, add_days(day, -1), outcome=outcome)
+        none = sampled_examples(lived.home.platform.of_model(), version, day, add_days(day, -1), outcome=outcome)
         assert none.num_rows == 0
         assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)
 
 
-def written(platform: Platform, day: date, realised: float | None, *, clicks: bool = True) -> None:
+def written(platform: BoardPorts, day: date, realised: float | None, *, clicks: bool = True) -> None:
     """Keep a day of both outcomes, or one without enough labels."""
     window = pa.table({"is_positive": [True, False, False]})
     outcomes = (LABEL, "click") if clicks else (LABEL,)
@@ -254,7 +257,7 @@ def written(platform: Platform, day: date, realised: float | None, *, clicks: bo
         findings=findings if realised is not None else [], ok="fine", alarm="",
     )  # fmt: skip
     statistics = {outcome: found if realised is not None else [] for outcome in outcomes}
-    write_performance(platform, day, report, dict.fromkeys(outcomes, window), statistics)
+    write_performance(platform.of_model(), day, report, dict.fromkeys(outcomes, window), statistics)
 
 
 def test_history_tells_both_outcomes_with_their_limits_and_nothing_where_there_is_nothing(platform) -> None:
@@ -262,7 +265,7 @@ def test_history_tells_both_outcomes_with_their_limits_and_nothing_where_there_i
     written(platform, add_days(DAY, 1), 0.7)
     written(platform, add_days(DAY, 2), 0.79, clicks=False)
     written(platform, add_days(DAY, 9), 0.1)
-    history = performance_history.performance_history(platform, add_days(DAY, 2))
+    history = performance_history.performance_history(platform.of_model(), add_days(DAY, 2))
     assert [(one.as_of_date, one.outcome, one.metric) for one in history] == [
         *((add_days(DAY, 1), outcome, metric) for outcome in (LABEL, "click") for metric in METRICS),
         *((add_days(DAY, 2), LABEL, metric) for metric in METRICS),
@@ -279,7 +282,7 @@ def test_reports_of_before_limits_were_kept_are_drawn_without(platform) -> None:
         f"{how}_{m}": 0.7 for how in ("realised", "estimated") for m in METRICS
     }
     platform.tables.write_report("realised_performance", DAY, old)
-    history = performance_history.performance_history(platform, DAY)
+    history = performance_history.performance_history(platform.of_model(), DAY)
     assert {(one.outcome, one.allowed, one.is_alarm) for one in history} == {(LABEL, None, False)}
 
 
@@ -294,37 +297,37 @@ def test_the_picture_of_a_day_knows_no_later_one_and_ranks_mature_days_only(plat
     for offset in range(12):
         written(platform, add_days(DAY, offset), 0.79)
     now = add_days(DAY, 10)
-    before = performance_picture(platform, now, user_rankings)
+    before = performance_picture(platform.of_model(), now, user_rankings)
     written(platform, add_days(DAY, 11), 0.1)
-    assert performance_picture(platform, now, user_rankings) == before
+    assert performance_picture(platform.of_model(), now, user_rankings) == before
     assert asked == [[DAY, add_days(DAY, 1), add_days(DAY, 2)]] * 2
     pixels = np.asarray(Image.open(io.BytesIO(before)).convert("RGB"))
     assert pixels.shape[0] > 500, "four metrics and the ranking"
 
 
 @pytest.fixture
-def gated(tmp_path: Path) -> Platform:
+def gated(tmp_path: Path) -> BoardPorts:
     """A platform with a quality report of each of 40 days, three of which failed."""
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    platform = board_ports(Settings(home=tmp_path), policies=Policies())
     for number in range(DAYS):
         day, is_faulty = add_days(FIRST, number), number in FAULTY
         finding = Finding("quality", "latitude", "m", 1.0, 0.5, is_faulty, "latitude: moved.")
         report = MonitoringReport(REPORT, day, "mdl", 1, "alarm" if is_faulty else "ok", (finding,), "s")
-        platform.write_monitoring_report(REPORT, day, report)
+        platform.of_model().reports.write(REPORT, day, report)
     return platform
 
 
-def test_a_day_whose_quality_is_unknown_is_not_acted_on(tmp_path: Path) -> None:
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    require_sound_day(platform, FIRST)  # no model serves yet
-    vars(platform)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+def test_a_day_whose_quality_is_unknown_is_not_acted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = board_ports(Settings(home=tmp_path), policies=Policies())
+    require_sound_day(platform.of_model(), FIRST)  # no model serves yet
+    monkeypatch.setattr(ModelRegistry, "champion_at", lambda *_: "mdl")
     with pytest.raises(GateClosedError, match="is unknown"):
-        require_sound_day(platform, FIRST)
+        require_sound_day(platform.of_model(), FIRST)
 
 
 def test_faulty_days_are_found_among_those_that_are_asked_for(gated) -> None:
     def found(*numbers: int) -> list[int]:
-        return [(day - FIRST).days for day in quarantined_days(gated, (add_days(FIRST, n) for n in numbers))]
+        return [(day - FIRST).days for day in quarantined_days(gated.of_model(), (add_days(FIRST, n) for n in numbers))]
 
     assert found(*range(-10, DAYS + 10)) == [3, 4, 30]
     assert found(30, 4, 4, 29) == [4, 30]
@@ -336,11 +339,11 @@ def test_faulty_days_are_found_among_those_that_are_asked_for(gated) -> None:
 def test_only_the_reports_of_these_days_are_read(gated, monkeypatch) -> None:
     read, asked = gated.tables.read_report, list[date]()
     monkeypatch.setattr(gated.tables, "read_report", lambda name, day: (asked.append(day), read(name, day))[1])
-    assert quarantined_days(gated, [add_days(FIRST, 4), add_days(FIRST, 9)]) == [add_days(FIRST, 4)]
+    assert quarantined_days(gated.of_model(), [add_days(FIRST, 4), add_days(FIRST, 9)]) == [add_days(FIRST, 4)]
     assert asked == [add_days(FIRST, 4), add_days(FIRST, 9)]
 
 
-def run_of(platform: Platform, day: date) -> dg.ExecuteInProcessResult:
+def run_of(platform: BoardPorts, day: date) -> dg.ExecuteInProcessResult:
     """Materialize an asset, its check and what follows it, as a run of one day does."""
 
     @dg.asset(partitions_def=DAILY)
@@ -362,8 +365,8 @@ def run_of(platform: Platform, day: date) -> dg.ExecuteInProcessResult:
         )
 
 
-def test_a_blocked_run_says_why_before_it_says_where(gated) -> None:
-    vars(gated)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+def test_a_blocked_run_says_why_before_it_says_where(gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelRegistry, "champion_at", lambda *_: "mdl")
     result = run_of(gated, add_days(FIRST, 4))
     (evaluation,) = result.get_asset_check_evaluations()
     assert (evaluation.passed, evaluation.blocking, evaluation.description) == (False, True, "s")
@@ -376,8 +379,8 @@ def test_a_blocked_run_says_why_before_it_says_where(gated) -> None:
     assert not result.success
 
 
-def test_a_sound_day_goes_on(gated) -> None:
-    vars(gated)["registry"] = SimpleNamespace(champion_at=lambda _: "mdl")
+def test_a_sound_day_goes_on(gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelRegistry, "champion_at", lambda *_: "mdl")
     result = run_of(gated, add_days(FIRST, 5))
     assert result.success
     (evaluation,) = result.get_asset_check_evaluations()

@@ -85,14 +85,18 @@ class Days:
         self.read_days: Counter[date] = Counter()
         self.read_reports: Counter[date] = Counter()
         self.warehouse = SimpleNamespace(read=self.read)
+        self.reports = SimpleNamespace(read=self.report)
         self.model_tables = SimpleNamespace(report_days=lambda _: sorted(self.stored))
+
+    def of_model(self) -> Days:
+        return self
 
     def read(self, mart: str, *, as_of: date, columns) -> pa.Table:
         assert (mart, columns) == ("user_features", SNAPSHOT_COLUMNS)
         self.read_days[as_of] += 1
         return self.known.get(as_of, users(as_of).slice(0, 0))
 
-    def read_monitoring_report(self, name: str, day: date) -> MonitoringReport:
+    def report(self, name: str, day: date) -> MonitoringReport:
         if day not in self.stored:
             raise NotFoundError(f"{name} of {day} does not exist")
         self.read_reports[day] += 1
@@ -168,8 +172,9 @@ class Lake:
     def __init__(self, folder: Path, policies: Policies | None = None) -> None:
         self.log = ParquetEventLog(ObstoreObjectStore.local(folder))
         decided = policies or Policies()
+        model = SimpleNamespace(model=job_applications(decided))
         self.platform: Any = SimpleNamespace(
-            event_log=self.log, policies=decided, model=job_applications(decided), application=job_of_the_day(decided)
+            event_log=self.log, policies=decided, of_model=lambda: model, application=job_of_the_day(decided)
         )
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.count = 0

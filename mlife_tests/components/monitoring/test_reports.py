@@ -28,8 +28,6 @@ from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.reports import refused_rows
 from mlife_assets.components.monitoring.special import Special
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
@@ -40,6 +38,9 @@ from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.landed_days import INGEST_REPORT, BoardDays
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -75,7 +76,7 @@ def assets_by_name() -> dict[str, dg.AssetsDefinition]:
 
 @pytest.mark.usefixtures("unlearned")
 def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_see(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The columns of the reference count, and not those that mlife would watch today."""
     columns = MonitoringColumns(unalarmed=("openings",))
@@ -86,7 +87,7 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
     platform.tables.write_report(INGEST_REPORT, DAY, {"types": []})
     seen = []
 
-    def explained(_: Platform, __: str, pairs: pa.Table, of: MonitoringColumns) -> pa.Table:
+    def explained(_: BoardPorts, __: str, pairs: pa.Table, of: MonitoringColumns) -> pa.Table:
         seen.append(of)
         raise StopIteration
 
@@ -124,17 +125,17 @@ def reference(examples: pa.Table) -> MonitoringReference:
     [((), date(2026, 6, 16)), ((date(2026, 6, 10),), date(2026, 6, 16)), ((date(2026, 6, 18),), date(2026, 6, 19))],
 )
 def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, known: tuple[date, ...], first: date
 ) -> None:
     """Late feedback can leave a reference without one example; the day then needs a report all the same."""
     asked = []
 
-    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+    def sampled(_: BoardPorts, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
         asked.append((start, end, outcome))
         return scored(date(2026, 6, 20))
 
     monkeypatch.setattr(reports, "sampled_examples", sampled)
-    window, late = reports.outcome_window(platform, reference(scored(*known)), DAY, LABEL)
+    window, late = reports.outcome_window(platform.of_model(), reference(scored(*known)), DAY, LABEL)
     assert late is None
     assert asked == [(first, date(2026, 6, 22), LABEL)]
     assert window.num_rows == bool(known), "without a reference there is nothing to hold them against"
@@ -151,30 +152,30 @@ def test_outcomes_are_read_since_the_reference_and_of_a_week_where_it_has_none(
     ],
 )
 def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, scored_by: dict[str, dict[str, int]], asked: dict[str, int]
 ) -> None:
     """References of 0.1.0 name nobody: the model that serves scored them."""
     found = []
 
-    def sampled(_: Platform, who: object, *__: date, outcome: str) -> pa.Table:
+    def sampled(_: BoardPorts, who: object, *__: date, outcome: str) -> pa.Table:
         found.append(who)
         return scored(date(2026, 6, 20))
 
     monkeypatch.setattr(reports, "sampled_examples", sampled)
     known = replace(reference(scored(date(2026, 6, 10))), scored_by=scored_by)
-    reports.outcome_window(platform, known, DAY, LABEL)
+    reports.outcome_window(platform.of_model(), known, DAY, LABEL)
     assert found == [asked]
 
 
 @pytest.mark.usefixtures("unlearned")
 def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
 ) -> None:
     """Labels of the reference end 5 days before the clicks that the model learned: it would look better than it is."""
     asked = []
     unlearned |= {"fold_1": date(2026, 6, 18), "fold_2": date(2026, 6, 20), "m": date(2026, 6, 22)}
 
-    def sampled(_: Platform, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
+    def sampled(_: BoardPorts, __: str, start: date, end: date, *, outcome: str) -> pa.Table:
         asked.append((start, end))
         return scored(date(2026, 6, 20))
 
@@ -182,26 +183,26 @@ def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
     by_itself = reference(scored(date(2026, 6, 14)))
     by_folds = replace(by_itself, scored_by={LABEL: {"fold_1": 3, "fold_2": 1}})
     for known in (by_itself, by_folds):
-        reports.outcome_window(platform, known, DAY, LABEL)
+        reports.outcome_window(platform.of_model(), known, DAY, LABEL)
     assert [start for start, _ in asked] == [date(2026, 6, 22), date(2026, 6, 20)], "who scores, not who serves"
 
 
 @pytest.mark.usefixtures("unlearned")
 @pytest.mark.parametrize(("late", "is_judged"), [(15, True), (16, False), (29, False)])
 def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, late: int, is_judged: bool
 ) -> None:
     """Once the days that were left of it were: few outcomes on some weekdays, which alarmed in one market of twenty."""
     asked = []
 
-    def late_days(_: Platform, first: date, last: date) -> frozenset[date]:
+    def late_days(_: BoardPorts, first: date, last: date) -> frozenset[date]:
         asked.append((first, last))
         return frozenset({date(2026, 6, late)})
 
-    monkeypatch.setattr(Platform, "late_feedback_days", late_days)
+    monkeypatch.setattr(BoardDays, "late_feedback", late_days)
     monkeypatch.setattr(reports, "sampled_examples", lambda *_, **__: scored(date(2026, 6, 20)))
     known = reference(scored(date(2026, 6, 16)))
-    window, days = reports.outcome_window(platform, known, DAY, LABEL)
+    window, days = reports.outcome_window(platform.of_model(), known, DAY, LABEL)
     assert asked == [(date(2026, 6, 16), date(2026, 6, 29))]
     again = date(2026, 6, late) + timedelta(days=16)
     why = LateFeedback(frozenset({date(2026, 6, late)}), again, "clicks")
@@ -239,7 +240,7 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     """The challenger of the evening shortens what is new; deciding the day again must not see it."""
     home = lived.home
     day = home.day(lived_world.RETRAIN_DAY)
-    facts = champion_facts(home.platform, day, [], False)
+    facts = champion_facts(home.platform.of_model(), day, [], False)
     (first, challenger) = home.platform.event_log.read("model_registered").to_pylist()
     assert challenger["as_of_date"] == day
     assert (facts.model_version, facts.trained_as_of) == (first["model_version"], first["as_of_date"])
@@ -253,7 +254,7 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     usable = last_mature_exposure_day(day, maturity_days)
     learned = {
         row["model_version"]: date.fromisoformat(
-            home.platform.registry.load(row["model_version"]).manifest["trained_to"]["is_applied"]
+            home.platform.of_model().registry.load(row["model_version"]).manifest["trained_to"]["is_applied"]
         )
         for row in (first, challenger)
     }
@@ -263,10 +264,10 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
     assert facts.fit_dates == (first["as_of_date"],)
     assert facts.promotion_dates == (), "a first champion replaced nobody"
-    promoted = [one for one in home.platform.registry.history() if one.previous_version]
-    later = champion_facts(home.platform, add_days(day, 1), [], False)
+    promoted = [one for one in home.platform.of_model().registry.history() if one.previous_version]
+    later = champion_facts(home.platform.of_model(), add_days(day, 1), [], False)
     assert later.promotion_dates == tuple(one.since.date() for one in promoted if one.kind == "promoted")
-    after = champion_facts(home.platform, add_days(day, 1), [], True)
+    after = champion_facts(home.platform.of_model(), add_days(day, 1), [], True)
     assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight
 
@@ -274,17 +275,17 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
 def test_a_lost_file_of_a_refused_model_stops_no_decision(lived, lived_world, tmp_path) -> None:
     home = lived.home.copy_to(tmp_path / "home")
     day = add_days(home.day(lived_world.RETRAIN_DAY), 3)
-    whole = champion_facts(home.platform, day, [], False)
+    whole = champion_facts(home.platform.of_model(), day, [], False)
     newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
     assert newest != whole.model_version, "it was refused"
     (home.settings.lake_place / "models" / newest / "manifest.json").unlink()
-    facts = champion_facts(lived_world.open_home(home.folder).platform, day, [], False)
+    facts = champion_facts(lived_world.open_home(home.folder).platform.of_model(), day, [], False)
     assert facts.model_version == whole.model_version
     assert 0 <= facts.new_mature_positives < whole.new_mature_positives
 
 
 def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
-    facts = champion_facts(lived.home.platform, lived.home.settings.start_date, [], False)
+    facts = champion_facts(lived.home.platform.of_model(), lived.home.settings.start_date, [], False)
     assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)
 
 
@@ -314,12 +315,12 @@ def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
     assert is_retraining(instance, but_for={"dec_today"})
 
 
-def test_the_last_of_several_decisions_of_a_day_counts(platform: Platform) -> None:
+def test_the_last_of_several_decisions_of_a_day_counts(platform: BoardPorts) -> None:
     """Two that differ once stopped every later day: history must hold one a day, also where one came back."""
     first, second = date(2026, 6, 2), date(2026, 6, 3)
     recorded = []
     for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
-        now = _time_of_decision(platform, day, name)
+        now = _time_of_decision(platform.of_model(), day, name)
         recorded.append(now)
         row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
         row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
@@ -329,30 +330,36 @@ def test_the_last_of_several_decisions_of_a_day_counts(platform: Platform) -> No
     second_tick = timedelta(seconds=1)
     evening = run_time(first)
     assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
-    assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform)] == [(first, "a"), (second, "c")]
-    assert decisions_since(platform, first) == {"a", "b", "c"}
-    assert decisions_since(platform, second) == {"c"}
+    assert [(row["as_of_date"], row["decision_id"]) for row in decision_rows(platform.of_model())] == [
+        (first, "a"),
+        (second, "c"),
+    ]
+    assert decisions_since(platform.of_model(), first) == {"a", "b", "c"}
+    assert decisions_since(platform.of_model(), second) == {"c"}
 
 
-def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: Platform) -> None:
+def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: BoardPorts) -> None:
     first = date(2026, 6, 2)
     for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
         day = add_days(first, number)
         row = {"event_id": f"e{number}", "occurred_at": run_time(day), "observed_at": run_time(day)}
         row |= {"decision_id": f"d{number}", "as_of_date": day, "verdict": "wait", "codes": codes, "sentences": []}
-        row |= {"model_version": "mdl_a", "policy_version": "p", "model_name": platform.model_name}
+        row |= {"model_version": "mdl_a", "policy_version": "p", "model_name": platform.of_model().model_name}
         schema = EVENT_TYPES["retrain_decided"].schema
         platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
-    assert [one.as_of_date for one in decisions_until(platform, add_days(first, 1))] == [first, add_days(first, 1)]
+    assert [one.as_of_date for one in decisions_until(platform.of_model(), add_days(first, 1))] == [
+        first,
+        add_days(first, 1),
+    ]
 
-    def gate_opening(view: Platform, day: date) -> Opening | None:
+    def gate_opening(view: ModelPorts, day: date) -> Opening | None:
         return opening(decisions_until(view, day), day, view.model.retrain)
 
-    assert gate_opening(platform, first) is None
+    assert gate_opening(platform.of_model(), first) is None
     confirmed = Opening("concept_drift_confirmed", add_days(first, 1))
-    days = platform.model.retrain.drift_open_days
-    assert [gate_opening(platform, add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
-    assert gate_opening(platform, add_days(first, days + 1)) is None
+    days = platform.of_model().model.retrain.drift_open_days
+    assert [gate_opening(platform.of_model(), add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
+    assert gate_opening(platform.of_model(), add_days(first, days + 1)) is None
     assert gate_opening(platform.of_model("churn_risk"), add_days(first, 1)) is None
 
 
@@ -378,11 +385,11 @@ def test_a_first_model_waits_for_what_its_gate_needs(
     """A pool of rows is resampled by day: a model that can judge one week was fitted, and refused, each week."""
     day = date(2026, 6, 30)
 
-    def learned(_: Platform, known_on: date) -> None:
+    def learned(_: BoardPorts, known_on: date) -> None:
         if known_on < known_from:
             raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
 
-    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+    def exposures(platform: ModelPorts, first: date, last: date) -> pa.Table:
         days = [add_days(last, -back) for back in range((last - first).days + 1)]
         roles = platform.model.roles
         return pa.table({roles.time: days * 2, roles.label: [n < positive_days for n in range(len(days))] * 2})
@@ -390,7 +397,7 @@ def test_a_first_model_waits_for_what_its_gate_needs(
     monkeypatch.setattr(retrain_decision, "training_set_of", learned)
     monkeypatch.setattr(retrain_decision, "day_training_set", learned)
     monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
-    platform = Platform(settings=Settings(home=tmp_path), policies=Policies()).of_model(name)
+    platform = board_ports(Settings(home=tmp_path), policies=Policies()).of_model(name)
     assert champion_facts(platform, day, [], False).lacking == lacking
 
 
@@ -408,11 +415,11 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
         model = churn_risk(policies)
         return replace(model, promotion=replace(model.promotion, **{"gate_weeks": 2, **changed}))
 
-    def learned(_: Platform, known_on: date) -> None:
+    def learned(_: BoardPorts, known_on: date) -> None:
         if known_on < date(2026, 6, 8):
             raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
 
-    def exposures(platform: Platform, first: date, last: date) -> pa.Table:
+    def exposures(platform: ModelPorts, first: date, last: date) -> pa.Table:
         days = [add_days(date(2026, 6, 1), after) for after in range(18)]
         roles = platform.model.roles
         inside = [day for day in days if first <= day <= last]
@@ -422,19 +429,19 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
     monkeypatch.setattr(retrain_decision, "day_training_set", learned)
     monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
     models = (job_applications, declared)
-    platform = Platform(
+    platform = board_ports(
         settings=Settings(home=tmp_path), policies=Policies(), declared=models, declared_applications=(job_of_the_day,)
     ).of_model("churn_risk")
     assert champion_facts(platform, date(2026, 6, 30), [], False).lacking == lacking
 
 
-def test_fits_are_what_was_asked_for_and_what_was_registered(platform: Platform) -> None:
+def test_fits_are_what_was_asked_for_and_what_was_registered(platform: BoardPorts) -> None:
     day = date(2026, 6, 20)
     for number, (made, known) in enumerate(((3, 3), (9, 9), (20, 21))):
         at = run_time(date(2026, 6, known))
         row = {"event_id": f"e{number}", "occurred_at": at, "observed_at": at, "model_version": f"mdl_{number}"}
         row |= {name: date(2026, 6, made) for name in ("as_of_date", "training_start_date", "training_end_date")}
-        row |= {"training_data_hash": "h", "examples": 1, "positives": 1, "model_name": platform.model_name}
+        row |= {"training_data_hash": "h", "examples": 1, "positives": 1, "model_name": platform.of_model().model_name}
         schema = EVENT_TYPES["model_registered"].schema
         platform.event_log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="registry")
     history = [
@@ -442,16 +449,16 @@ def test_fits_are_what_was_asked_for_and_what_was_registered(platform: Platform)
         RetrainDecision(date(2026, 6, 12), "wait", ("no_champion",), (), None),
         RetrainDecision(date(2026, 6, 16), "retrain", ("no_champion",), (), None),
     ]
-    facts = champion_facts(platform, day, history, False)
+    facts = champion_facts(platform.of_model(), day, history, False)
     assert facts.fit_dates == tuple(date(2026, 6, number) for number in (3, 9, 16))
     assert facts.promotion_dates == ()
 
 
-def test_decisions_of_models_are_apart(platform: Platform) -> None:
+def test_decisions_of_models_are_apart(platform: BoardPorts) -> None:
     """Both wait for the same reason on the same day: two events, each seen by its own model."""
     day = date(2026, 6, 2)
     decision = RetrainDecision(day, "wait", ("quiet",), ("Nothing moved.",), None)
-    views = [platform, platform.of_model("churn_risk")]
+    views = [platform.of_model(), platform.of_model("churn_risk")]
     ids = [_decision_id(view, decision, "p") for view in views]
     assert ids[0] == "dec_" + digest(("decision", day, "wait", "quiet", None, "p")), "that of released decisions"
     assert ids[0] != ids[1]
@@ -476,5 +483,7 @@ def test_decisions_of_models_are_apart(platform: Platform) -> None:
 def test_words_are_of_strangers_where_every_example_is_in_a_column_that_they_write(kind, fields, is_of_strangers):
     examples = [{"reason": "too_long", "field": field, "row": 1, "detail": ""} for field in fields]
     types = [{"event_type": kind, "rejected": {"too_long": 3}, "examples": examples}]
-    (refused,) = refused_rows(SimpleNamespace(ingest_report=lambda day: {"types": types}), date(2026, 6, 1))
+    (refused,) = refused_rows(
+        SimpleNamespace(days=SimpleNamespace(report=lambda day: {"types": types})), date(2026, 6, 1)
+    )
     assert (refused.field, refused.is_of_strangers) == ([*fields, None][0], is_of_strangers)

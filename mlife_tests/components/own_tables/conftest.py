@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from mlife_assets.components.own_tables import SKIP_TAG
-from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.core.windows import add_days
+from mlife_assets.deployments.ports import ModelPorts
 
 FIRST = date(2013, 1, 3)
 FLIGHTS = '''
@@ -131,7 +131,7 @@ class ForeignProject:
         return found.execute_in_process(partition_key=day.isoformat(), instance=self.instance, **options)
 
     @staticmethod
-    def view(definitions: dg.Definitions, model: str = "late_flights") -> TablePlatform:
+    def view(definitions: dg.Definitions, model: str = "late_flights") -> ModelPorts:
         return definitions.resources["platform"].of_model(model)
 
     @staticmethod

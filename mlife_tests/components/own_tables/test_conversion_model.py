@@ -26,7 +26,7 @@ from mlife_assets.core.windows import add_days
 
 HEAVY = ("dagster_dbt", "dbt", "lightgbm", "nannyml", "shap", "sklearn", "matplotlib", "duckdb", "numba")
 OURS = (
-    *("mlife_assets.market", "mlife_assets.components.platform.resources", "mlife_assets.components.messages"),
+    *("mlife_assets.market", "mlife_assets.deployments.board_ports", "mlife_assets.components.messages"),
     *("mlife_assets.adapters.send_ledger", "mlife_assets.recruiting.messaging.plan", "phonenumbers", "sqlalchemy"),
 )
 CHAIN = (
@@ -109,7 +109,7 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
     assert late.lake is windy.lake
     assert late.warehouse.read("rows", as_of=day).column_names == ["as_of_date", "flight", "wind", "hour", "carrier"]
     assert windy.warehouse.read("rows", as_of=day).column_names == ["as_of_date", "flight", "wind"]
-    decided = windy.model_events("retrain_decided")
+    decided = windy.registry.events("retrain_decided")
     assert [(row["model_name"], row["verdict"]) for row in decided] == [("windy_flights", "wait")]
 
 
@@ -179,7 +179,7 @@ def test_days_are_decided_in_order_also_in_a_backfill_that_is_not(project: Any) 
     assert "2013-01-05 cannot be decided: days run in order, and 2013-01-03 was not decided yet; run late_fl" in said
     assert [run(0).success, run(2).success, run(1).success, run(2).success] == [True, False, True, True]
     view = project.view(definitions)
-    assert [row["as_of_date"].day for row in view.model_events("retrain_decided")] == [3, 4, 5]
+    assert [row["as_of_date"].day for row in view.registry.events("retrain_decided")] == [3, 4, 5]
     assert run(5, tags={SKIP_TAG: "true"}).success is False, "nothing was delivered"
 
 
@@ -193,7 +193,7 @@ def test_a_lake_in_a_bucket_takes_in_decides_and_is_nobody_elses(
     project.deliver(definitions, first, model=None)
     assert project.run(definitions, "late_flights_daily_job", first).success
     assert {"events", "manifests"} <= set(ObstoreObjectStore.in_bucket(s3_place).folders(""))
-    assert len(project.view(definitions).model_events("retrain_decided")) == 1
+    assert len(project.view(definitions).registry.events("retrain_decided")) == 1
     assert list(project.root.rglob("lake")) == []
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-hidden-secret")
@@ -275,7 +275,7 @@ def test_what_a_document_declares_loads_and_takes_in_every_row(project: Any, doc
     project.file("late_flights").write_text(declaration, encoding="utf-8")
     definitions, day = project.load(), date(2026, 1, 9)
     project.deliver(definitions, day)
-    types = project.view(definitions).ingest_report(day)["types"]
+    types = project.view(definitions).days.report(day)["types"]
     assert [(one["event_type"], one["accepted"], one["rejected"]) for one in types] == [
         ("examples", 200, {}),
         ("rows", 200, {}),
@@ -349,12 +349,19 @@ def test_bad_rows_stop_nothing_and_a_check_says_which(served: Any) -> None:
     view, day = served.project.view(served.definitions), add_days(served.retrained, 2)
     rows = view.warehouse.read("rows", as_of=add_days(served.retrained, 1)).drop_columns(["as_of_date"])
     bad = rows.slice(0, 1).set_column(1, "wind", [[float("inf")]])
-    take_in(view, view.own.rows, "rows", day, pa.concat_tables([rows, bad.cast(rows.schema), rows.slice(3, 1)]), "here")
+    take_in(
+        view,
+        view.home.own(view.model_name).rows,
+        "rows",
+        day,
+        pa.concat_tables([rows, bad.cast(rows.schema), rows.slice(3, 1)]),
+        "here",
+    )
     accepted, refused = refusals_of(view, "rows", day)
     assert accepted == 200
     assert sum(int(one.split()[0]) for one in refused) == 2
     assert any("wind must be a finite number" in one and "the first in row 200" in one for one in refused)
-    assert view.ingest_report(day)["types"][0]["accepted"] == 200
+    assert view.days.report(day)["types"][0]["accepted"] == 200
 
 
 def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: Any) -> None:
@@ -363,8 +370,8 @@ def test_a_table_that_lacks_a_column_blocks_the_day_and_fails_no_step(served: An
     examples = view.warehouse.read("examples", as_of=add_days(served.retrained, -2)).drop_columns(["label_mature_date"])
     moved = pa.array([add_days(day, -2)] * examples.num_rows, pa.date32())
     examples = examples.set_column(examples.column_names.index("day"), "day", moved)
-    assert take_in(view, view.own.rows, "examples", day, examples, "here").rejected.num_rows == 0
-    assert take_in(view, view.own.rows, "rows", day, rows, "here").accepted.num_rows == 0
+    assert take_in(view, view.home.own(view.model_name).rows, "examples", day, examples, "here").rejected.num_rows == 0
+    assert take_in(view, view.home.own(view.model_name).rows, "rows", day, rows, "here").accepted.num_rows == 0
     assets = [one for one in served.definitions.assets if isinstance(one, dg.AssetsDefinition)]
     names = ("data_quality", "data_drift", "latent_drift", "concept_drift")
     wanted = [*(f"{name}_report" for name in names), "retrain_decision", "scores"]

@@ -11,10 +11,11 @@ import pytest
 from mlife_assets.components.monitoring import inputs
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.own_tables import refusals_of, take_in
-from mlife_assets.components.platform.table_platform import TablePlatform
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.deployments.ports import ModelPorts
+from mlife_assets.deployments.project_ports import ProjectHome
 from mlife_assets.home_settings import ProjectSettings
 
 FIRST, FLIGHTS = date(2013, 1, 3), 40
@@ -40,68 +41,72 @@ def examples(partition: date, rows: int = FLIGHTS, day: date | None = None) -> p
     )
 
 
-def view_of(model: OwnModel, home: Path) -> TablePlatform:
-    platform = TablePlatform(settings=ProjectSettings(home=home))
+def view_of(model: OwnModel, home: Path) -> ModelPorts:
+    platform = ProjectHome(settings=ProjectSettings(home=home))
     platform.declare(model, "flights.yaml")
     return platform.of_model(model.model.name)
 
 
 @pytest.fixture
-def view(tmp_path: Path) -> TablePlatform:
+def view(tmp_path: Path) -> ModelPorts:
     return view_of(own(), tmp_path)
 
 
-def taken_in(view: TablePlatform, *partitions: date, rows: int = FLIGHTS, day: date | None = None) -> None:
+def taken_in(view: ModelPorts, *partitions: date, rows: int = FLIGHTS, day: date | None = None) -> None:
     for partition in partitions:
-        take_in(view, view.own.rows, "examples", partition, examples(partition, rows, day), "outcomes")
+        take_in(
+            view, view.home.own(view.model_name).rows, "examples", partition, examples(partition, rows, day), "outcomes"
+        )
 
 
-def test_what_was_never_taken_in_names_what_to_run(view: TablePlatform) -> None:
+def test_what_was_never_taken_in_names_what_to_run(view: ModelPorts) -> None:
     remedy = "materialize flights/examples and flights/rows for"
     with pytest.raises(NotFoundError, match=f"nothing was taken in yet; {remedy} the days that there are"):
-        view.require_landed()
+        view.days.require()
     with pytest.raises(NotFoundError, match=f"for {FIRST}; {remedy} {FIRST}, or run flights_daily_job"):
-        view.ingest_report(FIRST)
+        view.days.report(FIRST)
     taken_in(view, FIRST)
-    view.require_landed(FIRST)
-    view.require_landed()
+    view.days.require(FIRST)
+    view.days.require()
     with pytest.raises(NotFoundError, match=f"and the newest day is {FIRST}; {remedy} {add_days(FIRST, 1)}"):
-        view.require_landed(add_days(FIRST, 1))
+        view.days.require(add_days(FIRST, 1))
 
 
-def test_a_report_has_both_tables_of_a_day(view: TablePlatform) -> None:
+def test_a_report_has_both_tables_of_a_day(view: ModelPorts) -> None:
     taken_in(view, FIRST)
     rows = examples(FIRST).select(["flight", "wind"])
-    take_in(view, view.own.rows, "rows", FIRST, pa.concat_tables([rows, rows.slice(0, 1)]), "schedule")
+    take_in(
+        view, view.home.own(view.model_name).rows, "rows", FIRST, pa.concat_tables([rows, rows.slice(0, 1)]), "schedule"
+    )
     counted = {
-        entry["event_type"]: (entry["accepted"], entry["rejected"]) for entry in view.ingest_report(FIRST)["types"]
+        entry["event_type"]: (entry["accepted"], entry["rejected"]) for entry in view.days.report(FIRST)["types"]
     }
     assert counted == {"examples": (FLIGHTS, {}), "rows": (FLIGHTS, {"duplicate_event_id": 1})}
 
 
-def test_a_day_that_is_taken_in_again_is_replaced(view: TablePlatform) -> None:
+def test_a_day_that_is_taken_in_again_is_replaced(view: ModelPorts) -> None:
     taken_in(view, FIRST)
     taken_in(view, FIRST, rows=3)
     assert view.warehouse.read("examples").num_rows == 3
-    assert view.ingest_report(FIRST)["types"][0]["accepted"] == 3
+    assert view.days.report(FIRST)["types"][0]["accepted"] == 3
 
 
 @pytest.mark.parametrize("table", ["examples", "rows"])
-def test_rows_are_never_replaced_by_none_unless_it_is_meant(view: TablePlatform, table: str) -> None:
+def test_rows_are_never_replaced_by_none_unless_it_is_meant(view: ModelPorts, table: str) -> None:
     good = examples(FIRST) if table == "examples" else examples(FIRST).select(["flight", "wind"])
-    take_in(view, view.own.rows, table, FIRST, good, "theirs")
+    take_in(view, view.home.own(view.model_name).rows, table, FIRST, good, "theirs")
     before = view.model_tables.read(table, FIRST)
     for bad, why in ((good.slice(0, 0), "it has no rows"), (good.drop_columns(["wind"]), "lacks the column wind")):
         with pytest.raises(InvalidInputError, match=rf"{why}.*flights/{table} has 40 rows.*mlife/empty_is_meant: true"):
-            take_in(view, view.own.rows, table, FIRST, bad, "theirs")
+            take_in(view, view.home.own(view.model_name).rows, table, FIRST, bad, "theirs")
     assert view.model_tables.read(table, FIRST).equals(before)
-    assert view.ingest_report(FIRST)["types"][0]["accepted"] == FLIGHTS
-    take_in(view, view.own.rows, table, FIRST, good.slice(0, 0), "theirs", is_empty_meant=True)
+    assert view.days.report(FIRST)["types"][0]["accepted"] == FLIGHTS
+    take_in(view, view.home.own(view.model_name).rows, table, FIRST, good.slice(0, 0), "theirs", is_empty_meant=True)
     assert view.model_tables.read(table, FIRST).num_rows == 0
 
 
-def test_a_table_without_rows_that_lacks_a_column_is_no_empty_day(view: TablePlatform) -> None:
-    take_in(view, view.own.rows, "examples", FIRST, pa.table({}), "theirs")
+def test_a_table_without_rows_that_lacks_a_column_is_no_empty_day(view: ModelPorts) -> None:
+    take_in(view, view.home.own(view.model_name).rows, "examples", FIRST, pa.table({}), "theirs")
     assert refusals_of(view, "examples", FIRST) == (
         0,
         [
@@ -112,17 +117,17 @@ def test_a_table_without_rows_that_lacks_a_column_is_no_empty_day(view: TablePla
 
 
 def test_a_run_that_stops_between_table_and_report_is_healed_by_running_again(
-    view: TablePlatform, monkeypatch: pytest.MonkeyPatch
+    view: ModelPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(view.model_tables, "write_report", lambda *_: (_ for _ in ()).throw(OSError("power cut")))
         with pytest.raises(OSError, match="power cut"):
             taken_in(view, FIRST)
     with pytest.raises(NotFoundError, match="nothing was taken in"):
-        view.require_landed(FIRST)
+        view.days.require(FIRST)
     taken_in(view, FIRST)
-    view.require_landed(FIRST)
-    assert view.warehouse.read("examples").num_rows == view.ingest_report(FIRST)["types"][0]["accepted"] == FLIGHTS
+    view.days.require(FIRST)
+    assert view.warehouse.read("examples").num_rows == view.days.report(FIRST)["types"][0]["accepted"] == FLIGHTS
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 7), (7, 1)])
@@ -137,7 +142,7 @@ def test_labels_of_another_maturity_are_not_read(tmp_path: Path, before: int, af
     assert changed.warehouse.read("examples").num_rows == FLIGHTS
 
 
-def test_labels_that_were_not_timed_are_not_read_as_timed(view: TablePlatform, tmp_path: Path) -> None:
+def test_labels_that_were_not_timed_are_not_read_as_timed(view: ModelPorts, tmp_path: Path) -> None:
     taken_in(view, FIRST)
     with pytest.raises(
         InvalidInputError, match=r"kept when columns\.label_time was not set, and it is label_mature_date now"
@@ -145,19 +150,26 @@ def test_labels_that_were_not_timed_are_not_read_as_timed(view: TablePlatform, t
         view_of(own(label_time="label_mature_date"), tmp_path).warehouse.read("examples")
 
 
-def test_no_example_is_older_than_the_first_that_may_be_learned_from(view: TablePlatform) -> None:
+def test_no_example_is_older_than_the_first_that_may_be_learned_from(view: ModelPorts) -> None:
     taken_in(view, FIRST)
-    assert view.warehouse.read("examples")["day"].to_pylist() == [view.start_date] * FLIGHTS
+    assert view.warehouse.read("examples")["day"].to_pylist() == [view.days.start] * FLIGHTS
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
-def test_a_day_without_labels_among_days_with_many_is_late(view: TablePlatform, is_refused: bool) -> None:
+def test_a_day_without_labels_among_days_with_many_is_late(view: ModelPorts, is_refused: bool) -> None:
     """What was observed on a day is the partition of the next; a table of which no row can be read says nothing."""
     silent = add_days(FIRST, 12)
     taken_in(view, *(day for day in (add_days(FIRST, number) for number in range(20)) if day != silent))
     if is_refused:
-        take_in(view, view.own.rows, "examples", silent, examples(silent).drop_columns(["wind"]), "outcomes")
-    late = view.late_feedback_days(add_days(FIRST, 8), add_days(FIRST, 18))
+        take_in(
+            view,
+            view.home.own(view.model_name).rows,
+            "examples",
+            silent,
+            examples(silent).drop_columns(["wind"]),
+            "outcomes",
+        )
+    late = view.days.late_feedback(add_days(FIRST, 8), add_days(FIRST, 18))
     assert late == {add_days(silent, -1)}
 
 
@@ -168,7 +180,7 @@ def test_a_business_that_is_closed_on_weekends_has_no_late_day(tmp_path: Path, m
         day = add_days(partition, -maturity - 1)
         taken_in(view, partition, rows=0 if day.weekday() >= 5 else FLIGHTS, day=day)
     today = add_days(FIRST, last)
-    assert view.late_feedback_days(add_days(FIRST, 8), add_days(today, -1)) == frozenset()
+    assert view.days.late_feedback(add_days(FIRST, 8), add_days(today, -1)) == frozenset()
     exposed = last_mature_exposure_day(today, maturity)
     found = mature_exposures(view, add_days(exposed, -27), exposed)
     assert found.num_rows == 20 * FLIGHTS
@@ -178,40 +190,41 @@ def test_a_business_that_is_closed_on_weekends_has_no_late_day(tmp_path: Path, m
     assert mature_exposures(view, add_days(exposed, -27), exposed, rows=50).equals(few), "however few are copied"
 
 
-def test_nothing_is_late_where_few_labels_are_usual_or_nothing_was_taken_in(view: TablePlatform) -> None:
-    assert view.late_feedback_days(FIRST, add_days(FIRST, 5)) == frozenset()
+def test_nothing_is_late_where_few_labels_are_usual_or_nothing_was_taken_in(view: ModelPorts) -> None:
+    assert view.days.late_feedback(FIRST, add_days(FIRST, 5)) == frozenset()
     taken_in(view, *(add_days(FIRST, number) for number in range(0, 20, 2)), rows=3)
-    assert view.late_feedback_days(add_days(FIRST, 8), add_days(FIRST, 18)) == frozenset()
+    assert view.days.late_feedback(add_days(FIRST, 8), add_days(FIRST, 18)) == frozenset()
 
 
-def test_remedies_name_the_job_and_the_assets_of_the_model(view: TablePlatform) -> None:
+def test_remedies_name_the_job_and_the_assets_of_the_model(view: ModelPorts) -> None:
     with pytest.raises(NotFoundError, match="run flights_retraining_job for the day before, and see flights/evaluati"):
-        view.champion_version(FIRST)
+        view.scorers.champion_version(FIRST)
     with pytest.raises(NotFoundError, match=f"materialize the asset flights/examples for partition {FIRST}"):
         view.model_tables.read_report("ingest_examples", FIRST)
 
 
 @pytest.mark.parametrize("part", ["keyring", "tables"])
 def test_keys_do_not_get_into_the_repository_of_the_project(tmp_path: Path, part: str) -> None:
-    view = view_of(own(), tmp_path / "var" / "mlife")
-    assert not (tmp_path / "var").exists(), "asking makes nothing"
-    getattr(view, part)
+    home = ProjectHome(settings=ProjectSettings(home=tmp_path / "var" / "mlife"))
+    home.declare(own(), "flights.yaml")
+    assert not (tmp_path / "var").exists(), "declaring makes nothing"
+    _ = home.private.keyring if part == "keyring" else home.tables
     assert "*" in (tmp_path / "var" / "mlife" / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
-def test_models_have_names_of_their_own(view: TablePlatform) -> None:
-    view.declare(own(), "flights.yaml")
+def test_models_have_names_of_their_own(view: ModelPorts) -> None:
+    view.home.declare(own(), "flights.yaml")
     with pytest.raises(InvalidInputError, match=r"flights\.yaml declares a model flights, too; give each a name"):
-        view.declare(own(), "other.yaml")
+        view.home.declare(own(), "other.yaml")
     with pytest.raises(InvalidInputError, match="there is no model 'trains'; there are flights"):
-        _ = view.of_model("trains").model
+        _ = view.home.of_model("trains").model
 
 
-def test_views_share_ports_and_keep_their_tables(view: TablePlatform) -> None:
-    view.declare(own("trains"), "trains.yaml")
-    other = view.of_model("trains")
+def test_views_share_ports_and_keep_their_tables(view: ModelPorts) -> None:
+    view.home.declare(own("trains"), "trains.yaml")
+    other = view.home.of_model("trains")
     assert other.lake is view.lake
     assert other.event_log is view.event_log
     taken_in(view, FIRST)
-    assert (list(view.landed_days()), list(other.landed_days())) == ([FIRST], [])
-    assert (view.newest_landed_day(), other.newest_landed_day()) == (FIRST, None)
+    assert (list(view.days.landed()), list(other.days.landed())) == ([FIRST], [])
+    assert (view.days.newest(), other.days.newest()) == (FIRST, None)

@@ -34,8 +34,6 @@ from mlife_assets.cli import infra
 from mlife_assets.components.graph.model_jobs import LARGE_TASK
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG
-from mlife_assets.components.platform.model_platform import IN_RUNS, in_run
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.running import launched_job
 from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd, require_empty_lake
 from mlife_assets.components.running.driver import LOCATION, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
@@ -44,6 +42,8 @@ from mlife_assets.components.running.launched_job import HARMLESS_JOB, launch_an
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, PermanentError, TransientError
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
+from mlife_assets.deployments.board_ports import BoardPorts
+from mlife_assets.deployments.ports import KeptRuns
 from mlife_assets.garbage import OBJECTS_BETWEEN_COLLECTIONS
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.landed_examples import example_rows
@@ -259,15 +259,15 @@ def test_runs_of_a_driver_that_was_killed_are_failed_and_others_left_alone(world
     assert (newest.tags[DRIVER_TAG], newest.tags[STARTED_TAG]) == (str(os.getpid()), str(now))
 
 
-def test_rows_that_a_run_has_read_are_freed_when_it_ends(platform: Platform, instance: dg.DagsterInstance) -> None:
+def test_rows_that_a_run_has_read_are_freed_when_it_ends(platform: BoardPorts, instance: dg.DagsterInstance) -> None:
     @dg.asset
-    def reading(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
-        assert in_run(platform, context.run.run_id).warehouse is not platform.warehouse
+    def reading(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
+        assert platform.of_model().in_run(context.run.run_id).warehouse.once("read", dict) == {}
 
     job = dg.define_asset_job("reading_job", ["reading"], executor_def=dg.in_process_executor)
     definitions = dg.Definitions(assets=[reading], jobs=[job], resources={"platform": platform})
     LifecycleDriver(definitions, instance).run_unpartitioned("reading_job").require_success()
-    assert vars(platform)[IN_RUNS] == {}
+    assert platform.home.runs == KeptRuns()
 
 
 def test_an_instance_keeps_what_ran_and_has_the_settings_of_the_project(tmp_path) -> None:

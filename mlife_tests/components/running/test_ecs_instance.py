@@ -177,11 +177,11 @@ def is_well(address: str) -> bool:
 def keep_alert(settings: Mapping[str, Any]) -> None:
     """Keep an alert in the lake, as the sensor of a run that failed does."""
     from mlife_assets.components.graph.alerts import alert
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.settings import Settings
 
     given = Settings(**settings)
-    alert(Platform(settings=given, policies=given.policies()), ALERT, {"run_id": "0123", "error": "it failed"})
+    alert(board_ports(given).of_model(), ALERT, {"run_id": "0123", "error": "it failed"})
 
 
 def test_a_real_job_runs_as_a_task_that_the_daemon_asked_for(

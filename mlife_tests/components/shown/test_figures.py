@@ -16,8 +16,6 @@ import pytest
 from pydantic import ValidationError
 
 from mlife_assets.components.metrics.dashboard import _models
-from mlife_assets.components.platform.model_platform import OPERATOR_DELAY
-from mlife_assets.components.platform.resources import Platform
 from mlife_assets.components.shown.figures import (
     champion_figures,
     figures,
@@ -52,6 +50,8 @@ from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.recruiting.dashboard.data import ModelVersion
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.states import SendState
@@ -299,8 +299,8 @@ def test_a_wide_table_is_markdown_whose_cells_break_no_row() -> None:
     assert wide_table([]) == dg.MetadataValue.text("no rows")
 
 
-def platform(tmp_path: Path, **settings: object) -> Platform:
-    return Platform(settings=Settings(home=tmp_path, **settings), policies=Policies())
+def platform(tmp_path: Path, **settings: object) -> BoardPorts:
+    return board_ports(Settings(home=tmp_path, **settings), policies=Policies())
 
 
 @pytest.mark.parametrize(
@@ -313,10 +313,10 @@ def platform(tmp_path: Path, **settings: object) -> Platform:
 )
 def test_a_link_is_the_address_of_the_pages_and_the_place_of_one(tmp_path, settings, address) -> None:
     here = platform(tmp_path, **settings)
-    assert page_link(here, "dashboard/index.html").url == f"{address}/dashboard/index.html"
-    assert worded_link(here, "dashboard/index.html", "it").value == f"[it]({address}/dashboard/index.html)"
-    assert runbook_link(here, DATA_DRIFT).url == f"{address}/runbooks/data_drift"
-    listed = message_links(here, [("msg_1", "Cook [now](http://x) `wanted`\n*"), ("msg_2", "b")]).value
+    assert page_link(here.home, "dashboard/index.html").url == f"{address}/dashboard/index.html"
+    assert worded_link(here.home, "dashboard/index.html", "it").value == f"[it]({address}/dashboard/index.html)"
+    assert runbook_link(here.home, DATA_DRIFT).url == f"{address}/runbooks/data_drift"
+    listed = message_links(here.home, [("msg_1", "Cook [now](http://x) `wanted`\n*"), ("msg_2", "b")]).value
     assert listed == (
         f"- [msg_1]({address}/messages/msg_1): `Cook [now](http://x) 'wanted' *`\n"
         f"- [msg_2]({address}/messages/msg_2): `b`"
@@ -332,60 +332,60 @@ def test_an_address_is_a_plain_http_url(tmp_path, url) -> None:
 
 def test_the_present_is_the_evening_of_the_newest_day(lived_home):
     platform = lived_home.platform
-    assert newest_day(platform) == lived_home.newest_day
-    assert next_day(platform) == add_days(lived_home.newest_day, 1)
-    assert operator_time(platform) == run_time(lived_home.newest_day) + OPERATOR_DELAY
-    assert operator_time(platform) < run_time(next_day(platform))
+    assert newest_day(platform.of_model()) == lived_home.newest_day
+    assert next_day(platform.of_model()) == add_days(lived_home.newest_day, 1)
+    assert operator_time(platform.of_model()) == run_time(lived_home.newest_day) + OPERATOR_DELAY
+    assert operator_time(platform.of_model()) < run_time(next_day(platform.of_model()))
 
 
 def test_it_lies_after_everything_that_the_platform_wrote(lived_home):
-    log, now = lived_home.platform.event_log, operator_time(lived_home.platform)
+    log, now = lived_home.platform.event_log, operator_time(lived_home.platform.of_model())
     for event_type in ("retrain_decided", "message_planned", "message_submitted", "message_status", "model_promoted"):
         assert pc.max(log.read(event_type)["observed_at"]).as_py() < now
 
 
 def test_each_act_is_later_than_the_last(home):
     platform = home.platform
-    first = operator_time(platform)
+    first = operator_time(platform.of_model())
     platform.ledger.pause(actor="a", reason="not published yet", now=first)
-    second = operator_time(platform)
-    platform.registry.rollback(actor="a", reason="r", now=second)
+    second = operator_time(platform.of_model())
+    platform.of_model().registry.rollback(actor="a", reason="r", now=second)
     assert second == first + STEP
-    assert operator_time(platform) == second + STEP
+    assert operator_time(platform.of_model()) == second + STEP
 
 
 def test_a_later_promotion_moves_the_present(home):
     later = run_time(home.newest_day) + timedelta(hours=5)
-    home.platform.registry.promote(home.champions[0], actor="gate", reason="r", now=later)
-    assert operator_time(home.platform) == later + STEP
+    home.platform.of_model().registry.promote(home.champions[0], actor="gate", reason="r", now=later)
+    assert operator_time(home.platform.of_model()) == later + STEP
 
 
 def test_before_the_first_decision_it_is_the_evening_before_the_first_lived_day(tmp_path):
     settings = Settings(home=tmp_path)
-    platform = Platform(settings=settings, policies=settings.policies())
-    assert newest_day(platform) is None
-    assert next_day(platform) == settings.first_lived_date
-    assert operator_time(platform) == run_time(add_days(settings.first_lived_date, -1)) + OPERATOR_DELAY
+    platform = board_ports(settings)
+    assert newest_day(platform.of_model()) is None
+    assert next_day(platform.of_model()) == settings.first_lived_date
+    assert operator_time(platform.of_model()) == run_time(add_days(settings.first_lived_date, -1)) + OPERATOR_DELAY
 
 
 def test_a_day_that_was_decided_but_never_planned_comes_again(home):
     day = home.newest_day
     (home.path / f"lake/reports/message_plan/as_of_date={day}/report.json").unlink()
-    assert next_day(home.platform) == day
+    assert next_day(home.platform.of_model()) == day
 
 
 def test_a_day_of_history_that_was_decided_does_not_come_again(tmp_path):
     """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
     settings = Settings(home=tmp_path)
-    platform = Platform(settings=settings, policies=settings.policies())
+    platform = board_ports(settings)
     day = add_days(settings.first_lived_date, -1)
     row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}
     row |= {"as_of_date": day, "verdict": "retrain", "codes": ["no_champion"], "sentences": [], "model_version": None}
-    row |= {"policy_version": "p", "model_name": platform.model_name}
+    row |= {"policy_version": "p", "model_name": platform.of_model().model_name}
     schema = EVENT_TYPES["retrain_decided"].schema
     platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
-    assert newest_day(platform) is None
-    assert next_day(platform) == settings.first_lived_date
+    assert newest_day(platform.of_model()) is None
+    assert next_day(platform.of_model()) == settings.first_lived_date
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def add(production) -> Any:
             "event_id": f"{event_type}_{hours}", "occurred_at": at, "observed_at": at, "model_version": version,
             "bundle_id": f"bdl_{hours}", "environment": "dev", "signed_by": "ab" * 32, "as_of_date": at.date(),
             "outcome": outcome, "users_with_positives": 900, "sentences": [f"{outcome}."], "policy_version": "pol",
-            "actor": "ann", "reason": "r", "model_name": production.model_name, **more,
+            "actor": "ann", "reason": "r", "model_name": production.of_model().model_name, **more,
         }  # fmt: skip
         schema = EVENT_TYPES[event_type].schema
         table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
@@ -408,32 +408,32 @@ def add(production) -> Any:
 
 
 def test_of_other_gates_the_newest_verdict_counts_whenever_it_was_imported(production, add) -> None:
-    assert last_verdict(production, "mdl_1") is None
+    assert last_verdict(production.of_model(), "mdl_1") is None
     add("model_imported", 1, "refused", judged_at=NOW - timedelta(days=1))
     add("model_imported", 2, "promoted", judged_at=NOW - timedelta(days=2))
     add("model_imported", 3, "not_judged", judged_at=None)
-    counts = last_verdict(production, "mdl_1")
+    counts = last_verdict(production.of_model(), "mdl_1")
     assert (counts["outcome"], counts["decided_at"]) == ("refused", NOW - timedelta(days=1))
     assert outcome_words(counts) == "refused in dev"
-    assert [row["outcome"] for row in verdicts(production)] == ["promoted", "refused"]
-    assert [row["bundle_id"] for row in imports(production, "mdl_1")] == ["bdl_1", "bdl_2", "bdl_3"]
+    assert [row["outcome"] for row in verdicts(production.of_model())] == ["promoted", "refused"]
+    assert [row["bundle_id"] for row in imports(production.of_model(), "mdl_1")] == ["bdl_1", "bdl_2", "bdl_3"]
 
 
 def test_what_the_gate_here_said_counts_before_all_others(production, add) -> None:
     add("promotion_decided", 1, "not_enough_evidence")
     add("model_imported", 2, "promoted", judged_at=NOW + timedelta(hours=2))
     add("model_imported", 3, "promoted", version="mdl_2", judged_at=NOW)
-    assert outcome_words(last_verdict(production, "mdl_1")) == "not enough evidence"
-    assert outcome_words(last_verdict(production, "mdl_2")) == "promoted in dev"
+    assert outcome_words(last_verdict(production.of_model(), "mdl_1")) == "not enough evidence"
+    assert outcome_words(last_verdict(production.of_model(), "mdl_2")) == "promoted in dev"
     assert outcome_words(None) == "not judged"
 
 
 def test_the_dashboard_shows_an_imported_champion_as_judged_elsewhere(production, add, tiny_models) -> None:
     day = NOW.date()
-    version = production.registry.register(tiny_models.tiny_artifact(1), as_of=day, now=NOW)
-    pending = production.registry.register(tiny_models.tiny_artifact(2), as_of=day, now=NOW)
+    version = production.of_model().registry.register(tiny_models.tiny_artifact(1), as_of=day, now=NOW)
+    pending = production.of_model().registry.register(tiny_models.tiny_artifact(2), as_of=day, now=NOW)
     add("model_imported", 1, "promoted", version=version, judged_at=NOW)
-    production.registry.promote(version, actor="ann", reason="r", now=NOW + timedelta(hours=2))
+    production.of_model().registry.promote(version, actor="ann", reason="r", now=NOW + timedelta(hours=2))
     shown: dict[str, ModelVersion] = {one.model_version: one for one in _models(production, [], day)}
     champion = shown[version]
     assert (champion.outcome, champion.judged_in, champion.sentences) == ("promoted", "dev", ("promoted.",))

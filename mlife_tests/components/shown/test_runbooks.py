@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.graph.alerts import alert
@@ -21,7 +22,6 @@ from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.dashboard import applications
 from mlife_assets.components.metrics.home_gauges import home_gauges
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
-from mlife_assets.components.platform.model_platform import INGEST_REPORT
 from mlife_assets.components.shown import runbooks
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
@@ -30,6 +30,7 @@ from mlife_assets.core.model_events import Reign
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
@@ -212,7 +213,8 @@ def test_they_say_where_a_home_stands(home: Any) -> None:
     assert gauges["mlife_newest_day_timestamp_seconds"] == [({}, day_start(home.newest_day).timestamp())]
     assert gauges["mlife_champion_info"] == [({**model, "model_version": home.champions[-1]}, 1.0)]
     assert (
-        gauges["mlife_champion_since_timestamp_seconds"][0][1] == home.platform.registry.history()[-1].since.timestamp()
+        gauges["mlife_champion_since_timestamp_seconds"][0][1]
+        == home.platform.of_model().registry.history()[-1].since.timestamp()
     )
     assert gauges["mlife_verdict_info"] == [({**model, "verdict": "wait"}, 1.0)]
     alarms = {labels["report"]: value for labels, value in gauges["mlife_monitoring_alarm"]}
@@ -229,9 +231,9 @@ def test_they_say_where_a_home_stands(home: Any) -> None:
 
 def test_what_wakes_somebody_moves_them(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     platform = home.platform
-    paused = {"actor": "ann", "reason": "look closer", "now": operator_time(platform)}
+    paused = {"actor": "ann", "reason": "look closer", "now": operator_time(platform.of_model())}
     platform.ledger.pause(**paused, campaign="email_digest")
-    alert(platform, "run-r", {"job": "daily_lifecycle_job"})
+    alert(platform.of_model(), "run-r", {"job": "daily_lifecycle_job"})
     with platform.ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE sends SET state = 'ambiguous'")
     report = {"event_type": "click", "accepted": 8, "rejected": {"null_value": 2, "wrong_type": 1}}
@@ -258,7 +260,7 @@ def test_a_ledger_that_is_gone_is_said_and_not_made(home: Any) -> None:
 
 
 def test_a_home_without_a_decided_day_has_names_without_values(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(home.platform), "model_events", lambda *_: [])
+    monkeypatch.setattr(ModelRegistry, "events", lambda *_: [])
     gauges = found(home)
     assert gauges["mlife_newest_day_timestamp_seconds"] == gauges["mlife_verdict_info"] == []
     assert gauges["mlife_messages_planned"] == []
@@ -305,7 +307,8 @@ def reign(version: str, day: int, kind: Any = "promoted") -> Reign:
 
 
 def platform(*reigns: Reign) -> Any:
-    return SimpleNamespace(registry=SimpleNamespace(history=lambda: list(reigns)))
+    model = SimpleNamespace(registry=SimpleNamespace(history=lambda: list(reigns)))
+    return SimpleNamespace(of_model=lambda: model)
 
 
 def day(number: int, version: str, champion: float, replaced: float | None, replaced_version: str | None) -> MapDay:
@@ -358,12 +361,12 @@ def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.Monkey
         number: [one for one in reigns if one.since <= run_time(FIRST + timedelta(days=number))] for number in (0, 10)
     }
     for number, served in begun.items():
-        deployment = SimpleNamespace(
+        model = SimpleNamespace(
             registry=SimpleNamespace(history=lambda moment, served=served: served),
-            champion_version=lambda day, served=served: served[-1].model_version,
-            run_time=run_time,
+            scorers=SimpleNamespace(champion_version=lambda day, served=served: served[-1].model_version),
             model=job_applications(Policies()),
         )
+        deployment = SimpleNamespace(of_model=lambda model=model: model)
         found = map_history._measured(deployment, FIRST + timedelta(days=number))
         assert (found["simple"], found["human"], found["champion"]) == (1.0, 0.5, 0.75)
         assert found["replaced_version"] == (None if number == 0 else "two")
@@ -374,7 +377,7 @@ def test_the_model_before_is_the_one_that_served_last(monkeypatch: pytest.Monkey
 def test_a_day_that_cannot_be_measured_yet_is_measured_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A home of an earlier release has no exposures until its next features are built."""
     tables = TableStore(ObstoreObjectStore.local(tmp_path))
-    deployment: Any = SimpleNamespace(tables=tables)
+    deployment: Any = SimpleNamespace(tables=tables, of_model=lambda: None)
     monkeypatch.setattr(map_history, "quarantined_days", lambda *_: set())
     built: list[bool] = []
 
@@ -401,7 +404,7 @@ def test_a_day_that_cannot_be_measured_yet_is_measured_later(monkeypatch: pytest
 
 def test_days_that_an_earlier_release_measured_can_be_asked_in_sql_too(monkeypatch: Any, tmp_path: Path) -> None:
     tables = TableStore(ObstoreObjectStore.local(tmp_path))
-    deployment: Any = SimpleNamespace(tables=tables)
+    deployment: Any = SimpleNamespace(tables=tables, of_model=lambda: None)
     monkeypatch.setattr(map_history, "quarantined_days", lambda *_: set())
     tables.write_report(map_history.REPORT, FIRST, asdict(MapDay(FIRST, "two", 0.4, 0.3, 0.2, 40, 0.35, 0.38, "one")))
     map_history.map_by_day(deployment, [FIRST])

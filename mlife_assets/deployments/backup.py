@@ -1,4 +1,4 @@
-"""Backups of a whole deployment: what of a platform is backed up, and where it is put back.
+"""Backups of a whole deployment: what of a home is backed up, and where it is put back.
 
 Concept: the ledger is about to be rebuilt from the log, so the log is verified against its signed heads first. Only
 findings about the ledger itself do not count, nor heads that it alone still has: sealing gives them back.
@@ -19,14 +19,6 @@ from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.adapters.log_heads import public_key
 from mlife_assets.adapters.log_heads.cross_checks import LEDGER_KEY
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import (
-    audit_log,
-    head_signer_at_hand,
-    replace_lost_keys,
-    seal,
-    signed_positions,
-)
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,
@@ -34,6 +26,14 @@ from mlife_assets.core.errors import (
     InvalidInputError,
     MlifeError,
     NotFoundError,
+)
+from mlife_assets.deployments.board_ports import BoardHome
+from mlife_assets.deployments.sealing import (
+    audit_log,
+    head_signer_at_hand,
+    replace_lost_keys,
+    seal,
+    signed_positions,
 )
 from mlife_assets.recruiting.application import Channel
 
@@ -45,25 +45,25 @@ NEWEST_BACKUP = "backups/newest.json"
 """In the lake, which may outlive the home: when the newest backup was made."""
 
 
-def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
+def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
     """Write a backup of a home to a new or empty folder; without its lake it is of ledger, keys and heads.
 
     Raises:
         InvalidInputError: the folder lies in the lake, or holds something, or there is no home to back up.
         IntegrityError: the log is damaged, or what was written does not read back.
     """
-    _require_home(platform)
-    lake = platform.lake
+    _require_home(home)
+    lake = home.lake
     if lake.root is not None and to.is_relative_to(lake.root):
         raise InvalidInputError(f"{to} lies in the lake that it would be a copy of; name a folder on another disk")
     made = create_backup(
-        platform.ledger,
-        platform.settings.private_folder,
+        home.ledger,
+        home.settings.private_folder,
         to,
         now=now,
-        signer=head_signer_at_hand(platform),
-        home=platform.settings.home,
-        copy_lake=(lambda folder: copy_lake(lake, platform.event_log.chain, folder)) if has_lake else None,
+        signer=head_signer_at_hand(home),
+        home=home.settings.home,
+        copy_lake=(lambda folder: copy_lake(lake, home.event_log.chain, folder)) if has_lake else None,
     )
     try:
         lake.replace(NEWEST_BACKUP, orjson.dumps({"created_at": made.created_at.isoformat()}))
@@ -73,7 +73,7 @@ def back_up(platform: Platform, to: Path, *, now: datetime, has_lake: bool = Tru
     return made
 
 
-def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
+def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
     """Return the public key that a backup must be signed with: the one that is named, else this home's newest.
 
     Raises:
@@ -86,42 +86,42 @@ def trusted_key(platform: Platform, signed_by: str | None) -> bytes:
             raise InvalidInputError(
                 "--signed-by is no public key of 64 hex digits; copy it from what `mlife backup create` printed"
             ) from error
-    pinned = platform.head_pins.keys()
-    if not pinned and platform.settings.key_seed is None:
+    pinned = home.private.heads.pins.keys()
+    if not pinned and home.settings.key_seed is None:
         raise InvalidInputError(
-            f"{platform.settings.home} has no key to hold the backup against. Say --signed-by with the public key that "
+            f"{home.settings.home} has no key to hold the backup against. Say --signed-by with the public key that "
             "`mlife backup create` printed, or --unsigned for a backup of before there were signatures"
         )
-    return pinned[-1] if pinned else platform.head_signer(0).public_key
+    return pinned[-1] if pinned else home.private.heads.signer(0).public_key
 
 
-def put_back(platform: Platform, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
-    """Restore a backup into the home of a platform, which nobody else has open; then open the home anew.
+def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
+    """Restore a backup into a home, which nobody else has open; then open the home anew.
 
     Raises:
         ContentConflictError: something there is newer or different; nothing was changed.
         GateClosedError: a newer backup was made, and not `takes_older`.
         InvalidInputError: there is no home to restore into.
     """
-    _require_home(platform)
+    _require_home(home)
     if not takes_older:
-        _require_newest(platform, backup)
-    if DEPLOYMENT in backup.files and platform.settings.is_home_of_a_market:
+        _require_newest(home, backup)
+    if DEPLOYMENT in backup.files and home.settings.is_home_of_a_market:
         raise ContentConflictError(
-            f"{platform.settings.home} holds a simulated market and the backup none; restore into a home of its own"
+            f"{home.settings.home} holds a simulated market and the backup none; restore into a home of its own"
         )
-    database = platform.settings.database
+    database = home.settings.database
     return restore_backup(
         backup,
-        platform.settings.private_folder,
+        home.settings.private_folder,
         replaces=replaces,
-        home=platform.settings.home,
-        lake=platform.lake if backup.lake else None,
+        home=home.settings.home,
+        lake=home.lake if backup.lake else None,
         database=None if database is None else database.get_secret_value(),
     )
 
 
-def renew_lost_keys(platform: Platform, backup: Backup) -> str | None:
+def renew_lost_keys(home: BoardHome, backup: Backup) -> str | None:
     """Let new keys sign the log where those of the home are lost, and return the public one; None where none is.
 
     Raises:
@@ -129,14 +129,14 @@ def renew_lost_keys(platform: Platform, backup: Backup) -> str | None:
     """
     vouched = {} if backup.signed_by is None else backup.lake
     reason = "no backup holds the keys that sign the log"
-    head = replace_lost_keys(platform, actor="mlife backup restore", reason=reason, vouched=vouched)
-    return None if head is None else platform.head_pins.keys()[-1].hex()
+    head = replace_lost_keys(home, actor="mlife backup restore", reason=reason, vouched=vouched)
+    return None if head is None else home.private.heads.pins.keys()[-1].hex()
 
 
-def _require_newest(platform: Platform, backup: Backup) -> None:
+def _require_newest(home: BoardHome, backup: Backup) -> None:
     """Raise GateClosedError where the lake that survived knows of a newer backup."""
     try:
-        newest = orjson.loads(platform.lake.get(NEWEST_BACKUP))["created_at"]
+        newest = orjson.loads(home.lake.get(NEWEST_BACKUP))["created_at"]
         is_newest = datetime.fromisoformat(newest) <= backup.created_at
     except NotFoundError:
         return
@@ -149,20 +149,21 @@ def _require_newest(platform: Platform, backup: Backup) -> None:
         )
 
 
-def _require_home(platform: Platform) -> None:
-    if platform.services is not None:
+def _require_home(home: BoardHome) -> None:
+    if home.deployment.services is not None:
         raise InvalidInputError(
             "a home on AWS ends with its task; the log is locked, the ledger is backed up by the stacks: see "
             "infra/templates/80-observability.yaml"
         )
 
 
-def require_intact_log(platform: Platform) -> None:
+def require_intact_log(home: BoardHome) -> None:
     """Raise IntegrityError when the log is not what was written and signed."""
-    found = audit_log(platform).verification.findings
+    found = audit_log(home).verification.findings
     faulty = {one.key for one in found}
-    held = platform.ledger.heads.sequences() if platform.has_ledger else []
-    copied = {f"{platform.head_store.name}/{number}" for number in held if f"{LEDGER_KEY}/{number}" not in faulty}
+    ledger = home.ledger_if(is_made=False)
+    held = [] if ledger is None else ledger.heads.sequences()
+    copied = {f"{home.private.heads.store.name}/{number}" for number in held if f"{LEDGER_KEY}/{number}" not in faulty}
     findings = [
         one
         for one in found
@@ -175,7 +176,7 @@ def require_intact_log(platform: Platform) -> None:
         )
 
 
-def bring_forward(platform: Platform, *, now: datetime, vouches: bool = False) -> CaughtUp:
+def bring_forward(home: BoardHome, *, now: datetime, vouches: bool = False) -> CaughtUp:
     """Add to the ledger whatever the log and the provider know and it does not, then sign what that published.
 
     `vouches` is as in `catch_up`.
@@ -183,12 +184,12 @@ def bring_forward(platform: Platform, *, now: datetime, vouches: bool = False) -
     from mlife_assets.adapters.ledger_catch_up import catch_up
 
     result = catch_up(
-        platform.ledger,
-        platform.outbox,
-        find=lambda channel, message_id: platform.gateways[Channel(channel)].find(message_id),
-        signed=signed_positions(platform),
+        home.ledger,
+        home.messengers.outbox,
+        find=lambda channel, message_id: home.messengers.gateways[Channel(channel)].find(message_id),
+        signed=signed_positions(home),
         now=now,
         vouches=vouches,
     )
-    seal(platform)
+    seal(home)
     return result

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,13 +27,6 @@ from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.components.conversion_model import platform_of
 from mlife_assets.components.messages.sending import read_plan
-from mlife_assets.components.platform.home_keys import MANIFEST_KEY
-from mlife_assets.components.platform.landed_days import require_landed, require_previous
-from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform, in_run
-from mlife_assets.components.platform.places import look_at_places, require_places_are_there, require_sound_places
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log, seal
-from mlife_assets.components.platform.shared_port import shared_port
 from mlife_assets.core.errors import (
     GateClosedError,
     IntegrityError,
@@ -44,7 +37,13 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, day_start, run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.embedded import delivered_messages
+from mlife_assets.deployments.keys import MANIFEST_KEY
+from mlife_assets.deployments.landed_days import INGEST_REPORT, require_landed, require_previous
+from mlife_assets.deployments.places import look_at_places, require_places_are_there, require_sound_places
+from mlife_assets.deployments.ports import head_stores
+from mlife_assets.deployments.sealing import audit_log, seal
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.market.texts import POSITION
 from mlife_assets.recruiting.application import Application, Channel
@@ -61,12 +60,6 @@ TODAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
 SETTINGS = SimpleNamespace(first_lived_date=TODAY, first_partition=FIRST_PARTITION)
 DAY = date(2026, 6, 2)
 EVE = add_days(DAY, -1)
-PORTS = [
-    name
-    for kind in Platform.__mro__
-    for name, value in vars(kind).items()
-    if isinstance(value, cached_property) and name not in {"registry", "model", "model_tables"}
-]
 NAME = "mails"
 
 
@@ -229,19 +222,19 @@ def test_a_day_that_comes_too_early_names_the_next():
         require_previous(SETTINGS, [TODAY], LATER)
 
 
-def opened_platform(home: Path, database: str, seed: int = 1) -> Platform:
+def opened_platform(home: Path, database: str, seed: int = 1) -> BoardPorts:
     settings = Settings(home=home, seed=seed, database=SecretStr(database))
-    return Platform(settings=settings, policies=Policies())
+    return board_ports(settings, policies=Policies())
 
 
-def pause(platform: Platform) -> None:
+def pause(platform: BoardPorts) -> None:
     """Append an event and sign it: the ledger holds the head, too."""
     at = run_time(DAY)
     row = {"event_id": "e1", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r", "campaign": None}
     schema = EVENT_TYPES["sending_paused"].schema
     table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
     platform.event_log.append("sending_paused", table, writer="test")
-    seal(platform)
+    seal(platform.home)
 
 
 def test_the_ledger_of_a_home_with_a_database_is_there_for_the_next_process(tmp_path: Path, postgres_url: str) -> None:
@@ -251,34 +244,38 @@ def test_the_ledger_of_a_home_with_a_database_is_there_for_the_next_process(tmp_
     first.ledger.close()
     again = opened_platform(tmp_path, postgres_url)
     assert again.ledger.is_suppressed("u1", at=run_time(DAY))
-    assert [store.name for store in again.pinned_heads()] == [again.head_store.name, "ledger"]
-    assert again.ledger.heads.sequences() == again.head_store.sequences() == [0]
-    assert audit_log(again).verification.is_intact
+    assert [store.name for store in head_stores(again.home)] == [again.home.private.heads.store.name, "ledger"]
+    assert again.ledger.heads.sequences() == again.home.private.heads.store.sequences() == [0]
+    assert audit_log(again.home).verification.is_intact
     assert not list(tmp_path.rglob("ledger.sqlite*"))
     again.ledger.close()
 
 
 def test_asking_makes_no_ledger(tmp_path: Path, postgres_url: str) -> None:
     platform = opened_platform(tmp_path, postgres_url)
-    assert not platform.has_ledger
-    assert platform.ledger_on_record()[0] is None
-    assert list(platform.pinned_heads()) == [platform.head_store]
+    assert platform.home.ledger_if(is_made=False) is None
+    assert list(head_stores(platform.home)) == [platform.home.private.heads.store]
     assert not holds_tables(postgres_url, "mlife")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_the_home_is_not_the_ledger_of_a_home_with_a_database(tmp_path: Path, postgres_url: str) -> None:
-    in_files = Platform(settings=Settings(home=tmp_path), policies=Policies())
-    assert not in_files.has_ledger
+    in_files = board_ports(Settings(home=tmp_path), policies=Policies())
+    assert in_files.home.ledger_if(is_made=False) is None
     in_files.ledger.close()
-    assert in_files.has_ledger
-    assert not opened_platform(tmp_path, postgres_url).has_ledger
+    assert in_files.home.ledger_if(is_made=False) is not None
+    assert opened_platform(tmp_path, postgres_url).home.ledger_if(is_made=False) is None
 
 
 def test_a_database_that_cannot_be_reached_is_no_home_without_a_ledger(tmp_path: Path) -> None:
     platform = opened_platform(tmp_path, "postgresql:///mlife?host=/nowhere")
-    pause(Platform(settings=Settings(home=tmp_path, seed=1), policies=Policies()))
-    asked = (platform.ledger_on_record, platform.pinned_heads, lambda: seal(platform), lambda: audit_log(platform))
+    pause(board_ports(Settings(home=tmp_path, seed=1), policies=Policies()))
+    asked = (
+        lambda: platform.home.ledger_if(is_made=False),
+        lambda: head_stores(platform.home),
+        lambda: seal(platform.home),
+        lambda: audit_log(platform.home),
+    )
     for ask in asked:
         with pytest.raises(TransientError, match="MLIFE_DATABASE"):
             ask()
@@ -291,21 +288,21 @@ def test_a_second_home_on_the_database_of_another_is_refused(
     first = opened_platform(tmp_path / "first", postgres_url)
     pause(first)
     if ran_before:
-        pause(Platform(settings=Settings(home=tmp_path / "second", seed=2), policies=Policies()))
+        pause(board_ports(Settings(home=tmp_path / "second", seed=2), policies=Policies()))
     second = opened_platform(tmp_path / "second", postgres_url, seed=2)
     says = "is another home's" if ran_before else "ledger/0 is not signed by a key that is pinned"
-    for ask in (lambda: pause(second), lambda: seal(second)):
+    for ask in (lambda: pause(second), lambda: seal(second.home)):
         with pytest.raises(IntegrityError, match=rf"{says}.*MLIFE_DATABASE"):
             ask()
     assert first.ledger.heads.sequences() == [0]
-    assert audit_log(first).verification.is_intact
+    assert audit_log(first.home).verification.is_intact
     first.ledger.close()
     if not ran_before:
         second.ledger.close()
 
 
 def test_the_schema_holds_every_table_of_a_ledger_in_a_file(tmp_path: Path, postgres_url: str) -> None:
-    in_files = Platform(settings=Settings(home=tmp_path), policies=Policies())
+    in_files = board_ports(Settings(home=tmp_path), policies=Policies())
     in_files.ledger.close()
     with sqlite3.connect(tmp_path / "private" / "ledger.sqlite") as file:
         named = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -337,44 +334,41 @@ def test_a_file_that_lands_after_its_day_was_scored_is_known_since_then(platform
     if was_scored:
         platform.event_log.append("prediction", row("prediction", run_time(DAY)), writer="scorer")
     click = row("click", day_start(EVE), source="organic")
-    platform.landing.put_if_absent(f"click/dt={EVE}/late.parquet", encode_table(click))
-    assert platform.ingest_at(DAY).ingest(EVE).accepted == 1
+    platform.home.intake.folder.put_if_absent(f"click/dt={EVE}/late.parquet", encode_table(click))
+    assert platform.home.intake.ingest_at(DAY).ingest(EVE).accepted == 1
     assert platform.event_log.read("click")["observed_at"].to_pylist() == [known_at]
 
 
-@pytest.mark.parametrize("name", PORTS)
-def test_a_port_of_a_view_is_that_of_the_platform_whoever_asks_first(name: str, platform: Platform) -> None:
-    view = platform.of_model("churn_risk")
-    assert getattr(view.of_model("flights"), name) is getattr(platform, name) is getattr(view, name)
-    assert isinstance(platform.of_model("late"), Platform)
+def test_models_share_the_home_and_have_things_of_their_own(platform: BoardPorts) -> None:
+    first, other = platform.of_model(), platform.of_model("churn_risk")
+    assert (first.model.name, other.model.name) == ("job_applications", "churn_risk")
+    assert not list(platform.settings.home.iterdir()), "asking for a model opens nothing that it has"
+    assert first is platform.of_model("job_applications") is platform.of_application(NAME).of_model()
+    assert first.event_log is other.event_log is platform.event_log
+    assert first.lake is other.lake
+    for one, name, group, job in (
+        (first, "job_applications", "model", "retraining_job"),
+        (other, "churn_risk", "churn_risk", "churn_risk_retraining_job"),
+    ):
+        assert (one.model_name, one.registry.model_name, one.group, one.retraining_job) == (name, name, group, job)
 
 
-def test_what_is_of_one_model_is_not_shared(platform: Platform) -> None:
-    first = platform.registry
-    view = platform.of_model("churn_risk")
-    assert (platform.registry, platform.model_name) == (first, "job_applications")
-    assert (view.registry.model_name, view.model_name) == ("churn_risk", "churn_risk")
-    assert view.of_model("job_applications").registry.model_name == "job_applications"
-    for one, group, job in ((platform, "model", "retraining_job"), (view, "churn_risk", "churn_risk_retraining_job")):
-        named = (one.retraining_job, one.evaluation, one.reference)
-        assert named == (job, f"{group}/evaluation", f"{group}/monitoring_reference")
-    assert isinstance(shared_port.__get__(vars(ModelPlatform)["lake"], None, Platform), shared_port)
-
-
-def test_a_run_keeps_rows_of_its_own_until_another_asks(platform: Platform) -> None:
-    one = in_run(platform, "one")
-    churn = in_run(platform.of_model("churn_risk"), "one")
+def test_a_run_keeps_rows_of_its_own_until_another_asks(platform: BoardPorts) -> None:
+    one = platform.in_run("one").of_model()
+    churn = platform.of_model("churn_risk").in_run("one")
     with patch.object(one.warehouse, "rest") as rest:
-        assert in_run(platform, "one") is one
+        assert platform.of_model().in_run("one").warehouse is one.warehouse
     rest.assert_called_once_with()
     assert (churn.model_name, one.model_name) == ("churn_risk", "job_applications")
-    assert one.event_log is platform.event_log is churn.event_log
-    assert one.warehouse is not platform.warehouse
-    made = one.warehouse.once("made", dict)
-    other = in_run(platform, "other")
-    assert other.warehouse is not one.warehouse
-    assert one.warehouse.once("made", dict) is not made
-    assert in_run(platform, "one") is not one
+    assert platform.in_run("one").warehouse is one.warehouse
+    assert one.registry is platform.of_model().registry
+    assert one.warehouse is not churn.warehouse
+    kept = one.warehouse
+    made = kept.once("made", dict)
+    other = platform.of_model().in_run("other")
+    assert other.warehouse is not kept
+    assert kept.once("made", dict) is not made
+    assert platform.of_model().in_run("one").warehouse is not kept
 
 
 def mails(policies: Policies) -> Application:
@@ -389,9 +383,9 @@ def calls(policies: Policies) -> Application:
 def home(open_home, sending_home) -> Any:
     contact = replace(sending_home.CONTACT, minimum_days_between_messages=0)
     found = open_home(declared=(job_of_the_day, mails), contact=contact)
-    stationery = Stationery(found.platform.policies.letterhead, found.platform.mail_key)
+    stationery = Stationery(found.platform.policies.letterhead, found.platform.home.private.mail_key)
     box = FolderMailbox(found.private / "mail", stationery, seed=1, faults=MailFaults(delivered_share=0.8))
-    vars(found.platform)["mailbox"] = box
+    vars(found.platform.home.messengers)["mails"] = box
     found.prepare(sending_home.DAY)
     found.made = found.plan(application=NAME)
     return found
@@ -411,7 +405,7 @@ def test_a_mail_has_the_jobs_of_its_reader_and_goes_to_their_address(home, sendi
     # Some have no address and some mistyped it: nothing is sent to them, which the ledger says.
     assert {key for key, row in sent.items() if row.provider_message_id} == set(files)
     assert len(plan) == sending_home.USERS > len(files) > sending_home.USERS * 0.7
-    book = platform.world.mail_book()
+    book = platform.home.intake.world.mail_book()
     for row in plan:
         if row["message_id"] not in files:
             continue
@@ -421,16 +415,17 @@ def test_a_mail_has_the_jobs_of_its_reader_and_goes_to_their_address(home, sendi
         assert mail.get_body(("html",)).get_content().split() == said.html.split()
         assert row["items"][0]["job_id"] == row["job_id"]
         assert said.text.count("about 3 miles away") == len(row["items"]) == 2
-        token = unsubscribe_token(row["user_id"], NAME, platform.mail_key)
+        token = unsubscribe_token(row["user_id"], NAME, platform.home.private.mail_key)
         assert token in mail["List-Unsubscribe"]
-        assert read_unsubscribe_token(token, platform.mail_key).application == NAME
+        assert read_unsubscribe_token(token, platform.home.private.mail_key).application == NAME
 
 
 def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_home) -> None:
     home.plan()
     home.send()
     home.send(application=NAME)
-    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
+    shared = home.platform.home
+    rows = delivered_messages(shared.private, sending_home.DAY, *shared.messengers.gateways.values()).to_pylist()
     in_mails = [row for row in rows if row[POSITION] is not None]
     texts = [row for row in rows if row[POSITION] is None]
     assert texts
@@ -439,7 +434,7 @@ def test_the_market_is_told_of_each_job_in_a_mail_that_arrived(home, sending_hom
         for row in read_plan(home.platform.of_application(NAME), sending_home.DAY).planned.to_pylist()
     }
     arrived = {row["message_id"] for row in in_mails}
-    sent = home.platform.mailbox.sent_messages(sending_home.DAY).to_pylist()
+    sent = home.platform.home.messengers.mails.sent_messages(sending_home.DAY).to_pylist()
     assert arrived == {row["message_id"] for row in sent if row["is_delivered"]}
     assert len(arrived) < len(sent), "some did not arrive"
     expected = {(key, item["job_id"], item["position"]) for key in arrived for item in plan[key]["items"]}
@@ -450,7 +445,8 @@ def test_the_market_is_told_of_the_plan_that_was_sent_and_not_of_an_earlier_one(
     home.change_job("j1", "Cook at evil.example")
     home.plan(application=NAME)
     home.send(application=NAME)
-    rows = delivered_messages(home.platform, sending_home.DAY, *home.platform.gateways.values()).to_pylist()
+    shared = home.platform.home
+    rows = delivered_messages(shared.private, sending_home.DAY, *shared.messengers.gateways.values()).to_pylist()
     assert rows
     assert "j1" not in {row["job_id"] for row in rows}
 
@@ -466,11 +462,11 @@ def test_one_click_ends_mails_and_no_texts(home, sending_home) -> None:
     platform = home.platform
     home.send(application=NAME)
     first = platform.ledger.rows(campaign=NAME)[0]
-    token = unsubscribe_token(first.user_id, NAME, platform.mail_key)
-    at = platform.outcomes_time(sending_home.DAY)
-    asked = use_of_link(read_unsubscribe_token(token, platform.mail_key), token, at)
+    token = unsubscribe_token(first.user_id, NAME, platform.home.private.mail_key)
+    at = platform.home.times.outcomes(sending_home.DAY)
+    asked = use_of_link(read_unsubscribe_token(token, platform.home.private.mail_key), token, at)
     platform.ledger.record_inbound(asked.inbound_id, asked.user_id, STOP, received_at=at, now=at, channel=Channel.EMAIL)
-    person = platform.people.register([first.user_id], now=at)[first.user_id].person_id
+    person = platform.home.messengers.people.register([first.user_id], now=at)[first.user_id].person_id
     later = at + timedelta(hours=1)
     assert person in platform.ledger.suppressed_people(at=later, channel=Channel.EMAIL)
     assert person not in platform.ledger.suppressed_people(at=later, channel=Channel.SMS)
@@ -478,10 +474,10 @@ def test_one_click_ends_mails_and_no_texts(home, sending_home) -> None:
 
 def test_each_channel_has_a_provider_and_mails_a_key_of_their_own(home) -> None:
     platform = home.platform
-    assert platform.providers == {"sms": "console", "email": "folder"}
-    assert platform.mail_key != platform.link_key
-    assert platform.stamps.mail_key == platform.mail_key
-    assert platform.stamps.letterhead == platform.letterhead == platform.policies.letterhead
+    assert platform.home.providers == {"sms": "console", "email": "folder"}
+    assert platform.home.private.mail_key != platform.home.private.link_key
+    assert platform.home.private.stamps.mail_key == platform.home.private.mail_key
+    assert platform.home.private.stamps.letterhead == platform.home.private.letterhead == platform.policies.letterhead
 
 
 def test_two_homes_of_one_seed_mail_and_list_the_same_byte_for_byte(open_home, sending_home) -> None:

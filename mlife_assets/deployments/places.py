@@ -22,12 +22,12 @@ from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
-from mlife_assets.components.platform.home_keys import MANIFEST_KEY
 from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, TransientError
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.deployments.keys import MANIFEST_KEY
 from mlife_assets.deployments.record import Deployment
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.settings import Settings
@@ -52,9 +52,9 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
 
 def deployment_in(settings: Settings) -> Deployment:
     """Return the deployment of a home; asking makes nothing."""
-    from mlife_assets.components.platform.resources import Platform
+    from mlife_assets.deployments.board_ports import board_ports
 
-    return Platform(settings=settings, policies=settings.policies()).deployment
+    return board_ports(settings).deployment
 
 
 def look_at_deployment(settings: Settings) -> list[Finding]:

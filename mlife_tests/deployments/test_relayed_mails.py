@@ -22,10 +22,10 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.mailboxes import FolderMailbox, SmtpMailbox
 from mlife_assets.components.acts.acts import approve_plan, plan_standing, switch_sending
 from mlife_assets.components.messages.delivery import deliver
-from mlife_assets.components.platform.resources import Platform
-from mlife_assets.components.platform.sealing import audit_log
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, ProviderThrottledError
 from mlife_assets.core.windows import run_time
+from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
@@ -57,7 +57,7 @@ class Owners:
         self.home, self.clock = home, SimulatedClock(run_time(DAY) + timedelta(minutes=40))
         self._in_its_present()
 
-    def reopen(self, relay: str | None) -> Platform:
+    def reopen(self, relay: str | None) -> BoardPorts:
         """Open the home in another process, with the variable or without."""
         self.hang_up()
         address = None if relay is None else SecretStr(relay)
@@ -65,19 +65,19 @@ class Owners:
         self.home.reopen()
         return self._in_its_present()
 
-    def _in_its_present(self) -> Platform:
+    def _in_its_present(self) -> BoardPorts:
         platform = self.home.platform
         times = RealTimes(self.clock, lambda _: None)
-        vars(platform)["deployment"] = replace(platform.deployment, times=times)
+        vars(platform.home)["deployment"] = replace(platform.deployment, times=times)
         return platform
 
     def hang_up(self) -> None:
         """End the connection to the relay, as the end of a process does."""
-        if "mailbox" in vars(self.home.platform):
-            self.home.platform.mailbox.close()
+        if "mails" in vars(self.home.platform.home.messengers):
+            self.home.platform.home.messengers.mails.close()
 
     @property
-    def view(self) -> Platform:
+    def view(self) -> BoardPorts:
         """The home as the application sees it."""
         return self.home.platform.of_application(NAME)
 
@@ -174,7 +174,9 @@ def test_without_a_relay_the_same_home_rehearses_under_the_same_letterhead(begin
     files = list((owners.home.private / "mail" / "sent").glob("*.eml"))
     assert len(files) == 30
     assert b"Elm Street Staffing" in files[0].read_bytes()
-    assert owners.home.platform.mailbox.receipts(until=run_time(date(2026, 7, 1)))[0].is_delivered is False
+    assert (
+        owners.home.platform.home.messengers.mails.receipts(until=run_time(date(2026, 7, 1)))[0].is_delivered is False
+    )
 
 
 def test_what_comes_back_reaches_the_ledger(begin, start_relay) -> None:
@@ -188,20 +190,22 @@ def test_what_comes_back_reaches_the_ledger(begin, start_relay) -> None:
     returned = owners.home.private / "mail" / "returned"
     (returned / "new").mkdir(parents=True)
     (returned / "bounce.eml").write_text(
-        f"To: bounces+{platform.stationery.wire_id(first.message_id)}\nContent-Type: multipart/report;"
+        f"To: bounces+{platform.home.private.stationery.wire_id(first.message_id)}\nContent-Type: multipart/report;"
         " report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nX: y\n\n"
         "Action: failed\nStatus: 5.1.1\n\n--b--\n"
     )
     reply = EmailMessage()
-    reply["In-Reply-To"] = f"<{platform.stationery.wire_id(second.message_id)}>"
+    reply["In-Reply-To"] = f"<{platform.home.private.stationery.wire_id(second.message_id)}>"
     reply.set_content("stop")
     (returned / "new" / "1.host").write_bytes(reply.as_bytes())
-    owners.clock.set(platform.clock.now() + timedelta(days=400))  # files arrive by the machine's clock
+    owners.clock.set(platform.home.clock.now() + timedelta(days=400))  # files arrive by the machine's clock
     dispatcher = owners.view.dispatcher(DAY)
     assert dispatcher.collect_receipts(owners.clock.now()) == 1
     assert dispatcher.process_inbound(owners.clock.now()).stops == 1
     assert owners.states() == {"accepted": 29, "undelivered": 1}
-    person = platform.people.register([second.user_id], now=owners.clock.now())[second.user_id].person_id
+    person = platform.home.messengers.people.register([second.user_id], now=owners.clock.now())[
+        second.user_id
+    ].person_id
     assert person in platform.ledger.suppressed_people(at=owners.clock.now(), channel=Channel.EMAIL)
 
 
@@ -213,17 +217,19 @@ def test_a_process_without_the_variable_neither_rehearses_in_a_home_that_mailed_
     owners = begin(address_of(relay))
     owners.plan()
     owners.approve()
-    assert isinstance(owners.reopen(None).mailbox, FolderMailbox), "nothing went out yet"
+    assert isinstance(owners.reopen(None).home.messengers.mails, FolderMailbox), "nothing went out yet"
     owners.reopen(address_of(relay))
     deliver(owners.view, DAY)
     platform = owners.reopen(None)
     (why,) = deliver(owners.view, DAY).why_not
     assert why.startswith("MLIFE_MAIL_RELAY: it is not set, and mails of this home went out through a relay")
-    assert platform.providers["email"] == platform.mailbox.name == "smtp"
+    assert platform.home.providers["email"] == platform.home.messengers.mails.name == "smtp"
     row = platform.ledger.rows(campaign=owners.view.application.name)[0]
-    assert platform.mailbox.find(row.message_id) is not None
+    assert platform.home.messengers.mails.find(row.message_id) is not None
     with pytest.raises(ProviderThrottledError, match="has nothing of it"):
-        platform.mailbox.send(OutboundMessage("m", row.user_id, "a@b.work", row.body), now=owners.clock.now())
+        platform.home.messengers.mails.send(
+            OutboundMessage("m", row.user_id, "a@b.work", row.body), now=owners.clock.now()
+        )
     owners.view.dispatcher(DAY).process_inbound(owners.clock.now())
     assert switch_sending(platform, pauses=True, **WHO).is_paused, "sending can be stopped"
     assert len(relay.seen) == 30
@@ -235,7 +241,7 @@ def test_a_mistake_in_the_letterhead_keeps_nobody_from_pausing(begin, start_rela
     platform = owners.reopen(address_of(start_relay()))
     assert switch_sending(platform, pauses=True, **WHO).is_paused
     with pytest.raises(InvalidInputError, match=r"letterhead\.toml is no TOML"):
-        _ = platform.mailbox
+        _ = platform.home.messengers.mails
 
 
 def test_what_real_people_ask_for_is_on_the_disk_before_it_counts(begin) -> None:
@@ -246,9 +252,9 @@ def test_what_real_people_ask_for_is_on_the_disk_before_it_counts(begin) -> None
 
 def test_the_letterhead_of_the_owner_counts_whoever_made_the_policies(begin, start_relay) -> None:
     owners = begin(address_of(start_relay()))
-    platform = Platform(settings=owners.home.platform.settings, policies=Policies())
-    assert platform.letterhead != Policies().letterhead
-    assert platform.letterhead == owners.home.platform.letterhead
+    platform = board_ports(owners.home.platform.settings, policies=Policies())
+    assert platform.home.private.letterhead != Policies().letterhead
+    assert platform.home.private.letterhead == owners.home.platform.home.private.letterhead
     platform.ledger.close()
 
 
@@ -265,7 +271,7 @@ def test_what_was_published_of_a_rehearsal_comes_back_after_the_relay_was_named(
     whole, path = lake.get(key), lake.root / key
     path.write_bytes(b"" if is_emptied else whole[:40])
     platform = owners.reopen(address_of(start_relay()))
-    platform.outbox.heal()
+    platform.home.messengers.outbox.heal()
     assert lake.get(key) == whole
     assert set(platform.event_log.read("message_submitted")["provider"].to_pylist()) == {FolderMailbox.name}
-    assert audit_log(platform).verification.is_intact
+    assert audit_log(platform.home).verification.is_intact

@@ -16,20 +16,20 @@ from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.recruiting.messaging.audience import CONSENT
 
 if TYPE_CHECKING:
-    from mlife_assets.components.platform.model_platform import ModelPlatform
+    from mlife_assets.deployments.ports import ModelPorts
     from mlife_assets.recruiting.application import Channel
 
 
-def recheck_of(platform: ModelPlatform, channel: Channel, day: date) -> Recheck:
+def recheck_of(model: ModelPorts, channel: Channel, day: date) -> Recheck:
     """Return a reader of what is known of recipients at send time, which forbids sending on an unsound day."""
 
     @cache
     def known() -> dict[str, Recipient]:
-        if platform.read_monitoring_report(QUALITY_REPORT, day).status != "ok":
+        if model.reports.read(QUALITY_REPORT, day).status != "ok":
             raise GateClosedError(f"data quality of {day} is not sound, so nothing is sent; see data_quality_report")
         consent = CONSENT[channel]
         columns = ["user_id", consent, "state_code", "time_zone"]
-        users = platform.warehouse.read("user_features", as_of=day, columns=columns)
+        users = model.warehouse.read("user_features", as_of=day, columns=columns)
         users = users.rename_columns(["user_id", "is_consented", "state_code", "time_zone"])
         return {row.pop("user_id"): Recipient(**row) for row in users.to_pylist()}
 

@@ -1,4 +1,4 @@
-"""Sealing and auditing the event log of a platform.
+"""Sealing and auditing the event log of a home.
 
 Concept: whoever appends seals when done, so that each run and each command leaves a signed head behind. Asking whether
 the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
@@ -14,96 +14,103 @@ from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, 
 from mlife_assets.adapters.log_heads.head import ManifestKey, SignedHead
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, KEYS_REPLACED
 from mlife_assets.adapters.log_heads.signing import key_id
-from mlife_assets.components.platform.home_keys import (
+from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
+from mlife_assets.core.ports import HeadSigner, ObjectStore
+from mlife_assets.deployments.keys import (
     MANIFEST_KEY,
     head_key_name,
     manifest_key,
     new_manifest_key,
 )
-from mlife_assets.components.platform.model_platform import INGEST_REPORT, ModelPlatform
-from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
-from mlife_assets.core.ports import HeadSigner, ObjectStore
+from mlife_assets.deployments.landed_days import INGEST_REPORT, LandedDays
+from mlife_assets.deployments.ports import HomePorts, head_stores
 
 
 def seal(
-    platform: ModelPlatform,
+    home: HomePorts,
+    days: LandedDays | None = None,
     *,
     note: Note | None = None,
     next_key: bytes | None = None,
     manifest_key: ManifestKey | None = None,
     chain: Chain | None = None,
 ) -> Head | None:
-    """Sign what was appended since the newest head; None when nothing was and there is no `note`."""
-    sealer = Sealer(platform.head_stores, platform.head_pins, platform.head_signer)
+    """Sign what was appended since the newest head, at the time of the newest of `days`, by default of all of the home.
+
+    Returns None when nothing was appended and there is no `note`.
+    """
+    days = days or home.days
+    ledger = home.ledger_if(is_made=True)
+    sealer = Sealer(head_stores(home, is_made=True), home.private.heads.pins, home.private.heads.signer)
     return sealer.seal(
-        chain or platform.event_log.chain,
-        now=platform.sealing_time(platform.newest_landed_day() or platform.start_date),
-        ledger=platform.ledger_positions(),
+        chain or home.event_log.chain,
+        now=home.times.sealing(days.newest() or days.start),
+        ledger={} if ledger is None else ledger.positions(),
         note=note,
         next_key=next_key,
         manifest_key=manifest_key,
     )
 
 
-def present_signer(platform: ModelPlatform) -> HeadSigner:
+def present_signer(home: HomePorts) -> HeadSigner:
     """Return who signs heads now. Raises InvalidInputError before the first, IntegrityError for another key."""
-    if not platform.head_pins.keys():
+    if not home.private.heads.pins.keys():
         raise InvalidInputError("nothing was signed here yet, so nobody knows this home's key; run a day first")
-    return head_signer_at_hand(platform)
+    return head_signer_at_hand(home)
 
 
-def head_signer_at_hand(platform: ModelPlatform) -> HeadSigner:
+def head_signer_at_hand(home: HomePorts) -> HeadSigner:
     """Return who signs heads now, or will sign the first. Raises IntegrityError for another key than is pinned."""
-    pinned = platform.head_pins.keys()
-    signer = platform.head_signer(max(len(pinned) - 1, 0))
+    pinned = home.private.heads.pins.keys()
+    signer = home.private.heads.signer(max(len(pinned) - 1, 0))
     if pinned and signer.public_key != pinned[-1]:
         raise IntegrityError("the key at hand is not the one that is pinned to sign; restore the folder of keys")
     return signer
 
 
-def adopt(platform: ModelPlatform, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
+def adopt(home: HomePorts, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
     """Sign a log of release 0.1.0 after verifying it.
 
     Raises:
         GateClosedError: it is damaged, and nobody said that it is to be signed as it is.
         InvalidInputError: there is nothing of release 0.1.0 that is not signed already.
     """
-    found = audit_log(platform)
+    found = audit_log(home)
     if not found.verification.hashes:
         raise InvalidInputError("there is no event log to adopt; run a day first")
     if found.is_signed:
         raise InvalidInputError("the event log is signed already; there is nothing to adopt")
     findings = found.verification.findings
-    if [one.kind for one in findings] == ["missing_head"] and _is_adoption_cut_short(platform):
+    if [one.kind for one in findings] == ["missing_head"] and _is_adoption_cut_short(home):
         findings = ()
     if findings and not despite_findings:
         raise GateClosedError(
             f"the event log has {len(findings)} finding(s), the first at {findings[0].key}; see `mlife log verify`, "
             "restore it, or say --despite-findings to sign it as it is"
         )
-    platform.event_log.chain.start()
-    head = seal(platform, note=Note(ADOPTED, actor, reason))
+    home.event_log.chain.start()
+    head = seal(home, note=Note(ADOPTED, actor, reason))
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
 
 
-def rotate_key(platform: ModelPlatform, *, actor: str, reason: str) -> Head:
+def rotate_key(home: HomePorts, *, actor: str, reason: str) -> Head:
     """Introduce the next keys of heads and of manifests by a head that the present key signs."""
-    if not platform.head_pins.keys():
+    if not home.private.heads.pins.keys():
         raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
-    with platform.event_log.chain.alone(rotates=True):
-        generation = len(platform.head_pins.keys())
-        following = platform.head_signer(generation).public_key
-        key = new_manifest_key(platform.keyring, generation)
-        head = seal(platform, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
+    with home.event_log.chain.alone(rotates=True):
+        generation = len(home.private.heads.pins.keys())
+        following = home.private.heads.signer(generation).public_key
+        key = new_manifest_key(home.private.keyring, generation)
+        head = seal(home, note=Note(KEY_ROTATED, actor, reason), next_key=following, manifest_key=key)
     if head is None:
         raise InvalidInputError("there was nothing to sign")
     return head
 
 
 def replace_lost_keys(
-    platform: ModelPlatform, *, actor: str, reason: str, vouched: Mapping[str, str] | None = None
+    home: HomePorts, *, actor: str, reason: str, vouched: Mapping[str, str] | None = None
 ) -> Head | None:
     """Let new keys sign from now on where those of a home are lost, as after a restore: no backup holds them.
 
@@ -113,31 +120,31 @@ def replace_lost_keys(
     Raises:
         GateClosedError: a manifest since the newest head is not vouched for.
     """
-    with platform.event_log.chain.alone():
-        newest = newest_head(platform.pinned_heads(), platform.head_pins)
-        if newest is None or _are_keys_at_hand(platform, newest):
+    with home.event_log.chain.alone():
+        newest = newest_head(head_stores(home), home.private.heads.pins)
+        if newest is None or _are_keys_at_hand(home, newest):
             return None
-        chain = _VouchedChain(platform.lake, newest.head.chain, vouched)
+        chain = _VouchedChain(home.lake, newest.head.chain, vouched)
         chain.since(newest.head.chain.sequence)  # before a key is pinned: the lost ones may be put back
-        generation = len(platform.head_pins.keys())
-        platform.head_pins.pin(platform.head_signer(generation).public_key)
+        generation = len(home.private.heads.pins.keys())
+        home.private.heads.pins.pin(home.private.heads.signer(generation).public_key)
         return seal(
-            platform,
+            home,
             note=Note(KEYS_REPLACED, actor, reason),
-            manifest_key=new_manifest_key(platform.keyring, generation),
+            manifest_key=new_manifest_key(home.private.keyring, generation),
             chain=chain,
         )
 
 
-def _are_keys_at_hand(platform: ModelPlatform, newest: SignedHead) -> bool:
+def _are_keys_at_hand(home: HomePorts, newest: SignedHead) -> bool:
     """Return whether the next head and the next manifest can be written with the keys that are there."""
-    pinned, keys, named = platform.head_pins.keys(), platform.keyring, newest.head.manifest_key
+    pinned, keys, named = home.private.heads.pins.keys(), home.private.keyring, newest.head.manifest_key
     generation = len(pinned) - 1
     hashed = MANIFEST_KEY if named is None else f"{MANIFEST_KEY}_{named.generation}"
     return (
         (newest.key == key_id(pinned[-1]) or newest.head.next_key == pinned[-1].hex())
         and all(map(keys.has, (head_key_name(generation), hashed)))
-        and platform.head_signer(generation).public_key == pinned[-1]
+        and home.private.heads.signer(generation).public_key == pinned[-1]
         and (named is None or new_manifest_key(keys, named.generation) == named)
     )
 
@@ -160,33 +167,28 @@ class _VouchedChain(Chain):
         return found
 
 
-def audit_log(platform: ModelPlatform, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
+def audit_log(home: HomePorts, *, lake: ObjectStore | None = None, witnessed: Iterable[Link] = ()) -> Audit:
     """Check the event log against signed heads, ledger, registry and reports; `lake` may report each read."""
-    ledger, providers = platform.ledger_on_record()
-    records = Records(
-        ledger=ledger,
-        providers=providers,
-        tables=platform.tables,
-        ingest_report=INGEST_REPORT,
-    )
+    ledger = home.ledger_if(is_made=False)
+    records = Records(ledger=ledger, providers=home.providers, tables=home.tables, ingest_report=INGEST_REPORT)
     return audit(
-        lake or platform.lake,
-        platform.event_log,
-        platform.pinned_heads(),
-        platform.head_pins,
+        lake or home.lake,
+        home.event_log,
+        head_stores(home),
+        home.private.heads.pins,
         records,
-        key_of=lambda head: manifest_key(platform.keyring, head),
+        key_of=lambda head: manifest_key(home.private.keyring, head),
         witnessed=witnessed,
     )
 
 
-def _is_adoption_cut_short(platform: ModelPlatform) -> bool:
+def _is_adoption_cut_short(home: HomePorts) -> bool:
     """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
-    begun = platform.event_log.chain.since(-1)
-    return not platform.head_pins.keys() and not any(manifest.entries for _, manifest in begun)
+    begun = home.event_log.chain.since(-1)
+    return not home.private.heads.pins.keys() and not any(manifest.entries for _, manifest in begun)
 
 
-def signed_positions(platform: ModelPlatform) -> Mapping[str, int]:
+def signed_positions(home: HomePorts) -> Mapping[str, int]:
     """Return how far the ledger had come by the newest signed head, wherever that is kept."""
-    newest = newest_head(platform.head_stores, platform.head_pins)
+    newest = newest_head(head_stores(home, is_made=True), home.private.heads.pins)
     return {} if newest is None else newest.head.ledger

@@ -1,1 +1,0 @@
-"""Which adapter stands behind which port."""

@@ -1,0 +1,599 @@
+"""The ports of a job board: those of its home, and as an application sees it.
+
+Concept: what differs by deployment (who delivers, who sends, whose time counts) is one record (`record.Deployment`);
+all else is wired here and is the same in each. A view names an application, and shares the home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.adapters.clock import SimulatedClock
+from mlife_assets.adapters.dispatcher import Verify
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.instance_files import read_declared
+from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
+from mlife_assets.adapters.landing import Ingest
+from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.landing_folder import LandingFolder
+from mlife_assets.adapters.ledger_outbox import LedgerOutbox
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.panel_store import PanelStore
+from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.adapters.private_files import private_file
+from mlife_assets.adapters.tables import OF_MODELS, TableStore
+from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.landed_names import LandingArea
+from mlife_assets.core.model import Model
+from mlife_assets.core.ports import AlertChannel, EventSource, HeadStore
+from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.deployments.chosen import deployment_of
+from mlife_assets.deployments.landed_days import PLAN_REPORT, BoardDays
+from mlife_assets.deployments.ports import HomePorts, ModelPorts, PrivateThings
+from mlife_assets.deployments.recipients import recheck_of
+from mlife_assets.deployments.record import Deployment, Services
+from mlife_assets.deployments.services import services_of
+from mlife_assets.deployments.times import DayTimes
+from mlife_assets.recruiting.application import Application, Channel
+from mlife_assets.recruiting.applications import (
+    ApplicationDeclaration,
+    application_named,
+    applications_of,
+    within_budget,
+)
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.instances import Declaration, model_named, models_of
+from mlife_assets.recruiting.mail.letterhead import Letterhead
+from mlife_assets.recruiting.mail.mime import Stationery
+from mlife_assets.recruiting.messaging.binding import nothing_approved
+from mlife_assets.recruiting.messaging.bodies import Stamps
+from mlife_assets.recruiting.messaging.plan import with_items
+from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
+from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, MessageGateway, TextsRecord
+from mlife_assets.settings import DEFS_FOLDER, Settings
+
+if TYPE_CHECKING:
+    from mlife_assets.adapters.dispatcher import Dispatcher
+    from mlife_assets.adapters.send_ledger import SqlLedger
+    from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
+
+
+def models_in_files() -> Sequence[Declaration]:
+    """Return the models that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).models
+
+
+def applications_in_files() -> Sequence[ApplicationDeclaration]:
+    """Return the applications that the files of this deployment declare."""
+    return read_declared(DEFS_FOLDER).applications
+
+
+@dataclass(frozen=True)
+class BoardThings(PrivateThings):
+    """What a job board keeps to itself. It is what a deployment is given, too (`record.Home`)."""
+
+    settings: Settings
+    policies: Policies
+    story: Story | None
+    home: BoardHome
+
+    @property
+    def number_key(self) -> bytes:
+        """The key of number hashes."""
+        return self.home.services.number_key()
+
+    @property
+    def link_key(self) -> bytes:
+        """The key of link tokens."""
+        return self.keyring.key("links")
+
+    @property
+    def mail_key(self) -> bytes:
+        """The key of unsubscribe tokens and of the ids of mails."""
+        return self.keyring.key("mail")
+
+    @cached_property
+    def letterhead(self) -> Letterhead:
+        """Who sends mails: whom the owner named, else whom the policies name.
+
+        Raises:
+            NotFoundError, InvalidInputError: the owner's file is not there, or not as it must be.
+        """
+        return self.settings.own_letterhead() or self.policies.letterhead
+
+    @property
+    def stamps(self) -> Stamps:
+        """What all messages bear: who sends, and the keys of what leads back."""
+        return Stamps(self.link_key, mail_key=self.mail_key, letterhead=self.letterhead)
+
+    @property
+    def stationery(self) -> Stationery:
+        """What makes mails."""
+        return Stationery(self.letterhead, self.mail_key)
+
+    @property
+    def landing(self) -> ObstoreObjectStore:
+        """Where exporters put their files."""
+        return self.home.intake.folder
+
+    @cached_property
+    def audit_attributes(self) -> AuditAttributes:
+        """Protected attributes; `components.model.fairness` alone may ask for them."""
+        return self.home.deployment.audit_attributes()
+
+    @property
+    def ledger(self) -> SqlLedger:
+        """Every send."""
+        return self.home.ledger
+
+    @property
+    def world(self) -> EmbeddedWorld:
+        """The simulated market. Raises InvalidInputError where there is none."""
+        return self.home.intake.world
+
+    def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return message id -> items, of the plans of a day that are sent: those that are stored."""
+        sent = [one.name for one in self.home.applications if one.channel.is_sent]
+        stored = [application_tables(self.home, name) for name in sent]
+        plans = [tables.read(PLAN_REPORT, day) for tables in stored if day in tables.days(PLAN_REPORT)]
+        rows = [row for plan in plans for row in with_items(plan).select(["message_id", "items"]).to_pylist()]
+        return {row["message_id"]: row["items"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What comes in: who delivers it, where it lies, what decodes it."""
+
+    home: BoardHome
+
+    @cached_property
+    def folder(self) -> ObstoreObjectStore:
+        """Where exporters put their files."""
+        return ObstoreObjectStore.local(self.home.settings.landing_folder)
+
+    @cached_property
+    def area(self) -> LandingArea:
+        """What exporters left, for those who read it."""
+        place = self.home.settings.landing_place
+        if isinstance(place, Bucket):
+            return LandingBucket(place)
+        return LandingFolder(place if self.home.settings.landing else self.folder.root or place)
+
+    @cached_property
+    def cage(self) -> DecodingCage:
+        """The process that decodes what exporters left."""
+        return DecodingCage(self.home.policies.landing)
+
+    @cached_property
+    def source(self) -> EventSource | None:
+        """What delivers raw events when a day asks for them; None where others deliver them."""
+        make = self.home.deployment.event_source
+        return None if make is None else make()
+
+    @cached_property
+    def world(self) -> EmbeddedWorld:
+        """The simulated market. Raises InvalidInputError where there is none."""
+        make = self.home.deployment.market
+        if make is None:
+            raise InvalidInputError(
+                f"MLIFE_DEPLOYMENT is {self.home.settings.deployment}, which has no market; unset it to simulate one"
+            )
+        return make()
+
+    def event_of_day(self, number: int) -> str:
+        """Return what happens in the simulated world on a day, 1 being the first; nobody says it of a real one."""
+        return "" if self.home.deployment.market is None else self.world.story.events.get(number, "")
+
+    def deliver(self, day: date) -> None:
+        """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
+        settings = self.home.settings
+        settings.remember_deployment()
+        if self.source is not None:
+            if not settings.is_home_of_a_market:  # another process, or another release, goes on with this world
+                settings.remember_world()
+            self.source.deliver(day)
+
+    def ingest_at(self, day: date) -> Ingest:
+        """Return the ingest of partition `day`.
+
+        What arrives after later days were landed is known only since then, and what arrives after the day itself was
+        scored only since it ran: its logged feature rows hold without it.
+        """
+        newest = self.home.days.newest() or day
+        now = run_time(newest)
+        not_before: datetime | None = now
+        if newest <= day:
+            was_scored = bool(self.home.event_log.files("prediction", start=day, end=day))
+            now, not_before = day_start(day), run_time(day) if was_scored else None
+        return Ingest(
+            self.area,
+            self.home.lake,
+            SimulatedClock(now),
+            cage=self.cage,
+            policy=self.home.policies.landing,
+            not_before=not_before,
+            log=self.home.event_log,
+        )
+
+
+@dataclass(frozen=True)
+class Messengers:
+    """Who sends, to whom, and what became of it."""
+
+    home: BoardHome
+
+    @cached_property
+    def gateways(self) -> Mapping[Channel, MessageGateway]:
+        """The provider of each channel by which something is sent."""
+        return {Channel.SMS: self.texts, Channel.EMAIL: self.mails}
+
+    @cached_property
+    def texts(self) -> MessageGateway:
+        """The provider of text messages."""
+        return self.home.deployment.texts()
+
+    @cached_property
+    def mails(self) -> MessageGateway:
+        """The provider of mails."""
+        return self.home.deployment.mails()
+
+    @property
+    def texts_record(self) -> TextsRecord | None:
+        """What the provider of texts has on record; None where it keeps that to itself."""
+        record = self.home.deployment.texts_record
+        return None if record is None else record()
+
+    @cached_property
+    def contacts(self) -> ContactBook:
+        """Phone numbers."""
+        return self.home.deployment.contacts()
+
+    @cached_property
+    def address_books(self) -> Mapping[Channel, AddressBook]:
+        """Addresses of channels other than texts."""
+        return self.home.deployment.address_books()
+
+    @cached_property
+    def alert_channel(self) -> AlertChannel | None:
+        """Whom alerts are sent to; None where they are only kept."""
+        return self.home.services.alert_channel()
+
+    @property
+    def people(self) -> PeopleRegister:
+        """Who is behind an account, by the present key."""
+        key = self.home.private.number_key
+        return PeopleRegister(self.home.ledger, self.contacts, key=key, books=self.address_books)
+
+    @cached_property
+    def outbox(self) -> LedgerOutbox:
+        """From the ledger to the event log."""
+        home = self.home
+        former = [_by_name(one) for one in home.deployment.former_providers]
+        return LedgerOutbox(home.ledger, home.event_log, home.lake, providers=home.providers, former=former)
+
+
+@dataclass(frozen=True)
+class BoardHome(HomePorts):
+    """The ports of one job board; adapters are made when first asked for.
+
+    Attributes:
+        settings: what the environment says.
+        policies: business and scientific choices.
+        declared: the models of the deployment, by default those of its `defs.yaml` files.
+        declared_applications: its applications, likewise.
+        story: what happens in its market, by default that of the settings.
+    """
+
+    settings: Settings
+    policies: Policies
+    declared: Sequence[Declaration] = field(default_factory=models_in_files)
+    declared_applications: Sequence[ApplicationDeclaration] = field(default_factory=applications_in_files)
+    story: Story | None = None
+
+    @cached_property
+    def private(self) -> BoardThings:
+        """What the home keeps to itself; it says which deployment it is of before the first is made."""
+        return BoardThings(
+            settings=self.settings,
+            prepare=self.settings.remember_deployment,
+            make_keyring=lambda: self.services.keyring(),
+            make_heads=lambda: self.services.heads(),
+            policies=self.policies,
+            story=self.story,
+            home=self,
+        )
+
+    @property
+    def environment(self) -> str:  # type: ignore[override]
+        """What a model that leaves this home says of where it comes from."""
+        return self.settings.environment
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """Which adapter stands behind which port."""
+        return deployment_of(self.private)
+
+    @cached_property
+    def services(self) -> Services:
+        """What keeps things for the home."""
+        return self.deployment.services or services_of(self.private)
+
+    @cached_property
+    def lake(self) -> ObstoreObjectStore:
+        """Events, artifacts, tables and reports."""
+        return self.services.lake()
+
+    @property
+    def times(self) -> DayTimes:
+        """When what belongs to a day happens."""
+        return DayTimes(self.deployment.times)
+
+    @property
+    def days(self) -> BoardDays:
+        """The days that exporters delivered."""
+        simulated = self.deployment.is_simulated
+        return BoardDays(self.settings, simulated, lambda: self.tables, lambda: self.event_log, self._switches)
+
+    def _switches(self) -> Sequence[datetime]:
+        return [at for at in self.ledger.switches()["at"].to_pylist() if at is not None]
+
+    @cached_property
+    def intake(self) -> Intake:
+        """What comes in."""
+        return Intake(self)
+
+    @cached_property
+    def messengers(self) -> Messengers:
+        """Who sends, and to whom."""
+        return Messengers(self)
+
+    @property
+    def providers(self) -> Mapping[str, str]:
+        """Channel -> name of its provider; asking opens none."""
+        return _by_name(self.deployment.providers)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        """Every send: in the database of the deployment, else in a file of the home."""
+        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
+        from mlife_assets.adapters.send_ledger import SqlLedger
+
+        if (database := self.services.database()) is not None:
+            ledger = SqlLedger(open_schema(database, LEDGER_SCHEMA))
+            if self.deployment.services is None:  # a deployment with services has one ledger, by its address
+                require_our_ledger(ledger, self.private.heads.store, self.settings)
+            return ledger
+        path = private_file(self.private.private_folder / LEDGER_FILE)
+        # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
+        return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.key_seed is None)
+
+    def _has_ledger(self) -> bool:
+        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+
+        if (database := self.services.database()) is not None:
+            return holds_tables(database, LEDGER_SCHEMA)
+        return (self.settings.private_folder / LEDGER_FILE).exists()
+
+    def ledger_if(self, *, is_made: bool) -> SqlLedger | None:
+        """Return the ledger; None where none is there yet, unless it `is_made`."""
+        return self.ledger if is_made or self._has_ledger() else None
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """All models, the first one before the others."""
+        return models_of(self.policies, self.declared)
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """The models of the deployment, the first one first."""
+        return [model.name for model in self.models]
+
+    @cached_property
+    def applications(self) -> tuple[Application, ...]:
+        """All applications, the first one before the others."""
+        budget = self.settings.texts_per_day
+        return tuple(within_budget(one, budget) for one in applications_of(self.policies, self.declared_applications))
+
+    @cached_property
+    def warehouse(self) -> DuckDBWarehouse:
+        """The marts; those of the task before where a home ends with its task and this one has none yet."""
+        if self.services.warehouse is not None:
+            self.services.warehouse().fetch()
+        return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
+
+    @cached_property
+    def _views(self) -> dict[str, ModelPorts]:
+        return {}
+
+    def of_model(self, name: str = "") -> ModelPorts:
+        """Return the ports of a model, by default of the first."""
+        name = name or JOB_APPLICATIONS
+        if name not in self._views:
+            is_first = name == JOB_APPLICATIONS  # its things are where they were when there was one
+            place = f"{OF_MODELS}/{name}/"
+            self._views[name] = ModelPorts(
+                self,
+                name,
+                self.days,
+                declared=cache(lambda: model_named(self.policies, name, self.declared)),
+                make_tables=lambda: self.tables if is_first else TableStore(self.lake, place),
+                make_marts=lambda: self.warehouse,
+                is_unnamed=is_first,
+            )
+        return self._views[name]
+
+
+def _by_name(providers: Mapping[Channel, str]) -> Mapping[str, str]:
+    return {channel.value: name for channel, name in providers.items()}
+
+
+def application_tables(home: BoardHome, name: str) -> TableStore:
+    """Return the plans of an application; those of the first are where they were when there was one."""
+    if name == JOB_OF_THE_DAY:
+        return home.tables
+    return TableStore(home.lake, f"of_applications/{name}/", f"{name}/")
+
+
+def require_our_ledger(ledger: SqlLedger, store: HeadStore, settings: Settings) -> None:
+    """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""
+    first = {head for one in (store, ledger.heads) if (head := _first_head(one)) is not None}
+    if len(first) > 1:
+        ledger.close()
+        raise IntegrityError(
+            "the ledger in the database of MLIFE_DATABASE is another home's, or its first head was rewritten; name "
+            f"the database of {settings.home} in MLIFE_DATABASE: no two homes share one"
+        )
+
+
+def _first_head(store: HeadStore) -> bytes | None:
+    try:
+        return store.get(0)
+    except NotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class BoardPorts:
+    """The ports of one job board, as one application sees it.
+
+    Attributes:
+        home: shared by all views.
+        application_name: of the application whose view this is; without, it is the first one's.
+        run_id: of the run that reads each row of marts once, if any.
+    """
+
+    home: BoardHome
+    application_name: str = ""
+    run_id: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment says."""
+        return self.home.settings
+
+    @property
+    def policies(self) -> Policies:
+        """Business and scientific choices."""
+        return self.home.policies
+
+    @property
+    def deployment(self) -> Deployment:
+        """Which adapter stands behind which port."""
+        return self.home.deployment
+
+    @property
+    def lake(self) -> ObstoreObjectStore:
+        """Events, artifacts, tables and reports."""
+        return self.home.lake
+
+    @property
+    def event_log(self) -> ParquetEventLog:
+        """The source of truth."""
+        return self.home.event_log
+
+    @property
+    def ledger(self) -> SqlLedger:
+        """Every send."""
+        return self.home.ledger
+
+    @property
+    def tables(self) -> TableStore:
+        """Daily tables and reports."""
+        return self.home.tables
+
+    @property
+    def warehouse(self) -> DatedMarts | KeptMarts:
+        """The marts; in a run, those that the run has read."""
+        return self.of_model().warehouse
+
+    @property
+    def times(self) -> DayTimes:
+        """When what belongs to a day happens."""
+        return self.home.times
+
+    @property
+    def days(self) -> BoardDays:
+        """The days that landed."""
+        return self.home.days
+
+    def of_application(self, name: str) -> BoardPorts:
+        """Return the ports as an application sees them: plans are its own."""
+        return replace(self, application_name=name or self.application_name)
+
+    def of_model(self, name: str = "") -> ModelPorts:
+        """Return the ports of a model, by default of the first."""
+        ports = self.home.of_model(name)
+        return replace(ports, run_id=self.run_id) if self.run_id else ports
+
+    def in_run(self, run_id: str) -> BoardPorts:
+        """Return the ports as one run sees them; see `ModelPorts.in_run`."""
+        self.of_model().in_run(run_id)
+        return replace(self, run_id=run_id)
+
+    @property
+    def application(self) -> Application:
+        """The application whose view this is. Raises InvalidInputError naming the known ones."""
+        if not self.application_name:
+            return self.home.applications[0]
+        return application_named(self.home.applications, self.application_name)
+
+    @property
+    def application_tables(self) -> TableStore:
+        """Plans of the application."""
+        return application_tables(self.home, self.application.name)
+
+    @property
+    def panels(self) -> PanelStore:
+        """Rankings by recruiters."""
+        return PanelStore(self.lake, self.event_log)
+
+    def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
+        """Return the application's dispatcher of a day, which begins at the time of sending.
+
+        It can send only what `verify` finds approved; without, it reads receipts and replies.
+        """
+        from mlife_assets.adapters.dispatcher import Checks, Dispatcher
+
+        channel, pace = self.application.channel, self.deployment.times.pace(self.times.sending(day))
+        checks = Checks(
+            recheck_of(self.of_model(), channel, day),
+            verify,
+            self.settings.texts_per_day,
+            self.home.services.is_sending_stopped,
+        )
+        return Dispatcher(
+            self.ledger,
+            self.home.messengers.gateways[channel],
+            self.home.messengers.people,
+            self.application,
+            self.policies.contact,
+            checks,
+            clock=pace.clock,
+            sleep=pace.sleep,
+        )
+
+
+def board_ports(settings: Settings, policies: Policies | None = None, **stated: Any) -> BoardPorts:
+    """Return the ports of a job board.
+
+    Args:
+        settings: what the environment says.
+        policies: business and scientific choices, by default those of `settings.policies()`.
+        stated: see `BoardHome`.
+    """
+    return BoardPorts(BoardHome(settings, policies or settings.policies(), **stated))
+
+
+def board_of(model: ModelPorts) -> BoardPorts:
+    """Return the ports of the job board whose model it is."""
+    return BoardPorts(cast(BoardHome, model.home))

@@ -1,0 +1,195 @@
+"""Which days have landed, and what somebody is to do who asks for another.
+
+Concept: days run in order and everything follows from what landed. Without these checks, a click on an asset too early
+would end in an error about some missing table that the person has never heard of.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.feedback_arrivals import FEEDBACK, late_feedback_days
+from mlife_assets.adapters.tables import TableStore
+from mlife_assets.core.errors import NotFoundError, UpstreamMismatchError
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
+
+if TYPE_CHECKING:
+    from mlife_assets.deployments.times import Times
+    from mlife_assets.settings import Settings
+
+NO_DELAY = timedelta(0)
+INGEST_REPORT = "ingest"
+"""Report of what became of what was delivered for a day."""
+PLAN_REPORT = "message_plan"
+
+
+class LandedDays(ABC):
+    """The days of a home, and what was delivered for each.
+
+    Attributes:
+        own_types: types of rows that we write ourselves, which need not land.
+        label_types: types of rows that are labels, which may be late.
+        feedback: what is late where feedback is, in words.
+        is_simulated: whether those whom rows are about are made up.
+    """
+
+    own_types: Collection[str]
+    label_types: Collection[str]
+    feedback: str
+    is_simulated: bool
+
+    @property
+    @abstractmethod
+    def start(self) -> date:
+        """The first day that examples are of."""
+
+    @property
+    @abstractmethod
+    def first_run(self) -> date:
+        """The first day that the governor decides."""
+
+    @abstractmethod
+    def landed(self) -> Sequence[date]:
+        """Return the days that have landed, ascending."""
+
+    def newest(self) -> date | None:
+        """Return the newest day that has landed, None before the first."""
+        return max(self.landed(), default=None)
+
+    @abstractmethod
+    def report(self, day: date) -> Mapping[str, Any]:
+        """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
+
+    @abstractmethod
+    def require(self, day: date | None = None) -> None:
+        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+
+    @abstractmethod
+    def late_feedback(self, first: date, last: date) -> frozenset[date]:
+        """Return the days of [first, last], all of them over, on which outcomes came late."""
+
+    def has_ended(self, day: date) -> bool:  # noqa: ARG002  a day ends with its decision, unless a home says more
+        """Return whether a day on which the governor decided was brought to its end."""
+        return True
+
+    def act_times(self) -> Sequence[datetime]:
+        """Return when people acted, where no event of the log says it."""
+        return ()
+
+    def retrained_on(self, day: date) -> date:
+        """Return the day of which a retraining of partition `day` is on record."""
+        return day
+
+
+@dataclass(frozen=True)
+class BoardDays(LandedDays):
+    """What exporters of a job board delivered.
+
+    Attributes:
+        settings: of the home.
+        is_simulated: whether the people are made up.
+        tables, event_log: return what is read, which only then is made.
+        switches: returns when sending was paused or resumed: the ledger knows before the log does.
+    """
+
+    settings: Settings
+    is_simulated: bool
+    tables: Callable[[], TableStore]
+    event_log: Callable[[], ParquetEventLog]
+    switches: Callable[[], Sequence[datetime]]
+    own_types: Collection[str] = OWN_EVENT_TYPES
+    label_types: Collection[str] = LABEL_EVENT_TYPES
+    feedback: str = FEEDBACK
+
+    @property
+    def start(self) -> date:
+        """The first day of history."""
+        return self.settings.start_date
+
+    @property
+    def first_run(self) -> date:
+        """The day after history."""
+        return self.settings.first_lived_date
+
+    def landed(self) -> Sequence[date]:
+        """Return the days that have landed, ascending."""
+        return self.tables().report_days(INGEST_REPORT)
+
+    def newest(self) -> date | None:
+        """Return the newest day that has landed, None before the first."""
+        return max(self.tables().newest_report_days(INGEST_REPORT, 1), default=None)
+
+    def report(self, day: date) -> Mapping[str, Any]:
+        """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
+        return self.tables().read_report(INGEST_REPORT, day)
+
+    def require(self, day: date | None = None) -> None:
+        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+        require_landed(self.settings, self.newest(), day)
+
+    def late_feedback(self, first: date, last: date) -> frozenset[date]:
+        """Return the days of [first, last] on which clicks were late."""
+        return late_feedback_days(self.event_log(), self.tables(), first, last)
+
+    def has_ended(self, day: date) -> bool:
+        """Return whether messages were planned for a day."""
+        return self.tables().has_report(PLAN_REPORT, day)
+
+    def act_times(self) -> Sequence[datetime]:
+        """Return when sending was paused or resumed."""
+        return self.switches()
+
+    def retrained_on(self, day: date) -> date:
+        """Return the newest day that landed, so that every day ran that the champion before decided.
+
+        In real time a day may run while an earlier one still trains; what it was decided by stays what it was.
+        """
+        return day if self.is_simulated else max(day, self.newest() or day)
+
+
+def require_landed(settings: Settings, newest: date | None, day: date | None = None) -> None:
+    """Raise NotFoundError unless `day` has landed, `newest` being the last that has; None asks whether any has."""
+    if newest is None:
+        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(settings)}")
+    if day is not None and day > newest:
+        following = add_days(newest, 1)
+        raise NotFoundError(
+            f"{day} has not landed yet: the next day that can run is {following} (run daily_lifecycle_job for it), and "
+            f"the newest that has is {newest}; choose one of them"
+        )
+
+
+def require_previous(settings: Settings, landed: Sequence[date], day: date) -> None:
+    """Raise UpstreamMismatchError unless the day before `day` is among those that have landed."""
+    if day == settings.first_partition or add_days(day, -1) in landed:
+        return
+    if not landed:
+        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(settings)}")
+    following = add_days(landed[-1], 1)
+    raise UpstreamMismatchError(
+        f"{day} cannot run: days run in order, and the next one is {following}; choose {following}, or backfill "
+        f"{following} to {day}"
+    )
+
+
+def require_due(times: Times, day: date) -> None:
+    """Raise UpstreamMismatchError before a partition's time has come: what lands until then is of its day, too."""
+    if not times.is_due(day):
+        raise UpstreamMismatchError(
+            f"{day} cannot run yet: it is {times.moment(day, NO_DELAY):%Y-%m-%d %H:%M} UTC, and a day runs from "
+            f"{run_time(day):%Y-%m-%d %H:%M} UTC on; run it then"
+        )
+
+
+def _beginning(settings: Settings) -> str:
+    first, last = settings.first_partition, add_days(settings.first_lived_date, -1)
+    return (
+        f"run history_job over all its partitions ({first} to {last}), then retraining_job for the latest, "
+        "then daily_lifecycle_job for the latest"
+    )
