@@ -57,7 +57,7 @@ from mlife_assets.settings import Settings
 settings = Settings()
 definitions = build_definitions(settings)
 with instance_of(settings) as instance:
-    day = newest_day(definitions.resources["platform"])
+    day = newest_day(definitions.resources["platform"].of_model("job_applications"))
     LifecycleDriver(definitions, instance).run_day("retraining_job", day).require_success()
 """
 CARRIERS = ("WN", "FL", "YV", "OO")

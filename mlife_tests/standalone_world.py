@@ -151,7 +151,7 @@ def promote_by_hand(day: date) -> None:
 
     definitions = open_location()
     platform = definitions.resources["platform"]
-    version = challenger_version(platform, day)
+    version = challenger_version(platform.of_model(), day)
     platform.of_model().registry.promote(
         version, actor="test", reason="so small a market", now=platform.of_model().retraining_time(day)
     )

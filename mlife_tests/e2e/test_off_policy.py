@@ -363,7 +363,7 @@ def replay_asked(lived, lived_world, tmp_path_factory) -> Asked:
         backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=200, naive_retrain_days=14),
     )
     home = lived.home.copy_to(tmp_path_factory.mktemp("backtest") / "home", policies)
-    lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform.of_model()))
+    lived_history = backtest.team_history(home.platform, backtest.newest_day(home.platform))
     people = pa.array(sorted(pc.unique(lived_history["user_id"]).to_pylist())[::2])
     lived_history = lived_history.filter(pc.is_in(lived_history["user_id"], people))
     with pytest.MonkeyPatch.context() as patch:

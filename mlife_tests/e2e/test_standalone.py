@@ -112,7 +112,7 @@ def begun(standalone_world: ModuleType, recorded: Path, tmp_path_factory: Any) -
         home.deliver(*days_between(standalone_world.FIRST, add_days(last, -1)))
         home.set_clock(run_time(last) + timedelta(minutes=7))
         ran = jobs_of(home.tick(DUE_DAYS))
-        assert home.opened()[1].registry.champion() is None, "so small a market has too few people for the gate"
+        assert home.opened()[1].of_model().registry.champion() is None, "so small a market has too few people for the gate"
         assert home.tick(DUE_DAYS) == [], "a first model is tried once"
         standalone_world.promote_by_hand(last)
     return folder, home.delivered, ran
@@ -160,7 +160,7 @@ def test_a_home_that_was_begun_by_init_takes_history_as_a_range_and_trains_a_fir
 @pytest.mark.proof
 def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone) -> None:
     world, first = home.world, home.day(1)
-    assert next_day(home.opened()[1]) == first
+    assert next_day(home.opened()[1].of_model()) == first
 
     home.deliver(add_days(first, -1), without=LATE)
     assert home.tick(DUE_DAYS) == [], "its files are there, its time has not come"
