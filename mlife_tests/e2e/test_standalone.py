@@ -112,7 +112,7 @@ def begun(standalone_world: ModuleType, recorded: Path, tmp_path_factory: Any) -
         home.deliver(*days_between(standalone_world.FIRST, add_days(last, -1)))
         home.set_clock(run_time(last) + timedelta(minutes=7))
         ran = jobs_of(home.tick(DUE_DAYS))
-        assert home.opened()[1].of_model().registry.champion() is None, "so small a market has too few people for the gate"
+        assert home.opened()[1].of_model().registry.champion() is None, "so small a market lacks people for the gate"
         assert home.tick(DUE_DAYS) == [], "a first model is tried once"
         standalone_world.promote_by_hand(last)
     return folder, home.delivered, ran
