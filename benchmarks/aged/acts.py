@@ -271,8 +271,8 @@ def verify(bench: Bench) -> Seconds:
     if not found.verification.is_intact:
         raise SystemExit(f"the log is not intact: {found.verification.findings[0]}")
     distant = open_platform(bench.home, bench.size)
-    far = vars(distant)["lake"] = FarStore(distant.lake)
-    audit_log(distant)
+    far = vars(distant.home)["lake"] = FarStore(distant.lake)
+    audit_log(distant.home)
     return {
         "verify": [spent],
         "verify, wall": [wall],
