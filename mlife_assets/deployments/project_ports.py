@@ -72,8 +72,8 @@ class ProjectDays(LandedDays):
     def landed(self) -> Sequence[date]:
         """Return the days for which a table was taken in, ascending; where no model is asked about, of any."""
         if not self.model_name:
-            kept = {key.split("/")[1] for key in self.home.lake.list(OF_MODELS)}
-            return sorted({day for name in kept for day in ProjectDays(self.home, name).landed()})
+            names = self.home.lake.folders(OF_MODELS)
+            return sorted({day for name in names for day in ProjectDays(self.home, name).landed()})
         return sorted({day for table in TABLES for day in self._tables.report_days(ingest_report_of(table))})
 
     def report(self, day: date) -> Mapping[str, Any]:

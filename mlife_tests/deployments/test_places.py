@@ -37,7 +37,7 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import FIRST_PARTITION, add_days, day_start, run_time
-from mlife_assets.deployments.board_ports import BoardPorts, board_ports
+from mlife_assets.deployments.board_ports import BoardHome, BoardPorts, board_ports
 from mlife_assets.deployments.embedded import delivered_messages
 from mlife_assets.deployments.keys import MANIFEST_KEY
 from mlife_assets.deployments.landed_days import INGEST_REPORT, require_landed, require_previous
@@ -339,7 +339,10 @@ def test_a_file_that_lands_after_its_day_was_scored_is_known_since_then(platform
     assert platform.event_log.read("click")["observed_at"].to_pylist() == [known_at]
 
 
-def test_models_share_the_home_and_have_things_of_their_own(platform: BoardPorts) -> None:
+def test_models_share_the_home_and_have_things_of_their_own(
+    platform: BoardPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoardHome, "warehouse", property(lambda _: pytest.fail("nobody asked for rows")))
     first, other = platform.of_model(), platform.of_model("churn_risk")
     assert (first.model.name, other.model.name) == ("job_applications", "churn_risk")
     assert not list(platform.settings.home.iterdir()), "asking for a model opens nothing that it has"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mlife_assets.adapters.tables import OF_MODELS
 from mlife_assets.components.monitoring import inputs
 from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.own_tables import refusals_of, take_in
@@ -226,5 +227,7 @@ def test_views_share_ports_and_keep_their_tables(view: ModelPorts) -> None:
     assert other.lake is view.lake
     assert other.event_log is view.event_log
     taken_in(view, FIRST)
+    view.lake.replace(f"{OF_MODELS}/notes.txt", b"beside the folders")
     assert (list(view.days.landed()), list(other.days.landed())) == ([FIRST], [])
     assert (view.days.newest(), other.days.newest()) == (FIRST, None)
+    assert view.home.days.newest() == FIRST
