@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
@@ -48,7 +49,8 @@ def stated_policy(
     """Return a policy with the changes that somebody states; lists become tuples, and whole numbers stay whole.
 
     Args:
-        default: the policy that is changed.
+        default: the policy that is changed; fields of an earlier release stand in its `RETIRED` with what replaced
+            them, and load with a warning.
         name: what it is called where the changes are stated.
         given: fields and values.
         renamed: fields that may stand under an earlier name.
@@ -63,7 +65,12 @@ def stated_policy(
     renamed = {old: new for old, new in renamed.items() if new in known}
     if both := [old for old, new in renamed.items() if old in given and new in given]:
         raise InvalidInputError(f"{where} {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one")
-    changes = {renamed.get(key, key): value for key, value in given.items()}
+    retired: Mapping[str, str] = getattr(default, "RETIRED", NOTHING)
+    for key in retired.keys() & given.keys():
+        warnings.warn(
+            f"{where} {name}.{key} does nothing any more: {retired[key]}; remove it", FutureWarning, stacklevel=2
+        )
+    changes = {renamed.get(key, key): value for key, value in given.items() if key not in retired}
     for key, value in changes.items():
         if key not in known:
             raise InvalidInputError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import FrozenInstanceError, asdict, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec, RateRole
 from mlife_assets.core.policies import BacktestPolicy
+from mlife_assets.core.stated_policies import stated_policy
 from mlife_assets.core.study import KEYS, Study
 from mlife_assets.core.training.ready_estimators import READY
 from mlife_assets.recruiting.features import JOB_EXAMPLES
@@ -416,3 +418,13 @@ def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
     waits = found.with_policies('{"retrain": {"retry_wait_minutes": [5, 20]}}').model.retrain.retry_wait_minutes
     assert waits == (5, 20)
     assert found.with_policies("{}") == found
+
+
+def test_a_field_of_an_earlier_release_loads_with_a_warning() -> None:
+    @dataclass(frozen=True)
+    class Policy:
+        RETIRED: ClassVar = {"patience": "rows decide"}
+        seed: int = 1
+
+    with pytest.warns(FutureWarning, match="the spec's training.patience does nothing any more: rows decide; remove"):
+        assert stated_policy(Policy(), "training", {"patience": 3, "seed": 2}) == Policy(2)
