@@ -91,9 +91,7 @@ def train(
             searched=partial(search, storage=storage, progress=trials_done),
         )
     model = _with_code_version(fitted)
-    times = label_times(
-        rows[declared.roles.time], rows[declared.roles.label_time], rows[declared.roles.label], model.as_of
-    )
+    times = label_times(rows, declared.roles, model.as_of)
     result = {**_result(model, declared, examples, spec), "label_times": asdict(times)}
     _write(model, declared, out, result)
     if as_json:
@@ -101,8 +99,7 @@ def train(
         return
     console = answer_console()
     console.print(f"{model.artifact.model_version}  {declared.title}", soft_wrap=True)
-    warnings = (times.sentence,) if times.depends_on_outcome else ()
-    for sentence in (*warnings, *_training_sentences(model, declared), *model.decision.sentences):
+    for sentence in filter(None, (times.remark, *_training_sentences(model, declared), *model.decision.sentences)):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
 

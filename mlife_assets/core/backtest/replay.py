@@ -174,10 +174,7 @@ def _result(
         for name, criterion in measured.criteria.items()
     }
     model = history.model
-    roles = model.roles
-    times = label_times(
-        history.rows[roles.time], history.rows[roles.label_time], history.rows[roles.label], history.as_of
-    )
+    times = label_times(history.rows, model.roles, history.as_of)
     return BacktestResult(
         title=model.title,
         source=model.source,
@@ -195,7 +192,7 @@ def _result(
         periods=tuple(_periods(history, start.day, length, probabilities)),
         recommendation=recommend(measured, work),
         label_times=times,
-        notes=tuple(filter(None, (times.sentence if times.depends_on_outcome else None, history.sizes.sentence))),
+        notes=tuple(filter(None, (times.remark, history.sizes.sentence))),
         settings=_settings(model),
         limits=limits(history, contestants[GOVERNED]),
     )

@@ -3,7 +3,12 @@
 Concept: where "cancelled" is known on the day and "stayed" at the end of the window, the young mature rows are all
 cancellations, and every policy learns a lie from them. So the share of positives among rows that were known after k
 days is held against what their cohorts (the rows of one day of exposure) came to in the end. Within a cohort neither
-the base rate nor the pace of labels can drift, so only a label time that depends on the outcome moves the two apart.
+the base rate nor the pace of labels can drift.
+
+Windows may differ in length: who books for next summer cancels more often, and is known later. So what the columns say
+is taken off both sides first, out of fold: off the outcome, and off whether it was known within k days. What is left
+moves together only where the label time depends on the outcome itself (the generalised covariance measure of Shah and
+Peters, Annals of Statistics 2020). An error of one guess alone moves nothing, which is why both are guessed.
 """
 
 from __future__ import annotations
@@ -15,6 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mlife_assets.core.examples import ExampleSpec
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix, fit_feature_spec
+from mlife_assets.core.training.required import fingerprints
+
 BLOCK_DAYS = 7
 BLOCKS_MINIMUM = 8
 """Blocks of cohorts that a statement needs: with fewer their scatter says nothing."""
@@ -25,6 +34,20 @@ ERROR_RATE = 0.001
 """How often an honest history may be named, over all cuts."""
 ODDS_RATIO_MINIMUM = 1.1
 """By how much the odds of a positive must differ for the difference to be worth naming."""
+GUESSED_ROWS = 50_000
+"""Rows whose columns are asked. More would take seconds, and their days alone say the rest."""
+FOLDS, ROUNDS = 3, 60
+GUESSING = {
+    "objective": "l2",
+    "learning_rate": 0.1,
+    "num_leaves": 15,
+    "min_data_in_leaf": 20,
+    "seed": 1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
 
 
 @dataclass(frozen=True)
@@ -36,10 +59,12 @@ class LabelTimes:
         days: days after the exposure at which the difference is clearest; 0 where nothing could be compared.
         rows: of complete cohorts that were known by then.
         known_share: positives among them.
-        complete_share: positives that their cohorts came to, each cohort counted by its rows that were known by then.
+        complete_share: positives that their days and columns say.
         difference_lower: lower bound of `known_share` - `complete_share`, at the error rate of the test.
         difference_upper: upper bound.
         sentence: the same in words.
+        z: the difference in standard errors.
+        is_explained: whether days alone show a difference, which the columns explain.
     """
 
     depends_on_outcome: bool
@@ -50,11 +75,18 @@ class LabelTimes:
     difference_lower: float
     difference_upper: float
     sentence: str
+    z: float = 0.0
+    is_explained: bool = False
+
+    @property
+    def remark(self) -> str | None:
+        """The sentence where it says more than that all is well."""
+        return self.sentence if self.depends_on_outcome or self.is_explained else None
 
 
 @dataclass(frozen=True, eq=False)
 class _Cut:
-    """Rows known within k days, what their cohorts would make of them, and how far that scatters.
+    """Rows known within k days, how many of them should be positive, and how far that scatters.
 
     `drawn` is the standard deviation of the positives as of a draw, `scattered` as blocks of cohorts show it.
     """
@@ -71,6 +103,10 @@ class _Cut:
     def difference(self) -> float:
         return (self.observed - self.expected) / self.known
 
+    @property
+    def z(self) -> float:
+        return (self.observed - self.expected) / max(self.drawn, self.scattered)
+
     def half(self, error: float) -> float:
         """Return how far the difference may lie off by chance, with an error on each side."""
         from scipy.stats import norm, t
@@ -80,30 +116,39 @@ class _Cut:
 
     @property
     def log_odds_ratio(self) -> float:
-        """Log of the odds among known rows over those of their cohorts, half a row added to each count."""
-        here, there = ((count + 0.5) / (self.known - count + 0.5) for count in (self.observed, self.expected))
+        """Log of the odds among known rows over those expected, half a row added to each count."""
+        counts = self.observed, min(max(self.expected, 0.0), self.known)
+        here, there = ((count + 0.5) / (self.known - count + 0.5) for count in counts)
         return float(np.log(here / there))
 
+    def is_shown(self, error: float) -> bool:
+        """Return whether the difference is no chance, and large enough to matter."""
+        matters = abs(self.log_odds_ratio) >= np.log(ODDS_RATIO_MINIMUM)
+        return bool(abs(self.difference) > self.half(error) and matters)
 
-def label_times(days: pa.ChunkedArray, known_on: pa.ChunkedArray, outcome: pa.ChunkedArray, as_of: date) -> LabelTimes:
+
+def label_times(rows: pa.Table, roles: ExampleSpec, as_of: date) -> LabelTimes:
     """Return whether label times depend on outcomes, as of a day on which every label is known.
 
     Rows known within k days of a cohort are a draw without replacement if labels come as early for either outcome, so
-    their positives have the mean and variance of the hypergeometric distribution (Mantel and Haenszel, JNCI 1959). The
-    interval is never narrower than that of blocks of seven cohorts, since rows of a week may share a fate: by Student's
-    t and around what all blocks have in common, or a difference that lasts would hide itself. Up to eight k are tried,
-    each at its share of the error rate. A label time that is the same for all is honest, whatever drifts.
+    their positives have the mean and variance of the hypergeometric distribution (Mantel and Haenszel, JNCI 1959); of
+    residuals it is the variance of a permutation, or of their products where that is larger. The interval is never
+    narrower than that of blocks of seven cohorts, since rows of a week may share a fate: by Student's t and around what
+    all blocks have in common, or a difference that lasts would hide itself. Up to eight k are tried, each at its share
+    of the error rate. A label time that is the same for all is honest, whatever drifts. The order of rows is of no
+    account.
 
     Args:
-        days: exposure day of each of n rows, date.
-        known_on: first day as of which each label is known, date.
-        outcome: labels, bool.
+        rows: n examples with the columns of the roles.
+        roles: what the columns are.
         as_of: the newest day of knowledge. Rows that are not in the file because nobody knows yet are those of young
             cohorts, which are left out.
     """
-    exposed = days.to_numpy().astype("datetime64[D]").astype(np.int64)
-    delay = known_on.to_numpy().astype("datetime64[D]").astype(np.int64) - exposed
-    positive = np.asarray(outcome.to_numpy(zero_copy_only=False), dtype=np.float64)
+    exposed, known_on = (
+        rows[name].to_numpy().astype("datetime64[D]").astype(np.int64) for name in (roles.time, roles.label_time)
+    )
+    delay = known_on - exposed
+    positive = np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=np.float64)
     if not len(delay) or delay.min() == delay.max():
         return _nothing("Every label is known equally long after its row.")
     # Young cohorts hold early labels only, so how long labels take is read off the older half.
@@ -117,16 +162,24 @@ def label_times(days: pa.ChunkedArray, known_on: pa.ChunkedArray, outcome: pa.Ch
             f"Whether label times depend on outcomes was not judged: {blocks} weeks of rows are old enough to be "
             f"complete, {BLOCKS_MINIMUM} needed."
         )
-    cuts = [cut for k in _cut_days(delay) if (cut := _cut(exposed, delay, positive, k)) is not None]
+    days = _cut_days(delay)
+    cuts = [cut for k in days if (cut := _cut(exposed, positive, delay <= k, k)) is not None]
     if not cuts:
         return _nothing(
             "Whether label times depend on outcomes was not judged: days of rows with labels of both outcomes that are "
             f"known at different times lie in fewer than {BLOCKS_MINIMUM} weeks."
         )
     error = ERROR_RATE / 2 / len(cuts)
-    halves = [cut.half(error) for cut in cuts]
-    worst, half = max(zip(cuts, halves, strict=True), key=lambda one: abs(one[0].difference) / one[1])
-    is_named = bool(abs(worst.difference) > half and abs(worst.log_odds_ratio) >= np.log(ODDS_RATIO_MINIMUM))
+    by_days = max(cuts, key=lambda one: abs(one.difference) / one.half(error))
+    left = _beyond_columns(rows.filter(pa.array(is_complete)), roles, exposed, positive, delay, days)
+    worst = max(left or cuts, key=lambda one: abs(one.difference) / one.half(error))
+    half, is_named = worst.half(error), bool(left) and worst.is_shown(error)
+    is_explained = not is_named and by_days.is_shown(error)
+    words = "Labels are known as early for one outcome as for the other."
+    if is_named:
+        words = _accusation(worst, half)
+    elif is_explained:
+        words = _explanation(by_days, next((one for one in left if one.days == by_days.days), worst))
     return LabelTimes(
         is_named,
         worst.days,
@@ -135,7 +188,9 @@ def label_times(days: pa.ChunkedArray, known_on: pa.ChunkedArray, outcome: pa.Ch
         worst.expected / worst.known,
         worst.difference - half,
         worst.difference + half,
-        _words(worst, half) if is_named else "Labels are known as early for one outcome as for the other.",
+        words,
+        worst.z,
+        is_explained,
     )
 
 
@@ -150,45 +205,114 @@ def _cut_days(delay: npt.NDArray[np.int64]) -> list[int]:
 
 
 def _cut(
-    exposed: npt.NDArray[np.int64], delay: npt.NDArray[np.int64], positive: npt.NDArray[np.float64], k: int
+    exposed: npt.NDArray[np.int64],
+    positive: Array,
+    is_known: npt.NDArray[np.bool_],
+    k: int,
+    guessed: tuple[Array, Array] | None = None,
 ) -> _Cut | None:
-    """Return the rows known within k days beside their cohorts; None where too few could have shown a difference."""
+    """Return the rows known within k days beside their cohorts; None where too few could have shown a difference.
+
+    `guessed` are what the columns say of the outcome and of being known by then, both (n,).
+    """
+    outcome, early = positive, is_known.astype(np.float64)
     cohort_days, cohort = np.unique(exposed, return_inverse=True)
-    is_known = (delay <= k).astype(np.float64)
-    rows = np.bincount(cohort).astype(np.float64)
-    share = np.bincount(cohort, positive) / rows
-    known = np.bincount(cohort, is_known)
-    observed = np.bincount(cohort, is_known * positive)
-    surplus = observed - known * share
-    variance = known * share * (1 - share) * (rows - known) / np.maximum(rows - 1, 1)
-    can_differ = variance > 0
+    rows, known = np.bincount(cohort).astype(np.float64), np.bincount(cohort, early)
+    observed = np.bincount(cohort, early * outcome)
+    if guessed is not None:
+        outcome, early = outcome - guessed[0], early - guessed[1]
+    apart_outcome, apart_early = (one - (np.bincount(cohort, one) / rows)[cohort] for one in (outcome, early))
+    products = apart_outcome * apart_early
+    surplus = np.bincount(cohort, products)
+    spread = np.bincount(cohort, apart_outcome**2) * np.bincount(cohort, apart_early**2)
+    variance = spread / np.maximum(rows - 1, 1)
+    can_differ = variance > 1e-12
     _, block = np.unique(cohort_days[can_differ] // BLOCK_DAYS, return_inverse=True)
     surpluses, sizes = (np.bincount(block, values[can_differ]) for values in (surplus, known))
-    if (blocks := len(sizes)) < BLOCKS_MINIMUM:
+    total = float(known[can_differ].sum())
+    if (blocks := len(sizes)) < BLOCKS_MINIMUM or not total:
         return None
-    total, expected = float(known[can_differ].sum()), float((known * share)[can_differ].sum())
     apart = surpluses - sizes * (surpluses.sum() / total)
+    seen = float(observed[can_differ].sum())
+    drawn = float(variance[can_differ].sum())
+    if guessed is not None:
+        drawn = max(drawn, float(np.sum(products[can_differ[cohort]] ** 2)))
     return _Cut(
         k,
         total,
-        float(observed[can_differ].sum()),
-        expected,
-        float(np.sqrt(variance[can_differ].sum())),
+        seen,
+        seen - float(surplus[can_differ].sum()),
+        float(np.sqrt(drawn)),
         float(np.sqrt(np.sum(apart**2) * blocks / (blocks - 1))),
         blocks,
     )
 
 
-def _words(cut: _Cut, half: float) -> str:
+def _beyond_columns(
+    rows: pa.Table,
+    roles: ExampleSpec,
+    exposed: npt.NDArray[np.int64],
+    positive: Array,
+    delay: npt.NDArray[np.int64],
+    days: list[int],
+) -> list[_Cut]:
+    """Return the cuts with what columns and day of exposure say taken off outcomes and delays, out of fold."""
+    spec = fit_feature_spec(rows, roles)
+    prints = fingerprints(rows, roles, spec)
+    order = np.lexsort((positive, delay, exposed, prints))[:GUESSED_ROWS]
+    exposed, positive, delay = exposed[order], positive[order], delay[order]
+    matrix = np.column_stack([examples_matrix(rows.take(pa.array(order)), spec), exposed])
+    categorical = [spec.names.index(name) for name in spec.categorical]
+    targets = [positive, *((delay <= k).astype(np.float64) for k in days)]
+    # Copies of a row are in one fold, so that none is guessed from another.
+    said, *early = _out_of_fold(matrix, targets, prints[order] % np.uint64(FOLDS), categorical)
+    found = (_cut(exposed, positive, delay <= k, k, (said, one)) for k, one in zip(days, early, strict=True))
+    return [cut for cut in found if cut is not None]
+
+
+def _out_of_fold(
+    matrix: Array, targets: list[Array], fold: npt.NDArray[np.uint64], categorical: list[int]
+) -> list[Array]:
+    """Return a guess of each target of n rows by trees that have not seen the row's fold, each (n,)."""
+    import lightgbm
+
+    guesses = [np.full(len(matrix), float(np.mean(target))) for target in targets]
+    for held in np.unique(fold):
+        is_held = fold == held
+        if is_held.all():
+            continue
+        data = lightgbm.Dataset(
+            matrix[~is_held], targets[0][~is_held], categorical_feature=categorical, free_raw_data=False
+        )
+        for target, guess in zip(targets, guesses, strict=True):
+            data.set_label(target[~is_held])
+            guess[is_held] = lightgbm.train(GUESSING, data, ROUNDS).predict(matrix[is_held], num_threads=1)
+    return guesses
+
+
+def _unit(cut: _Cut) -> str:
+    return f"{cut.days} day" if cut.days == 1 else f"{cut.days} days"
+
+
+def _accusation(cut: _Cut, half: float) -> str:
     known, complete = cut.observed / cut.known, cut.expected / cut.known
     earlier = "positive" if known > complete else "negative"
-    unit = "day" if cut.days == 1 else "days"
     lower, upper = cut.difference - half, cut.difference + half
     return (
-        f"Label times depend on outcomes: of the rows whose label was known within {cut.days} {unit}, {known:.1%} are "
-        f"positive, where their days came to {complete:.1%} in the end (difference {cut.difference:+.1%}, "
-        f"{lower:+.1%} to {upper:+.1%}). What is {earlier} is known earlier, so a model learns a share from young rows "
-        "that is not true. Set label_time to the end of the window for every row, whatever happened."
+        f"Label times depend on outcomes: of the rows whose label was known within {_unit(cut)}, {known:.1%} are "
+        f"positive, where their days and columns say {complete:.1%} (difference {cut.difference:+.1%}, {lower:+.1%} to "
+        f"{upper:+.1%}). What is {earlier} is known earlier, so a model learns a share from young rows that is not "
+        "true. Set label_time to the end of the window for every row, whatever happened; where windows differ in "
+        "length, let a feature say how long they are."
+    )
+
+
+def _explanation(by_days: _Cut, cut: _Cut) -> str:
+    return (
+        f"Windows differ in length, and the columns explain it: of the rows whose label was known within "
+        f"{_unit(by_days)}, {by_days.observed / by_days.known:.1%} are positive, where their days came to "
+        f"{by_days.expected / by_days.known:.1%} in the end, and their columns say {cut.expected / cut.known:.1%}. Label "
+        "times do not depend on outcomes beyond that."
     )
 
 

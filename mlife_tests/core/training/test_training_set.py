@@ -15,6 +15,7 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
+from mlife_assets.core.training import label_times as label_times_module
 from mlife_assets.core.training import training_set
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.label_times import LabelTimes, label_times
@@ -415,9 +416,18 @@ def found(
     known = exposed + np.asarray(delays(rng, day, outcome), dtype=np.int64)
     as_of = FIRST + days if is_cut else known.max()
     kept = known <= as_of
-    columns = {"day": exposed[kept], "known": known[kept], "outcome": outcome[kept]}
+    return judged(exposed[kept], known[kept], outcome[kept], as_of.item())
+
+
+def judged(exposed, known, outcome, as_of: date, lead=None) -> LabelTimes:
+    """Return what is said of rows; without a lead nothing but noise is seen of them."""
+    rng = np.random.default_rng(7)
+    seen = rng.normal(size=len(exposed)) if lead is None else lead.astype(np.float64)
+    who = np.arange(len(exposed))
+    columns = {"who": who, "day": exposed, "known": known, "outcome": outcome, "lead": seen}
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    return label_times(*(table[name] for name in columns), date.fromisoformat(str(as_of)))
+    roles = ExampleSpec("who", "day", "outcome", "known", ("lead",))
+    return label_times(table.take(pa.array(rng.permutation(len(who)))), roles, as_of)
 
 
 def fixed(rng, day, outcome):
@@ -457,8 +467,8 @@ def on_weekends(day):
     ],
 )  # fmt: skip
 def test_an_honest_history_is_not_named(delays: Delays, rate, is_cut: bool) -> None:
-    named = [found(delays, seed=seed, rate=rate, is_cut=is_cut).depends_on_outcome for seed in range(40)]
-    assert sum(named) == 0, "one of a thousand may be"
+    named = [found(delays, seed=seed, rate=rate, is_cut=is_cut).depends_on_outcome for seed in range(6)]
+    assert sum(named) == 0, "one of a thousand may be; benchmarks/label_times.py counts"
 
 
 @pytest.mark.parametrize(("rows_per_day", "rate"), [(20, 0.2), (20, rising), (3, 0.2)])
@@ -482,7 +492,7 @@ def test_few_weeks_are_enough_to_name_what_is_plain(weeks: int) -> None:
     """What lasts is no scatter: around 0 instead of around what weeks have in common, B weeks reach sqrt(B) at most."""
     one = found(cancelled_early_stayed_late, seed=4, rows_per_day=50, days=7 * weeks + WINDOW)
     assert one.depends_on_outcome, one.sentence
-    honest = [found(independent, seed=seed, days=7 * weeks + 60).depends_on_outcome for seed in range(40)]
+    honest = [found(independent, seed=seed, days=7 * weeks + 60).depends_on_outcome for seed in range(6)]
     assert sum(honest) == 0
 
 
@@ -511,16 +521,14 @@ def test_days_that_share_a_fate_widen_the_interval() -> None:
         luck = rng.normal(size=DAYS // 7 + 1)[day // 7]
         return np.where(rng.random(len(day)) < 1 / (1 + np.exp(-luck * np.where(outcome, 1, -1))), 5, WINDOW)
 
-    named = [found(by_week, seed=seed, rows_per_day=100).depends_on_outcome for seed in range(40)]
-    assert sum(named) <= 2
+    named = [found(by_week, seed=seed, rows_per_day=100).depends_on_outcome for seed in range(10)]
+    assert sum(named) <= 1
 
 
 def test_too_few_complete_weeks_are_said_and_not_judged() -> None:
     days = FIRST + np.repeat(np.arange(40), 10)
     outcome = np.arange(400) % 4 == 0
-    known = days + np.where(outcome, 3, 10)
-    table = pa.table({"day": pa.array(days), "known": pa.array(known), "outcome": pa.array(outcome)})
-    one = label_times(table["day"], table["known"], table["outcome"], date(2025, 2, 10))
+    one = judged(days, days + np.where(outcome, 3, 10), outcome, date(2025, 2, 10))
     assert not one.depends_on_outcome
     assert "weeks of rows are old enough to be complete, 8 needed" in one.sentence
 
@@ -528,8 +536,52 @@ def test_too_few_complete_weeks_are_said_and_not_judged() -> None:
 def test_days_of_one_row_say_nothing() -> None:
     days = FIRST + np.arange(120)
     outcome = np.arange(120) % 2 == 0
-    known = days + np.where(outcome, 3, 10)
-    table = pa.table({"day": pa.array(days), "known": pa.array(known), "outcome": pa.array(outcome)})
-    one = label_times(table["day"], table["known"], table["outcome"], date(2025, 6, 1))
+    one = judged(days, days + np.where(outcome, 3, 10), outcome, date(2025, 6, 1))
     assert (one.depends_on_outcome, one.rows) == (False, 0)
     assert "was not judged: days of rows with labels of both outcomes" in one.sentence
+
+
+def bookings(seed: int = 6):
+    """Return day, lead and cancellation of bookings: who books early cancels more often."""
+    rng = np.random.default_rng(seed)
+    day = FIRST + np.repeat(np.arange(200), 25)
+    lead = 1 + np.minimum(rng.exponential(20, len(day)), 59).astype(np.int64)
+    cancelled = rng.random(len(day)) < 1 / (1 + np.exp(3.5 - np.log(lead)))
+    return rng, day, lead, cancelled
+
+
+def test_windows_that_differ_in_length_by_a_column_are_explained_and_not_accused() -> None:
+    """The documents' own example, the day of arrival: once "label times depend on outcomes", at z = -6.5."""
+    _, day, lead, cancelled = bookings()
+    one = judged(day, day + lead, cancelled, date(2025, 7, 20), lead)
+    assert (one.depends_on_outcome, one.is_explained) == (False, True)
+    assert abs(one.z) < 3
+    assert one == judged(day[::-1], (day + lead)[::-1], cancelled[::-1], date(2025, 7, 20), lead[::-1]), "in any order"
+    assert one.remark == one.sentence
+    assert one.sentence.startswith("Windows differ in length, and the columns explain it: of the rows whose label was")
+    unseen = judged(day, day + lead, cancelled, date(2025, 7, 20))
+    assert unseen.depends_on_outcome
+    assert "let a feature say how long they are" in unseen.sentence
+
+
+def test_the_day_of_a_cancellation_is_accused_though_windows_differ() -> None:
+    rng, day, lead, cancelled = bookings()
+    on_the_day = np.where(cancelled, np.ceil(lead * rng.random(len(lead))).astype(np.int64).clip(1), lead)
+    one = judged(day, day + on_the_day, cancelled, date(2025, 7, 20), lead)
+    assert (one.depends_on_outcome, one.is_explained) == (True, False)
+    assert one.z > 6
+    assert "where their days and columns say" in one.sentence
+    assert "What is positive is known earlier" in one.sentence
+
+
+def test_a_guess_of_the_outcome_that_falls_short_accuses_nobody(monkeypatch) -> None:
+    """What the columns say is taken off the delay, too: an error of one guess alone moves nothing."""
+    guessed = label_times_module._out_of_fold
+
+    def poor(matrix, targets, *rest):
+        said, *early = guessed(matrix, targets, *rest)
+        return [np.full_like(said, said.mean()), *early]
+
+    monkeypatch.setattr(label_times_module, "_out_of_fold", poor)
+    _, day, lead, cancelled = bookings()
+    assert not judged(day, day + lead, cancelled, date(2025, 7, 20), lead).depends_on_outcome
