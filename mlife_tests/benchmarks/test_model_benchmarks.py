@@ -508,3 +508,13 @@ def test_what_was_recorded_is_not_replayed_again_and_a_line_cut_off_is_not_one(
     monkeypatch.setattr(replays_bench, "replayed", None)
     assert list(replays_bench.run(asked, kept, 1)) == [one.key for one in asked]
     assert kept.read_text().count("\n") == 3, "the line that was cut off is gone"
+
+
+def test_label_times_are_judged_on_histories_with_a_known_answer(label_times_bench: ModuleType, tmp_path: Path) -> None:
+    found = label_times_bench.figures(2, 3, 1, tmp_path)
+    assert all(found["holds"].values()), found
+    cases = found["four_cases"]
+    assert cases["day of arrival, days alone: accused"], "what it was before columns were asked"
+    assert cases["day of arrival, days alone: z"] < -6 < 6 < cases["day of the cancellation, days and columns: z"]
+    assert found["named"]["outcome alone"] == [0, 1]
+    assert label_times_bench.figures(2, 3, 1, tmp_path)["cpu_seconds"] == found["cpu_seconds"], "kept"

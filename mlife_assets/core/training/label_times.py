@@ -264,7 +264,7 @@ def _beyond_columns(
     matrix = np.column_stack([examples_matrix(rows.take(pa.array(order)), spec), exposed])
     categorical = [spec.names.index(name) for name in spec.categorical]
     targets = [positive, *((delay <= k).astype(np.float64) for k in days)]
-    # Copies of a row are in one fold, so that none is guessed from another.
+    # Folds by content: the order of rows is of no account, and copies of a row share a fold.
     said, *early = _out_of_fold(matrix, targets, prints[order] % np.uint64(FOLDS), categorical)
     found = (_cut(exposed, positive, delay <= k, k, (said, one)) for k, one in zip(days, early, strict=True))
     return [cut for cut in found if cut is not None]
@@ -311,8 +311,8 @@ def _explanation(by_days: _Cut, cut: _Cut) -> str:
     return (
         f"Windows differ in length, and the columns explain it: of the rows whose label was known within "
         f"{_unit(by_days)}, {by_days.observed / by_days.known:.1%} are positive, where their days came to "
-        f"{by_days.expected / by_days.known:.1%} in the end, and their columns say {cut.expected / cut.known:.1%}. Label "
-        "times do not depend on outcomes beyond that."
+        f"{by_days.expected / by_days.known:.1%} in the end, and their columns say {cut.expected / cut.known:.1%}. "
+        "Label times do not depend on outcomes beyond that."
     )
 
 
