@@ -9,8 +9,10 @@ Run: nice python benchmarks/label_times.py [--quick] [--work FOLDER] [--json FIL
 - *Simpler yardsticks*, on the first honest ones: days alone (release 0.1), and a guess of the outcome alone, without a
   guess of how long the label takes.
 
-Seeds, strengths and thresholds were fixed before the first look, and nothing was changed after it. A run that was
-stopped goes on where it was with the same --work.
+Strengths and thresholds were fixed before the first look. That found 190 of 200 dishonest ones and accused 1 of 2,000
+honest ones: a difference had to matter among all rows that were known early, and not among those that were so for no
+reason that the columns give. That was changed, and the seeds with it, before the second look, whose figures are
+recorded. A run that was stopped goes on where it was with the same --work.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.training import label_times as judged
 from mlife_assets.core.training.label_times import LabelTimes, label_times
 
-SEED_HONEST, SEED_DISHONEST, SEED_CASES = 39_060_000, 39_070_000, 39_080_000
+SEED_HONEST, SEED_DISHONEST, SEED_CASES = 39_160_000, 39_170_000, 39_180_000
 HONEST, DISHONEST, SIMPLER = 2_000, 200, 400
 ACCUSED_MAXIMUM = 0.005
 """Of honest histories. Of dishonest ones all are to be found."""

@@ -88,7 +88,8 @@ class LabelTimes:
 class _Cut:
     """Rows known within k days, how many of them should be positive, and how far that scatters.
 
-    `drawn` is the standard deviation of the positives as of a draw, `scattered` as blocks of cohorts show it.
+    `drawn` is the standard deviation of the positives as of a draw, `scattered` as blocks of cohorts show it. `early`
+    counts the rows that were known for no reason that the columns give: with windows by column a few, else all.
     """
 
     days: int
@@ -98,6 +99,7 @@ class _Cut:
     drawn: float
     scattered: float
     blocks: int
+    early: float
 
     @property
     def difference(self) -> float:
@@ -116,9 +118,10 @@ class _Cut:
 
     @property
     def log_odds_ratio(self) -> float:
-        """Log of the odds among known rows over those expected, half a row added to each count."""
-        counts = self.observed, min(max(self.expected, 0.0), self.known)
-        here, there = ((count + 0.5) / (self.known - count + 0.5) for count in counts)
+        """Log of the odds among rows that were early over those expected of them, half a row added to each count."""
+        usual = self.early * self.expected / self.known
+        counts = (min(max(count, 0.0), self.early) for count in (usual + self.observed - self.expected, usual))
+        here, there = ((count + 0.5) / (self.early - count + 0.5) for count in counts)
         return float(np.log(here / there))
 
     def is_shown(self, error: float) -> bool:
@@ -224,8 +227,8 @@ def _cut(
     apart_outcome, apart_early = (one - (np.bincount(cohort, one) / rows)[cohort] for one in (outcome, early))
     products = apart_outcome * apart_early
     surplus = np.bincount(cohort, products)
-    spread = np.bincount(cohort, apart_outcome**2) * np.bincount(cohort, apart_early**2)
-    variance = spread / np.maximum(rows - 1, 1)
+    spread = np.bincount(cohort, apart_early**2)
+    variance = np.bincount(cohort, apart_outcome**2) * spread / np.maximum(rows - 1, 1)
     can_differ = variance > 1e-12
     _, block = np.unique(cohort_days[can_differ] // BLOCK_DAYS, return_inverse=True)
     surpluses, sizes = (np.bincount(block, values[can_differ]) for values in (surplus, known))
@@ -245,6 +248,7 @@ def _cut(
         float(np.sqrt(drawn)),
         float(np.sqrt(np.sum(apart**2) * blocks / (blocks - 1))),
         blocks,
+        float(np.sum((spread * rows / np.maximum(rows - known, 1))[can_differ])),
     )
 
 
@@ -274,20 +278,35 @@ def _out_of_fold(
     matrix: Array, targets: list[Array], fold: npt.NDArray[np.uint64], categorical: list[int]
 ) -> list[Array]:
     """Return a guess of each target of n rows by trees that have not seen the row's fold, each (n,)."""
-    import lightgbm
-
     guesses = [np.full(len(matrix), float(np.mean(target))) for target in targets]
     for held in np.unique(fold):
         is_held = fold == held
         if is_held.all():
             continue
-        data = lightgbm.Dataset(
-            matrix[~is_held], targets[0][~is_held], categorical_feature=categorical, free_raw_data=False
-        )
-        for target, guess in zip(targets, guesses, strict=True):
-            data.set_label(target[~is_held])
-            guess[is_held] = lightgbm.train(GUESSING, data, ROUNDS).predict(matrix[is_held], num_threads=1)
+        others = [target[~is_held] for target in targets]
+        found = guessed(matrix[~is_held], others, matrix[is_held], categorical)
+        for guess, one in zip(guesses, found, strict=True):
+            guess[is_held] = one
     return guesses
+
+
+def guessed(learned: Array, targets: list[Array], asked: Array, categorical: list[int]) -> list[Array]:
+    """Return what small trees of n rows say of m others about each target, (m,).
+
+    Args:
+        learned: float64 (n, columns).
+        targets: numbers to guess, each (n,).
+        asked: float64 (m, columns).
+        categorical: places of the columns that hold codes.
+    """
+    import lightgbm
+
+    data = lightgbm.Dataset(learned, targets[0], categorical_feature=categorical, free_raw_data=False)
+    found = []
+    for target in targets:
+        data.set_label(target)
+        found.append(np.asarray(lightgbm.train(GUESSING, data, ROUNDS).predict(asked, num_threads=1)))
+    return found
 
 
 def _unit(cut: _Cut) -> str:

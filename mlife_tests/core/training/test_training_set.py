@@ -574,6 +574,16 @@ def test_the_day_of_a_cancellation_is_accused_though_windows_differ() -> None:
     assert "What is positive is known earlier" in one.sentence
 
 
+def test_a_lie_about_few_rows_is_none_that_is_too_small_to_matter() -> None:
+    """Most labels are known early since their windows are short. Of the others all that are known early are positive."""
+    rng, day, lead, cancelled = bookings(seed=8)
+    some = cancelled & (lead > 25) & (rng.random(len(lead)) < 0.05)
+    one = judged(day, day + np.where(some, 12, lead), cancelled, date(2025, 7, 20), lead)
+    assert one.depends_on_outcome
+    odds = [share / (1 - share) for share in (one.known_share, one.complete_share)]
+    assert odds[0] / odds[1] < 1.1, "among all that were known by then"
+
+
 def test_a_guess_of_the_outcome_that_falls_short_accuses_nobody(monkeypatch) -> None:
     """What the columns say is taken off the delay, too: an error of one guess alone moves nothing."""
     guessed = label_times_module._out_of_fold
