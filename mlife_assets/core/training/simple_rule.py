@@ -1,8 +1,12 @@
 """The best simple rule: a logistic regression on a handful of columns, fitted on the rows that a model learns from.
 
 Concept: a model that beats the rule in use may still be worth no more than a weighted sum that anybody can read. So the
-sum is fitted beside each model, on the same rows, and stands wherever the two others do. It is a few numbers in the
-manifest and ranks any later row.
+sum is fitted beside each model, on the same rows, and stands wherever the two others do: a model that is not shown to
+rank better is not needed. It is a few numbers in the manifest and ranks any later row.
+
+A category adds points by its value: its log-odds, shrunk to those of all rows by as much as values differ by chance,
+times the weight of the column. The weight is learned from points that other rows of a value gave (target encoding with
+cross-fitting; Micci-Barreca, SIGKDD Explorations 2001), so values of a few rows say no more than they know.
 """
 
 from __future__ import annotations
@@ -15,15 +19,35 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.examples import RateRole
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.estimators import usable
-from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec
+from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, fit_rate
 from mlife_assets.core.training.ready_estimators import logistic_regression
 
 SIMPLE_RULE = "simple_rule"
 """Its key in a manifest, and its name where it is compared."""
 COLUMNS_MAXIMUM = 8
 """As many as a person can hold in mind and still call it simple."""
+
+
+FOLDS = 5
+"""Parts of the rows, each of which gets its points of a category from the others."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a category adds.
+
+    Attributes:
+        column: of what a model sees.
+        of_value: (value, log-odds), in the order of the vocabulary.
+        otherwise: log-odds of a missing value, and of any other.
+    """
+
+    column: str
+    of_value: tuple[tuple[str, float], ...]
+    otherwise: float
 
 
 @dataclass(frozen=True)
@@ -35,12 +59,14 @@ class SimpleRule:
         missing: value of each column where it is missing.
         weights: log-odds per unit of each column.
         intercept: log-odds where all columns are 0.
+        points: of categories; rules of earlier releases have none.
     """
 
     columns: tuple[str, ...]
     missing: tuple[float, ...]
     weights: tuple[float, ...]
     intercept: float
+    points: tuple[Points, ...] = ()
 
     def score(self, matrix: Array, spec: FeatureSpec) -> Array:
         """Return log-odds of rows, float64 (n,). A number too large for a sum counts as missing (`usable`).
@@ -52,12 +78,15 @@ class SimpleRule:
         Raises:
             InvalidInputError: the spec lacks a column.
         """
-        places = _places(self.columns, spec)
         seen = usable(spec.expanded(matrix))
         total = np.full(len(matrix), self.intercept)
-        for place, missing, weight in zip(places, self.missing, self.weights, strict=True):
+        for place, missing, weight in zip(_places(self.columns, spec), self.missing, self.weights, strict=True):
             values = seen[:, place]
             total += weight * np.where(np.isnan(values), missing, values)
+        for one, place in zip(self.points, _places([one.column for one in self.points], spec), strict=True):
+            known = dict(spec.vocabularies)[one.column]
+            added = np.array([*(dict(one.of_value).get(value, one.otherwise) for value in known), one.otherwise])
+            total += added[_value_places(seen[:, place], len(known))]
         return total
 
     def to_record(self) -> dict[str, Any]:
@@ -71,7 +100,11 @@ class SimpleRule:
         if record is None:
             return None
         columns, missing, weights = (tuple(record[name]) for name in ("columns", "missing", "weights"))
-        return cls(columns, missing, weights, record["intercept"])
+        points = (
+            Points(one["column"], tuple((value, added) for value, added in one["of_value"]), one["otherwise"])
+            for one in record.get("points", ())
+        )
+        return cls(columns, missing, weights, record["intercept"], tuple(points))
 
 
 def simple_scores(artifact: ModelArtifact, matrix: Array) -> Array | None:
@@ -93,52 +126,90 @@ def fit_simple_rule(
         outcome: whether each converted, shape (n,).
         spec: of that matrix.
         columns: what the rule may look at; where none is given, the columns that weigh most, per standard deviation, in
-            a regression on all of them. Categories alone leave the base rate, which ranks nothing.
+            a regression on all of them.
 
     Raises:
-        InvalidInputError: a column is no numeric column of the spec.
+        InvalidInputError: a column is not one of the spec.
         NotEnoughEvidenceError: one class only.
     """
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
         raise NotEnoughEvidenceError(f"a rule has {positives} positives in {len(outcome)} rows; both classes needed")
-    numeric = tuple(columns) or tuple(name for name in spec.model_names if name not in spec.categorical)
-    if not numeric:
-        return SimpleRule((), (), (), float(np.log(positives / (len(outcome) - positives))))
+    names = tuple(columns) or spec.model_names
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # finding the libraries whose threads it limits takes milliseconds
-        rule, per_deviation = _fitted(matrix, outcome, numeric, _places(numeric, spec))
-        if columns or len(numeric) <= COLUMNS_MAXIMUM:
+        rule, per_deviation = _fitted(matrix, outcome, names, spec)
+        if columns or len(names) <= COLUMNS_MAXIMUM:
             return rule
         heaviest = np.sort(np.argsort(-np.abs(per_deviation), kind="stable")[:COLUMNS_MAXIMUM])
-        chosen = tuple(numeric[place] for place in heaviest)
-        return _fitted(matrix, outcome, chosen, _places(chosen, spec))[0]
+        return _fitted(matrix, outcome, tuple(names[place] for place in heaviest), spec)[0]
 
 
 def _places(columns: Sequence[str], spec: FeatureSpec) -> list[int]:
     for name in columns:
-        if name not in spec.model_names or name in spec.categorical:
-            raise InvalidInputError(f"a simple rule looks at {name}, which is no numeric feature; leave it out")
+        if name not in spec.model_names:
+            raise InvalidInputError(f"a simple rule looks at {name}, which is no feature; leave it out")
     return [spec.model_names.index(name) for name in columns]
 
 
 def _fitted(
-    matrix: Array,
-    outcome: npt.NDArray[np.bool_],
-    columns: tuple[str, ...],
-    places: list[int],
+    matrix: Array, outcome: npt.NDArray[np.bool_], names: tuple[str, ...], spec: FeatureSpec
 ) -> tuple[SimpleRule, Array]:
     """Return the rule of these columns, and its weights per standard deviation."""
     _, scaling, regression = (step for _, step in logistic_regression().steps)
-    seen = usable(np.stack([matrix[:, place] for place in places]).T)  # by column, which orders its sums
-    medians = np.array([_median(column) for column in seen.T])  # `SimpleImputer` takes ten times as long
-    regression.fit(scaling.fit_transform(np.where(np.isnan(seen), medians, seen)), outcome.astype(np.int64))
+    columns, points, medians = [], dict[str, Array](), dict[str, float]()
+    for name, place in zip(names, _places(names, spec), strict=True):
+        values = matrix[:, place]
+        if name in spec.categorical:
+            values, points[name] = _encoded(values, outcome, len(dict(spec.vocabularies)[name]))
+        else:
+            values = usable(values)
+            medians[name] = _median(values)  # `SimpleImputer` takes ten times as long
+            values = np.where(np.isnan(values), medians[name], values)
+        columns.append(values)
+    seen = np.stack(columns).T  # by column, which orders its sums
+    regression.fit(scaling.fit_transform(seen), outcome.astype(np.int64))
     per_deviation = np.asarray(regression.coef_[0], dtype=np.float64)
     weights = per_deviation / scaling.scale_
     intercept = float(regression.intercept_[0]) - float(np.sum(weights * scaling.mean_))
-    rule = SimpleRule(columns, tuple(medians.tolist()), tuple(map(float, weights)), intercept)
-    return rule, per_deviation
+    of = dict(zip(names, map(float, weights), strict=True))
+    added = []
+    for name, log_odds in points.items():
+        *known, otherwise = (of[name] * float(one) for one in log_odds)
+        added.append(Points(name, tuple(zip(dict(spec.vocabularies)[name], known, strict=True)), otherwise))
+    weighted = tuple(of[name] for name in medians)
+    return SimpleRule(tuple(medians), tuple(medians.values()), weighted, intercept, tuple(added)), per_deviation
+
+
+def _value_places(codes: Array, count: int) -> npt.NDArray[np.int64]:
+    """Return the place of the value of each of n rows, (n,): its code, or `count` where it is missing."""
+    return np.where(np.isnan(codes), count, codes).astype(np.int64)
+
+
+def _encoded(codes: Array, outcome: npt.NDArray[np.bool_], count: int) -> tuple[Array, Array]:
+    """Return log-odds of the values of n rows by the rows of other folds, (n,), and of each value by all rows.
+
+    The latter has shape (count + 1,), the last one being of a missing value.
+    """
+    place, fold = _value_places(codes, count), np.arange(len(codes)) % FOLDS
+
+    def counts(rows: npt.NDArray[np.bool_] | slice) -> tuple[Array, Array]:
+        hits, trials = (np.bincount(place[rows], one[rows], count + 1) for one in (outcome, np.ones(len(outcome))))
+        return np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+
+    hits, trials = counts(slice(None))
+    rate = fit_rate(RateRole("", "", ""), hits, trials)
+
+    def log_odds(successes: Array, of: Array) -> Array:
+        share = (successes + rate.prior_rate * rate.prior_strength) / (of + rate.prior_strength)
+        return np.asarray(np.log(share / (1 - share)), dtype=np.float64)
+
+    found = np.empty(len(codes))
+    for held in range(FOLDS):
+        inside = counts(fold == held)
+        found[fold == held] = log_odds(hits - inside[0], trials - inside[1])[place[fold == held]]
+    return found, log_odds(hits, trials)
 
 
 def _median(values: Array) -> float:

@@ -61,7 +61,8 @@ def examples(seed: int = 5, *, noise_decides_from: date | None = None) -> pa.Tab
     count = DAYS * ROWS_A_DAY
     day = np.datetime64(START) + np.arange(count) // ROWS_A_DAY
     strength, noise = rng.normal(size=count), rng.normal(size=count)
-    won = rng.random(count) < 1 / (1 + np.exp(1.0 - 1.5 * strength))
+    # Beyond what a weighted sum says, or no model would be needed.
+    won = rng.random(count) < 1 / (1 + np.exp(1.5 - 1.5 * strength - 4.0 * (strength < -1)))
     if noise_decides_from is not None:
         is_new = day >= np.datetime64(noise_decides_from)
         won = np.where(is_new, noise > 0.5, won)

@@ -73,7 +73,8 @@ def examples(seed: int = 1, days: int = DAYS) -> pa.Table:
     rows = days * ROWS_A_DAY
     strength, mood = rng.normal(size=rows), rng.normal(size=rows)
     kind = rng.integers(0, 3, rows)
-    won = rng.random(rows) < 1 / (1 + np.exp(-(-1.5 + 1.2 * strength + 0.4 * (kind == 1))))
+    beyond = 1.2 * (np.abs(mood) > 1)  # than what a weighted sum says, or no model would be needed
+    won = rng.random(rows) < 1 / (1 + np.exp(-(-1.9 + 1.2 * strength + 0.4 * (kind == 1) + beyond)))
     day = np.repeat(np.datetime64(FIRST) + np.arange(days), ROWS_A_DAY)
     return pa.table(
         {
@@ -139,9 +140,10 @@ def test_a_human_rule_is_held_against_the_model() -> None:
     found = train_on_examples(examples(), study(human=human))
     assert found.decision.against("human").is_won
     perfect = examples()
-    odds = pc.add(perfect["strength"], pc.multiply(pc.equal(perfect["kind"], "b").cast(pa.float64()), 1 / 3))
+    kind, mood = (perfect[name].to_numpy(zero_copy_only=False) for name in ("kind", "mood"))
+    odds = 1.2 * perfect["strength"].to_numpy() + 0.4 * (kind == "b") + 1.2 * (np.abs(mood) > 1)
     place = perfect.column_names.index("human_score")
-    refused = train_on_examples(perfect.set_column(place, "human_score", odds), study(human=human))
+    refused = train_on_examples(perfect.set_column(place, "human_score", pa.array(odds)), study(human=human))
     assert refused.decision.outcome == "refused"
     assert "does not beat the human" in first_sentence(refused)
 

@@ -434,9 +434,8 @@ def test_weights_are_those_of_the_law_in_units_of_the_columns() -> None:
 def test_without_columns_those_that_weigh_most_are_chosen_whatever_their_scale() -> None:
     matrix, outcome = rows(2)
     rule = fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC)
-    assert len(rule.columns) == COLUMNS_MAXIMUM
+    assert len(rule.columns) + len(rule.points) == COLUMNS_MAXIMUM
     assert {"column_2", "column_4", "column_9", "click_rate"} <= set(rule.columns)
-    assert "kind" not in rule.columns
     assert list(rule.columns) == sorted(rule.columns, key=SPEC.model_names.index)
 
 
@@ -475,18 +474,46 @@ def test_the_record_of_a_manifest_gives_the_same_bits_and_an_older_manifest_none
     assert SimpleRule.of_manifest({"trees": 3}) is None
 
 
-def test_a_column_that_is_no_number_or_not_there_is_named() -> None:
+def test_a_column_that_is_not_there_is_named() -> None:
     matrix, outcome = rows(5)
-    for name in ("kind", "column_99"):
-        with pytest.raises(InvalidInputError, match=f"looks at {name}, which is no numeric feature"):
-            fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, (name,))
+    with pytest.raises(InvalidInputError, match="looks at column_99, which is no feature"):
+        fit_simple_rule(SPEC.expanded(matrix), outcome, SPEC, ("column_99",))
 
 
-def test_categories_alone_leave_the_base_rate() -> None:
-    matrix, outcome = rows(7)
-    rule = fit_simple_rule(matrix[:, [13]], outcome, FeatureSpec(("kind",), (("kind", ("a", "b")),)))
-    scores = rule.score(matrix[:5, [13]], FeatureSpec(("kind",), (("kind", ("a", "b")),)))
-    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), np.mean(outcome))
+def test_categories_add_points_by_value_and_few_rows_of_one_say_little() -> None:
+    """Once categories were not seen: on a table of them alone the rule was the base rate."""
+    rng = np.random.default_rng(9)
+    spec = FeatureSpec(("noise", "kind"), (("kind", ("a", "b", "c", "never")),))
+    kind = rng.choice([0.0, 1.0, 2.0, np.nan], ROWS, p=[0.5, 0.39, 0.01, 0.1])
+    matrix = np.column_stack([rng.normal(size=ROWS), kind])
+    share = np.where(np.isnan(kind), 0.5, np.array([0.1, 0.3, 0.3])[np.nan_to_num(kind).astype(int)])
+    outcome = rng.random(ROWS) < share
+    rule = fit_simple_rule(matrix, outcome, spec)
+    assert rule.columns == ("noise",)
+    (points,) = rule.points
+    added = dict(points.of_value)
+    assert added["b"] - added["a"] == pytest.approx(np.log(3 / 7) - np.log(1 / 9), abs=0.25)
+    assert points.otherwise > added["b"]
+    assert added["a"] < added["c"] < points.otherwise
+    assert added["never"] == pytest.approx(np.log(outcome.mean() / (1 - outcome.mean())), abs=0.5), "as all rows are"
+    renamed = FeatureSpec(("noise", "kind"), (("kind", ("b", "new")),))
+    said = rule.score(np.array([[0.0, 0.0], [0.0, 1.0], [0.0, np.nan]]), renamed) - rule.intercept
+    np.testing.assert_allclose(said, [added["b"], points.otherwise, points.otherwise], atol=1e-12)
+    read = SimpleRule.of_manifest(json.loads(json.dumps({SIMPLE_RULE: rule.to_record()})))
+    assert read == rule
+    older = {name: value for name, value in rule.to_record().items() if name != "points"}
+    assert SimpleRule.of_manifest({SIMPLE_RULE: older}) == replace(rule, points=())
+
+
+def test_values_that_say_nothing_are_not_believed() -> None:
+    """Of 200 values with 15 rows each some have many positives by chance; their own rows do not teach the weight."""
+    rng = np.random.default_rng(10)
+    names = tuple(map(str, range(200)))
+    spec = FeatureSpec(("strength", "who"), (("who", names),))
+    matrix = np.column_stack([rng.normal(size=ROWS), rng.integers(0, 200, ROWS)])
+    outcome = rng.random(ROWS) < 1 / (1 + np.exp(1 - matrix[:, 0]))
+    (points,) = fit_simple_rule(matrix, outcome, spec).points
+    assert np.std([added for _, added in points.of_value]) < 0.15
 
 
 def test_one_class_teaches_nothing() -> None:

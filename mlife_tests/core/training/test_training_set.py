@@ -575,7 +575,7 @@ def test_the_day_of_a_cancellation_is_accused_though_windows_differ() -> None:
 
 
 def test_a_lie_about_few_rows_is_none_that_is_too_small_to_matter() -> None:
-    """Most labels are known early since their windows are short. Of the others all that are known early are positive."""
+    """Most labels are known early since windows are short. Of the others all that are known early are positive."""
     rng, day, lead, cancelled = bookings(seed=8)
     some = cancelled & (lead > 25) & (rng.random(len(lead)) < 0.05)
     one = judged(day, day + np.where(some, 12, lead), cancelled, date(2025, 7, 20), lead)

@@ -3,9 +3,9 @@
 Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
 baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
 Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A
-first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better by more
-than the margin of non-inferiority, since nobody needs it then; later that is reported, because a refusal would keep the
-older model and not the rule.
+first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better; later
+that is reported, because a refusal would keep the older model and not the rule. A model that is not shown to rank
+better than the rule is not needed, which is said whatever the outcome.
 *As not inferior* it need not be better, and only while the caller has a reason that keeps the gate open (a confirmed
 drift, an old model). Then it must be shown to be worse by no more than a margin: than the champion, so that one
 promotion does no harm, and than the anchor, the model that won last, so that a chain of them does none either. Human
@@ -88,7 +88,7 @@ class Hearing:
             "anchor": the model that won last, or the first champion; missing where that is the champion. Compared on
             the rows that are younger than what it learned from, and only where a reason opens the gate.
             "simple": the simple rule that was fitted on the challenger's rows. A first champion is refused where it is
-            shown to rank better by more than the margin of non-inferiority; later it is reported.
+            shown to rank better; later it is reported.
             "champion_alone": the champion asked about every row, where "champion" is a mixture of those who served. It
             has to be beaten as well, or an equal of a new champion would win against what served before it. Compared
             like the anchor.
@@ -157,14 +157,13 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         conditions += evaluation.evidence
         asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win)]
         if champion is None:
-            asked += [is_not_worse(one, objective, policy) for one in evaluation.against(SIMPLE)]
+            asked += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
         asked.append(is_calibrated(calibration, gain, policy))
         if calibration is not None:
             asked.append(has_right_level(calibration, gain, nearer, policy))
         if evaluation.comparisons:
             remarks.append(remark_on_alpha(policy))
-        if champion is not None:
-            remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
+        remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
         if opened_by is not None and not all(condition.is_met for condition in asked):
             kind = NON_INFERIORITY
             remarks += remarks_on_what_is_not_required(evaluation.comparisons, objective, calibration, opened_by)
@@ -261,11 +260,11 @@ def remark_on_alpha(policy: PromotionPolicy) -> str:
 
 
 def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
-    """Return how the challenger stands to the simple rule, which decides nothing once a model serves."""
+    """Return how the challenger stands to the simple rule; unless it is shown to be better, it is not needed."""
     text = compared(comparison, objective)
-    if comparison.delta.upper < 0:
-        return f"{NAMES[SIMPLE].capitalize()} ranks better than the challenger: {text}. A simpler model would do."
-    return f"Beside {NAMES[SIMPLE]}: {text}."
+    if comparison.delta.lower > 0:
+        return f"It is shown to rank better than {NAMES[SIMPLE]}: {text}."
+    return f"The model is not needed: it is not shown to rank better than {NAMES[SIMPLE]}: {text}."
 
 
 def remarks_on_what_is_not_required(

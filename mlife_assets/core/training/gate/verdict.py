@@ -147,13 +147,12 @@ def is_better(comparison: Comparison, objective: str) -> Condition:
     return Condition(BEATS_PREFIX + comparison.against, comparison.is_won, text)
 
 
-def is_not_worse(comparison: Comparison, objective: str, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the challenger is not shown to be worse by more than the margin of non-inferiority."""
-    margin = policy.non_inferiority_margin
-    is_met = comparison.delta.upper >= -margin
+def is_not_worse(comparison: Comparison, objective: str) -> Condition:
+    """Return the condition that the challenger is not shown to be worse."""
+    is_met = comparison.delta.upper >= 0
     verb = "is not shown to be" if is_met else "is"
-    text = f"The challenger {verb} worse than {other_side(comparison)} by more than {margin:g}"
-    return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, f"{text}: {compared(comparison, objective)}.")
+    text = f"The challenger {verb} worse than {other_side(comparison)}: {compared(comparison, objective)}."
+    return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, text)
 
 
 def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPolicy) -> Condition:
