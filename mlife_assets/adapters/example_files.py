@@ -1,8 +1,8 @@
 """Example files: from a Parquet or CSV file to an examples table with the columns of a study.
 
-Concept: DuckDB reads the file and evaluates the expressions of the spec; nothing else of the file is kept. A value that
-does not fit its role stops the reading with the column and the reason. A spec is a stranger's program: its SQL sees the
-file of examples and nothing else of this machine, and has limits on memory and time.
+Concept: DuckDB reads the file and evaluates the expressions of the spec; nothing else of the file is kept. Values that
+do not fit their role are counted by column, so that all faults of a file are said at once. A spec is a stranger's
+program: its SQL sees the file of examples and nothing else of this machine, and has limits on memory and time.
 """
 
 from __future__ import annotations
@@ -17,26 +17,50 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.examples import HUMAN_COLUMN
 from mlife_assets.core.policies import ExampleFilePolicy
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.study import Study
+from mlife_assets.core.table_check import ReadTable
 
 READ_CSV = "read_csv($path, nullstr=['', 'NA'])"
 PART_BYTES = 2**20
 READERS = {".parquet": "read_parquet($path)", ".csv": READ_CSV, ".csv.gz": READ_CSV}
 
 
+WANTED = {
+    "date": "day; write 2026-01-31, or derive it",
+    "double": "number; correct it, or derive a number from it",
+    "boolean": "flag; write true or false, 1 or 0",
+}
+"""What a value that cannot be read should have been, and what to do."""
+
+
 def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> pa.Table:
     """Return the examples of a file: the columns of its model's roles, and `human_score` where there is a human rule.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidInputError: as of `examine_examples`, or the file has a fault; names the first.
+    """
+    found = examine_examples(path, study, policy)
+    for fault in (*found.faults, *study.model.roles.faults(found.rows)):
+        raise InvalidInputError(fault)
+    return found.rows
+
+
+def examine_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> ReadTable:
+    """Return what can be read of a file of examples, and all values that cannot.
 
     A `.csv.zip` holds one CSV file.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidInputError: the format is unknown, a column is missing, an expression fails or reaches for more than the
-            file, a value does not fit, or the file or the SQL take more than `policy` gives.
+        InvalidInputError: the format is unknown, an expression fails or reaches for more than the file, or the file or
+            the SQL take more than `policy` gives.
     """
     policy = policy or ExampleFilePolicy()
     if not path.is_file():
@@ -75,13 +99,18 @@ def _unzipped(path: Path, folder: Path, policy: ExampleFilePolicy) -> Path:
     return target
 
 
-def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> pa.Table:
+def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> ReadTable:
     place = str(path.absolute())
-    query = _query(reader, study)
     with _caged_connection(place, policy) as connection, _ended_after(connection, policy.seconds):
         try:
             connection.execute(f"select * from {reader} limit 0", {"path": place})
             _require_new_names(study, [column[0] for column in connection.description or ()], path.name)
+            names = f"{_query(reader, study, '*')} limit 0"
+            _require_one_query(names)
+            connection.execute(names, {"path": place})
+            there = {column[0].lower() for column in connection.description or ()}
+            kinds = {name: kind for name, kind in _kinds(study).items() if name.lower() in there}
+            query = _query(reader, study, ", ".join(_columns(kinds, study)))
             _require_one_query(query)
             batches = connection.execute(query, {"path": place}).to_arrow_reader()
             found = pa.Table.from_batches(_bounded(batches, policy.maximum_bytes, path.name), schema=batches.schema)
@@ -92,7 +121,7 @@ def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> p
         except duckdb.Error as error:
             reason = " ".join(str(error).split("\n\n")[0].split())
             raise InvalidInputError(f"{path.name} does not fit the spec: {reason}") from error
-    return study.model.roles.validated(found)
+    return _examined(found, kinds)
 
 
 @contextmanager
@@ -151,8 +180,8 @@ def _require_new_names(study: Study, columns: list[str], file: str) -> None:
         there[name.lower()] = "a derived column"
 
 
-def _query(reader: str, study: Study) -> str:
-    """Return one query: rows that count, then one derived column after the other, then the types of the roles."""
+def _query(reader: str, study: Study, columns: str) -> str:
+    """Return one query: rows that count, then one derived column after the other, then the columns."""
     steps = [f"derived_0 as (select * from {reader})"]
     derived = list(study.derive)
     if study.human_score is not None:
@@ -160,27 +189,61 @@ def _query(reader: str, study: Study) -> str:
     for place, (name, expression) in enumerate(derived):
         steps.append(f"derived_{place + 1} as (select *, ({expression}) as {_quoted(name)} from derived_{place})")
     kept = "" if study.where is None else f" where ({study.where})"
-    return f"with {', '.join(steps)} select {', '.join(_columns(study))} from derived_{len(derived)}{kept}"
+    return f"with {', '.join(steps)} select {columns} from derived_{len(derived)}{kept}"
 
 
-def _columns(study: Study) -> list[str]:
+def _kinds(study: Study) -> dict[str, str]:
+    """Return the columns of the roles, each with the type that it is read as."""
     roles = study.model.roles
-    dates = (roles.time, roles.label_time, *roles.funnel_times)
-    types = {**dict.fromkeys(dates, "date"), **dict.fromkeys(roles.features, "double")}
-    values = {name: f"cast({_quoted(name)} as {types.get(name, 'varchar')})" for name in roles.columns}
+    kinds = dict.fromkeys(roles.columns, "varchar") | dict.fromkeys(roles.features, "double")
+    kinds |= dict.fromkeys((roles.time, roles.label_time, *roles.funnel_times), "date")
     early = () if roles.early_label is None else (roles.early_label,)
-    values |= {name: _flag(name) for name in (*roles.steps, *early)}
+    return kinds | dict.fromkeys((*roles.steps, *early), "boolean")
+
+
+def _columns(kinds: dict[str, str], study: Study) -> list[str]:
+    """Return the values of columns; then, of each that has a kind, what cannot be read, and of a day whether it has an
+    hour.
+    """
+    values = {name: _value(name, kind) for name, kind in kinds.items()}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
     if study.human_score is not None:
         columns.append(f"cast({HUMAN_COLUMN} as double) as {HUMAN_COLUMN}")
+    for place, (name, kind) in enumerate(kinds.items()):
+        if kind in WANTED:
+            column = _quoted(name)
+            unread = f"({values[name]}) is null and {column} is not null"
+            columns.append(f"case when {unread} then left(cast({column} as varchar), 80) end as unread_{place}")
+            if kind == "date":
+                columns.append(f"cast(try_cast({column} as timestamp) as time) <> time '00:00' as hour_{place}")
     return columns
 
 
-def _flag(name: str) -> str:
-    """Return the expression of a column as true or false; SQL would quietly read any number but 0 as true."""
-    column, shown = _quoted(name), name.replace("'", "''")
-    refusal = f"error('{shown} is ' || cast({column} as varchar) || '; write true or false, 1 or 0')"
-    return f"case when try_cast({column} as double) not in (0, 1) then {refusal} else cast({column} as boolean) end"
+def _value(name: str, kind: str) -> str:
+    """Return the expression of a value as its kind; SQL would quietly read any number but 0 as true."""
+    column = _quoted(name)
+    cast = f"try_cast({column} as {kind})"
+    return (
+        cast if kind != "boolean" else f"case when try_cast({column} as double) not in (0, 1) then null else {cast} end"
+    )
+
+
+def _examined(found: pa.Table, kinds: dict[str, str]) -> ReadTable:
+    """Return the columns of roles, and in words what could not be read of them."""
+    faults, cut = [], {}
+    for place, (name, kind) in enumerate(kinds.items()):
+        if kind not in WANTED:
+            continue
+        unread = found[f"unread_{place}"]
+        if wrong := found.num_rows - unread.null_count:
+            row = pc.index(unread.is_valid(), pa.scalar(True)).as_py()
+            value = quoted(unread[row].as_py())[1:-1]
+            more = f" and {wrong - 1:,} more" if wrong > 1 else ""
+            faults.append(f"{name} is {value} in row {row}{more}, which is no {WANTED[kind]}")
+        if kind == "date" and (hours := pc.sum(found[f"hour_{place}"]).as_py()):
+            cut[name] = int(hours)
+    kept = [name for name in (*kinds, HUMAN_COLUMN) if name in found.column_names]
+    return ReadTable(found.select(kept), tuple(faults), cut)
 
 
 def _quoted(name: str) -> str:

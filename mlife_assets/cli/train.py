@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import mlife_assets
+from mlife_assets.cli.check import Examples, Spec, read_study, report_lines, require_sound
 from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import answer_console, counted_progress, print_json
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
@@ -38,8 +39,8 @@ STRONGEST_FEATURES = 3
 
 
 def train(
-    examples: Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
-    spec: Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")],
+    examples: Examples,
+    spec: Spec,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model, its card and plots go.")],
     champion: Annotated[
         Path | None,
@@ -57,33 +58,35 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on a file of examples and judge it on the last days.
+    """Check a file of examples, train a model on it and judge it on the last days.
 
     Exit codes: 0 done, whatever the gate said; 1 failed.
     """
     from mlife_assets.adapters.clock import SystemClock
-    from mlife_assets.adapters.example_files import read_examples
+    from mlife_assets.adapters.example_files import examine_examples
     from mlife_assets.adapters.search_storage import open_search_storage
-    from mlife_assets.core.study import Study
+    from mlife_assets.core.table_check import check_table
     from mlife_assets.core.training.example_training import train_on_examples
-    from mlife_assets.core.training.label_times import label_times
     from mlife_assets.core.training.search import search
 
-    if not spec.is_file():
-        raise NotFoundError(f"there is no file {spec}; name the spec of the examples")
-    study = Study.from_json(spec.read_text(), POLICY_FIELDS)
+    study, console, today = read_study(spec), answer_console(), SystemClock().now().date()
     declared = study.model
     if trials is not None:
         declared = replace(declared, training=replace(declared.training, search_trials=trials))
     earlier = None if champion is None else _load(champion)
-    rows = read_examples(examples, study)
+    read = examine_examples(examples, study)
+    report = check_table(read, study, today)
+    require_sound(report)
+    if not as_json:
+        for line in report_lines(report):
+            console.print(line, soft_wrap=True)
     out.mkdir(parents=True, exist_ok=True)
     storage = open_search_storage(out / TRIALS_FILE) if declared.training.search_trials else None
     with counted_progress("Fitting, trees") as trees, counted_progress("Searching, trials") as trials_done:
         fitted = train_on_examples(
-            rows,
+            read.rows,
             declared,
-            today=SystemClock().now().date(),
+            today=today,
             gate_share=study.gate_share,
             validation_share=study.validation_share,
             champion=earlier,
@@ -91,15 +94,14 @@ def train(
             searched=partial(search, storage=storage, progress=trials_done),
         )
     model = _with_code_version(fitted)
-    times = label_times(rows, declared.roles, model.as_of)
-    result = {**_result(model, declared, examples, spec), "label_times": asdict(times)}
+    checked = asdict(report)
+    result = {**_result(model, declared, examples, spec), "label_times": checked.pop("label_times"), "check": checked}
     _write(model, declared, out, result)
     if as_json:
         print_json(result)
         return
-    console = answer_console()
     console.print(f"{model.artifact.model_version}  {declared.title}", soft_wrap=True)
-    for sentence in filter(None, (times.remark, *_training_sentences(model, declared), *model.decision.sentences)):
+    for sentence in (*_training_sentences(model, declared), *model.decision.sentences):
         console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"  Card: {out / CARD_FILE}", soft_wrap=True)
 
@@ -285,8 +287,8 @@ def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str
 
 
 def backtest(
-    examples: Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
-    spec: Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")],
+    examples: Examples,
+    spec: Spec,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where result, page and checkpoints go.")],
     policy: Annotated[
         Path | None,

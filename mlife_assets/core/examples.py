@@ -183,39 +183,53 @@ class ExampleSpec:
         """Return `examples` if its columns fit their roles.
 
         Raises:
-            InvalidInputError: a column is missing, of a type that cannot play its role, or null where it must not be,
-                or an outcome is complete before its exposure ended or, of a step, after the label; names the column,
-                the row and the remedy.
+            InvalidInputError: as of the first of its `faults`.
         """
+        for fault in self.faults(examples):
+            raise InvalidInputError(fault)
+        return examples
+
+    def faults(self, examples: pa.Table) -> Iterator[str]:
+        """Yield what does not fit: a column is missing, of a type that cannot play its role, or null where it must not
+        be, or an outcome is complete before its exposure ended or, of a step, after the label; by column, row, remedy.
+        """
+        sound = set()
         for role, name in self._roles():
             if name not in examples.column_names:
-                raise InvalidInputError(f"examples lack column {name}, the {role}; add it or change ExampleSpec.{role}")
-            _check_type(role, name, examples.schema.field(name).type)
-            if role not in OPTIONAL_ROLES and examples[name].null_count:
+                yield f"examples lack column {name}, the {role}; add it or change ExampleSpec.{role}"
+            elif fault := _type_fault(role, name, examples.schema.field(name).type):
+                yield fault
+            elif role not in OPTIONAL_ROLES and examples[name].null_count:
                 row = _first(examples[name].is_null())
-                raise InvalidInputError(f"{name} is null in row {row}; every example needs its {role}")
-        for known in dict.fromkeys((self.label_time, *self.funnel_times)):
-            early = _first(pc.less_equal(examples[known], examples[self.time]))
-            if early is not None:
-                raise InvalidInputError(
-                    f"{known} in row {early} is not after {self.time}; a label is complete after its window"
-                )
-            late = _first(pc.greater(examples[known], examples[self.label_time]))
-            if late is not None:
-                raise InvalidInputError(
-                    f"{known} in row {late} is after {self.label_time}; a step is complete when the label is, or sooner"
-                )
-        if self.early_label is not None:
-            row = _first(pc.and_(examples[self.early_label], pc.invert(examples[self.label])))
-            if row is not None:
-                raise InvalidInputError(
-                    f"{self.early_label} is true in row {row} without {self.label}; what happened early has happened"
-                )
-        for before, after in zip(self.steps, self.steps[1:], strict=False):
-            row = _first(pc.and_(examples[after], pc.invert(examples[before])))
-            if row is not None:
-                raise InvalidInputError(f"{after} is true in row {row} without {before}; a step needs the one before")
-        return examples
+                yield f"{name} is null in row {row}; every example needs its {role}"
+            else:
+                sound.add(name)
+        ordered = [
+            (self.time, known, pc.less_equal, f"is not after {self.time}; a label is complete after its window")
+            for known in dict.fromkeys((self.label_time, *self.funnel_times))
+        ]
+        ordered += [
+            (
+                self.label_time,
+                known,
+                pc.greater,
+                f"is after {self.label_time}; a step is complete when the label is, or sooner",
+            )
+            for known in dict.fromkeys(self.funnel_times)
+        ]
+        for other, known, is_wrong, words in ordered:
+            if {other, known} <= sound and (row := _first(is_wrong(examples[known], examples[other]))) is not None:
+                yield f"{known} in row {row} {words}"
+        early = (
+            () if self.early_label is None else ((self.label, self.early_label, "what happened early has happened"),)
+        )
+        steps = ((*pair, "a step needs the one before") for pair in zip(self.steps, self.steps[1:], strict=False))
+        for before, after, words in (*early, *steps):
+            wrong = None
+            if {before, after} <= sound:
+                wrong = _first(pc.and_(examples[after], pc.invert(examples[before])))
+            if wrong is not None:
+                yield f"{after} is true in row {wrong} without {before}; {words}"
 
     def _roles(self) -> Iterator[tuple[str, str]]:
         for role in ("entity", "item", "time", "label", "label_time", "early_label"):
@@ -230,7 +244,7 @@ class ExampleSpec:
                 yield role, name
 
 
-def _check_type(role: str, name: str, found: pa.DataType) -> None:
+def _type_fault(role: str, name: str, found: pa.DataType) -> str | None:
     types = pa.types
     is_text = types.is_string(found) or types.is_large_string(found) or types.is_dictionary(found)
     is_number = types.is_integer(found) or types.is_floating(found)
@@ -246,8 +260,9 @@ def _check_type(role: str, name: str, found: pa.DataType) -> None:
         "features": is_number or types.is_boolean(found),
         "categoricals": is_text,
     }
-    if not fits[role]:
-        raise InvalidInputError(f"{name} holds {found}, which cannot be the {role}; cast it or choose another column")
+    if fits[role]:
+        return None
+    return f"{name} holds {found}, which cannot be the {role}; cast it or choose another column"
 
 
 def _items(name: str, value: Any, kind: type) -> Any:

@@ -24,7 +24,7 @@ from mlife_assets.adapters.employer_reviews import (
     unapproved_employers,
 )
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.example_files import read_examples
+from mlife_assets.adapters.example_files import examine_examples, read_examples
 from mlife_assets.adapters.feedback_arrivals import ARRIVALS_REPORT
 from mlife_assets.adapters.instance_files import FILE, instance_files, instances_of, named_function, read_declared
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -112,7 +112,9 @@ def test_an_early_label_is_true_false_or_not_known(parquet: Path) -> None:
         parquet, study(roles=roles, derive={**derive, "soon": "case when won then amount is null end"})
     )
     assert found["soon"].to_pylist() == [None, True, False]
-    with pytest.raises(InvalidInputError, match="soon is 2; write true or false, 1 or 0"):
+    with pytest.raises(
+        InvalidInputError, match="soon is 2 in row 0 and 2 more, which is no flag; write true or false, 1 or 0"
+    ):
         read_examples(parquet, study(roles=roles, derive={**derive, "soon": "2"}))
 
 
@@ -153,12 +155,35 @@ def test_the_human_score_is_a_column_of_its_own(parquet: Path) -> None:
         ({"derive": {**SPEC["derive"], "twice": "2 *"}}, "does not fit the spec"),
         ({"derive": {**SPEC["derive"], "won": "outcome > 0 or null"}}, "won is null in row 0"),
         ({"derive": {**SPEC["derive"], "known": "day"}}, "known in row 0 is not after day"),
-        ({"derive": {**SPEC["derive"], "twice": "kind"}}, "kind|Could not convert"),
+        (
+            {"derive": {**SPEC["derive"], "twice": "kind"}},
+            "twice is a in row 0 and 1 more, which is no number; correct it",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(parquet: Path, changes: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         read_examples(parquet, study(**changes))
+
+
+def test_all_that_cannot_be_read_is_counted_and_hours_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "who,day,amount,kind,outcome\n1,2026-01-01 10:30:00,5,a,1\n2,soon,x,b,maybe\n3,2026-01-03 00:00:00,y,c,2\n"
+    )
+    roles = {**SPEC["roles"], "features": ["amount", "price"]}
+    derive = {"won": "outcome", "known": "try_cast(day as timestamp) + interval 2 day"}
+    found = examine_examples(path, study(roles=roles, derive=derive))
+    assert found.faults == (
+        "day is soon in row 1, which is no day; write 2026-01-31, or derive it",
+        "won is maybe in row 1 and 1 more, which is no flag; write true or false, 1 or 0",
+        "amount is x in row 1 and 1 more, which is no number; correct it, or derive a number from it",
+    )
+    assert found.cut == {"day": 1, "known": 1}
+    assert found.rows["amount"].to_pylist() == [5.0, None, None]
+    assert "price" not in found.rows.column_names
+    with pytest.raises(InvalidInputError, match="day is soon in row 1"):
+        read_examples(path, study(roles=roles, derive=derive))
 
 
 def test_an_unknown_file_format_and_archive_are_refused(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {
             "who": np.arange(rows),
             "day": pa.array(np.datetime64("2026-01-01") + np.arange(rows) // 120),
-            "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(1 - strength))),
+            # Beyond what a weighted sum says, or no model would be needed.
+            "won": pa.array(rng.random(rows) < 1 / (1 + np.exp(1.6 - strength - 3.0 * (strength < -1)))),
             "strength": strength,
             "kind": np.array(["a", "b"])[rng.integers(0, 2, rows)].tolist(),
         }
@@ -77,7 +78,11 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     assert "; judged on 2,400 examples of 2026-03-22 to 2026-04-10, " in result.stdout
     assert "Formulation binary, " in result.stdout
     assert "it looks most at strength, kind." in result.stdout
-    assert "Label times" not in result.stdout
+    assert result.stdout.startswith("12,000 rows, "), "the check comes first"
+    assert (
+        "positive: nothing is wrong.\n  Note: The gate's 20 days, the last 20%, can show a difference" in result.stdout
+    )
+    assert found["check"]["power"]["gate_days"] == 20
     assert found["label_times"]["depends_on_outcome"] is False
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}
     assert ModelArtifact.from_files(found["model_version"], names).model_version == found["model_version"]
@@ -185,7 +190,35 @@ def test_label_times_that_depend_on_outcomes_are_named_first(run, folder, tmp_pa
     assert found["depends_on_outcome"] is True
     assert (found["days"], found["known_share"]) == (1, 1.0)
     assert 0.2 < found["complete_share"] < 0.5
-    assert result.stdout.splitlines()[1].strip() == found["sentence"]
+    assert result.stdout.splitlines()[1].strip() == f"Warning: {found['sentence']}"
+
+
+def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, folder, tmp_path):
+    rows = pyarrow.parquet.read_table(folder / "rows.parquet")
+    worn = np.array(["12", "n/a", "-"])[np.arange(rows.num_rows) % 3].tolist()
+    bad = rows.append_column("size", pa.array(worn)).append_column("same", pa.array(np.ones(rows.num_rows)))
+    pyarrow.parquet.write_table(bad, tmp_path / "rows.parquet")
+    features = ["strength", "size", "same", "hue"]
+    (tmp_path / "spec.json").write_text(json.dumps({**SPEC, "roles": {**SPEC["roles"], "features": features}}))
+    asked = ("--examples", str(tmp_path / "rows.parquet"), "--spec", str(tmp_path / "spec.json"))
+    result = run("check", *asked)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "12,000 rows, 0 positive: 2 faults and 1 warning.",
+        "  Fault: size is n/a in row 1 and 7,999 more, which is no number; correct it, or derive a number from it",
+        "  Fault: examples lack column hue, the features; add it or change ExampleSpec.features",
+        "  Warning: same is 1.0 in every row, which tells none apart; leave it out.",
+    ]
+    refused = run("train", *asked, "--out", str(tmp_path / "out"))
+    assert refused.exit_code == 1
+    assert "size is n/a in row 1" in refused.stderr
+    assert "lack column hue" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
+    sound = ("--examples", str(folder / "rows.parquet"), "--spec", str(folder / "spec.json"))
+    told = run("check", *sound, "--json")
+    assert told.exit_code == 0, told.stderr
+    assert [one["kind"] for one in orjson.loads(told.stdout)["findings"]] == ["power"]
+    assert "there is no file" in run("check", *sound[:3], str(tmp_path / "none.json")).stderr
 
 
 def test_a_label_of_the_future_is_refused(run, folder, tmp_path):

@@ -105,20 +105,11 @@ def train_on_examples(
         NotEnoughEvidenceError: too few days, examples or positives.
     """
     roles = model.roles
-    _require_complete(examples, roles, today)
+    require_complete(examples, roles, today)
     rows = canonical(examples, roles)
-    start = gate_start(rows, roles, gate_share)
     as_of = pc.max(rows[roles.label_time]).as_py()
-    before = as_known(rows, roles, start)
-    gate = rows.filter(pc.field(roles.time) >= pa.scalar(start))
-    days = before[roles.time].filter(before[roles.label].is_valid())
-    first, last = pc.min(days).as_py(), pc.max(days).as_py()
-    if last is None:
-        raise NotEnoughEvidenceError(f"no label is complete by {start}, when the gate begins; lower gate_share")
-    policy = validated_by_share(model.training, validation_share, (last - first).days + 1)
-    training = split_examples(
-        before, roles, known_on=start, policy=policy, data_hash=hash_examples(before.select(roles.columns))
-    )
+    training, policy = training_rows(rows, model, gate_share, validation_share)
+    gate = rows.filter(pc.field(roles.time) >= pa.scalar(gate_start(rows, roles, gate_share)))
     found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
@@ -135,6 +126,26 @@ def train_on_examples(
     return TrainedModel(artifact, judged.decision, judged.calibration, training, gate, judged.challenger, found, as_of)
 
 
+def training_rows(
+    rows: pa.Table, model: Model, gate_share: float, validation_share: float | None
+) -> tuple[TrainingSet, TrainingPolicy]:
+    """Return what is learned from before the gate begins, and the policy with the days that validate.
+
+    Raises:
+        NotEnoughEvidenceError: too few days, examples or positives.
+    """
+    roles = model.roles
+    start = gate_start(rows, roles, gate_share)
+    before = as_known(rows, roles, start)
+    days = before[roles.time].filter(before[roles.label].is_valid())
+    first, last = pc.min(days).as_py(), pc.max(days).as_py()
+    if last is None:
+        raise NotEnoughEvidenceError(f"no label is complete by {start}, when the gate begins; lower gate_share")
+    policy = validated_by_share(model.training, validation_share, (last - first).days + 1)
+    data_hash = hash_examples(before.select(roles.columns))
+    return split_examples(before, roles, known_on=start, policy=policy, data_hash=data_hash), policy
+
+
 def validated_by_share(policy: TrainingPolicy, share: float | None, days: int) -> TrainingPolicy:
     """Return a policy that validates on a share of the days before the gate, at least a week; None leaves it."""
     if share is None:
@@ -148,7 +159,8 @@ def human_of(model: Model, rows: pa.Table) -> Human | None:
     return None if rule is None else Human(rule.name, rule.score(rows))
 
 
-def _require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> None:
+def require_complete(examples: pa.Table, roles: ExampleSpec, today: date) -> None:
+    """Refuse examples whose label is not complete as of a day; names the first row."""
     is_later = pc.greater(examples[roles.label_time], pa.scalar(today))
     count = int(pc.sum(is_later).as_py() or 0)
     if count:

@@ -286,6 +286,14 @@ def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec
     return sorted(found, key=lambda one: (-one.area, one.feature))
 
 
+def giveaway_words(found: Separation) -> str:
+    """Return what is wrong with a feature that separates more than it may."""
+    return (
+        f"The feature {found.feature} predicts the outcome by itself (area under the ROC curve {found.area:.3f}, at "
+        f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
+    )
+
+
 def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Return which of n rows are examined, ascending: of very many evenly spaced ones, of each class its own."""
     if len(outcome) <= ROWS_EXAMINED:
@@ -308,11 +316,7 @@ def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: Featu
     best = separations(matrix, outcome, spec)[0]
     name = "no_feature_tells_the_outcome"
     if best.area > SEPARATION_MAXIMUM:
-        text = (
-            f"The feature {best.feature} predicts the outcome by itself (area under the ROC curve {best.area:.3f}, at "
-            f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."
-        )
-        return Condition(name, False, text)
+        return Condition(name, False, giveaway_words(best))
     return Condition(
         name, True, f"No feature predicts the outcome by itself; the closest is {best.feature} ({best.area:.3f})."
     )
