@@ -7,11 +7,10 @@ a claim does not hold: an error rate may exceed its claim by Monte Carlo error, 
 reach its claim. Seeds are fixed. The full run takes about 50 CPU-minutes and leaves a record. With `--work` each part
 is kept there by commit as it ends, and a run that was stopped goes on where it was.
 
-A year is a gate every week for as many weeks as the governor's budget of fits allows. Gates look at four weeks of
-cohorts, so neighbours share three of them, and users, jobs and the champion's luck persist. A year errs when a
-challenger that is no better than the champion beats it at any gate, whatever the human says. A chain is twelve refits
-in a row while a drift is open, each truly worse than what serves when it is judged; the model that won last is the
-anchor.
+A year is a changed configuration at a gate every week. Gates look at four weeks of cohorts, so neighbours share three
+of them, and users, jobs and the champion's luck persist. A year errs when a challenger that is no better than the
+champion beats it at any gate, whatever the human says. A refit of the champion's configuration need not win: measured
+is how often its probabilities keep it from serving.
 
 The simulated rankings are of the size of the demo's: about 12 jobs shown to a user in each of four weekly cohorts, 840
 users with a positive, MAP .26 by chance. Users recur, and numbers of positives differ between users. A ranker sees the
@@ -35,8 +34,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
-from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.ranking.metrics import rank_rows
 from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.statistics import Interval, wilson_interval
@@ -52,13 +52,14 @@ from mlife_assets.core.training.gate import (
     on_examples,
 )
 from mlife_assets.core.training.gate.comparing import average_precision
-from mlife_assets.core.training.reliability import Calibration
+from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
 
 USERS_WITH_POSITIVES = 840
 POLICY = PromotionPolicy(minimum_users_with_positives=USERS_WITH_POSITIVES)
 TWICE = replace(POLICY, gates_per_year=2)
 """A win errs at 2.5 % of gates: an error that a few hundred single gates can show."""
-DRIFT = "drift was confirmed"
+PLANTED = (("odds doubled", 2.0, 1.0), ("twice as bold", 1.0, 2.0))
+"""Refits whose probabilities are worse: factors of the odds, and of the effect of what is seen."""
 GATE_DAY = date(2026, 6, 22)
 TRAINED_UNTIL, FIRST_COHORT = date(2026, 1, 1), date(2026, 5, 18)
 WELL_CALIBRATED = Calibration(1.0, 0.95, 1.05, 0.0, -0.05, 0.05, 0.01, 500, 20_000, ())
@@ -84,8 +85,8 @@ POOLED_DELTA = 0.03
 QUARTER_WEEKS = 13
 YEAR_USERS, YEAR_POOLED_ROWS, YEAR_RESAMPLES = 400, 5_000, 400
 """A gate of a simulated year. The error that is claimed does not depend on its size, and 20,800 of them have to run."""
-CHAIN_REFITS, CHAIN_LOSS, CHAIN_USERS = 12, 0.005, 5_000
-"""So many users know a difference of .005 well: it is large houses whose small losses could add up."""
+FAST = replace(POLICY, bootstrap_resamples=YEAR_RESAMPLES, minimum_users_with_positives=30)
+YEAR_WEEKS = 52
 
 
 @dataclass(frozen=True)
@@ -171,23 +172,22 @@ def verdict(
     human: np.ndarray | None,
     *,
     policy: PromotionPolicy = POLICY,
-    opened_by: str | None = None,
-    anchor: np.ndarray | None = None,
-    versions: tuple[str, str, str] = ("mdl_challenger", "mdl_champion", "mdl_anchor"),
+    probabilities: tuple[Calibration, Interval] | None = None,
 ) -> PromotionDecision:
-    """Run the real gate on scores of the rows of `examples`, everything else being in order."""
-    new, old, won = versions
+    """Run the real gate on scores of the rows of `examples`, everything else being in order.
+
+    With `probabilities`, calibration and gain in log loss, the challenger is a refit of the champion's configuration.
+    """
 
     def side(name: str, scores: np.ndarray) -> Contender:
         return on_examples(examples, name, scores, TRAINED_UNTIL)
 
-    sides = {CHALLENGER: side(new, challenger), "champion": side(old, champion)}
+    sides = {CHALLENGER: side("mdl_challenger", challenger), "champion": side("mdl_champion", champion)}
     if human is not None:
         sides["human"] = side("human", human)
-    if anchor is not None:
-        sides["anchor"] = side(won, anchor)
-    terms = Terms(max(GATE_DAY, examples.last_day + timedelta(days=8)), opened_by=opened_by)
-    decision = decide_promotion(Hearing(examples, sides, terms, WELL_CALIBRATED), policy)
+    terms = Terms(max(GATE_DAY, examples.last_day + timedelta(days=8)), is_refit=probabilities is not None)
+    measured, gain = probabilities or (WELL_CALIBRATED, None)
+    decision = decide_promotion(Hearing(examples, sides, terms, measured, gain), policy)
     if not decision.comparisons or decision.outcome == "not_enough_evidence":
         raise SystemExit(f"the simulation does not test the comparison: {' '.join(decision.sentences)}")
     return decision
@@ -235,7 +235,6 @@ def single_gates(
     challenger: float,
     own: float = OWN_NOISE_SHARE,
     policy: PromotionPolicy = POLICY,
-    opened_by: str | None = None,
 ) -> list[PromotionDecision]:
     """Return `runs` independent verdicts about a challenger of a given noise."""
     verdicts = []
@@ -244,7 +243,7 @@ def single_gates(
         rows = draw_rows(rng, USERS_WITH_POSITIVES)
         human = scored(rng, rows, noise.human, own=1.0)
         sides = (scored(rng, rows, challenger, own), scored(rng, rows, noise.champion, own))
-        verdicts.append(verdict(rows.examples(), *sides, human, policy=policy, opened_by=opened_by))
+        verdicts.append(verdict(rows.examples(), *sides, human, policy=policy))
     return verdicts
 
 
@@ -261,20 +260,6 @@ def one_gate(noise: Noise, runs: int) -> Iterator[Line]:
         better = single_gates(noise, runs // 2, 3, noise.better, own)
         note = f"mean delta {mean_delta(better):+.4f}"
         yield Line(f"better by .03: promoted, {name} models", promotions(better), note=note)
-    for name, challenger, most in (("equal", noise.champion, 1.0), ("worse by .01", noise.worse, alpha)):
-        opened = single_gates(noise, runs, 4, challenger, opened_by=DRIFT)
-        note = f"mean delta {mean_delta(opened):+.4f}"
-        claim = "" if most == 1.0 else f"<= {most:.1%}"
-        yield Line(f"drift open, {name}: promoted", promotions(opened), claim, at_most=most, note=note)
-
-
-def more_in_a_drift(noise: Noise, runs: int) -> Iterator[Line]:
-    """The error of what is not inferior once more, by other seeds and more gates: 400 bound 2.5 % by 1.5 points."""
-    decisions = single_gates(noise, runs, 104, noise.worse, opened_by=DRIFT)
-    alpha, note = POLICY.one_sided_alpha, f"mean delta {mean_delta(decisions):+.4f}"
-    yield Line(
-        "drift open, worse by .01, other seeds: promoted", promotions(decisions), f"<= {alpha:.1%}", alpha, note=note
-    )
 
 
 FEATURES, KNOWN = 8, 0.93
@@ -320,16 +305,6 @@ def refits(runs: int, models: int) -> Iterator[Line]:
     yield Line("bootstrapped refits, 2 gates a year: promoted", share(promoted), note=note)
     alpha = TWICE.win_alpha
     yield Line("bootstrapped refits: promoted, not truly better", share(wrongly), f"<= {alpha:.1%}", at_most=alpha)
-
-
-def gate_offsets(days: int, policy: RetrainPolicy) -> list[int]:
-    """Return the days of the most gates that the budget of fits allows within `days` days in which nothing drifts."""
-    held: list[int] = []
-    for day in range(days):
-        recent = [past for past in held if day - past < 365]
-        if len(recent) < policy.fits_per_year and (not held or day - held[-1] >= policy.days_between_fits):
-            held.append(day)
-    return held
 
 
 class Panel:
@@ -394,14 +369,13 @@ def years(noise: Noise, runs: int) -> Iterator[Line]:
 
     All challengers up to the first promotion meet the same champion, so they decide whether there is one.
     """
-    offsets = gate_offsets(365, RetrainPolicy())[: POLICY.gates_per_year]
     policy = replace(POLICY, bootstrap_resamples=YEAR_RESAMPLES, minimum_users_with_positives=YEAR_USERS // 2)
     any_won, any_promoted, each = [], [], []
     for run in range(runs):
         panel = Panel(np.random.default_rng([5, run]), int(1.35 * YEAR_USERS))
         won, promoted = [], []
-        for number, offset in enumerate(offsets):
-            days = cohort_days(offset)
+        for number in range(YEAR_WEEKS):
+            days = cohort_days(7 * number)
             panel.forget_before(days[0])
             names = (f"challenger {number}", "champion", "human")
             rows, scores = panel.gate(days, names, (noise.champion, noise.champion, noise.human))
@@ -413,7 +387,7 @@ def years(noise: Noise, runs: int) -> Iterator[Line]:
         any_promoted.append(any(promoted))
     year = POLICY.win_alpha_per_year
     note = f"{POLICY.win_alpha:.2%} claimed; gates of one year are dependent"
-    yield Line(f"A/A in each of {len(offsets)} weekly gates: wins", share(each), note=note)
+    yield Line(f"A/A in each of {YEAR_WEEKS} weekly gates: wins", share(each), note=note)
     yield Line("A/A: any win in a year", share(any_won), f"<= {year:.0%}", at_most=year)
     yield Line("A/A: any promotion in a year", share(any_promoted), f"<= {year:.0%}", at_most=year)
 
@@ -433,38 +407,6 @@ def quarters(noise: Noise, runs: int) -> Iterator[Line]:
         note = f"after {np.mean(waited):.1f} gates on average" if waited else ""
         found = wilson_interval(len(waited), runs)
         yield Line(f"better by .03: within a quarter, {name}", found, ">= 80%", at_least=0.8, note=note)
-
-
-def chains(levels: Sequence[float], human: float, runs: int) -> Iterator[Line]:
-    """Where chains of refits end that are each a little worse than what serves; `levels` are noises by lost steps."""
-    most = POLICY.one_sided_alpha
-    allowed = round(POLICY.non_inferiority_margin / CHAIN_LOSS)
-    for name, has_anchor in (("held against the anchor", True), ("held against the champion alone", False)):
-        ends = []
-        for run in range(runs):
-            panel = Panel(np.random.default_rng([22, run]), int(DRAWN_PER_USER * CHAIN_USERS))
-            lost, serving = 0, "refit -1"
-            for refit in range(CHAIN_REFITS):
-                days, version = cohort_days(7 * refit), f"refit {refit}"
-                panel.forget_before(days[0])
-                names = (version, serving, "human", "refit -1")
-                rows, scores = panel.gate(days, names, (levels[lost + 1], levels[lost], human, levels[0]))
-                *sides, anchor = scores
-                decision = verdict(
-                    rows.examples(),
-                    *sides,
-                    policy=replace(POLICY, bootstrap_resamples=YEAR_RESAMPLES),
-                    opened_by=DRIFT,
-                    anchor=anchor if has_anchor and lost else None,
-                    versions=(version, serving, "refit -1"),
-                )
-                if decision.is_promoted:
-                    lost, serving = lost + 1, version
-            ends.append(lost)
-        note = f"mean end {-CHAIN_LOSS * np.mean(ends):+.4f}, worst {-CHAIN_LOSS * max(ends):+.3f}"
-        beyond = share([end > allowed for end in ends])
-        claim = f"<= {most:.1%}" if has_anchor else ""
-        yield Line(f"chain beyond -.01, {name}", beyond, claim, at_most=most if has_anchor else 1.0, note=note)
 
 
 @dataclass(frozen=True)
@@ -542,8 +484,7 @@ def pooled_one_gate(runs: int) -> Iterator[Line]:
 def pooled_years(runs: int) -> Iterator[Line]:
     """The chance that an equal challenger beats the champion at any of a year's gates without an item."""
     year = POLICY.win_alpha_per_year
-    policy = replace(POLICY, bootstrap_resamples=YEAR_RESAMPLES, minimum_users_with_positives=30)
-    found, each = pooled_gates(24, runs, len(gate_offsets(365, RetrainPolicy())), 1.0, 1.0, YEAR_POOLED_ROWS, policy)
+    found, each = pooled_gates(24, runs, YEAR_WEEKS, 1.0, 1.0, YEAR_POOLED_ROWS, FAST)
     yield Line("no item, A/A: any win in a year", found, f"<= {year:.0%}", at_most=year, note=f"{each:.2%} of gates")
 
 
@@ -571,20 +512,63 @@ def pooled_gates(
     return share(any_won), won / (runs * weeks)
 
 
+def refits_of_the_champion(runs: int) -> Iterator[Line]:
+    """How often a refit is kept from serving: an honest one, and one whose probabilities are worse by planted amounts.
+
+    Champion and refit are logistic regressions on windows of their own, on what is seen of the same utility.
+    """
+    alpha, pool, cases = POLICY.one_sided_alpha, Pool(), (("honest", 1.0, 1.0), *PLANTED)
+    found: dict[str, list[PromotionDecision]] = {name: [] for name, *_ in cases}
+    for run in range(runs):
+        rng = np.random.default_rng([25, run])
+        old, new = (_fitted(rng, pool) for _ in range(2))
+        examples, utility, day = pool.draw(rng, POOLED_ROWS)
+        seen, days = _seen(rng, utility), day.astype(str)
+        theirs = expit(old[0] + old[1] * seen)
+        for name, odds, boldness in cases:
+            log_odds = new[0] + boldness * new[1] * seen + np.log(odds)
+            ours = expit(log_odds)
+            measured = calibration(ours, examples.is_relevant, cluster_ids=days)
+            gain = log_loss_gain(ours, theirs, examples.is_relevant, cluster_ids=days)
+            found[name].append(verdict(examples, ours, theirs, None, policy=FAST, probabilities=(measured, gain)))
+    for name, decisions in found.items():
+        vetoed = share([not one.is_promoted for one in decisions])
+        lost = np.mean([-one.log_loss_gain.estimate for one in decisions if one.log_loss_gain is not None])
+        is_honest = name == "honest"
+        yield Line(
+            f"refit, {name}: refused",
+            vetoed,
+            f"<= {alpha:.1%}" if is_honest else ">= 80%",
+            at_most=alpha if is_honest else 1.0,
+            at_least=0.0 if is_honest else 0.8,
+            note=f"log loss {lost:+.4f} a row",
+        )
+
+
+def _seen(rng: np.random.Generator, utility: np.ndarray) -> np.ndarray:
+    return np.asarray(utility + rng.normal(size=len(utility)))
+
+
+def _fitted(rng: np.random.Generator, pool: Pool) -> tuple[float, float]:
+    """Return intercept and slope of a logistic regression on a window of its own."""
+    from sklearn.linear_model import LogisticRegression
+
+    examples, utility, _ = pool.draw(rng, POOLED_ROWS)
+    model = LogisticRegression(C=1e6).fit(_seen(rng, utility)[:, None], examples.is_relevant)
+    return float(model.intercept_[0]), float(model.coef_[0, 0])
+
+
 Parts = dict[str, Callable[[], Iterator[Line]]]
 
 
-def parts(runs: int, simulated_years: int, chained: int) -> Parts:
-    """Return what is measured; `runs` for one gate, `simulated_years` of gates, `chained` chains of refits."""
-    chain = [CHAMPION_MAP - CHAIN_LOSS * lost for lost in range(CHAIN_REFITS + 1)]
-    levels = (CHAMPION_MAP, CHALLENGER_MAP, CHAMPION_MAP - 0.01, HUMAN_MAP, *chain)
-    found = noises_of_maps(levels, max(1, runs // 40))
-    noise = Noise(*found[:4])
+def parts(runs: int, simulated_years: int) -> Parts:
+    """Return what is measured; `runs` for one gate, `simulated_years` of gates."""
+    levels = (CHAMPION_MAP, CHALLENGER_MAP, CHAMPION_MAP - 0.01, HUMAN_MAP)
+    noise = Noise(*noises_of_maps(levels, max(1, runs // 40)))
     return {
         "one_gate": lambda: one_gate(noise, runs),
-        "more_in_a_drift": lambda: more_in_a_drift(noise, 4 * runs),
+        "refits_of_the_champion": lambda: refits_of_the_champion(runs),
         "years": lambda: years(noise, simulated_years),
-        "chains": lambda: chains(found[4:], noise.human, chained),
         "quarters": lambda: quarters(noise, runs // 4),
         "pooled_years": lambda: pooled_years(simulated_years),
         "pooled_gates": lambda: pooled_one_gate(runs),
@@ -660,7 +644,6 @@ def main(
     *,
     runs: int = 400,
     simulated_years: int = 400,
-    chained: int = 150,
     off_policy_runs: int = 200,
     only: str | None = None,
     work: Path | None = None,
@@ -668,9 +651,9 @@ def main(
 ) -> None:
     """Print the table, leave the record; exit with an error when a claim does not hold. One part leaves no record."""
     started, broken, lines, seconds = time.process_time(), [], [], 0.0
-    settings = {"runs": runs, "simulated_years": simulated_years, "chained": chained}
+    settings = {"runs": runs, "simulated_years": simulated_years}
     kept = None if work is None else work / commit() / "_".join(map(str, settings.values()))
-    known = parts(runs, simulated_years, chained)
+    known = parts(runs, simulated_years)
     if only is not None and only not in known:
         raise SystemExit(f"no part is named {only}; there are {', '.join(known)}")
     measured = {name: part for name, part in known.items() if only in (None, name)}
@@ -692,12 +675,12 @@ def main(
         raise SystemExit(f"claims that do not hold: {'; '.join(broken)}")
 
 
-QUICK = {"runs": 40, "simulated_years": 2, "chained": 1, "off_policy_runs": 20}
+QUICK = {"runs": 40, "simulated_years": 2, "off_policy_runs": 20}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few runs: shows that it works, bounds nothing")
-    parser.add_argument("--only", metavar="PART", help="one part, such as more_in_a_drift; it leaves no record")
+    parser.add_argument("--only", metavar="PART", help="one part, such as years; it leaves no record")
     parser.add_argument("--work", type=Path, help="where parts that ended are kept")
     parser.add_argument("--json", type=Path, help="where to leave the record")
     asked = parser.parse_args()

@@ -41,7 +41,7 @@ def policies() -> Policies:
             explained_rows_per_day=400, minimum_mature_positives=30,
         ),
         retrain=RetrainPolicy(
-            alarm_days_needed=30, alarm_days_window=30, fits_for_drift=0, maximum_model_age_days=3_650
+            alarm_days_needed=30, alarm_days_window=30, days_between_fits=366
         ),
         training=TrainingPolicy(
             recipes=("recent_linear",), trees_maximum=60, learning_rate=0.1, validation_days=2,

@@ -20,7 +20,7 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.contributions import explained_matrix, with_contributions
 from mlife_assets.core.monitoring.lateness import late_days, without_late_feedback
-from mlife_assets.core.monitoring.opening import days_of_normality, drift_start, first_normal_outcome
+from mlife_assets.core.monitoring.open_drift import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.monitoring.sampling import DaySample, in_shares, sample_pairs
@@ -193,8 +193,8 @@ def promote(
         market: as of this morning.
         artifact: the model.
         trained_until: last exposure day that it learned from.
-        judged_by: who had not seen the days from each day on, oldest first: folds of a model that learned from
-            everything mature. Without any, the model itself is asked about what is younger than its training.
+        judged_by: who had not seen the days from each day on, oldest first: folds, or what was served. Without any,
+            the model itself is asked about what is younger than its training.
     """
     policy = watch.policies.monitoring
     scorer = LightGBMScorer(artifact, threads=1)

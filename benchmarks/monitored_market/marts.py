@@ -58,8 +58,8 @@ class Exposures:
 class MonitoredMarket:
     """A market and what is known of it each morning. `day` is the next day to live."""
 
-    def __init__(self, config: MarketConfig, *, keeps_mornings: bool = False) -> None:
-        """Start before the first day; a gate needs the features of past mornings to be kept."""
+    def __init__(self, config: MarketConfig) -> None:
+        """Start before the first day."""
         self.config = replace(config, history_days=ENDLESS_HISTORY_DAYS)
         self.market = Market(self.config, _is_never_texted)
         people = len(self.market.people)
@@ -70,8 +70,6 @@ class MonitoredMarket:
         self.outcomes: dict[date, Outcomes] = {}
         self.arrivals: dict[date, Arrivals] = {}
         self.examples: dict[str, dict[date, pa.Table]] = {LABEL: {}, "click": {}}
-        self.mornings: dict[date, tuple[pa.Table, pa.Table]] = {}
-        self._keeps_mornings = keeps_mornings
         self._features: dict[str, tuple[date, pa.Table]] = {}
         self._job_parts: list[pa.Table] = []
         self._expires_us = self._closed = self._hires = np.zeros(0, dtype=np.int64)
@@ -83,7 +81,7 @@ class MonitoredMarket:
         other = copy.copy(self)
         other.config = replace(self.config, injections=injections)
         other.market = Market(other.config, _is_never_texted, self.market.state)
-        for name in ("snapshots", "landed", "exposures", "outcomes", "arrivals", "mornings", "_counts", "_features"):
+        for name in ("snapshots", "landed", "exposures", "outcomes", "arrivals", "_counts", "_features"):
             setattr(other, name, dict(getattr(self, name)))
         other.examples = {outcome: dict(known) for outcome, known in self.examples.items()}
         other._job_parts = list(self._job_parts)
@@ -100,8 +98,6 @@ class MonitoredMarket:
         tables = exported_tables(world, record, honest_tables(world, record))
         if morning is not None:
             self.exposures[day] = self._shown(record, *morning)
-        if morning is not None and self._keeps_mornings:
-            self.mornings[day] = morning
         self._take_in(record, tables)
         self.day = add_days(day, 1)
         return record
@@ -181,7 +177,7 @@ class MonitoredMarket:
 
     def forget_before(self, day: date) -> None:
         """Drop what only training on days before `day` would need."""
-        by_day = (self.snapshots, self.landed, self.exposures, self.outcomes, self.mornings, self._counts)
+        by_day = (self.snapshots, self.landed, self.exposures, self.outcomes, self._counts)
         for held in (*by_day, *self.examples.values()):
             for old in [one for one in held if one < day]:
                 del held[old]

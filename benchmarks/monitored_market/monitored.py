@@ -187,15 +187,12 @@ def concept_report(watch: Watch, market: MonitoredMarket, windows: dict[str, pa.
 
 
 def is_called(decision: RetrainDecision) -> bool:
-    """Return whether drift or age asks for a retraining; one for new labels alone is no alarm, and the gate's to judge.
-
-    There is no gate here: what is trained serves.
-    """
+    """Return whether drift asks for a retraining; a fit that is due anyway is no alarm."""
     return decision.verdict == "retrain" and NEW_LABELS not in decision.codes
 
 
 def verdict_letter(decision: RetrainDecision) -> str:
-    """Return r(etrain) where drift or age asks for it, b(lock), or w(ait)."""
+    """Return r(etrain) where drift asks for it, b(lock), or w(ait)."""
     if decision.verdict == "block":
         return "b"
     return "r" if is_called(decision) else "w"
@@ -206,13 +203,11 @@ def champion_facts(watch: Watch, market: MonitoredMarket) -> ChampionFacts:
     champion, maturity_days = watch.champion, watch.policies.label.apply_window_days
     usable = last_training_day(gate_days(market.day, maturity_days, watch.policies.promotion)[0], maturity_days)
     new = [rows for day, rows in market.examples[LABEL].items() if champion.trained_until < day <= usable]
-    called = tuple(past.as_of_date for past in watch.history if is_called(past))
     return ChampionFacts(
         model_version=champion.scorer.model_version,
         trained_as_of=champion.trained_as_of,
         new_mature_positives=sum(int(np.sum(rows["is_applied"].to_numpy(zero_copy_only=False))) for rows in new),
-        promotion_dates=called,
-        fit_dates=called,
+        fit_dates=tuple(past.as_of_date for past in watch.history if is_called(past)),
     )
 
 

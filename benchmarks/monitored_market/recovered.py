@@ -1,12 +1,12 @@
 """Recovery from a drift: policies on one market, measured by the truth.
 
 Concept: the drift begins on the morning on which the first champion serves. All policies see the same days; what two
-of them share (a history, a fit on what was known on a morning, a fold's conditions) is computed once. `never` keeps
-the first champion, `weekly` serves whatever it refits on everything mature, `governed` is the product: detectors,
-governor, folds, gate. `daily`, in some markets, refits every morning and serves that, ungated: the most that this
-recipe can win back, since nobody can learn sooner what is not known yet. `born` knows the new world alone: the market
-lives on after the days that are measured, and a model of those later days is asked about them. What is fitted in the
-morning serves from the next day on.
+of them share (a history, a fit on what was known on a morning) is computed once. `never` keeps the first champion,
+`weekly` serves whatever it refits on everything mature, `governed` is the product: detectors, governor, vetoes.
+`daily`, in some markets, refits every morning and serves that: the most that this recipe can win back, since nobody can
+learn sooner what is not known yet. `born` knows the new world alone: the market lives on after the days that are
+measured, and a model of those later days is asked about them. What is fitted in the morning serves from the next day
+on.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD
-from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.training.gate import NON_INFERIORITY, PromotionDecision
+from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
@@ -33,20 +31,18 @@ from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
-from monitored_market.champion import WARM_UP_DAYS, Watch, sample
-from monitored_market.gated import Asked, Models
-from monitored_market.governed import Governed, promote_with_folds, reign
+from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample
+from monitored_market.governed import Governed, Models, Served
 from monitored_market.marts import MonitoredMarket
 from monitored_market.storm import true_probability
 
 NEVER, WEEKLY, DAILY, GOVERNED, BORN = "never", "weekly", "daily", "governed", "born"
 HUMAN, SIMPLE = "human", "simple"
-WIN, NOT_INFERIOR, AGE = "win", "non-inferiority", "age"
 REFIT_DAYS = 7
 BEGINS = date(2026, 6, 29)
-"""A Monday, so that weekly refits are also folds of the gate and need not be fitted twice."""
+"""A Monday, so that weekly refits are also folds of the first champion and need not be fitted twice."""
 REMEMBERED_DAYS = 14
-"""Days before the oldest day of a gate or a window on which a sample or a snapshot may still be looked at."""
+"""Days before the oldest day of a reference or a window on which a sample or a snapshot may still be looked at."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +91,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class History:
-    """A market on the morning of its first champion, what is remembered of it, and who serves."""
+    """A market on the morning of its first champion, what is remembered of it, and who serves, behind its folds."""
 
     market: MonitoredMarket
     watch: Watch
     models: Models
-    first: ModelArtifact
+    served: Served
     cpu_seconds: float
 
 
@@ -121,17 +117,18 @@ def lived(seed: int, plan: Plan) -> History:
     config = MarketConfig(
         seed=seed, users=plan.users, jobs=plan.jobs, metros=plan.metros, start_date=add_days(BEGINS, -days)
     )
-    market, watch = MonitoredMarket(config, keeps_mornings=True), Watch(plan.policies)
+    market, watch = MonitoredMarket(config), Watch(plan.policies)
     first_sample = add_days(market.day, days - plan.policies.monitoring.reference_days)
     for _ in range(days):
         if market.day > first_sample:
             sample(watch, market)
         market.live()
     models = Models(plan.policies)
-    first = models.challenger(market, ())
-    promote_with_folds(watch, market, models, first)
+    served = models.first(market)
+    first = served[-1][1]
+    promote(watch, market, first, last_trained_day(first.manifest), served)
     print(f"  seed {seed}: history, {time.process_time() - start:.0f} CPU-s", file=sys.stderr, flush=True)
-    return History(market, watch, models, first, time.process_time() - start)
+    return History(market, watch, models, served, time.process_time() - start)
 
 
 def recovered(history: History, kind: Kind, plan: Plan, seed: int, *, has_daily: bool = False) -> dict[str, Any]:
@@ -139,8 +136,8 @@ def recovered(history: History, kind: Kind, plan: Plan, seed: int, *, has_daily:
     start, has_daily = time.process_time(), has_daily and bool(kind.drifts)
     market = history.market.branch(*kind.injections(history.market.day))
     begins, models = market.day, history.models.branch(market.day)
-    first = history.first.model_version
-    governed = Governed(history.watch.branch(), models, [reign(first, None, begins, after_run=False)])
+    first = history.served[-1][1].model_version
+    governed = Governed(history.watch.branch(), models, list(history.served))
     weekly, daily, measured = first, first, []
     for number in range(1, plan.days + 1):
         governed.morning(market)
@@ -162,13 +159,15 @@ def recovered(history: History, kind: Kind, plan: Plan, seed: int, *, has_daily:
     _add_born(market, models, measured, plan, kind)
     cpu = time.process_time() - start
     print(f"  seed {seed}: {kind.name}, {cpu:.0f} CPU-s", file=sys.stderr, flush=True)
-    gates = [_told(day, begins, asked) for day, asked in governed.asked.items()]
     return {
         "seed": seed,
         "kind": kind.name,
         "days": [one.number for one in measured],
         "maps": _maps(measured, plan, seed),
-        "gates": gates,
+        "fits": [
+            {"day": (day - begins).days + 1, "outcome": outcome, "unmet": unmet}
+            for day, (outcome, unmet) in governed.fits.items()
+        ],
         "codes": [list(one.codes) for one in governed.watch.history],
         "verdicts": [one.verdict for one in governed.watch.history],
         "alarms": governed.alarms,
@@ -217,40 +216,18 @@ def _maps(measured: Sequence[Measured], plan: Plan, seed: int) -> dict[str, list
     return {name: [round(day[name], 6) for day in maps] for name in maps[0]}
 
 
-def _told(day: date, begins: date, asked: Asked | None) -> dict[str, Any]:
-    """Return a gate's verdict for JSON; the day of the drift is number 1."""
-    number = (day - begins).days + 1
-    if asked is None:
-        return {"day": number, "outcome": "not_enough_evidence", "by": None, "opened_by": None, "unmet": []}
-    decision = asked.judgement.decision
-    return {
-        "day": number,
-        "outcome": decision.outcome,
-        "by": _by(decision, asked),
-        "opened_by": None if asked.opened is None else asked.opened.code,
-        "unmet": [one.name for one in decision.unmet],
-        "delta": {one.against: round(one.delta.estimate, 5) for one in decision.comparisons},
-    }
-
-
-def _by(decision: PromotionDecision, asked: Asked) -> str:
-    if decision.kind != NON_INFERIORITY:
-        return WIN
-    return AGE if asked.opened is not None and asked.opened.code == MODEL_TOO_OLD else NOT_INFERIOR
-
-
 def _forget(market: MonitoredMarket, watch: Watch, plan: Plan) -> None:
-    """Drop what no gate, window or reference of a later day looks at; examples stay, since models learn from them."""
+    """Drop what no window or reference of a later day looks at; examples stay, since models learn from them."""
     weeks, maturity = plan.policies.promotion.gate_weeks, plan.policies.label.apply_window_days
     oldest = add_days(market.day, -(7 * weeks + maturity + REMEMBERED_DAYS))
-    for held in (market.snapshots, market.mornings, market.exposures):
+    for held in (market.snapshots, market.exposures):
         for old in [day for day in held if day < oldest]:
             del held[old]
     watch.forget_before(oldest)
 
 
 def quick_plan() -> Plan:
-    """Return a plan that takes a minute: few people and days, little to learn from, and a gate that asks for little."""
+    """Return a plan that takes a minute: few people and days, little to learn from, and references of few days."""
     policies = one_candidate(Policies())
     return Plan(
         users=600,
@@ -263,9 +240,7 @@ def quick_plan() -> Plan:
         policies=replace(
             policies,
             training=replace(policies.training, minimum_child_examples=50),
-            promotion=replace(
-                policies.promotion, gate_weeks=2, minimum_users_with_positives=30, bootstrap_resamples=200
-            ),
+            promotion=replace(policies.promotion, gate_weeks=2),
             monitoring=replace(
                 policies.monitoring,
                 sample_rows_per_day=500,
@@ -273,6 +248,5 @@ def quick_plan() -> Plan:
                 domain_classifier_sample_rows=200,
                 domain_classifier_entity_reference_rows=500,
             ),
-            retrain=replace(policies.retrain, minimum_new_mature_positives=20, cooldown_days=3),
         ),
     )

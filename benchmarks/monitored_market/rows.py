@@ -11,8 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlife_assets.core.monitoring.opening import drift_openings
-from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.world import Calibration, MarketConfig
@@ -29,7 +27,7 @@ PUBLISHED = QUICK + Calibration().taste_delay_days
 days, applications 8).
 
 Drift of inputs is expected to be answered within a week of its first export, because an earlier retraining, a needless
-one too, delays the next by the governor's cooldown of seven days.
+one too, delays the next by three days.
 """
 
 
@@ -84,7 +82,6 @@ class Run:
         alarms: letters of the reports that alarmed: q(uality), d(ata), l(atent), c(oncept).
         positives: mature applications and clicks that concept drift could judge.
         why: codes of the first verdict that was not to wait.
-        openings: how often a confirmed drift opened the gate for a challenger that is not inferior.
     """
 
     row: str
@@ -93,7 +90,6 @@ class Run:
     alarms: tuple[str, ...]
     positives: tuple[dict[str, int], ...]
     why: tuple[str, ...]
-    openings: int = 0
 
     def delay(self, letter: str) -> int | None:
         """Return the days from the first wrong day to the first verdict of a letter; None when there is none."""
@@ -138,7 +134,6 @@ def run_of(row: str, seed: int, days: Sequence[Day]) -> Run:
         alarms=tuple("".join(name[0] for name in day.alarms) for day in days),
         positives=tuple(day.positives for day in days),
         why=() if acted is None else acted.decision.codes,
-        openings=len(drift_openings([day.decision for day in days], RetrainPolicy())),
     )
 
 

@@ -142,8 +142,6 @@ def report_rows(rows: Sequence[str], runs: Sequence[Run]) -> list[str]:
     print(f"{len(control)} markets, {USERS:,} users; {retrains.n} drift-free mornings")
     print(f"  false retrains per 100 mornings: {told_interval(retrains, unit='')} (goal: at most 1)")
     print(f"  markets with a false retrain: {told_interval(seeds)}")
-    opened = wilson_interval(sum(run.openings > 0 for run in control.values()), len(control))
-    print(f"  markets where a false concept drift opened the gate for what is not inferior: {told_interval(opened)}")
     for name, share in reports.items():
         print(f"  {name} report alarms on {told_interval(share)} of mornings")
     chosen = [row for row in ROWS if row.name in rows]

@@ -25,10 +25,10 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFound
 from mlife_assets.recruiting.released_names import POLICY_FIELDS
 
 if TYPE_CHECKING:
-    from mlife_assets.core.backtest import BacktestResult
     from mlife_assets.core.model import Model
     from mlife_assets.core.scoring.artifact import ModelArtifact
     from mlife_assets.core.training.example_training import TrainedModel
+    from mlife_assets.lifecycle.backtest import BacktestResult
 
 REPLAY_FILE, PAGE_FILE, TIMINGS_FILE, CHECKPOINTS_FOLDER = "result.json", "backtest.html", "timings.json", "checkpoints"
 MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
@@ -310,9 +310,9 @@ def backtest(
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.example_files import read_examples
     from mlife_assets.adapters.object_store import ObstoreObjectStore
-    from mlife_assets.core.backtest import prepare_history, replay
-    from mlife_assets.core.backtest.page import render_backtest
     from mlife_assets.core.study import Study
+    from mlife_assets.lifecycle.backtest import prepare_history, replay
+    from mlife_assets.lifecycle.backtest.page import render_backtest
 
     study = Study.from_json(_policies_text(spec, "name the spec of the examples"), POLICY_FIELDS)
     if policy is not None:

@@ -5,8 +5,8 @@ steps as one that was never off. History lands as a range, and waits for whole d
 have all but the first type observed late, for good. The first challenger is trained on the whole of it; while the
 gate refuses, days go on landing as history, and a week later it is tried again.
 
-Of somebody's own tables, a day decides on what the days before decided, so cooldown, budgets and confirmed drifts need
-them in order. What was decided out of order on purpose is not asked for again: only days since the last decided one
+Of somebody's own tables, a day decides on what the days before decided, so the calendar and confirmed drifts need them
+in order. What was decided out of order on purpose is not asked for again: only days since the last decided one
 count.
 """
 

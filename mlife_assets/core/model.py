@@ -201,12 +201,6 @@ class Model:
                 raise InvalidInputError(
                     f"Model.{part} of {self.name} names {unknown[0]}, which is no column of its roles"
                 )
-        if (fits := self.retrain.fits_per_year + self.retrain.fits_for_drift) > self.promotion.gates_per_year:
-            raise InvalidInputError(
-                f"RetrainPolicy.fits_per_year and fits_for_drift of {self.name} are {fits} together, but "
-                f"PromotionPolicy.gates_per_year, over which the error of a win is spent, is "
-                f"{self.promotion.gates_per_year}; set it alike"
-            )
         if self.estimator is not None:
             require_no_boosting(self.training)
             if not inspect.isfunction(self.estimator):

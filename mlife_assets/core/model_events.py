@@ -4,7 +4,7 @@ and which version served from when on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -140,24 +140,13 @@ def standing(history: Sequence[Reign]) -> list[str]:
     return versions
 
 
-def anchor_of(history: Sequence[Reign], not_inferior: Collection[str]) -> str | None:
-    """Return the version from which the losses of a chain of promotions are counted: the last that won, or the first.
-
-    Args:
-        history: all changes of the champion, oldest first.
-        not_inferior: versions that were promoted as not inferior; all others won, or were put there by a person.
-    """
-    versions = standing(history)
-    return next((one for one in reversed(versions) if one not in not_inferior), versions[0] if versions else None)
-
-
 def model_event_types(first_model: str) -> tuple[EventType, ...]:
     """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
     about = identifier(MODEL_NAME)
     under = added(2, identifier(DECLARATION_HASH, nullable=True))
     later = {
         "retrain_decided": (under,),
-        "promotion_decided": (under, added(2, choice(PROMOTION_KIND, "win", "non_inferiority"))),
+        "promotion_decided": (under, added(2, choice(PROMOTION_KIND, "win", "non_inferiority", "refit"))),
     }
     return (
         *(

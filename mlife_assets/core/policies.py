@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mlife_assets.core.errors import InvalidInputError
 
@@ -126,14 +127,15 @@ class TrainingPolicy:
 class PromotionPolicy:
     """When a challenger replaces the champion. Closed by default: ties and thin evidence refuse.
 
-    A win is spent over a year: `win_alpha_per_year` is the chance at most that a house whose challengers are no better
-    ever promotes one by a win within a year of `gates_per_year` gates. Each gate may err by an equal part of it
-    (Bonferroni), however the gates depend on each other and however many were held before.
+    A first model, a changed configuration and another estimator have to win. A win is spent over a year:
+    `win_alpha_per_year` is the chance at most that a house whose changes are no better ever promotes one within a year
+    of `gates_per_year` gates. Each gate may err by an equal part of it (Bonferroni), however the gates depend on each
+    other and however many were held before. A refit of the champion's configuration serves unless something speaks
+    against it.
 
-    While a drift is confirmed, or the model is too old, a challenger that is not inferior may serve: worse by no more
-    than `non_inferiority_margin` of the objective, by the lower bound at `one_sided_alpha`, which is also the error of
-    every other interval that is shown. `fairness_one_sided_alpha` is the audit's own, since there the error that a
-    smaller alpha prevents is a refusal: one alpha for both would loosen fairness where the gate is tightened.
+    `one_sided_alpha` is the error of every interval that is shown. `fairness_one_sided_alpha` is the audit's
+    own, since there the error that a smaller alpha prevents is a refusal: one alpha for both would loosen fairness
+    where the gate is tightened.
 
     Probabilities are judged by slope and by level. The level is the odds of what happened over the odds of what was
     said: spend and capacity are planned with sums of probabilities, and at .67 a plan is half too large. Its bounds
@@ -157,6 +159,10 @@ class PromotionPolicy:
     turned around or a fit that went astray come near 0 or below (docs/adr/0030).
     """
 
+    RETIRED: ClassVar[Mapping[str, str]] = {
+        "non_inferiority_margin": "a refit need not be shown to be not inferior, and a change has to win"
+    }
+
     judged_by: Literal["folds", "holdout"] = "folds"
     ranking_depth: int = 10
     minimum_delta_map: float = 0.0
@@ -167,7 +173,6 @@ class PromotionPolicy:
     one_sided_alpha: float = 0.025
     win_alpha_per_year: float = 0.05
     gates_per_year: int = 58
-    non_inferiority_margin: float = 0.01
     fairness_one_sided_alpha: float = 0.025
     calibration_slope_minimum: float = 0.8
     calibration_slope_maximum: float = 1.25
@@ -187,7 +192,7 @@ class PromotionPolicy:
         require_bounded(self, ranking_depth=(1, 1000), minimum_delta_map=(0, 1), minimum_users_with_positives=(30, 1e9))
         require_bounded(self, gate_weeks=(1, 26), gate_block_days=(1, 28))
         require_bounded(self, bootstrap_resamples=(200, 1e6), one_sided_alpha=(1e-4, 0.2))
-        require_bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418), non_inferiority_margin=(0, 0.2))
+        require_bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418))
         require_bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
         require_bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
         require_bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
@@ -258,21 +263,14 @@ class MonitoringPolicy:
 
 @dataclass(frozen=True)
 class RetrainPolicy:
-    """When the governor asks for a fit, how often a model may be promoted, and how long a drift stays open.
+    """When the governor asks for a fit, and how long a drift shapes it.
 
-    A *fit* is asked for when `minimum_new_mature_positives` have matured since the last one, when drift is confirmed,
-    or when the model is older than `maximum_model_age_days`. Fits lie `days_between_fits` apart, but for a drift that
-    no fit has answered yet, and there are `fits_per_year` at most. Weekly fits alone come to as many, so a confirmed
-    drift has `fits_for_drift` more, which nothing else may spend; the gate's error is spent over the sum.
-    `cooldown_days` and `budget_per_30_days` count *promotions*: while none is allowed, none is prepared. In an open
-    drift the next fit and promotion follow a promotion sooner, after as many days as the drift was old then, so that
-    each model has seen twice as much of the new world: after `days_between_fits_in_drift` at the earliest, and never
-    later than without a drift.
+    A fit is due `days_between_fits` after the last one, if `minimum_new_mature_positives` have matured since, and
+    `days_between_fits_in_drift` after it where a kind of drift alarms that had been quiet for as long when it was made.
 
-    A confirmed drift of one of `opening_kinds` opens the gate for what is not inferior, for `drift_open_days` from its
-    last confirmation: with labels of a week, six weeks pass until a gate of four weeks holds nothing but the new
-    world. Only concept drift opens, since only that says that the model's answers are of another world. Inputs that
-    move ask for a fit, which has to win.
+    Drift is confirmed when its kind alarmed in `alarm_days_needed` of the last `alarm_days_window` looks that share no
+    rows, the newest among them: a day apart for inputs, a week for outcomes. For `drift_open_days` from its last
+    confirmation young rows weigh more, and references hold no day from before it.
 
     A retraining that failed is tried again `retry_wait_minutes` after its end, one wait per further attempt; then a
     person is alerted.
@@ -281,31 +279,31 @@ class RetrainPolicy:
     the champion's importance (mean |SHAP|); what the model hardly looks at is no reason to replace it. 0 counts all.
     """
 
+    RETIRED: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "cooldown_days",
+            "budget_per_30_days",
+            "maximum_model_age_days",
+            "fits_per_year",
+            "fits_for_drift",
+            "opening_kinds",
+        ),
+        "a refit that is due serves unless something speaks against it",
+    )
+
     alarm_days_needed: int = 2
     alarm_days_window: int = 3
-    cooldown_days: int = 7
-    budget_per_30_days: int = 6
-    maximum_model_age_days: int = 60
-    minimum_new_mature_positives: int = 300
+    minimum_new_mature_positives: int = 1
     days_between_fits: int = 7
     days_between_fits_in_drift: int = 3
-    fits_per_year: int = 52
-    fits_for_drift: int = 6
     drift_open_days: int = 42
-    opening_kinds: tuple[str, ...] = ("concept",)
     retry_wait_minutes: tuple[int, ...] = (10, 60)
     minimum_importance_share: float = 0.05
 
     def __post_init__(self) -> None:
-        require_bounded(self, days_between_fits=(1, 90), fits_per_year=(1, 366), fits_for_drift=(0, 52))
-        require_bounded(self, drift_open_days=(1, 366), days_between_fits_in_drift=(1, 90))
-        if unknown := set(self.opening_kinds) - {"data", "latent", "concept"}:
-            raise InvalidInputError(
-                f"RetrainPolicy.opening_kinds has {min(unknown)!r}; list data, latent, concept, some of them or none"
-            )
+        require_bounded(self, days_between_fits=(1, 366), days_between_fits_in_drift=(1, 90), drift_open_days=(1, 366))
         require_bounded(self, minimum_importance_share=(0, 1), minimum_new_mature_positives=(0, 1e9))
-        require_bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366), cooldown_days=(0, 90))
-        require_bounded(self, budget_per_30_days=(1, 30), maximum_model_age_days=(1, 3650))
+        require_bounded(self, alarm_days_needed=(1, 30), alarm_days_window=(1, 366))
         if self.alarm_days_needed > self.alarm_days_window:
             raise InvalidInputError("RetrainPolicy.alarm_days_needed exceeds alarm_days_window; lower it")
         if any(not 0 <= minutes <= 10_080 for minutes in self.retry_wait_minutes):
@@ -353,24 +351,21 @@ class BacktestPolicy:
     """How a history is replayed, and what counts as worse.
 
     `margin_average_precision` and `margin_log_loss` (nats per row) are how much worse than the best a policy may be and
-    still be as good, by the lower bound of the interval of the difference. A refused challenger confirms the champion
-    where it gains no more than the first, by the upper bound, and is not shown to gain more than the second.
+    still be as good, by the lower bound of the interval of the difference.
 
     `warmup_days` pass before the first champion, more where it could not be trained or watched yet. The naive rival
     retrains every `naive_retrain_days`; the other when drift alarmed in `alarms_needed` of the last `alarms_window`
     windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds the rows that
-    monitoring samples.
-
-    With `gate_is_prequential` the gate judges the recipe: the rows of each fold of `gate_fold_days` days, counted from
-    the history's first, by a model of what was mature when the fold began. A refit that the gate promotes serves,
-    fitted on all that is mature. A model is too old once its age exceeds `model_age_share_maximum` of the days that it
-    has learned from since the newest drift that a promotion answered. A fold's days are always allowed, but for
-    `RetrainPolicy.maximum_model_age_days`, which holds whatever the share is. Folds of twice `naive_retrain_days` cost
-    half of the naive rival's fits. Without it the gate judges one model on a holdout, and that model serves. A holdout
-    takes at most `gate_rows_share_maximum` of the mature rows.
+    monitoring samples. A twin of the first champion holds back at most `gate_rows_share_maximum` of the mature rows,
+    which say what its scores of unseen rows look like.
 
     Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """
+
+    RETIRED: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("gate_is_prequential", "gate_fold_days", "model_age_share_maximum"),
+        "a refit that is due serves unless something speaks against it",
+    )
 
     margin_average_precision: float = 0.01
     margin_log_loss: float = 0.01
@@ -380,9 +375,6 @@ class BacktestPolicy:
     alarms_window: int = 5
     window_days_minimum: int = 1
     gate_rows_share_maximum: float = 0.5
-    gate_is_prequential: bool = True
-    gate_fold_days: int = 14
-    model_age_share_maximum: float = 0.5
     bootstrap_block_days: int = 7
     bootstrap_resamples: int = 1_000
     one_sided_alpha: float = 0.025
@@ -392,7 +384,6 @@ class BacktestPolicy:
         require_bounded(self, margin_average_precision=(0, 0.5), margin_log_loss=(0, 1))
         require_bounded(self, warmup_days=(10, 3650), naive_retrain_days=(1, 366))
         require_bounded(self, alarms_needed=(1, 60), alarms_window=(1, 60), window_days_minimum=(1, 366))
-        require_bounded(self, gate_fold_days=(1, 366), model_age_share_maximum=(0.01, 100))
         require_bounded(
             self, gate_rows_share_maximum=(0.05, 0.8), bootstrap_block_days=(1, 60), one_sided_alpha=(1e-4, 0.2)
         )

@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TypeVar
 
-import numpy as np
-
 from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.model_events import Reign, anchor_of
-from mlife_assets.core.monitoring.opening import opening
+from mlife_assets.core.model_events import Reign
+from mlife_assets.core.training.configuration import changed_configuration
 from mlife_assets.core.training.fold_scores import (
-    anchor_side,
     at_places,
     itself,
     scored_parts,
+    side_alone,
     side_of_folds,
     simple_of_folds,
 )
@@ -107,19 +105,13 @@ def window_of_folds(facts: Facts, version: str) -> GateWindow:
     return GateWindow(first, last, sentence, kept, held)
 
 
-def held_against(facts: Facts) -> tuple[str | None, str | None, str | None]:
-    """Return the champion, why a challenger that is not inferior may replace it, and the model that won last.
-
-    The last one only where it is asked for: with a reason. It may be the champion, which by folds is then held against
-    the challenger alone as well: what was served before it is part of what the champion's side says.
-    """
-    history = facts.champions()
+def held_against(facts: Facts, version: str) -> tuple[str | None, bool]:
+    """Return the champion, and whether a challenger is a refit of its configuration."""
+    history, load = facts.champions(), facts.models.load
     if not history:
-        return None, None, None
-    champion, opened = history[-1].model_version, opening(facts.decisions(), facts.day, facts.models.model.retrain)
-    if opened is None:
-        return champion, None, None
-    return champion, opened.clause, anchor_of(history, facts.not_inferior())
+        return None, False
+    champion = history[-1].model_version
+    return champion, not changed_configuration(load(version), load(champion))
 
 
 def judged_by_folds(
@@ -137,7 +129,7 @@ def judged_by_folds(
         NotEnoughEvidenceError: only one class to learn from.
     """
     models, model, exposures = facts.models, facts.models.model, gate.exposures
-    champion, opened_by, anchor = held_against(facts)
+    champion, is_refit = held_against(facts, version)
     challenger = models.load(version)
     days = exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = list(scored_parts(window.folds, exposures, days, {}, models.scorer))
@@ -146,14 +138,13 @@ def judged_by_folds(
     for part in parts:
         fold = part.fold
         met = facts.conditions(part, fitted_on[fold.model_version], at_places(exposures, part.places))
-        folds.append(JudgedFold(fold.model_version, fold.trained_to, fold.first_day, np.zeros(0), met))
+        folds.append(JudgedFold(fold.model_version, fold.first_day, met))
     newest, week = models.load(folds[-1].model_version), newest_week(exposures, model.roles)
     required = recipe_conditions(challenger, facts.training_set(), folds, newest, week, exposures, model)
     sides = {CHALLENGER: side_of_folds(version, window.folds, gate, model.roles, models.scorer, parts)}
     if champion is not None:
         sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
-    for role, one in (("anchor", anchor), (ALONE, champion)):
-        if one is not None:
-            sides[role] = anchor_side(one, asked_for(models, one), gate, models.scorer)
-    terms = Terms(facts.day, (*also_required, *required), opened_by)
+        if not is_refit:
+            sides[ALONE] = side_alone(champion, asked_for(models, champion), gate, models.scorer)
+    terms = Terms(facts.day, (*also_required, *required), is_refit)
     return judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))

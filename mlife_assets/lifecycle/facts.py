@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from mlife_assets.core.model import Model
 from mlife_assets.core.model_events import Reign
-from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import StagedScorer
 from mlife_assets.core.training.fold_scores import ScoredPart
@@ -49,12 +48,6 @@ class Facts(Protocol):
 
     def champions(self) -> Sequence[Reign]:
         """Return all changes of the champion that are known, oldest first."""
-
-    def not_inferior(self) -> Collection[str]:
-        """Return the versions that were promoted as not inferior."""
-
-    def decisions(self) -> Sequence[RetrainDecision]:
-        """Return the governor's decisions up to that of the day, oldest first."""
 
     def challenger_folds(self, version: str) -> Sequence[Fold]:
         """Return the folds of the day's challenger."""

@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import LABEL
+from mlife_assets.core.training.fold_scores import itself
 from mlife_assets.core.training.folds import fold_starts
-from mlife_assets.core.windows import add_days
-from mlife_assets.lifecycle.day import asked_for, begins_to_serve
-from mlife_assets.market.behaviour import APPLY, joined
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.manifest_facts import last_trained_day
+from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.recruiting.features import feature_matrix
+from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 SEED = 1
@@ -49,94 +51,48 @@ def tables() -> ModuleType:
     return sys.modules["monitored_market.recovery_tables"]
 
 
-def test_applications_of_a_morning_say_what_led_to_them(recovery_bench: ModuleType, history: Any) -> None:
-    market, inputs = history.market, sys.modules["monitored_market.gate_inputs"]
-    day = add_days(market.day, -10)
-    rows = inputs.applies(market, day, day)
-    happened = market.outcomes[day].take(market.outcomes[day].kind == APPLY)
-    assert rows.num_rows == len(happened) > 0
-    assert rows["user_id"].to_pylist() == [f"usr_{person:07d}" for person in happened.person]
-    assert rows["exposure_id"].to_pylist() == happened.exposure_id.tolist()
-    assert {moment.date() for moment in rows["observed_at"].to_pylist()} == {day}
-
-
-def test_what_was_shown_is_what_the_market_showed_with_why(history: Any) -> None:
-    market = history.market
-    day = add_days(market.day, -8)
-    rows = sys.modules["monitored_market.gate_inputs"].shown(market, day, add_days(day, 1))
-    assert set(rows["exposure_date"].to_pylist()) == {day, add_days(day, 1)}
-    assert all(
-        one["observed_at"].date() == one["exposure_date"]
-        for one in rows.select(["observed_at", "exposure_date"]).to_pylist()
-    )
-    ids = np.concatenate([market.exposures[one].ids for one in (day, add_days(day, 1))])
-    assert rows["exposure_id"].to_pylist() == ids.tolist()
-    assert {"organic", "recruiter_rule"} <= set(rows["slice"].to_pylist())
-
-
-def test_a_gate_ranks_past_mornings_as_they_were(history: Any) -> None:
-    market, models = history.market, history.models
-    day = add_days(market.day, -8)
-    cohort = models.cohort(market, day)
-    assert cohort.label_mature_date == market.day
-    assert set(cohort.pairs["as_of_date"].to_pylist()) == {day}
-    users, _ = market.mornings[day]
-    assert cohort.cohort_users == users.num_rows
-    relevant = cohort.pairs.filter(pa.array(cohort.is_relevant))
-    happened = joined([market.outcomes[add_days(day, ahead)] for ahead in range(8)])
-    unprompted = happened.take((happened.kind == APPLY) & ~happened.is_text)
-    pairs = {
-        (f"usr_{one:07d}", f"job_{other:07d}") for one, other in zip(unprompted.person, unprompted.job, strict=True)
-    }
-    found = list(zip(relevant["user_id"].to_pylist(), relevant["job_id"].to_pylist(), strict=True))
-    is_organic = cohort.slices[cohort.is_relevant] == "organic"
-    assert is_organic.any()
-    assert all((pair in pairs) >= organic for pair, organic in zip(found, is_organic, strict=True))
-
-
 def test_folds_of_the_first_champion_know_nothing_of_their_weeks(history: Any, plan: Any) -> None:
     market, models = history.market, history.models
-    version = history.first.model_version
+    *folds, (serves, first) = history.served
     starts = fold_starts(market.day, 7, plan.policies.promotion.gate_weeks)
-    folds = models.folds[version]
-    assert [fold.first_day for fold in folds] == starts[-len(folds) :]
+    assert [day for day, _ in folds] == starts[-len(folds) :]
     assert len(folds) >= 2
-    assert all(fold.trained_to < fold.first_day for fold in folds)
-    assert asked_for(models, version)[-1].first_day == market.day
+    assert all(last_trained_day(one.manifest) < day for day, one in history.served)
+    assert (serves, itself(first, job_applications(plan.policies)).first_day) == (market.day, market.day)
     reference = history.watch.champion.reference
-    assert pc.min(reference.examples["exposure_date"]).as_py() == folds[0].first_day
-    scored = reference.examples.filter(pc.less(reference.examples["exposure_date"], pa.scalar(folds[1].first_day)))
-    rows = pa.concat_tables([rows for day, rows in sorted(market.examples[LABEL].items()) if day < folds[1].first_day])
+    assert pc.min(reference.examples["exposure_date"]).as_py() == folds[0][0]
+    scored = reference.examples.filter(pc.less(reference.examples["exposure_date"], pa.scalar(folds[1][0])))
+    rows = pa.concat_tables([rows for day, rows in sorted(market.examples[LABEL].items()) if day < folds[1][0]])
     said = {}
-    for one in (folds[0].model_version, version):
+    for one in (folds[0][1].model_version, first.model_version):
         scorer = models.scorer(one)
         said[one] = scorer.score(feature_matrix(rows, scorer.feature_spec)).probability
     known = scored["probability"].to_numpy()
     assert len(known)
-    assert np.isin(known, said[folds[0].model_version]).all()
-    assert not np.isin(known, said[version]).any()
+    assert np.isin(known, said[folds[0][1].model_version]).all()
+    assert not np.isin(known, said[first.model_version]).any()
     asked = history.watch.champion.scored_by[LABEL]
     by_fold = {one.scorer.model_version: one.rows for one in asked}
-    assert set(by_fold) <= {fold.model_version for fold in folds}, "windows are scored by who scored the reference"
-    assert by_fold[folds[0].model_version] == scored.num_rows
+    assert set(by_fold) <= {one.model_version for _, one in folds}, "windows are scored by who scored the reference"
+    assert by_fold[folds[0][1].model_version] == scored.num_rows
 
 
 def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is_not_shared(
     history: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gated, market = sys.modules["monitored_market.gated"], history.market
-    asked: list[Any] = []
+    governed, market = sys.modules["monitored_market.governed"], history.market
+    first, asked = history.served[-1][1], []
 
     def learned(*given: Any, **others: Any) -> None:
         asked.append((given[2], others["faulty"]))
         raise RuntimeError("fitted")
 
-    monkeypatch.setattr(gated, "learned_from", learned)
+    monkeypatch.setattr(governed, "learned_from", learned)
     one, other = history.models.branch(market.day), history.models.branch(market.day)
-    assert one.fitted(market, market.day) is other.fitted(market, market.day) is history.first
+    assert one.fitted(market, market.day) is other.fitted(market, market.day) is first
     usual = history.models.policies.training.half_life_days
-    one._own[add_days(market.day, 7), frozenset(), usual] = history.first.model_version
-    assert one.fitted(market, add_days(market.day, 7)) is history.first
+    one._own[add_days(market.day, 7), frozenset(), usual] = first.model_version
+    assert one.fitted(market, add_days(market.day, 7)) is first
     with pytest.raises(RuntimeError, match="fitted"):
         other.fitted(market, add_days(market.day, 7))
     faulty = add_days(market.day, -3)
@@ -145,36 +101,57 @@ def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is
     assert asked == [(add_days(market.day, 7), frozenset()), (market.day, frozenset({faulty}))]
 
 
-def test_what_is_promoted_serves_from_the_next_day_on(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    governed, market, first = sys.modules["monitored_market.governed"], history.market, history.first
-    models = history.models.branch(market.day)
-    other = models.artifacts[models.folds[first.model_version][-1].model_version]
-    decision = SimpleNamespace(verdict="retrain")
-    verdict = SimpleNamespace(decision=SimpleNamespace(kind="non_inferiority"))
-    promoted: list[str] = []
+def at_work(history: Any, monkeypatch: pytest.MonkeyPatch, faults: tuple[str, ...] = ()) -> tuple[Any, Any]:
+    """Return the product on a morning on which a fit is due, and what it fits; `faults` keep that from serving."""
+    governed, market = sys.modules["monitored_market.governed"], history.market
+    other, decision = history.served[0][1], SimpleNamespace(verdict="retrain")
     monkeypatch.setattr(governed, "looked", lambda *_: None)
     monkeypatch.setattr(governed, "decided", lambda *_: SimpleNamespace(alarms=("data", "concept"), decision=decision))
-    monkeypatch.setattr(governed, "judged", lambda *_: SimpleNamespace(is_promoted=True, judgement=verdict))
-    monkeypatch.setattr(governed, "promote_with_folds", lambda *given: promoted.append(given[-1].model_version))
-    monkeypatch.setattr(models, "challenger", lambda *_: other)
-    begins = governed.reign(first.model_version, None, market.day, after_run=False)
-    product = governed.Governed(history.watch.branch(), models, [begins])
+    monkeypatch.setattr(governed, "vetoes", lambda *_: [Condition(name, False, "no") for name in faults])
+    models = history.models.branch(market.day)
+    monkeypatch.setattr(models, "fitted", lambda *_, **__: other)
+    return governed.Governed(history.watch.branch(), models, list(history.served)), other
+
+
+def test_what_is_fitted_serves_from_the_next_day_on_and_what_was_served_scores_its_reference(
+    history: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market, first = history.market, history.served[-1][1]
+    product, other = at_work(history, monkeypatch)
+    asked: list[Any] = []
+    monkeypatch.setattr(sys.modules["monitored_market.governed"], "promote", lambda *given: asked.append(given[2:]))
     facts = product.facts(market)
-    assert (facts.new_mature_positives, facts.promotion_dates, facts.fit_dates) == (0, (), (market.day,))
+    assert (facts.new_mature_positives, facts.fit_dates) == (0, (market.day,))
+    product.evening(market)
+    assert not asked, "nothing was fitted"
     product.morning(market)
-    assert product.serving == first.model_version
-    assert product.alarms == ["dc"]
+    assert (product.serving, product.alarms) == (first.model_version, ["dc"])
+    assert product.fits == {market.day: ("installed", [])}
     product.evening(market)
-    assert product.serving == other.model_version == promoted[0]
-    served = [begins_to_serve(one) for one in product.reigns]
-    assert served == [market.day, add_days(market.day, 1)]
-    assert product.not_inferior == {other.model_version}
-    facts = product.facts(market)
-    assert facts.promotion_dates == (market.day,), "the first champion replaced nobody"
-    assert facts.fit_dates == (market.day, market.day)
-    assert facts.new_mature_positives > 0, "the newest fit knew less than the first"
-    product.evening(market)
-    assert len(product.reigns) == 2
+    [(fit, until, judged_by)] = asked
+    assert (fit, until) == (other, last_trained_day(other.manifest))
+    last = last_mature_exposure_day(market.day, 7)
+    weeks = product.models.policies.promotion.gate_weeks
+    assert judged_by[0] == (max(history.served[0][0], add_days(last, 1 - 7 * weeks)), history.served[0][1])
+    assert judged_by[1:] == history.served[1:]
+    assert product.served == [*history.served, (add_days(market.day, 1), other)]
+    assert product.facts(market).new_mature_positives > 0, "the newest fit knew less than the first"
+
+
+def test_what_something_speaks_against_does_not_serve(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    product, _ = at_work(history, monkeypatch, ("serving_probabilities_vary",))
+    product.morning(history.market)
+    product.evening(history.market)
+    assert product.fits == {history.market.day: ("refused", ["serving_probabilities_vary"])}
+    assert product.served == history.served
+    assert product.serving == history.served[-1][1].model_version
+
+    def too_little(*_: Any, **__: Any) -> None:
+        raise NotEnoughEvidenceError("too little")
+
+    monkeypatch.setattr(product.models, "fitted", too_little)
+    product.morning(history.market)
+    assert product.fits == {history.market.day: ("not_enough_evidence", [])}
 
 
 @pytest.mark.proof
@@ -194,15 +171,13 @@ def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str,
 
 
 @pytest.mark.proof
-def test_the_governor_and_the_gate_are_asked(recovery_bench: ModuleType, runs: dict[str, Any]) -> None:
-    gates = [gate for run in runs.values() for gate in run["gates"]]
-    asked = {
-        name: {day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"}
-        for name, run in runs.items()
-    }
-    assert {name: {gate["day"] for gate in run["gates"]} for name, run in runs.items()} == asked
-    assert gates
-    assert all({"champion", "human", "simple"} <= set(gate["delta"]) for gate in gates if "delta" in gate)
+def test_fits_are_those_that_the_governor_asked_for(recovery_bench: ModuleType, runs: dict[str, Any]) -> None:
+    for run in runs.values():
+        asked = {day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"}
+        assert {fit["day"] for fit in run["fits"]} == asked
+        assert 8 in asked, "a week after the first"
+        assert run["fits"][-1] == {"day": max(asked), "outcome": "installed", "unmet": []}
+    assert runs["none"]["maps"]["governed"] == runs["none"]["maps"]["weekly"], "fitted on the same days"
     kept = json.loads(json.dumps(list(runs.values())))
     assert recovery_bench.report(kept, recovery_bench.KINDS) == recovery_bench.report(
         [*runs.values()], recovery_bench.KINDS
@@ -214,13 +189,13 @@ def made_up(kind: str, never: float, **others: Any) -> dict[str, Any]:
     days = list(range(1, 61, 3))
     maps = {"never": [never] * 20, "weekly": [never] * 20, "governed": [never] * 20}
     maps |= {name: [value] * 20 for name, value in others.items() if name in ("governed", "born", "weekly", "daily")}
-    run = {"seed": 1, "kind": kind, "days": days, "maps": maps, "gates": [], "alarms": [""] * 60}
+    run = {"seed": 1, "kind": kind, "days": days, "maps": maps, "fits": [], "alarms": [""] * 60}
     run |= {"codes": [["no_drift"]] * 60, "verdicts": ["wait"] * 60}
     return run | {name: value for name, value in others.items() if name in run}
 
 
-def gate(day: int, by: str = "non-inferiority", outcome: str = "promoted") -> dict[str, Any]:
-    return {"day": day, "outcome": outcome, "by": by}
+def fit(day: int, outcome: str = "installed") -> dict[str, Any]:
+    return {"day": day, "outcome": outcome, "unmet": []}
 
 
 def unmet(runs: list[dict[str, Any]]) -> list[str]:
@@ -263,19 +238,25 @@ def test_a_material_damage_has_to_be_won_back(recovery_bench: ModuleType) -> Non
     assert "pay 5: lower bound of gain - 0.6 x damage above 0" in unmet(half)
     uneven = [made_up("pay 5", 0.3, governed=value, born=0.4) for value in (0.3, 0.4, 0.5)]
     assert "pay 5: lower bound of gain - 0.6 x damage above 0" in unmet(uneven)
-    busy = [{**one, "gates": [gate(day) for day in range(1, 10)]} for one in good]
-    assert unmet(busy) == ["pay 5: at most 8 promotions in 45 days in any market"]
-    late = [{**one, "gates": [gate(day) for day in range(38, 47)]} for one in good]
-    assert unmet(late) == []
+    spent = [{**one, "fits": [fit(8), fit(15, "refused"), fit(46)]} for one in good]
+    found = tables().figures_of("pay 5", spent)
+    assert found["fits"] == {"all": 2.0, "installed": 1.0, "refused": 1.0}
 
 
-def test_no_promotion_is_spent_on_what_is_immaterial(recovery_bench: ModuleType) -> None:
-    small = [made_up("new city", 0.3, born=0.305 + shift) for shift in (0, 0.001)]
-    assert unmet(small) == []
-    allowed = [gate(10, "win"), gate(20, "age"), gate(30, outcome="refused")]
-    assert unmet([{**one, "gates": allowed} for one in small]) == []
-    spent = [{**small[0], "gates": [gate(58)]}, small[1]]
-    assert unmet(spent) == ["new city: immaterial, no promotion but by a win or age"]
+def test_shares_are_held_against_weekly_in_each_market_and_drift(recovery_bench: ModuleType) -> None:
+    def both(governed: float, weekly: float = 0.395, seed: int = 1) -> dict[str, Any]:
+        return made_up("pay 1.5", 0.3, governed=governed, weekly=weekly, born=0.4, seed=seed)
+
+    mean, cell = (
+        "mean share won back not below weekly's",
+        "in no market and drift more than 3 points less won back than",
+    )
+    good = [both(0.395), both(0.396), both(0.394)]
+    assert unmet(good) == []
+    assert unmet([both(0.394), both(0.394), both(0.394)]) == [mean]
+    assert unmet([*good, both(0.4), both(0.391)]) == [f"{cell} by weekly"]
+    small = made_up("new city", 0.3, governed=0.3, weekly=0.3015, born=0.3015)
+    assert unmet([*good, small]) == [], "what is won back of so little is noise"
 
 
 def test_without_drift_cost_and_its_bound_are_claimed(recovery_bench: ModuleType) -> None:
@@ -291,22 +272,27 @@ def test_without_drift_cost_and_its_bound_are_claimed(recovery_bench: ModuleType
 def test_false_alarms_count_by_market_and_by_morning(
     recovery_bench: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    codes = (
-        [["no_drift"]] * 10 + [["concept_drift_confirmed", "concept_alarm"]] + [["new_labels"]] + [["no_drift"]] * 48
-    )
-    verdicts = ["wait"] * 10 + ["retrain"] * 2 + ["wait"] * 48
+    confirmed = ["concept_drift_confirmed", "concept_alarm"]
+    codes = [["no_drift"]] * 10 + [confirmed, confirmed, ["new_labels"], confirmed] + [["no_drift"]] * 46
     alarms = [""] * 9 + ["c", "dc"] + [""] * 49
-    runs = [made_up("none", 0.4, codes=codes, verdicts=verdicts, alarms=alarms), made_up("none", 0.4)]
+    runs = [made_up("none", 0.4, codes=codes, alarms=alarms), made_up("none", 0.4)]
     found = tables().false_alarms(runs)
-    assert found["openings_of_the_gate"] == {"markets": 1, "openings": 1, "mornings": 42}
-    assert found["counts"]["retraining for drift or age"] == {"markets": 1, "mornings": 1}
+    assert found["false_drifts"] == 2, "on mornings in a row it is one"
+    assert found["counts"]["concept drift confirmed"] == {"markets": 1, "mornings": 3}
+    assert found["counts"]["data drift confirmed"] == {"markets": 0, "mornings": 0}
     assert found["counts"]["alarm of the concept report"] == {"markets": 1, "mornings": 2}
     assert found["counts"]["alarm of the data report"] == {"markets": 1, "mornings": 1}
     assert tables().confirmed_on(runs[0]) == 11
     assert tables().confirmed_on(runs[1]) is None
     recovery_bench.report([*runs, made_up("pay 5", 0.3, born=0.4, codes=codes)], recovery_bench.KINDS)
     told = capsys.readouterr().out
-    assert "gate held open by drift or age       1 of 2 markets" in told
+    assert "2 markets, 120 mornings, 2 drifts confirmed" in told
+    assert "concept drift confirmed              1 of 2 markets" in told
+    claims = {
+        count: tables().claims_of([], "none", {"markets": count, "false_drifts": 1})[-1]["holds"] for count in (19, 20)
+    }
+    assert claims == {19: False, 20: True}
+    assert not tables().claims_of([], "none", {"markets": 20, "false_drifts": 2})[-1]["holds"]
     assert told.index("0.8     1/2") < told.index("     5     1/1")
 
 
@@ -346,11 +332,14 @@ def test_results_name_what_they_come_from(recovery_bench: ModuleType, plan: Any,
     assert written["plan"]["users"] == plan.users
 
 
-def test_the_runs_that_are_kept_are_of_the_plan_as_it_is(recovery_bench: ModuleType) -> None:
+def test_runs_of_the_earlier_rule_are_told_apart_and_those_that_are_kept_are_of_the_plan_as_it_is(
+    recovery_bench: ModuleType,
+) -> None:
     """Else a run of hours would begin anew: say in `identity` what changes no run."""
-    found = [
-        recovery_bench.done(recovery_bench.WORK, seed, kind, recovery_bench.Plan())
-        for seed in recovery_bench.SEEDS
-        for kind in recovery_bench.KINDS
-    ]
-    assert any(run is not None for run in found)
+    [none] = [kind for kind in recovery_bench.KINDS if kind.name == "none"]
+    with pytest.raises(InvalidInputError, match="is of another plan"):
+        recovery_bench.done(recovery_bench.RESULTS.with_name("recovery"), 7_103, none, recovery_bench.Plan())
+    for seed in (*recovery_bench.SEEDS, *recovery_bench.QUIET_SEEDS):
+        for kind in recovery_bench.lived_by(seed, recovery_bench.KINDS):
+            recovery_bench.done(recovery_bench.WORK, seed, kind, recovery_bench.Plan())
+    assert len(recovery_bench.lived_by(recovery_bench.QUIET_SEEDS[0], recovery_bench.KINDS)) == 1

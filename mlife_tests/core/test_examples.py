@@ -383,12 +383,12 @@ def test_a_spec_states_what_fits_its_history() -> None:
 
 
 def test_a_field_under_an_earlier_name_is_read_and_never_beside_todays() -> None:
-    renamed = {"patience": "cooldown_days"}
+    renamed = {"patience": "drift_open_days"}
     text = json.dumps({"roles": ROLES, "retrain": {"patience": 9}})
-    assert Study.from_json(text, renamed).model.retrain.cooldown_days == 9
-    assert study().with_policies('{"retrain": {"patience": 8}}', renamed).model.retrain.cooldown_days == 8
-    with pytest.raises(InvalidInputError, match="has patience and its new name cooldown_days; keep the new one"):
-        study().with_policies('{"retrain": {"patience": 8, "cooldown_days": 9}}', renamed)
+    assert Study.from_json(text, renamed).model.retrain.drift_open_days == 9
+    assert study().with_policies('{"retrain": {"patience": 8}}', renamed).model.retrain.drift_open_days == 8
+    with pytest.raises(InvalidInputError, match="has patience and its new name drift_open_days; keep the new one"):
+        study().with_policies('{"retrain": {"patience": 8, "drift_open_days": 9}}', renamed)
     with pytest.raises(InvalidInputError, match="unknown key 'patience'"):
         Study.from_json(text)
     with pytest.raises(InvalidInputError, match="the spec's training has an unknown key 'patience'"):
@@ -407,11 +407,11 @@ def test_what_is_said_of_lightgbm_beside_an_estimator_is_refused() -> None:
 
 
 def test_a_policy_file_changes_fields_and_leaves_the_rest_of_the_spec() -> None:
-    found = study(retrain={"cooldown_days": 9}, training={"leaves": 5})
-    changed = found.with_policies('{"retrain": {"budget_per_30_days": 2}, "backtest": {"gate_fold_days": 7}}')
+    found = study(retrain={"drift_open_days": 9}, training={"leaves": 5})
+    changed = found.with_policies('{"retrain": {"days_between_fits": 2}, "backtest": {"alarms_window": 7}}')
     retrain = changed.model.retrain
-    assert (retrain.cooldown_days, retrain.budget_per_30_days) == (9, 2)
-    assert changed.model.backtest.gate_fold_days == 7
+    assert (retrain.drift_open_days, retrain.days_between_fits) == (9, 2)
+    assert changed.model.backtest.alarms_window == 7
     assert (changed.model.training, changed.model.roles) == (found.model.training, found.model.roles)
     assert changed.validation_share == found.validation_share is not None
     assert found.with_policies('{"training": {"validation_days": 9}}').validation_share is None

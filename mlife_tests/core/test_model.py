@@ -19,10 +19,10 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.event_columns import Column, EventType, Upcaster, added, duckdb_type, hive_type, identifier, text
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Baseline, Model, RowSource, ScorableRows, Step
-from mlife_assets.core.model_events import MODEL_NAME, PROMOTED, ROLLED_BACK, Reign, anchor_of, reigns_of, standing
+from mlife_assets.core.model_events import MODEL_NAME, PROMOTED, ROLLED_BACK, Reign, reigns_of, standing
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wording
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, column_scores, own_model
-from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.study import Study
 from mlife_assets.core.training.manifest_facts import manifest_facts
 from mlife_assets.recruiting.events import EVENT_TYPES
@@ -110,15 +110,6 @@ def test_a_record_that_contradicts_itself_is_refused(change: Callable[[], object
         change()
 
 
-def test_more_fits_than_gates_would_overspend_the_error_of_a_win() -> None:
-    daily = RetrainPolicy(fits_per_year=365, days_between_fits=1)
-    with pytest.raises(InvalidInputError, match=r"of loan_risk are 371 together, .* is 58; set it alike"):
-        replace(LOANS, retrain=daily)
-    assert replace(LOANS, retrain=daily, promotion=PromotionPolicy(gates_per_year=371)).retrain == daily
-    with pytest.raises(InvalidInputError, match="59 together"):
-        replace(LOANS, retrain=RetrainPolicy(fits_for_drift=7))
-
-
 def test_the_record_is_json_and_names_functions() -> None:
     record = LOANS.to_record()
     assert json.loads(json.dumps(record)) == record
@@ -196,12 +187,12 @@ def declared(
 
 
 def test_the_record_says_what_was_declared() -> None:
-    own = declared(retrain={"cooldown_days": 3}, watched={"unalarmed": ("hour",)}, words={"wind": "wind at noon"})
+    own = declared(retrain={"drift_open_days": 3}, watched={"unalarmed": ("hour",)}, words={"wind": "wind at noon"})
     model = own.model
     assert (model.maturity_days, model.row_id, model.roles.label_time) == (1, "flight", "label_mature_date")
     assert (model.label_step.examples, model.row_source.tables) == ("examples", ("rows",))
     assert model.watched.numeric == ("wind", "hour")
-    assert (model.watched.unalarmed, model.retrain.cooldown_days) == (("hour",), 3)
+    assert (model.watched.unalarmed, model.retrain.drift_open_days) == (("hour",), 3)
     assert model.baseline is not None
     assert not own.rows.is_label_timed
     assert own.rows.partitions_after == (1, 2)
@@ -240,7 +231,6 @@ def test_the_rule_ranks_by_its_column_and_missing_values_come_last() -> None:
             {"monitoring": {"reference_days": 2}},
             "monitoring: MonitoringPolicy.reference_days is 2; set it between 8",
         ),
-        ({}, {"retrain": {"fits_per_year": 300}}, "fits_per_year and fits_for_drift of late_flights are 306 together"),
         ({}, {"watched": {"closed": ("x",)}}, "watched has an unknown key 'closed'; known are unalarmed"),
         ({}, {"watched": {"residual": ("fuel",)}}, "watched.residual names 'fuel'; list it under columns.features or"),
         ({}, {"watched": {"unalarmed": ("huor",)}}, "watched.unalarmed names 'huor'; list it under columns.features"),
@@ -307,16 +297,6 @@ def test_a_rollback_takes_down_what_came_after_the_last_time_its_target_served()
     assert standing([*promoted, reign("b", "rolled_back")]) == ["a", "b"]
     assert standing([*promoted, reign("x", "rolled_back")]) == ["a", "b", "a", "c", "x"]
     assert standing([]) == []
-
-
-def test_the_anchor_is_the_last_that_won_or_the_first() -> None:
-    promoted = [reign(version) for version in "abcd"]
-    assert anchor_of([], set()) is None
-    assert anchor_of(promoted, set()) == "d", "before there were two ways every promotion was a win"
-    assert anchor_of(promoted, {"c", "d"}) == "b"
-    assert anchor_of(promoted, {"a", "b", "c", "d"}) == "a"
-    assert anchor_of([*promoted, reign("c", "rolled_back")], {"c", "d"}) == "b"
-    assert anchor_of([*promoted, reign("a", "rolled_back")], {"c", "d"}) == "a", "what was rolled back anchors nothing"
 
 
 @pytest.mark.parametrize(("version", "columns"), [(1, SECOND), (2, SECOND), (3, FOURTH), (4, FOURTH)])

@@ -36,7 +36,6 @@ NEW = Progress(FIRST, END, None, None, False)
         (lambda: PromotionPolicy(one_sided_alpha=0.0), "PromotionPolicy.one_sided_alpha is 0.0"),
         (lambda: PromotionPolicy(win_alpha_per_year=0.3), "PromotionPolicy.win_alpha_per_year is 0.3"),
         (lambda: PromotionPolicy(gates_per_year=0), "PromotionPolicy.gates_per_year is 0"),
-        (lambda: PromotionPolicy(non_inferiority_margin=-0.01), "non_inferiority_margin is -0.01"),
         (lambda: PromotionPolicy(fairness_one_sided_alpha=0.0), "fairness_one_sided_alpha is 0.0"),
         (lambda: PromotionPolicy(gate_block_days=0), "PromotionPolicy.gate_block_days is 0"),
         (lambda: PromotionPolicy(calibration_slope_minimum=-9.0), "calibration_slope_minimum is -9.0"),
@@ -57,10 +56,8 @@ NEW = Progress(FIRST, END, None, None, False)
         (lambda: LabelPolicy(apply_window_days=0), "apply_window_days is 0"),
         (lambda: PricePolicy(text_segment_usd=-0.01), "PricePolicy.text_segment_usd is -0.01"),
         (lambda: RetrainPolicy(days_between_fits=0), "RetrainPolicy.days_between_fits is 0"),
-        (lambda: RetrainPolicy(fits_per_year=367), "RetrainPolicy.fits_per_year is 367"),
-        (lambda: RetrainPolicy(fits_for_drift=53), "RetrainPolicy.fits_for_drift is 53"),
+        (lambda: RetrainPolicy(days_between_fits_in_drift=91), "RetrainPolicy.days_between_fits_in_drift is 91"),
         (lambda: RetrainPolicy(drift_open_days=0), "RetrainPolicy.drift_open_days is 0"),
-        (lambda: RetrainPolicy(opening_kinds=("concept", "quality")), "opening_kinds has 'quality'"),
         (lambda: LandingPolicy(maximum_rows=0), "LandingPolicy.maximum_rows is 0"),
         (lambda: LandingPolicy(worker_memory_bytes=1), "LandingPolicy.worker_memory_bytes is 1"),
         (lambda: LandingPolicy(decoding_cpu_seconds=0), "decoding_cpu_seconds is 0"),
@@ -112,16 +109,14 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
     assert policy.margin_average_precision == 0.01
     assert (policy.naive_retrain_days, policy.alarms_needed, policy.alarms_window) == (7, 2, 5)
     assert (policy.bootstrap_block_days, policy.one_sided_alpha) == (7, 0.025)
-    assert policy.gate_is_prequential
-    assert policy.gate_fold_days == 2 * policy.naive_retrain_days == 14
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("margin_average_precision", -0.01), ("warmup_days", 5), ("naive_retrain_days", 0), ("alarms_window", 61),
-        ("window_days_minimum", 0), ("gate_rows_share_maximum", 0.9), ("gate_fold_days", 0),
-        ("model_age_share_maximum", 0), ("bootstrap_block_days", 0), ("bootstrap_resamples", 100),
+        ("window_days_minimum", 0), ("gate_rows_share_maximum", 0.9),
+        ("bootstrap_block_days", 0), ("bootstrap_resamples", 100),
         ("one_sided_alpha", 0.5), ("seed", -1),
     ],
 )  # fmt: skip

@@ -427,17 +427,8 @@ def test_a_mart_of_a_release_without_early_labels_is_replayed_without_them(repla
     assert rows["is_applied_early"].null_count == rows.num_rows > 1_000
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("judged_by", ["folds", "holdout"])
-def test_it_is_replayed_as_the_platform_judges(replay_asked, lived_world, judged_by: str) -> None:
-    policies = replay_asked.home.platform.policies
-    assert policies.backtest.gate_is_prequential
-    promotion = replace(policies.promotion, judged_by=judged_by)
-    model = replayed_model(
-        lived_world.open_home(replay_asked.home.folder, replace(policies, promotion=promotion)).platform
-    )
-    assert model.backtest.gate_is_prequential == (judged_by == "folds")
-    assert model.backtest.gate_fold_days == 7
+def test_the_replay_has_no_rule_to_hold_against_models(replay_asked) -> None:
+    model = replayed_model(replay_asked.home.platform)
     assert model.baseline is None, "a rule ranks what could have been shown, which no history holds"
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model_events import Reign
-from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.windows import run_time
@@ -19,7 +18,6 @@ from mlife_assets.lifecycle.day import begins_to_serve, folds_fitted, held_again
 
 DAY = date(2026, 6, 15)
 WEEKS = [DAY - timedelta(days=7 * back) for back in (4, 3, 2)]
-DRIFT = RetrainDecision(DAY, "retrain", ("concept_drift_confirmed",), ("It drifted.",), "a")
 SINCE = {"a": WEEKS[1], "b": DAY}
 
 
@@ -27,14 +25,14 @@ def reign(version: str, at: date, hours: int = 1) -> Reign:
     return Reign(version, None, run_time(at) + timedelta(hours=hours), "promoted", "gate", "won")
 
 
-def known(*reigns: Reign, past: tuple[RetrainDecision, ...] = (), lost: tuple[str, ...] = ()) -> Any:
+def known(*reigns: Reign) -> Any:
     def trained(version: str) -> tuple[Fold, ...]:
         return tuple(Fold(one, f"{version}{place}", one - timedelta(days=8)) for place, one in enumerate(WEEKS))
 
     model = SimpleNamespace(maturity_days=7, retrain=RetrainPolicy())
     return SimpleNamespace(
         day=DAY, models=SimpleNamespace(model=model, load=str, trained_folds=trained), challenger_folds=trained,
-        champions=lambda: reigns, decisions=lambda: past, not_inferior=lambda: lost,
+        champions=lambda: reigns,
     )  # fmt: skip
 
 
@@ -81,11 +79,9 @@ def test_a_window_says_where_both_sides_are_one_model_and_until_when_it_waits(mo
         window_of_folds(facts, "b")
 
 
-def test_the_model_that_won_last_is_asked_where_a_reason_opens_the_gate() -> None:
+def test_a_fit_of_the_champions_configuration_is_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "changed_configuration", lambda one, other: (one + other,) if one == "new" else ())
     reigns = (reign("a", WEEKS[0]), reign("b", WEEKS[1]))
-    assert held_against(known(past=(DRIFT,))) == (None, None, None)
-    assert held_against(known(*reigns, lost=("b",))) == ("b", None, None)
-    champion, opened_by, anchor = held_against(known(*reigns, past=(DRIFT,), lost=("b",)))
-    assert (champion, anchor) == ("b", "a")
-    assert opened_by
-    assert held_against(known(*reigns, past=(DRIFT,)))[2] == "b"
+    assert held_against(known(), "c") == (None, False)
+    assert held_against(known(*reigns), "c") == ("b", True)
+    assert held_against(known(*reigns), "new") == ("b", False)

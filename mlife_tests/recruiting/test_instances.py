@@ -16,7 +16,7 @@ import yaml
 
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import PromotionPolicy, RetrainPolicy
+from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.reasons import words_of
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.application import Application, Audience, Channel
@@ -69,12 +69,12 @@ def application(**changes: Any) -> DeclaredApplication:
 
 
 def test_what_is_stated_is_changed_and_the_rest_is_as_declared() -> None:
-    found = model(promotion={"gate_weeks": 2}, retrain={"cooldown_days": 14}, training={"rising": ["tenure_days"]})
+    found = model(promotion={"gate_weeks": 2}, retrain={"days_between_fits": 14}, training={"rising": ["tenure_days"]})
     bare, stated = churn_risk(Policies()), found(Policies())
     assert stated == replace(
         bare,
         promotion=replace(bare.promotion, gate_weeks=2),
-        retrain=replace(bare.retrain, cooldown_days=14),
+        retrain=replace(bare.retrain, days_between_fits=14),
         training=replace(bare.training, rising=("tenure_days",)),
     )
 
@@ -115,8 +115,10 @@ def test_a_policy_that_a_model_has_for_itself_is_the_files_to_change() -> None:
         ({"promotion": {"gate_weeks": "two"}}, ".promotion: the attribute promotion.gate_weeks is 'two'; the default"),
         ({"promotion": {"judged_by": "dice"}}, ".promotion: PromotionPolicy.judged_by is 'dice'; write folds or"),
         ({"monitoring": {"sample_rows_per_day": 9}}, ".monitoring: MonitoringPolicy.sample_rows_per_day is 9; set"),
-        ({"retrain": {"cooldown_days": True}}, ".retrain: the attribute retrain.cooldown_days is True; the default"),
-        ({"retrain": {"fits_per_year": 90}}, ": RetrainPolicy.fits_per_year and fits_for_drift of churn_risk are 96"),
+        (
+            {"retrain": {"drift_open_days": True}},
+            ".retrain: the attribute retrain.drift_open_days is True; the default",
+        ),
         ({"training": {"seed": "{{ env.SEED }}"}}, ".training: it holds a template; the command line reads the file"),
     ],
 )
@@ -224,10 +226,6 @@ def test_an_application_names_a_model_that_is_declared(changes: dict[str, Any], 
     )
     with pytest.raises(InvalidInputError, match=re.escape(says)):
         together(JOBS, application(**changes))
-
-
-def test_the_limits_of_the_tests_are_those_of_the_records() -> None:
-    assert RetrainPolicy().fits_for_drift == 6, "96 fits above"
 
 
 def test_a_model_is_found_by_name_and_an_unknown_one_names_the_known() -> None:

@@ -17,33 +17,25 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_private
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
-from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.shown.metadata import page_link, plot, sentences, table
 from mlife_assets.components.shown.says_why import says_why
-from mlife_assets.core.backtest import Replayed, prepare_history, replay
-from mlife_assets.core.backtest.page import plot_replay, render_backtest
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.pages.document import BACKTEST, nav
-from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.known_examples import with_early_label, with_step_times
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.landed_days import INGEST_REPORT
+from mlife_assets.lifecycle.backtest import Replayed, prepare_history, replay
+from mlife_assets.lifecycle.backtest.page import plot_replay, render_backtest
 
 GROUP = "model"
 CHECKPOINTS_FOLDER = "backtest"
 
 
 def replayed_model(platform: BoardPorts) -> Model:
-    """Return the model as its history is replayed.
-
-    Judged as the platform judges (docs/adr/0030), by folds of a week or by a holdout. The rule in use ranks what could
-    have been shown, and the history holds what was.
-    """
-    model = platform.of_model().model
-    judged = replace(model.backtest, gate_is_prequential=is_by_folds(model), gate_fold_days=FOLD_DAYS)
-    return replace(model, baseline=None, backtest=judged)
+    """Return the model as its history is replayed: the rule in use ranks what could have been shown, not what was."""
+    return replace(platform.of_model().model, baseline=None)
 
 
 def team_history(platform: BoardPorts, today: date) -> pa.Table:

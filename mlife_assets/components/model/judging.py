@@ -75,16 +75,15 @@ def _by_holdout(
     human: Human | None,
     also_required: Sequence[Condition],
 ) -> Judgement:
-    registry = platform.registry
-    champion, opened_by, anchor = held_against(PlatformFacts(platform, day))
-    rivals = {"champion": champion, "anchor": None if anchor == champion else anchor}
+    registry, version = platform.registry, challenger_version(platform, day)
+    champion, is_refit = held_against(PlatformFacts(platform, day), version)
     return judge_model(
-        registry.load(challenger_version(platform, day)),
+        registry.load(version),
         day_training_set(platform, day),
         gate,
         human,
         platform.model,
-        Terms(day, also_required, opened_by),
-        rivals={role: registry.load(version) for role, version in rivals.items() if version is not None},
+        Terms(day, also_required, is_refit),
+        champion=None if champion is None else registry.load(champion),
         threads=platform.settings.cores,
     )

@@ -30,7 +30,7 @@ from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.monitoring.columns import LABEL
-from mlife_assets.core.monitoring.opening import days_of_normality, drift_start, first_normal_outcome
+from mlife_assets.core.monitoring.open_drift import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
@@ -67,8 +67,8 @@ def unseen_outcomes(
     """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it, and by whom.
 
     What a fit on everything says of rows that it learned from is not what its scores will look like, so its folds are
-    asked, as the gate asked them (`core.backtest.watching`). Of an earlier step only those are that know it. Where a
-    drift began within these weeks only the days since then count, the newest week at least.
+    asked, as the gate asked them (`lifecycle.backtest.watching`). Of an earlier step only those are that know it. Where
+    a drift began within these weeks only the days since then count, the newest week at least.
     """
     asked = folds_of(platform, version)
     if outcome != LABEL:

@@ -7,17 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.model.training_inputs import training_marts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
-from mlife_assets.core.model_events import PROMOTION_KIND, Reign
-from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.model_events import Reign
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.scorer import StagedScorer
 from mlife_assets.core.training.fold_scores import ScoredPart
 from mlife_assets.core.training.folds import Fold
-from mlife_assets.core.training.gate import NON_INFERIORITY, Condition
+from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import run_time
@@ -100,19 +98,6 @@ class PlatformFacts:
     def champions(self) -> list[Reign]:
         """Return all changes of the champion, oldest first."""
         return self.platform.registry.history(run_time(self.day))
-
-    def not_inferior(self) -> set[str]:
-        """Return the versions whose newest promotion was as not inferior."""
-        now = run_time(self.day)
-        verdicts = [
-            r for r in self.platform.registry.events("promotion_decided", end=self.day) if r["observed_at"] <= now
-        ]
-        kinds = {row["model_version"]: row[PROMOTION_KIND] for row in verdicts if row["outcome"] == "promoted"}
-        return {version for version, kind in kinds.items() if kind == NON_INFERIORITY}
-
-    def decisions(self) -> list[RetrainDecision]:
-        """Return the governor's decisions up to that of the day."""
-        return decisions_until(self.platform, self.day)
 
     def challenger_folds(self, version: str) -> tuple[Fold, ...]:
         """Return the folds of the day's challenger."""

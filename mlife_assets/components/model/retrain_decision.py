@@ -87,8 +87,7 @@ def _time_of_decision(platform: ModelPorts, day: date, decision_id: str) -> date
 def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
 
-    A fit is what was asked for, whatever became of it, and what was registered, whoever asked. A first champion
-    replaced nobody: it is no promotion to wait after.
+    A fit is what was asked for, whatever became of it, and what was registered, whoever asked.
     """
     now = run_time(day)
     rows = platform.registry.events("model_registered", end=day)
@@ -97,7 +96,7 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
     fits = tuple(sorted(asked | {row["as_of_date"] for row in known}))
     reigns = platform.registry.history(now)
     if not reigns:
-        return ChampionFacts(None, None, 0, (), fits, in_flight, _lacking(platform, day))
+        return ChampionFacts(None, None, 0, fits, in_flight, _lacking(platform, day))
     version = reigns[-1].model_version
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
@@ -116,7 +115,6 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
         model_version=version,
         trained_as_of=newest["as_of_date"],
         new_mature_positives=positives,
-        promotion_dates=tuple(one.since.date() for one in reigns if one.kind == "promoted" and one.previous_version),
         fit_dates=fits,
         is_retraining_in_flight=in_flight,
     )

@@ -1,14 +1,14 @@
 """The retrain governor: one verdict a day, with its reasons.
 
-Concept: to retrain is to fit and to ask the gate. A fit is cheap, so it is due whenever enough new labels have matured
-to matter; drift, or age, makes it due sooner. An alarm is a question, not an order: a day's data or latent drift counts
-when what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses
-is no reason to replace it; concept drift is about outcomes and matters whatever changed. Drift counts when the same
-kind did so on n of the last m days and the champion is the one it was measured against. What is dear is a promotion:
-while cooldown or budget allow none, none is prepared. After a promotion in a young drift the next fit follows sooner.
-Single flight, the budget of fits and evidence have a say, too. A quality fault blocks, always. Unknown means no: a
-missing or undecided quality report blocks as a failed one does, and an alarm whose importance is not known is not
-dismissed.
+Concept: a refit is the default, as a weekly cron job would make it; what a breach adds is that it comes sooner. A fit
+is due a week after the last one, if labels have matured since, and a few days after it where a kind of drift alarms
+that was quiet when it was made. A fit is cheap, so a false alarm costs little. A day's data or latent drift counts when
+what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses is no
+reason for anything; concept drift is about outcomes and matters whatever changed. Drift is confirmed when the same kind
+alarmed in n of the last m looks that do not overlap, the newest among them, so its error is one of days; a drift that
+is not seen again is not confirmed again. A confirmation asks for no other fit: it makes young rows weigh more and
+bounds what is normal (`open_drift`). A quality fault blocks, always. Unknown means no: a missing or undecided quality
+report blocks as a failed one does, and an alarm whose importance is not known is not dismissed.
 """
 
 from __future__ import annotations
@@ -18,21 +18,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError, UpstreamMismatchError
-from mlife_assets.core.monitoring.opening import start_of_open_drift
 from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import (
-    ALARM_NOT_CONFIRMED,
     ALARM_SUFFIX,
-    BUDGET_SPENT,
     CONFIRMED_SUFFIX,
-    COOLDOWN,
+    DRIFT_BREACHED,
     DRIFT_UNIMPORTANT,
     FIT_TOO_SOON,
-    FITS_SPENT,
     IN_FLIGHT,
     KINDS,
     LABELS_IMMATURE,
-    MODEL_TOO_OLD,
     NEW_LABELS,
     NO_CHAMPION,
     NO_DRIFT,
@@ -45,8 +40,9 @@ from mlife_assets.core.monitoring.retrain_decisions import (
 from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 
-BUDGET_DAYS, YEAR_DAYS = 30, 365
-NO_FIT_FOR_LABELS = "No fit is due for new labels either"
+LOOK_DAYS = {"data": 1, "latent": 1, "concept": 7}
+"""Days between two looks that share no rows: inputs are of a day, outcomes of a week (`concept.WINDOW_DAYS`)."""
+NO_REFIT = "No refit is due either"
 
 WEIGHED_KINDS = ("data", "latent")
 COLUMNS_NAMED = 4
@@ -60,20 +56,20 @@ class ChampionFacts:
         model_version: of the champion; None without one.
         trained_as_of: day of its training.
         new_mature_positives: those that the last fit has not learned from.
-        promotion_dates: days on which a model was promoted in place of another.
         fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
         is_retraining_in_flight: whether a fit is running.
         lacking: what a first model would lack to learn from or to be judged by; None where it lacks nothing, or one
             serves.
+        days_between_looks: at inputs, at most.
     """
 
     model_version: str | None
     trained_as_of: date | None
     new_mature_positives: int
-    promotion_dates: tuple[date, ...] = ()
     fit_dates: tuple[date, ...] = ()
     is_retraining_in_flight: bool = False
     lacking: str | None = None
+    days_between_looks: int = 1
 
     def __post_init__(self) -> None:
         if (self.model_version is None) != (self.trained_as_of is None):
@@ -127,17 +123,14 @@ def decide(
         )
     sentences = [*dismissed.values(), *(report.sentence for report in alarming.values())]
     reasons = list(_reasons(as_of, alarmed, history, champion, policy))
-    called_by = [code for code, _ in reasons]
-    may_be_soon = bool(reasons) and not _is_answered(called_by, history, champion, policy)
-    is_drift = any(code.endswith(CONFIRMED_SUFFIX) for code in called_by)
-    objections = list(_objections(as_of, history, champion, policy, may_be_soon=may_be_soon, is_drift=is_drift))
+    objections = list(_objections(as_of, alarmed, history, champion, policy))
     if not reasons and not objections:
-        matured = f"{champion.new_mature_positives:,} positives have matured since the last fit, enough to matter."
+        matured = f"{champion.new_mature_positives:,} positives have matured since the last fit."
         reasons.append((NEW_LABELS, matured))
     if not reasons:
-        code, sentence = _quiet(alarmed, dismissed, policy)
+        code, sentence = _quiet(dismissed)
         undecided = [r.sentence for r in reports.values() if r is not None and r.status == "not_enough_evidence"]
-        why = f"{NO_FIT_FOR_LABELS}: {objections[0][1]}"
+        why = f"{NO_REFIT}: {objections[0][1]}"
         return RetrainDecision(
             as_of, "wait", (code, *codes), (sentence, *sentences, *undecided, why), champion.model_version
         )
@@ -175,82 +168,53 @@ def _reasons(
     if champion.model_version is None or champion.trained_as_of is None:
         yield NO_CHAMPION, "There is no champion yet."
         return
-    start = add_days(as_of, 1 - policy.alarm_days_window)
-    counted = [
-        past
-        for past in history
-        if past.as_of_date >= start and past.verdict != "block" and past.model_version == champion.model_version
-    ]
+    once = []
     for kind in alarmed:
-        days = 1 + sum(kind in past.alarms for past in counted)
-        if days >= policy.alarm_days_needed:
-            yield (
-                kind + CONFIRMED_SUFFIX,
-                f"{kind.capitalize()} drift alarmed on {days} of the last {policy.alarm_days_window} days "
-                f"({policy.alarm_days_needed} needed).",
-            )
-    age = (as_of - champion.trained_as_of).days
-    if age > policy.maximum_model_age_days:
-        yield MODEL_TOO_OLD, f"The model is {age} days old ({policy.maximum_model_age_days} allowed)."
+        looks = 1 + sum(kind in past.alarms for past in _earlier_looks(kind, as_of, history, champion, policy))
+        if looks < policy.alarm_days_needed:
+            once.append(kind)
+            continue
+        every = "" if LOOK_DAYS[kind] == 1 else f", {LOOK_DAYS[kind]} days apart"
+        yield (
+            kind + CONFIRMED_SUFFIX,
+            f"{kind.capitalize()} drift alarmed in {looks} of the last {policy.alarm_days_window} looks{every} "
+            f"({policy.alarm_days_needed} needed to confirm it).",
+        )
+    if once:
+        yield DRIFT_BREACHED, f"{' and '.join(once).capitalize()} drift alarmed, and is not confirmed yet."
 
 
-def _is_answered(
-    reasons: Sequence[str], history: Sequence[RetrainDecision], champion: ChampionFacts, policy: RetrainPolicy
-) -> bool:
-    """Return whether each drift among the reasons had been confirmed when the last fit was made, and not long before.
+def _earlier_looks(
+    kind: str, as_of: date, history: Sequence[RetrainDecision], champion: ChampionFacts, policy: RetrainPolicy
+) -> list[RetrainDecision]:
+    """Return the earlier looks at a kind of drift that share no rows with today's or with each other, newest first.
 
-    One that had not is news, for which a fit need not wait. Nothing else is.
+    Inputs are held against what was normal to the champion, so of them only looks of its own count. Outcomes of a week
+    outlast a champion that is refitted weekly, so of these each counts.
     """
-    drifts = {code for code in reasons if code.endswith(CONFIRMED_SUFFIX)}
-    last = max(champion.fit_dates, default=None)
-    if last is None:
-        return False
-    start = add_days(last, 1 - policy.drift_open_days)
-    return drifts <= {code for past in history if start <= past.as_of_date <= last for code in past.codes}
-
-
-def _days_between(last: date, usual: int, history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
-    """Return how many days after a promotion of the day `last` the next fit or promotion may follow.
-
-    In an open drift as many as the drift was old then: each model has seen twice as much of the new world as the last.
-    """
-    began = start_of_open_drift(history, last, policy)
-    return usual if began is None else min(usual, max(policy.days_between_fits_in_drift, (last - began).days))
+    days, window = LOOK_DAYS[kind], policy.alarm_days_window
+    newest, oldest = as_of, add_days(as_of, 1 - window * max(days, champion.days_between_looks))
+    found: list[RetrainDecision] = []
+    for past in sorted(history, key=lambda one: one.as_of_date, reverse=True):
+        is_one = past.verdict != "block" and (days > 1 or past.model_version == champion.model_version)
+        if is_one and oldest <= past.as_of_date <= add_days(newest, -days) and len(found) + 1 < window:
+            found.append(past)
+            newest = past.as_of_date
+    return found
 
 
 def _objections(
     as_of: date,
+    alarmed: Sequence[str],
     history: Sequence[RetrainDecision],
     champion: ChampionFacts,
     policy: RetrainPolicy,
-    *,
-    may_be_soon: bool,
-    is_drift: bool,
 ) -> Iterator[tuple[str, str]]:
     if champion.is_retraining_in_flight:
         yield IN_FLIGHT, "A retraining is already running."
-    promoted = sorted(day for day in champion.promotion_dates if day <= as_of)
-    needed = _days_between(promoted[-1], policy.cooldown_days, history, policy) if promoted else 0
-    if promoted and (as_of - promoted[-1]).days < needed:
-        yield COOLDOWN, f"The last promotion is {(as_of - promoted[-1]).days} days old ({needed} needed)."
-    spent = sum((as_of - day).days < BUDGET_DAYS for day in promoted)
-    if spent >= policy.budget_per_30_days:
-        yield (
-            BUDGET_SPENT,
-            f"{spent} promotions in {BUDGET_DAYS} days spend the budget of {policy.budget_per_30_days}.",
-        )
-    fitted = sorted(day for day in champion.fit_dates if day <= as_of)
-    needed = policy.days_between_fits
-    if fitted and fitted[-1] in promoted:  # what was refused is tried again at the usual pace
-        needed = _days_between(fitted[-1], needed, history, policy)
-    if fitted and not may_be_soon and (as_of - fitted[-1]).days < needed:
-        yield FIT_TOO_SOON, f"The last fit is {(as_of - fitted[-1]).days} days old ({needed} needed)."
-    fits = sum((as_of - day).days < YEAR_DAYS for day in fitted)
-    most = policy.fits_per_year + (policy.fits_for_drift if is_drift else 0)
-    if fits >= most:
-        more = policy.fits_for_drift if not is_drift else 0
-        kept = f" ({more} more are kept for confirmed drift)" if more else ""
-        yield FITS_SPENT, f"{fits} fits in {YEAR_DAYS} days spend the budget of {most}{kept}."
+    last = max((day for day in champion.fit_dates if day <= as_of), default=None)
+    if last is not None and (as_of - last).days < (needed := _days_between(last, alarmed, history, policy)):
+        yield FIT_TOO_SOON, f"The last fit is {(as_of - last).days} days old ({needed} needed)."
     if champion.lacking is not None:
         yield LABELS_IMMATURE, f"A first model has not enough to learn from or to be judged by: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:
@@ -261,16 +225,17 @@ def _objections(
         )
 
 
-def _quiet(alarmed: Sequence[str], dismissed: Collection[str], policy: RetrainPolicy) -> tuple[str, str]:
-    if not alarmed and dismissed:
+def _days_between(last: date, alarmed: Sequence[str], history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
+    """Return how many days after a fit the next may follow: fewer where a kind alarms that had been quiet then."""
+    quiet_since = add_days(last, 1 - policy.days_between_fits)
+    known = {kind for past in history if quiet_since <= past.as_of_date <= last for kind in past.alarms}
+    return policy.days_between_fits if known.issuperset(alarmed) else policy.days_between_fits_in_drift
+
+
+def _quiet(dismissed: Collection[str]) -> tuple[str, str]:
+    if dismissed:
         return DRIFT_UNIMPORTANT, "Something moved, but nothing that the model looks at; the model stays."
-    if not alarmed:
-        return NO_DRIFT, "Nothing moved beyond what drift-free days show; the model stays."
-    return (
-        ALARM_NOT_CONFIRMED,
-        f"{' and '.join(alarmed).capitalize()} drift alarmed today; "
-        f"it counts once it alarms on {policy.alarm_days_needed} of {policy.alarm_days_window} days.",
-    )
+    return NO_DRIFT, "Nothing moved beyond what drift-free days show."
 
 
 def importance_of(report: MonitoringReport) -> float | None:

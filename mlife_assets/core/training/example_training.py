@@ -120,7 +120,7 @@ def train_on_examples(
         human_of(model, gate),
         model,
         Terms(as_of),
-        rivals={} if champion is None else {"champion": champion},
+        champion=champion,
         threads=model.training.threads,
     )
     return TrainedModel(artifact, judged.decision, judged.calibration, training, gate, judged.challenger, found, as_of)

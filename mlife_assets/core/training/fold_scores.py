@@ -98,7 +98,7 @@ def side_of_folds(
     return Side(version, rows_by_fold(folds, days)[0][0].trained_to, ranking, probability)
 
 
-def anchor_side(version: str, folds: Sequence[Fold], gate: GateRows, scorers: Scorers) -> Side:
+def side_alone(version: str, folds: Sequence[Fold], gate: GateRows, scorers: Scorers) -> Side:
     """Return how a model ranks the gate's rows on whose days anybody may be asked for it.
 
     Older rows score 0 and count as learned from, so that the gate leaves them out.

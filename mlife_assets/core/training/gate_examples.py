@@ -234,7 +234,7 @@ def _repeats(examples: GateExamples) -> tuple[int, int]:
 def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condition:
     """Refuse a score that ranks nothing; with an item it must differ between items of one user.
 
-    Champion and anchor are not asked: a constant one is a reason to replace it.
+    The champion is not asked: a constant one is a reason to replace it.
     """
     name = f"{role}_scores_vary"
     if np.all(scores == scores[0]):

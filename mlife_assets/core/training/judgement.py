@@ -130,7 +130,7 @@ def judge_model(
     model: Model,
     terms: Terms,
     *,
-    rivals: Mapping[str, ModelArtifact],
+    champion: ModelArtifact | None,
     threads: int,
 ) -> Judgement:
     """Return the gate's verdict of a model on rows that it has not learned from.
@@ -142,19 +142,19 @@ def judge_model(
         human: what is in use today; None is right only for a model that declares no baseline.
         model: roles and policies.
         terms: their conditions are what this model alone requires, such as an audit of fairness.
-        rivals: the "champion", missing for the first, and the "anchor", missing where that is the champion.
+        champion: what serves; None for the first.
         threads: to score with.
 
     Raises:
-        InvalidInputError: champion or anchor needs a column that is not there.
+        InvalidInputError: the champion needs a column that is not there.
         NotEnoughEvidenceError: only one class to learn from.
     """
     matrix = gate.matrix(artifact.feature_spec)
     required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
     sides = {CHALLENGER: _side(artifact, gate, matrix, threads)}
-    for role, other in rivals.items():
-        _require_columns(role, other, gate)
-        sides[role] = _side(other, gate, gate.matrix(other.feature_spec), threads)
+    if champion is not None:
+        _require_columns(champion, gate)
+        sides["champion"] = _side(champion, gate, gate.matrix(champion.feature_spec), threads)
     all_terms = replace(terms, required=(*terms.required, *required))
     return judge(gate, sides, human, model, all_terms, simple=simple_scores(artifact, matrix))
 
@@ -215,12 +215,12 @@ def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) 
     return Side(artifact.model_version, last_trained_day(artifact.manifest), ranked.probability, measured.probability)
 
 
-def _require_columns(role: str, artifact: ModelArtifact, gate: GateRows) -> None:
+def _require_columns(artifact: ModelArtifact, gate: GateRows) -> None:
     for name in artifact.feature_spec.names:
         if name not in gate.exposures.column_names:
             raise InvalidInputError(
-                f"the {role} {artifact.model_version} needs {name}, which is no feature of the spec; hold the model "
-                f"against a {role} of the same features"
+                f"the champion {artifact.model_version} needs {name}, which is no feature of the spec; hold the model "
+                "against a champion of the same features"
             )
 
 

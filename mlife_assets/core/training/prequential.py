@@ -19,17 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.example_training import human_of
 from mlife_assets.core.training.folds import FOLD_DAYS
-from mlife_assets.core.training.gate import CHALLENGER, Condition, PromotionDecision, Terms
-from mlife_assets.core.training.judgement import GateRows, Side, judge
+from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
 from mlife_assets.core.training.training_set import TrainingSet
@@ -39,40 +36,19 @@ SERVING_PREFIX = "serving_"
 """Of conditions on what would serve, so that none has the name of a condition of folds."""
 
 
-@dataclass(frozen=True, eq=False)
-class Served:
-    """What was served for the rows of the gate's window: of each row by the champion of its day.
-
-    Attributes:
-        model_version: of the champion that serves now.
-        trained_to: last exposure day that a step of the first of them learned from; each is older than its own rows.
-        probability: calibrated, of the n rows, shape (n,).
-    """
-
-    model_version: str
-    trained_to: date
-    probability: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class JudgedFold:
     """A model and the rows of the gate's window that it was asked about.
 
     Attributes:
         model_version: of the model.
-        trained_to: last exposure day that any of its steps learned from.
         first_day: first day of its rows.
-        probability: calibrated, of its m rows, shape (m,).
         conditions: of the fold alone, as `fold_conditions` returns them.
-        simple: scores of its rows by the simple rule beside the model, shape (m,); None where it has none.
     """
 
     model_version: str
-    trained_to: date
     first_day: date
-    probability: npt.NDArray[np.float64]
     conditions: tuple[Condition, ...]
-    simple: npt.NDArray[np.float64] | None = None
 
 
 def recipe_version(model_versions: Sequence[str]) -> str:
@@ -223,63 +199,6 @@ def rank_correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float6
     if not all(spread):
         return None
     return float(np.sum(centred[0] * centred[1]) / (spread[0] * spread[1]))
-
-
-def judge_refit(
-    folds: Sequence[JudgedFold],
-    gate: pa.Table,
-    model: Model,
-    terms: Terms,
-    *,
-    served: Served,
-    to_be_learned: TrainingSet,
-    spec: FeatureSpec,
-    anchor: Served | None = None,
-) -> PromotionDecision:
-    """Return the gate's verdict of refitting the champion's recipe.
-
-    Args:
-        folds: in order of their days.
-        gate: rows of the window in the order of the folds, mature on the day of the terms.
-        model: roles and policies.
-        terms: without conditions of others.
-        served: what was served for the rows.
-        to_be_learned: what the model that would serve learns from. It holds what each fold's model learned from, so the
-            columns and label times are examined once, on it.
-        spec: features of the newest fold's model.
-        anchor: the model that won last, asked about every row, and the last day that it learned from; None where that
-            is the only champion of the window.
-
-    Raises:
-        InvalidInputError: folds and rows do not fit.
-        NotEnoughEvidenceError: what would be learned from has one class only.
-    """
-    probability = np.concatenate([fold.probability for fold in folds])
-    if len(probability) != gate.num_rows:
-        raise InvalidInputError(f"the folds score {len(probability)} rows, the gate has {gate.num_rows}; pass the same")
-    version = recipe_version([fold.model_version for fold in folds])
-    sides = {CHALLENGER: Side(version, folds[0].trained_to, probability, probability), "champion": _side(served)}
-    if anchor is not None:
-        sides["anchor"] = _side(anchor)
-    judged = judge(
-        GateRows.of_examples(gate, model.roles),
-        sides,
-        human_of(model, gate),
-        model,
-        replace(terms, required=(*training_conditions(to_be_learned, spec), *over_folds(folds))),
-        simple=pooled_simple(folds),
-    )
-    return judged.decision
-
-
-def pooled_simple(folds: Sequence[JudgedFold]) -> npt.NDArray[np.float64] | None:
-    """Return the simple rule's scores of all rows in the order of the folds; None where a fold has none."""
-    parts = [fold.simple for fold in folds if fold.simple is not None]
-    return np.concatenate(parts) if parts and len(parts) == len(folds) else None
-
-
-def _side(served: Served) -> Side:
-    return Side(served.model_version, served.trained_to, served.probability, served.probability)
 
 
 def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.monitoring.opening import start_of_open_drift
+from mlife_assets.core.monitoring.open_drift import drift_start
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import RECIPES, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.scoring.artifact import BaseCurve, LinearBase
@@ -383,7 +383,7 @@ def policy_as_of(
         policy: as declared.
         decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
         known_on: the day whose knowledge the model holds.
-        retrain: what opens the gate, and for how long.
+        retrain: what a drift is, and for how long it stays open.
     """
     half_life = half_life_in_drift(policy, decisions, known_on, retrain)
     return policy if half_life is None else with_half_life(policy, half_life)
@@ -396,7 +396,7 @@ def half_life_in_drift(
 
     It is as usual where no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
     """
-    began = start_of_open_drift(decisions, known_on, retrain)
+    began = drift_start(decisions, known_on, retrain, ["concept"])
     if began is None or not _aged(policy):
         return None
     half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)

@@ -128,7 +128,7 @@ MODEL_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
     ({"promotion": {"gate_week": 2}}, "attributes.promotion: the attribute promotion has an unknown key 'gate_week'"),
     ({"monitoring": {"seed": -1}}, "attributes.monitoring: MonitoringPolicy.seed is -1; set it between 0 and"),
-    ({"retrain": {"fits_per_year": 90}}, "attributes: RetrainPolicy.fits_per_year and fits_for_drift of"),
+    ({"retrain": {"days_between_fits": 0}}, "attributes.retrain: RetrainPolicy.days_between_fits is 0; set it between"),
     ({"declaration": "mlife_assets.lost.model"}, "attributes.declaration: it is 'mlife_assets.lost.model', and No mod"),
     ({"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),
     ({"training": {"seed": "{{ env.SEED }}"}}, "attributes.training: it holds a template"),

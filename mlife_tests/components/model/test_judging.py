@@ -15,18 +15,17 @@ from mlife_assets.components.model.judging import gate_window
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, PlatformFacts, folds_of, stored_folds
 from mlife_assets.components.model.training_inputs import day_training_set
 from mlife_assets.core.errors import GateClosedError
-from mlife_assets.core.model_events import anchor_of
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.fold_scores import anchor_side
+from mlife_assets.core.training.fold_scores import side_alone
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate.comparing import average_precision
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.ports import ModelPorts
+from mlife_assets.lifecycle import day as lifecycle
 from mlife_assets.lifecycle.day import served
 from mlife_assets.recruiting.events import EVENT_TYPES
 
@@ -163,13 +162,13 @@ def test_folds_of_another_challenger_judge_nobody(returns, last_day) -> None:
         gate_window(returns, last_day)
 
 
-def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(returns, last_day) -> None:
+def test_the_champion_alone_is_asked_through_its_folds_and_not_before_them(returns, last_day) -> None:
     earlier = add_days(last_day, -10)
     version = returns.train(earlier)
     folds = folds_of(returns, version)
     first = add_days(folds[0].first_day, -5)
     rows = returns.rows(first, add_days(last_day, -8))
-    side = anchor_side(version, folds, GateRows.of_examples(rows, returns.model.roles), returns.scorers.of)
+    side = side_alone(version, folds, GateRows.of_examples(rows, returns.model.roles), returns.scorers.of)
     assert side.trained_to == add_days(folds[0].first_day, -1), "the gate leaves out what is not younger"
     days = np.asarray(rows["day"]).astype("datetime64[D]")
     is_asked = days > np.datetime64(side.trained_to)
@@ -178,23 +177,16 @@ def test_the_model_that_won_last_is_asked_through_its_folds_and_not_before_them(
     assert 0 < is_asked.sum() < len(days)
 
 
-def open_gate(returns, day: date) -> None:
-    """Record that concept drift was confirmed on a day."""
-    at = run_time(day)
-    row = {"event_id": f"e_{day}", "decision_id": f"d_{day}", "occurred_at": at, "observed_at": at, "as_of_date": day}
-    row |= {"verdict": "retrain", "codes": ["concept_drift_confirmed"], "sentences": [], "policy_version": "p"}
-    row |= {"model_version": None, "model_name": returns.model.name}
-    schema = EVENT_TYPES["retrain_decided"].schema
-    returns.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="test")
-
-
-def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_alone_as_well(returns, last_day) -> None:
+def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_alone_as_well(
+    returns, last_day, monkeypatch
+) -> None:
     """What was served before it is part of its side; a challenger as good as that mixture may be worse than it."""
     days = [add_days(last_day, -30), add_days(last_day, -10)]
     first, second = (returns.train(day) for day in days)
     returns.promote(first, days[0])
     returns.train(last_day)
-    open_gate(returns, last_day)
+    assert returns.judge(last_day)[1].decision.kind == "refit"
+    monkeypatch.setattr(lifecycle, "changed_configuration", lambda *_: ("leaves were changed",))
     assert returns.judge(last_day)[1].decision.against("champion_alone") is None, "it served all of the window"
     returns.promote(second, days[1])
     window, judged = returns.judge(last_day)
@@ -203,7 +195,6 @@ def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_al
     found = judged.decision.against("champion_alone")
     assert found is not None
     assert found.model_version == second
-    assert judged.decision.against("anchor") is None, "the champion won last"
     assert found.other_map != judged.decision.against("champion").other_map
 
 
@@ -238,25 +229,3 @@ def promote(platform: ModelPorts, version: str, week: int, kind: str | None, out
     if outcome == "promoted":
         why = {"previous_version": None, "actor": "gate", "reason": "r"}
         record(platform, "model_promoted", at, model_version=version, **why)
-
-
-def anchor_version(platform: BoardPorts, day: date) -> str | None:
-    facts = PlatformFacts(platform.of_model(), day)
-    return anchor_of(facts.champions(), facts.not_inferior())
-
-
-def test_the_losses_of_a_chain_are_counted_from_the_last_win(platform: BoardPorts) -> None:
-    assert anchor_version(platform, DAY) is None
-    promote(platform.of_model(), "mdl_first", 0, None)
-    promote(platform.of_model(), "mdl_won", 1, "win")
-    promote(platform.of_model(), "mdl_refused", 2, "win", outcome="refused")
-    promote(platform.of_model(), "mdl_near", 3, "non_inferiority")
-    promote(platform.of_model(), "mdl_nearer", 4, "non_inferiority")
-    assert anchor_version(platform, DAY) is None, "the evening's promotion is not known when the day runs"
-    found = [anchor_version(platform, DAY + timedelta(days=7 * week)) for week in range(1, 6)]
-    assert found == ["mdl_first", "mdl_won", "mdl_won", "mdl_won", "mdl_won"]
-
-
-def test_other_models_anchor_nothing(platform: BoardPorts) -> None:
-    promote(platform.of_model("churn_risk"), "mdl_other", 0, "win")
-    assert anchor_version(platform, DAY + timedelta(days=1)) is None

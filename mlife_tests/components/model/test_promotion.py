@@ -405,12 +405,12 @@ def log(tmp_path: Path) -> ParquetEventLog:
 
 def test_the_event_says_by_which_way_and_old_reports_do_not_know(log: ParquetEventLog) -> None:
     said = report("promoted", "All conditions are met.")
-    for number, one in enumerate((said, said | {"kind": "win"}, said | {"kind": "non_inferiority"})):
+    for number, one in enumerate((said, said | {"kind": "win"}, said | {"kind": "refit"})):
         day = DAY + timedelta(days=number)
         log.append(
             "promotion_decided", verdict_event(log, MODEL, day, one, NOW + timedelta(days=number)), writer=WRITER
         )
-    assert log.read("promotion_decided")["kind"].to_pylist() == [None, "win", "non_inferiority"]
+    assert log.read("promotion_decided")["kind"].to_pylist() == [None, "win", "refit"]
 
 
 def record(log: ParquetEventLog, *said: str) -> list[str]:

@@ -33,7 +33,6 @@ from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.opening import Opening, opening
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import MonitoringPolicy
@@ -263,21 +262,19 @@ def test_facts_of_a_day_do_not_know_what_the_decision_then_brought_about(lived, 
     assert challenger["training_end_date"] == add_days(usable, sooner), "clicks are known sooner"
     assert facts.new_mature_positives == positives(add_days(learned[first["model_version"]], 1), usable) > 0
     assert facts.fit_dates == (first["as_of_date"],)
-    assert facts.promotion_dates == (), "a first champion replaced nobody"
-    promoted = [one for one in home.platform.of_model().registry.history() if one.previous_version]
-    later = champion_facts(home.platform.of_model(), add_days(day, 1), [], False)
-    assert later.promotion_dates == tuple(one.since.date() for one in promoted if one.kind == "promoted")
     after = champion_facts(home.platform.of_model(), add_days(day, 1), [], True)
     assert after.new_mature_positives == positives(add_days(usable, 1), add_days(usable, 1))
     assert after.is_retraining_in_flight
 
 
-def test_a_lost_file_of_a_refused_model_stops_no_decision(lived, lived_world, tmp_path) -> None:
+def test_a_lost_file_of_a_model_that_does_not_serve_stops_no_decision(lived, lived_world, tmp_path) -> None:
     home = lived.home.copy_to(tmp_path / "home")
     day = add_days(home.day(lived_world.RETRAIN_DAY), 3)
+    now = run_time(add_days(day, -1))
+    home.platform.of_model().registry.rollback(actor="somebody", reason="a test", now=now)
     whole = champion_facts(home.platform.of_model(), day, [], False)
     newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
-    assert newest != whole.model_version, "it was refused"
+    assert newest != whole.model_version
     (home.settings.lake_place / "models" / newest / "manifest.json").unlink()
     facts = champion_facts(lived_world.open_home(home.folder).platform.of_model(), day, [], False)
     assert facts.model_version == whole.model_version
@@ -305,7 +302,7 @@ def test_a_retraining_is_running_whoever_launched_it(instance, job, status, expe
 
 
 def test_what_a_decision_launched_is_not_in_its_own_way(instance) -> None:
-    """Decided again while its retraining runs, a day once said `wait`, and the cooldown forgot the retraining."""
+    """Decided again while its retraining runs, a day once said `wait`, and history forgot the retraining."""
     started = {"job_name": "retraining_job", "status": dg.DagsterRunStatus.STARTED}
     instance.add_run(dg.DagsterRun(run_id="own", tags={DECISION_TAG: "dec_today"}, **started))
     assert is_retraining(instance)
@@ -338,7 +335,7 @@ def test_the_last_of_several_decisions_of_a_day_counts(platform: BoardPorts) -> 
     assert decisions_since(platform.of_model(), second) == {"c"}
 
 
-def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: BoardPorts) -> None:
+def test_decisions_are_known_until_a_day_and_those_of_their_model_alone(platform: BoardPorts) -> None:
     first = date(2026, 6, 2)
     for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
         day = add_days(first, number)
@@ -351,16 +348,7 @@ def test_recorded_decisions_open_the_gate_and_later_ones_do_not(platform: BoardP
         first,
         add_days(first, 1),
     ]
-
-    def gate_opening(view: ModelPorts, day: date) -> Opening | None:
-        return opening(decisions_until(view, day), day, view.model.retrain)
-
-    assert gate_opening(platform.of_model(), first) is None
-    confirmed = Opening("concept_drift_confirmed", add_days(first, 1))
-    days = platform.of_model().model.retrain.drift_open_days
-    assert [gate_opening(platform.of_model(), add_days(first, ago)) for ago in (1, 2, days)] == [confirmed] * 3
-    assert gate_opening(platform.of_model(), add_days(first, days + 1)) is None
-    assert gate_opening(platform.of_model("churn_risk"), add_days(first, 1)) is None
+    assert decisions_until(platform.of_model("churn_risk"), add_days(first, 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -451,7 +439,6 @@ def test_fits_are_what_was_asked_for_and_what_was_registered(platform: BoardPort
     ]
     facts = champion_facts(platform.of_model(), day, history, False)
     assert facts.fit_dates == tuple(date(2026, 6, number) for number in (3, 9, 16))
-    assert facts.promotion_dates == ()
 
 
 def test_decisions_of_models_are_apart(platform: BoardPorts) -> None:

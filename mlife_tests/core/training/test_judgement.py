@@ -21,7 +21,7 @@ from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training import fold_scores, judgement
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.fold_scores import anchor_side, first_unlearned_day, side_of_folds, simple_of_folds
+from mlife_assets.core.training.fold_scores import first_unlearned_day, side_alone, side_of_folds, simple_of_folds
 from mlife_assets.core.training.folds import (
     FOLD_DAYS,
     Fold,
@@ -277,11 +277,11 @@ def test_a_row_that_a_model_learned_from_is_refused(tiny_models: ModuleType, fol
         side_of_folds("mdl_x", [seen], gate_rows([seen.trained_to], tiny_models), MODEL.roles, scorers)
 
 
-def test_an_anchor_says_nothing_of_days_before_its_folds(
+def test_the_champion_alone_says_nothing_of_days_before_its_folds(
     tiny_models: ModuleType, folds: list[Fold], scorers: Any
 ) -> None:
     gate = gate_rows([WEEKS[0], WEEKS[1], DAY], tiny_models)
-    side = anchor_side("mdl_x", folds[1:], gate, scorers)
+    side = side_alone("mdl_x", folds[1:], gate, scorers)
     assert side.trained_to == add_days(WEEKS[1], -1)
     own = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
     assert side.ranking.tolist() == [0.0, *own.probability[1:]]
@@ -323,7 +323,7 @@ class Case:
         champion = changes.pop("champion", self.champion)
         places = ("challenger", "training", "gate", "human", "model")
         arguments = [changes.get(name, getattr(self, name)) for name in places]
-        return judge_model(*arguments, terms, rivals={"champion": champion} if champion else {}, threads=1)
+        return judge_model(*arguments, terms, champion=champion, threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,14 @@ from mlife_assets.core.study import Study
 from mlife_assets.core.training import gate_examples, prequential, required
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import Condition, PromotionDecision, Terms
-from mlife_assets.core.training.gate.comparing import average_precision
+from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.gate_examples import Contender, aligned_scores, example_conditions, on_examples
 from mlife_assets.core.training.prequential import (
     JudgedFold,
-    Served,
     fold_conditions,
     follows_newest_fold,
-    judge_refit,
     newest_week,
     over_folds,
-    pooled_simple,
     rank_correlation,
     recipe_version,
     serving_conditions,
@@ -50,7 +45,7 @@ MODEL = Study.from_json(
     "features": ["strength", "noise"]}, "training": {"formulations": ["binary"], "trees_maximum": 30,
     "learning_rate": 0.2, "minimum_child_examples": 40, "minimum_examples": 500, "validation_days": 7},
     "promotion": {"minimum_users_with_positives": 100, "bootstrap_resamples": 400,
-    "non_inferiority_margin": 0.15, "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5,
+    "calibration_slope_minimum": 0.4, "calibration_slope_maximum": 2.5,
     "calibration_level_minimum": 0.4, "calibration_level_maximum": 2.5}}"""
 ).model
 REASON = "concept drift was confirmed on 2026-02-20"
@@ -86,101 +81,26 @@ def probability(artifact: ModelArtifact, table: pa.Table) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Folds of one recipe, the champion, and the rows."""
+    """Models of the folds of one recipe, and the rows."""
 
     table: pa.Table
     gate: pa.Table
-    folds: tuple[JudgedFold, ...]
     artifacts: tuple[ModelArtifact, ...]
-    champion: Served
-
-    def judged(self, **changes: Any) -> PromotionDecision:
-        terms = Terms(AS_OF, opened_by=changes.pop("opened_by", REASON))
-        told = {
-            "served": self.champion, "to_be_learned": training_set(self.table, AS_OF),
-            "spec": self.artifacts[-1].feature_spec,
-        }  # fmt: skip
-        folds = changes.pop("folds", self.folds)
-        return judge_refit(folds, self.gate, MODEL, terms, **(told | changes))
 
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
     table = rows()
     gate = known_on(table, AS_OF, STARTS[0])
-    folds, artifacts = [], []
-    for start in STARTS:
-        training = training_set(table, start)
-        artifact = fit_model(training, MODEL.training)
-        own = gate.filter(
-            (pc.field("day") >= pa.scalar(start)) & (pc.field("day") < pa.scalar(add_days(start, FOLD_DAYS)))
-        )
-        conditions = fold_conditions(artifact, training, own, MODEL)
-        last = training.last_day
-        folds.append(JudgedFold(artifact.model_version, last, start, probability(artifact, own), conditions))
-        artifacts.append(artifact)
-    old = training_set(table, date(2026, 2, 5))
-    champion = fit_model(old, MODEL.training)
-    served = Served(champion.model_version, old.last_day, probability(champion, gate))
-    gate = known_on(table, AS_OF, STARTS[0])
+    artifacts = tuple(fit_model(training_set(table, start), MODEL.training) for start in STARTS)
     gate = gate.filter(pc.field("day") < pa.scalar(add_days(STARTS[1], FOLD_DAYS)))
-    served = replace(served, probability=served.probability[: gate.num_rows])
-    return Prepared(table, gate, tuple(folds), tuple(artifacts), served)
+    return Prepared(table, gate, artifacts)
 
 
 def test_the_newest_week_is_seven_days_whenever_the_newest_fold_began() -> None:
     days = [date(2026, 6, 22 - back) for back in range(20)]
     found = newest_week(pa.table({MODEL.roles.time: pa.array(days, pa.date32())}), MODEL.roles)
     assert found[MODEL.roles.time].to_pylist() == days[:7]
-
-
-def test_a_recipe_that_is_not_inferior_may_be_refitted_while_there_is_a_reason(prepared: Prepared) -> None:
-    decision = prepared.judged()
-    assert (decision.outcome, decision.kind) == ("promoted", "non_inferiority"), decision.sentences
-    assert [one.name for one in prepared.judged(opened_by=None).unmet] == ["beats_champion"]
-    versions = [artifact.model_version for artifact in prepared.artifacts]
-    assert decision.model_version == recipe_version(versions)
-    assert decision.model_version not in versions
-    assert decision.champion_version == prepared.champion.model_version
-    found = decision.against("champion")
-    assert found is not None
-    won = prepared.gate["won"].to_numpy(zero_copy_only=False)
-    both = np.concatenate([fold.probability for fold in prepared.folds])
-    assert found.challenger_map == pytest.approx(average_precision(both, won), abs=1e-12)
-    assert found.other_map == pytest.approx(average_precision(prepared.champion.probability, won), abs=1e-12)
-    assert any(
-        sentence.startswith("Not required of what is not inferior: against a random ranking")
-        for sentence in decision.sentences
-    )
-
-
-def test_a_chain_of_refits_is_held_against_the_model_that_won_last(prepared: Prepared) -> None:
-    won = prepared.gate["won"].to_numpy(zero_copy_only=False)
-    anchor = replace(prepared.champion, model_version="mdl_won", probability=np.where(won, 0.9, 0.1))
-    decision = prepared.judged(anchor=anchor)
-    assert [one.name for one in decision.unmet] == ["is_not_inferior_to_anchor"]
-    assert prepared.judged(anchor=prepared.champion).is_promoted
-
-
-def test_a_recipe_that_does_harm_is_refused(prepared: Prepared) -> None:
-    """One fold turned around: its model learned what was not so."""
-    turned = replace(prepared.folds[1], probability=1 - prepared.folds[1].probability)
-    decision = prepared.judged(folds=(prepared.folds[0], turned))
-    assert decision.outcome == "refused"
-    assert "is_not_inferior_to_champion" in [one.name for one in decision.unmet]
-
-
-def test_every_fold_has_to_meet_its_own_conditions(prepared: Prepared) -> None:
-    names = [one.name for one in prepared.folds[0].conditions]
-    assert names == ["fold_trained_before_its_rows", "gate_rows_are_not_training_rows", "scoring_parity"]
-    decision = prepared.judged()
-    assert [one.name for one in decision.conditions if one.name in names] == names
-    for name in names:
-        spoilt = tuple(replace(one, is_met=one.name != name) for one in prepared.folds[1].conditions)
-        folds = (prepared.folds[0], replace(prepared.folds[1], conditions=spoilt))
-        found = prepared.judged(folds=folds)
-        assert [one.name for one in found.unmet] == [name]
-        assert found.sentences[0].startswith("Refused: In the fold of 2026-02-26: ")
 
 
 def test_a_fold_that_learned_from_its_own_days_is_reported(prepared: Prepared) -> None:
@@ -257,35 +177,9 @@ def test_a_model_whose_scores_said_nothing_in_validation_may_not_serve(prepared:
     assert "said nothing in validation, so its probabilities are the base rate for all" in unmet.sentence
 
 
-def test_columns_and_label_times_are_examined_on_what_would_be_learned(prepared: Prepared) -> None:
-    told = rows()
-    leaked = told["won"].to_numpy(zero_copy_only=False).astype(float)
-    table = rows(noise=rows_in_order(leaked, told))
-    decision = prepared.judged(to_be_learned=training_set(table, AS_OF))
-    assert [one.name for one in decision.unmet] == ["no_feature_tells_the_outcome"]
-
-
-def rows_in_order(values: np.ndarray, table: pa.Table) -> pa.Array:
-    """Return values by their row's name, in the order in which `rows` makes them."""
-    order = np.argsort(np.array(table["who"].to_pylist()))
-    return pa.array(values[order])
-
-
-def test_the_first_fold_bounds_what_nobody_may_have_seen(prepared: Prepared) -> None:
-    late = replace(prepared.champion, trained_to=STARTS[0])
-    assert "champion_trained_before_gate" in [one.name for one in prepared.judged(served=late).unmet]
-    folds = (replace(prepared.folds[0], trained_to=STARTS[0]), prepared.folds[1])
-    assert "challenger_trained_before_gate" in [one.name for one in prepared.judged(folds=folds).unmet]
-
-
-def test_folds_that_score_other_rows_are_an_error(prepared: Prepared) -> None:
-    with pytest.raises(InvalidInputError, match=r"the folds score 1400 rows, the gate has 2800"):
-        prepared.judged(folds=prepared.folds[:1])
-
-
 def test_conditions_are_reported_once_over_all_folds() -> None:
     def fold(day: int, *conditions: Condition) -> JudgedFold:
-        return JudgedFold("m", FIRST, date(2026, 3, day), np.zeros(0), conditions)
+        return JudgedFold("m", date(2026, 3, day), conditions)
 
     met, unmet = Condition("a", True, "Fine."), Condition("a", False, "Not fine.")
     assert over_folds([fold(1, met), fold(2, met)]) == (Condition("a", True, "In each of 2 folds: Fine."),)
@@ -294,69 +188,9 @@ def test_conditions_are_reported_once_over_all_folds() -> None:
     )
 
 
-def test_simple_rules_are_pooled_in_the_order_of_the_folds_and_only_where_each_has_one() -> None:
-    one, other = (JudgedFold("m", FIRST, date(2026, 3, day), np.zeros(2), (), np.full(2, float(day))) for day in (1, 2))
-    found = pooled_simple([one, other])
-    assert found is not None
-    assert found.tolist() == [1.0, 1.0, 2.0, 2.0]
-    assert pooled_simple([one, replace(other, simple=None)]) is None
-
-
 def test_a_recipe_is_named_by_its_models_in_order() -> None:
     assert recipe_version(["a", "b"]) == recipe_version(["a", "b"]) != recipe_version(["b", "a"])
     assert recipe_version(["a"]).startswith("recipe_")
-
-
-ITEM_MODEL = replace(MODEL, roles=replace(MODEL.roles, item="what"))
-
-
-ITEMS_A_DAY = 10
-
-
-def item_rows() -> pa.Table:
-    """Return the rows as ten users a day who are shown ten items each, every user on one day only."""
-    table = rows()
-    place = np.arange(table.num_rows)
-    named = table.set_column(table.column_names.index("who"), "who", [[f"u{one:05d}" for one in place // ITEMS_A_DAY]])
-    return canonical(named.append_column("what", [[f"i{one % ITEMS_A_DAY}" for one in place]]), ITEM_MODEL.roles)
-
-
-def average_precision_of_user(scores: np.ndarray, won: np.ndarray) -> float:
-    ordered = won[np.argsort(-scores, kind="stable")]
-    precision = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
-    return float(np.sum(precision * ordered) / np.sum(ordered))
-
-
-@pytest.mark.parametrize("is_turned", [False, True])
-def test_a_refit_with_items_is_judged_by_how_it_ranks_them_for_each_user(is_turned: bool) -> None:
-    table = item_rows()
-    gate, both, folds = known_on(table, AS_OF, STARTS[0]), [], []
-    for start, end in pairwise((*STARTS, AS_OF)):
-        training = training_set(table, start, ITEM_MODEL)
-        artifact = fit_model(training, ITEM_MODEL.training)
-        own = gate.filter((pc.field("day") >= pa.scalar(start)) & (pc.field("day") < pa.scalar(end)))
-        found = probability(artifact, own)
-        both.append(1 - found if is_turned else found)
-        conditions = fold_conditions(artifact, training, own, ITEM_MODEL)
-        folds.append(JudgedFold(artifact.model_version, training.last_day, start, both[-1], conditions))
-    old = training_set(table, date(2026, 2, 5), ITEM_MODEL)
-    champion = fit_model(old, ITEM_MODEL.training)
-    served = Served(champion.model_version, old.last_day, probability(champion, gate))
-    decision = judge_refit(
-        folds, gate, ITEM_MODEL, Terms(AS_OF, opened_by=REASON), served=served,
-        to_be_learned=training_set(table, AS_OF, ITEM_MODEL), spec=artifact.feature_spec,
-    )  # fmt: skip
-    users, won = np.array(gate["who"].to_pylist()), gate["won"].to_numpy(zero_copy_only=False)
-    of_users = [users == user for user in np.unique(users[won])]
-    compared = decision.against("champion")
-    assert compared is not None
-    assert (decision.objective, compared.delta.n) == ("MAP@10", len(of_users))
-    for scores, value in ((np.concatenate(both), compared.challenger_map), (served.probability, compared.other_map)):
-        expected = [average_precision_of_user(scores[own], won[own]) for own in of_users]
-        assert value == pytest.approx(np.mean(expected), abs=1e-3), "but for ties"
-    assert decision.outcome == ("refused" if is_turned else "promoted"), decision.sentences
-    harm = ["is_not_inferior_to_champion", "keeps_probabilities"]
-    assert [one.name for one in decision.unmet] == (harm if is_turned else [])
 
 
 def test_the_fit_on_everything_follows_the_newest_fold(prepared: Prepared) -> None:

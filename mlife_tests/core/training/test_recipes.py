@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
-from mlife_assets.core.monitoring.retrain_decisions import MODEL_TOO_OLD, RetrainDecision
+from mlife_assets.core.monitoring.retrain_decisions import NEW_LABELS, RetrainDecision
 from mlife_assets.core.policies import BOOSTING_FIELDS, RECIPES, PromotionPolicy, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, LinearBase, ModelArtifact, file_names
 from mlife_assets.core.scoring.estimators import last_step, parameters
@@ -415,8 +415,7 @@ def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
     as_of = training_set.last_day + timedelta(days=80)
 
     def judged(champion: ModelArtifact | None) -> Any:
-        rivals = {"champion": champion} if champion else {}
-        return judge_model(own, training_set, gate, None, model, Terms(as_of), rivals=rivals, threads=1)
+        return judge_model(own, training_set, gate, None, model, Terms(as_of), champion=champion, threads=1)
 
     first = judged(None)
     assert first.calibration is not None
@@ -489,7 +488,7 @@ def decided(after: int, *codes: str) -> RetrainDecision:
     return RetrainDecision(add_days(BEGAN, after), "wait", codes, (), None)
 
 
-DRIFT = (decided(0, "alarm_not_confirmed", "concept_alarm"), decided(1, *CONFIRMED))
+DRIFT = (decided(0, "drift_breached", "concept_alarm"), decided(1, *CONFIRMED))
 
 
 @pytest.mark.parametrize(("age", "half_life"), [(1, 3.5), (7, 3.5), (8, 4.0), (14, 7.0), (27, 13.5)])
@@ -508,8 +507,8 @@ def test_before_it_is_confirmed_and_when_it_is_old_a_fit_is_as_usual(age: int) -
     [
         (),
         (decided(1, "data_drift_confirmed", "data_alarm"),),
-        (decided(1, MODEL_TOO_OLD),),
-        (decided(1, "data_drift_confirmed", "data_alarm", MODEL_TOO_OLD),),
+        (decided(1, NEW_LABELS),),
+        (decided(1, "data_drift_confirmed", "data_alarm", NEW_LABELS),),
     ],
 )
 def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> None:

@@ -90,7 +90,7 @@ def example(seed: int = 7) -> DashboardData:
         else:
             decisions.append(
                 Decision(
-                    day, "wait", ("no detector above its threshold",) if i < 10 else ("cooldown: 5 of 7 days left",),
+                    day, "wait", ("no detector above its threshold",) if i < 10 else ("the last fit is 5 days old",),
                     ("no_drift",), "mdl_4f0ce2a9b1d7",
                 )
             )  # fmt: skip

@@ -228,10 +228,10 @@ def test_lanes_count_verdicts_and_show_each_act(example_data: DashboardData) -> 
 
 def test_alarms_that_count_and_that_do_not_look_different() -> None:
     decisions = (
-        decision(0, "wait", "alarm_not_confirmed", "concept_alarm"),
-        decision(1, "wait", "cooldown", "concept_alarm", "data_alarm_unimportant"),
+        decision(0, "wait", "drift_breached", "concept_alarm"),
+        decision(1, "wait", "fit_too_soon", "concept_alarm", "data_alarm_unimportant"),
         decision(3, "wait", "no_drift"),
-        decision(4, "wait", "cooldown", "concept_alarm"),
+        decision(4, "wait", "fit_too_soon", "concept_alarm"),
     )
     drawn = lanes(DashboardData(DAY + timedelta(days=4), DAY, decisions=decisions), ())
     assert re.findall(r'm-alarm" style="left:([\d.]+)%;width:([\d.]+)%', drawn) == [("0", "40"), ("80", "20")]
@@ -251,7 +251,7 @@ def test_days_in_a_row_for_one_reason_are_one_run_with_all_its_reasons() -> None
         [
             decision(1, "wait", "no_drift", sentences=("Quiet.", "Second.", "Third of day 2.")),
             decision(0, "wait", "no_drift", sentences=("Quiet.",)),
-            decision(2, "wait", "cooldown", "data_alarm", sentences=("Has to wait.",)),
+            decision(2, "wait", "fit_too_soon", "data_alarm", sentences=("Has to wait.",)),
             decision(3, "block", "quality_fault", sentences=("Blocked.",)),
             decision(5, "block", "quality_fault", sentences=("Blocked again.",)),
         ]
@@ -263,4 +263,4 @@ def test_days_in_a_row_for_one_reason_are_one_run_with_all_its_reasons() -> None
     assert quiet.sentences == ("Quiet.", "Second.")
     assert quiet.each == (("2 Jun", ("Quiet.", "Second.", "Third of day 2.")), ("1 Jun", ("Quiet.",)))
     assert runs[0].each == (), "one day whose sentences are all shown has nothing to unfold"
-    assert runs[2].codes == ("cooldown", "data_alarm")
+    assert runs[2].codes == ("fit_too_soon", "data_alarm")

@@ -11,7 +11,7 @@ from mlife_assets.core.training.gate.decide import Hearing, Terms, decide_promot
 from mlife_assets.core.training.gate.verdict import (
     ALONE,
     COMPARED_PREFIXES,
-    NON_INFERIORITY,
+    REFIT,
     SIMPLE,
     WIN,
     Comparison,
@@ -33,7 +33,7 @@ __all__ = [
     "CHALLENGER",
     "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",
-    "NON_INFERIORITY",
+    "REFIT",
     "SIMPLE",
     "WIN",
     "Comparison",

@@ -36,7 +36,7 @@ from mlife_assets.core.training.gate_examples import Condition, GateExamples
 
 MINIMUM_DAY_BLOCKS = 14
 """Blocks with positives that a bootstrap by day needs: each weekday twice. With fewer, resamples differ too little."""
-RIVALS = ("human", SIMPLE, "champion", ALONE, "anchor")
+RIVALS = ("human", SIMPLE, "champion", ALONE)
 CHALLENGER, RANDOM = "challenger", "random"
 
 _CELLS_PER_CHUNK = 1 << 20

@@ -1,16 +1,16 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
-Concept: a challenger is promoted only when every condition is met. *By a win* it must rank better than the human
-baseline and the champion: the lower bound of the paired difference lies strictly above the margin, so a tie refuses.
-Both must hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A
-first champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better; later
-that is reported, because a refusal would keep the older model and not the rule. A model that is not shown to rank
-better than the rule is not needed, which is said whatever the outcome.
-*As not inferior* it need not be better, and only while the caller has a reason that keeps the gate open (a confirmed
-drift, an old model). Then it must be shown to be worse by no more than a margin: than the champion, so that one
-promotion does no harm, and than the anchor, the model that won last, so that a chain of them does none either. Human
-and calibration slope are reported then, since a refusal keeps a model of an older world. An invalid comparison is
-refused without being made; too little evidence is an outcome of its own, and no pass.
+Concept: a refit is the default and a change has to win. A *refit* of the champion's configuration is what a cron job
+would install: it serves unless something speaks against it, a condition of validity (leakage, copied rows, immature
+labels, scoring that is not the same everywhere, fairness) or probabilities that are shown to be worse. How it ranks is
+reported. Refits of one configuration differ by less than any gate can show, so asking each for a proof keeps old
+models. A first model, a changed configuration and another estimator *win* or do not serve: the lower bound of the
+paired difference to the human baseline and to the champion lies strictly above the margin, so a tie refuses. Both must
+hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A first
+champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better; later that is
+reported, because a refusal would keep the older model and not the rule. A model that is not shown to rank better than
+the rule is not needed, which is said whatever the outcome. An invalid comparison is refused without being made; too
+little evidence for a win is an outcome of its own, and no pass.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from mlife_assets.core.training.gate.verdict import (
     EVIDENCE_PREFIX,
     HUMAN_GIVEN,
     NAMES,
-    NON_INFERIORITY,
+    REFIT,
     SHOWN_WHEN_MET,
     SIMPLE,
     WIN,
     Comparison,
+    Kind,
     Outcome,
     PromotionDecision,
     compared,
     has_right_level,
     is_better,
     is_calibrated,
-    is_not_inferior,
     is_not_worse,
     keeps_probabilities,
     level_words,
+    other_side,
     outcome_of,
     slope_words,
 )
@@ -66,13 +67,12 @@ class Terms:
     Attributes:
         as_of: labels must be mature as of this day.
         required: conditions that were checked elsewhere (scoring parity, impact ratios).
-        opened_by: why a challenger that is not inferior may serve, as a clause that finishes "since"
-            (`monitoring.opening`); None asks for a win.
+        is_refit: whether the challenger is the champion's configuration on newer rows, which need not win.
     """
 
     as_of: date
     required: Sequence[Condition] = ()
-    opened_by: str | None = None
+    is_refit: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,12 @@ class Hearing:
             "challenger": the new model.
             "champion": the model in use; missing before the first promotion.
             "human": the baseline; with an item a missing one refuses, without an item it is reported as not given.
-            "anchor": the model that won last, or the first champion; missing where that is the champion. Compared on
-            the rows that are younger than what it learned from, and only where a reason opens the gate.
             "simple": the simple rule that was fitted on the challenger's rows. A first champion is refused where it is
             shown to rank better; later it is reported.
-            "champion_alone": the champion asked about every row, where "champion" is a mixture of those who served. It
-            has to be beaten as well, or an equal of a new champion would win against what served before it. Compared
-            like the anchor.
-        terms: day, other conditions and what opens the gate.
+            "champion_alone": the champion asked about every row, where "champion" is a mixture of those who served. A
+            win has to beat it as well, or an equal of a new champion would win against what served before it. Compared
+            on the rows that are younger than what it learned from.
+        terms: day, other conditions, and whether a win is asked.
         calibration: of the challenger's probabilities on mature exposures outside its training; None is no win.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
@@ -116,25 +114,21 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
 
     Raises:
         InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
-            `has_no_human`, or a reason or an anchor without a champion. Every other fault is a refusal.
+            `has_no_human`, or a refit or "champion_alone" without a champion. Every other fault is a refusal.
     """
-    examples, calibration, opened_by = hearing.examples, hearing.calibration, hearing.terms.opened_by
+    examples, calibration, is_refit = hearing.examples, hearing.calibration, hearing.terms.is_refit
     challenger = hearing.sides[CHALLENGER]
-    human, simple, champion, alone, anchor = map(hearing.sides.get, ("human", SIMPLE, "champion", ALONE, "anchor"))
-    if champion is None and any(one is not None for one in (opened_by, anchor, alone)):
-        raise InvalidInputError(
-            "opened_by, anchor or alone was given without a champion; a first champion has to win, leave them out"
-        )
+    human, simple, champion, alone = map(hearing.sides.get, ("human", SIMPLE, "champion", ALONE))
+    if champion is None and (is_refit or alone is not None):
+        raise InvalidInputError("is_refit or champion_alone was given without a champion; a first model has to win")
     if hearing.has_no_human and human is not None:
         raise InvalidInputError(f"has_no_human is true but human is {human.model_version}; drop one of them")
     sides = {CHALLENGER: challenger, "human": human, SIMPLE: simple, "champion": champion}
-    if not _is_same(alone, champion):
+    if not is_refit and not _is_same(alone, champion):
         sides[ALONE] = alone
-    if opened_by is not None and not _is_same(anchor, champion) and not (alone and _is_same(anchor, alone)):
-        sides["anchor"] = anchor
     contenders = {role: side for role, side in sides.items() if side is not None}
     aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
-    is_human_optional = hearing.has_no_human or examples.item_ids is None
+    is_human_optional = hearing.has_no_human or is_refit or examples.item_ids is None
     conditions = [
         *example_conditions(examples, hearing.terms.as_of),
         _human_given(human, is_optional=is_human_optional),
@@ -143,39 +137,34 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
     for role, side in contenders.items():
         conditions += contender_conditions(examples, role, side, aligned[role])
     objective = f"MAP@{policy.ranking_depth}" if examples.item_ids is not None else "average precision"
-    evaluation, kind = NOTHING, WIN
+    evaluation = NOTHING
     remarks: list[str] = []
     scores = {role: values for role, values in aligned.items() if not isinstance(values, str)}
     if all(condition.is_met for condition in conditions):
         versions = {role: side.model_version for role, side in contenders.items()}
-        common = {role: values for role, values in scores.items() if role not in ("anchor", ALONE)}
+        common = {role: values for role, values in scores.items() if role != ALONE}
         evaluation = evaluate(examples, common, versions, policy)
         held: list[Condition] = []
         if ALONE in contenders:
             evaluation, held = _with(ALONE, evaluation, examples, contenders[ALONE], scores, versions, policy)
         gain, nearer = (None, None) if champion is None else (hearing.log_loss_gain, hearing.level_gain)
-        conditions += evaluation.evidence
-        asked = [*held, *(is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win)]
-        if champion is None:
-            asked += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
-        asked.append(is_calibrated(calibration, gain, policy))
-        if calibration is not None:
-            asked.append(has_right_level(calibration, gain, nearer, policy))
-        if evaluation.comparisons:
-            remarks.append(remark_on_alpha(policy))
+        if is_refit:
+            conditions.append(keeps_probabilities(calibration, gain, policy))
+            remarks += remarks_on_a_refit(evaluation.comparisons, objective, calibration)
+        else:
+            conditions += [*evaluation.evidence, *held]
+            conditions += [is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win]
+            if champion is None:
+                conditions += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
+            conditions.append(is_calibrated(calibration, gain, policy))
+            if calibration is not None:
+                conditions.append(has_right_level(calibration, gain, nearer, policy))
+            if evaluation.comparisons:
+                remarks.append(remark_on_alpha(policy))
         remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
-        if opened_by is not None and not all(condition.is_met for condition in asked):
-            kind = NON_INFERIORITY
-            remarks += remarks_on_what_is_not_required(evaluation.comparisons, objective, calibration, opened_by)
-            if "anchor" in contenders:
-                evaluation, more = _with("anchor", evaluation, examples, contenders["anchor"], scores, versions, policy)
-                held += more
-            rivals = [one for role in ("champion", ALONE, "anchor") for one in evaluation.against(role)]
-            asked = [*held, *(is_not_inferior(one, objective, policy) for one in rivals)]
-            asked.append(keeps_probabilities(calibration, gain, policy))
-        conditions += [*asked, *hearing.terms.required]
+        conditions += hearing.terms.required
     outcome = outcome_of(conditions)
-    reason = opened_by if kind == NON_INFERIORITY else None
+    kind = REFIT if is_refit else WIN
     return PromotionDecision(
         outcome=outcome,
         model_version=challenger.model_version,
@@ -187,7 +176,7 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         users=evaluation.users,
         users_with_positives=evaluation.users_with_positives,
         conditions=tuple(conditions),
-        sentences=(*sentences_of(outcome, conditions, has_human=human is not None, opened_by=reason), *remarks),
+        sentences=(*sentences_of(outcome, conditions, kind, has_human=human is not None), *remarks),
         policy_version=policy_version(policy),
         log_loss_gain=hearing.log_loss_gain,
         kind=kind,
@@ -267,31 +256,26 @@ def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
     return f"The model is not needed: it is not shown to rank better than {NAMES[SIMPLE]}: {text}."
 
 
-def remarks_on_what_is_not_required(
-    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None, opened_by: str
+def remarks_on_a_refit(
+    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
 ) -> tuple[str, ...]:
-    """Return what is reported of a challenger that need not win: why, who else ranks the rows, slope, level."""
-    others = [one for one in comparisons if one.against in ("human", "random")]
+    """Return what is reported of a refit: who else ranks the rows, slope, level."""
     names = {"random": "a random ranking"}
-    remarks = [f"against {names.get(one.against, one.model_version)} {compared(one, objective)}" for one in others]
+    remarks = [f"against {names.get(one.against, other_side(one))} {compared(one, objective)}" for one in comparisons]
     if calibration is not None:
         remarks += [text[0].lower() + text[1:] for text in (slope_words(calibration), level_words(calibration))]
-    opening = f"It did not win, and need not be more than not inferior, since {opened_by}."
-    return (opening, *(f"Not required of what is not inferior: {one}." for one in remarks))
+    return tuple(f"Reported: {one}." for one in remarks)
 
 
-def sentences_of(
-    outcome: Outcome, conditions: Sequence[Condition], *, has_human: bool, opened_by: str | None = None
-) -> tuple[str, ...]:
+def sentences_of(outcome: Outcome, conditions: Sequence[Condition], kind: Kind, *, has_human: bool) -> tuple[str, ...]:
     """Return the verdict for people: the reason, further reasons, then what was measured.
 
     A missing human baseline that was allowed is mentioned as well, so that nobody takes silence for a comparison.
-    `opened_by` says why the challenger did not have to win; None where it had to.
     """
     shown = SHOWN_WHEN_MET if has_human else (HUMAN_GIVEN, *SHOWN_WHEN_MET)
     measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(shown)]
     if outcome == "promoted":
-        way = "by a win" if opened_by is None else f"as not inferior, since {opened_by}"
+        way = "by a win" if kind == WIN else "as a refit of the champion's configuration"
         return (f"Promoted {way}: all {len(conditions)} conditions are met.", *measured)
     unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))
     prefix = "Not enough evidence" if outcome == "not_enough_evidence" else "Refused"

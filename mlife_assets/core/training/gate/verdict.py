@@ -16,16 +16,16 @@ from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration
 
 Outcome = Literal["promoted", "refused", "not_enough_evidence"]
-Kind = Literal["win", "non_inferiority"]
+Kind = Literal["win", "refit", "non_inferiority"]
+"""Decisions of release 0.1.0 have the last one as well."""
 WIN: Kind = "win"
-NON_INFERIORITY: Kind = "non_inferiority"
+REFIT: Kind = "refit"
 
 EVIDENCE_PREFIX = "enough_"
 """Conditions with this prefix ask for more data; one that is not met makes the outcome "not_enough_evidence"."""
 
 HUMAN_GIVEN = "human_baseline_given"
 BEATS_PREFIX = "beats_"
-NOT_INFERIOR_PREFIX = "is_not_inferior_to_"
 KEEPS_PROBABILITIES = "keeps_probabilities"
 LEVEL = "is_calibrated_in_level"
 SIMPLE = "simple"
@@ -33,12 +33,11 @@ SIMPLE = "simple"
 ALONE = "champion_alone"
 """Role of the champion where several models served in the window: that one, asked about every row."""
 NOT_WORSE_PREFIX = "is_not_worse_than_"
-COMPARED_PREFIXES = (NOT_INFERIOR_PREFIX, KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
+COMPARED_PREFIXES = (KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
 SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
 NAMES = {
     "random": "a random ranking",
-    "anchor": "the model that won last",
     ALONE: "the champion alone, asked about days before its own as well",
     SIMPLE: "the simple rule that was fitted on the same rows",
 }
@@ -49,8 +48,8 @@ class Comparison:
     """Challenger against one other ranking on the same rows.
 
     Attributes:
-        against: "human", "simple" (the rule fitted on the same rows), "champion" (what was served), "champion_alone",
-            "anchor" (the model that won last) or "random".
+        against: "human", "simple" (the rule fitted on the same rows), "champion" (what was served), "champion_alone"
+            or "random".
         model_version: of the other side.
         challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
         other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).
@@ -70,7 +69,7 @@ class Comparison:
     @property
     def is_for_a_win(self) -> bool:
         """Whether a win has to beat this side; the others are held against something else, or reported."""
-        return self.against not in (SIMPLE, "anchor")
+        return self.against != SIMPLE
 
     @property
     def is_won(self) -> bool:
@@ -94,15 +93,15 @@ class PromotionDecision:
         cohort: where relevance comes from.
         objective: what is compared, as sentences name it: "MAP@10" or "average precision".
         depth: k of MAP@k; None where the objective has no depth.
-        comparisons: against the human, the simple rule and the champion (if any), a random ranking, and the anchor
-            where that was asked; empty when a comparison is invalid.
+        comparisons: against the human, the simple rule and the champion (if any), a random ranking; empty
+            when a comparison is invalid.
         users: users in the examples; rows when they have no item.
         users_with_positives: users that count in MAP; positive rows when the examples have no item.
         conditions: every requirement that was checked, in order.
         sentences: the verdict for people: first why, then what was measured.
         policy_version: hash of the policy that the decision was taken under.
         log_loss_gain: how much lower the challenger's log loss is than the champion's; None where it was not measured.
-        kind: "win", or "non_inferiority" where the gate was open for that and the challenger did not win.
+        kind: "refit" where the champion's configuration was fitted again, else "win".
     """
 
     outcome: Outcome
@@ -155,17 +154,6 @@ def is_not_worse(comparison: Comparison, objective: str) -> Condition:
     return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, text)
 
 
-def is_not_inferior(comparison: Comparison, objective: str, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the challenger is shown to be worse by no more than the policy's margin."""
-    is_met = comparison.delta.lower > -policy.non_inferiority_margin
-    verb = "is not inferior" if is_met else "is not shown to be not inferior"
-    text = (
-        f"The challenger {verb} to {other_side(comparison)}: {compared(comparison, objective)}, lower bound must "
-        f"exceed -{policy.non_inferiority_margin:g}."
-    )
-    return Condition(NOT_INFERIOR_PREFIX + comparison.against, is_met, text)
-
-
 def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
     """Return the condition that the challenger's probabilities are neither too bold nor too timid.
 
@@ -216,18 +204,16 @@ def has_right_level(
 
 
 def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition on the probabilities of a challenger that need not win.
+    """Return the condition on the probabilities of a refit, which need not win.
 
-    Refusing it keeps the champion's, which belong to an older world. So it is enough that they are calibrated in slope
-    and level, or not shown to be worse than the champion's: no whole interval of `gain` lies below zero. Where neither
-    can be said for want of a measurement, that asks for more data.
+    They are calibrated in slope and level, or not shown to be worse than the champion's: no whole interval of `gain`
+    lies below zero. What was not measured shows nothing.
     """
     calibrated = is_calibrated(calibration, None, policy)
     if calibrated.is_met and calibration is not None and has_right_level(calibration, None, None, policy).is_met:
         return replace(calibrated, name=KEEPS_PROBABILITIES)
     if gain is None:
-        text = "The log loss of the challenger was not measured; evaluate probabilities on more examples."
-        return Condition(EVIDENCE_PREFIX + "log_loss", False, text)
+        return Condition(KEEPS_PROBABILITIES, True, "Too few outcomes are mature to compare probabilities.")
     is_met = gain.upper >= 0
     verb = "are not shown to be worse" if is_met else "are worse"
     text = f"The probabilities of the challenger {verb} than the champion's: {gained(gain)}."

@@ -36,7 +36,7 @@ STANDINGS = {
     "suppressed": "too few to show",
     "no_ratio": "no ratio",
 }
-_ORDER = ("human", "simple", "champion", "champion_alone", "anchor", "random")
+_ORDER = ("human", "simple", "champion", "champion_alone", "random")
 MEASURE_WORDS = {
     "selection": "Selection: who is selected",
     "scoring": "Scoring: whose best score lies above the median",

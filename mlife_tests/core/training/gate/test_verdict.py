@@ -16,7 +16,7 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval, day_multiplicities
 from mlife_assets.core.training.gate import verdict
 from mlife_assets.core.training.gate.comparing import average_precision, day_counts, weighted_average_precision
-from mlife_assets.core.training.gate.decide import remark_on_alpha, remarks_on_what_is_not_required, sentences_of
+from mlife_assets.core.training.gate.decide import remark_on_alpha, remarks_on_a_refit, sentences_of
 from mlife_assets.core.training.gate.verdict import COMPARED_PREFIXES, Comparison, has_right_level, outcome_of
 from mlife_assets.core.training.gate_examples import Condition
 from mlife_assets.core.training.reliability import Calibration, calibration
@@ -36,7 +36,7 @@ def comparison(
 def test_thin_evidence_comes_first_whatever_else_fails() -> None:
     conditions = [MET, UNMET, THIN]
     assert outcome_of(conditions) == "not_enough_evidence"
-    assert sentences_of("not_enough_evidence", conditions, has_human=True) == (
+    assert sentences_of("not_enough_evidence", conditions, "win", has_human=True) == (
         "Not enough evidence: 3 days, 14 needed.",
         "It does not beat the human.",
         "It beats the champion.",
@@ -145,29 +145,6 @@ def test_a_right_level_passes_and_a_wrong_one_does_not_however_often_one_looks()
     assert repeated(0.48, worlds=20) == 0
 
 
-@pytest.mark.parametrize(
-    ("found", "is_met", "verb"),
-    [
-        (comparison(-0.0099, -0.002, 0.006), True, "is not inferior to the champion: AP"),
-        (comparison(0.0, 0.0, 0.0), True, "is not inferior to the champion: AP"),
-        (comparison(-0.01, 0.02, 0.05), False, "is not shown to be not inferior to the champion: AP"),
-        (comparison(-0.05, -0.02, -0.001), False, "is not shown to be not inferior to the champion: AP"),
-    ],
-)
-def test_not_inferior_is_worse_by_no_more_than_the_margin_with_the_whole_interval(
-    found: Comparison, is_met: bool, verb: str
-) -> None:
-    condition = verdict.is_not_inferior(found, "AP", PromotionPolicy())
-    assert condition == Condition("is_not_inferior_to_champion", is_met, condition.sentence)
-    assert condition.sentence.startswith(f"The challenger {verb}")
-    assert condition.sentence.endswith("lower bound must exceed -0.01.")
-    anchored = verdict.is_not_inferior(
-        replace(found, against="anchor"), "AP", PromotionPolicy(non_inferiority_margin=0.2)
-    )
-    assert (anchored.name, anchored.is_met) == ("is_not_inferior_to_anchor", True)
-    assert "to the model that won last: AP" in anchored.sentence
-
-
 WORSE, UNSURE = Interval(-0.01, -0.02, -0.001, 0.95, 50), Interval(-0.01, -0.02, 0.0, 0.95, 50)
 
 
@@ -179,9 +156,10 @@ WORSE, UNSURE = Interval(-0.01, -0.02, -0.001, 0.95, 50), Interval(-0.01, -0.02,
         (None, UNSURE, True, "are not shown to be worse"),
         (slope(1.0, 0.8, 1.25), WORSE, True, "lies within 0.8 to 1.25."),
         (slope(1.0, 0.8, 1.25), None, True, "lies within 0.8 to 1.25."),
+        (slope(0.93, 0.75, 1.11), None, True, "Too few outcomes are mature to compare probabilities."),
     ],
 )
-def test_probabilities_of_what_need_not_win_are_calibrated_or_not_shown_to_be_worse(
+def test_probabilities_of_a_refit_are_calibrated_or_not_shown_to_be_worse(
     measured: Calibration | None, gain: Interval | None, is_met: bool, words: str
 ) -> None:
     condition = verdict.keeps_probabilities(measured, gain, PromotionPolicy())
@@ -189,26 +167,24 @@ def test_probabilities_of_what_need_not_win_are_calibrated_or_not_shown_to_be_wo
     assert words in condition.sentence
 
 
-def test_what_is_not_required_is_reported_with_its_numbers_and_the_reason() -> None:
+def test_what_a_refit_compares_is_reported_with_its_numbers() -> None:
     against = comparison(-0.02, -0.01, 0.003)
     others = [replace(against, against=name, model_version=name) for name in ("human", "champion", "random")]
     numbers = "AP 0.390 against 0.400, difference -0.0100 (-0.0200 to +0.0030)."
-    why = "It did not win, and need not be more than not inferior, since it rains."
-    assert remarks_on_what_is_not_required(others, "AP", slope(0.93, 0.75, 1.11), "it rains") == (
-        why,
-        f"Not required of what is not inferior: against human {numbers}",
-        f"Not required of what is not inferior: against a random ranking {numbers}",
-        "Not required of what is not inferior: the calibration slope 0.93 (0.75 to 1.11).",
-        "Not required of what is not inferior: the calibration level 1.00 (0.90 to 1.11; odds of what happened over "
-        "odds of what was said).",
+    assert remarks_on_a_refit(others, "AP", slope(0.93, 0.75, 1.11)) == (
+        f"Reported: against the human {numbers}",
+        f"Reported: against the champion {numbers}",
+        f"Reported: against a random ranking {numbers}",
+        "Reported: the calibration slope 0.93 (0.75 to 1.11).",
+        "Reported: the calibration level 1.00 (0.90 to 1.11; odds of what happened over odds of what was said).",
     )
-    assert remarks_on_what_is_not_required([], "AP", None, "it rains") == (why,)
+    assert remarks_on_a_refit([], "AP", None) == ()
 
 
 def test_the_verdict_says_by_which_way_it_promotes_and_what_a_win_may_err() -> None:
-    assert sentences_of("promoted", [MET], has_human=True)[0] == "Promoted by a win: all 1 conditions are met."
-    found = sentences_of("promoted", [MET], has_human=True, opened_by="it rains")
-    assert found[0] == "Promoted as not inferior, since it rains: all 1 conditions are met."
+    assert sentences_of("promoted", [MET], "win", has_human=True)[0] == "Promoted by a win: all 1 conditions are met."
+    found = sentences_of("promoted", [MET], "refit", has_human=True)
+    assert found[0] == "Promoted as a refit of the champion's configuration: all 1 conditions are met."
     assert remark_on_alpha(PromotionPolicy()) == (
         "The bound of a win errs at 0.09% of gates, so that in a year of 58 a challenger that is no better wins with a "
         "chance of 5% at most."

@@ -6,8 +6,8 @@ days, `measure` and `result` what follows, `page` the report for people.
 
 from __future__ import annotations
 
-from mlife_assets.core.backtest.history import History, prepare_history
-from mlife_assets.core.backtest.replay import Replayed, replay
-from mlife_assets.core.backtest.result import BacktestResult
+from mlife_assets.lifecycle.backtest.history import History, prepare_history
+from mlife_assets.lifecycle.backtest.replay import Replayed, replay
+from mlife_assets.lifecycle.backtest.result import BacktestResult
 
 __all__ = ["BacktestResult", "History", "Replayed", "prepare_history", "replay"]

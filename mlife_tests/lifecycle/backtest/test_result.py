@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.contestants import NAMES
-from mlife_assets.core.backtest.measure import Criterion, Measured, Ranking, log_loss, measure
-from mlife_assets.core.backtest.page import (
+from mlife_assets.core.errors import IntegrityError, NotEnoughEvidenceError, NotFoundError
+from mlife_assets.core.policies import BacktestPolicy
+from mlife_assets.core.training.gate.comparing import average_precision
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.lifecycle.backtest.contestants import NAMES
+from mlife_assets.lifecycle.backtest.measure import Criterion, Measured, Ranking, log_loss, measure
+from mlife_assets.lifecycle.backtest.page import (
     decision_rows,
     differences,
     is_alarmed,
@@ -25,10 +28,7 @@ from mlife_assets.core.backtest.page import (
     render_backtest,
     signs_used,
 )
-from mlife_assets.core.backtest.result import Work, recommend, short_of_best
-from mlife_assets.core.errors import IntegrityError, NotEnoughEvidenceError, NotFoundError
-from mlife_assets.core.policies import BacktestPolicy
-from mlife_assets.core.training.gate.comparing import average_precision
+from mlife_assets.lifecycle.backtest.result import Work, recommend, short_of_best
 
 POLICY = BacktestPolicy(bootstrap_resamples=400)
 WORK = {
@@ -36,7 +36,6 @@ WORK = {
     "constant": Work(0, 0),
 }  # fmt: skip
 RESAMPLES = 400
-COMPARED = ("The challenger is not inferior to the champion", "The challenger beats the champion")
 
 
 def test_a_step_is_computed_once_and_comes_back_to_the_bit(store):
@@ -277,10 +276,10 @@ def test_of_policies_that_are_as_good_the_one_that_installs_fewest_models_is_rec
     found = recommend(results_of(governed=0.400, frozen=0.350, naive=0.403, every_alarm=0.402), WORK)
     assert (found.policy, found.is_settled) == ("governed", True)
     assert found.sentences[0].startswith("Recommended: governed retraining (average precision 0.400")
-    assert found.sentences[0].endswith("8 trainings, 5 promotions).")
+    assert found.sentences[0].endswith("8 trainings, 5 refits).")
     assert "By average precision it is as good as naive retraining, the best: gain -0.0030" in said(found)
     assert "is better than the frozen model: difference +0.0500" in said(found)
-    assert "5 promotions against 39." in said(found)
+    assert "5 refits against 39." in said(found)
     assert "nothing had to be learned again" not in said(found)
 
 
@@ -473,15 +472,6 @@ def test_decisions_of_governed_are_newest_first_with_codes(changed, page):
     for one in acted:
         for code in one.codes:
             assert f"<code>{code}</code>" in page
-
-
-def test_a_promotion_is_shown_with_its_comparison(changed):
-    promoted = [one for one in changed.result.policy("governed").decisions if one.action == "promoted"]
-    shown = {row.decision.day: row.reason for row in decision_rows(changed.result)[1]}
-    assert promoted
-    for one in promoted:
-        (compared,) = [s for s in one.sentences if s.startswith(COMPARED)]
-        assert f"conditions are met. {compared}" in shown[one.day]
 
 
 def test_the_recommended_policy_is_marked(changed, page):

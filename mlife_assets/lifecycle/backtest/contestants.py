@@ -15,12 +15,12 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.backtest.history import History
-from mlife_assets.core.backtest.judging import Judge, Judged, holdout_window
-from mlife_assets.core.backtest.learning import Fit, Learner
-from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.lifecycle.backtest.history import History
+from mlife_assets.lifecycle.backtest.judging import Judge, Judged, served_window
+from mlife_assets.lifecycle.backtest.learning import Fit, Learner
+from mlife_assets.lifecycle.backtest.watching import Reports, Watcher
 
 GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT = "governed", "frozen", "naive", "every_alarm", "constant"
 NAMES = (GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT)
@@ -208,9 +208,11 @@ class Watching(Contestant):
         reference: what is normal to the champion.
         windows: that closed so far.
         windows_without_outcomes: of them, those that held too few mature positives to judge outcomes on.
+        twin: who scored the rows before the first champion served.
     """
 
     reference: MonitoringReference
+    twin: Judged
     windows: int
     windows_without_outcomes: int
 
@@ -219,7 +221,22 @@ class Watching(Contestant):
         super().begin(start)
         self.windows = self.windows_without_outcomes = 0
         self._charge(start.twin.newest)
+        self.twin = start.twin
         self.reference = self.watcher.reference(start.serving, start.twin, start.day)
+
+    def install_watched(self, fit: Fit, day: date) -> None:
+        """Let a fit serve, and learn what is normal to it from what was served before it."""
+        self.reference = self.watcher.reference(fit, self._unseen(day), day)
+        self._install(fit, day)
+
+    def _unseen(self, day: date) -> Judged:
+        """Return who scored the newest weeks of mature rows without having seen them: the twin, then who served."""
+        asked = {**self.twin.fits, **self.champions}
+        window = served_window(self.history, day, self.twin.first_day)
+        first = self.twin.first_day if isinstance(window, str) else window.first_day
+        days = sorted(asked)
+        oldest = max(one for one in days if one <= first)
+        return Judged({max(one, first): asked[one] for one in days if one >= oldest})
 
     def on_morning(self, day: date) -> None:
         """Look at the window that closed, where one did."""
@@ -262,23 +279,17 @@ class EveryAlarm(Watching):
         if alarmed < policy.alarms_needed:
             self._record(day, "wait", ("too_few_alarms",), (sentence,))
             return
-        window = holdout_window(self.history, day, None)
-        if isinstance(window, str):
-            self._record(day, "failed", ("gate_lacks_evidence",), (window,))
-            return
         try:
-            twin = Judged({window.first_day: self.learner.fit(window.first_day)})
-            serving = self.learner.fit(day) if policy.gate_is_prequential else twin.newest
+            fit = self.learner.fit(day)
         except NotEnoughEvidenceError as error:
             self._record(day, "failed", ("training_impossible",), (str(error),))
             return
         self.training_days.append(day)
-        self._charge(twin.newest, serving)
-        self._install(serving, day)
-        self.reference = self.watcher.reference(serving, twin, day)
+        self._charge(fit)
+        self.install_watched(fit, day)
         self.alarms = []
         sentences = (sentence, "Retrained and installed without a gate.")
-        self._record(day, "installed", ("alarms",), sentences, serving.artifact.model_version)
+        self._record(day, "installed", ("alarms",), sentences, fit.artifact.model_version)
 
     def on_no_reports(self, day: date) -> None:
         """Do nothing: there is no alarm to count."""

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.backtest import History, Replayed, prepare_history, replay
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
@@ -20,6 +19,7 @@ from mlife_assets.core.monitoring.outcomes import METRICS, learn_concept_thresho
 from mlife_assets.core.monitoring.reference import numbers
 from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy
+from mlife_assets.lifecycle.backtest import History, Replayed, prepare_history, replay
 
 FIRST = date(2025, 1, 1)
 TODAY = date(2026, 1, 1)
@@ -42,13 +42,13 @@ def make_model(**changes: object) -> Model:
             minimum_examples=500, validation_days=7,
         ),
         promotion=PromotionPolicy(
-            minimum_users_with_positives=200, bootstrap_resamples=400, parity_rows=20, non_inferiority_margin=0.15,
+            minimum_users_with_positives=200, bootstrap_resamples=400, parity_rows=20,
             calibration_slope_minimum=0.4, calibration_slope_maximum=2.5, calibration_level_minimum=0.4,
             calibration_level_maximum=2.5,
         ),
         monitoring=MonitoringPolicy(sample_rows_per_day=120, minimum_mature_positives=50),
-        retrain=RetrainPolicy(minimum_new_mature_positives=50, opening_kinds=("data", "concept")),
-        backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400, model_age_share_maximum=2.0),
+        retrain=RetrainPolicy(),
+        backtest=BacktestPolicy(warmup_days=40, bootstrap_resamples=400),
     )  # fmt: skip
     return replace(model, **changes)
 
@@ -198,14 +198,6 @@ def replayed() -> Callable[..., Replayed]:
 def changed(replayed, made_once) -> Replayed:
     """A replay of an abrupt change of concept on day 80."""
     return made_once("changed_replay", lambda _: replayed(make_rows(change_on=80))).result
-
-
-@pytest.fixture(scope="session")
-def on_holdout(replayed, made_once) -> Replayed:
-    """The same where the gate judges one model on a holdout."""
-    model = make_model()
-    judged = replace(model, backtest=replace(model.backtest, gate_is_prequential=False))
-    return made_once("holdout_replay", lambda _: replayed(make_rows(change_on=80), judged)).result
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore
 
-FORMAT = "replay_4"
+FORMAT = "replay_5"
 """Part of every key; to be changed with whatever changes results without changing inputs."""
 
 

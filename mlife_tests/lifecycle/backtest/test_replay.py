@@ -11,12 +11,12 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from mlife_assets.core.backtest.contestants import CONSTANT, FIRST, NAMES, ONE_FOR_ALL
-from mlife_assets.core.backtest.page import setting_rows
-from mlife_assets.core.backtest.replay import limits
-from mlife_assets.core.backtest.result import BacktestResult
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.training.ready_estimators import logistic_regression
+from mlife_assets.lifecycle.backtest.contestants import CONSTANT, FIRST, NAMES, ONE_FOR_ALL
+from mlife_assets.lifecycle.backtest.page import setting_rows
+from mlife_assets.lifecycle.backtest.replay import limits
+from mlife_assets.lifecycle.backtest.result import BacktestResult
 
 FIRST_DAY = date(2025, 1, 1)
 CHANGE = 80
@@ -32,40 +32,19 @@ def late(found, name: str, days: int = 14) -> float:
     return float(np.mean([value for value in values if value is not None]))
 
 
-def test_without_drift_governed_trains_for_age_alone_and_loses_little(calm):
+def test_without_drift_governed_does_what_naive_does(calm):
     found = {one.name: one for one in calm.result.policies}
-    assert found["governed"].trainings == 2
-    assert found["naive"].trainings == 13
+    assert found["naive"].trainings == 13 <= found["governed"].trainings <= 15
     assert found["frozen"].trainings == 1
-    trained = [one for one in found["governed"].decisions if one.challenger_version and one.action != "installed"]
-    assert [one.codes for one in trained] == [("model_too_old",)]
+    assert abs(calm.result.differences["naive"].estimate) < 0.002
     for versus in calm.result.differences.values():
         assert versus.estimate > -calm.result.margin
         assert versus.lower > -0.03, "some thousand rows tell no more"
 
 
 def test_after_an_abrupt_change_governed_recovers_and_frozen_does_not(changed):
-    decisions = changed.result.policy("governed").decisions
-    promoted = [one for one in decisions if one.action == "promoted"]
-    assert promoted
-    assert all(one.day > FIRST_DAY + timedelta(days=CHANGE) for one in promoted)
-    assert "concept_drift_confirmed" in promoted[0].codes
     assert late(changed, "governed") > late(changed, "frozen") + 0.1
     assert changed.result.differences["frozen"].estimate > 0.01
-
-
-def test_a_refit_waits_until_it_can_learn_from_what_changed(replayed, rows, model):
-    plain = model()
-    asking = replace(plain, retrain=replace(plain.retrain, minimum_new_mature_positives=200))
-    decisions = replayed(rows(change_on=CHANGE), asking).result.policy("governed").decisions
-    promoted = next(one for one in decisions if one.action == "promoted")
-    waited = [one for one in decisions if {"labels_immature", "concept_drift_confirmed"} <= set(one.codes)]
-    assert waited
-    assert waited[0].day < promoted.day
-    told = " ".join(waited[0].sentences)
-    assert "Counted are mature rows from 2025-03-2" in told, "older rows, of which there are many, are no news"
-    assert "The gate's window begins on 2025-02-2" in told, "four weeks"
-    assert promoted.day >= FIRST_DAY + timedelta(days=CHANGE + 8), "200 positives take eight days and more"
 
 
 def test_the_first_champion_is_ungated_and_named_so(calm):
@@ -76,6 +55,8 @@ def test_the_first_champion_is_ungated_and_named_so(calm):
         assert "installed without a gate" in first.sentences[0]
     versions = {calm.result.policy(name).decisions[0].model_version for name in models}
     assert len(versions) == 1
+    governed = calm.contestants["governed"]
+    assert calm.result.limits == limits(governed.history, governed)
     assert any("ungated" in sentence for sentence in calm.result.limits)
 
 
@@ -140,11 +121,11 @@ def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(repla
 def test_other_inputs_do_not_meet_in_one_store(replayed, rows, model, store, kept_calm):
     store.objects.update(kept_calm[1])
     changed = model()
-    changed = replace(changed, retrain=replace(changed.retrain, maximum_model_age_days=20))
+    changed = replace(changed, retrain=replace(changed.retrain, days_between_fits=20))
     other = replayed(rows(), model=changed, store=store)
     assert kept_calm[1]
     assert other.resumed_steps == 0
-    assert other.result.policy("governed").trainings > 2
+    assert other.result.policy("governed").trainings == 5
 
 
 def test_a_result_finds_its_policies_and_is_plain_data(calm):
@@ -163,12 +144,9 @@ def test_costs_count_every_fit_and_are_no_part_of_the_result(calm):
     governed = calm.contestants["governed"]
     mornings = [fit.as_of for fit in governed.fits]
     assert len(set(mornings)) == len(mornings) == found["governed"].fits
-    start, twin, *folds, serving = mornings
+    start, twin, *later = mornings
     assert (start, twin) == (calm.result.start_day, calm.result.start_day - timedelta(days=14))
-    assert serving == governed.champion.as_of == governed.training_days[-1]
-    assert len(folds) == 3
-    assert all((day - FIRST_DAY).days % 14 == 0 for day in folds), "four weeks lie in three folds of the grid"
-    assert found["governed"].trainings == len(governed.training_days) == 2
+    assert later == governed.training_days[1:]
     for name, one in found.items():
         assert one.fitted_rows == sum(fit.rows for fit in calm.contestants[name].fits)
         assert calm.cost.fit_seconds[name] == pytest.approx(one.fits), "the stopwatch of the test ticks once per fit"
@@ -254,17 +232,3 @@ def test_a_replay_with_too_few_outcomes_to_watch_says_what_it_would_take(replaye
     assert told.startswith(f"In {governed.windows} of {governed.windows} windows")
     per_day = governed.history.sizes.positives_per_day
     assert f"1,000 positives since its model serves, about {1_000 / per_day:,.0f} days of this history" in told
-
-
-@pytest.mark.parametrize(
-    ("is_prequential", "words"), [(True, "the recipe, by folds of 9 days"), (False, "on a holdout")]
-)
-def test_how_the_gate_judges_is_said_as_it_is(calm, is_prequential, words):
-    """Both ways open to what is not inferior while a drift is confirmed, here as on the platform."""
-    governed = calm.contestants["governed"]
-    policy = replace(governed.history.model.backtest, gate_is_prequential=is_prequential, gate_fold_days=9)
-    history = replace(governed.history, model=replace(governed.history.model, backtest=policy))
-    (told,) = [sentence for sentence in limits(history, governed) if "may not judge like this" in sentence]
-    assert words in told
-    assert "while a drift is confirmed or the model too old for what is not inferior" in told
-    assert "proven better" not in told

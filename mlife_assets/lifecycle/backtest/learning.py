@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.history import History, as_date
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ESTIMATOR_FILE, ModelArtifact
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.fit import fit_model, importance_of
 from mlife_assets.core.training.recipes import with_half_life
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.lifecycle.backtest.history import History, as_date
 
 
 @dataclass(frozen=True, eq=False)

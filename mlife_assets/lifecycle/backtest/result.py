@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from mlife_assets.core.backtest.contestants import CONSTANT, FROZEN, GOVERNED, Decision
-from mlife_assets.core.backtest.measure import Criterion, Measured
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.label_times import LabelTimes
+from mlife_assets.lifecycle.backtest.contestants import CONSTANT, FROZEN, GOVERNED, Decision
+from mlife_assets.lifecycle.backtest.measure import Criterion, Measured
 
 WORDS = {
     "governed": "governed retraining",
@@ -198,7 +198,7 @@ def _compared(name: str, criterion: Criterion, work: Mapping[str, Work]) -> str:
         verdict = f"may be worse by more than {margin:g} than"
     return (
         f"Governed retraining {verdict} {WORDS[name]}: difference {_range(gain)}, "
-        f"{_counted(work[GOVERNED].installations, 'promotion')} against {work[name].installations}."
+        f"{_counted(work[GOVERNED].installations, 'refit')} against {work[name].installations}."
     )
 
 
@@ -211,7 +211,7 @@ def _range(gain: Interval) -> str:
 
 
 def _done(work: Work) -> str:
-    return f"{_counted(work.trainings, 'training')}, {_counted(work.installations, 'promotion')}"
+    return f"{_counted(work.trainings, 'training')}, {_counted(work.installations, 'refit')}"
 
 
 def _counted(count: int, what: str) -> str:
@@ -266,10 +266,10 @@ class PolicyResult:
         name: of the policy.
         score: how well it did by each criterion.
         trainings: decisions to train that were carried out, the first champion included.
-        fits: models fitted for them, each once: those that the gate judged count as those that served.
+        fits: models fitted for them, each once.
         fitted_rows: rows that all fits together learned from.
         installations: models that served after the first champion.
-        refusals: challengers that the gate refused.
+        refusals: fits that something spoke against.
         decisions: one per morning on which something was decided.
     """
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlife_assets.core.backtest.contestants import Decision
-from mlife_assets.core.backtest.result import WORDS, BacktestResult, Cost, Period, PolicyResult
 from mlife_assets.core.pages import Link, Markup, join, page, reading_script, render
 from mlife_assets.core.pages.charts.days import render_chart
 from mlife_assets.core.pages.charts.intervals import Difference, forest
@@ -20,6 +18,8 @@ from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_va
 from mlife_assets.core.pages.charts.values import GLYPHS, Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
 from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.statistics import Interval
+from mlife_assets.lifecycle.backtest.contestants import Decision
+from mlife_assets.lifecycle.backtest.result import WORDS, BacktestResult, Cost, Period, PolicyResult
 
 COLOURS = {
     "governed": "#2563c9",
@@ -30,19 +30,13 @@ COLOURS = {
 }
 STYLES = {"governed": "-", "frozen": "-", "naive": "--", "every_alarm": ":", "constant": ":"}
 TICKS_MAXIMUM = 9
-MARKS = {"promoted": ("^", "#7446c9"), "refused": ("D", "#a86a00"), "block": ("s", "#b3261e")}
+MARKS = {"installed": ("^", "#7446c9"), "refused": ("D", "#a86a00"), "block": ("s", "#b3261e")}
 DECISIONS_SHOWN = 60
-_FITS = {
-    True: "Governed fits one model for each fold that its gate judges, and one to serve; every_alarm one without the "
-    "newest rows, to know what is normal, and one to serve.",
-    False: "Governed and every_alarm serve models that were fitted without the newest rows, so that these say what is "
-    "normal.",
-}
 DESCRIPTIONS = {
-    "governed": "the governor decides, the gate judges",
+    "governed": "a refit by the calendar, at once in drift, never on faulty data",
     "frozen": "the first champion for ever",
-    "naive": "a new model by the calendar, no gate",
-    "every_alarm": "a new model whenever drift alarms, no gate",
+    "naive": "a refit by the calendar, whatever the data",
+    "every_alarm": "a refit whenever drift alarms",
     "constant": "one probability for everybody, no model",
 }
 LOOKS: dict[str, tuple[Role, Form]] = {
@@ -53,14 +47,13 @@ LOOKS: dict[str, tuple[Role, Form]] = {
     "constant": ("muted", "dashed"),
 }
 SIGNS: dict[str, tuple[str, str]] = {
-    "installed": (GLYPHS["retrain"], "installed without a gate"),
-    "promoted": (GLYPHS["promoted"], "promoted by the gate"),
-    "refused": (GLYPHS["refused"], "refused by the gate"),
+    "installed": (GLYPHS["promoted"], "installed"),
+    "refused": (GLYPHS["refused"], "refused: something spoke against it"),
     "block": (GLYPHS["block"], "blocked by data quality"),
     "failed": ("M-4 -4L4 4M4 -4L-4 4", "could not be trained or judged"),
 }
 WIDTH, HEIGHT = 560.0, 220.0
-_MARKERS: dict[str, MarkerKind] = {"promoted": "promoted", "refused": "refused", "block": "block"}
+_MARKERS: dict[str, MarkerKind] = {"installed": "promoted", "refused": "refused", "block": "block"}
 
 
 def render_backtest(result: BacktestResult, cost: Cost, nav: Sequence[Link] = ()) -> str:
@@ -134,7 +127,7 @@ def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
         ("Governed minus frozen", f"{versus['frozen'].estimate:+.3f}", _range(versus["frozen"])),
         ("Governed minus naive", f"{versus['naive'].estimate:+.3f}", _range(versus["naive"])),
         (
-            "Promotions of governed",
+            "Refits of governed",
             f"{governed.installations:,}",
             f"of {governed.trainings:,} trainings; naive {naive.installations:,} of {naive.trainings:,}",
         ),
@@ -177,7 +170,7 @@ def policies_note(result: BacktestResult) -> str:
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
         f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
         "Trainings are decisions to train; fits are the models that they took, each charged once to every policy that "
-        f"asked for it. {_FITS[bool(backtest['gate_is_prequential'])]}"
+        "asked for it. A twin of the first champion, fitted without the newest rows, says what is normal to it."
     )
 
 
@@ -211,18 +204,9 @@ def setting_rows(result: BacktestResult) -> list[tuple[str, str]]:
 
 
 def _reason(decision: Decision, first: str) -> str:
-    """Return the sentences that say most: the governor's reason, then the gate's verdict where there was one.
-
-    That a promotion met all conditions says little, so its comparison with the champion is given too.
-    """
-    prefixes = ("Promoted", "Refused", "Not enough evidence")
-    verdict = next((s for s in decision.sentences if s.startswith(prefixes)), None)
+    """Return the sentence that says most: the governor's reason, then why a fit does not serve."""
     cause = decision.sentences[1] if decision.sentences[0].startswith("Retraining is due") else first
-    if verdict is None:
-        return cause
-    versus = ("The challenger is not inferior to the champion", "The challenger beats the champion")
-    compared = [s for s in decision.sentences if decision.action == "promoted" and s.startswith(versus)]
-    return " ".join((cause, verdict, *compared[:1]))
+    return f"{cause} {decision.sentences[-1]}" if decision.action == "refused" else cause
 
 
 def _plain(value: Any) -> str:

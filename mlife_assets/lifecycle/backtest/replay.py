@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.contestants import (
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.model import Model
+from mlife_assets.core.policies import fields_that_count
+from mlife_assets.core.ports import Detectors, ObjectStore
+from mlife_assets.core.scoring.estimators import parameters
+from mlife_assets.core.training.label_times import label_times
+from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR, manifest_facts
+from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.lifecycle.backtest.contestants import (
     CONSTANT,
     EVERY_ALARM,
     FROZEN,
@@ -29,21 +37,13 @@ from mlife_assets.core.backtest.contestants import (
     Start,
     Watching,
 )
-from mlife_assets.core.backtest.governed import Governed
-from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History
-from mlife_assets.core.backtest.judging import Judge, Judged, holdout_window
-from mlife_assets.core.backtest.learning import Learner
-from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM, Measured, Ranking, log_loss, measure
-from mlife_assets.core.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score, Work, recommend
-from mlife_assets.core.backtest.watching import Watcher
-from mlife_assets.core.errors import NotEnoughEvidenceError
-from mlife_assets.core.model import Model
-from mlife_assets.core.policies import fields_that_count
-from mlife_assets.core.ports import Detectors, ObjectStore
-from mlife_assets.core.scoring.estimators import parameters
-from mlife_assets.core.training.label_times import label_times
-from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR, manifest_facts
-from mlife_assets.core.windows import add_days, days_between
+from mlife_assets.lifecycle.backtest.governed import Governed
+from mlife_assets.lifecycle.backtest.history import WINDOWS_MINIMUM, History
+from mlife_assets.lifecycle.backtest.judging import Judge, Judged, holdout_window
+from mlife_assets.lifecycle.backtest.learning import Learner
+from mlife_assets.lifecycle.backtest.measure import BLOCKS_MINIMUM, Measured, Ranking, log_loss, measure
+from mlife_assets.lifecycle.backtest.result import BacktestResult, Cost, Period, PolicyResult, Score, Work, recommend
+from mlife_assets.lifecycle.backtest.watching import Watcher
 
 Progress = Callable[[int, int], None]
 """Called with (mornings done, in all)."""
@@ -271,15 +271,6 @@ def limits(history: History, governed: Contestant) -> tuple[str, ...]:
         "not in it.",
         "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "
         "trained for, monitoring of it is blunt until its next training; of every_alarm most, whose weeks are older.",
-        "A deployment may not judge like this. Here the gate judges "
-        + (
-            f"the recipe, by folds of {policy.gate_fold_days} days, "
-            if policy.gate_is_prequential
-            else "one model, on a holdout that it has not learned from, "
-        )
-        + "and asks for a win, or while a drift is confirmed or the model too old for what is not inferior. The daily "
-        "pipeline of mlife asks the same, as its promotion policy says by folds or by a holdout, and there new "
-        "labels alone are a reason for a fit, too.",
     )
 
 

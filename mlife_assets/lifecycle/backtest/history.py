@@ -24,7 +24,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.backtest.measure import BLOCKS_MINIMUM
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
@@ -33,6 +32,7 @@ from mlife_assets.core.training.example_training import canonical, validated_by_
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.training_set import hash_examples
 from mlife_assets.core.windows import add_days
+from mlife_assets.lifecycle.backtest.measure import BLOCKS_MINIMUM
 
 WARMUP_SHARE = 0.25
 """Of the days of the history, at most; the default of the policy bounds it from above."""
@@ -41,7 +41,6 @@ WARMUP_DAYS_MINIMUM = 28
 WINDOW_ROWS_MINIMUM = 200
 MATURE_POSITIVES_MINIMUM = 50
 GATE_POSITIVES_MINIMUM = 200
-NEW_POSITIVES_MINIMUM = 30
 MATURE_POSITIVES_DAYS, WEEK_DAYS = 14, 7
 WINDOWS_MINIMUM = 8
 """Windows that a monitoring reference needs."""
@@ -50,7 +49,6 @@ DERIVED = (
     "monitoring.sample_rows_per_day",
     "monitoring.minimum_mature_positives",
     "promotion.minimum_users_with_positives",
-    "retrain.minimum_new_mature_positives",
 )
 """Fields of policies that follow the history unless they are stated."""
 Days = npt.NDArray[np.datetime64]
@@ -97,7 +95,7 @@ def sized(
     """Return the model with sizes that fit a history, and which they are.
 
     A window takes half of the interval of the naive rival, so that two alarms fit into it. Outcomes are judged on the
-    positives of two weeks, a refit is due after those of one, and the gate asks for those of its weeks, or of as many
+    positives of two weeks. What the first champion is held against asks for those of the gate's weeks, or of as many
     days as it may take of the warm-up, whose end would have to wait for them otherwise.
 
     Args:
@@ -127,7 +125,6 @@ def sized(
                 MATURE_POSITIVES_MINIMUM, round(MATURE_POSITIVES_DAYS * per_day)
             ),
             "promotion.minimum_users_with_positives": max(GATE_POSITIVES_MINIMUM, round(gate_days * per_day)),
-            "retrain.minimum_new_mature_positives": max(NEW_POSITIVES_MINIMUM, round(WEEK_DAYS * per_day)),
         }
     derived = {}
     for name, value in wanted.items():

@@ -11,15 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlife_assets.core.backtest import judging
-from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.judging import Judge, Judged, fold_start, holdout_window, served_window
-from mlife_assets.core.backtest.learning import Learner, score
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import NON_INFERIORITY, WIN, Condition
-from mlife_assets.core.training.prequential import judge_refit, recipe_version, serving_conditions
 from mlife_assets.core.training.ready_estimators import logistic_regression
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.lifecycle.backtest.judging import Judge, Judged, holdout_window, served_window
+from mlife_assets.lifecycle.backtest.learning import Learner, score
 
 DAY = date(2025, 3, 1)
 FIRST = date(2025, 1, 1)
@@ -128,10 +125,6 @@ def test_each_step_of_a_funnel_learns_what_was_complete_for_it_that_morning(hist
     assert learner(history(other, told)).fit(DAY).artifact.model_version == fit.artifact.model_version
 
 
-def reigning(fit) -> Judged:
-    return Judged({fit.as_of: fit})
-
-
 @pytest.fixture
 def asked(store):
     """Return (learner, judge) of a history."""
@@ -144,61 +137,10 @@ def asked(store):
     return build
 
 
-@pytest.fixture
-def holdout(model):
-    plain = model()
-    return replace(plain, backtest=replace(plain.backtest, gate_is_prequential=False))
-
-
-def test_each_fold_is_scored_by_the_recipe_of_the_morning_on_which_it_began(history, rows, asked):
-    built = history(rows())
-    learner, judge = asked(built)
-    first = CHAMPION
-    judged = judge.challenger(AS_OF, first)
-    starts = [FIRST + timedelta(days=14 * number) for number in (3, 4, 5)]
-    assert list(judged.fits) == [fit.as_of for fit in judged.fits.values()] == starts
-    assert all(fit is learner.fit(day) for day, fit in judged.fits.items()), "fits are shared"
-    assert judged.newest.as_of == starts[-1]
-    assert judged.version == recipe_version([fit.artifact.model_version for fit in judged.fits.values()])
-    places = built.known(AS_OF, since=first)
-    found = judged.probability(built, places)
-    for day, own in judged.parts(built, places):
-        assert built.days[own].min() == np.datetime64(day)
-        assert judged.fits[day].last_day < day
-        expected = score(built, judged.fits[day].artifact, own).probability
-        assert np.array_equal(found[np.isin(places, own)], expected)
-    assert sum(len(own) for _, own in judged.parts(built, places)) == len(places)
-
-
-@pytest.mark.parametrize("is_prequential", [True, False])
-def test_each_fold_is_fitted_by_the_half_life_that_was_asked_for_by_its_morning(
-    history, rows, asked, model, is_prequential
-):
-    plain = model()
-    backtest = replace(plain.backtest, gate_is_prequential=is_prequential)
-    aged = replace(plain.training, recipes=("recent", "plain"))
-    learner, judge = asked(history(rows(), replace(plain, training=aged, backtest=backtest)))
-    young = FIRST + timedelta(days=56)
-    judged = judge.challenger(AS_OF, young, lambda known_on: 3.5 if known_on >= young else None)
-    assert [fit.half_life_days for fit in judged.fits.values()] == [3.5] * len(judged.fits)
-    assert judged.newest is learner.fit(judged.newest.as_of, 3.5)
-    older = judge.challenger(AS_OF, CHAMPION, lambda known_on: 3.5 if known_on > CHAMPION else None)
-    assert older.fits[CHAMPION].half_life_days is None
-    assert older.fits[CHAMPION] is learner.fit(CHAMPION)
-
-
-def test_a_window_within_a_fold_begins_with_the_model_of_that_fold(history, rows, asked):
-    learner, judge = asked(history(rows()))
-    first = FIRST + timedelta(days=45)
-    judged = judge.challenger(AS_OF, first)
-    assert judged.first_day == first
-    assert judged.fits[first] is learner.fit(FIRST + timedelta(days=42))
-
-
 def test_later_rows_are_asked_of_the_models_of_the_window_in_the_shares_that_they_had_in_it(history, rows, asked):
     built = history(rows())
-    _, judge = asked(built)
-    judged = judge.challenger(AS_OF, CHAMPION)
+    learner, _ = asked(built)
+    judged = Judged({day: learner.fit(day) for day in (CHAMPION, CHAMPION + timedelta(days=14))})
     window = built.known(AS_OF, since=CHAMPION)
     shares = [len(own) / len(window) for _, own in judged.parts(built, window)]
     later = built.known(built.as_of, since=AS_OF)
@@ -216,169 +158,23 @@ def test_later_rows_are_asked_of_the_models_of_the_window_in_the_shares_that_the
     assert np.array_equal(nobody, score(built, judged.newest.artifact, later).probability)
 
 
-def test_a_fold_begins_where_what_served_was_fitted(history, rows, asked):
-    learner, judge = asked(history(rows()))
-    fitted = FIRST + timedelta(days=45)
-    unseen = [FIRST + timedelta(days=20), AS_OF]
-    judged = judge.challenger(AS_OF, FIRST + timedelta(days=42), fitted_on=[*unseen, fitted])
-    usual = judge.challenger(AS_OF, FIRST + timedelta(days=42))
-    assert set(judged.fits) == {*usual.fits, fitted}
-    assert judged.fits[fitted] is learner.fit(fitted)
-
-
-def test_folds_without_rows_cost_no_fit(history, rows, asked):
-    table = rows()
-    day = np.arange(table.num_rows) // 60
-    built = history(table.filter((day < 56) | (day >= 70)))
-    _, judge = asked(built)
-    judged = judge.challenger(FIRST + timedelta(days=90), FIRST + timedelta(days=42))
-    assert [(day - FIRST).days for day in judged.fits] == [42, 70, 84]
-
-
-def test_a_refit_that_is_not_inferior_is_promoted_for_a_reason_by_rows_that_nobody_has_seen(history, rows, asked):
-    built = history(rows(seed=4))
-    learner, judge = asked(built)
-    champion = reigning(learner.fit(CHAMPION))
-    first = judge.window(AS_OF, champion).first_day
-    assert first == AS_OF - timedelta(days=28)
-    without = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
-    assert (without.outcome, without.kind, without.unmet) == ("refused", WIN, ("beats_champion",))
-    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion, REASON)
-    assert (said.outcome, said.kind, said.unmet) == ("promoted", NON_INFERIORITY, ())
-    assert said.challenger_version.startswith("recipe_")
-    assert abs(said.gain_at_most) < 0.1
-    seen = Judged({CHAMPION - timedelta(days=5): learner.fit(CHAMPION)})
-    early = judge.verdict(judge.challenger(AS_OF, seen.first_day), AS_OF, seen)
-    assert "champion_trained_before_gate" in early.unmet
-    assert early.gain_at_most is None
-
-
-def test_the_recipe_is_held_against_whoever_served(history, rows, asked):
-    """Two reigns that are the folds themselves: every difference is nothing, to the bit."""
+def test_what_keeps_a_fit_from_serving_is_asked_once(history, rows, asked, store):
     built = history(rows())
     learner, judge = asked(built)
-    judged = judge.challenger(AS_OF, CHAMPION)
-    first = judged.fits[judged.first_day]
-    said = judge.verdict(judged, AS_OF, Judged(judged.fits), REASON, first)
-    assert (said.gain_at_most, said.log_loss_gain_at_least) == (0.0, 0.0)
-    assert said.is_promoted, "it is what served"
-    told = " ".join(said.sentences)
-    assert "difference +0.0000 (+0.0000 to +0.0000)" in told
-    one = judge.verdict(judged, AS_OF, reigning(learner.fit(CHAMPION)))
-    assert one.gain_at_most != 0.0
-
-
-def test_a_recipe_that_learned_from_a_bad_episode_is_refused(history, rows, asked, model):
-    """For three weeks `noise` decides; the folds after it learned that, the champion did not."""
-    table = rows()
-    day = np.arange(table.num_rows) // 60
-    odd = (day >= 42) & (day < 63)
-    won = np.where(odd, table["noise"].to_numpy() > 0, table["won"].to_numpy(zero_copy_only=False))
-    usual = replace(model(), promotion=replace(model().promotion, non_inferiority_margin=0.01))
-    built = history(table.set_column(2, "won", [won]), usual)
-    learner, judge = asked(built)
-    champion, as_of = reigning(learner.fit(CHAMPION)), FIRST + timedelta(days=90)
-    said = judge.verdict(judge.challenger(as_of, FIRST + timedelta(days=64)), as_of, champion, REASON)
-    assert said.outcome == "refused"
-    assert "is_not_inferior_to_champion" in said.unmet
-    assert said.gain_at_most < 0
-
-
-def test_the_gate_examines_what_would_be_learned_today(history, rows, asked, monkeypatch):
-    built = history(rows())
-    learner, judge = asked(built)
-    told = {}
-
-    def remembered(folds, gate, model, terms, **named):
-        told.update(named, as_of=terms.as_of)
-        return judge_refit(folds, gate, model, terms, **named)
-
-    monkeypatch.setattr(judging, "judge_refit", remembered)
-    judged = judge.challenger(AS_OF, CHAMPION)
-    judge.verdict(judged, AS_OF, reigning(learner.fit(CHAMPION)))
-    assert told["to_be_learned"].last_day == AS_OF - timedelta(days=1)
-    assert told["spec"] == judged.newest.artifact.feature_spec
-    assert (told["as_of"], told["served"].trained_to) == (AS_OF, CHAMPION - timedelta(days=1))
-
-
-def test_what_would_serve_is_examined_once_on_the_rows_of_the_window(history, rows, asked, store, monkeypatch):
-    built = history(rows())
-    learner, judge = asked(built)
-    serving, seen = learner.fit(AS_OF), []
-
-    def conditions(artifact, window, model):
-        seen.append((artifact.model_version, window.equals(built.take(built.known(AS_OF, since=CHAMPION)))))
-        found = serving_conditions(artifact, window, model)
-        assert all(one.is_met for one in found)
-        return (*found, Condition("odd", False, "It is odd."))
-
-    assert judge.unfit(serving, AS_OF, CHAMPION + timedelta(days=1)) == ()
-    monkeypatch.setattr(judging, "serving_conditions", conditions)
-    odd = (Condition("odd", False, "It is odd."),)
-    assert judge.unfit(serving, AS_OF, CHAMPION) == odd
-    assert Judge(built, learner, Checkpoints(store, built.content_hash)).unfit(serving, AS_OF, CHAMPION) == odd
-    assert seen == [(serving.artifact.model_version, True)]
-
-
-@pytest.mark.parametrize("side", ["challenger", "served"])
-def test_a_verdict_is_of_the_days_on_which_each_model_is_asked(history, rows, asked, store, side):
-    """The same two models with another day between them say other things of the same rows."""
-    built = history(rows())
-    learner, judge = asked(built)
-    middle = CHAMPION + timedelta(days=20)
-    other, fresh = learner.fit(CHAMPION), learner.fit(CHAMPION + timedelta(days=7))
-
-    def both(day: date) -> Judged:
-        return Judged({CHAMPION: other, day: fresh})
-
-    early, late = both(CHAMPION + timedelta(days=8)), both(middle)
-    assert early.version == late.version
-    champion = reigning(learner.fit(CHAMPION - timedelta(days=1)))
-    pairs = [(one, champion) if side == "challenger" else (champion, one) for one in (early, late)]
-    if side == "served":
-        pairs = [(Judged({CHAMPION: champion.newest}), served) for _, served in pairs]
-    said = [judge.verdict(judged, AS_OF, served) for judged, served in pairs]
-    assert said[0].gain_at_most != said[1].gain_at_most
-    assert [judge.verdict(judged, AS_OF, served) for judged, served in pairs] == said
-
-
-def test_a_verdict_is_of_the_days_of_its_window(history, rows, asked):
-    learner, judge = asked(history(rows()))
-    champion = reigning(learner.fit(CHAMPION - timedelta(days=1)))
-    windows = [Judged({CHAMPION + timedelta(days=days): learner.fit(CHAMPION)}) for days in (0, 10)]
-    said = [judge.verdict(judged, AS_OF, champion) for judged in windows]
-    assert said[0].challenger_version == said[1].challenger_version
-    assert said[0].gain_at_most != said[1].gain_at_most
-
-
-def test_a_verdict_is_asked_once_and_so_are_the_conditions_of_a_whole_fold(history, rows, asked, store):
-    built = history(rows())
-    learner, judge = asked(built)
-    champion, first = reigning(learner.fit(CHAMPION)), CHAMPION
-    said = judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion)
+    fit = learner.fit(AS_OF)
+    assert judge.faults(fit, AS_OF) == ()
     before = len(store.objects)
-    assert judge.verdict(judge.challenger(AS_OF, first), AS_OF, champion) == said
+    assert judge.faults(fit, AS_OF) == ()
     assert len(store.objects) == before
-    later = AS_OF + timedelta(days=4)
-    judge.verdict(judge.challenger(later, first), later, champion)
-    assert len(store.objects) == before + 2, "the verdict and the conditions of the newest fold alone"
 
 
-def test_a_holdout_is_judged_as_the_platform_judges_it(history, rows, asked, holdout):
-    built = history(rows(), holdout)
-    learner, judge = asked(built)
-    champion = reigning(learner.fit(CHAMPION))
-    first = judge.window(AS_OF, champion).first_day
-    assert first == AS_OF - timedelta(days=14)
-    judged = judge.challenger(AS_OF, first)
-    assert judged == Judged({first: learner.fit(first)})
-    said = judge.verdict(judged, AS_OF, champion)
-    assert said.outcome == "refused"
-    assert said.unmet == ("beats_champion",)
-    assert said.challenger_version == learner.fit(first).artifact.model_version
-    early = judge.verdict(judged, AS_OF, reigning(learner.fit(AS_OF)))
-    assert "champion_trained_before_gate" in early.unmet
-    assert early.gain_at_most is None
+def test_a_column_that_tells_the_outcome_keeps_a_fit_from_serving(history, rows, asked):
+    table = rows()
+    told = table["won"].to_numpy(zero_copy_only=False).astype(float)
+    learner, judge = asked(history(table.set_column(table.column_names.index("noise"), "noise", [told])))
+    (fault,) = judge.faults(learner.fit(AS_OF), AS_OF)
+    assert (fault.name, fault.is_met) == ("no_feature_tells_the_outcome", False)
+    assert "noise" in fault.sentence
 
 
 def positives(history, first: date, as_of: date) -> int:
@@ -447,14 +243,6 @@ def test_with_an_item_entities_are_counted_once(history, rows, model):
 @pytest.fixture(scope="module")
 def built(history, rows):
     return history(rows())
-
-
-@settings(max_examples=60, deadline=None)
-@given(day=st.integers(0, 400))
-def test_every_day_lies_in_one_fold_on_a_grid_of_the_history(built, day):
-    found = fold_start(built, FIRST + timedelta(days=day))
-    assert (found - FIRST).days % 14 == 0
-    assert 0 <= (FIRST + timedelta(days=day) - found).days < 14
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,10 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlife_assets.core.backtest.checkpoints import Checkpoints
-from mlife_assets.core.backtest.history import WINDOWS_MINIMUM, History, Window
-from mlife_assets.core.backtest.judging import Judged
-from mlife_assets.core.backtest.learning import Fit, Learner
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
@@ -33,6 +29,10 @@ from mlife_assets.core.monitoring.thresholds import Threshold, sizes_of
 from mlife_assets.core.ports import Detectors
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints
+from mlife_assets.lifecycle.backtest.history import WINDOWS_MINIMUM, History, Window
+from mlife_assets.lifecycle.backtest.judging import Judged
+from mlife_assets.lifecycle.backtest.learning import Fit, Learner
 
 RESIDUAL_COLUMNS = 8
 """Numeric features along which outcomes are held against expectations: those that matter most. Few, for power."""

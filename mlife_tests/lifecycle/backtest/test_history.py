@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.backtest import prepare_history, watching
-from mlife_assets.core.backtest.checkpoints import Checkpoints, Timings
-from mlife_assets.core.backtest.history import DERIVED, WINDOWS_MINIMUM, sized, split_windows
-from mlife_assets.core.backtest.judging import Judged
-from mlife_assets.core.backtest.learning import Learner, score
-from mlife_assets.core.backtest.watching import Reports, Watcher
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import ExampleSpec, RateRole
 from mlife_assets.core.policies import BacktestPolicy, MonitoringPolicy, PromotionPolicy, RetrainPolicy
+from mlife_assets.lifecycle.backtest import prepare_history, watching
+from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
+from mlife_assets.lifecycle.backtest.history import DERIVED, WINDOWS_MINIMUM, sized, split_windows
+from mlife_assets.lifecycle.backtest.judging import Judged
+from mlife_assets.lifecycle.backtest.learning import Learner, score
+from mlife_assets.lifecycle.backtest.watching import Reports, Watcher
 
 FIRST = np.datetime64("2025-01-01")
-WARMUP, WINDOW, MATURE, GATE, NEW = DERIVED
+WARMUP, WINDOW, MATURE, GATE = DERIVED
 TODAY = date(2026, 1, 1)
 DAY, HOLDOUT = date(2025, 2, 24), date(2025, 2, 10)
 
@@ -82,7 +82,7 @@ def test_the_order_of_the_input_changes_nothing(history, rows):
 def test_another_policy_is_another_history(history, rows, model):
     table, plain = rows(), model()
     for name, field, value in (
-        ("retrain", "cooldown_days", 8),
+        ("retrain", "days_between_fits", 8),
         ("backtest", "naive_retrain_days", 8),
         ("promotion", "seed", 12),
         ("monitoring", "seed", 14),
@@ -151,7 +151,6 @@ def test_a_history_of_eighteen_thousand_rows_is_not_eaten_by_its_warmup(declared
     assert fitted.monitoring.sample_rows_per_day == 200
     assert fitted.backtest.warmup_days == 60
     assert fitted.promotion.minimum_users_with_positives == 28 * 10
-    assert fitted.retrain.minimum_new_mature_positives == 70
     assert fitted.monitoring.minimum_mature_positives == 100, "those of two weeks are more than the default"
 
 
@@ -165,7 +164,7 @@ def test_a_short_history_keeps_days_to_compare_on(declared):
     assert sizes.derived[WARMUP] == fitted.backtest.warmup_days == 28, "no fewer than the gate needs"
     assert fitted.promotion.minimum_users_with_positives == 1_000
     assert sizes_of(declared, days=140, rows_per_day=50, rate=0.2)[1].derived == {
-        WARMUP: 35, WINDOW: 200, GATE: 200, NEW: 70,
+        WARMUP: 35, WINDOW: 200, GATE: 200,
     }  # fmt: skip
     assert sizes_of(declared, days=40, rows_per_day=400, rate=0.2)[0].backtest.warmup_days == 28
 
@@ -177,14 +176,13 @@ def test_eight_windows_close_while_the_warmup_lasts(declared):
 
 
 def test_a_slow_history_asks_for_less_but_never_for_less_than_holds(declared):
-    fitted, sizes = sizes_of(declared, days=700, rows_per_day=10, rate=0.1)
-    assert sizes.derived == {WINDOW: 200, MATURE: 50, GATE: 200, NEW: 30}
+    _, sizes = sizes_of(declared, days=700, rows_per_day=10, rate=0.1)
+    assert sizes.derived == {WINDOW: 200, MATURE: 50, GATE: 200}
     assert sizes.positives_per_day == pytest.approx(1.0, rel=0.1)
     assert sizes.days_for(50) == pytest.approx(50, rel=0.1)
     assert sizes.sentence is not None
     assert sizes.sentence.startswith("Sizes follow the history, which has 10.0 rows and about 1.0 positives a day: ")
     assert "monitoring.minimum_mature_positives 50" in sizes.sentence
-    assert fitted.retrain.minimum_new_mature_positives == 30
 
 
 @pytest.mark.parametrize("name", DERIVED)

@@ -1,0 +1,62 @@
+"""What the governor's recorded decisions say of a drift: since when it lasts, and what is normal meanwhile. Pure.
+
+Concept: a champion has to be watched against the world that it serves in. A reference that reaches back behind the
+drift holds two worlds; limits learned from it are wide, and what it calls normal is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from mlife_assets.core.monitoring.reference import DAYS_MINIMUM
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, KINDS, RetrainDecision
+from mlife_assets.core.policies import RetrainPolicy
+from mlife_assets.core.windows import add_days
+
+OUTCOME_DAYS = 7
+"""A week of outcomes at least, so that each weekday is among them."""
+
+
+def drift_start(
+    decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPolicy, kinds: Iterable[str] = KINDS
+) -> date | None:
+    """Return the day of the first alarm of the newest run that was confirmed; None where none is open as of a day.
+
+    A run lasts while alarms come closer together than the governor's window of them, whoever was champion. It is open
+    for `drift_open_days` from its last confirmation.
+
+    Args:
+        decisions: one per day, in any order; those later than `as_of` do not count.
+        as_of: the day.
+        policy: the window of alarms, and how long a confirmed drift stays open.
+        kinds: of drift, of which one has to be confirmed.
+    """
+    codes = {kind + CONFIRMED_SUFFIX for kind in kinds}
+    began: date | None = None
+    is_confirmed = False
+    for one in sorted((one for one in decisions if one.as_of_date <= as_of), key=lambda one: one.as_of_date)[::-1]:
+        if began is not None and (began - one.as_of_date).days > policy.alarm_days_window:
+            if is_confirmed:
+                break
+            began = None
+        if (as_of - one.as_of_date).days < policy.drift_open_days:
+            is_confirmed |= not codes.isdisjoint(one.codes)
+        elif not is_confirmed:
+            return None
+        if one.alarms:
+            began = one.as_of_date
+    return began if is_confirmed else None
+
+
+def days_of_normality(began: date | None, as_of: date, usual: int) -> int:
+    """Return how many days stand for normality as of a day: while a drift is open those since it began.
+
+    At least as many as a reference needs, and never more than usual.
+    """
+    return usual if began is None else min(usual, max(DAYS_MINIMUM, (as_of - began).days + 1))
+
+
+def first_normal_outcome(began: date | None, first: date, last: date) -> date:
+    """Return the first exposure day of [first, last] whose outcomes are normal: that of the drift, a week at least."""
+    return first if began is None else max(first, min(began, add_days(last, 1 - OUTCOME_DAYS)))

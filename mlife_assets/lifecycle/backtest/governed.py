@@ -1,0 +1,123 @@
+"""The governed policy: the real governor decides, and what it asks for serves unless something speaks against it.
+
+Concept: the governor is asked every morning, as a deployment's is. What the newest window said stands until the next
+one closes: what was due and had to wait is not forgotten meanwhile, and a refit is due on any day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+
+from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.monitoring.governor import ChampionFacts, decide
+from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.training.recipes import half_life_in_drift
+from mlife_assets.core.windows import add_days
+from mlife_assets.lifecycle.backtest.contestants import Start, Watching
+from mlife_assets.lifecycle.backtest.watching import Reports
+
+IMPOSSIBLE = "training_impossible"
+
+
+class Governed(Watching):
+    """The real governor and the real vetoes.
+
+    Attributes:
+        looked: what the governor said of each window as it closed, oldest first.
+        newest: reports of the newest window.
+    """
+
+    looked: list[RetrainDecision]
+    newest: Reports
+
+    def begin(self, start: Start) -> None:
+        """Begin with the first champion, which is new on its first day."""
+        super().begin(start)
+        self.looked = []
+        self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
+
+    def on_reports(self, day: date, reports: Reports) -> None:
+        """Ask the governor; where it says retrain, fit again."""
+        self.newest = reports
+        verdict = self._ask(day)
+        self.looked.append(verdict)
+        self._follow(day, verdict)
+
+    def on_no_reports(self, day: date) -> None:
+        """Ask the governor again on what the newest window said."""
+        verdict = self._ask(day)
+        if verdict.verdict == "retrain":
+            self._follow(day, verdict)
+
+    def _ask(self, day: date) -> RetrainDecision:
+        """Return the governor's verdict on the newest window.
+
+        What drifted in a window that closed before the champion served is nothing to it; only the quality of those rows
+        stands. A window in the middle of which a champion began counts, its older rows included.
+        """
+        closed_on, version = self.newest.closed_on, self.champion.artifact.model_version
+        installed_on, newest = self.champion.as_of, self.newest.standing(day)
+        is_of_champion = closed_on > installed_on
+        said = decide(
+            as_of=day,
+            quality=replace(newest.quality, model_version=version),
+            data=newest.data if is_of_champion else None,
+            latent=newest.latent if is_of_champion else None,
+            concept=newest.concept if is_of_champion else None,
+            history=[past for past in self.looked if past.as_of_date < closed_on],
+            champion=ChampionFacts(
+                model_version=version,
+                trained_as_of=installed_on,
+                new_mature_positives=self._new_positives(day),
+                fit_dates=tuple(self.training_days),
+                days_between_looks=self._days_between_looks(day),
+            ),
+            policy=self.history.model.retrain,
+        )
+        if day == closed_on:
+            return said
+        return replace(said, sentences=(*said.sentences, f"The newest window of monitoring closed on {closed_on}."))
+
+    def _follow(self, day: date, verdict: RetrainDecision) -> None:
+        """Do what the governor says."""
+        if verdict.verdict != "retrain":
+            self._record(day, verdict.verdict, verdict.codes, verdict.sentences)
+            return
+        self.training_days.append(day)
+        try:
+            fit = self.learner.fit(day, self._half_life(day, verdict))
+            faults = self.judge.faults(fit, day)
+        except NotEnoughEvidenceError as error:
+            self._record(day, "failed", (*verdict.codes, IMPOSSIBLE), (*verdict.sentences, str(error)))
+            return
+        self._charge(fit)
+        version = fit.artifact.model_version
+        if faults:
+            codes = (*verdict.codes, *(one.name for one in faults))
+            sentence = f"{version} was not installed: {' '.join(one.sentence for one in faults)}"
+            self._record(day, "refused", codes, (*verdict.sentences, sentence), version)
+            return
+        self.install_watched(fit, day)
+        self._record(day, "installed", verdict.codes, (*verdict.sentences, f"{version} was installed."), version)
+
+    def _half_life(self, day: date, verdict: RetrainDecision) -> float | None:
+        """Return the half-life in days of a model of a day, where a drift that was open then asks for one."""
+        model = self.history.model
+        days = max(model.retrain.drift_open_days, model.retrain.alarm_days_window * self._days_between_looks(day))
+        apart = replace(model.retrain, drift_open_days=min(days, 366), alarm_days_window=min(days, 366))
+        return half_life_in_drift(model.training, (*self.looked, verdict), day, apart)
+
+    def _new_positives(self, day: date) -> int:
+        """Return the positives that have matured since the last fit."""
+        outcome, known = self.history.outcome, self.history.known
+        now, then = (int(np.count_nonzero(outcome[known(one)])) for one in (day, self.training_days[-1]))
+        return now - then
+
+    def _days_between_looks(self, day: date) -> int:
+        """Return how many days the newest windows lasted, so that the governor's looks at inputs are whole windows."""
+        count = self.history.model.retrain.alarm_days_window
+        newest = self.history.closed_windows(day)[-count:]
+        return max(1, -(-((add_days(day, 1) - newest[0].closed_on).days) // count))
