@@ -37,6 +37,8 @@ WANTED = {
     "boolean": "flag; write true or false, 1 or 0",
 }
 """What a value that cannot be read should have been, and what to do."""
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN")
+"""Types of which each value is a number."""
 
 
 def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> pa.Table:
@@ -108,9 +110,9 @@ def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> R
             names = f"{_query(reader, study, '*')} limit 0"
             _require_one_query(names)
             connection.execute(names, {"path": place})
-            there = {column[0].lower() for column in connection.description or ()}
+            there = {column[0].lower(): str(column[1]) for column in connection.description or ()}
             kinds = {name: kind for name, kind in _kinds(study).items() if name.lower() in there}
-            query = _query(reader, study, ", ".join(_columns(kinds, study)))
+            query = _query(reader, study, ", ".join(_columns(kinds, there, study)))
             _require_one_query(query)
             batches = connection.execute(query, {"path": place}).to_arrow_reader()
             found = pa.Table.from_batches(_bounded(batches, policy.maximum_bytes, path.name), schema=batches.schema)
@@ -201,16 +203,16 @@ def _kinds(study: Study) -> dict[str, str]:
     return kinds | dict.fromkeys((*roles.steps, *early), "boolean")
 
 
-def _columns(kinds: dict[str, str], study: Study) -> list[str]:
-    """Return the values of columns; then, of each that has a kind, what cannot be read, and of a day whether it has an
-    hour.
+def _columns(kinds: dict[str, str], there: dict[str, str], study: Study) -> list[str]:
+    """Return the values of columns; then, of each that is not of its kind yet, what cannot be read, and of a day
+    whether it has an hour.
     """
     values = {name: _value(name, kind) for name, kind in kinds.items()}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
     if study.human_score is not None:
         columns.append(f"cast({HUMAN_COLUMN} as double) as {HUMAN_COLUMN}")
     for place, (name, kind) in enumerate(kinds.items()):
-        if kind in WANTED:
+        if kind in WANTED and there[name.lower()] not in (kind.upper(), *(WHOLE if kind == "double" else ())):
             column = _quoted(name)
             unread = f"({values[name]}) is null and {column} is not null"
             columns.append(f"case when {unread} then left(cast({column} as varchar), 80) end as unread_{place}")
@@ -232,7 +234,7 @@ def _examined(found: pa.Table, kinds: dict[str, str]) -> ReadTable:
     """Return the columns of roles, and in words what could not be read of them."""
     faults, cut = [], {}
     for place, (name, kind) in enumerate(kinds.items()):
-        if kind not in WANTED:
+        if f"unread_{place}" not in found.column_names:
             continue
         unread = found[f"unread_{place}"]
         if wrong := found.num_rows - unread.null_count:
