@@ -7,7 +7,7 @@ Run: nice python benchmarks/label_times.py [--quick] [--work FOLDER] [--json FIL
 - *Honest*: 2,000 histories. In half of them the window depends on features that the outcome depends on, too.
 - *Dishonest*: 200 histories in which a share of one outcome is known when it happens, and all else when windows end.
 - *Simpler yardsticks*, on the first honest ones: days alone (release 0.1), and a guess of the outcome alone, without a
-  guess of how long the label takes.
+  guess of how long the label takes, on the dishonest ones as well.
 
 Strengths and thresholds were fixed before the first look. That found 190 of 200 dishonest ones and accused 1 of 2,000
 honest ones: a difference had to matter among all rows that were known early, and not among those that were so for no
@@ -167,9 +167,9 @@ def outcome_guessed_alone() -> Iterator[None]:
 
 def asked(number: int, part: str) -> dict[str, Any]:
     """Return what is said of one history of a part."""
-    kind, table, last = dishonest(number) if part == "dishonest" else honest(number)
+    kind, table, last = dishonest(number) if part.endswith("dishonest") else honest(number)
     one: LabelTimes
-    if part == "outcome alone":
+    if part.startswith("outcome alone"):
         with outcome_guessed_alone():
             one = label_times(table, ROLES, last)
     else:
@@ -196,6 +196,7 @@ def figures(honest_count: int, dishonest_count: int, simpler: int, work: Path | 
     """Return all figures; `holds` says of each claim whether it does."""
     cases = four_cases()
     parts = {"honest": honest_count, "dishonest": dishonest_count, "days alone": simpler, "outcome alone": simpler}
+    parts["outcome alone, dishonest"] = dishonest_count
     rows = {part: measured(part, count, work) for part, count in parts.items()}
     named = {part: sum(one["named"] for one in found) for part, found in rows.items()}
     by_kind: dict[str, list[int]] = {}
