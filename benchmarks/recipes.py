@@ -102,7 +102,6 @@ FIT_USERS, FIT_JUDGED_DAYS = 10_000, 24
 SMALL_STEPS: Mapping[str, Any] = {
     "trees_maximum": 600,
     "learning_rate": 0.05,
-    "early_stopping_rounds": 40,
     "negatives_per_kept": 1,
 }
 WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 5, "electricity": 6}

@@ -14,9 +14,7 @@ from mlife_assets.recruiting.features import pair_features
 DAY = date(2026, 6, 2)
 FIRST_EXPOSURE = date(2026, 4, 3)
 METROS = 4
-POLICY = TrainingPolicy(
-    recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20, early_stopping_rounds=10
-)
+POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20)
 DAY_US = 86_400_000_000
 
 

@@ -31,11 +31,11 @@ BOOSTING_FIELDS = (
     "rising",
     "falling",
     "search_trials",
-    "early_stopping_rounds",
 )
 """What a training policy says of LightGBM alone."""
-RECIPES = ("plain", "recent", "linear", "recent_linear")
-"""How a step may be learned: whether recent rows count more, whether its trees stand on a linear base."""
+RECIPES = ("plain", "recent", "linear", "recent_linear", "default", "logistic")
+"""How a step may be learned: whether recent rows count more, whether its trees stand on a linear base, by trees as
+LightGBM grows them where nothing is said, or by none (`core.training.recipes`)."""
 GIB = 2**30
 MIB = 2**20
 
@@ -46,13 +46,13 @@ class TrainingPolicy:
 
     `formulations` are tried in order of preference: a later one is used only when it is better on the validation window
     by more than one standard error. The window is the last `validation_days`, and reaches further back until it has
-    `validation_minimum_per_class` examples with and without the outcome, as long as half of each stays to fit on: a
-    curve of probabilities is not learned from a dozen rows. 100 of each is the convention for validating a probability
-    (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
+    `validation_minimum_per_class` examples with and without the outcome; but it never has more of either than there is
+    to fit on. A curve of probabilities is not learned from a dozen rows: 100 of each is the convention for validating
+    one (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
 
     `lambdarank` may be listed, too; it is not by default, since it was never close to winning.
 
-    `recipes` compete for the formulation that was chosen with the first of them, by the same rule. `half_life_days` is
+    `recipes` compete by the objective for the formulation that was chosen with the first of them. `half_life_days` is
     that of the weight of a row in the recent ones, by the day of its exposure; while a concept drift is open it is half
     the drift's age, and not below `half_life_days_in_drift` (`core.training.drifting`). A linear base cuts each number
     into `base_pieces`, whose slopes are shrunk by `base_penalty`.
@@ -71,8 +71,12 @@ class TrainingPolicy:
     than one.
     """
 
+    RETIRED: ClassVar[Mapping[str, str]] = {
+        "early_stopping_rounds": "trees stop where the objective gains nothing for 40 trees"
+    }
+
     formulations: tuple[str, ...] = ("funnel", "binary")
-    recipes: tuple[str, ...] = ("plain",)
+    recipes: tuple[str, ...] = ("plain", "default", "logistic")
     half_life_days: float = 14.0
     half_life_days_in_drift: float = 3.5
     base_pieces: int = 2
@@ -91,7 +95,6 @@ class TrainingPolicy:
     rising: tuple[str, ...] = ()
     falling: tuple[str, ...] = ()
     search_trials: int = 0
-    early_stopping_rounds: int = 20
     validation_days: int = 7
     validation_minimum_per_class: int = 100
     minimum_examples: int = 2_000
@@ -104,7 +107,7 @@ class TrainingPolicy:
         require_bounded(self, trees_maximum=(1, 10_000), learning_rate=(1e-4, 1), leaves=(2, 4096), threads=(1, 256))
         require_bounded(self, validation_days=(1, 366), minimum_examples=(1, 1e9), minimum_positives=(1, 1e9))
         require_bounded(self, feature_fraction=(0.05, 1), l2_penalty=(0, 1e6), search_trials=(0, 1000))
-        require_bounded(self, minimum_child_examples=(1, 1e6), early_stopping_rounds=(1, 1000), seed=(0, 2**31 - 1))
+        require_bounded(self, minimum_child_examples=(1, 1e6), seed=(0, 2**31 - 1))
         require_bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
         require_bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
         require_bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))

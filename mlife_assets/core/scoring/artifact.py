@@ -4,7 +4,8 @@ Concept: all fitted preprocessing is inside, as text and JSON that a person can 
 hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
 apart, so a commit alone makes no new model.
 
-A base adds to the log-odds what its curves say: one per number, straight between a few knots and flat beyond its ends.
+A base adds to the log-odds what its curves say: one per number, straight between a few knots and flat beyond its ends,
+or per category, with a knot at each code. A logistic regression is a base below a text of no trees.
 Columns are summed one by one: a product of matrices rounds a row differently when it stands alone.
 """
 
@@ -36,22 +37,24 @@ BASED = "steps_with_base"
 
 @dataclass(frozen=True)
 class BaseCurve:
-    """What one number adds.
+    """What one column adds.
 
     Attributes:
         name: of the column that a model sees.
-        knots: values of the number, ascending.
+        knots: values of the number, or codes of the category, ascending.
         log_odds: what is added at the knots; in between it is interpolated, beyond them it is that of the end.
+        missing: what is added where the value is missing.
     """
 
     name: str
     knots: tuple[float, ...]
     log_odds: tuple[float, ...]
+    missing: float = 0.0
 
     def of(self, values: Array) -> Array:
-        """Return what n values add, both (n,); 0 where one is missing."""
+        """Return what n values add, both (n,)."""
         added: Array = np.interp(values, *self._points)
-        added[np.isnan(values)] = 0.0
+        added[np.isnan(values)] = self.missing
         return added
 
     @cached_property
@@ -93,14 +96,19 @@ class LinearBase:
         return parts
 
     def to_json(self) -> str:
-        """Return canonical JSON; floats survive to the bit."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Return canonical JSON; floats survive to the bit. What a missing value adds is written where it is not 0."""
+        record = asdict(self)
+        record["curves"] = [{k: v for k, v in one.items() if k != "missing" or v} for one in record["curves"]]
+        return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> LinearBase:
         """Return the base that `to_json` wrote."""
         record = json.loads(text)
-        curves = (BaseCurve(one["name"], tuple(one["knots"]), tuple(one["log_odds"])) for one in record["curves"])
+        curves = (
+            BaseCurve(one["name"], tuple(one["knots"]), tuple(one["log_odds"]), one.get("missing", 0.0))
+            for one in record["curves"]
+        )
         return cls(record["intercept"], tuple(curves))
 
 

@@ -23,7 +23,6 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 END_OF_TREES = "end of trees"
-RANKING_DEPTH = 10
 GROUP_ROWS_MAXIMUM = 10_000
 """LightGBM refuses larger groups to rank; an entity with more rows is split."""
 
@@ -32,6 +31,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 Objective = Literal["binary", "lambdarank"]
 Progress = Callable[[int, int], None]
 """Called with (trees so far, trees at most)."""
+Watch = Callable[[Any, int], bool]
+"""Called with (booster, trees so far); says whether that is enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,65 +102,48 @@ def boost(
     *,
     objective: Objective,
     trees: int,
-    validation: Rows | None = None,
+    watch: Watch | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Return a booster of at most `trees` trees, stopped early on `validation` where given.
+    """Return a booster of at most `trees` trees; fewer where nothing can be split, or `watch` has seen enough.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
     lightgbm = _lightgbm()
-    parameters = _parameters(spec, policy) | {
-        "objective": objective,
-        "metric": "binary_logloss" if objective == "binary" else "map",
-        "eval_at": [RANKING_DEPTH],
-    }
-
-    def dataset(part: Rows, reference: Any = None) -> Any:
-        if objective == "lambdarank":
-            part = part.by_entity()
-        if part.bins is not None:
-            data = part.bins.data.subset(part.bins.places, params=parameters).construct()
-            data.set_label(part.outcome.astype(np.float64))
-            data.set_weight(part.weight)
-            data.set_init_score(part.start)
-            return data
-        return lightgbm.Dataset(
+    parameters = _parameters(spec, policy) | {"objective": objective, "metric": "None"}
+    part = rows.by_entity() if objective == "lambdarank" else rows
+    if part.bins is not None:
+        data = part.bins.data.subset(part.bins.places, params=parameters).construct()
+        data.set_label(part.outcome.astype(np.float64))
+        data.set_weight(part.weight)
+        data.set_init_score(part.start)
+    else:
+        data = lightgbm.Dataset(
             part.matrix,
             label=part.outcome.astype(np.float64),
             weight=part.weight,
             init_score=part.start,
             group=_group_sizes(part.entity) if objective == "lambdarank" else None,
-            reference=reference,
             params=parameters,
             **_columns(spec),
         )
-
-    data = dataset(rows)
-    callbacks: list[Any] = []
-    if progress is not None:
-        callbacks.append(lambda environment: progress(environment.iteration + 1, trees))
-    if validation is None:
-        return lightgbm.train(parameters, data, num_boost_round=trees, callbacks=callbacks)
-    callbacks.append(lightgbm.early_stopping(policy.early_stopping_rounds, verbose=False))
-    return lightgbm.train(
-        parameters,
-        data,
-        num_boost_round=trees,
-        valid_sets=[dataset(validation, data)],
-        valid_names=["validation"],
-        callbacks=callbacks,
-    )
+    booster = lightgbm.Booster(parameters, data)
+    for done in range(1, trees + 1):
+        booster.update()
+        if progress is not None:
+            progress(done, trees)
+        if watch is not None and watch(booster, done):
+            break
+    return booster
 
 
-def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, like: Rows | None = None) -> Rows:
-    """Return rows with their bins, cut from themselves, or as those of `like` are."""
+def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Rows:
+    """Return rows with their bins, cut from themselves."""
     lightgbm = _lightgbm()
     data = lightgbm.Dataset(
         rows.matrix,
         label=rows.outcome.astype(np.float64),
-        reference=None if like is None or like.bins is None else like.bins.data,
         params=_parameters(spec, policy),
         free_raw_data=False,  # LightGBM asks a part of shared bins for it
         **_columns(spec),
@@ -228,10 +212,12 @@ def model_text(booster: Any) -> str:
     return text[: text.index(END_OF_TREES)] + END_OF_TREES + "\n"
 
 
-def predict_raw(booster: Any, matrix: npt.NDArray[np.float64], policy: TrainingPolicy) -> npt.NDArray[np.float64]:
-    """Return raw scores of n rows at the best iteration, float64 (n,)."""
+def predict_raw(
+    booster: Any, matrix: npt.NDArray[np.float64], policy: TrainingPolicy, *, after: int = 0
+) -> npt.NDArray[np.float64]:
+    """Return what the trees after the first `after` add to the raw scores of n rows, float64 (n,)."""
     return np.asarray(
-        booster.predict(matrix, raw_score=True, num_threads=policy.threads),
+        booster.predict(matrix, raw_score=True, start_iteration=after, num_threads=policy.threads),
         dtype=np.float64,
     )
 

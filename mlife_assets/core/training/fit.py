@@ -36,6 +36,7 @@ from mlife_assets.core.training.formulations import (
     TunedStep,
     available_formulations,
     choose,
+    choose_recipe,
     compared,
     require_both_classes,
     tune_estimator,
@@ -54,14 +55,14 @@ from mlife_assets.core.training.recipes import (
     weighted_by_age,
 )
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
-from mlife_assets.core.training.step_rows import every_row, rows_of, rows_to_tune_on, steps_of, thinned
+from mlife_assets.core.training.step_rows import evenly, every_row, rows_of, rows_to_tune_on, steps_of, thinned
 from mlife_assets.core.training.training_set import TrainingSet
 
 T = TypeVar("T")
 R = TypeVar("R")
 Tune: TypeAlias = Callable[[str, Recipe, str, Objective], TunedStep]
 """Fits a step of a formulation by a recipe."""
-IMPORTANCE_ROWS = 2_000
+IMPORTANCE_ROWS, RULE_ROWS = 2_000, 50_000
 FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, EarlyLabel], tuple[ModelStage, int]]
 """Fits a step, taught by the early label, too; returns its stage and how many rows it learned from."""
 
@@ -133,7 +134,7 @@ def compete(
         {name: refused[name] for name in names if name in refused},
         tuple(by_recipe),
         recipes_refused,
-        choose(by_recipe),
+        choose_recipe(by_recipe),
     )
 
 
@@ -215,6 +216,7 @@ def fit_model(
     stages = [one for one, _ in fitted]
     artifact = ModelArtifact(tuple(stages), spec, training.data_hash, {})
     outcome, known = early.taught("binary", training, training.roles.label)
+    known = evenly(known, RULE_ROWS)
     ruled = spec.only(simple_columns) if simple_columns else spec
     rule = fit_simple_rule(seen_matrix(training.examples, ruled, known), outcome[known], ruled, simple_columns)
     facts = {
@@ -319,5 +321,5 @@ def _method(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimato
     if estimator is not None:
         return {**counted, OWN_ESTIMATOR: parameters(made(estimator, seed=policy.seed))}
     by_step = {step.step: step.trees for step in chosen.steps}
-    limits = trees_at_limit(by_step, policy.trees_maximum, policy.early_stopping_rounds)
+    limits = trees_at_limit(by_step, policy.trees_maximum)
     return {**counted, "trees": sum(by_step.values()), "trees_by_step": by_step, AT_LIMIT: limits}

@@ -6,11 +6,14 @@ no label yet. Formulations are compared on the rows that have one, by the log lo
 proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a model that ranks
 all candidates worse. The first one of the policy stays unless a later one is better by more than one
 standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
-Trees, 1984), so noise does not choose. Recipes of one formulation are compared in the same way.
+Trees, 1984), so noise does not choose. Numbers of trees, and recipes of one formulation, are chosen by the objective.
+
+Validation is walked in folds: each is scored by a fit on what was complete when it began.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,10 +26,14 @@ from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec, seen_matrix
 from mlife_assets.core.training.boosting import Objective, Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
+from mlife_assets.core.training.objective import TREES_BETWEEN_LOOKS, Codes, Looks, Ranked, best_of, measured
 from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_estimator, fit_step, recipe_of, weighted_by_age
 from mlife_assets.core.training.step_rows import (
+    Mask,
     TuningRows,
+    days_of,
     from_validation_on,
+    held_out_by_fold,
     known_outcome,
     learning_rows,
     reached_before,
@@ -40,12 +47,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class TunedStep:
-    """One step, fitted on the rows before validation.
+    """One step, fitted on the rows before each fold of validation.
 
     Attributes:
         step: name of the outcome.
         objective: how it was learned.
-        trees: number of trees at which validation was best.
+        trees: number of trees at which validation was best; 0 where there are none.
         raw: raw scores of the v rows from validation's start on, float64 (v,); NaN may be what nobody asks about:
             neither reached nor with a label.
         is_reached: those of them that reached the step before and whose outcome of this one is known, bool (v,).
@@ -71,6 +78,7 @@ class Formulation:
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
         rows: validation rows with a label.
+        ranked: its objective on them; None where recipes do not compete.
     """
 
     name: str
@@ -79,6 +87,7 @@ class Formulation:
     log_likelihood: Array
     rows: int
     recipe: Recipe = PLAIN
+    ranked: Ranked | None = None
 
 
 def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
@@ -149,9 +158,9 @@ def tune(
         NotEnoughEvidenceError: a step has one class only in a part.
     """
     require_both_classes(name, training)
-    rows, recipe = rows_to_tune_on(training, spec, policy), recipe_of(policy.recipes[0])
+    folds, recipe = rows_to_tune_on(training, spec, policy), recipe_of(policy.recipes[0])
     steps = [
-        tune_step(name, step, objective, recipe, training, rows, policy, progress)
+        tune_step(name, step, objective, recipe, training, folds, policy, progress)
         for step, objective in steps_of(name, training)
     ]
     return compared(name, recipe, steps, training, policy)
@@ -163,29 +172,37 @@ def tune_step(
     objective: Objective,
     recipe: Recipe,
     training: TrainingSet,
-    rows: TuningRows,
+    folds: Sequence[TuningRows],
     policy: TrainingPolicy,
     progress: Progress | None = None,
 ) -> TunedStep:
-    """Fit one step of a formulation on the rows before validation; it depends on no other step. See `tune`."""
+    """Fit one step of a formulation on the rows before each fold; it depends on no other step. See `tune`."""
     outcome, reached = known_outcome(training, step), reached_before(name, training, step)
-    validating, held_out = reached & training.validating(step), from_validation_on(training)
-    learned, watched = rows.about(outcome, reached & training.fitting(step), validating)
-    fitted = fit_step(
-        learned,
-        recipe,
-        rows.spec,
-        policy,
-        objective=objective,
-        trees=policy.trees_maximum,
-        validation=watched,
-        progress=progress,
-    )
-    asked = (validating | training.is_validation)[held_out]
-    raw = np.full(len(asked), np.nan)
-    raw[asked] = fitted.raw(rows.held_out if asked.all() else rows.held_out[asked], policy)
-    trees = int(fitted.booster.best_iteration)
-    return TunedStep(step, objective, trees, raw, validating[held_out], (outcome & validating)[held_out])
+    validating = reached & training.validating(step)
+    seen: list[Looks] = []
+    for fold in folds:
+        rows = fold.fit.about(outcome, reached & training.fitting(step, fold.start))
+        judged = validating[fold.of_all]
+        where = fold.of_all & validating
+        looks = Looks(fold.held_out, judged, outcome[where], *clusters(training, where))
+        most = min([policy.trees_maximum, *(TREES_BETWEEN_LOOKS * len(earlier.found) for earlier in seen)])
+        fit_step(rows, recipe, fold.spec, policy, objective=objective, trees=most, looks=looks, progress=progress)
+        seen.append(looks)
+    looked = range(min(len(looks.found) for looks in seen))
+    by_look = [Ranked.of_folds([looks.found[place] for looks in seen]) for place in looked]
+    best = best_of(by_look, lambda place: sum(looks.loss(place) for looks in seen))
+    held_out, raw = from_validation_on(training), np.empty(len(validating))
+    for fold, looks in zip(folds, seen, strict=True):
+        raw[fold.of_all] = looks.raws[best]
+    trees = min((best + 1) * TREES_BETWEEN_LOOKS, policy.trees_maximum) if recipe.has_trees else 0
+    return TunedStep(step, objective, trees, raw[held_out], validating[held_out], (outcome & validating)[held_out])
+
+
+def clusters(training: TrainingSet, rows: Mask) -> tuple[Codes, bool]:
+    """Return of each of m rows whose luck it shares, codes from 0, (m,), and whether it is ranked among those."""
+    has_items = training.roles.item is not None
+    of = training.entity_codes if has_items else days_of(training)
+    return np.unique(of[rows], return_inverse=True)[1].astype(np.int64), has_items
 
 
 def tune_estimator(
@@ -200,12 +217,14 @@ def tune_estimator(
 ) -> TunedStep:
     """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    rows = learning_rows(training, spec, step, reached & training.fitting(step))
-    own = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed)
-    raw = own.raw(seen_matrix(training.examples, spec, held_out))
+    raw = np.empty(len(held_out))
+    for start, where in held_out_by_fold(training):
+        rows = learning_rows(training, spec, step, reached & training.fitting(step, start))
+        own = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed)
+        raw[where] = own.raw(seen_matrix(training.examples, spec, where))
     validating = reached & training.validating(step)
     outcome = known_outcome(training, step) & validating
-    return TunedStep(step, objective, 0, raw, validating[held_out], outcome[held_out])
+    return TunedStep(step, objective, 0, raw[held_out], validating[held_out], outcome[held_out])
 
 
 def compared(
@@ -219,8 +238,19 @@ def compared(
     codes = np.unique(training.entity_codes[training.is_validation], return_inverse=True)[1]
     rows = training.is_validation[from_validation_on(training)]
     judged = [replace(s, raw=s.raw[rows], is_reached=s.is_reached[rows], outcome=s.outcome[rows]) for s in steps]
-    likelihood, loss = _log_likelihood(judged, codes, policy.isotonic_minimum_positives)
-    return Formulation(name, tuple(steps), loss, likelihood, len(codes), recipe)
+    probability = _probability(judged, codes, policy.isotonic_minimum_positives)
+    outcome = judged[-1].outcome
+    likelihood = np.log(np.where(outcome, probability, 1.0 - probability))
+    score = judged[0].raw if len(judged) == 1 else probability
+    ranked = []
+    for _, where in held_out_by_fold(training):
+        inside = where & training.is_validation
+        own = inside[training.is_validation]
+        cluster, has_items = clusters(training, inside)
+        ranked.append(measured(score[own], outcome[own], cluster, is_by_cluster=has_items))
+    by_entity = np.bincount(codes, weights=likelihood).astype(np.float64)
+    loss = float(-np.sum(likelihood) / len(likelihood))
+    return Formulation(name, tuple(steps), loss, by_entity, len(codes), recipe, Ranked.of_folds(ranked))
 
 
 def choose(formulations: list[Formulation]) -> Formulation:
@@ -237,18 +267,21 @@ def choose(formulations: list[Formulation]) -> Formulation:
     return best
 
 
-def _log_likelihood(
-    steps: list[TunedStep], entity: npt.NDArray[np.int64], isotonic_minimum_positives: int
-) -> tuple[Array, float]:
-    """Return the log-likelihood of the outcome summed by entity, and the log loss per row.
+def choose_recipe(recipes: Sequence[Formulation]) -> Formulation:
+    """Return the recipe that is best by the objective; of those that are not shown to be worse, by log loss."""
+    ranked = [one.ranked for one in recipes if one.ranked is not None]
+    return recipes[best_of(ranked, lambda place: recipes[place].log_loss)]
+
+
+def _probability(steps: list[TunedStep], entity: Codes, isotonic_minimum_positives: int) -> Array:
+    """Return the probability of the outcome of n rows, (n,).
 
     Probabilities are calibrated across: those of every second entity by the others, so no row judges its own curve.
 
     Raises:
         NotEnoughEvidenceError: a half has one class only.
     """
-    outcome = steps[-1].outcome
-    probability = np.ones(len(outcome))
+    probability = np.ones(len(entity))
     for step in steps:
         for half in (0, 1):
             inside = entity % 2 == half
@@ -257,6 +290,4 @@ def _log_likelihood(
                 step.raw[known], step.outcome[known], isotonic_minimum_positives=isotonic_minimum_positives
             )
             probability[inside] *= calibrator.probabilities(step.raw[inside])
-    likelihood = np.log(np.where(outcome, probability, 1.0 - probability))
-    by_entity = np.bincount(entity, weights=likelihood).astype(np.float64)
-    return by_entity, float(-np.sum(likelihood) / len(likelihood))
+    return probability

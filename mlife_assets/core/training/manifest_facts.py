@@ -21,10 +21,10 @@ OWN_ESTIMATOR = "estimator"
 """Key of the parameters of what took LightGBM's place."""
 AT_LIMIT = "trees_at_limit"
 """Key of the steps whose number of trees is not one that validation chose freely, each with the limit."""
-FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"
+FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"  # the first of models that stopped early by log loss
 LIMIT_WORDS = {
     FIRST_TREE: "stopped at its first tree: a second one made validation worse, so it learned next to nothing",
-    MAXIMUM: "reached the maximum of trees before it could stop early: more trees might have been better",
+    MAXIMUM: "took as many trees as it may: more might have been better",
 }
 TRAINED_TO = "trained_to"
 """Key of the last exposure day whose complete outcome each step learned from; models of 0.1.0 have none."""
@@ -111,10 +111,9 @@ def fitted_words(manifest: Mapping[str, Any]) -> str:
     """Return what was fitted: how many trees and where that is a limit, or the steps of an estimator of one's own."""
     if OWN_ESTIMATOR in manifest:
         return ", ".join(manifest[OWN_ESTIMATOR])
-    policy, by_step = manifest.get("policy", {}), manifest.get("trees_by_step", {})
-    if not {"trees_maximum", "early_stopping_rounds"} <= set(policy):
-        return f"{manifest['trees']} trees"
-    limits = trees_at_limit(by_step, policy["trees_maximum"], policy["early_stopping_rounds"])
+    if not manifest["trees"]:
+        return "a logistic regression"
+    limits: Mapping[str, str] = manifest.get(AT_LIMIT, {})
     words = [f"{step} {LIMIT_WORDS[why].partition(':')[0]}" for step, why in limits.items()]
     return f"{manifest['trees']} trees" + (f" ({'; '.join(words)})" if words else "")
 
@@ -133,19 +132,9 @@ def early_label_words(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int, early_stopping_rounds: int) -> dict[str, str]:
-    """Return the steps whose fit stopped at its first tree or ran out of trees, each with which of the two it was.
-
-    Early stopping looks `early_stopping_rounds` trees ahead, so a best tree that is nearer to the maximum than that was
-    not chosen: nobody saw whether it is the best one.
-    """
-    found = {}
-    for step, trees in trees_by_step.items():
-        if trees + early_stopping_rounds > maximum:
-            found[step] = MAXIMUM
-        elif trees <= 1:
-            found[step] = FIRST_TREE
-    return found
+def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int) -> dict[str, str]:
+    """Return the steps that took as many trees as they may: nobody saw whether more are better."""
+    return {step: MAXIMUM for step, trees in trees_by_step.items() if trees >= maximum}
 
 
 def recipe_words(manifest: Mapping[str, Any]) -> str:

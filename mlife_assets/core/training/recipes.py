@@ -1,15 +1,17 @@
-"""Recipes: what a step learns most from, and on what its trees stand.
+"""Recipes: what a step learns most from, on what its trees stand, and how large they are.
 
-Concept: two choices, so four recipes. *Recent* rows count more: the weight of a row halves with every half-life, so a
-model follows a world that moves and forgets what it was. Days after the first alarm of a drift, the rows of the new
-world are a few days among months; half of the drift's age as half-life lets what came after it weigh three times what
-came before. As it ages, the usual half-life returns. A *base* of straight pieces under the trees learns a change from
-few rows, as its slopes are few; the trees learn what it leaves over.
+Concept: `plain` has small trees with the parameters of the policy, `default` LightGBM's own, `logistic` none. *Recent*
+rows count more: the weight of a row halves with every half-life, so a model follows a world that moves and forgets what
+it was. Days after the first alarm of a drift, the rows of the new world are a few days among months; half of the
+drift's age as half-life lets what came after it weigh three times what came before. As it ages, the usual half-life
+returns. A *base* of straight pieces under the trees learns a change from few rows, as its slopes are few; the trees
+learn what it leaves over.
 
-A base is a ridge logistic regression, found by Newton steps under signs. A number is capped at outer quantiles and cut
-at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the policy
-wants is a sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS, whose bits
-depend on its threads.
+A base is a ridge logistic regression, found by Newton steps under signs. A number is capped at outer quantiles and
+cut at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the
+policy wants is a sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS, whose
+bits depend on its threads. `logistic` is a base alone, with a level for each value of a category: the penalty shrinks
+rare ones to the mean, as a target encoding does.
 
 An estimator is made anew for each fit, so nothing is left over from the one before. What it leaves to chance gets the
 seed of the policy; one thread sums, since the order of sums decides bits.
@@ -18,7 +20,7 @@ seed of the policy; one thread sums, since the order of sums decides bits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -49,16 +51,24 @@ from mlife_assets.core.training.boosting import (
     predict_raw,
     weighted,
 )
+from mlife_assets.core.training.objective import TREES_BETWEEN_LOOKS, Looks
+from mlife_assets.core.training.step_rows import evenly
 
 WEIGHT = "sample_weight"
+LOOKED_AT = 15_000
+"""Rows of either class that folds learn from: enough to choose by, and the final fit learns from all."""
 CAPS = (0.01, 0.99)
 """Quantiles beyond which a number counts as the quantile: one odd value bends no line."""
+WITH_TAILS = (0.0, 0.05, 0.5, 0.95, 1.0)
+"""Quantiles at which `logistic` cuts numbers: tails have slopes of their own, as what is rare is found there."""
 NEWTON_STEPS = 50
-TOLERANCE = 1e-5
+GAIN = 1e-3
+"""Of the log-likelihood of all rows: a step that gains less is the last, as noise moves it by a thousand times more."""
 HALVINGS = 20
-CURVATURE_ROWS = 20_000
+CURVATURE_ROWS = 10_000
 """Rows that say how the likelihood curves. They decide how many steps it takes, not where they end."""
-SWEEPS = 200
+SWEEPS, SWEPT = 200, 0.02
+"""At most so many; fewer once they move a slope by less than this share of what the first did."""
 WEIGHT_MINIMUM = 1e-6
 """Of the rows that know a number, in rows: what was last known very many half-lives ago weighs nothing, at last 0."""
 LOG_ODDS_MAXIMUM = 30.0
@@ -88,20 +98,39 @@ class _Pieces:
     sign: npt.NDArray[np.int64]
 
 
-def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> LinearBase:
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """The values of a column, each with an effect of its own.
+
+    Attributes:
+        name: of the column.
+        code: of the value of each row, int64 (n,); the last one is that of a missing value.
+        share: of each value in the weight of all rows, (values,).
+    """
+
+    name: str
+    code: npt.NDArray[np.int64]
+    share: Array
+
+
+def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, has_levels: bool = False) -> LinearBase:
     """Return the base of rows, on top of the log-odds that they start from, if any.
 
     Maximises the weighted likelihood minus half of `policy.base_penalty` times the squares of the slopes of
-    standardised pieces.
+    standardised pieces. With levels, values of categories and missing values have effects, too, whose mean is 0 and
+    whose squares cost as much.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
     weight = np.ones(len(rows.outcome)) if rows.weight is None else rows.weight
     start = np.zeros(len(rows.outcome)) if rows.start is None else rows.start
-    pieces = _pieces(rows.matrix, weight, spec, policy)
-    intercept, slopes = _climbed(pieces, rows.outcome.astype(np.float64), weight, start, policy.base_penalty)
-    curves = []
+    inner = [place / policy.base_pieces for place in range(1, policy.base_pieces)]
+    quantiles = WITH_TAILS if has_levels else (CAPS[0], *inner, CAPS[1])
+    pieces = _pieces(rows.matrix, weight, spec, policy, quantiles)
+    levels = _levels(rows.matrix, weight, spec) if has_levels else []
+    intercept, slopes = _climbed(pieces, levels, rows.outcome.astype(np.float64), weight, start, policy.base_penalty)
+    curves = {}
     for name in dict.fromkeys(pieces.name):
         own = [place for place, one in enumerate(pieces.name) if one == name]
         knots = [float(pieces.start[own[0]]), *(float(pieces.stop[place]) for place in own)]
@@ -114,19 +143,52 @@ def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Li
             )
             for knot in knots
         ]
-        curves.append(BaseCurve(name, tuple(knots), tuple(float(one) for one in added)))
-    return LinearBase(intercept, tuple(curves))
+        curves[name] = BaseCurve(name, tuple(knots), tuple(float(one) for one in added))
+    place = len(pieces.name)
+    for level in levels:
+        effect, place = slopes[place : place + len(level.share)], place + len(level.share)
+        mean = float(np.sum(level.share * effect))
+        *known, missing = (float(one) - mean for one in effect)
+        intercept += mean
+        if level.name in spec.categorical:
+            curves[level.name] = BaseCurve(level.name, tuple(map(float, range(len(known)))), tuple(known), missing)
+        elif level.name in curves:
+            curve = curves[level.name]
+            curves[level.name] = replace(
+                curve, log_odds=tuple(one + known[0] for one in curve.log_odds), missing=missing
+            )
+    return LinearBase(intercept, tuple(curves.values()))
 
 
-def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy) -> _Pieces:
+def _levels(matrix: Array, weight: Array, spec: FeatureSpec) -> list[_Levels]:
+    """Return the values of categories, and of numbers whether they are known."""
+    total, found = float(np.sum(weight)), []
+    for place, name in enumerate(spec.model_names):
+        values = np.ascontiguousarray(matrix[:, place])
+        is_missing, known = np.isnan(values), 1
+        code = np.zeros(len(values), dtype=np.int64)
+        if name in spec.categorical:
+            known = len(dict(spec.vocabularies)[name])
+            code = np.where(is_missing, 0.0, values).astype(np.int64)
+        elif not is_missing.any():
+            continue
+        code[is_missing] = known
+        if known:
+            found.append(_Levels(name, code, np.bincount(code, weights=weight, minlength=known + 1) / total))
+    return found
+
+
+def _pieces(
+    matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy, quantiles: Sequence[float]
+) -> _Pieces:
     """Return the pieces of every number that varies, in rows that weigh anything."""
     signs = monotone_constraints(spec, policy)
     names, starts, stops, means, spreads, directions = list[str](), [], [], [], [], []
-    standing = np.empty((len(spec.model_names) * (policy.base_pieces), len(matrix)))
+    standing = np.empty((len(spec.model_names) * (len(quantiles) - 1), len(matrix)))
     for place, name in enumerate(spec.model_names):
         values = np.ascontiguousarray(matrix[:, place])  # a column of a row-wise matrix is slow to read
         known = ~np.isnan(values)
-        knots = _knots(values[known], policy.base_pieces)
+        knots = _knots(values[known], quantiles)
         weight_known = weight[known]
         total = float(np.sum(weight_known))
         if name in spec.categorical or len(knots) < 2 or total < WEIGHT_MINIMUM:
@@ -154,53 +216,105 @@ def _pieces(matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPol
     )
 
 
-def _knots(values: Array, pieces: int) -> list[float]:
-    """Return where a number's pieces begin and end: outer quantiles and those between; fewer where values repeat."""
+def _knots(values: Array, quantiles: Sequence[float]) -> list[float]:
+    """Return where a number's pieces begin and end: at quantiles; fewer where values repeat."""
     finite = values[np.abs(values) <= LARGEST]
     if not len(finite):
         return []
-    inner = [place / pieces for place in range(1, pieces)]
-    knots = np.unique(np.quantile(finite, [CAPS[0], *inner, CAPS[1]]))
+    knots = np.unique(np.quantile(finite, quantiles))
     if len(knots) < 2:
         knots = np.unique([finite.min(), finite.max()])
     return [float(knot) for knot in knots]
 
 
-def _climbed(pieces: _Pieces, outcome: Array, weight: Array, start: Array, penalty: float) -> tuple[float, Array]:
-    """Return intercept and slopes at the maximum: Newton steps whose curvature is that of evenly spaced rows."""
-    standing, count = pieces.standing, len(outcome)
+def _climbed(
+    pieces: _Pieces, levels: Sequence[_Levels], outcome: Array, weight: Array, start: Array, penalty: float
+) -> tuple[float, Array]:
+    """Return intercept, and slopes and effects of values in a row, at the maximum.
+
+    Newton steps, whose curvature is that of evenly spaced rows.
+    """
+    columns, count = _Columns(pieces.standing, levels), len(outcome)
     stride = -(-count // CURVATURE_ROWS)
-    few = np.ascontiguousarray(standing[:, ::stride])
-    slopes = np.zeros(len(standing))
+    few = columns.every(stride)
+    sign = np.append(pieces.sign, np.zeros(columns.count - len(pieces.sign), dtype=np.int64))
+    slopes = np.zeros(columns.count)
     rate = float(np.sum(weight * outcome)) / float(np.sum(weight))
     level = float(np.log(rate / (1 - rate)) - np.sum(weight * start) / np.sum(weight))
-    log_odds, product = start + level, np.empty(count)
+    log_odds = start + level
     likelihood = _likelihood(log_odds, outcome, weight)
     for _ in range(NEWTON_STEPS):
         expected = _probability(log_odds)
         error = weight * (outcome - expected)
-        uphill = np.array([np.add.reduce(np.multiply(one, error, out=product)) for one in standing]) - penalty * slopes
-        bend = (weight * expected * (1 - expected))[::stride] * (count / few.shape[1])
-        move_level, moves = _move(few, bend, float(np.sum(error)), uphill, slopes, pieces.sign, penalty)
-        change = np.full(count, move_level)
-        for place in np.flatnonzero(moves):
-            change += np.multiply(standing[place], moves[place], out=product)
+        uphill = columns.sums(error) - penalty * slopes
+        bend = (weight * expected * (1 - expected))[::stride]
+        bend *= count / len(bend)
+        move_level, moves = _move(few, bend, float(np.sum(error)), uphill, slopes, sign, penalty)
+        change = move_level + columns.added(moves)
         worth = likelihood - 0.5 * penalty * float(np.sum(slopes**2))
         for _ in range(HALVINGS):
             found = _likelihood(log_odds + change, outcome, weight)
-            if found - 0.5 * penalty * float(np.sum((slopes + moves) ** 2)) >= worth:
+            gain = found - 0.5 * penalty * float(np.sum((slopes + moves) ** 2)) - worth
+            if gain >= 0.0:
                 break
             move_level, moves, change = move_level / 2, moves / 2, change / 2
         else:
             break
         level, slopes, log_odds, likelihood = level + move_level, slopes + moves, log_odds + change, found
-        if max(abs(move_level), float(np.max(np.abs(moves), initial=0.0))) < TOLERANCE:
+        if gain < GAIN:
             break
     return level, slopes
 
 
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Pieces, and an indicator of each value of each level, over n rows."""
+
+    standing: Array
+    levels: Sequence[_Levels]
+
+    @property
+    def count(self) -> int:
+        return len(self.standing) + sum(len(one.share) for one in self.levels)
+
+    def every(self, stride: int) -> _Columns:
+        """Return them over evenly spaced rows."""
+        few = np.ascontiguousarray(self.standing[:, ::stride])
+        return _Columns(few, [replace(one, code=np.ascontiguousarray(one.code[::stride])) for one in self.levels])
+
+    def sums(self, values: Array) -> Array:
+        """Return the sum of each column times values, (count,)."""
+        by_level = [np.bincount(one.code, weights=values, minlength=len(one.share)) for one in self.levels]
+        return np.concatenate([np.einsum("pn,n->p", self.standing, values), *by_level])
+
+    def added(self, slopes: Array) -> Array:
+        """Return the sum of the columns times slopes, (n,)."""
+        place = len(self.standing)
+        found: Array = np.einsum("p,pn->n", slopes[:place], self.standing)
+        for one in self.levels:
+            found += slopes[place : place + len(one.share)][one.code]
+            place += len(one.share)
+        return found
+
+    def curvature(self, bend: Array) -> Array:
+        """Return the sums of products of two columns times `bend`, (count, count)."""
+        found, place = np.zeros((self.count, self.count)), len(self.standing)
+        for number, piece in enumerate(self.standing):  # half of it: the other half is the same
+            found[number, number:] = replace(self, standing=self.standing[number:]).sums(piece * bend)
+        for number, one in enumerate(self.levels):
+            size, later = len(one.share), place
+            for other in self.levels[number:]:
+                cells = np.bincount(
+                    one.code * len(other.share) + other.code, weights=bend, minlength=size * len(other.share)
+                )
+                found[place : place + size, later : later + len(other.share)] = cells.reshape(size, -1)
+                later += len(other.share)
+            place += size
+        return np.triu(found) + np.triu(found, 1).T
+
+
 def _move(
-    few: Array,
+    few: _Columns,
     bend: Array,
     uphill_level: float,
     uphill: Array,
@@ -209,21 +323,17 @@ def _move(
     penalty: float,
 ) -> tuple[float, Array]:
     """Return the step to the top of the parabola that fits here, slopes keeping their signs; by cyclic descent."""
-    across = np.add.reduce(few * bend, axis=1)
-    curvature = np.zeros((len(few), len(few)))
-    for number in range(len(few)):  # half of it: the other half is the same
-        curvature[number, number:] = np.einsum("pn,n->p", few[number:], few[number] * bend)
-    curvature += np.triu(curvature, 1).T
-    curvature[np.diag_indices(len(few))] += penalty
-    total = float(np.sum(bend))
+    across, total = few.sums(bend), float(np.sum(bend))
     if total <= 0.0:
-        return 0.0, np.zeros(len(few))
+        return 0.0, np.zeros(few.count)
     # The level is moved along with the slopes, so it leaves the problem.
-    curvature = curvature - across[:, None] * across[None, :] / total
+    curvature = few.curvature(bend) - across[:, None] * across[None, :] / total
+    curvature[np.diag_indices(few.count)] += penalty
     left = uphill - across * (uphill_level / total)
-    diagonal, start, signs, moved = np.diag(curvature).tolist(), slopes.tolist(), sign.tolist(), [0.0] * len(few)
+    diagonal, start, signs, moved = np.diag(curvature).tolist(), slopes.tolist(), sign.tolist(), [0.0] * few.count
     open_places = [place for place, bent in enumerate(diagonal) if bent > 0.0]
     change = np.empty_like(left)
+    enough = 0.0
     for _ in range(SWEEPS):
         largest = 0.0
         for place in open_places:  # Python's own numbers: an element of an array takes several times as long
@@ -236,7 +346,8 @@ def _move(
                 np.multiply(curvature[place], step, out=change)
                 np.subtract(left, change, out=left)
                 largest = max(largest, abs(step))
-        if largest < TOLERANCE / 100:
+        enough = enough or SWEPT * largest
+        if largest < enough:
             break
     moves = np.array(moved)
     return (uphill_level - float(np.sum(across * moves))) / total, moves
@@ -258,15 +369,35 @@ class Recipe:
     Attributes:
         name: of the policy's list.
         is_aged: whether recent rows count more.
-        has_base: whether the trees stand on a linear base.
+        has_base: whether the trees, if any, stand on a linear base.
+        has_trees: False where the base is all.
+        trees: what its trees have instead of what the policy says.
     """
 
     name: str
-    is_aged: bool
-    has_base: bool
+    is_aged: bool = False
+    has_base: bool = False
+    has_trees: bool = True
+    trees: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, policy: TrainingPolicy) -> TrainingPolicy:
+        """Return the policy by which its trees grow."""
+        return replace(policy, **self.trees)
 
 
-_OF: Mapping[str, Recipe] = {name: Recipe(name, "recent" in name, "linear" in name) for name in RECIPES}
+LIGHTGBM = {
+    "learning_rate": 0.1,
+    "leaves": 31,
+    "minimum_child_examples": 20,
+    "feature_fraction": 1.0,
+    "l2_penalty": 0.0,
+}
+"""What LightGBM does where nobody says anything."""
+_OF: Mapping[str, Recipe] = {
+    **{name: Recipe(name, "recent" in name, "linear" in name) for name in RECIPES[:4]},
+    "default": Recipe("default", trees=LIGHTGBM),
+    "logistic": Recipe("logistic", has_base=True, has_trees=False),
+}
 PLAIN = _OF["plain"]
 
 
@@ -306,23 +437,52 @@ def fit_step(
     *,
     objective: Objective,
     trees: int,
-    validation: Rows | None = None,
+    looks: Looks | None = None,
     progress: Progress | None = None,
 ) -> FittedStep:
-    """Return a step learned from rows by a recipe, stopped early on `validation` where given.
+    """Return a step learned from rows by a recipe, by fewer trees where `looks` have seen enough.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
-    rows = weighted_by_age(rows, recipe, policy)
-    base = None
+    rows, base = weighted_by_age(rows if looks is None else _spaced(rows), recipe, policy), None
     if recipe.has_base:
-        base = fit_linear_base(rows, spec, policy)
+        base = fit_linear_base(rows, spec, policy, has_levels=not recipe.has_trees)
         rows = replace(rows, start=base.raw(rows.matrix, spec.model_names))
-        if validation is not None:
-            validation = replace(validation, start=base.raw(validation.matrix, spec.model_names))
-    booster = boost(rows, spec, policy, objective=objective, trees=trees, validation=validation, progress=progress)
+    grown = recipe.of(policy)
+    watch = None
+    if looks is not None:
+        raw = np.zeros(len(looks.held_out)) if base is None else base.raw(looks.held_out, spec.model_names)
+        if not recipe.has_trees:
+            looks.see(raw)
+
+        def watch(booster: Any, done: int) -> bool:
+            nonlocal raw
+            if done % TREES_BETWEEN_LOOKS and done != trees:
+                return False
+            seen = (done - 1) // TREES_BETWEEN_LOOKS * TREES_BETWEEN_LOOKS
+            raw = raw + predict_raw(booster, looks.held_out, policy, after=seen)
+            return looks.see(raw)
+
+    booster = boost(
+        rows,
+        spec,
+        grown,
+        objective=objective,
+        trees=trees if recipe.has_trees else 0,
+        watch=watch,
+        progress=progress,
+    )
     return FittedStep(booster, base, spec)
+
+
+def _spaced(rows: Rows) -> Rows:
+    """Return at most `LOOKED_AT` evenly spaced rows of either class, which stand for the others."""
+    weight = np.zeros(len(rows.outcome))
+    for of_class in (rows.outcome, ~rows.outcome):
+        kept = evenly(of_class, LOOKED_AT)
+        weight[kept] = float(np.count_nonzero(of_class)) / max(int(np.count_nonzero(kept)), 1)
+    return rows if (weight == 1.0).all() else weighted(rows, weight).where(weight > 0)
 
 
 def made(make: MakeEstimator, *, seed: int) -> Any:
@@ -347,8 +507,8 @@ def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]
 
     last, refused = last_step(make()), {}
     for recipe in map(recipe_of, names):
-        if recipe.has_base:
-            refused[recipe.name] = "an estimator of one's own has no trees to stand on a base"
+        if recipe.has_base or recipe.trees:
+            refused[recipe.name] = "an estimator of one's own has no trees, and no base that they stand on"
         elif recipe.is_aged and not has_fit_parameter(last, WEIGHT):
             refused[recipe.name] = f"{type(last).__name__} takes no {WEIGHT}, so all rows count alike"
     return refused

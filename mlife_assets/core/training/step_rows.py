@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 
 import numpy as np
@@ -56,58 +57,46 @@ class Part:
     of_all: Mask
     rows: Rows
 
-    def is_mostly(self, reached: Mask) -> bool:
-        """Return whether at least half of the rows are of a mask, bool (n,), so that their bins serve those as well."""
-        return 2 * int(np.count_nonzero(reached[self.of_all])) >= int(np.count_nonzero(self.of_all))
-
-    def about(
-        self, outcome: Mask, reached: Mask, weight: Array | None = None, *, shares_bins: bool | None = None
-    ) -> Rows:
+    def about(self, outcome: Mask, reached: Mask, weight: Array | None = None) -> Rows:
         """Return the rows that a step is about, with its outcome; arguments are of all rows, bool and float64 (n,).
 
         Where they are few they get bins of their own: these are cut soon, and those of others say little of them.
-        `shares_bins` says what is to be done where the caller knows.
         """
-        shares = self.is_mostly(reached) if shares_bins is None else shares_bins
+        inside = reached[self.of_all]
+        shares = 2 * int(np.count_nonzero(inside)) >= len(inside)
         rows = replace(self.rows, outcome=outcome[self.of_all], bins=self.rows.bins if shares else None)
         if weight is not None:
             rows = weighted(rows, weight[self.of_all])
-        inside = reached[self.of_all]
         return rows if inside.all() else rows.where(inside)
 
 
 @dataclass(frozen=True, eq=False)
 class TuningRows:
-    """What is tuned on.
+    """A fold: what is learned from and on what it is tuned.
 
     Attributes:
         spec: of the features.
-        held_out: what a model sees of all v rows of the validation window, float64 (v, model_names).
+        start: first day of the rows that are held out.
+        of_all: which of all rows these are, bool (n,).
+        held_out: what a model sees of them, float64 (v, model_names).
         fit: rows to learn from.
-        watched: rows of the validation window that say when to stop, in the bins of `fit`.
     """
 
     spec: FeatureSpec
+    start: date
+    of_all: Mask
     held_out: Array
     fit: Part
-    watched: Part
-
-    def about(self, outcome: Mask, fitting: Mask, validating: Mask) -> tuple[Rows, Rows]:
-        """Return the rows that a step learns from and those that say when to stop, both in the same bins."""
-        shares = self.fit.is_mostly(fitting)
-        learned = self.fit.about(outcome, fitting, shares_bins=shares)
-        return learned, self.watched.about(outcome, validating, shares_bins=shares)
 
 
-def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolicy, *, like: Part | None = None) -> Part:
-    """Return rows of a mask, thinned where nothing happened, in bins of their own or in those of another part.
+def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolicy) -> Part:
+    """Return rows of a mask, thinned where nothing happened, in bins of their own.
 
     Args:
         rows: all of them.
         among: the mask, bool (n,).
         spec: of the features.
         policy: how many stay.
-        like: whose bins to take.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -122,15 +111,7 @@ def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolic
         day=None if rows.day is None else rows.day[is_kept],
         weight=weight[is_kept] if (weight > 1).any() else None,
     )
-    return Part(is_kept, binned(kept, spec, policy, like=None if like is None else like.rows))
-
-
-def tuning_rows(
-    rows: AllRows, is_fit: Mask, is_validation: Mask, spec: FeatureSpec, policy: TrainingPolicy
-) -> TuningRows:
-    """Return what is tuned on; see `thinned`."""
-    fit = thinned(rows, is_fit, spec, policy)
-    return TuningRows(spec, rows.seen(is_validation), fit, thinned(rows, is_validation, spec, policy, like=fit))
+    return Part(is_kept, binned(kept, spec, policy))
 
 
 def thinned_weights(outcome: Mask, policy: TrainingPolicy) -> Array:
@@ -156,6 +137,13 @@ def thinned_weights(outcome: Mask, policy: TrainingPolicy) -> Array:
     return weights
 
 
+def evenly(rows: Mask, most: int) -> Mask:
+    """Return at most so many of the rows of a mask, evenly spaced, bool (n,)."""
+    places, kept = np.flatnonzero(rows), np.zeros(len(rows), dtype=np.bool_)
+    kept[places[np.linspace(0, len(places) - 1, min(most, len(places))).astype(np.int64)]] = True
+    return kept
+
+
 def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mask) -> Rows:
     """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
     outcome = np.zeros(len(rows), dtype=np.bool_)
@@ -166,7 +154,7 @@ def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mas
 def rows_of(training: TrainingSet, spec: FeatureSpec, outcome: Mask, rows: Mask) -> Rows:
     """Return the rows of a mask; outcome and mask are of all n rows."""
     seen = seen_matrix(training.examples, spec, rows)
-    return Rows(seen, outcome[rows], training.entity_codes[rows], day=_days(training)[rows])
+    return Rows(seen, outcome[rows], training.entity_codes[rows], day=days_of(training)[rows])
 
 
 def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
@@ -176,7 +164,7 @@ def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
-    return AllRows(happened, training.entity_codes, partial(seen_matrix, training.examples, spec), _days(training))
+    return AllRows(happened, training.entity_codes, partial(seen_matrix, training.examples, spec), days_of(training))
 
 
 def known_outcome(training: TrainingSet, step: str) -> Mask:
@@ -215,17 +203,30 @@ def from_validation_on(training: TrainingSet) -> Mask:
     return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
-def rows_to_tune_on(training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy) -> TuningRows:
-    """Return what all formulations are tuned on: the rows of whichever step.
+def rows_to_tune_on(training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy) -> list[TuningRows]:
+    """Return what all formulations are tuned on, fold by fold: the rows of whichever step.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
-    is_fit = np.logical_or.reduce([training.fitting(step) for step in training.roles.steps])
-    return tuning_rows(every_row(training, spec), is_fit, from_validation_on(training), spec, policy)
+    rows, folds = every_row(training, spec), []
+    for start, where in held_out_by_fold(training):
+        is_fit = np.logical_or.reduce([training.fitting(step, start) for step in training.roles.steps])
+        folds.append(TuningRows(spec, start, where, rows.seen(where), thinned(rows, is_fit, spec, policy)))
+    return folds
 
 
-def _days(training: TrainingSet) -> npt.NDArray[np.int64]:
+def held_out_by_fold(training: TrainingSet) -> list[tuple[date, Mask]]:
+    """Return the first day of each fold of validation and its rows, of whichever step, bool (n,)."""
+    later, days = from_validation_on(training), days_of(training)
+    first = [(start - date(1970, 1, 1)).days for start in training.fold_starts]
+    return [
+        (start, later & (np.searchsorted(first, days, side="right") == place))
+        for place, start in enumerate(training.fold_starts, 1)
+    ]
+
+
+def days_of(training: TrainingSet) -> npt.NDArray[np.int64]:
     """Return the exposure day of each row, int64 (n,)."""
     days = training.examples[training.roles.time].to_numpy().astype("datetime64[D]")
     return np.asarray(days.astype(np.int64))

@@ -2,8 +2,9 @@
 
 Concept: a model that serves on day A could have learned only from what was mature on A, of each step what was mature
 for that step. The gate judges on days from `gate_start`, so everything that the model sees was mature by then. Within
-it, validation is the latest days of the label that hold enough to learn from, and what is newer. A step fits on what
-was complete for it when validation starts, so none has learned from a row that validates.
+it, validation is the latest days of the label that hold enough to learn from, and what is newer: never more of either
+class than is left to fit on. It is cut into folds; a step fits on what was complete for it when a fold starts, so none
+has learned from a row that validates.
 """
 
 from __future__ import annotations
@@ -107,9 +108,21 @@ class TrainingSet:
         """Return the rows whose outcome of a step is known, bool (n,)."""
         return np.asarray(self.examples[step].is_valid())
 
-    def fitting(self, step: str) -> Mask:
-        """Return the rows whose outcome of a step was complete when validation starts, bool (n,)."""
-        return self.known(step) & (self._days(self.roles.step_times[step]) <= np.datetime64(self.validation_start, "D"))
+    @cached_property
+    def fold_starts(self) -> tuple[date, ...]:
+        """First days of the folds of validation: two with as many positives each, where each then has both classes."""
+        days = self._days(self.roles.time)[self.is_validation]
+        flags = self.outcome(self.roles.label, self.is_validation)
+        happened = np.sort(days[flags])
+        for second in happened[len(happened) // 2 :][:1]:
+            if all(flags[part].any() and not flags[part].all() for part in (days < second, days >= second)):
+                return self.validation_start, second.item()
+        return (self.validation_start,)
+
+    def fitting(self, step: str, start: date | None = None) -> Mask:
+        """Return the rows whose outcome of a step was complete when a fold starts, the first by default, bool (n,)."""
+        known_on = np.datetime64(self.validation_start if start is None else start, "D")
+        return self.known(step) & (self._days(self.roles.step_times[step]) <= known_on)
 
     def validating(self, step: str) -> Mask:
         """Return the rows from validation's start on whose outcome of a step is known, bool (n,)."""
@@ -224,9 +237,9 @@ def split_examples(
 ) -> TrainingSet:
     """Return the training set of what was known on a day (`as_known`), split in time.
 
-    Validation is the last `policy.validation_days` of mature labels, or more where these hold too few of a class and
-    half of each stays to fit on, and what is newer. Rows to fit a step on are those whose outcome was complete when
-    validation starts, so the gap is the step's own attribution window.
+    Validation is the last `policy.validation_days` of mature labels, or more where these hold too few of a class, and
+    what is newer; but of neither class more than is fitted on. Rows to fit a step on are those whose outcome was
+    complete when validation starts, so the gap is the step's own attribution window.
 
     Raises:
         InvalidInputError: an outcome is not mature as of `known_on`, or unknown although it is.
@@ -261,15 +274,17 @@ def split_examples(
 
 
 def _validation_start(days: Days, mature: Days, flags: Mask, last_day: date, policy: TrainingPolicy) -> date:
-    """Return the first day of validation: with enough of both classes, and half of each still there to fit on.
-
-    The days of the policy are validation in any case.
-    """
+    """Return the first day of validation: with enough of both classes, of neither more than there is to fit on."""
     start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
     classes = [mask for mask in (flags, ~flags) if mask.any()]
     enough = min(np.sort(days[mask])[-min(policy.validation_minimum_per_class, int(mask.sum()))] for mask in classes)
-    half_is_mature = max(np.sort(mature[mask])[(int(mask.sum()) - 1) // 2] for mask in classes)
-    return min(start, max(enough, half_is_mature)).item()  # type: ignore[no-any-return]
+    asked = np.arange(days.min(), days.max() + 1) if len(days) else np.array([start])
+    is_fair = np.ones(len(asked), dtype=bool)
+    for mask in classes:
+        fitted = np.searchsorted(np.sort(mature[mask]), asked, side="right")
+        is_fair &= fitted >= int(mask.sum()) - np.searchsorted(np.sort(days[mask]), asked, side="left")
+    fair = asked[np.argmax(is_fair)] if is_fair.any() else asked[-1]
+    return max(min(start, enough), fair).item()  # type: ignore[no-any-return]
 
 
 def hash_examples(examples: pa.Table) -> str:

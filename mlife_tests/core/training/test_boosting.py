@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,26 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec, seen_matrix
+from mlife_assets.core.scoring.scorer import Trees
 from mlife_assets.core.training import boosting, formulations
 from mlife_assets.core.training.boosting import Objective, Rows, boost, model_text, monotone_constraints, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import available_formulations, choose, require_both_classes, tune
-from mlife_assets.core.training.step_rows import from_validation_on, learning_rows, reached_before, steps_of
+from mlife_assets.core.training.step_rows import (
+    days_of,
+    from_validation_on,
+    held_out_by_fold,
+    learning_rows,
+    reached_before,
+    steps_of,
+)
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_tests.tiny_models import told, with_column
 
-POLICY = TrainingPolicy(minimum_child_examples=10, feature_fraction=1.0, l2_penalty=1.0, early_stopping_rounds=5)
+POLICY = TrainingPolicy(minimum_child_examples=10, feature_fraction=1.0, l2_penalty=1.0)
 SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
-FORMULATION_POLICY = TrainingPolicy(
-    recipes=("plain",), trees_maximum=12, minimum_child_examples=20, early_stopping_rounds=4
-)
+FORMULATION_POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=12, minimum_child_examples=20)
 
 
 def drawn(rows: int = 2_000, seed: int = 1, entities: int = 50) -> Rows:
@@ -95,7 +102,7 @@ def test_a_category_is_split_by_its_values_not_by_its_order() -> None:
 @pytest.mark.parametrize("objective", ["binary", "lambdarank"])
 def test_the_same_rows_give_the_same_bytes(objective: Objective) -> None:
     texts = [
-        model_text(boost(drawn(), SPEC, policy, objective=objective, trees=5, validation=drawn(300, seed=2)))
+        model_text(boost(drawn(), SPEC, policy, objective=objective, trees=5))
         for policy in (POLICY, POLICY, replace(POLICY, feature_fraction=0.4), replace(POLICY, feature_fraction=0.4))
     ]
     assert texts[0] == texts[1]
@@ -117,7 +124,7 @@ def test_the_text_scores_what_the_booster_scores() -> None:
 def test_an_entity_of_more_rows_than_a_group_may_have_is_ranked() -> None:
     rows = drawn(2 * boosting.GROUP_ROWS_MAXIMUM + 500, entities=1)
     policy = replace(POLICY, minimum_child_examples=200)
-    booster = boost(rows, SPEC, policy, objective="lambdarank", trees=2, validation=drawn(300, seed=2))
+    booster = boost(rows, SPEC, policy, objective="lambdarank", trees=2)
     raw = predict_raw(booster, rows.matrix, policy)
     assert raw[rows.outcome].mean() > raw[~rows.outcome].mean()
 
@@ -146,25 +153,30 @@ def test_a_ranking_does_not_depend_on_how_entities_are_interleaved() -> None:
     assert texts[0] == texts[1]
 
 
-def test_validation_stops_early_and_the_best_trees_are_kept() -> None:
+def test_what_watches_may_stop_and_changes_no_tree() -> None:
     rows, seen = drawn(400), []
-    booster = boost(
-        rows, SPEC, replace(POLICY, learning_rate=0.5), objective="binary", trees=200, validation=drawn(400, seed=3),
-        progress=lambda done, most: seen.append(done),
-    )  # fmt: skip
-    best = booster.best_iteration
-    assert 1 < best < 200
-    assert seen[-1] == best + POLICY.early_stopping_rounds
-    assert model_text(booster).count("\nTree=") == best
-    kept = booster.predict(rows.matrix, raw_score=True, num_iteration=best)
-    assert predict_raw(booster, rows.matrix, POLICY).tobytes() == kept.tobytes()
+
+    def watch(booster: Any, done: int) -> bool:
+        seen.append(predict_raw(booster, rows.matrix, POLICY, after=done - 1))
+        return done == 7
+
+    stopped = boost(rows, SPEC, POLICY, objective="binary", trees=20, watch=watch)
+    exact = boost(rows, SPEC, POLICY, objective="binary", trees=7)
+    assert model_text(stopped) == model_text(exact)
+    assert model_text(stopped).count("\nTree=") == len(seen) == 7
+    assert np.sum(seen, axis=0) == pytest.approx(predict_raw(exact, rows.matrix, POLICY))
 
 
-def test_where_nothing_can_be_split_there_is_a_best_tree_still() -> None:
+def test_no_trees_add_nothing() -> None:
+    rows = drawn(400)
+    booster = boost(rows, SPEC, POLICY, objective="binary", trees=0)
+    assert not Trees(model_text(booster)).raw(rows.matrix, threads=1).any()
+    assert not Trees(model_text(booster)).contributions(rows.matrix, threads=1).any()
+
+
+def test_where_nothing_can_be_split_everybody_gets_the_base_rate() -> None:
     policy = replace(POLICY, minimum_child_examples=5_000)
-    booster = boost(drawn(400), SPEC, policy, objective="binary", trees=20, validation=drawn(200, seed=3))
-    assert booster.best_iteration >= 1
-    raw = predict_raw(booster, drawn(50, seed=4).matrix, policy)
+    raw = predict_raw(boost(drawn(400), SPEC, policy, objective="binary", trees=20), drawn(50, seed=4).matrix, policy)
     assert len(np.unique(raw)) == 1
     assert 1 / (1 + np.exp(-raw[0])) == pytest.approx(drawn(400).outcome.mean())
 
@@ -176,37 +188,10 @@ def test_classes_are_not_weighted() -> None:
     assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(rare.outcome.mean(), rel=0.02)
 
 
-@pytest.mark.parametrize("has_validation", [False, True])
-def test_progress_counts_trees(has_validation: bool) -> None:
+def test_progress_counts_trees() -> None:
     seen: list[tuple[int, int]] = []
-    boost(
-        drawn(300), SPEC, POLICY, objective="binary", trees=4,
-        validation=drawn(300, seed=2) if has_validation else None,
-        progress=lambda done, most: seen.append((done, most)),
-    )  # fmt: skip
+    boost(drawn(300), SPEC, POLICY, objective="binary", trees=4, progress=lambda done, most: seen.append((done, most)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_a_ranking_stops_by_map_and_does_not_depend_on_how_validation_is_interleaved() -> None:
-    rows, held_out = drawn(1_000, entities=20), drawn(600, seed=2, entities=20)
-    policy = replace(POLICY, early_stopping_rounds=20)
-    order = np.argsort(held_out.entity, kind="stable")
-    boosters = [
-        boost(rows, SPEC, policy, objective="lambdarank", trees=60, validation=one)
-        for one in (held_out, held_out.where(order))
-    ]
-    assert [list(booster.best_score["validation"]) for booster in boosters] == [["map@10"]] * 2
-    assert boosters[0].best_score == boosters[1].best_score
-    assert boosters[0].best_iteration == boosters[1].best_iteration
-
-
-def test_a_stopped_model_scores_with_its_best_trees_only() -> None:
-    rows = drawn(600)
-    stopped = boost(rows, SPEC, POLICY, objective="binary", trees=200, validation=drawn(300, seed=2))
-    best = stopped.best_iteration
-    assert best < 200
-    exact = boost(rows, SPEC, POLICY, objective="binary", trees=best)
-    assert predict_raw(stopped, rows.matrix, POLICY).tobytes() == predict_raw(exact, rows.matrix, POLICY).tobytes()
 
 
 def test_what_is_held_while_lightgbm_is_imported_is_freed_without_a_look_for_garbage() -> None:
@@ -421,18 +406,25 @@ def test_the_second_step_learns_from_those_who_reached_it_only(training_set: Tra
     assert trees[0][0].raw[reached].tobytes() != trees[1][0].raw[reached].tobytes()
 
 
-def test_neither_gap_nor_validation_outcomes_reach_the_trees(training_set: TrainingSet) -> None:
-    """With a fixed number of trees, validation scores are those of the rows before the gap alone."""
+def test_a_fold_is_scored_by_what_was_complete_when_it_began(training_set: TrainingSet) -> None:
+    """With a fixed number of trees, neither its outcomes nor those of the gap before it reach its scores."""
     spec = spec_of(training_set)
     policy = replace(FORMULATION_POLICY, trees_maximum=1)
+    (first, _), (second, last_fold) = held_out_by_fold(training_set)
+    days = days_of(training_set)
+    first_day, second_day = ((start - date(1970, 1, 1)).days for start in (first, second))
+    held_out = from_validation_on(training_set)
     for step, name, place in (("is_applied", "binary", 0), ("is_clicked", "funnel", 0), ("is_applied", "funnel", 1)):
-        later = training_set.known(step) & ~training_set.fitting(step)
-        other = told(training_set, step)
-        other[later] = np.random.default_rng(1).permutation(other[later])
-        changed = with_column(training_set, step, other)
-        assert (other != told(training_set, step)).any()
-        raws = [tune(name, one, spec, policy).steps[place].raw for one in (training_set, changed)]
-        assert raws[0].tobytes() == raws[1].tobytes()
+        gap = training_set.known(step) & ~training_set.fitting(step, first) & (days < first_day)
+        for later, is_told in ((training_set.known(step) & (days >= second_day), False), (gap, True)):
+            other = told(training_set, step)
+            other[later] = np.random.default_rng(1).permutation(other[later])
+            changed = with_column(training_set, step, other)
+            assert (other != told(training_set, step)).any()
+            raws = [tune(name, one, spec, policy).steps[place].raw for one in (training_set, changed)]
+            in_last = last_fold[held_out]
+            assert raws[0][~in_last].tobytes() == raws[1][~in_last].tobytes()
+            assert (raws[0][in_last].tobytes() != raws[1][in_last].tobytes()) == is_told
 
 
 def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) -> None:

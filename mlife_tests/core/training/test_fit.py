@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,12 +25,14 @@ from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.core.training import fit
+from mlife_assets.core.training.boosting import model_text
 from mlife_assets.core.training.fit import compete, each, fit_model
-from mlife_assets.core.training.formulations import choose
-from mlife_assets.core.training.manifest_facts import trees_at_limit
+from mlife_assets.core.training.formulations import choose, choose_recipe
+from mlife_assets.core.training.manifest_facts import fitted_words, trees_at_limit
 from mlife_assets.core.training.ready_estimators import READY, ready_estimator
+from mlife_assets.core.training.recipes import fit_step, recipe_of
 from mlife_assets.core.training.simple_rule import COLUMNS_MAXIMUM, SIMPLE_RULE, SimpleRule, fit_simple_rule
-from mlife_assets.core.training.step_rows import reached_before
+from mlife_assets.core.training.step_rows import every_row, known_outcome, reached_before, thinned
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.recruiter_rule import recruiter_scores
@@ -37,12 +40,10 @@ from mlife_tests.tiny_models import told, with_column
 
 COMPETING = TrainingPolicy(
     formulations=("binary", "funnel"), recipes=("plain", "recent_linear", "recent"), trees_maximum=8,
-    learning_rate=0.2, minimum_child_examples=20, early_stopping_rounds=4,
+    learning_rate=0.2, minimum_child_examples=20,
 )  # fmt: skip
-POLICY = TrainingPolicy(
-    recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20, early_stopping_rounds=10
-)
-QUICK = replace(POLICY, trees_maximum=8, early_stopping_rounds=4)
+POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20)
+QUICK = replace(POLICY, trees_maximum=8)
 FOLDER = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import importlib.util, sys
@@ -53,8 +54,7 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.training_set import build_training_set
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-policy = TrainingPolicy(recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20,
-                        early_stopping_rounds=10)
+policy = TrainingPolicy(recipes=("plain",), trees_maximum=60, learning_rate=0.05, minimum_child_examples=20,)
 training = build_training_set(world.labelled_examples(12_000), job_applications(Policies(training=policy)),
                               as_of=world.DAY, gate_start=world.date(2026, 5, 15), quarantined=[])
 sys.stdout.write(fit_model(training, policy).model_version)
@@ -118,9 +118,7 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert all(1 <= trees <= POLICY.trees_maximum for trees in manifest["trees_by_step"].values())
     assert {stage.step: stage.model_text.count("\nTree=") for stage in artifact.stages} == manifest["trees_by_step"]
     assert sum(manifest["trees_by_step"].values()) == manifest["trees"]
-    assert manifest["trees_at_limit"] == trees_at_limit(
-        manifest["trees_by_step"], POLICY.trees_maximum, POLICY.early_stopping_rounds
-    )
+    assert manifest["trees_at_limit"] == trees_at_limit(manifest["trees_by_step"], POLICY.trees_maximum)
     assert set(manifest["importance"]) == set(artifact.feature_spec.model_names)
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
 
@@ -244,17 +242,40 @@ def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: Traini
         fit_model(plain, replace(QUICK, formulations=("funnel",)))
 
 
-def test_the_model_that_serves_learns_from_the_latest_rows_too(training_set: TrainingSet) -> None:
-    """Rows of the gap decide neither trees nor calibrators, so only the final fit can have seen them."""
-    gap = training_set.known("is_applied") & ~training_set.is_fit & ~training_set.is_validation
-    assert gap.sum() > 1_000
-    other = told(training_set, "is_applied")
-    other[gap] = ~other[gap].astype(bool)
-    policy = replace(QUICK, formulations=("binary",))
-    first, second = (fit_model(one, policy) for one in (training_set, with_column(training_set, "is_applied", other)))
-    assert first.stages[0].calibrator == second.stages[0].calibrator
-    assert first.manifest["trees"] == second.manifest["trees"]
-    assert first.stages[0].model_text != second.stages[0].model_text
+@pytest.mark.parametrize("recipe", ["plain", "default", "logistic"])
+def test_the_model_that_serves_learns_from_all_days_with_the_trees_that_were_found(
+    training_set: TrainingSet, recipe: str
+) -> None:
+    policy = replace(QUICK, formulations=("binary",), recipes=(recipe,))
+    served = fit_model(training_set, policy)
+    everyone = every_row(training_set, served.feature_spec)
+    part = thinned(everyone, np.ones(training_set.examples.num_rows, dtype=bool), served.feature_spec, policy)
+    rows = part.about(known_outcome(training_set, "is_applied"), training_set.known("is_applied"))
+    own = fit_step(
+        rows, recipe_of(recipe), served.feature_spec, policy, objective="binary", trees=served.manifest["trees"]
+    )
+    assert served.stages[0].model_text == model_text(own.booster)
+    assert served.stages[0].base == own.base
+    assert rows.day.max() > training_set.fold_starts[-1].toordinal() - date(1970, 1, 1).toordinal()
+
+
+def test_a_logistic_regression_serves_like_any_model(job_pairs: ModuleType, training_set: TrainingSet) -> None:
+    """It is text: curves in JSON below a text of no trees; a row alone scores as in a batch; reasons sum to it."""
+    policy = replace(QUICK, formulations=("funnel",), recipes=("logistic",))
+    made, again = (fit_model(training_set, policy, cores=cores) for cores in (1, 3))
+    assert made.files() == again.files()
+    assert made.manifest["trees"] == 0
+    assert all("Tree=" not in stage.model_text for stage in made.stages)
+    assert ModelArtifact.from_files(made.model_version, made.files()) == made
+    fresh = pair_features(job_pairs.labelled_examples(8_000, seed=99))
+    scorer = scorer_of(made, threads=1)
+    matrix = feature_matrix(fresh, made.feature_spec)
+    batch = scorer.score(matrix)
+    assert [scorer.score(matrix[row : row + 1]).raw[0] for row in range(60)] == batch.raw[:60].tolist()
+    assert np.sum(scorer.contributions(matrix[:500]), axis=1) == pytest.approx(batch.raw[:500])
+    truth = job_pairs.true_probability(fresh)
+    assert np.corrcoef(batch.probability, truth)[0, 1] > 0.7
+    assert fitted_words(made.manifest) == "a logistic regression"
 
 
 def test_a_step_is_fitted_on_those_who_reached_it(training_set: TrainingSet) -> None:
@@ -307,7 +328,7 @@ def test_formulations_compete_by_the_first_recipe_then_recipes_for_the_winner(
         (first.name, recipe) for recipe in COMPETING.recipes
     ]
     assert found.recipes[0] is first
-    assert found.chosen is choose(list(found.recipes))
+    assert found.chosen is choose_recipe(found.recipes)
     steps = {"binary": ("is_applied",), "funnel": ("is_clicked", "is_applied")}
     expected = [(name, step, "plain") for name in COMPETING.formulations for step in steps[name]]
     expected += [(first.name, step, recipe) for recipe in COMPETING.recipes[1:] for step in steps[first.name]]
@@ -358,8 +379,8 @@ def test_an_estimator_of_ones_own_follows_recent_rows_and_no_base(training_set: 
     policy = replace(COMPETING, recipes=RECIPES)
     found = compete(training_set, policy, estimator=lambda: HistGradientBoostingClassifier(max_iter=10))
     assert [one.recipe.name for one in found.recipes] == ["plain", "recent"]
-    assert list(found.recipes_refused) == ["linear", "recent_linear"]
-    assert "no trees to stand on a base" in found.recipes_refused["linear"]
+    assert list(found.recipes_refused) == ["linear", "recent_linear", "default", "logistic"]
+    assert "no trees, and no base" in found.recipes_refused["linear"]
     plain, recent = found.recipes
     assert plain.steps[0].raw.tobytes() != recent.steps[0].raw.tobytes()
 

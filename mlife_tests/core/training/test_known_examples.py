@@ -25,7 +25,8 @@ from mlife_assets.core.training.boosting import Rows, boost, model_text, predict
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import tuning_spec
 from mlife_assets.core.training.known_examples import as_known, in_order, joined_marts, mart_windows, with_step_times
-from mlife_assets.core.training.step_rows import AllRows, known_outcome, thinned, thinned_weights, tuning_rows
+from mlife_assets.core.training.recipes import recipe_of
+from mlife_assets.core.training.step_rows import AllRows, known_outcome, thinned, thinned_weights
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
 from mlife_assets.core.windows import last_mature_exposure_day
 
@@ -51,9 +52,7 @@ MODEL = Model(
 DAYS, PER_DAY = 40, 200
 LAW_CHANGED_ON = TODAY - timedelta(days=5)
 USUAL, CHANGED = 0.2, 0.8
-TUNED = TrainingPolicy(
-    minimum_child_examples=10, early_stopping_rounds=5, negatives_per_kept=3, negatives_minimum=500, learning_rate=0.1
-)
+TUNED = TrainingPolicy(minimum_child_examples=10, negatives_per_kept=3, negatives_minimum=500, learning_rate=0.1)
 SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
 COUNT = 6_000
 FIT = np.arange(COUNT) < 4_000
@@ -104,7 +103,8 @@ def test_a_law_that_changed_between_the_two_dates_is_seen_by_the_early_step_alon
     training = trained(exposures())
     assert training.trained_to == {"opened": TODAY - timedelta(days=3), "bought": TODAY - timedelta(days=8)}
     assert training.trained_to["bought"] < LAW_CHANGED_ON < training.trained_to["opened"]
-    changed, calm = (fit_model(trained(exposures(changed=share)), MODEL.training) for share in (CHANGED, USUAL))
+    coarse = replace(MODEL.training, minimum_child_examples=2_500, learning_rate=0.5, recipes=("plain",))
+    changed, calm = (fit_model(trained(exposures(changed=share)), coarse) for share in (CHANGED, USUAL))
     opened, bought = changed.stages
     known_days = DAYS - OPENED_DAYS
     new_days = (training.trained_to["opened"] - LAW_CHANGED_ON).days + 1
@@ -337,20 +337,28 @@ def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_se
     assert np.array_equal(some.outcome, training_set.outcome(LABEL, mask))
 
 
-def test_what_is_tuned_on_are_the_rows_of_whichever_step(training_set: TrainingSet) -> None:
-    spec = tuning_spec(training_set)
-    found = step_rows.rows_to_tune_on(training_set, spec, TrainingPolicy())
-    assert np.array_equal(
-        found.held_out, step_rows.every_row(training_set, spec).seen(step_rows.from_validation_on(training_set)), True
-    )
-    fitting = np.logical_or.reduce([training_set.fitting(step) for step in training_set.roles.steps])
-    assert np.array_equal(found.fit.of_all, fitting)
-    assert np.array_equal(found.watched.of_all, step_rows.from_validation_on(training_set))
-    assert not (found.fit.of_all & found.watched.of_all).any()
+def test_each_fold_learns_from_what_was_complete_when_it_began_and_holds_out_what_followed(
+    training_set: TrainingSet,
+) -> None:
+    spec, steps = tuning_spec(training_set), training_set.roles.steps
+    folds = step_rows.rows_to_tune_on(training_set, spec, TrainingPolicy())
+    assert [fold.start for fold in folds] == list(training_set.fold_starts)
+    assert len(folds) == 2
+    held_out = np.sum([fold.of_all for fold in folds], axis=0)
+    assert np.array_equal(held_out == 1, step_rows.from_validation_on(training_set))
+    assert held_out.max() == 1
+    days = training_set.examples["exposure_date"].to_numpy()
     reached = step_rows.reached_before("funnel", training_set, LABEL)
-    part = found.fit.about(known_outcome(training_set, LABEL), reached & training_set.fitting(LABEL))
-    assert len(part.outcome) == (reached & training_set.fitting(LABEL)).sum()
-    assert part.outcome.sum() == training_set.outcome(LABEL, reached & training_set.fitting(LABEL)).sum()
+    for fold in folds:
+        assert np.array_equal(fold.held_out, step_rows.every_row(training_set, spec).seen(fold.of_all), True)
+        assert days[fold.of_all].min() >= np.datetime64(fold.start)
+        fitting = np.logical_or.reduce([training_set.fitting(step, fold.start) for step in steps])
+        assert np.array_equal(fold.fit.of_all, fitting)
+        assert not (fold.fit.of_all & fold.of_all).any()
+        inside = reached & training_set.fitting(LABEL, fold.start)
+        part = fold.fit.about(known_outcome(training_set, LABEL), inside)
+        assert len(part.outcome) == inside.sum()
+        assert part.outcome.sum() == training_set.outcome(LABEL, inside).sum()
 
 
 def outcomes(rows: int, rate: float = 0.1, seed: int = 1) -> np.ndarray:
@@ -416,16 +424,14 @@ def rows() -> AllRows:
     return AllRows(outcome, rng.integers(0, 90, COUNT), matrix.__getitem__, np.arange(COUNT) // 100)
 
 
-def test_both_parts_are_thinned_and_stand_for_all_of_theirs(rows: AllRows) -> None:
-    found = tuning_rows(rows, FIT, VALIDATION, SPEC, TUNED)
-    for part, mask in ((found.fit, FIT), (found.watched, VALIDATION)):
-        assert not (part.of_all & ~mask).any()
-        assert part.of_all.sum() == len(part.rows.outcome) < mask.sum()
-        assert part.rows.weight.sum() == mask.sum()
-        assert part.rows.outcome.sum() == rows.outcome[mask].sum()
-        assert np.array_equal(part.rows.day, rows.day[part.of_all])
-        assert np.array_equal(part.rows.matrix, rows.seen(part.of_all))
-    assert np.array_equal(found.held_out, rows.seen(VALIDATION))
+def test_a_part_is_thinned_and_stands_for_all_of_its_rows(rows: AllRows) -> None:
+    part = thinned(rows, FIT, SPEC, TUNED)
+    assert not (part.of_all & ~FIT).any()
+    assert part.of_all.sum() == len(part.rows.outcome) < FIT.sum()
+    assert part.rows.weight.sum() == FIT.sum()
+    assert part.rows.outcome.sum() == rows.outcome[FIT].sum()
+    assert np.array_equal(part.rows.day, rows.day[part.of_all])
+    assert np.array_equal(part.rows.matrix, rows.seen(part.of_all))
 
 
 def test_few_rows_are_all_kept_without_weights(rows: AllRows) -> None:
@@ -446,18 +452,13 @@ def test_a_step_is_about_those_who_reached_it_with_its_outcome(rows: AllRows) ->
 
 
 def test_shared_bins_give_the_trees_that_own_bins_give(rows: AllRows) -> None:
-    """Where the rows are those that were cut, sharing changes nothing, weights and validation included."""
-    found = tuning_rows(rows, FIT, VALIDATION, SPEC, TUNED)
-    shared, own = (
-        boost(
-            replace(found.fit.rows, bins=bins[0]), SPEC, TUNED, objective="binary", trees=40,
-            validation=replace(found.watched.rows, bins=bins[1]),
+    """Where the rows are those that were cut, sharing changes nothing, whatever trees are asked for."""
+    part = thinned(rows, FIT, SPEC, TUNED).rows
+    for policy in (TUNED, recipe_of("default").of(TUNED)):
+        shared, own = (
+            boost(replace(part, bins=bins), SPEC, policy, objective="binary", trees=20) for bins in (part.bins, None)
         )
-        for bins in ((found.fit.rows.bins, found.watched.rows.bins), (None, None))
-    )  # fmt: skip
-    assert model_text(shared) == model_text(own)
-    assert shared.best_iteration == own.best_iteration < 40
-    assert shared.best_score == own.best_score
+        assert model_text(shared) == model_text(own)
 
 
 def test_a_part_of_shared_bins_learns_from_that_part_alone(rows: AllRows) -> None:
@@ -470,22 +471,3 @@ def test_a_part_of_shared_bins_learns_from_that_part_alone(rows: AllRows) -> Non
     ]
     assert texts[0] == texts[1]
     assert texts[0] != model_text(boost(part.about(rows.outcome, ~half), SPEC, TUNED, objective="binary", trees=5))
-
-
-def test_validation_rows_move_no_bin(rows: AllRows) -> None:
-    matrix = rows.seen(EVERY)
-    moved = np.where(VALIDATION[:, None], 7 * matrix, matrix)
-    texts = []
-    for one in (matrix, moved):
-        found = tuning_rows(replace(rows, seen=one.__getitem__), FIT, VALIDATION, SPEC, TUNED)
-        texts.append(
-            model_text(
-                boost(
-                    found.fit.rows, SPEC, replace(TUNED, early_stopping_rounds=50), objective="binary", trees=20,
-                    validation=found.watched.rows,
-                )
-            )
-            .split("feature_infos")[1]
-            .splitlines()[0]
-        )  # fmt: skip
-    assert texts[0] == texts[1]

@@ -414,7 +414,7 @@ def test_a_card_says_which_fit_came_to_a_limit(artifact) -> None:
     limits = {"is_clicked": "maximum of trees", "is_applied": "first tree"}
     card = describe_model(replace(artifact, manifest={**artifact.manifest, "trees_at_limit": limits}), SUBJECT)
     told = " ".join(derived_limits(card))
-    assert "The fit of is_clicked reached the maximum of trees before it could stop early" in told
+    assert "The fit of is_clicked took as many trees as it may" in told
     assert "The fit of is_applied stopped at its first tree" in told
     assert "maximum of trees" in text_of(card)
     free = describe_model(replace(artifact, manifest={**artifact.manifest, "trees_at_limit": {}}), SUBJECT)

@@ -45,7 +45,7 @@ from mlife_assets.core.training.model_diff import diff_models
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.recruiting.features import PAIR_WORDS, feature_matrix
 
-POLICY = {"trees_maximum": 600, "early_stopping_rounds": 40}
+LIMITS = {"a": "maximum of trees", "b": "first tree"}
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE_BYTES_MAXIMUM = 40_000
 
@@ -232,27 +232,20 @@ def test_each_step_says_how_far_it_was_trained_and_an_earlier_release_says_it_of
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("trees", "limit"),
-    [(1, "first tree"), (2, None), (560, None), (561, "maximum of trees"), (600, "maximum of trees")],
-)
-def test_a_number_of_trees_that_validation_did_not_choose_is_a_limit(trees: int, limit: str | None) -> None:
-    """A best tree among the last 40 of 600 was the best one so far when the trees ran out."""
-    assert trees_at_limit({"step": trees}, 600, 40) == ({"step": limit} if limit else {})
-
-
-def test_one_tree_of_one_is_the_maximum_rather_than_a_choice() -> None:
-    assert trees_at_limit({"step": 1}, 1, 40) == {"step": "maximum of trees"}
+@pytest.mark.parametrize(("trees", "limit"), [(0, None), (10, None), (590, None), (600, "maximum of trees")])
+def test_as_many_trees_as_there_may_be_are_a_limit(trees: int, limit: str | None) -> None:
+    assert trees_at_limit({"step": trees}, 600) == ({"step": limit} if limit else {})
 
 
 @pytest.mark.parametrize(
     ("manifest", "words"),
     [
-        ({"trees": 250, "trees_by_step": {"a": 50, "b": 200}, "policy": POLICY}, "250 trees"),
+        ({"trees": 250, "trees_by_step": {"a": 50, "b": 200}, "trees_at_limit": {}}, "250 trees"),
         (
-            {"trees": 590, "trees_by_step": {"a": 589, "b": 1}, "policy": POLICY},
-            "590 trees (a reached the maximum of trees before it could stop early; b stopped at its first tree)",
+            {"trees": 601, "trees_by_step": {"a": 600, "b": 1}, "trees_at_limit": LIMITS},
+            "601 trees (a took as many trees as it may; b stopped at its first tree)",
         ),
+        ({"trees": 0, "trees_by_step": {"a": 0}, "trees_at_limit": {}, "recipe": "logistic"}, "a logistic regression"),
         ({"trees": 250, "trees_by_step": {"a": 250}}, "250 trees"),
         ({"trees": 1, "trees_by_step": {"a": 1}, "policy": {"leaves": 7}}, "1 trees"),
         ({"estimator": {"StandardScaler": {}, "LogisticRegression": {}}}, "StandardScaler, LogisticRegression"),
@@ -311,20 +304,13 @@ def test_a_step_learned_to_the_last_day_that_taught_it_anything() -> None:
     assert section_of("early_label.share_of_positives", 0.95) == "data"
 
 
-def test_real_fits_come_to_both_limits(job_pairs: ModuleType, training_set: TrainingSet) -> None:
-    """With 3 trees at most nothing stops early; whole steps of 200 leaves learn the rows by heart at the first tree."""
-    binary = replace(job_pairs.POLICY, formulations=("binary",))
-    short = fit_model(training_set, replace(binary, trees_maximum=3))
+def test_a_real_fit_comes_to_its_limit(job_pairs: ModuleType, training_set: TrainingSet) -> None:
+    short = fit_model(training_set, replace(job_pairs.POLICY, formulations=("binary",), trees_maximum=3))
     assert short.manifest["trees_at_limit"] == {"is_applied": "maximum of trees"}
-    steep = fit_model(
-        training_set, replace(binary, learning_rate=1.0, leaves=200, minimum_child_examples=1, l2_penalty=0)
-    )
-    assert steep.manifest["trees_by_step"] == {"is_applied": 1}
-    assert steep.manifest["trees_at_limit"] == {"is_applied": "first tree"}
-    assert "is_applied stopped at its first tree" in fitted_words(steep.manifest)
-    facts = manifest_facts(steep.manifest)
-    assert facts["trees_at_limit.is_applied"] == "first tree"
-    assert section_of("trees_at_limit.is_applied", "first tree") == "method"
+    assert "is_applied took as many trees as it may" in fitted_words(short.manifest)
+    facts = manifest_facts(short.manifest)
+    assert facts["trees_at_limit.is_applied"] == "maximum of trees"
+    assert section_of("trees_at_limit.is_applied", "maximum of trees") == "method"
 
 
 @pytest.fixture(scope="module")

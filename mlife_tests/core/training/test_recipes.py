@@ -39,6 +39,7 @@ from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.manifest_facts import fitted_words
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.page import render_model_card
+from mlife_assets.core.training.objective import Looks
 from mlife_assets.core.training.recipes import (
     PLAIN,
     FittedStep,
@@ -58,9 +59,7 @@ BEGAN, RETRAIN = date(2026, 6, 10), RetrainPolicy()
 AGED = TrainingPolicy(recipes=("recent_linear", "recent", "plain"), half_life_days=14.0, half_life_days_in_drift=3.5)
 CONFIRMED = ("concept_drift_confirmed", "concept_alarm")
 ROWS = 2_000
-POLICY = TrainingPolicy(
-    minimum_child_examples=20, learning_rate=0.1, early_stopping_rounds=10, half_life_days=10.0, feature_fraction=1.0
-)
+POLICY = TrainingPolicy(minimum_child_examples=20, learning_rate=0.1, half_life_days=10.0, feature_fraction=1.0)
 SPEC = FeatureSpec(("strength", "noise"), ())
 DAYS = 60
 BASE_POLICY = TrainingPolicy(base_pieces=1, base_penalty=10.0)
@@ -87,11 +86,24 @@ def log_loss(rows: Rows, step: FittedStep) -> float:
     return float(np.mean(np.logaddexp(0, np.where(rows.outcome, -raw, raw))))
 
 
-def test_there_is_one_recipe_per_pair_of_choices_and_the_plain_one_is_neither() -> None:
-    assert [(recipe_of(name).is_aged, recipe_of(name).has_base) for name in RECIPES] == [
-        (False, False), (True, False), (False, True), (True, True),
+def test_recipes_say_what_they_weigh_and_what_trees_stand_on() -> None:
+    found = [(recipe_of(name).is_aged, recipe_of(name).has_base, recipe_of(name).has_trees) for name in RECIPES]
+    assert found == [
+        (False, False, True), (True, False, True), (False, True, True), (True, True, True),
+        (False, False, True), (False, True, False),
     ]  # fmt: skip
     assert recipe_of("plain") is PLAIN
+    assert PLAIN.of(POLICY) == POLICY
+
+
+def test_the_default_is_what_lightgbm_does_where_nobody_says_anything() -> None:
+    import lightgbm
+
+    rows = drawn()
+    step = fitted(rows, "default", trees=40)
+    data = lightgbm.Dataset(rows.matrix, label=rows.outcome.astype(float), params={"verbosity": -1})
+    own = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, num_boost_round=40)
+    assert step.raw(rows.matrix, POLICY) == pytest.approx(own.predict(rows.matrix, raw_score=True), abs=1e-9)
 
 
 def test_weights_halve_with_every_half_life_before_the_newest_row() -> None:
@@ -172,15 +184,64 @@ def test_directions_hold_for_base_and_trees_together() -> None:
         assert np.diff(raw).min() >= -1e-12, name
 
 
-def test_validation_starts_from_the_base_as_well() -> None:
-    """Where the base says all, no tree is better than none, so a validation that starts elsewhere would go on."""
-    rows, held_out = drawn(per_day=100), drawn(per_day=40, seed=3)
-    step = fit_step(rows, recipe_of("linear"), SPEC, POLICY, objective="binary", trees=300, validation=held_out)
-    assert step.booster.best_iteration < 100
-    assert step.base is not None
-    raw = step.base.raw(held_out.matrix, SPEC.names) + step.booster.predict(held_out.matrix, raw_score=True)
-    own = float(np.mean(np.logaddexp(0, np.where(held_out.outcome, -raw, raw))))
-    assert step.booster.best_score["validation"]["binary_logloss"] == pytest.approx(own, abs=1e-9)
+@pytest.mark.parametrize("name", ["plain", "recent_linear", "logistic"])
+def test_looks_see_what_is_served_with_so_many_trees(name: str) -> None:
+    rows, held_out = drawn(per_day=40), drawn(per_day=20, seed=3)
+    looks = Looks(held_out.matrix, np.ones(len(held_out.outcome), bool), held_out.outcome, held_out.day - 20_000, False)
+    fit_step(rows, recipe_of(name), SPEC, POLICY, objective="binary", trees=25, looks=looks)
+    sizes = [0] if name == "logistic" else [10, 20, 25]
+    assert len(looks.raws) == len(looks.found) == len(sizes)
+    for size, raw in zip(sizes, looks.raws, strict=True):
+        assert raw == pytest.approx(fitted(rows, name, trees=size).raw(held_out.matrix, POLICY), abs=1e-12)
+
+
+def drawn_of_levels(count: int = 6_000, seed: int = 1) -> Rows:
+    """Return rows whose log-odds depend on the city and on whether the pay is known, not on what it is."""
+    rng = np.random.default_rng(seed)
+    pay, km, city = rng.normal(size=count), rng.uniform(0, 80, count), rng.integers(0, 3, count)
+    unknown = rng.random(count) < 0.3
+    log_odds = -1 + np.array([0.0, 1.5, -1.0])[city] + 1.0 * unknown
+    outcome = rng.random(count) < 1 / (1 + np.exp(-log_odds))
+    return Rows(np.column_stack([np.where(unknown, np.nan, pay), km, city]), outcome, rng.integers(0, 50, count))
+
+
+def test_a_logistic_regression_has_an_effect_for_each_value_and_for_missing_ones() -> None:
+    rows = drawn_of_levels()
+    base = fit_linear_base(rows, BASE_SPEC, BASE_POLICY, has_levels=True)
+    asked = np.array([[0.0, 40.0, 0], [0.0, 40.0, 1], [0.0, 40.0, 2], [np.nan, 40.0, 0]])
+    raw = base.raw(asked, BASE_SPEC.model_names)
+    assert raw - raw[0] == pytest.approx([0.0, 1.5, -1.0, 1.0], abs=0.25)
+    parts = base.contributions(rows.matrix, BASE_SPEC.model_names)
+    assert np.abs(parts[:, :-1].mean(axis=0)).max() < 1e-9
+    assert parts.sum(axis=1) == pytest.approx(base.raw(rows.matrix, BASE_SPEC.model_names), abs=1e-12)
+    assert LinearBase.from_json(base.to_json()) == base
+    unseen = base.raw(np.array([[0.0, 40.0, np.nan]]), BASE_SPEC.model_names)
+    assert raw[2] < unseen[0] < raw[1], "a value that nobody had counts as the mean"
+
+
+def test_its_levels_are_those_of_a_one_hot_regression_that_another_library_fits() -> None:
+    rows = drawn_of_levels()
+    base = fit_linear_base(rows, BASE_SPEC, BASE_POLICY, has_levels=True)
+    city = next(curve for curve in base.curves if curve.name == "city")
+    hot = np.column_stack([rows.matrix[:, 2] == code for code in range(3)]).astype(float)
+    unknown = np.isnan(rows.matrix[:, 0])
+    model = LogisticRegression(C=1 / 10.0, tol=1e-10, max_iter=1_000).fit(
+        np.column_stack([hot, unknown, ~unknown]), rows.outcome
+    )
+    expected = model.coef_[0][:3] - model.coef_[0][0]
+    assert np.array(city.log_odds) - city.log_odds[0] == pytest.approx(expected, abs=0.02)
+
+
+def test_rare_values_are_drawn_to_the_mean() -> None:
+    rows = drawn_of_levels()
+    rare = rows.matrix.copy()
+    rare[:3, 2] = 3
+    outcome = rows.outcome.copy()
+    outcome[:3] = True
+    spec = FeatureSpec(BASE_SPEC.names, (("city", ("a", "b", "c", "d")),))
+    base = fit_linear_base(replace(rows, matrix=rare, outcome=outcome), spec, BASE_POLICY, has_levels=True)
+    city = next(curve for curve in base.curves if curve.name == "city")
+    assert 0.0 < city.log_odds[3] - np.mean(city.log_odds[:3]) < 0.4
 
 
 def drawn_of_curves(count: int = 8_000, seed: int = 1) -> Rows:
@@ -300,7 +361,7 @@ def test_rows_that_show_the_curvature_do_not_decide_where_it_ends(monkeypatch: p
     monkeypatch.setattr(recipes, "CURVATURE_ROWS", 700)
     rough = fit_linear_base(rows, BASE_SPEC, BASE_POLICY)
     names = BASE_SPEC.model_names
-    assert rough.raw(rows.matrix, names) == pytest.approx(exact.raw(rows.matrix, names), abs=1e-5)
+    assert rough.raw(rows.matrix, names) == pytest.approx(exact.raw(rows.matrix, names), abs=1e-3)
 
 
 def test_the_same_rows_give_the_same_bits_in_any_layout() -> None:

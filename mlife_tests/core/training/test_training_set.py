@@ -274,13 +274,13 @@ def with_outcome(examples: pa.Table, repaid: np.ndarray | pa.Array) -> pa.Table:
 
 @pytest.mark.parametrize("value", [False, True])
 def test_fitting_days_of_one_class_are_refused(value: bool) -> None:
+    """The other class begins on the last day, so no day leaves any of it to fit on."""
     examples = loans()
-    training = split(examples)
-    changed = with_outcome(examples, np.where(training.is_fit, value, training.outcome("repaid")))
-    rows = int(training.is_fit.sum())
-    count = f"hold {rows if value else 0} positives in {rows}"
-    with pytest.raises(NotEnoughEvidenceError, match=f"the fitting days until 2026-03-01 {count}"):
-        split(changed)
+    newest = examples["day"].to_numpy() == np.datetime64(LAST, "D")
+    changed = with_outcome(examples, np.where(newest, not value, value))
+    policy = replace(LOAN_POLICY, minimum_positives=1)
+    with pytest.raises(NotEnoughEvidenceError, match="the fitting days until 2026-03-01 hold"):
+        split(changed, policy=policy)
 
 
 @pytest.mark.parametrize("value", [False, True])
@@ -309,28 +309,71 @@ def test_validation_reaches_back_until_it_holds_enough_of_both_classes(rarer: bo
 
 
 @pytest.mark.parametrize("rarer", [False, True])
-def test_half_of_each_class_stays_to_fit_on(rarer: bool) -> None:
+def test_never_more_of_a_class_is_validated_than_fitted(rarer: bool) -> None:
     """Even where one class is never enough: the other is needed for fitting."""
     examples = loans()
     repaid = np.random.default_rng(2).random(examples.num_rows) < (0.2 if rarer else 0.8)
     given = replace(LOAN_POLICY, validation_days=1, validation_minimum_per_class=100_000)
     training = split(with_outcome(examples, repaid), policy=given)
-    start, mature = np.datetime64(training.validation_start, "D"), examples["known_on"].to_numpy()
-    assert start < np.datetime64(LAST, "D")
-    rows = [np.count_nonzero(repaid == value) for value in (False, True)]
-    kept = [np.count_nonzero(training.is_fit & (repaid == value)) for value in (False, True)]
-    with_less_to_fit = [np.count_nonzero((mature < start) & (repaid == value)) for value in (False, True)]
-    assert all(2 * one >= all_of_class for one, all_of_class in zip(kept, rows, strict=True))
-    assert any(2 * one < all_of_class for one, all_of_class in zip(with_less_to_fit, rows, strict=True))
+    days, mature = examples["day"].to_numpy(), examples["known_on"].to_numpy()
+
+    def is_fair(start: date) -> bool:
+        first = np.datetime64(start, "D")
+        return all(
+            np.count_nonzero((mature <= first) & (repaid == value))
+            >= np.count_nonzero((days >= first) & (repaid == value))
+            for value in (False, True)
+        )
+
+    assert is_fair(training.validation_start)
+    assert not is_fair(training.validation_start - timedelta(days=1))
 
 
-@pytest.mark.parametrize(("days", "delay"), [(28, 15), (56, 30)])
-def test_where_labels_take_over_half_of_the_span_only_the_days_of_the_policy_validate(days: int, delay: int) -> None:
+def test_days_of_the_policy_that_hold_nearly_all_positives_do_not_all_validate() -> None:
+    examples = loans(days=90)
+    days = examples["day"].to_numpy()
+    repaid = (days > np.datetime64(LAST - timedelta(days=40), "D")) & (np.arange(len(days)) % 5 == 0)
+    policy = replace(LOAN_POLICY, validation_days=35, minimum_positives=20)
+    training = split(with_outcome(examples, repaid), policy=policy)
+    validated = np.count_nonzero(training.is_validation & repaid)
+    assert 0 < validated <= np.count_nonzero(training.is_fit & repaid)
+
+
+@pytest.mark.parametrize(("days", "delay", "validated"), [(28, 15, 7), (56, 30, 13)])
+def test_where_labels_take_over_half_of_the_span_what_is_left_is_shared(days: int, delay: int, validated: int) -> None:
     examples = loans(days=days)
     known = pa.array(examples["day"].to_numpy() + delay)
     examples = examples.set_column(examples.column_names.index("known_on"), "known_on", known)
     training = split(examples, policy=replace(LOAN_POLICY, validation_days=7, validation_minimum_per_class=100_000))
-    assert training.validation_start == LAST - timedelta(days=6)
+    assert (LAST - training.validation_start).days + 1 == validated
+
+
+def test_two_folds_share_the_positives_and_the_second_learns_what_was_complete_when_it_began() -> None:
+    training = split(loans(), policy=replace(LOAN_POLICY, validation_days=20))
+    first, second = training.fold_starts
+    assert first == training.validation_start < second
+    days = training.examples["day"].to_numpy()
+    happened = training.outcome("repaid") & training.is_validation
+    parts = [
+        np.count_nonzero(happened & part) for part in (days < np.datetime64(second), days >= np.datetime64(second))
+    ]
+    per_day = np.count_nonzero(happened & (days == np.datetime64(second)))
+    assert parts[0] <= parts[1] <= parts[0] + 2 * per_day + 1
+    later = training.fitting("repaid", second)
+    assert (later & ~training.is_fit).any()
+    assert not (training.is_fit & ~later).any()
+    assert training.examples["known_on"].to_numpy()[later].max() <= np.datetime64(second)
+
+
+def test_a_fold_of_one_class_is_none() -> None:
+    examples = loans()
+    days = examples["day"].to_numpy()
+    training = split(examples, policy=replace(LOAN_POLICY, validation_days=10))
+    start = np.datetime64(training.validation_start, "D")
+    alone = np.where(days > start, False, training.outcome("repaid"))
+    alone |= (days == start) & (np.arange(len(days)) % 2 == 0)
+    policy = replace(LOAN_POLICY, validation_days=10, validation_minimum_per_class=1)
+    assert split(with_outcome(examples, alone), policy=policy).fold_starts == (training.validation_start,)
 
 
 @pytest.mark.parametrize("values", [[1.5, 2.5], ["a", "bc"], [True, False], [date(2026, 1, 1), date(2026, 1, 2)]])

@@ -38,8 +38,8 @@ def make_model(**changes: object) -> Model:
         source="made up for a test",
         roles=ROLES,
         training=TrainingPolicy(
-            formulations=("binary",), trees_maximum=30, learning_rate=0.2, minimum_child_examples=40,
-            minimum_examples=500, validation_days=7,
+            formulations=("binary",), recipes=("plain",), trees_maximum=30, learning_rate=0.2,
+            minimum_child_examples=40, minimum_examples=500, validation_days=7,
         ),
         promotion=PromotionPolicy(
             minimum_users_with_positives=200, bootstrap_resamples=400, parity_rows=20,
