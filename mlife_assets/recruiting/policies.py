@@ -8,6 +8,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import (
     BacktestPolicy,
     LandingPolicy,
+    LiftPolicy,
     MonitoringPolicy,
     PromotionPolicy,
     RetrainPolicy,
@@ -106,6 +107,7 @@ class Policies:
     landing: LandingPolicy = field(default_factory=LandingPolicy)
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     price: PricePolicy = field(default_factory=PricePolicy)
+    lift: LiftPolicy = field(default_factory=LiftPolicy)
     letterhead: Letterhead = field(default_factory=Letterhead)
     decided: tuple[str, ...] = ()
 
