@@ -3,11 +3,11 @@
 Run: python benchmarks/lift.py [--scale 1] [--json FILE]
 
 Made-up people of the demo's shape, counted by day into the sums that mart `lift_daily` has, and read by `core.lift`.
-The shape is that of the simulated market over 91 days without texts: 8,448 people on the first day and 10 more a day, .2324
-applies per person in 21 days, 3.36 clicks in the 28 days before; people differ as they do there (lognormal, so that the
-variance of applies is 2.0 times their mean after 21 days and 4.1 times after 63, and clicks explain .43 and .66 of it).
-In every second experiment people also have spells of four weeks in which they look for more work or for less (a factor
-with standard deviation 1.0), which no click before knows of. Newcomers have no clicks before.
+The shape is that of the simulated market over 91 days without texts: 8,448 people on the first day and 10 more a day,
+.2324 applies per person in 21 days, 3.36 clicks in the 28 days before; people differ as they do there (lognormal, so
+that the variance of applies is 2.0 times their mean after 21 days and 4.1 times after 63, and clicks explain .43 and
+.66 of it). In every second experiment people also have spells of four weeks in which they look for more work or for
+less (a factor with standard deviation 1.0), which no click before knows of. Newcomers have no clicks before.
 
 - *nothing is there*: 1,000 experiments of 180 days, each with three applications (holdouts of 5, 10 and 20 %) that
   share the error. Beside them what was on the page before: Newcombe's and Welch's 95 % intervals, looked at every day.
@@ -37,6 +37,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtrit
 
 from mlife_assets.core.lift import ArmsOfDay, ArmSums, Look, looks, ratio_evidence
@@ -66,6 +67,7 @@ APPLY_SIGMA, CLICK_SIGMA, SPELL_DAYS, SPELL_DEVIATION = 1.29, 1.144, 28, 1.0
 WEEKDAYS = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
 BID_SIGMA = 0.6
 LEVEL_Z = 1.959964
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,7 @@ def first_claim(found: Sequence[Look], kinds: Sequence[str] = ("shown", "contrar
     return next((day for day, one in enumerate(found, 1) if one.claim in kinds), None)
 
 
-def rival_claims(
-    days: Sequence[ArmsOfDay], people: People, applies: Applies, treated: np.ndarray
-) -> dict[str, np.ndarray]:
+def rival_claims(days: Sequence[ArmsOfDay], people: People, applies: Applies, treated: Mask) -> dict[str, Mask]:
     """Return by day whether the intervals of before would have claimed something: lift in people, and money."""
     first = np.full(len(treated), DAYS)
     np.minimum.at(first, applies.person, applies.day)
@@ -272,7 +272,7 @@ def power(experiments: int) -> dict[str, Any]:
                 firsts[knows].append(first_claim(looks(days, POLICY, share=share), ("shown",)) or DAYS + 1)
         for knows, of in firsts.items():
             for day in (21, 42, 63):
-                name = f"+40 %, holdout {share:.0%}, day {day}".replace("%,", " %,")
+                name = f"+40 %, holdout {100 * share:.0f} %, day {day}"
                 found[name if knows else f"{name}, nothing known before"] = float(np.mean(np.array(of) <= day))
     return found
 
@@ -290,10 +290,8 @@ def sample_ratio(found: int, sound: int) -> dict[str, Any]:
         people = np.cumsum(arrived).tolist()
         alone = np.log(1 / POLICY.ratio_error)  # one application: the error is not shared
         blanked += any(ratio_evidence(n, k, share) >= alone for n, k in zip(people, held, strict=True))
-    return {
-        "a holdout of .055 for .050 is found": float(np.mean(broken)),
-        "a sound holdout is blanked": blanked / sound,
-    }
+    figures = (float(np.mean(broken)), blanked / sound)
+    return dict(zip(("a holdout of .055 for .050 is found", "a sound holdout is blanked"), figures, strict=True))
 
 
 def measured(scale: float) -> Iterator[tuple[str, dict[str, Any]]]:

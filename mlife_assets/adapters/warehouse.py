@@ -52,6 +52,7 @@ MARTS: dict[str, Mart] = {
     "kpi_daily": Mart(("kpi_date",), "kpi_date"),
     "application_daily": Mart(("application", "kpi_date"), "kpi_date"),
     "experiment_readout": Mart(("experiment", "period_kind", "period_start_date", "arm"), "period_start_date"),
+    "lift_daily": Mart(("experiment", "lift_date", "arm"), "lift_date"),
     "model_performance_daily": Mart(("exposure_date", "model_version", "slice"), "exposure_date"),
 }
 """Marts that Python may read, beside those that a model names (`marts_of`)."""

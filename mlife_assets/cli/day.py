@@ -164,7 +164,7 @@ def _print_day(result: DayResult) -> None:
         console.print(f"  gate: {outcome}. {result.promotion}", soft_wrap=True)
     console.print(
         f"  texts: {result.planned:,} planned, {result.submitted:,} submitted, {result.delivered:,} delivered; "
-        f"${result.earned_usd:,.2f} earned by the applications that were reported today",
+        f"${result.earned_usd:,.2f} bid for the applications after texts that were reported today",
         soft_wrap=True,
     )
     if result.planned and not result.submitted:
@@ -255,7 +255,7 @@ def _print_promotion(console: Console, verdict: dict[str, Any]) -> None:
 
 
 def _print_header(console: Console) -> None:
-    line = COLUMNS.format(day="day", date="", verdict="verdict", texts="texts", delivered="delivered", earned="earned*")
+    line = COLUMNS.format(day="day", date="", verdict="verdict", texts="texts", delivered="delivered", earned="bids*")
     console.print(line + "why", style="bold", highlight=False)
 
 
@@ -300,9 +300,8 @@ def _application_line(one: Mapping[str, Any]) -> str:
     parts += [f"{one[name]:.1%} {name}" for name in ("clicked", "applied") if one[name] is not None]
     if one["earned_usd"] is not None:
         parts.append(f"${one['earned_usd']:,.0f}")
-    if one["interval"] is not None:
-        lift, low, high = (100 * share for share in (one["lift"], *one["interval"]))
-        parts.append(f"people with an apply minus its holdout {lift:+.1f} points ({low:+.1f} to {high:+.1f})")
+    if one["lift_in_words"] is not None:
+        parts.append(f"applies over its holdout {one['lift_in_words']}")
     return f"{one['title']}: {', '.join(parts)}"
 
 
@@ -320,13 +319,6 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
         f"{summary['events']:,} events in the log, {summary['rejected_rows']:,} rows rejected",
         f"{summary['seconds']['total']:.0f} seconds",
     ]
-    if kpi["interval"] is not None:
-        low, high = kpi["interval"]
-        lines.insert(
-            2,
-            f"apply rate: texted {kpi['treated_apply_rate']:.1%}, holdout {kpi['holdout_apply_rate']:.1%}, "
-            f"difference {kpi['lift']:+.1%} ({low:+.1%} to {high:+.1%})",
-        )
     if summary["true_map_at_10"] is not None:
         lines.insert(1, _truth_line(summary["true_map_at_10"]))
     lines += [

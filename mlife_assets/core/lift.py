@@ -1,13 +1,13 @@
 """Lift that may be looked at every day: what an application changed, with an interval that holds on all days together.
 
-Concept: the lift is the outcomes of a treated person over those of a holdout person since the first day, minus 1. People
-who do more stay as they are, so days are not independent and counts up to one day hang together with those up to the
-next. But counts over their own mean have independent increments in their information (Scharfstein, Tsiatis and Robins,
-JASA 1997): what has a relative variance of 1 / I is a Brownian motion seen at I. So the interval of a day is the
-delayed-start confidence sequence of Robbins and Siegmund (Annals of Mathematical Statistics 1970; asymptotic for means:
-Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024). Outcomes are adjusted by what people did
-before (CUPED: Deng, Xu, Kohavi and Walker, WSDM 2013). An arm's variance is in proportion to its mean, as for counts,
-with one factor for both arms: a small holdout has too few outcomes for a variance of its own.
+Concept: the lift is the outcomes of a treated person over those of a holdout person since the first day, minus 1.
+People who do more stay as they are, so days are not independent and counts up to one day hang together with those up to
+the next. But counts over their own mean have independent increments in their information (Scharfstein, Tsiatis and
+Robins, JASA 1997): what has a relative variance of 1 / I is a Brownian motion seen at I. So the interval of a day is
+the delayed-start confidence sequence of Robbins and Siegmund (Annals of Mathematical Statistics 1970; asymptotic for
+means: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024). Outcomes are adjusted by what people
+did before (CUPED: Deng, Xu, Kohavi and Walker, WSDM 2013). An arm's variance is in proportion to its mean, as for
+counts, with one factor for both arms: a small holdout has too few outcomes for a variance of its own.
 
 Whether people fell into the arms as they should is a betting process of its own (Lindon and Malek, NeurIPS 2022).
 """
@@ -31,6 +31,8 @@ POWER_Z = 0.8416
 """Normal quantile of the 80 % with which a plan shows its lift."""
 RATIO_SPREAD = 0.2
 """How far the share of a broken holdout is expected to lie from the planned one, as a part of it."""
+SHARES = (0.05, 0.1, 0.2)
+"""Holdouts that a plan compares."""
 YEAR = 366
 
 
@@ -73,9 +75,9 @@ class Look:
         lift: relative, with its bounds; None before the declared minimum.
         earned: what the treated brought beyond what the holdout's mean would have brought, with bounds; None while the
             lift in outcomes is not shown.
-        reaches: first day on which the interval reaches to `LiftPolicy.smallest_lift` on each side if people go on as
-            now; None when that is over or not within a year.
-        half_width: how far the interval will reach on `reaches`, else in a year.
+        reaches: of the newest day: when the interval reaches to `LiftPolicy.smallest_lift` on each side if people go on
+            as now, or a year later if it does not by then; None where it does.
+        half_width: how far the interval will reach then.
     """
 
     day: date
@@ -131,34 +133,38 @@ def looks(days: Sequence[ArmsOfDay], policy: LiftPolicy, *, share: float, applic
     """
     if not 0 < share < 1 or applications < 1:
         raise InvalidInputError(f"share is {share} of {applications} applications; use a share in (0, 1) and 1 or more")
-    limit = log(applications / policy.ratio_error)
-    bound = _bound(policy.error / applications)
+    limit, bound = log(applications / policy.ratio_error), _bound(policy.error / applications)
     found: list[Look] = []
-    start: float | None = None
-    is_blanked = False
-    for place, one in enumerate(days):
+    start, is_blanked = 0.0, False
+    for place, one in enumerate(days, 1):
         people, held = one.treated.people + one.holdout.people, one.holdout.people
         is_blanked = is_blanked or ratio_evidence(people, held, share) >= limit
-        now = _compared(one.treated, one.holdout)
-        if is_blanked or now is None:
+        now = None if is_blanked else _compared(one.treated, one.holdout)
+        if now is None:
             found.append(Look(one.day, "blanked" if is_blanked else "not_known"))
             continue
-        if start is None and place + 1 >= policy.minimum_days and held * now.mean >= policy.minimum_outcomes:
+        if not start and place >= policy.minimum_days and held * now.mean >= policy.minimum_outcomes:
             start = now.information
-        reaches = _reaches(now, place + 1, bound, start, policy)
-        if start is None:
-            found.append(Look(one.day, "not_known", None, None, *_dated(one.day, reaches)))
+        later = _reaches(now, one.day, place, start, bound, policy) if place == len(days) else (None, None)
+        if not start:
+            found.append(Look(one.day, "not_known", None, None, *later))
             continue
-        ratio = _ratio(now, bound + log(max(1.0, now.information / start)))
-        lift = Interval(ratio[0] - 1, ratio[1] - 1, ratio[2] - 1, 1 - policy.error, people)
-        claim: Claim = "shown" if lift.lower > 0 else "contrary" if lift.upper < 0 else "not_known"
-        earned = None
-        if claim != "not_known" and one.money and (money := _compared(*one.money)) is not None:
-            middle, low, high = _ratio(money, bound + log(max(1.0, now.information / start)))
-            each = one.treated.people * money.treated
-            earned = Interval(*(each * (1 - 1 / r) if r else -inf for r in (middle, low, high)), lift.level, people)
-        found.append(Look(one.day, claim, lift, earned, *_dated(one.day, reaches)))
+        square = bound + log(max(1.0, now.information / start))
+        middle, low, high = _ratio(now, square)
+        lift = Interval(middle - 1, low - 1, high - 1, 1 - policy.error, people)
+        claim: Claim = "shown" if low > 1 else "contrary" if high < 1 else "not_known"
+        earned = _earned(one, square, lift.level) if claim != "not_known" else None
+        found.append(Look(one.day, claim, lift, earned, *later))
     return tuple(found)
+
+
+def _earned(arms: ArmsOfDay, square: float, level: float) -> Interval | None:
+    money = _compared(*arms.money) if arms.money else None
+    if money is None:
+        return None
+    total = arms.treated.people * money.treated  # prices come with outcomes: what is known of both grows alike
+    middle, low, high = (total * (1 - 1 / one) if one else -inf for one in _ratio(money, square))
+    return Interval(middle, low, high, level, sum(money.people))
 
 
 def ratio_evidence(people: int, held: int, share: float) -> float:
@@ -174,38 +180,35 @@ def ratio_evidence(people: int, held: int, share: float) -> float:
 
 
 def planned_shares(
-    arms: ArmsOfDay, policy: LiftPolicy, *, days: int, applications: int, shares: Sequence[float] = (0.05, 0.1, 0.2)
+    arms: tuple[ArmSums, ArmSums], of_days: int, policy: LiftPolicy, *, applications: int
 ) -> tuple[PlannedShare, ...]:
-    """Return what holdouts of some shares could show, by what these people did in the 28 days before; none if nothing.
-
-    Once people did more than then, what they did since counts instead.
+    """Return what holdouts of `SHARES` show of so many people; none where they did nothing.
 
     Args:
-        arms: of the newest day.
-        policy: error, and the smallest lift that matters.
-        days: since the first one, it included.
+        arms: what people of both did, before there was an experiment or since.
+        of_days: in so many days.
+        policy: error, minimum, and the smallest lift that matters.
         applications: that share the error.
-        shares: in question.
     """
-    before = [ArmSums(arm.people, arm.before, arm.before_squares) for arm in (arms.treated, arms.holdout)]
-    now, then = _compared(arms.treated, arms.holdout), _compared(*before)
-    known = max(((one.mean, one, of) for one, of in ((now, days), (then, 28)) if one is not None), default=None)
-    if known is None:
+    rate = _compared(*arms)
+    if rate is None:
         return ()
-    _, rate, of = known
     bound, people = _bound(policy.error / applications), sum(rate.people)
-    found = []
-    for share in shares:
-        spread = 1 / people / share / (1 - share)
 
-        def least(day: int, spread: float = spread) -> float:
-            grown = _variance(rate, of, policy.minimum_days) / _variance(rate, of, day)
-            wide = sqrt(bound + log(max(1.0, grown))) + POWER_Z
-            return wide * sqrt(_variance(rate, of, day) * spread)
+    def least(day: int, share: float) -> float:
+        variance = _variance(rate, of_days, day)
+        grown = max(1.0, _variance(rate, of_days, policy.minimum_days) / variance)
+        return (sqrt(bound + log(grown)) + POWER_Z) * sqrt(variance / people / share / (1 - share))
 
-        days_needed = next((d for d in range(policy.minimum_days, YEAR) if least(d) <= policy.smallest_lift), None)
-        found.append(PlannedShare(share, least(max(42, policy.minimum_days)), days_needed))
-    return tuple(found)
+    days = range(policy.minimum_days, YEAR)
+    return tuple(
+        PlannedShare(
+            share,
+            least(max(42, policy.minimum_days), share),
+            next((day for day in days if least(day, share) <= policy.smallest_lift), None),
+        )
+        for share in SHARES
+    )
 
 
 def recommended(plan: Sequence[PlannedShare], policy: LiftPolicy) -> PlannedShare | None:
@@ -251,8 +254,8 @@ def _compared(treated: ArmSums, holdout: ArmSums) -> _Compared | None:
 def _ratio(one: _Compared, square: float) -> tuple[float, float, float]:
     """Return treated over holdout and its bounds: all r with (m1 - r m0)^2 <= square * var(m1 - r m0).
 
-    The variance is what it is if r holds: factor * m1 / n1 for the treated, r * factor * m1 / n0 for r times the holdout
-    (Fieller's set with the variance of the hypothesis, as in a score interval). The treated are the larger arm.
+    The variance is what it is if r holds: factor * m1 / n1 for the treated, r * factor * m1 / n0 for r times the
+    holdout (Fieller's set with the variance of the hypothesis, as in a score interval). The treated are the larger arm.
     """
     scale = square * one.factor * one.treated
     a, c = one.holdout**2, one.treated**2 - scale / one.people[0]
@@ -269,30 +272,18 @@ def _variance(one: _Compared, of_days: int, day: int) -> float:
 
 
 def _reaches(
-    now: _Compared, days: int, bound: float, start: float | None, policy: LiftPolicy
-) -> tuple[int, float] | None:
-    """Return after how many days from now the interval is narrow enough, and its half width then (or in a year)."""
-    if start is None:
-        start = 1 / _variance(now, days, max(days, policy.minimum_days)) / now.spread
+    now: _Compared, today: date, days: int, start: float, bound: float, policy: LiftPolicy
+) -> tuple[date | None, float | None]:
+    """Return when the interval will be narrow enough, at most in a year, and its half width then; None where it is."""
+    least = start or 1 / _variance(now, days, policy.minimum_days) / now.spread
 
     def half_width(day: int) -> float:
         information = 1 / _variance(now, days, day) / now.spread
-        return sqrt((bound + log(max(1.0, information / start))) / information)
+        return sqrt((bound + log(max(1.0, information / least))) / information)
 
-    first = max(days, policy.minimum_days)
-    if start is not None and half_width(first) <= policy.smallest_lift and first == days:
-        return None
-    low, high = first, days + YEAR
-    if half_width(high) > policy.smallest_lift:
-        return high - days, half_width(high)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if half_width(middle) <= policy.smallest_lift else (middle + 1, high)
-    return low - days, half_width(low)
-
-
-def _dated(day: date, reaches: tuple[int, float] | None) -> tuple[date | None, float | None]:
-    return (None, None) if reaches is None else (add_days(day, reaches[0]), reaches[1])
+    asked = range(max(days, policy.minimum_days), days + YEAR)
+    day = next((one for one in asked if half_width(one) <= policy.smallest_lift), days + YEAR)
+    return (None, None) if day == days else (add_days(today, day - days), half_width(day))
 
 
 def _log_beta(a: float, b: float) -> float:

@@ -33,6 +33,8 @@ held as (
     union all
     select 'labelled_examples', count(*), max(label_mature_date) from marts.labelled_examples
     union all
+    select 'lift_daily', count(*), max(lift_date) from marts.lift_daily
+    union all
     select 'model_performance_daily', count(*), max(exposure_date) from marts.model_performance_daily
     union all
     select 'user_features', count(*), max(as_of_date) from marts.user_features

@@ -176,13 +176,12 @@ def test_a_model_that_was_refused_or_never_judged_says_so() -> None:
 
 def test_an_application_says_what_is_known_of_it() -> None:
     mail = {"title": "Jobs of the week", "channel": "email", "reached": 1_339, "clicked": 0.0811, "applied": None,
-            "earned_usd": None, "lift": 0.026, "interval": [-0.008, 0.048]}  # fmt: skip
+            "earned_usd": None, "lift_in_words": "not known yet"}  # fmt: skip
     assert _application_line(mail) == (
-        "Jobs of the week: 1,339 mails delivered, 8.1% clicked, people with an apply minus its holdout +2.6 "
-        "points (-0.8 to +4.8)"
+        "Jobs of the week: 1,339 mails delivered, 8.1% clicked, applies over its holdout not known yet"
     )
     calls = {"title": "Calls", "channel": "call", "reached": 75, "clicked": None, "applied": None, "earned_usd": None,
-             "lift": None, "interval": None}  # fmt: skip
+             "lift_in_words": None}  # fmt: skip
     assert _application_line(calls) == "Calls: 75 people on call lists"
 
 

@@ -13,14 +13,13 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.stats import ttest_ind
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from mlife_assets.core import glances, statistics
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.glances import BAD, CHARACTERS_MAXIMUM, GOOD, QUIET, WIDTH, Bar, Estimate, bars, columns, forest
 from mlife_assets.core.pictures import COLOURS, data_uri, palette_png
-from mlife_assets.core.statistics import Sums, day_multiplicities, paired_bootstrap_interval, resampled_means
+from mlife_assets.core.statistics import day_multiplicities, paired_bootstrap_interval, resampled_means
 
 SVG = "{http://www.w3.org/2000/svg}"
 DAYS = [(date(2026, 6, 2) + timedelta(days=number), 100.0 + number) for number in range(120)]
@@ -211,40 +210,6 @@ def test_expanded_percentiles_refuse_what_they_cannot_bound(
 ) -> None:
     with pytest.raises(error, match=message):
         statistics.expanded_percentile_interval(0.0, resampled, alpha, n)
-
-
-def sums(values: np.ndarray) -> Sums:
-    return Sums(len(values), float(values.sum()), float((values**2).sum()))
-
-
-def test_the_difference_of_means_agrees_with_welch_in_scipy() -> None:
-    rng = np.random.default_rng(4)
-    first, second = rng.exponential(3.0, 4_000), rng.exponential(2.0, 90)
-    interval = statistics.mean_difference_interval(sums(first), sums(second), level=0.9)
-    known = ttest_ind(first, second, equal_var=False)
-    bounds = known.confidence_interval(0.9)
-    assert interval.estimate == pytest.approx(first.mean() - second.mean())
-    assert (interval.lower, interval.upper) == (pytest.approx(bounds.low), pytest.approx(bounds.high))
-    assert interval.n == 4_090
-
-
-def test_the_difference_of_means_covers_skewed_values_with_a_small_holdout() -> None:
-    """Most people earn nothing, a few a lot, as with bids."""
-    rng = np.random.default_rng(9)
-    lower, upper = [], []
-    for _ in range(1_000):
-        sides = [rng.exponential(12.0, n) * (rng.random(n) < rate) for n, rate in ((3_000, 0.25), (400, 0.18))]
-        found = statistics.mean_difference_interval(*map(sums, sides))
-        lower.append(found.lower)
-        upper.append(found.upper)
-    assert 0.92 <= share_covered(lower, upper, 12.0 * (0.25 - 0.18)) <= 0.97
-
-
-def test_means_need_two_units_and_equal_values_leave_no_doubt() -> None:
-    same = statistics.mean_difference_interval(Sums(5, 10.0, 20.0), Sums(3, 3.0, 3.0))
-    assert (same.estimate, same.lower, same.upper) == (1.0, 1.0, 1.0)
-    with pytest.raises(NotEnoughEvidenceError, match="at least 2"):
-        statistics.mean_difference_interval(Sums(1, 1.0, 1.0), Sums(3, 3.0, 3.0))
 
 
 def test_students_lower_bound_is_hand_worked_and_errs_as_often_as_it_says() -> None:

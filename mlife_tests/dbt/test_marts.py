@@ -553,6 +553,50 @@ def test_experiment_readout_counts_by_intention_to_treat(full, world, day_of: Da
     }
 
 
+def test_lift_daily_sums_what_each_user_did_until_each_day(full, world) -> None:
+    exposed = sorted(first_observed(world.rows["experiment_exposed"]), key=lambda row: row["occurred_at"])
+    applies = first_observed(world.rows["apply"])
+    before = [(row, 1) for row in first_observed(world.rows["click"]) if row["source"] == "organic"]
+    before += [(row, 0) for row in applies if row["source"] == "organic"]
+    posted = sorted(world.rows["job_posted"], key=lambda row: (row["observed_at"], row["event_id"]))
+    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in posted}
+    begun: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in exposed:
+        begun.setdefault((row["experiment"], row["user_id"]), row)
+    rows = full.warehouse.read("lift_daily").to_pylist()
+    totals: Counter[str] = Counter()
+    for row in rows:
+        expected: Counter[str] = Counter()
+        for (experiment, user), first in begun.items():
+            if (experiment, first["arm"]) != (row["experiment"], row["arm"]) or first["as_of_date"] > row["lift_date"]:
+                continue
+            did = [
+                a for a in applies
+                if a["user_id"] == user and first["occurred_at"] <= a["occurred_at"]
+                and a["occurred_at"] < midnight(row["lift_date"] + timedelta(days=1))
+            ]  # fmt: skip
+            known = [
+                is_click for act, is_click in before
+                if act["user_id"] == user and act["occurred_at"] < first["occurred_at"]
+                and midnight(first["as_of_date"] - timedelta(days=28)) <= act["occurred_at"]
+            ]  # fmt: skip
+            n, clicks, usd = len(did), sum(known), sum(bids.get(a["job_id"], 0.0) for a in did)
+            former = len(known) - clicks
+            expected.update(
+                users=1, applies=n, applies_squared=n * n, applies_times_clicks=n * clicks, clicks_before=clicks,
+                clicks_before_squared=clicks**2, applies_before=former, applies_before_squared=former**2,
+                applies_before_times_clicks=former * clicks, bids_usd=usd, bids_usd_squared=usd * usd,
+                bids_usd_times_clicks=usd * clicks,
+            )  # fmt: skip
+        totals.update(expected)
+        for name in set(row) - {"experiment", "lift_date", "arm", "is_closed"}:
+            assert row[name] == pytest.approx(expected[name], abs=1e-4), (name, row)
+    assert len({(row["experiment"], row["lift_date"], row["arm"]) for row in rows}) == len(rows)
+    dates = {row["lift_date"] for row in rows}
+    assert len(dates) == (max(dates) - min(dates)).days + 1, "days without an exposure are there, too"
+    assert totals["applies_squared"] > totals["applies"] > 0
+
+
 def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) -> None:
     for mart in (
         "user_features",
@@ -565,6 +609,7 @@ def test_a_lake_without_files_gives_empty_marts_with_all_columns(empty, full) ->
         "kpi_daily",
         "application_daily",
         "experiment_readout",
+        "lift_daily",
     ):
         table = empty.warehouse.read(mart)
         assert table.num_rows == 0

@@ -249,14 +249,15 @@ def test_the_verdict_is_kept_as_numbers(lived, lived_world, shown) -> None:
 
 
 def test_what_is_not_mature_after_four_days_has_no_number(lived) -> None:
-    """Applies are complete after a week, and no week of the experiment is over."""
+    """Applies are complete after a week, and lift is claimed from the declared minimum on."""
     with lived.home.instance() as instance:
         made = {
             key: instance.get_latest_materialization_event(key).asset_materialization.metadata
-            for key in (keys.KPI_DAILY, keys.EXPERIMENT_READOUT, keys.MESSAGE_DELIVERIES)
+            for key in (keys.KPI_DAILY, keys.DASHBOARD, keys.MESSAGE_DELIVERIES)
         }
     assert not {"revenue_usd", "sends", "mature_day"} & set(made[keys.KPI_DAILY])
-    assert "apply_rate_lift" not in made[keys.EXPERIMENT_READOUT]
+    assert "lift" not in made[keys.DASHBOARD]
+    assert made[keys.DASHBOARD]["claim"].value.startswith("not known yet; by ")
     sends = made[keys.MESSAGE_DELIVERIES]["sends"].value
     price = lived.home.platform.policies.price.text_segment_usd
     assert sends > 0

@@ -27,7 +27,7 @@ from mlife_assets.components.features.dbt_runner import (
 from mlife_assets.components.features.dbt_specs import specs_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
-from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand, readout_figures
+from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import PermanentError
 from mlife_assets.core.extras import missing_extra
@@ -115,9 +115,6 @@ def _figures(platform: BoardPorts, key: dg.AssetKey) -> Figures:
         if (opt_outs := opt_outs_per_thousand(rows, today)) is not None:
             platform.home.services.measure("opt_outs_per_thousand", opt_outs)
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)
-    if key == keys.EXPERIMENT_READOUT:
-        readout = platform.warehouse.read("experiment_readout").to_pylist()
-        return readout_figures([row for row in readout if row["experiment"] == platform.application.name])
     return {}
 
 

@@ -22,6 +22,7 @@ from mlife_assets.components.metrics.map_history import MapDay, gains_of_promoti
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.monitoring.performance_history import REPORT as PERFORMANCE
+from mlife_assets.components.shown.figures import lift_figures
 from mlife_assets.components.shown.metadata import page_link, table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.components.shown.verdicts import verdicts
@@ -51,6 +52,7 @@ from mlife_assets.recruiting.dashboard.data import (
 )
 from mlife_assets.recruiting.dashboard.figures import (
     application_figures,
+    lift_of,
     paired_gain,
     pending_days,
     production,
@@ -156,21 +158,6 @@ def _models(platform: BoardPorts, map_days: Sequence[MapDay], since: date) -> tu
     return tuple(found)
 
 
-def experiment_total(readout: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return treated and holdout apply rates over the whole experiment with the interval of their difference."""
-    found = texting([], readout, date.max)
-    if found is None:
-        return None
-    return {
-        "treated_apply_rate": found.treated_rate,
-        "holdout_apply_rate": found.holdout_rate,
-        "lift": found.lift.estimate,
-        "interval": [found.lift.lower, found.lift.upper],
-        "treated_users": found.treated_users,
-        "holdout_users": found.holdout_users,
-    }
-
-
 def _suppressions(platform: BoardPorts, since: date) -> tuple[Suppression, ...]:
     rows = platform.event_log.read("message_suppressed", start=since, columns=["reason", "campaign"])
     rows = rows.filter(pc.equal(rows["campaign"], platform.application.name))
@@ -229,10 +216,12 @@ def collect(platform: BoardPorts) -> DashboardData:
     as_of, label = days[-1], platform.policies.label
     first = platform.settings.first_lived_date
     kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
-    everything = platform.warehouse.read("experiment_readout").to_pylist()
-    readout = [row for row in everything if row["experiment"] == platform.application.name]
+    readout = platform.warehouse.read("experiment_readout").to_pylist()
+    readout = [row for row in readout if row["experiment"] == platform.application.name]
+    came_to = applications(platform, as_of)
+    lifts = {one.name: found.lift for one, found in zip(platform.home.applications, came_to, strict=True)}
     map_days = map_by_day(platform, [day for day in days if is_mature(day, as_of, label.apply_window_days)])
-    ranking, texted = _ranking(map_days), texting(kpis, readout, as_of)
+    ranking, texted = _ranking(map_days), texting(kpis, lifts[platform.application.name], as_of)
     return DashboardData(
         as_of_date=as_of,
         first_date=days[0],
@@ -258,14 +247,14 @@ def collect(platform: BoardPorts) -> DashboardData:
         ),
         ranking=ranking,
         texting=texted,
-        applications=applications(platform, everything, as_of),
+        applications=came_to,
         nav=nav(DASHBOARD, has_backtest=platform.lake.exists(BACKTEST)),
     )
 
 
 @dg.asset(
     key=keys.DASHBOARD,
-    deps=[keys.KPI_DAILY, keys.APPLICATION_DAILY, keys.EXPERIMENT_READOUT, keys.RETRAIN_DECISION],
+    deps=[keys.KPI_DAILY, keys.APPLICATION_DAILY, keys.EXPERIMENT_READOUT, keys.LIFT_DAILY, keys.RETRAIN_DECISION],
     group_name=GROUP,
     owners=OWNERS[GROUP],
     kinds={"html"},
@@ -283,6 +272,7 @@ def dashboard(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
             "page": page_link(platform.home, DASHBOARD),
             "bytes": len(page),
             "as_of_date": str(data.as_of_date),
+            **lift_figures(None if data.texting is None else data.texting.lift),
             "kpis": table([{"kpi": kpi.label, "value": kpi.value, "detail": kpi.detail} for kpi in data.kpis]),
         }
     )
@@ -291,16 +281,21 @@ def dashboard(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
 ASSETS = [dashboard]
 
 
-def applications(
-    platform: BoardPorts, readout: Sequence[dict[str, Any]], as_of: date
-) -> tuple[ApplicationFigures, ...]:
-    """Return what each application came to, in their order; `readout` holds the rows of `experiment_readout`."""
-    first = platform.settings.first_lived_date
+def applications(platform: BoardPorts, as_of: date) -> tuple[ApplicationFigures, ...]:
+    """Return what each application came to, in their order."""
+    first, home = platform.settings.first_lived_date, platform.home
     daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
-    called = _called(platform)
+    sums, called = platform.warehouse.read("lift_daily").to_pylist(), _called(platform)
     return tuple(
-        application_figures(one, daily, readout, platform.policies.label, as_of, called=called[one.name])
-        for one in platform.home.applications
+        application_figures(
+            one,
+            daily,
+            lift_of(one, sums, platform.policies, as_of, among=home.applications),
+            platform.policies.label,
+            as_of,
+            called=called[one.name],
+        )
+        for one in home.applications
     )
 
 

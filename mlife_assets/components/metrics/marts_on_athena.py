@@ -20,6 +20,7 @@ PUBLISHED = (
     dg.AssetKey([GROUP, "fct_conversions"]),
     dg.AssetKey([GROUP, "fct_messages"]),
     keys.KPI_DAILY,
+    keys.LIFT_DAILY,
     dg.AssetKey([GROUP, "model_performance_daily"]),
 )
 

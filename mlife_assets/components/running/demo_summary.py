@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
-from mlife_assets.components.metrics.dashboard import applications, experiment_total, other_models
+from mlife_assets.components.metrics.dashboard import applications, other_models
 from mlife_assets.components.metrics.map_history import PromotionGain, gains_of_promotions, map_by_day
 from mlife_assets.components.model.contenders import (
     cohort_days,
@@ -39,6 +39,8 @@ from mlife_assets.market.truth import ORACLE, expected_maps, pair_probabilities,
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.cohort import gate_examples
+from mlife_assets.recruiting.dashboard.data import Lift
+from mlife_assets.recruiting.dashboard.figures import lift_words
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.cohorts import is_holdout
 from mlife_assets.recruiting.messaging.keywords import OTHER
@@ -186,12 +188,8 @@ def _withheld(platform: BoardPorts, first: date) -> dict[str, Any]:
 
 
 def _kpi(platform: BoardPorts, first: date) -> dict[str, Any]:
-    readout = platform.warehouse.read("experiment_readout")
-    own = readout.filter(pc.equal(readout["experiment"], platform.application.name))
-    total = experiment_total(own.to_pylist()) or {}
     kpis = platform.warehouse.read("kpi_daily").filter(pc.field("kpi_date") >= first)
-    names = ("treated_apply_rate", "holdout_apply_rate", "lift", "interval", "treated_users", "holdout_users")
-    return {name: total.get(name) for name in names} | {"revenue": float(pc.sum(kpis["revenue_usd"]).as_py() or 0.0)}
+    return {"revenue": float(pc.sum(kpis["revenue_usd"]).as_py() or 0.0)}
 
 
 def _holdout_sends(platform: BoardPorts, record: TextsRecord) -> int:
@@ -224,7 +222,6 @@ def models_beside(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
 
 def _applications(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
     """Return what each application came to until `day`, by name."""
-    readout = platform.warehouse.read("experiment_readout").to_pylist()
     names = [one.name for one in platform.home.applications]
     return {
         name: {
@@ -234,10 +231,20 @@ def _applications(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
             "clicked": one.clicked,
             "applied": one.applied,
             "earned_usd": one.earned_usd,
-            "lift": one.lift and one.lift.estimate,
-            "interval": one.lift and [one.lift.lower, one.lift.upper],
+            **_lift(one.lift),
         }
-        for name, one in zip(names, applications(platform, readout, day), strict=True)
+        for name, one in zip(names, applications(platform, day), strict=True)
+    }
+
+
+def _lift(lift: Lift | None) -> dict[str, Any]:
+    """Return the claim about applies over the holdout, its relative lift with bounds, and both in words."""
+    found = lift and lift.newest.lift
+    return {
+        "claim": lift and lift.newest.claim,
+        "lift": found and found.estimate,
+        "interval": found and [found.lower, found.upper],
+        "lift_in_words": lift and lift_words(lift),
     }
 
 

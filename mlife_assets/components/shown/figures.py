@@ -16,12 +16,14 @@ import dagster as dg
 from mlife_assets.core.glances import Bar, Estimate, bars, columns, forest
 from mlife_assets.core.monitoring import drift
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
-from mlife_assets.core.statistics import Interval, proportion_difference_interval
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.dashboard.data import Lift
+from mlife_assets.recruiting.dashboard.figures import lift_words
 from mlife_assets.recruiting.messaging.segments import segments
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import PricePolicy
@@ -222,37 +224,12 @@ def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, pric
     }
 
 
-def readout_figures(rows: Iterable[Mapping[str, Any]]) -> Figures:
-    """Return apply rates of both arms and their difference with bounds, of the newest week that is over; its forest.
-
-    The forest has every closed period, the newest week first.
-    """
-    periods: dict[tuple[bool, date], dict[str, Mapping[str, Any]]] = {}
-    for row in rows:
-        if row["is_closed"]:
-            periods.setdefault((row["period_kind"] == "week", row["period_start_date"]), {})[row["arm"]] = row
-    closed = [one for one in sorted(periods, reverse=True) if {*periods[one]} == {"treated", "holdout"}]
-    if not closed or not closed[0][0]:
+def lift_figures(lift: Lift | None) -> Figures:
+    """Return the lift to date with bounds that hold on all days, once there is one, and the claim in words."""
+    if lift is None:
         return {}
-    newest, lifts = periods[closed[0]], [_lift(periods[one]) for one in closed]
-    names = [f"week of {start:%d %b}" if is_week else "all days" for is_week, start in closed]
-    shown = [Estimate(name, one.estimate, one.lower, one.upper) for name, one in zip(names, lifts, strict=True)]
-    drawn = forest(shown, "apply rate, treated minus holdout, 95 % interval", limit=0.0, limit_words="no lift")
+    found = lift.newest.lift
     return {
-        "treated_minus_holdout": dg.MetadataValue.md(drawn),
-        "closed_week": dg.MetadataValue.text(closed[0][1].isoformat()),
-        **figures(
-            {
-                "apply_rate_treated": newest["treated"]["apply_rate"],
-                "apply_rate_holdout": newest["holdout"]["apply_rate"],
-                **_bounded("apply_rate_lift", lifts[0]),
-            }
-        ),
+        "claim": dg.MetadataValue.text(lift_words(lift)),
+        **figures({} if found is None else _bounded("lift", found)),
     }
-
-
-def _lift(arms: Mapping[str, Mapping[str, Any]]) -> Interval:
-    treated, holdout = arms["treated"], arms["holdout"]
-    return proportion_difference_interval(
-        treated["users_with_apply"], treated["eligible_users"], holdout["users_with_apply"], holdout["eligible_users"]
-    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from mlife_assets.core.lift import ArmsOfDay, Look, PlannedShare
 from mlife_assets.core.pages.charts.values import DailyValue, Marker, MarkerKind, Unit
 from mlife_assets.core.pages.document import Link
 from mlife_assets.core.statistics import Interval
@@ -190,31 +191,49 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Texting:
-    """What texting changed, by intention to treat over the whole experiment, and what it took.
+class Lift:
+    """What an application changed in applies, by intention to treat over the whole experiment.
 
     Attributes:
-        first_day: first day of the experiment.
-        last_day: its newest day.
-        treated_users: people who may be texted.
-        holdout_users: people who are never texted.
-        treated_rate: share of the treated with an apply of any cause.
-        holdout_rate: the same of the holdout.
-        lift: difference of the two.
-        earned_usd: bids of all applies of the treated beyond what they would have been at the holdout's mean; None
-            where the marts do not say or nothing was bid yet.
+        looks: what may be said at the end of each day that is closed, the oldest first.
+        arms: sums of both arms on the newest of these days.
+        share: of people who should be in the holdout.
+        open_until: day on which the newest day is closed; None where it is.
+        plan: what holdouts of some shares can show.
+        recommended: the one of them to take.
+        smallest: the least lift that matters.
+    """
+
+    looks: tuple[Look, ...]
+    arms: ArmsOfDay
+    share: float
+    open_until: date | None = None
+    plan: tuple[PlannedShare, ...] = ()
+    recommended: PlannedShare | None = None
+    smallest: float = 0.2
+
+    @property
+    def newest(self) -> Look:
+        """Return what may be said today."""
+        return self.looks[-1]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to look at: the declared minimum is reached, or the arms are broken."""
+        return self.newest.lift is not None or self.newest.claim == "blanked"
+
+
+@dataclass(frozen=True)
+class Texting:
+    """What texting changed, and what it took.
+
+    Attributes:
+        lift: in applies.
         texts: texts sent on days whose outcomes are known, which are those before the page's day.
         opt_outs: people who replied on these days that they want no more.
     """
 
-    first_day: date
-    last_day: date
-    treated_users: int
-    holdout_users: int
-    treated_rate: float
-    holdout_rate: float
-    lift: Interval
-    earned_usd: Interval | None
+    lift: Lift
     texts: int
     opt_outs: int
 
@@ -229,7 +248,7 @@ class ApplicationFigures:
         clicked, applied: shares of the delivered messages of mature days; None where nothing is known yet, or ever.
         earned_usd: bids of the applications after messages of mature days; None as `applied`.
         pending_until: day on which the first of its figures is known; None where it is.
-        lift: difference of its arms in the share of people who applied to anything; None where there are no arms.
+        lift: of its arms; None where there are none.
     """
 
     title: str
@@ -239,7 +258,7 @@ class ApplicationFigures:
     applied: float | None = None
     earned_usd: float | None = None
     pending_until: date | None = None
-    lift: Interval | None = None
+    lift: Lift | None = None
 
 
 @dataclass(frozen=True)

@@ -11,28 +11,33 @@ applications together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
+from math import sqrt
 from typing import Any
 
+from mlife_assets.core.lift import ArmsOfDay, ArmSums, looks, planned_shares, recommended
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.charts.values import DailyValue
-from mlife_assets.core.statistics import (
-    Interval,
-    Sums,
-    mean_difference_interval,
-    proportion_difference_interval,
-    wilson_interval,
-)
+from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.windows import is_mature, mature_day
 from mlife_assets.recruiting.application import Application
-from mlife_assets.recruiting.dashboard.data import ApplicationFigures, Kpi, ProductionMetrics, Ranking, Texting, Tone
-from mlife_assets.recruiting.policies import LabelPolicy
+from mlife_assets.recruiting.dashboard.data import (
+    ApplicationFigures,
+    Kpi,
+    Lift,
+    ProductionMetrics,
+    Ranking,
+    Texting,
+    Tone,
+)
+from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 Row = Mapping[str, Any]
 SAME_DAY = 0
 """Window of what happens on its day: known as of the day after, when the day's export was read."""
 
+BEFORE_DAYS = 28
+"""Days before the first exposure that mart `lift_daily` looks at."""
 GAIN_DAYS = 5
 """Mature days from which on the mean of daily differences gets an interval."""
 
@@ -40,7 +45,7 @@ GAIN_DAYS = 5
 def application_figures(
     application: Application,
     daily: Sequence[Row],
-    readout: Sequence[Row],
+    lift: Lift | None,
     label: LabelPolicy,
     as_of: date,
     *,
@@ -51,7 +56,7 @@ def application_figures(
     Args:
         application: which.
         daily: rows of `application_daily`, of any application.
-        readout: rows of `experiment_readout`, of any experiment.
+        lift: what it changed (`lift_of`).
         label: when clicks and applications are known.
         as_of: the newest day.
         called: people on its lists, where the channel is calls.
@@ -71,26 +76,13 @@ def application_figures(
         applied=_share(applied, "messages_applied"),
         earned_usd=float(sum(row["revenue_usd"] for row in applied)) if applied else None,
         pending_until=mature_day(first, label.apply_window_days) if first is not None and is_pending else None,
-        lift=_lift([row for row in readout if row["experiment"] == application.name], as_of),
+        lift=lift,
     )
 
 
 def _share(rows: Sequence[Row], name: str) -> float | None:
     delivered = sum(row["messages_delivered"] for row in rows)
     return sum(row[name] for row in rows) / delivered if delivered else None
-
-
-def _lift(readout: Sequence[Row], as_of: date) -> Interval | None:
-    arms = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
-    if set(arms) != {"treated", "holdout"} or arms["treated"]["period_start_date"] >= as_of:
-        return None
-    treated, holdout = arms["treated"], arms["holdout"]
-    return proportion_difference_interval(
-        treated["users_with_apply"],
-        treated["eligible_users"],
-        holdout["users_with_apply"],
-        holdout["eligible_users"],
-    )
 
 
 def daily(rows: Iterable[Row], name: str) -> tuple[DailyValue, ...]:
@@ -150,64 +142,103 @@ def _texted(kpis: Iterable[Row]) -> list[Row]:
     return [{**row, "revenue_usd": row["revenue_usd"] if row["messages_submitted"] else None} for row in kpis]
 
 
-def texting(kpis: Sequence[Row], readout: Sequence[Row], as_of: date) -> Texting | None:
-    """Return what texting changed over the whole experiment, with the texts of days before `as_of`.
-
-    None while an arm has nobody, and on the first day: what people do on `as_of` is not known yet.
-    """
-    arms = {row["arm"]: row for row in readout if row["period_kind"] == "total"}
-    if set(arms) != {"treated", "holdout"}:
-        return None
-    treated, holdout = arms["treated"], arms["holdout"]
-    if treated["period_start_date"] >= as_of:
+def texting(kpis: Sequence[Row], lift: Lift | None, as_of: date) -> Texting | None:
+    """Return what texting changed, with the texts of days before `as_of`; None while no day of both arms is known."""
+    if lift is None:
         return None
     known = [row for row in kpis if row["kpi_date"] < as_of]
-    lift = proportion_difference_interval(
-        treated["users_with_apply"],
-        treated["eligible_users"],
-        holdout["users_with_apply"],
-        holdout["eligible_users"],
-    )
-    return Texting(
-        first_day=treated["period_start_date"],
-        last_day=treated["period_end_date"],
-        treated_users=treated["eligible_users"],
-        holdout_users=holdout["eligible_users"],
-        treated_rate=treated["apply_rate"],
-        holdout_rate=holdout["apply_rate"],
-        lift=lift,
-        earned_usd=_earned(treated, holdout),
-        texts=sum(row["messages_submitted"] for row in known),
-        opt_outs=sum(row["opt_outs"] for row in known),
-    )
+    return Texting(lift, sum(row["messages_submitted"] for row in known), sum(row["opt_outs"] for row in known))
 
 
-def _earned(treated: Row, holdout: Row) -> Interval | None:
-    """Return the bids of the treated beyond the holdout's mean.
+def lift_of(
+    application: Application, rows: Sequence[Row], policies: Policies, as_of: date, *, among: Sequence[Application]
+) -> Lift | None:
+    """Return what an application changed, as of a day; None while no day of both arms is known.
 
-    None for marts of an earlier release, and while all people of each arm are alike (nobody applied yet): an interval
-    of no width is no certainty.
+    Args:
+        application: which.
+        rows: of `lift_daily`, of any experiment.
+        policies: error and minimum of claims, and the global holdout.
+        as_of: the newest day.
+        among: all applications; those that send share the error of claims.
     """
-    if any(row.get("bids_usd") is None or row["eligible_users"] < 2 for row in (treated, holdout)):
+    applications = max(1, sum(one.channel.is_sent for one in among))
+    share = application.holdout_share or policies.contact.holdout_share
+    arms: dict[date, dict[str, Row]] = {}
+    for row in rows:
+        if row["experiment"] == application.name and row["lift_date"] <= as_of:
+            arms.setdefault(row["lift_date"], {})[row["arm"]] = row
+    both = sorted(day for day, one in arms.items() if set(one) == {"treated", "holdout"})
+    closed = [day for day in both if day < as_of and all(row["is_closed"] for row in arms[day].values())]
+    if not closed or not share:
         return None
-    first, second = (
-        Sums(arm["eligible_users"], arm["bids_usd"], arm["bids_usd_squared"]) for arm in (treated, holdout)
+    days = [_arms_of(day, arms[day]) for day in closed]
+    known, of_days = (days[-1].treated, days[-1].holdout), len(days)
+    if of_days < policies.lift.minimum_days:
+        treated, holdout = (arms[closed[-1]][arm] for arm in ("treated", "holdout"))
+        known, of_days = (_before(treated), _before(holdout)), BEFORE_DAYS
+    plan = planned_shares(known, of_days, policies.lift, applications=applications)
+    return Lift(
+        looks(days, policies.lift, share=share, applications=applications),
+        days[-1],
+        share,
+        open_until=mature_day(both[-1], SAME_DAY) if both[-1] > closed[-1] else None,
+        plan=plan,
+        recommended=recommended(plan, policies.lift),
+        smallest=policies.lift.smallest_lift,
     )
-    if first.variance_of_mean == second.variance_of_mean == 0:
-        return None
-    mean = mean_difference_interval(first, second)
-    people = treated["eligible_users"]
-    return Interval(mean.estimate * people, mean.lower * people, mean.upper * people, mean.level, mean.n)
+
+
+def _before(row: Row) -> ArmSums:
+    """Return applies of the days before. Each is a click, too, which clicks of then cannot know of applies to come."""
+    applies, clicks = row["applies_before"], (row["clicks_before"], row["clicks_before_squared"])
+    products = row["applies_before_times_clicks"] - applies
+    return ArmSums(row["users"], applies, row["applies_before_squared"], *clicks, products)
+
+
+def _arms_of(day: date, arms: Mapping[str, Row]) -> ArmsOfDay:
+    def sums(arm: str, name: str) -> ArmSums:
+        row = arms[arm]
+        before = row["clicks_before"], row["clicks_before_squared"]
+        return ArmSums(row["users"], row[name], row[f"{name}_squared"], *before, row[f"{name}_times_clicks"])
+
+    money = sums("treated", "bids_usd"), sums("holdout", "bids_usd")
+    return ArmsOfDay(day, sums("treated", "applies"), sums("holdout", "applies"), money)
+
+
+def lift_words(lift: Lift) -> str:
+    """Return what may be said of a lift: whether it is shown and its bounds, or when it will be known how well."""
+    now = lift.newest
+    if now.claim == "blanked":
+        held = lift.arms.holdout.people
+        people = held + lift.arms.treated.people
+        return (
+            f"not shown: {format_value(held / people, 'share')} of {people:,} people are in the holdout and "
+            f"{format_value(lift.share, 'share')} should be"
+        )
+    bounds = ""
+    if now.lift is not None:
+        low, middle, high = (f"{100 * one:+.0f}" for one in (now.lift.lower, now.lift.estimate, now.lift.upper))
+        bounds = f": {middle} % ({low} to {high} %)"
+    if now.claim != "not_known":
+        return f"shown{' the contrary' if now.claim == 'contrary' else ''}{bounds}"
+    later = ""
+    if now.reaches is not None and now.half_width is not None:
+        later = f"; by {format_day(now.reaches)} it reaches ±{100 * now.half_width:.0f} %"
+    return f"not known yet{bounds}{later}"
 
 
 def paired_gain(differences: Sequence[float]) -> Interval | None:
     """Return Student's t interval of the mean of daily differences; None for fewer than `GAIN_DAYS` days."""
+    from scipy.stats import t
+
     n = len(differences)
     if n < GAIN_DAYS:
         return None
-    gains = Sums(n, sum(differences), sum(one * one for one in differences))
-    no_gain = Sums(2, 0.0, 0.0)  # has no variance, with which Welch's t of two groups is Student's t of the first
-    return replace(mean_difference_interval(gains, no_gain), n=n)
+    mean = sum(differences) / n
+    error = sqrt(sum((one - mean) ** 2 for one in differences) / (n - 1) / n)
+    half = float(t.ppf(0.975, n - 1)) * error
+    return Interval(mean, mean - half, mean + half, 0.95, n)
 
 
 def tiles(
@@ -216,10 +247,14 @@ def tiles(
     """Return the figures of the head; those that mature take mature days alone and say until when."""
     shown = []
     if found is not None:
-        low, high = found.lift.lower, found.lift.upper
-        tone: Tone = "good" if low > 0 else "bad" if high < 0 else "neutral"
-        bounds = f"{100 * low:+.1f} to {100 * high:+.1f} points, {found.holdout_users:,} in the holdout"
-        shown.append(Kpi("People with an apply, texted minus not", found.lift.estimate, "points", bounds, tone))
+        now = found.lift.newest
+        tones: dict[str, Tone] = {"shown": "good", "contrary": "bad"}
+        value = now.lift.estimate if now.lift is not None and now.claim in tones else None
+        detail, tone = (
+            f"{lift_words(found.lift)}; {found.lift.arms.holdout.people:,} in the holdout",
+            tones.get(now.claim, "neutral"),
+        )
+        shown.append(Kpi("Applies, texted over not", value, "share", detail, tone))
     if ranking is not None:
         simple = "" if ranking.simple is None else f", simple rule {ranking.simple:.3f}"
         detail = f"recruiters {ranking.human:.3f}{simple}, mean of {ranking.days} mature days"

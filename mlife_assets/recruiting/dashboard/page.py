@@ -2,7 +2,7 @@
 
 Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. The same
 data gives the same bytes. The headline is one sentence of three clauses: how the model compares with recruiters, what
-drifts and why it lasts, what texting earned over not texting. Each has a line below with its numbers, intervals and
+drifts and why it lasts, what texting changed over not texting. Each has a line below with its numbers, intervals and
 days. What is not shown is said to be not shown; a difference whose interval holds zero is never called a gain.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.lift import ArmSums, PlannedShare
 from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages import Markup, join, page, reading_script, render
 from mlife_assets.core.pages.charts.days import render_chart
@@ -25,6 +26,7 @@ from mlife_assets.recruiting.dashboard.data import (
     Decision,
     DriftSeries,
     DriftValue,
+    Lift,
     ModelVersion,
     Ranking,
     ReportDigest,
@@ -32,6 +34,7 @@ from mlife_assets.recruiting.dashboard.data import (
     Texting,
     lifecycle_markers,
 )
+from mlife_assets.recruiting.dashboard.figures import lift_words
 from mlife_assets.recruiting.dashboard.overview import KINDS, OUTCOMES, lanes, verdict_runs
 
 SHORT = 12
@@ -45,6 +48,8 @@ UNDECIDED = "not_enough_evidence"
 ALIKE_SHARE = 0.02
 """Share of the recruiters' MAP within which the model ranks about as well."""
 
+LIFT_DRAWN = 2.0
+"""Where the band of a lift is cut off, so that its first days leave room for the others."""
 PANELS_MAXIMUM = 3
 RECENT_DAYS = 7
 _KIND_ORDER = tuple(KINDS)
@@ -90,7 +95,9 @@ def render_dashboard(data: DashboardData) -> str:
         outcomes=OUTCOMES,
         statuses=STATUSES,
         delta=_delta,
-        points=_points,
+        lift_charts=lift_charts(data),
+        plans=_plans(data),
+        lift_words=lift_words,
         value=format_value,
         missing=MISSING,
         channels=CHANNELS,
@@ -134,12 +141,6 @@ def _delta(delta: DailyValue | None) -> tuple[str, str]:
     signed = f"+{value}" if delta.value is not None and delta.value > 0 else value
     bounds = f"{format_value(delta.lower, 'score')} to {format_value(delta.upper, 'score')}"
     return signed, bounds if delta.lower is not None else ""
-
-
-def _points(lift: Interval | None) -> tuple[str, str]:
-    if lift is None:
-        return MISSING, ""
-    return f"{100 * lift.estimate:+.1f} points", f"{100 * lift.lower:+.1f} to {100 * lift.upper:+.1f}"
 
 
 @dataclass(frozen=True)
@@ -256,62 +257,94 @@ def _why(version: ModelVersion) -> str:
 def _texting(found: Texting | None) -> _Clause:
     if found is None:
         return _Clause("it is not known yet what texting is worth", "")
-    low, high = found.lift.lower, found.lift.upper
-    bounds = f"{_signed(low)} to {_signed(high)}"
-    span = format_span(found.first_day, found.last_day)
+    lift, now = found.lift, found.lift.newest
+    if now.claim == "blanked":
+        return _Clause("what texting is worth cannot be said, since its holdout is not as it should be", _blanked(lift))
+    treated, holdout = lift.arms.treated, lift.arms.holdout
     evidence = (
-        f"{span}: {format_value(found.treated_rate, 'share')} of {found.treated_users:,} people who may be "
-        f"texted applied to a job, {format_value(found.holdout_rate, 'share')} of {found.holdout_users:,} who never "
-        f"are: a difference of {_signed(found.lift.estimate)} points ({bounds})."
+        f"{format_span(lift.looks[0].day, now.day)}: {_per_hundred(treated)} applies per 100 of {treated.people:,} "
+        f"people who may be texted, {_per_hundred(holdout)} of {holdout.people:,} who never are; {lift_words(lift)}."
     )
     cost = f" It took {found.texts:,} texts and {found.opt_outs:,} opt-outs."
-    if low > 0 or high < 0:
-        verb = "more" if low > 0 else "fewer"
-        size, ends = abs(found.lift.estimate), sorted((abs(low), abs(high)))
-        words = (
-            f"texting gets {100 * size:.1f} points {verb} people to apply than not texting "
-            f"({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
-        )
-    else:
-        words = f"texting is not shown to get more people to apply than not texting ({bounds} points)"
-    if found.earned_usd is not None and found.texts:
-        earned = found.earned_usd
-        words += f", and {_money(earned, found.texts)}"
-        evidence += f" Bids for all their applies, less those for as many of the others: {_range(earned)}."
-        if earned.lower > 0:
-            cost += f" It pays while a text costs less than {_range(_divided(earned, found.texts), cents=True)}."
+    if now.claim == "not_known" or now.lift is None:
+        return _Clause("it is not known yet whether texting gets more applies", evidence + cost)
+    verb = "more" if now.claim == "shown" else "fewer"
+    ends = sorted((abs(now.lift.lower), abs(now.lift.upper)))
+    words = (
+        f"texting gets {100 * abs(now.lift.estimate):.0f} % {verb} applies than not texting "
+        f"({100 * ends[0]:.0f} to {100 * ends[1]:.0f} %)"
+    )
+    if now.earned is not None and found.texts:
+        words += f", {_money(now.earned)}"
+        if now.earned.lower > 0:
+            each = [_usd(one / found.texts, cents=True) for one in (now.earned.lower, now.earned.upper)]
+            cost += f" It pays while a text costs less than {each[0]} to {each[1]}."
     return _Clause(words, evidence + cost)
 
 
-def _money(earned: Interval, texts: int) -> str:
+def _blanked(lift: Lift) -> str:
+    words = lift_words(lift)
+    remedy = "look for people whom the plan of one arm leaves out, or for a share that was changed"
+    return f"{words[0].upper()}{words[1:]}. No figure of its arms can be used: {remedy}."
+
+
+def _per_hundred(arm: ArmSums) -> str:
+    return f"{100 * arm.total / max(1, arm.people):.1f}"
+
+
+def _money(earned: Interval) -> str:
+    low, middle, high = (_usd(one, cents=False) for one in (earned.lower, earned.estimate, earned.upper))
     if earned.lower > 0:
-        return f"its {texts:,} texts earned {_usd(earned.estimate, cents=False)} in bids {_bounds(earned)}"
+        return f"which brought {middle} more in bids ({low} to {high})"
     if earned.upper < 0:
-        loss = Interval(-earned.estimate, -earned.upper, -earned.lower, earned.level, earned.n)
-        return f"cost {_usd(loss.estimate, cents=False)} in bids {_bounds(loss)}"
-    return f"is not shown to earn anything {_bounds(earned, ' in bids')}"
-
-
-def _bounds(interval: Interval, unit: str = "") -> str:
-    return f"({_usd(interval.lower, cents=False)} to {_usd(interval.upper, cents=False)}{unit})"
-
-
-def _divided(interval: Interval, by: int) -> Interval:
-    return Interval(interval.estimate / by, interval.lower / by, interval.upper / by, interval.level, interval.n)
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}"
-
-
-def _range(interval: Interval, *, cents: bool = False) -> str:
-    low, middle, high = (_usd(v, cents=cents) for v in (interval.lower, interval.estimate, interval.upper))
-    return f"{middle} ({low} to {high})"
+        return f"which cost {_usd(-earned.estimate, cents=False)} in bids"
+    return f"which is not shown to change bids ({low} to {high})"
 
 
 def _usd(value: float, *, cents: bool) -> str:
     sign = "-" if value < 0 else ""
     return f"{sign}${abs(value):,.{2 if cents else 0}f}"
+
+
+def lift_charts(data: DashboardData) -> Markup:
+    """Return a chart of each application's lift to date, from the declared minimum on; open days are no numbers."""
+    lifts = [(one.title, one.lift) for one in data.applications if one.lift is not None and one.lift.has_begun]
+    return join(*(_lift_chart(data, title, lift) for title, lift in lifts))
+
+
+def _lift_chart(data: DashboardData, title: str, lift: Lift) -> Markup:
+    values = []
+    if lift.newest.claim != "blanked":
+        values = [
+            DailyValue(one.day, one.lift.estimate, one.lift.lower, min(one.lift.upper, LIFT_DRAWN))
+            for one in lift.looks
+            if one.lift is not None and one.day >= data.first_date
+        ]
+        if lift.open_until is not None:
+            values.append(DailyValue(data.as_of_date, None, pending_until=lift.open_until))
+    return render_chart(Chart(title, (Series("lift to date", tuple(values)),), "share", data.span, lift_words(lift)))
+
+
+def _plans(data: DashboardData) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Return by application its title, the recommended holdout in words, and a row per share."""
+    found = []
+    for title, lift in [(one.title, one.lift) for one in data.applications]:
+        if lift is None or (best := lift.recommended) is None:
+            continue
+        rows = [(_percent(one.share), f"+{_percent(one.lift_in_six_weeks)}", _days(one)) for one in lift.plan]
+        shows = (
+            f"which shows +{_percent(lift.smallest)} after {_days(best)}" if best.days_to_smallest else "the largest"
+        )
+        found.append((title, f"{_percent(best.share)} is recommended, {shows}; it has {_percent(lift.share)}.", rows))
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _days(one: PlannedShare) -> str:
+    return f"{one.days_to_smallest} days" if one.days_to_smallest else "over a year"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pyarrow as pa
 import pytest
 
@@ -504,19 +502,3 @@ def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, m
             instance.report_runless_asset_event(dg.AssetMaterialization(keys.USER_FEATURES, partition=day))
         chosen.resolve_job_def("one_check").execute_in_process(instance=instance, raise_on_error=False)
     assert asked == [([check.name], "2026-05-03", "2026-05-03")]
-
-
-def test_the_plots_of_the_experiment_are_of_the_first_application_alone(open_home, sending_home) -> None:
-    start = date(2026, 6, 1)
-    rows = [
-        {"experiment": experiment, "arm": arm, "period_kind": "week", "period_start_date": start, "is_closed": True,
-         "eligible_users": 1_000, "users_with_apply": applied, "apply_rate": applied / 1_000}
-        for experiment, applies in (("job_of_the_day", (100, 50)), ("weekly", (20, 50)))
-        for arm, applied in zip(("treated", "holdout"), applies, strict=True)
-    ]  # fmt: skip
-    home = open_home()
-    home.prepare(sending_home.DAY)
-    with closing(duckdb.connect(str(home.folder / "warehouse.duckdb"))) as connection:
-        connection.register("given", pa.Table.from_pylist(rows))
-        connection.execute("CREATE TABLE marts.experiment_readout AS SELECT * FROM given")
-    assert dbt._figures(home.platform, keys.EXPERIMENT_READOUT)["apply_rate_treated"].value == 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from mlife_assets.components.shown.figures import (
     figures,
     impact_figures,
     kpi_figures,
+    lift_figures,
     opt_outs_per_thousand,
-    readout_figures,
     report_figures,
     report_glance,
     sending_figures,
@@ -44,15 +45,16 @@ from mlife_assets.components.shown.metadata import (
 from mlife_assets.components.shown.present import STEP, newest_day, next_day, operator_time
 from mlife_assets.components.shown.runbooks import DATA_DRIFT
 from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
+from mlife_assets.core.lift import ArmsOfDay, ArmSums, Look
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
-from mlife_assets.core.statistics import Interval, proportion_difference_interval
+from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.times import OPERATOR_DELAY
-from mlife_assets.recruiting.dashboard.data import ModelVersion
+from mlife_assets.recruiting.dashboard.data import Lift, ModelVersion
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import Policies, PricePolicy
@@ -189,40 +191,15 @@ def test_opt_outs_are_of_seven_days_and_of_delivered_texts() -> None:
     assert opt_outs_per_thousand(rows[2:3], date(2026, 6, 10)) is None, "a day without texts says nothing"
 
 
-def readout(kind: str, day: int, arm: str, converted: int, *, closed: bool = True) -> dict[str, Any]:
-    return {
-        "period_kind": kind, "period_start_date": date(2026, 6, day), "arm": arm, "eligible_users": 400,
-        "users_with_apply": converted, "apply_rate": converted / 400, "is_closed": closed,
-    }  # fmt: skip
-
-
-def test_the_lift_is_that_of_the_newest_week_that_is_over() -> None:
-    rows = [
-        *(readout("week", 1, arm, count) for arm, count in (("treated", 60), ("holdout", 20))),
-        *(readout("week", 8, arm, count) for arm, count in (("treated", 50), ("holdout", 40))),
-        *(readout("week", 15, arm, 0, closed=False) for arm in ("treated", "holdout")),
-        *(readout("total", 1, arm, 70, closed=False) for arm in ("treated", "holdout")),
-    ]
-    found, lift = readout_figures(rows), proportion_difference_interval(50, 400, 40, 400)
-    assert found["closed_week"].value == "2026-06-08"
-    assert numbers(found) == pytest.approx(
-        {
-            "apply_rate_treated": 0.125, "apply_rate_holdout": 0.1, "apply_rate_lift": 0.025,
-            "apply_rate_lift_lower": lift.lower, "apply_rate_lift_upper": lift.upper,
-        },
-        rel=1e-5,
-    )  # fmt: skip
-    drawn = found["treated_minus_holdout"].value
-    assert drawn.index("week of 08 Jun") < drawn.index("week of 01 Jun")
-    assert "all days" not in drawn
-    assert readout_figures(rows[4:]) == {}
-    assert readout_figures(rows[:1]) == {}
-
-
-def test_a_closed_experiment_stands_below_its_weeks() -> None:
-    rows = [readout(kind, 1, arm, 30) for kind in ("week", "total") for arm in ("treated", "holdout")]
-    drawn = readout_figures(rows)["treated_minus_holdout"].value
-    assert drawn.index("week of 01 Jun") < drawn.index("all days")
+def test_a_lift_is_plotted_with_its_bounds_and_told() -> None:
+    arms = ArmsOfDay(date(2026, 6, 20), ArmSums(9_500, 900, 1_200), ArmSums(500, 40, 60))
+    look = Look(arms.day, "shown", Interval(0.2, 0.1, 0.3, 0.95, 10_000))
+    found = lift_figures(Lift((look,), arms, 0.05))
+    assert numbers(found) == {"lift": 0.2, "lift_lower": 0.1, "lift_upper": 0.3}
+    assert found["claim"].value == "shown: +20 % (+10 to +30 %)"
+    early = lift_figures(Lift((replace(look, claim="not_known", lift=None),), arms, 0.05))
+    assert {name: one.value for name, one in early.items()} == {"claim": "not known yet"}
+    assert lift_figures(None) == {}
 
 
 def test_values_of_policies_keep_their_bounds() -> None:

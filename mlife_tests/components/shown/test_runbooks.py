@@ -288,7 +288,8 @@ def test_messages_are_counted_by_their_mart_and_people_of_lists_once(open_home, 
     with closing(duckdb.connect(str(home.folder / "warehouse.duckdb"))) as connection:
         connection.register("given", pa.Table.from_pylist([row, before]))
         connection.execute("CREATE TABLE marts.application_daily AS SELECT * FROM given")
-    texts, listed = applications(home.platform, [], first + timedelta(days=30))
+        connection.execute("CREATE TABLE marts.lift_daily (experiment VARCHAR, lift_date DATE, arm VARCHAR)")
+    texts, listed = applications(home.platform, first + timedelta(days=30))
     assert (texts.title, texts.reached, texts.earned_usd) == ("Job of the day", 10, 2.5), "history was texted by others"
     assert (listed.title, listed.reached) == ("Calls", sending_home.USERS), "on two lists, and one person each"
     assert listed.clicked is None
@@ -298,7 +299,7 @@ def test_a_home_whose_marts_are_of_an_earlier_release_says_what_to_build(open_ho
     from mlife_assets.core.errors import NotFoundError
 
     with pytest.raises(NotFoundError, match="application_daily"):
-        applications(open_home().platform, [], open_home("other").platform.settings.first_lived_date)
+        applications(open_home().platform, open_home("other").platform.settings.first_lived_date)
 
 
 def reign(version: str, day: int, kind: Any = "promoted") -> Reign:

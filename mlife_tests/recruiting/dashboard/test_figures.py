@@ -15,9 +15,18 @@ from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.dashboard import figures
-from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, Ranking, lifecycle_markers
-from mlife_assets.recruiting.dashboard.figures import application_figures, arm, paired_gain, production, texting, tiles
+from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, Lift, Ranking, lifecycle_markers
+from mlife_assets.recruiting.dashboard.figures import (
+    application_figures,
+    arm,
+    lift_of,
+    paired_gain,
+    production,
+    texting,
+    tiles,
+)
 from mlife_assets.recruiting.dashboard.overview import lanes, verdict_runs
+from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 FIRST = date(2026, 6, 1)
@@ -52,13 +61,34 @@ def readout(arm_name: str, kind: str, start: date, end: date, **changes: Any) ->
         "arm": arm_name, "period_kind": kind, "period_start_date": start, "period_end_date": end,
         "eligible_users": 1000 if arm_name == "treated" else 100,
         "users_with_apply": 200 if arm_name == "treated" else 10, "apply_rate": 0.2 if arm_name == "treated" else 0.1,
-        "bids_usd": 3000.0 if arm_name == "treated" else 150.0,
-        "bids_usd_squared": 40_000.0 if arm_name == "treated" else 1_500.0, "is_closed": True,
+        "is_closed": True,
     }  # fmt: skip
     return row | changes
 
 
-TOTAL = [readout(name, "total", FIRST, AS_OF) for name in ("treated", "holdout")]
+def sums_of(day: date, arm_name: str, rate: float = 0.011, experiment: str = "job_of_the_day") -> dict[str, Any]:
+    """Return a row of `lift_daily`: people who apply at a rate, scattered as counts are."""
+    users, n = 8_000 if arm_name == "treated" else 420, (day - FIRST).days + 1
+    applies = round(users * rate * n)
+    return {
+        "experiment": experiment, "lift_date": day, "arm": arm_name, "users": users, "applies": applies,
+        "applies_squared": round(applies * (1 + rate * n)), "applies_times_clicks": 0, "clicks_before": 0,
+        "clicks_before_squared": 0, "applies_before": users // 3, "applies_before_squared": users,
+        "applies_before_times_clicks": users, "bids_usd": applies / 2, "bids_usd_squared": applies / 3,
+        "bids_usd_times_clicks": 0.0, "is_closed": True,
+    }  # fmt: skip
+
+
+def sums_by_day(days: int, lifted: float, experiment: str = "job_of_the_day") -> list[dict[str, Any]]:
+    dates = [FIRST + timedelta(days=n) for n in range(days)]
+    rates = {"treated": 0.011 * lifted, "holdout": 0.011}
+    return [sums_of(one, name, rate, experiment) for one in dates for name, rate in rates.items()]
+
+
+def lifted(days: int, by: float, as_of: date = READ_ON + timedelta(days=90)) -> Lift:
+    found = lift_of(TEXTS, sums_by_day(days, by), Policies(), as_of, among=(TEXTS,))
+    assert found is not None
+    return found
 
 
 def test_a_figure_is_pending_until_all_that_it_counts_was_observed() -> None:
@@ -109,33 +139,59 @@ def test_a_week_that_runs_or_is_not_read_to_its_end_is_pending() -> None:
     assert arm(weeks, "holdout", AS_OF) == ()
 
 
-def test_texting_is_compared_by_arm_over_the_whole_experiment() -> None:
-    found = texting(rows(), TOTAL, AS_OF)
-    assert found.lift.estimate == pytest.approx(0.1)
-    assert found.lift.lower > 0
+def test_lift_is_read_from_days_that_are_closed_and_over() -> None:
+    rows = sums_by_day(40, 1.6)
+    as_of = FIRST + timedelta(days=39)
+    found = lift_of(TEXTS, rows, Policies(), as_of, among=(TEXTS,))
+    assert found is not None
+    assert found.newest.day == FIRST + timedelta(days=38), "the applies of the newest day are not known"
+    assert found.open_until == as_of + timedelta(days=1)
+    assert (found.newest.claim, found.share, len(found.looks)) == ("shown", 0.05, 39)
+    late = [row | {"is_closed": row["lift_date"] < AS_OF} for row in rows]
+    assert lift_of(TEXTS, late, Policies(), as_of, among=(TEXTS,)).newest.day == AS_OF - timedelta(days=1)
+    assert lift_of(TEXTS, rows, Policies(), FIRST, among=(TEXTS,)) is None, "on the first day nothing is known"
+    assert lift_of(TEXTS, rows[::2], Policies(), as_of, among=(TEXTS,)) is None, "one arm"
+    assert lift_of(MAILS, rows, Policies(), as_of, among=(TEXTS,)) is None, "another experiment"
+    nobody = Policies(contact=ContactPolicy(holdout_share=0.0))
+    assert lift_of(TEXTS, rows, nobody, as_of, among=(TEXTS,)) is None
+
+
+def test_an_application_with_a_holdout_of_its_own_is_held_against_that() -> None:
+    own = replace(TEXTS, holdout_share=0.2)
+    found = lift_of(own, sums_by_day(40, 1.6), Policies(), READ_ON, among=(TEXTS,))
+    assert found is not None
+    assert (found.share, found.newest.claim) == (0.2, "blanked")
+    assert figures.lift_words(found) == "not shown: 5.0 % of 8,420 people are in the holdout and 20.0 % should be"
+
+
+def test_on_day_one_the_plan_says_what_a_holdout_can_show() -> None:
+    found = lifted(1, 1.0)
+    assert [one.share for one in found.plan] == [0.05, 0.1, 0.2]
+    assert found.recommended in found.plan
+    before = figures._before(sums_of(FIRST, "holdout"))
+    assert (before.total, before.products) == (140, 420 - 140), "each apply is a click that is no sign of others"
+    later = lifted(60, 1.0)
+    assert later.plan != found.plan, "what people do since is known by then"
+
+
+@pytest.mark.parametrize(
+    ("days", "by", "words"),
+    [
+        (60, 1.6, r"shown: \+60 % \(\+3\d to \+9\d %\)"),
+        (60, 0.5, r"shown the contrary: -50 % \(-59 to -39 %\)"),
+        (50, 1.0, r"not known yet: [+-]\d % \(-\d\d to \+2\d %\); by \d+ \w+ it reaches ±20 %"),
+        (5, 1.0, r"not known yet; by \d+ \w+ it reaches ±20 %"),
+    ],
+)
+def test_a_claim_is_told_with_its_state(days: int, by: float, words: str) -> None:
+    assert re.fullmatch(words, figures.lift_words(lifted(days, by)))
+
+
+def test_texting_takes_texts_and_opt_outs_of_days_that_are_known() -> None:
+    found = texting(rows(), lifted(60, 1.6), AS_OF)
+    assert found is not None
     assert (found.texts, found.opt_outs) == (1_300, 13), "what came of today's texts is not known"
-    assert found.earned_usd.estimate == pytest.approx(1000 * (3.0 - 1.5))
-    spread = np.sqrt((40_000 - 9_000) / 999 / 1000 + (1_500 - 225) / 99 / 100)
-    assert found.earned_usd.upper - found.earned_usd.estimate == pytest.approx(1000 * 1.98 * spread, rel=0.01)
-    assert texting(rows(), TOTAL[:1], AS_OF) is None
-
-
-def test_on_the_first_day_nothing_is_known_of_texting() -> None:
-    assert texting(rows(), TOTAL, FIRST) is None
-    assert texting(rows(), TOTAL, FIRST - timedelta(days=1)) is None
-    assert texting(rows(), TOTAL, FIRST + timedelta(days=1)).texts == 100
-
-
-def test_marts_of_an_earlier_release_say_nothing_about_money() -> None:
-    old = [{name: value for name, value in row.items() if not name.startswith("bids")} for row in TOTAL]
-    assert texting(rows(), old, AS_OF).earned_usd is None
-
-
-def test_while_nobody_applied_nothing_is_said_about_money() -> None:
-    nothing = [row | {"bids_usd": 0.0, "bids_usd_squared": 0.0} for row in TOTAL]
-    assert texting(rows(), nothing, AS_OF).earned_usd is None
-    one_arm = [row | ({"bids_usd": 0.0, "bids_usd_squared": 0.0} if row["arm"] == "holdout" else {}) for row in TOTAL]
-    assert texting(rows(), one_arm, AS_OF).earned_usd.lower > 0
+    assert texting(rows(), None, AS_OF) is None
 
 
 def test_the_mean_of_daily_differences_has_an_interval_from_five_days_on() -> None:
@@ -146,11 +202,13 @@ def test_the_mean_of_daily_differences_has_an_interval_from_five_days_on() -> No
     assert paired_gain([0.1, 0.2, 0.3, 0.4]) is None
 
 
-def test_the_head_shows_differences_as_points_and_their_tone() -> None:
-    first, second, *_ = tiles(rows(), texting(rows(), TOTAL, AS_OF), Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
-    assert (first.unit, first.tone) == ("points", "good")
-    assert "points" in first.detail
-    assert "%" not in first.detail
+@pytest.mark.parametrize(("by", "tone"), [(1.6, "good"), (0.5, "bad"), (1.0, "neutral")])
+def test_the_head_shows_a_lift_only_where_it_is_shown(by: float, tone: str) -> None:
+    texted = texting(rows(), lifted(60, by), AS_OF)
+    first, second, *_ = tiles(rows(), texted, Ranking(FIRST, FIRST, 1, 0.4, 0.3), LABEL, AS_OF)
+    assert (first.label, first.unit, first.tone) == ("Applies, texted over not", "share", tone)
+    assert (first.value is None) == (tone == "neutral")
+    assert first.detail.endswith("; 420 in the holdout")
     assert (second.value, second.detail) == (0.4, "recruiters 0.300, mean of 1 mature days")
 
 
@@ -159,21 +217,12 @@ def day(days_ago: int, application: str = "mails", **counts: Any) -> dict[str, A
     return {"application": application, "kpi_date": READ_ON - timedelta(days=days_ago), **values, **counts}
 
 
-def arms(experiment: str, treated: int, holdout: int, start: date = date(2026, 6, 2)) -> list[dict[str, Any]]:
-    return [
-        {"experiment": experiment, "arm": arm, "period_kind": kind, "period_start_date": start,
-         "users_with_apply": applied, "eligible_users": 1_000}
-        for arm, applied in (("treated", treated), ("holdout", holdout))
-        for kind in ("total", "week")
-    ]  # fmt: skip
-
-
 def test_only_its_own_days_count_and_shares_take_mature_ones() -> None:
     rows = [
         day(10), day(9), day(4, messages_clicked=40), day(0, messages_clicked=0),
         day(10, "job_of_the_day", messages_delivered=7),
     ]  # fmt: skip
-    found = application_figures(MAILS, rows, [], LABEL, READ_ON)
+    found = application_figures(MAILS, rows, None, LABEL, READ_ON)
     assert (found.title, found.channel, found.reached) == ("Mails", "email", 400)
     assert found.clicked == pytest.approx(60 / 300)
     assert found.applied == pytest.approx(4 / 200)
@@ -183,28 +232,18 @@ def test_only_its_own_days_count_and_shares_take_mature_ones() -> None:
 
 
 def test_before_the_first_day_is_mature_nothing_is_zero_but_pending() -> None:
-    found = application_figures(MAILS, [day(3)], [], LABEL, READ_ON)
+    found = application_figures(MAILS, [day(3)], None, LABEL, READ_ON)
     assert (found.applied, found.earned_usd) == (None, None)
     assert found.clicked == pytest.approx(0.1)
     assert found.pending_until == READ_ON - timedelta(days=3) + timedelta(days=8)
-    nothing = application_figures(MAILS, [], [], LABEL, READ_ON)
+    nothing = application_figures(MAILS, [], None, LABEL, READ_ON)
     assert (nothing.reached, nothing.clicked, nothing.pending_until) == (0, None, None)
-    assert application_figures(MAILS, [day(-1)], [], LABEL, READ_ON).reached == 0, "a day after the page's"
+    assert application_figures(MAILS, [day(-1)], None, LABEL, READ_ON).reached == 0, "a day after the page's"
 
 
 def test_calls_are_people_on_lists() -> None:
     calls = replace(TEXTS, name="calls", channel=Channel.CALL)
-    assert application_figures(calls, [], [], LABEL, READ_ON, called=75).reached == 75
-
-
-def test_the_difference_is_that_of_its_own_arms_over_the_whole_time() -> None:
-    readout = [*arms("mails", 60, 40), *arms("job_of_the_day", 10, 90)]
-    lift = application_figures(MAILS, [], readout, LABEL, READ_ON).lift
-    assert lift is not None
-    assert lift.estimate == pytest.approx(0.02)
-    assert lift.lower < 0.02 < lift.upper
-    assert application_figures(MAILS, [], readout[:2], LABEL, READ_ON).lift is None, "one arm"
-    assert application_figures(MAILS, [], arms("mails", 1, 1, READ_ON), LABEL, READ_ON).lift is None, "its first day"
+    assert application_figures(calls, [], None, LABEL, READ_ON, called=75).reached == 75
 
 
 def decision(place: int, verdict: str, *codes: str, sentences: tuple[str, ...] = ("Why.",)) -> Decision:

@@ -42,10 +42,12 @@ from mlife_assets.recruiting.dashboard.page import (
     detectors,
     drift_panels,
     headline,
+    lift_charts,
     model_charts,
     production_charts,
     render_dashboard,
 )
+from mlife_tests.recruiting.dashboard.conftest import lift_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -121,7 +123,7 @@ def test_page_is_well_formed_and_has_every_part(example_data: DashboardData) -> 
     nesting = parse(page)
     headings = re.findall(r"<h[123][^>]*>([^<]+)", page)
     parts = ("Day by day", "Monitoring", "The model", "Drift", "Texts", "Decisions", "Model versions")
-    parts += ("Applications", "Other models")
+    parts += ("Lift", "Applications", "Other models")
     for heading in parts:
         assert heading in headings
     for heading in ("Ranking quality, MAP@10", "Texts per day", "People with an apply, texted or not"):
@@ -157,7 +159,7 @@ def test_other_models_have_a_line_each_and_a_single_model_has_no_such_section(ex
 
 def test_applications_have_a_line_each_and_a_single_one_has_no_such_section(example_data: DashboardData) -> None:
     texts = ApplicationFigures("Job <of> the day", "sms", 38_399, 0.172, 0.021, 6_032.0)
-    lift = Interval(0.068, 0.037, 0.09, 0.95, 1_000)
+    lift = lift_to(-0.1, 0.34)
     mails = ApplicationFigures("Jobs of the week", "email", 339, pending_until=date(2026, 6, 19), lift=lift)
     calls = ApplicationFigures("Calls", "call", 75)
     page = render_dashboard(replace(example_data, applications=(texts, mails, calls)))
@@ -166,7 +168,7 @@ def test_applications_have_a_line_each_and_a_single_one_has_no_such_section(exam
     words = [html.unescape(" ".join(row)) for row in rows]
     assert words[0].startswith("Job <of> the day text 38,399 17.2 % 2.1")
     assert "pending until 19 Jun pending until 19 Jun" in words[1]
-    assert words[1].endswith("+6.8 points +3.7 to +9.0")
+    assert words[1].endswith("not known yet: +12 % (-10 to +34 %); by 3 Aug it reaches ±20 %")
     assert words[2] == "Calls call 75 – – – –"
     assert 'href="#applications"' in page
     assert 'id="applications"' not in render_dashboard(replace(example_data, applications=(texts,)))
@@ -343,57 +345,89 @@ def told(data: DashboardData) -> str:
     return found.sentence + " " + " ".join(words for _, words in found.evidence)
 
 
+def texted(data: DashboardData, *bounds: float, earned: tuple[float, float, float] | None = None) -> DashboardData:
+    money = None if earned is None else Interval(*earned, 0.95, 10)
+    return replace(data, texting=replace(data.texting, lift=lift_to(*bounds, earned=money)))
+
+
 def test_one_sentence_says_all_three_things(example_data: DashboardData) -> None:
     found = headline(example_data)
     assert found.sentence == (
-        "The model ranks jobs 57 % better than the recruiters' rule; nothing that matters drifts; texting gets 3.1 "
-        "points more people to apply than not texting (1.9 to 4.4), and its 33,912 texts earned $8,100 in bids "
-        "($1,200 to $15,000)."
+        "The model ranks jobs 57 % better than the recruiters' rule; nothing that matters drifts; texting gets 32 % "
+        "more applies than not texting (19 to 44 %), which brought $8,100 more in bids ($1,200 to $15,000)."
     )
     assert [title for title, _ in found.evidence] == ["Ranking", "Drift", "Texting"]
     assert "MAP@10 0.412 against 0.262" in told(example_data)
-    assert "11.2 % of 9,120 people" in told(example_data)
+    assert "31.8 applies per 100 of 9,120 people who may be texted, 22.9 of 480 who never are" in told(example_data)
+    assert "shown: +32 % (+19 to +44 %)" in told(example_data)
     assert "207 opt-outs" in told(example_data)
-    assert "It pays while a text costs less than $0.24 ($0.04 to $0.44)." in told(example_data)
+    assert "It pays while a text costs less than $0.04 to $0.44." in told(example_data)
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper", "words"),
+    ("bounds", "words"),
     [
-        (-0.01, 0.04, "texting is not shown to get more people to apply than not texting (-1.0 to +4.0 points)"),
-        (-0.04, -0.01, "texting gets 3.1 points fewer people to apply than not texting (1.0 to 4.0)"),
+        ((-0.1, 0.34), "it is not known yet whether texting gets more applies."),
+        ((-0.34, -0.1), "texting gets 22 % fewer applies than not texting (10 to 34 %)."),
     ],
 )
-def test_a_difference_that_may_be_zero_or_less_is_no_gain(
-    example_data: DashboardData, lower: float, upper: float, words: str
+def test_a_lift_that_is_not_shown_is_no_gain_and_no_money(
+    example_data: DashboardData, bounds: tuple[float, float], words: str
 ) -> None:
-    estimate = 0.031 if upper > 0 else -0.031
-    texting = replace(example_data.texting, lift=Interval(estimate, lower, upper, 0.95, 10))
-    assert words in told(replace(example_data, texting=texting))
+    data = texted(example_data, *bounds)
+    assert headline(data).sentence.endswith(words)
+    assert "$" not in told(data)
+    unknown = texted(example_data, -0.1, 0.34, earned=(8_100.0, 1_200.0, 15_000.0))
+    assert "$" not in told(unknown), "money comes after applies"
+    assert "by 3 Aug it reaches ±20 %" in told(unknown)
+
+
+def test_a_blanked_holdout_says_nothing_of_texting_but_why(example_data: DashboardData) -> None:
+    lift = example_data.texting.lift
+    blanked = replace(lift, looks=(*lift.looks[:-1], replace(lift.newest, claim="blanked", lift=None, earned=None)))
+    data = replace(example_data, texting=replace(example_data.texting, lift=blanked))
+    assert "what texting is worth cannot be said, since its holdout is not as it should be" in told(data)
+    assert "5.0 % of 9,600 people are in the holdout and 5.0 % should be" in told(data)
+    assert "more applies" not in told(data)
+    assert "applies per 100" not in told(data)
+    drawn = str(lift_charts(replace(data, applications=(replace(data.applications[0], lift=blanked),))))
+    assert "<svg" not in drawn
+    assert "of 9,600 people are in the holdout" in drawn
 
 
 @pytest.mark.parametrize(
     ("earned", "words"),
     [
-        ((8_100.0, -700.0, 15_000.0), "and is not shown to earn anything (-$700 to $15,000 in bids)."),
-        ((0.0, 0.0, 10.0), "and is not shown to earn anything ($0 to $10 in bids)."),
-        ((-900.0, -1_500.0, -300.0), "and cost $900 in bids ($300 to $1,500)."),
+        ((8_100.0, -700.0, 15_000.0), "which is not shown to change bids (-$700 to $15,000)."),
+        ((-900.0, -1_500.0, -300.0), "which cost $900 in bids."),
     ],
 )
-def test_money_that_is_not_shown_to_be_a_gain_is_not_earned(
+def test_money_that_is_not_shown_to_be_a_gain_is_none(
     example_data: DashboardData, earned: tuple[float, float, float], words: str
 ) -> None:
-    texting = replace(example_data.texting, earned_usd=Interval(*earned, 0.95, 10))
-    data = replace(example_data, texting=texting)
+    data = texted(example_data, 0.19, 0.44, earned=earned)
     assert headline(data).sentence.endswith(words)
-    assert "earned" not in told(data)
+    assert "brought" not in told(data)
     assert "It pays" not in told(data)
 
 
-def test_without_money_or_texts_nothing_is_said_about_what_they_earned(example_data: DashboardData) -> None:
-    for changes in ({"earned_usd": None}, {"texts": 0}):
-        texting = replace(example_data.texting, **changes)
-        assert "$" not in told(replace(example_data, texting=texting))
+def test_without_money_or_texts_nothing_is_said_about_bids(example_data: DashboardData) -> None:
+    silent = replace(example_data, texting=replace(example_data.texting, texts=0))
+    for data in (texted(example_data, 0.19, 0.44), silent):
+        assert "$" not in told(data)
+
+
+def test_lift_is_drawn_to_date_and_open_days_are_open(example_data: DashboardData) -> None:
+    young = replace(example_data.texting.lift, looks=example_data.texting.lift.looks[:5])
+    applications = (replace(example_data.applications[0], lift=young),)
+    assert str(lift_charts(replace(example_data, applications=applications))) == "", "before the declared minimum"
+    drawn = str(lift_charts(example_data))
+    assert drawn.count("<figure") == 2, "calls have no holdout that is compared"
+    assert "pending until 23 Jun" in drawn
+    assert "<h3>Job of the day</h3>" in drawn
+    whole = render_dashboard(example_data)
+    assert "20 % is recommended, which shows +20 % after 47 days; it has 5 %." in whole
+    assert "Applies over its holdout" in whole
 
 
 @pytest.mark.parametrize(
