@@ -2,7 +2,7 @@
 
 Run: python benchmarks/lift.py [--scale 1] [--json FILE]
 
-Made-up people of the demo's shape, counted by day into the sums that mart `lift_daily` has, and read by `core.lift`.
+Made-up people of the demo's shape, counted by day into the sums that mart `lift_daily` has, and read by `recruiting.lift`.
 The shape is that of the simulated market over 91 days without texts: 8,448 people on the first day and 10 more a day,
 .2324 applies per person in 21 days, 3.36 clicks in the 28 days before; people differ as they do there (lognormal, so
 that the variance of applies is 2.0 times their mean after 21 days and 4.1 times after 63, and clicks explain .43 and
@@ -40,8 +40,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from mlife_assets.core.lift import ArmsOfDay, ArmSums, Look, looks, ratio_evidence
 from mlife_assets.core.policies import LiftPolicy
+from mlife_assets.recruiting.lift import ArmsOfDay, ArmSums, Look, looks, ratio_evidence
 
 RESULT = Path(__file__).resolve().parent / "results" / "lift.json"
 SEEDS = {"nothing": 39_001, "planted": 39_002, "power": 39_003, "ratio": 39_004}

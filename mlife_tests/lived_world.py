@@ -49,7 +49,7 @@ POLICIES = Policies(
         explained_rows_per_day=400, minimum_mature_positives=30,
     ),
     retrain=RetrainPolicy(
-        alarm_days_needed=1, alarm_days_window=1, days_between_fits=366, days_between_fits_in_drift=90
+        alarm_days_needed=1, alarm_days_window=1, days_between_fits=366, days_between_fits_in_drift=1
     ),
     training=TrainingPolicy(
         recipes=("recent_linear",), trees_maximum=60, learning_rate=0.1, minimum_child_examples=20,

@@ -351,11 +351,11 @@ class ExampleFilePolicy:
 
 @dataclass(frozen=True)
 class LiftPolicy:
-    """How what an application changed is measured, day after day.
+    """How what an sender changed is measured, day after day.
 
     Attributes:
-        error: of all claims of all days and all applications together.
-        ratio_error: of ever blanking a sound experiment, of all applications together.
+        error: of all claims of all days and all senders together.
+        ratio_error: of ever blanking a sound experiment, of all senders together.
         minimum_days: nothing is claimed before so many days.
         minimum_outcomes: nor before the holdout may have had so many outcomes.
         smallest_lift: the least that matters, relative; plans say when it is shown.

@@ -76,7 +76,7 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
         promotion=replace(known.promotion, win_alpha_per_year=0.2, gates_per_year=2),
         retrain=replace(
             known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0, days_between_fits=366,
-            days_between_fits_in_drift=90,
+            days_between_fits_in_drift=1,
         ),
     )  # fmt: skip
     return world.open_home(folder, policies, users=USERS, jobs=JOBS)

@@ -1,6 +1,6 @@
 """The retrain governor: one verdict a day, with its reasons.
 
-Concept: a refit is the default, as a weekly cron job would make it; what a breach adds is that it comes sooner. A fit
+Concept: a refit is the default, as a weekly cron entry would make it; what a breach adds is that it comes sooner. A fit
 is due a week after the last one, if labels have matured since, and a few days after it where a kind of drift alarms
 that was quiet when it was made. A fit is cheap, so a false alarm costs little. A day's data or latent drift counts when
 what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses is no

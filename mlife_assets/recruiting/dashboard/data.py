@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from mlife_assets.core.lift import ArmsOfDay, Look, PlannedShare
 from mlife_assets.core.pages.charts.values import DailyValue, Marker, MarkerKind, Unit
 from mlife_assets.core.pages.document import Link
 from mlife_assets.core.statistics import Interval
+from mlife_assets.recruiting.lift import ArmsOfDay, Look, PlannedShare
 
 Tone = Literal["neutral", "good", "bad"]
 Verdict = Literal["retrain", "wait", "block"]

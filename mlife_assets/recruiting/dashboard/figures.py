@@ -15,7 +15,6 @@ from datetime import date
 from math import sqrt
 from typing import Any
 
-from mlife_assets.core.lift import ArmsOfDay, ArmSums, looks, planned_shares, recommended
 from mlife_assets.core.pages.charts.scales import format_day, format_value
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.statistics import Interval, wilson_interval
@@ -30,6 +29,7 @@ from mlife_assets.recruiting.dashboard.data import (
     Texting,
     Tone,
 )
+from mlife_assets.recruiting.lift import ArmsOfDay, ArmSums, looks, planned_shares, recommended
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
 Row = Mapping[str, Any]

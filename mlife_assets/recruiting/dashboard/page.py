@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.lift import ArmSums, PlannedShare
 from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages import Markup, join, page, reading_script, render
 from mlife_assets.core.pages.charts.days import render_chart
@@ -36,6 +35,7 @@ from mlife_assets.recruiting.dashboard.data import (
 )
 from mlife_assets.recruiting.dashboard.figures import lift_words
 from mlife_assets.recruiting.dashboard.overview import KINDS, OUTCOMES, lanes, verdict_runs
+from mlife_assets.recruiting.lift import ArmSums, PlannedShare
 
 SHORT = 12
 COLUMNS_SHOWN = 8

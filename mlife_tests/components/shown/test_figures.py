@@ -45,7 +45,6 @@ from mlife_assets.components.shown.metadata import (
 from mlife_assets.components.shown.present import STEP, newest_day, next_day, operator_time
 from mlife_assets.components.shown.runbooks import DATA_DRIFT
 from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
-from mlife_assets.core.lift import ArmsOfDay, ArmSums, Look
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.fairness.results import FairnessAudit, ImpactRow, ImpactTable
@@ -56,6 +55,7 @@ from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.recruiting.dashboard.data import Lift, ModelVersion
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.lift import ArmsOfDay, ArmSums, Look
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.policies import Policies, PricePolicy
 from mlife_assets.recruiting.ports import LedgerRow

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from mlife_assets.core.lift import ArmsOfDay, ArmSums, Claim, Look, PlannedShare
 from mlife_assets.core.pages.charts.values import DailyValue
 from mlife_assets.core.pages.document import DASHBOARD, nav
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard import data
 from mlife_assets.recruiting.dashboard.data import ApplicationFigures, DashboardData, Decision, Kpi, Suppression
+from mlife_assets.recruiting.lift import ArmsOfDay, ArmSums, Claim, Look, PlannedShare
 
 FIRST = date(2026, 5, 20)
 LAST = date(2026, 6, 22)

@@ -15,7 +15,8 @@ from scipy.stats import betabinom, binom, norm
 
 from mlife_assets.core import lift
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.lift import (
+from mlife_assets.core.policies import LiftPolicy
+from mlife_assets.recruiting.lift import (
     ArmsOfDay,
     ArmSums,
     Look,
@@ -25,7 +26,6 @@ from mlife_assets.core.lift import (
     ratio_evidence,
     recommended,
 )
-from mlife_assets.core.policies import LiftPolicy
 
 FIRST = date(2026, 6, 1)
 POLICY = LiftPolicy()
