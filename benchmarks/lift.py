@@ -2,7 +2,7 @@
 
 Run: python benchmarks/lift.py [--scale 1] [--json FILE]
 
-Made-up people of the demo's shape, counted by day into the sums that mart `lift_daily` has, and read by `recruiting.lift`.
+Made-up people of the demo's shape, counted by day into the sums of mart `lift_daily` and read by `recruiting.lift`.
 The shape is that of the simulated market over 91 days without texts: 8,448 people on the first day and 10 more a day,
 .2324 applies per person in 21 days, 3.36 clicks in the 28 days before; people differ as they do there (lognormal, so
 that the variance of applies is 2.0 times their mean after 21 days and 4.1 times after 63, and clicks explain .43 and

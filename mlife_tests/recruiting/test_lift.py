@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom, binom, norm
 
-from mlife_assets.core import lift
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import LiftPolicy
+from mlife_assets.recruiting import lift
 from mlife_assets.recruiting.lift import (
     ArmsOfDay,
     ArmSums,
