@@ -1,6 +1,6 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
-Concept: a refit is the default and a change has to win. A *refit* of the champion's configuration is what a cron job
+Concept: a refit is the default and a change has to win. A *refit* of the champion's configuration is what a cron entry
 would install: it serves unless something speaks against it, a condition of validity (leakage, copied rows, immature
 labels, scoring that is not the same everywhere, fairness) or probabilities that are shown to be worse. How it ranks is
 reported. Refits of one configuration differ by less than any gate can show, so asking each for a proof keeps old
