@@ -40,8 +40,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from mlife_assets.core.policies import LiftPolicy
 from mlife_assets.recruiting.lift import ArmsOfDay, ArmSums, Look, looks, ratio_evidence
+from mlife_assets.recruiting.policies import LiftPolicy
 
 RESULT = Path(__file__).resolve().parent / "results" / "lift.json"
 SEEDS = {"nothing": 39_001, "planted": 39_002, "power": 39_003, "ratio": 39_004}

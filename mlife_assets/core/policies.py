@@ -350,31 +350,6 @@ class ExampleFilePolicy:
 
 
 @dataclass(frozen=True)
-class LiftPolicy:
-    """How what an sender changed is measured, day after day.
-
-    Attributes:
-        error: of all claims of all days and all senders together.
-        ratio_error: of ever blanking a sound experiment, of all senders together.
-        minimum_days: nothing is claimed before so many days.
-        minimum_outcomes: nor before the holdout may have had so many outcomes.
-        smallest_lift: the least that matters, relative; plans say when it is shown.
-        within_days: how long somebody would wait for it; the recommended holdout shows it by then.
-    """
-
-    error: float = 0.05
-    ratio_error: float = 0.001
-    minimum_days: int = 14
-    minimum_outcomes: int = 20
-    smallest_lift: float = 0.2
-    within_days: int = 84
-
-    def __post_init__(self) -> None:
-        require_bounded(self, error=(0.001, 0.2), ratio_error=(1e-6, 0.05), minimum_days=(7, 366))
-        require_bounded(self, minimum_outcomes=(10, 1e6), smallest_lift=(0.01, 2), within_days=(14, 366))
-
-
-@dataclass(frozen=True)
 class BacktestPolicy:
     """How a history is replayed, and what counts as worse.
 

@@ -22,9 +22,9 @@ from math import inf, lgamma, log, sqrt
 from typing import Literal
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import LiftPolicy
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.windows import add_days
+from mlife_assets.recruiting.policies import LiftPolicy
 
 Claim = Literal["not_known", "shown", "contrary", "blanked"]
 POWER_Z = 0.8416

@@ -8,7 +8,6 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import (
     BacktestPolicy,
     LandingPolicy,
-    LiftPolicy,
     MonitoringPolicy,
     PromotionPolicy,
     RetrainPolicy,
@@ -42,6 +41,31 @@ class CandidatePolicy:
 
     def __post_init__(self) -> None:
         _bounded(self, maximum_distance_km=(1, 500), candidates_per_user=(2, 1000), maximum_seniority_gap=(0, 3))
+
+
+@dataclass(frozen=True)
+class LiftPolicy:
+    """How what an application changed is measured, day after day.
+
+    Attributes:
+        error: of all claims of all days and all applications together.
+        ratio_error: of ever blanking a sound experiment, of all applications together.
+        minimum_days: nothing is claimed before so many days.
+        minimum_outcomes: nor before the holdout may have had so many outcomes.
+        smallest_lift: the least that matters, relative; plans say when it is shown.
+        within_days: how long somebody would wait for it; the recommended holdout shows it by then.
+    """
+
+    error: float = 0.05
+    ratio_error: float = 0.001
+    minimum_days: int = 14
+    minimum_outcomes: int = 20
+    smallest_lift: float = 0.2
+    within_days: int = 84
+
+    def __post_init__(self) -> None:
+        _bounded(self, error=(0.001, 0.2), ratio_error=(1e-6, 0.05), minimum_days=(7, 366))
+        _bounded(self, minimum_outcomes=(10, 1e6), smallest_lift=(0.01, 2), within_days=(14, 366))
 
 
 @dataclass(frozen=True)

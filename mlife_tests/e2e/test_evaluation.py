@@ -154,7 +154,7 @@ def test_a_champion_is_never_compared_with_itself(panelled, lived_world) -> None
     champion = home.platform.of_model().scorers.champion_version(day)
     tables = home.platform.tables
     tables.write_report(CHALLENGER_REPORT, day, {"model_version": champion})
-    tables.write_report(FOLD_REPORT, day, tables.read_report(FOLD_REPORT, add_days(home.day(1), -1)))
+    tables.write_report(FOLD_REPORT, day, tables.read_report(FOLD_REPORT, home.day(lived_world.RETRAIN_DAY)))
     metadata, report = evaluated(home, day)
     assert metadata["outcome"].value == "refused"
     assert report["comparisons"] == []
@@ -170,7 +170,9 @@ def test_a_verdict_on_another_model_promotes_nobody(panelled, lived_world) -> No
     day, tables = home.day(1), home.platform.tables
     verdict = tables.read_report(PROMOTION_REPORT, panelled.day)
     tables.write_report(PROMOTION_REPORT, day, {**verdict, "outcome": "promoted"})
-    tables.write_report(CHALLENGER_REPORT, day, {"model_version": home.platform.of_model().registry.champion()})
+    versions = [row["model_version"] for row in home.platform.of_model().registry.versions()]
+    other = next(one for one in versions if one != verdict["model_version"])
+    tables.write_report(CHALLENGER_REPORT, day, {"model_version": other})
     history = home.platform.of_model().registry.history()
     result = home.run_assets(day, keys.CHAMPION_MODEL, raise_on_error=False)
     (failure,) = (event for event in result.all_events if event.is_step_failure)

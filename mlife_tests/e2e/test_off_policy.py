@@ -65,6 +65,7 @@ def explored(lived, lived_world, tmp_path_factory) -> Explored:
     rng = np.random.default_rng(5)
     write_mart(home, [row for day in days for row in explore(home, day, rng)])
     challenger = tables.read_report(CHALLENGER_REPORT, home.day(lived_world.RETRAIN_DAY))["model_version"]
+    registry.rollback(actor="ann", reason="two models are compared", now=run_time(days[-1]))
     judged = add_days(days[-1], MATURE_AFTER)
     for day in (add_days(judged, -1), judged):
         tables.write_report(CHALLENGER_REPORT, day, {"model_version": challenger})
@@ -427,8 +428,8 @@ def test_a_mart_of_a_release_without_early_labels_is_replayed_without_them(repla
     assert rows["is_applied_early"].null_count == rows.num_rows > 1_000
 
 
-def test_the_replay_has_no_rule_to_hold_against_models(replay_asked) -> None:
-    model = replayed_model(replay_asked.home.platform)
+def test_the_replay_has_no_rule_to_hold_against_models(lived) -> None:
+    model = replayed_model(lived.home.platform)
     assert model.baseline is None, "a rule ranks what could have been shown, which no history holds"
 
 

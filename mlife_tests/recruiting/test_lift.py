@@ -14,7 +14,6 @@ import pytest
 from scipy.stats import betabinom, binom, norm
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import LiftPolicy
 from mlife_assets.recruiting import lift
 from mlife_assets.recruiting.lift import (
     ArmsOfDay,
@@ -26,6 +25,7 @@ from mlife_assets.recruiting.lift import (
     ratio_evidence,
     recommended,
 )
+from mlife_assets.recruiting.policies import LiftPolicy
 
 FIRST = date(2026, 6, 1)
 POLICY = LiftPolicy()

@@ -24,7 +24,7 @@ from mlife_assets.lifecycle.backtest.watching import Reports, Watcher
 
 GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT = "governed", "frozen", "naive", "every_alarm", "constant"
 NAMES = (GOVERNED, FROZEN, NAIVE, EVERY_ALARM, CONSTANT)
-FIRST, ONE_FOR_ALL = "first_champion_ungated", "one_probability_for_all"
+FIRST, ONE_FOR_ALL, IMPOSSIBLE = "first_champion_ungated", "one_probability_for_all", "training_impossible"
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,17 @@ class Contestant(ABC):
         places = np.arange(self.history.place(self.served.first_day), len(self.history.days))
         return self.served.probability(self.history, places)
 
+    def _fitted(self, day: date) -> Fit | None:
+        """Return the fit of a day and charge it; record why there is none."""
+        try:
+            fit = self.learner.fit(day)
+        except NotEnoughEvidenceError as error:
+            self._record(day, "failed", (IMPOSSIBLE,), (str(error),))
+            return None
+        self.training_days.append(day)
+        self._charge(fit)
+        return fit
+
     def _charge(self, *fits: Fit) -> None:
         charged = {fit.step for fit in self.fits}
         self.fits += [fit for fit in fits if fit.step not in charged]
@@ -189,13 +200,9 @@ class Naive(Contestant):
             return
         if len(self.history.known(day)) == len(self.history.known(last)):
             return
-        try:
-            fit = self.learner.fit(day)
-        except NotEnoughEvidenceError as error:
-            self._record(day, "failed", ("training_impossible",), (str(error),))
+        fit = self._fitted(day)
+        if fit is None:
             return
-        self.training_days.append(day)
-        self._charge(fit)
         self._install(fit, day)
         sentence = f"{every} days have passed; retrained and installed."
         self._record(day, "installed", ("calendar",), (sentence,), fit.artifact.model_version)
@@ -279,13 +286,9 @@ class EveryAlarm(Watching):
         if alarmed < policy.alarms_needed:
             self._record(day, "wait", ("too_few_alarms",), (sentence,))
             return
-        try:
-            fit = self.learner.fit(day)
-        except NotEnoughEvidenceError as error:
-            self._record(day, "failed", ("training_impossible",), (str(error),))
+        fit = self._fitted(day)
+        if fit is None:
             return
-        self.training_days.append(day)
-        self._charge(fit)
         self.install_watched(fit, day)
         self.alarms = []
         sentences = (sentence, "Retrained and installed without a gate.")

@@ -16,10 +16,8 @@ from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.training.recipes import half_life_in_drift
 from mlife_assets.core.windows import add_days
-from mlife_assets.lifecycle.backtest.contestants import Start, Watching
+from mlife_assets.lifecycle.backtest.contestants import IMPOSSIBLE, Start, Watching
 from mlife_assets.lifecycle.backtest.watching import Reports
-
-IMPOSSIBLE = "training_impossible"
 
 
 class Governed(Watching):
@@ -106,8 +104,10 @@ class Governed(Watching):
     def _half_life(self, day: date, verdict: RetrainDecision) -> float | None:
         """Return the half-life in days of a model of a day, where a drift that was open then asks for one."""
         model = self.history.model
-        days = max(model.retrain.drift_open_days, model.retrain.alarm_days_window * self._days_between_looks(day))
-        apart = replace(model.retrain, drift_open_days=min(days, 366), alarm_days_window=min(days, 366))
+        looks = min(366, model.retrain.alarm_days_window * self._days_between_looks(day))
+        apart = replace(
+            model.retrain, drift_open_days=max(model.retrain.drift_open_days, looks), alarm_days_window=looks
+        )
         return half_life_in_drift(model.training, (*self.looked, verdict), day, apart)
 
     def _new_positives(self, day: date) -> int:

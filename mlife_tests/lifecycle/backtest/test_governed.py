@@ -14,8 +14,8 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.lifecycle.backtest.contestants import EveryAlarm, Frozen, Naive
-from mlife_assets.lifecycle.backtest.governed import IMPOSSIBLE, Governed
+from mlife_assets.lifecycle.backtest.contestants import IMPOSSIBLE, EveryAlarm, Frozen, Naive
+from mlife_assets.lifecycle.backtest.governed import Governed
 from mlife_assets.lifecycle.backtest.judging import Judged
 from mlife_assets.lifecycle.backtest.watching import Reports
 
