@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from statsmodels.stats.proportion import confint_proportions_2indep
 
-from mlife_assets.core.statistics import Interval, proportion_difference_interval, wilson_interval
+from mlife_assets.core.statistics import Interval, wilson_interval
 from monitored_market.rows import CONTROL, MATURE, QUIET_DAYS, ROWS, USERS, Row, Run
 from monitored_market.storm import FROZEN, GOVERNED, PHASE_DAYS, STORM_DAYS, STORM_USERS, StormRun
 from monitored_market.traffic import PAIRS_PER_DAY, TrafficRun
 
+newcombe = partial(confint_proportions_2indep, method="newcomb", compare="diff")
 FALSE_RETRAINS_PER_100 = 1.0
 FOUND_SHARE = 19 / 20
 STORM, TRAFFIC = "storm", "traffic"
@@ -200,16 +203,15 @@ def report_traffic(runs: Sequence[TrafficRun]) -> list[str]:
         pairs, days = sum(run.pairs for run in ours) // len(ours), sum(run.days for run in ours)
         share = told_interval(wilson_interval(*counted[size]))
         print(f"{pairs:>12,}{days:>10}{counted[size][1]:>7}{share:>28}   {kinds}")
-    growth = proportion_difference_interval(*counted[max(counted)], *counted[min(counted)])
-    print(
-        f"largest minus smallest: {told_interval(growth)} of weeks; told from chance would be {_seen_growth(counted)}"
-    )
-    return ["traffic: alarms grow with n"] if growth.lower > 0 else []
+    low, high = newcombe(*counted[max(counted)], *counted[min(counted)])
+    told = f"{100 * low:+.1f} to {100 * high:+.1f} of 100 weeks"
+    print(f"largest minus smallest: {told}; told from chance would be {_seen_growth(counted)}")
+    return ["traffic: alarms grow with n"] if low > 0 else []
 
 
 def _seen_growth(counted: Mapping[int, tuple[int, int]]) -> str:
     """Return how many weeks with an alarm the largest traffic needs for growth to be told from chance."""
     few, weeks = counted[min(counted)], counted[max(counted)][1]
-    enough = (more for more in range(weeks + 1) if proportion_difference_interval(more, weeks, *few).lower > 0)
+    enough = (more for more in range(weeks + 1) if newcombe(more, weeks, *few)[0] > 0)
     least = next(enough, None)
     return "none" if least is None else f"{least} of {weeks} and more"

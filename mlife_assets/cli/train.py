@@ -349,7 +349,7 @@ def _policies_table(result: BacktestResult) -> list[str]:
         lines.append(
             f"{one.name:<12} average precision {found.estimate:.4f} ({found.lower:.4f} to {found.upper:.4f}), within "
             f"periods {one.score.within_periods.estimate:.4f}, log loss {one.score.log_loss:.4f}; trainings "
-            f"{one.trainings}, fits {one.fits}, refused {one.refusals}, promoted {one.installations}, "
+            f"{one.trainings}, fits {one.fits}, refused {one.refusals}, installed {one.installations}, "
             f"rows fitted {one.fitted_rows:,}"
         )
     return lines

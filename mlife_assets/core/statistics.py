@@ -211,22 +211,3 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
         raise InvalidInputError(f"group has {successes} successes of {trials}; pass 0 to {trials}")
     bounds = binomtest(int(successes), int(trials)).proportion_ci(confidence_level=level, method="wilson")
     return Interval(successes / trials, float(bounds.low), float(bounds.high), level, int(trials))
-
-
-def proportion_difference_interval(
-    treated_successes: int, treated: int, control_successes: int, control: int, level: float = 0.95
-) -> Interval:
-    """Return Newcombe's hybrid score interval of treated rate minus control rate (Stat. Med. 1998, method 10).
-
-    Holds its level with few successes and unequal arms, where the Wald interval does not.
-
-    Raises:
-        InvalidInputError: counts are negative or successes exceed their arm.
-        NotEnoughEvidenceError: an arm is empty.
-    """
-    first = wilson_interval(treated_successes, treated, level)
-    second = wilson_interval(control_successes, control, level)
-    difference = first.estimate - second.estimate
-    down = np.hypot(first.estimate - first.lower, second.upper - second.estimate)
-    up = np.hypot(first.upper - first.estimate, second.estimate - second.lower)
-    return Interval(difference, float(difference - down), float(difference + up), level, int(treated + control))

@@ -105,13 +105,13 @@ def window_of_folds(facts: Facts, version: str) -> GateWindow:
     return GateWindow(first, last, sentence, kept, held)
 
 
-def held_against(facts: Facts, version: str) -> tuple[str | None, bool]:
-    """Return the champion, and whether a challenger is a refit of its configuration."""
+def held_against(facts: Facts, version: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the champion, and how the configuration of a challenger differs from its own: not at all in a refit."""
     history, load = facts.champions(), facts.models.load
     if not history:
-        return None, False
+        return None, ()
     champion = history[-1].model_version
-    return champion, not changed_configuration(load(version), load(champion))
+    return champion, changed_configuration(load(version), load(champion))
 
 
 def judged_by_folds(
@@ -129,7 +129,8 @@ def judged_by_folds(
         NotEnoughEvidenceError: only one class to learn from.
     """
     models, model, exposures = facts.models, facts.models.model, gate.exposures
-    champion, is_refit = held_against(facts, version)
+    champion, changes = held_against(facts, version)
+    is_refit = champion is not None and not changes
     challenger = models.load(version)
     days = exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = list(scored_parts(window.folds, exposures, days, {}, models.scorer))
@@ -146,5 +147,5 @@ def judged_by_folds(
         sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
         if not is_refit:
             sides[ALONE] = side_alone(champion, asked_for(models, champion), gate, models.scorer)
-    terms = Terms(facts.day, (*also_required, *required), is_refit)
+    terms = Terms(facts.day, (*also_required, *required), is_refit, changes)
     return judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))

@@ -82,6 +82,6 @@ def test_a_window_says_where_both_sides_are_one_model_and_until_when_it_waits(mo
 def test_a_fit_of_the_champions_configuration_is_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "changed_configuration", lambda one, other: (one + other,) if one == "new" else ())
     reigns = (reign("a", WEEKS[0]), reign("b", WEEKS[1]))
-    assert held_against(known(), "c") == (None, False)
-    assert held_against(known(*reigns), "c") == ("b", True)
-    assert held_against(known(*reigns), "new") == ("b", False)
+    assert held_against(known(), "c") == (None, ())
+    assert held_against(known(*reigns), "c") == ("b", ())
+    assert held_against(known(*reigns), "new") == ("b", ("newb",))

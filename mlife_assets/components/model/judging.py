@@ -76,14 +76,14 @@ def _by_holdout(
     also_required: Sequence[Condition],
 ) -> Judgement:
     registry, version = platform.registry, challenger_version(platform, day)
-    champion, is_refit = held_against(PlatformFacts(platform, day), version)
+    champion, changes = held_against(PlatformFacts(platform, day), version)
     return judge_model(
         registry.load(version),
         day_training_set(platform, day),
         gate,
         human,
         platform.model,
-        Terms(day, also_required, is_refit),
+        Terms(day, also_required, champion is not None and not changes, changes),
         champion=None if champion is None else registry.load(champion),
         threads=platform.settings.cores,
     )

@@ -181,7 +181,8 @@ def _reasons(
             f"({policy.alarm_days_needed} needed to confirm it).",
         )
     if once:
-        yield DRIFT_BREACHED, f"{' and '.join(once).capitalize()} drift alarmed, and is not confirmed yet."
+        verb = "is" if len(once) == 1 else "are"
+        yield DRIFT_BREACHED, f"{' and '.join(once).capitalize()} drift alarmed and {verb} not confirmed yet."
 
 
 def _earlier_looks(
@@ -214,7 +215,8 @@ def _objections(
         yield IN_FLIGHT, "A retraining is already running."
     last = max((day for day in champion.fit_dates if day <= as_of), default=None)
     if last is not None and (as_of - last).days < (needed := _days_between(last, alarmed, history, policy)):
-        yield FIT_TOO_SOON, f"The last fit is {(as_of - last).days} days old ({needed} needed)."
+        age = (as_of - last).days
+        yield FIT_TOO_SOON, f"The last fit is {age} {'day' if age == 1 else 'days'} old ({needed} needed)."
     if champion.lacking is not None:
         yield LABELS_IMMATURE, f"A first model has not enough to learn from or to be judged by: {champion.lacking}."
     if champion.model_version is not None and champion.new_mature_positives < policy.minimum_new_mature_positives:

@@ -224,7 +224,8 @@ def lift_words(lift: Lift) -> str:
         return f"shown{' the contrary' if now.claim == 'contrary' else ''}{bounds}"
     later = ""
     if now.reaches is not None and now.half_width is not None:
-        later = f"; by {format_day(now.reaches)} it reaches ±{100 * now.half_width:.0f} %"
+        day = format_day(now.reaches, year=now.reaches.year != now.day.year)
+        later = f"; by {day} it reaches ±{100 * now.half_width:.0f} %"
     return f"not known yet{bounds}{later}"
 
 

@@ -195,6 +195,7 @@ def test_a_champion_that_won_within_the_window_is_held_against_the_challenger_al
     found = judged.decision.against("champion_alone")
     assert found is not None
     assert found.model_version == second
+    assert any("since the configuration changed: leaves were changed. Until" in s for s in judged.decision.sentences)
     assert found.other_map != judged.decision.against("champion").other_map
 
 

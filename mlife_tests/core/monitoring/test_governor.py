@@ -68,7 +68,7 @@ def test_nothing_moved_waits_and_says_so() -> None:
 def test_the_second_alarm_of_one_kind_within_three_days_retrains() -> None:
     once = decided("data")
     assert (once.verdict, once.codes) == ("retrain", (codes.DRIFT_BREACHED, "data_alarm")), "a breach asks for a refit"
-    assert once.sentences[1] == "Data drift alarmed, and is not confirmed yet."
+    assert once.sentences[1] == "Data drift alarmed and is not confirmed yet."
     decision = decided("data", history=[past(2, "data"), past(1)])
     assert decision.verdict == "retrain"
     assert decision.codes == ("data_drift_confirmed", "data_alarm")
@@ -314,7 +314,7 @@ def test_an_unimportant_day_does_not_confirm_a_later_one() -> None:
     assert decided("data", history=[dismissed]).codes[0] == codes.DRIFT_BREACHED
     unconfirmed = weighed_decision([dismissed], data=weighed("data", 0.01), latent=weighed("latent", 0.5))
     assert unconfirmed.codes == (codes.DRIFT_BREACHED, "data_alarm_unimportant", "latent_alarm")
-    assert unconfirmed.sentences[1].startswith("Latent drift alarmed, and is not confirmed")
+    assert unconfirmed.sentences[1].startswith("Latent drift alarmed and is not confirmed")
     assert "Data drift of column_0 does not count" in unconfirmed.sentences[2]
 
 

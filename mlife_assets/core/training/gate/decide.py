@@ -68,11 +68,13 @@ class Terms:
         as_of: labels must be mature as of this day.
         required: conditions that were checked elsewhere (scoring parity, impact ratios).
         is_refit: whether the challenger is the champion's configuration on newer rows, which need not win.
+        changes: in words, what else it is; none where nothing serves or nobody compared.
     """
 
     as_of: date
     required: Sequence[Condition] = ()
     is_refit: bool = False
+    changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +163,8 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
                 conditions.append(has_right_level(calibration, gain, nearer, policy))
             if evaluation.comparisons:
                 remarks.append(remark_on_alpha(policy))
+            if hearing.terms.changes:
+                remarks.append(remark_on_changes(hearing.terms.changes))
         remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
         conditions += hearing.terms.required
     outcome = outcome_of(conditions)
@@ -245,6 +249,14 @@ def remark_on_alpha(policy: PromotionPolicy) -> str:
     return (
         f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
         f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."
+    )
+
+
+def remark_on_changes(changes: Sequence[str]) -> str:
+    """Return why a win is asked, and what to do while there is none."""
+    return (
+        f"A win is asked, since the configuration changed: {'; '.join(changes)}. Until it wins the champion is not "
+        "refitted; take the change back, or promote the challenger by hand."
     )
 
 
