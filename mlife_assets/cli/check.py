@@ -1,4 +1,4 @@
-"""`mlife check`: what is wrong with a table and its spec, and what it can show, before anything is trained.
+"""`mlife check`: the faults of a table and its spec, and the power of its gate, before a training.
 
 Concept: everything is said at once, each with its remedy; `mlife train` says the same first.
 """
@@ -26,7 +26,7 @@ Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles 
 
 
 def check(examples: Examples, spec: Spec, as_json: AsJson = False) -> None:
-    """Check a file of examples and its spec: all that is wrong at once, and what its last days can show.
+    """Check a file of examples and its spec: all faults at once, and the difference that its last days can show.
 
     Exit codes: 0 a training would begin; 1 it would be refused.
     """

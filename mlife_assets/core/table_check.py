@@ -1,4 +1,4 @@
-"""The check of a table before anything is fitted: all that is wrong with it at once, and what it can show.
+"""The check of a table before a training: all of its faults at once, and the difference that its gate can show.
 
 Concept: a *fault* stops a training, a *warning* makes its model worse or its verdict untrue, a *note* is good to know.
 Each names column, rows and remedy. What a training would refuse is asked of the code that refuses it; the rest is read
@@ -74,7 +74,7 @@ class ReadTable:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is the matter with a table: `kind` is a stable name, `column` the one that it is about, if any."""
+    """One finding on a table: `kind` is a stable name, `column` its column, if any."""
 
     severity: Severity
     kind: str
@@ -101,7 +101,7 @@ class Power:
 
 @dataclass(frozen=True)
 class TableReport:
-    """What is said of a table; what a fault stands before, or nothing shows, is None."""
+    """The report on a table. Parts that a fault prevents are None."""
 
     rows: int
     positives: int
@@ -164,7 +164,7 @@ def _cut_times(read: ReadTable, roles: ExampleSpec) -> Iterator[Finding]:
 def _of_column(
     name: str, column: pa.ChunkedArray, few: pa.ChunkedArray, days: pa.ChunkedArray | None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a feature; `few` are examined rows of it."""
+    """Yield the faults of a feature; `few` are its examined rows."""
     said = partial(Finding, "warning", column=name)
     count, filled = len(column), len(column) - column.null_count
     if not filled:

@@ -17,7 +17,7 @@ def vetoes(artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, model
 
     Args:
         artifact: the refit.
-        training: what it learned from.
+        training: its training set.
         rows: the newest mature rows, at least one; it may have learned from them.
         model: roles and policies.
 

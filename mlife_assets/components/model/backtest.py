@@ -34,7 +34,7 @@ CHECKPOINTS_FOLDER = "backtest"
 
 
 def replayed_model(platform: BoardPorts) -> Model:
-    """Return the model as its history is replayed: the rule in use ranks what could have been shown, not what was."""
+    """Return the model without its baseline: the rule in use ranks all candidates, and a history holds shown ones."""
     return replace(platform.of_model().model, baseline=None)
 
 

@@ -87,7 +87,7 @@ def _time_of_decision(platform: ModelPorts, day: date, decision_id: str) -> date
 def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
     """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
 
-    A fit is what was asked for, whatever became of it, and what was registered, whoever asked.
+    A fit counts when it was asked for, even if its run failed, and when it was registered, even by hand.
     """
     now = run_time(day)
     rows = platform.registry.events("model_registered", end=day)

@@ -1,7 +1,7 @@
-"""What the governor's recorded decisions say of a drift: since when it lasts, and what is normal meanwhile. Pure.
+"""An open drift, from the governor's recorded decisions: its first day, and the days that are normal meanwhile. Pure.
 
 Concept: a champion has to be watched against the world that it serves in. A reference that reaches back behind the
-drift holds two worlds; limits learned from it are wide, and what it calls normal is neither.
+drift holds two worlds: limits learned from it are too wide for either.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class TrainedModel:
         artifact: the model.
         decision: the gate's verdict.
         calibration: of its probabilities on the gate window; None when it cannot be measured.
-        training: what it learned from.
+        training: its training set.
         gate: the rows that it was judged on, in canonical order.
         judged: its scores of those rows.
         search: the search for hyper-parameters; None when it was off.

@@ -137,7 +137,7 @@ def judge_model(
 
     Args:
         artifact: the challenger.
-        training: what it learned from.
+        training: its training set.
         gate: rows of the window.
         human: what is in use today; None is right only for a model that declares no baseline.
         model: roles and policies.

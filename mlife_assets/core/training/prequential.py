@@ -71,7 +71,7 @@ def fold_conditions(
 
     Args:
         artifact: the model of the fold.
-        training: what it learned from.
+        training: its training set.
         rows: of the fold, at least one.
         model: roles and policies.
         scored: their matrix and what the model said of it; None to ask it here.

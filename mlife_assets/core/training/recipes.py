@@ -1,4 +1,4 @@
-"""Recipes: what a step learns most from, on what its trees stand, and how large they are.
+"""Recipes: the weights of rows, the base below the trees, and the size of the trees.
 
 Concept: `plain` has small trees with the parameters of the policy, `default` LightGBM's own, `logistic` none. *Recent*
 rows count more: the weight of a row halves with every half-life, so a model follows a world that moves and forgets what

@@ -287,7 +287,7 @@ def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec
 
 
 def giveaway_words(found: Separation) -> str:
-    """Return what is wrong with a feature that separates more than it may."""
+    """Return the fault of a feature that separates too well."""
     return (
         f"The feature {found.feature} predicts the outcome by itself (area under the ROC curve {found.area:.3f}, at "
         f"most {SEPARATION_MAXIMUM:g}); it was recorded after the outcome: leave it out."

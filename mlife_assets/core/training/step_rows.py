@@ -72,7 +72,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class TuningRows:
-    """A fold: what is learned from and on what it is tuned.
+    """A fold: the rows that are fitted on and those that tune.
 
     Attributes:
         spec: of the features.

@@ -232,7 +232,7 @@ class Watching(Contestant):
         self.reference = self.watcher.reference(start.serving, start.twin, start.day)
 
     def install_watched(self, fit: Fit, day: date) -> None:
-        """Let a fit serve, and learn what is normal to it from what was served before it."""
+        """Let a fit serve, and learn its reference from the scores that were served before it."""
         self.reference = self.watcher.reference(fit, self._unseen(day), day)
         self._install(fit, day)
 

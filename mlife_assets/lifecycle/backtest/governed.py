@@ -1,7 +1,7 @@
-"""The governed policy: the real governor decides, and what it asks for serves unless something speaks against it.
+"""The governed policy: the real governor decides, and its refits serve unless something speaks against them.
 
 Concept: the governor is asked every morning, as a deployment's is. What the newest window said stands until the next
-one closes: what was due and had to wait is not forgotten meanwhile, and a refit is due on any day.
+one closes: a refit that had to wait is not forgotten meanwhile, and one may be due on any day.
 """
 
 from __future__ import annotations

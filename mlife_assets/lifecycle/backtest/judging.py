@@ -103,7 +103,7 @@ def _distinct_so_far(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Judged:
-    """A window of rows, each of which one of its models scores without having seen it: what is judged, or was served.
+    """A window of rows, each scored by one of its models that had not seen it.
 
     Attributes:
         fits: who is asked from a day on, oldest first: one by a holdout, else one a fold, or one a champion.

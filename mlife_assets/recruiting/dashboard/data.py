@@ -225,7 +225,7 @@ class Lift:
 
 @dataclass(frozen=True)
 class Texting:
-    """What texting changed, and what it took.
+    """The lift of texting, and its cost in texts and opt-outs.
 
     Attributes:
         lift: in applies.

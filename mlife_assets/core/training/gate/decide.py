@@ -271,7 +271,7 @@ def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
 def remarks_on_a_refit(
     comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
 ) -> tuple[str, ...]:
-    """Return what is reported of a refit: who else ranks the rows, slope, level."""
+    """Return the report on a refit: comparisons, slope and level."""
     names = {"random": "a random ranking"}
     remarks = [f"against {names.get(one.against, other_side(one))} {compared(one, objective)}" for one in comparisons]
     if calibration is not None:
