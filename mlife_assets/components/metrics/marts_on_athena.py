@@ -20,7 +20,6 @@ PUBLISHED = (
     dg.AssetKey([GROUP, "fct_conversions"]),
     dg.AssetKey([GROUP, "fct_messages"]),
     keys.KPI_DAILY,
-    keys.LIFT_DAILY,
     dg.AssetKey([GROUP, "model_performance_daily"]),
 )
 
