@@ -31,9 +31,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mlife_assets.adapters.champion_watch import ChampionWatch
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.model_registry import ModelRegistry
+from mlife_assets.adapters.model_registry import ChampionWatch, ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 

@@ -43,7 +43,7 @@ from monitored_market.monitored import concept_report, concept_windows, looked, 
 from monitored_market.rows import prepared
 
 from mlife_assets.adapters.nannyml_calculators import drift_statistics, forget_fitted, latent_statistics
-from mlife_assets.adapters.nannyml_calculators.session import frame, quiet_nannyml
+from mlife_assets.adapters.nannyml_calculators.engine import frame, quiet_nannyml
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.statistics import wilson_interval

@@ -30,14 +30,14 @@ HOME_PLACES = {"latitude", "longitude", "lat", "lon", "lng", "address", "street"
 AGE_OF_A_POSTING = {"job_age_days"}
 MAY_NAME_THE_PORT = {
     "recruiting/ports.py": "declares it", "market/audit_attributes.py": "the embedded table",
-    "deployments/embedded_world.py": "makes it", "adapters/audit_file.py": "the owner's table",
+    "deployments/embedded_world.py": "makes it", "adapters/owners_table.py": "the owner's table",
     "deployments/embedded.py": "names what makes it", "deployments/standalone.py": "names what makes it",
     "deployments/aws.py": "names what makes it", "deployments/record.py": "has a place for it",
     "deployments/board_ports.py": "offers it",
     }  # fmt: skip
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = (
-    "core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "adapters/audit_file.py",
+    "core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "adapters/owners_table.py",
     "components/model/fairness.py",
 )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_only_the_fairness_audit_reads_the_restricted_table() -> None:
     readers = {
         path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py")) if "groups_of" in names_in(path)
     }
-    assert readers == {*MAY_READ, "recruiting/ports.py", "market/audit_attributes.py", "adapters/audit_file.py"}
+    assert readers == {*MAY_READ, "recruiting/ports.py", "market/audit_attributes.py", "adapters/owners_table.py"}
 
 
 def test_code_outside_the_audit_knows_no_protected_attribute() -> None:

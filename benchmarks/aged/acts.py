@@ -108,7 +108,7 @@ def tick(bench: Bench) -> Seconds:
 
 def champion(bench: Bench) -> Seconds:
     """Who is champion, asked of the registry, and of what the endpoint asks."""
-    from mlife_assets.adapters.champion_watch import ChampionWatch
+    from mlife_assets.adapters.model_registry import ChampionWatch
 
     registry = bench.platform.of_model().registry
     watch = ChampionWatch(registry, bench.platform.event_log)

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.adapters.nannyml_calculators import drift
-from mlife_assets.adapters.nannyml_calculators.session import frame, quiet_nannyml
+from mlife_assets.adapters.nannyml_calculators.engine import frame, quiet_nannyml
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy

@@ -30,7 +30,7 @@ import orjson
 
 from mlife_assets.adapters.home_files import HOME_FILES, LETTERHEAD, home_files
 from mlife_assets.adapters.ledger_file import LEDGER_FILE, copy_ledger, ledger_facts
-from mlife_assets.adapters.log_heads.signing import is_signed
+from mlife_assets.adapters.log_heads.head import is_signed
 from mlife_assets.adapters.object_store import require_plain
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.adapters.send_ledger import SqlLedger

@@ -2,17 +2,23 @@
 
 Concept: without its file a home is taken for that of a simulated market, so a restored one has to have it before it has
 anything else. One that is there is newer, and stays.
+
+A home that is restored in part looks like a young one and would decide on features of too few days. So a file says that
+a restore began, and goes once the ledger agrees with the log and features are built.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import orjson
 
-from mlife_assets.core.errors import ContentConflictError
+from mlife_assets.adapters.private_files import write_private
+from mlife_assets.core.errors import ContentConflictError, GateClosedError
 
+UNFINISHED = "restore_unfinished"
 DEPLOYMENT = "deployment.json"
 HOME_FILES = ("world.json", DEPLOYMENT)
 """Of a simulated market, and of a deployment of its owner's."""
@@ -57,3 +63,29 @@ def _begun(data: bytes) -> object:
         return kept["deployment"], kept["first_day"]
     except (ValueError, KeyError, TypeError):
         return data
+
+
+def begin_restore(private: Path, source: Path, *options: str) -> None:
+    """Say in a private folder that a restore from a backup began, and with which options."""
+    write_private(private / UNFINISHED, f"{source}\n{shlex.join(options)}\n".encode())
+
+
+def end_restore(private: Path) -> None:
+    """Say that nothing is missing any more."""
+    (private / UNFINISHED).unlink(missing_ok=True)
+
+
+def unfinished_restore(private: Path) -> str | None:
+    """Return why a home is not whole, as a sentence; None where it is."""
+    try:
+        source, _, options = (private / UNFINISHED).read_text(encoding="utf-8").strip().partition("\n")
+    except FileNotFoundError:
+        return None
+    command = f"mlife backup restore --from {shlex.quote(source)} {options}".strip()
+    return f"a restore from {source} has not ended; run it again: {command}"
+
+
+def require_restored(private: Path) -> None:
+    """Raise GateClosedError while a restore has not ended."""
+    if (sentence := unfinished_restore(private)) is not None:
+        raise GateClosedError(f"nothing runs, is sent or decided here: {sentence}")

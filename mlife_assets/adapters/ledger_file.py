@@ -15,7 +15,7 @@ from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
-from mlife_assets.adapters.send_ledger.rows import replace_rows
+from mlife_assets.adapters.send_ledger.restoring import replace_rows
 from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError
 

@@ -3,6 +3,9 @@
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
 reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
 proves that the log is complete.
+
+In a list of messages the outcome is the farthest thing that is known: a conversion outweighs the word of the provider,
+which outweighs our own acts; of two words of the provider the later one counts.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from mlife_assets.core.scoring.reasons import (
 )
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.features import PAIR_WORDS
-from mlife_assets.recruiting.message_trace import Hop, MessageTrace
+from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 
 CONVERSION_DAYS = 45
 """How long after a text conversions are looked for: the hire window and some days for late exports."""
@@ -206,3 +209,24 @@ def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[d
     spec = scorer.feature_spec
     parts = score_parts(scorer.contributions(row)[0], spec.expanded(row)[0], spec)
     return dict(zip(scorer.feature_names, row[0].tolist(), strict=True)), parts
+
+
+def recent_messages(log: EventLog, *, first: date, last: date) -> list[MessageLine]:
+    """Return the messages planned from `first` to `last`, the newest day first, each with its outcome so far."""
+    planned = log.read("message_planned", start=first, end=last, columns=["message_id", "as_of_date", "body"])
+    outcomes: dict[str, str] = {}
+    end = add_days(last, CONVERSION_DAYS)
+    for row in log.read("message_suppressed", start=first, end=end, columns=["message_id", "reason"]).to_pylist():
+        outcomes[row["message_id"]] = f"suppressed: {row['reason'].replace('_', ' ')}"
+    for row in log.read("message_submitted", start=first, end=end, columns=["message_id"]).to_pylist():
+        outcomes[row["message_id"]] = "submitted"
+    for row in log.read("message_status", start=first, end=end, columns=["message_id", "status"]).to_pylist():
+        outcomes[row["message_id"]] = row["status"]
+    for event_type, outcome in CONVERSIONS.items():
+        for row in log.read(event_type, start=first, end=end, columns=["exposure_id"]).to_pylist():
+            outcomes[row["exposure_id"]] = outcome
+    lines = {
+        row["message_id"]: MessageLine(outcome=outcomes.get(row["message_id"], "planned"), **row)
+        for row in planned.to_pylist()
+    }
+    return sorted(lines.values(), key=lambda line: (-line.as_of_date.toordinal(), line.message_id))

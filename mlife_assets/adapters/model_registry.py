@@ -4,17 +4,23 @@ Concept: there is no "current model" file to corrupt. Who serves at any moment f
 observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
 card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.
 The fold is made again when an event was added (`EventLog.remembered`), so asking costs the same however many there are.
+
+An endpoint asks at every request whether the chain has a next manifest, which is one question however long it is, and
+makes the fold again only when a promotion or a rollback was listed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mlife_assets.adapters.model_events import REGISTERED, events_of, registered_row
+from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
+from mlife_assets.adapters.event_log.layout import EVENTS
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,
@@ -28,6 +34,8 @@ from mlife_assets.core.ports import EventLog, ObjectStore, Rows
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE, ModelArtifact, file_names
 from mlife_assets.recruiting.events import EVENT_TYPES
 
+_PLACES = tuple(f"{EVENTS}/event_type={name}/" for name in REIGN_EVENTS)
+REGISTERED = "model_registered"
 WRITER = "registry"
 CARD_FILE = "card.html"
 VERSIONS, FOLDS = "models", "fold_models"
@@ -293,3 +301,75 @@ class ModelRegistry:
     def _append(self, event_type: str, row: Mapping[str, Any]) -> None:
         table = pa.Table.from_pylist([dict(row)], schema=EVENT_TYPES[event_type].schema)
         self._event_log.append(event_type, table, writer=WRITER)
+
+
+def model_names(event_log: EventLog) -> list[str]:
+    """Return the models that were ever registered or promoted, in order of their names."""
+    return sorted({row[MODEL_NAME] for rows in event_log.remembered(REGISTERED, PROMOTED) for row in rows})
+
+
+def events_of(
+    event_log: EventLog, model_name: str, event_type: str, *, start: date | None = None, end: date | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a type that are about a model and were observed in [start, end], oldest first.
+
+    Without days a process reads each file once.
+    """
+    if start is None and end is None:
+        (found,) = event_log.remembered(event_type)
+        return [dict(row) for row in found if row[MODEL_NAME] == model_name]
+    rows = event_log.read(event_type, start=start, end=end)
+    return list(rows.filter(pc.equal(rows[MODEL_NAME], model_name)).to_pylist())
+
+
+def registered_row(artifact: ModelArtifact, model_name: str, as_of: date, at: datetime) -> dict[str, Any]:
+    """Return the event that registers an artifact at an instant.
+
+    Raises:
+        KeyError, TypeError, ValueError: the manifest does not hold what the event says.
+    """
+    manifest = artifact.manifest
+    return {
+        "event_id": event_id(REGISTERED, artifact.model_version),
+        "occurred_at": at,
+        "observed_at": at,
+        "model_version": artifact.model_version,
+        "as_of_date": as_of,
+        "training_start_date": date.fromisoformat(manifest["training_start_date"]),
+        "training_end_date": date.fromisoformat(manifest["training_end_date"]),
+        "training_data_hash": artifact.training_data_hash,
+        "examples": manifest["examples"],
+        "positives": manifest["positives"],
+        MODEL_NAME: model_name,
+    }
+
+
+class ChampionWatch:
+    """The champion of one model; safe to ask from several threads."""
+
+    def __init__(self, registry: ModelRegistry, event_log: ParquetEventLog) -> None:
+        self._registry, self._event_log = registry, event_log
+        self._lock = Lock()
+        self._seen: ChainEnd | None = None
+        self._version: str | None = None
+
+    def champion(self) -> str | None:
+        """Return who serves now; None before the first promotion.
+
+        Raises:
+            IntegrityError: the end of the log was changed.
+        """
+        with self._lock:
+            end = self._event_log.chain.end()
+            if end is None:
+                return self._registry.champion()  # nothing says what changed, so nothing is remembered
+            if end != self._seen:
+                if self._seen is None or self._is_listed_since(self._seen):
+                    self._version = self._registry.champion()
+                self._seen = end
+            return self._version
+
+    def _is_listed_since(self, seen: ChainEnd) -> bool:
+        """Return whether a manifest after `seen` lists a promotion or a rollback."""
+        added = self._event_log.chain.since(seen.sequence)
+        return any(entry.key.startswith(_PLACES) for _, manifest in added for entry in manifest.entries)

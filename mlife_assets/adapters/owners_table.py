@@ -1,4 +1,4 @@
-"""A table about people that the owner of a deployment keeps: Parquet or CSV.
+"""Tables about people that the owner of a deployment keeps, Parquet or CSV: contact book and audit table.
 
 Concept: the table is somebody's record about real people, so it is read and never written, and no error repeats a value
 of it: it names column and row. What a library raises may hold a whole row, so it is not chained to what is raised here.
@@ -6,13 +6,15 @@ of it: it names column and row. What a library raises may hold a whole row, so i
 A reader remembers the state of what it read, and gets bytes only where that is another now: time and size of a file,
 the ETag of an object, which one request compares and hands over. What is gone or cannot be read is an error, also where
 it was read before: an old book would text people who have left it.
+
+Without an audit table nobody has a known group, so no impact ratio can be judged and the gate refuses.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +26,21 @@ from obstore.exceptions import BaseError, NotModifiedError
 from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES, bucket_fault, is_bucket_missing, is_object_denied, open_bucket
-from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, PermanentError
+from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError, NotGivenError, PermanentError
 from mlife_assets.core.storage_places import Bucket
+from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
+from mlife_assets.recruiting.messaging.people import accounts_by_number, normalise
+from mlife_assets.recruiting.ports import AuditGroups
 
 if TYPE_CHECKING:
     from obstore import GetOptions
     from obstore.store import S3Store
 
+
+CONTACTS = "MLIFE_CONTACTS"
+NUMBER, ADDRESS = "phone_number", "mail_address"
+AUDIT_TABLE = "MLIFE_AUDIT_TABLE"
+_KNOWN = {"sex": {*SEXES, UNKNOWN}, "race_ethnicity": {*ETHNICITIES, UNKNOWN}}
 USER_ID = "user_id"
 State = tuple[int, int] | str | None
 
@@ -233,3 +243,114 @@ class OwnersFile:
             )
         fault = bucket_fault(self.name, error)
         return type(fault)(f"{self.setting}: {self.name} cannot be read: {fault}")
+
+
+class OwnersAuditTable:
+    """Implements `recruiting.ports.AuditAttributes`.
+
+    Args:
+        place: of the table, a file or an object, with the columns `user_id`, `sex` and `race_ethnicity`; None where
+            there is none.
+    """
+
+    def __init__(self, place: Path | Bucket | None) -> None:
+        self._file = None if place is None else OwnersFile(place, AUDIT_TABLE)
+        self._state: State = None
+        self._answers: dict[str, tuple[str, str]] = {}
+
+    def _known_answers(self) -> Mapping[str, tuple[str, str]]:
+        if self._file is not None and (found := self._file.changed(self._state)) is not None:
+            state, data = found
+            self._answers = self._read(self._file, data)
+            self._state = state
+        return self._answers
+
+    @staticmethod
+    def _read(file: OwnersFile, data: bytes) -> dict[str, tuple[str, str]]:
+        table = owners_table(file, data, tuple(_KNOWN))
+        columns = {name: [one or UNKNOWN for one in table[name].to_pylist()] for name in _KNOWN}
+        for name, answers in columns.items():
+            wrong = next((row for row, answer in enumerate(answers) if answer not in _KNOWN[name]), None)
+            if wrong is not None:
+                known = ", ".join(sorted(_KNOWN[name]))
+                raise InvalidInputError(
+                    f"{AUDIT_TABLE}: {row_of(file, wrong)}, {name}: no answer that is known; use one of {known}"
+                )
+        return dict(zip(table[USER_ID].to_pylist(), zip(*columns.values(), strict=True), strict=True))
+
+    def count(self) -> int:
+        """Return how many people are in the table. Raises when it cannot be read."""
+        return len(self._known_answers())
+
+    def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
+        """Return the answers of users in their order; `unknown` where there is none. Raises when it cannot be read."""
+        answers = self._known_answers()
+        found = [answers.get(user_id, (UNKNOWN, UNKNOWN)) for user_id in user_ids]
+        return AuditGroups(tuple(one for one, _ in found), tuple(other for _, other in found))
+
+
+class OwnersContacts:
+    """Implements `recruiting.ports.ContactBook`, and has mail addresses, too.
+
+    Args:
+        place: of the book, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None
+            where none was named.
+    """
+
+    def __init__(self, place: Path | Bucket | None) -> None:
+        self._file = None if place is None else OwnersFile(place, CONTACTS)
+        self._state: State = None
+        self._columns: dict[str, dict[str, str | None]] = {}
+        self._accounts: dict[str, list[str]] | None = None
+
+    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> number as it is written, None without one. Raises when no file can be read."""
+        return self._read(NUMBER, user_ids)
+
+    def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return user id -> address as it is written, None without one. Raises when no file can be read."""
+        return self._read(ADDRESS, user_ids)
+
+    def accounts_with(self, phone_number: str) -> list[str]:
+        """Return the user ids whose number is this one, in E.164, sorted. Raises when no file can be read."""
+        self._read(NUMBER, ())
+        if self._accounts is None:
+            self._accounts = accounts_by_number(self._columns[NUMBER])
+        return self._accounts.get(phone_number, [])
+
+    def count(self) -> int:
+        """Return how many people are in the book. Raises when the file cannot be read."""
+        self._load()
+        return len(self._columns.get(NUMBER, {}))
+
+    def unusable(self) -> tuple[int, str]:
+        """Return how many numbers are none, and where the first is. Raises when the file cannot be read."""
+        self._load()
+        numbers = enumerate(self._columns.get(NUMBER, {}).values())
+        wrong = [row for row, number in numbers if number is not None and normalise(number) is None]
+        return len(wrong), row_of(self._file, wrong[0]) if self._file is not None and wrong else ""
+
+    def _read(self, column: str, user_ids: Sequence[str]) -> dict[str, str | None]:
+        if self._file is None:
+            raise NotGivenError(
+                f"{CONTACTS} names no contact book, so nobody can be reached; write user_id and phone_number to a file "
+                "in the private folder and name it there"
+            )
+        self._load()
+        if not self._columns[NUMBER]:
+            raise NotGivenError(f"{CONTACTS}: {self._file.name} holds nobody yet; fill it")
+        known = self._columns.get(column, {})
+        return {user_id: known.get(user_id) for user_id in user_ids}
+
+    def _load(self) -> None:
+        if self._file is None or (found := self._file.changed(self._state)) is None:
+            return
+        state, data = found
+        table = owners_table(self._file, data, (NUMBER,), optional=(ADDRESS,))
+        users = table[USER_ID].to_pylist()
+        self._columns = {
+            name: dict(zip(users, table[name].to_pylist(), strict=True))
+            for name in table.column_names
+            if name != USER_ID
+        }
+        self._state, self._accounts = state, None

@@ -2,6 +2,10 @@
 
 Concept: a mode is set, never hoped for. A file exists with its narrow mode before the first byte is in it, and what an
 earlier release left wider is narrowed when it is opened.
+
+The folder of mlife in a project holds keys. A `.gitignore` in it that ignores everything, itself included, is written
+before anything else; a project that wants part of it in its repository changes that file. A mark tells it from the home
+of a job board.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from typing import BinaryIO
 
 from mlife_assets.core.disk_faults import disk_errors_explained
 
+IGNORED = "# mlife keeps keys here: nothing of this folder belongs into a repository.\n*\n"
+MARK = "project_home.json"
+MARKED = '{"holds": "models of a Dagster project"}\n'
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
@@ -114,3 +121,19 @@ def _sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def made_and_ignored(home: Path) -> Path:
+    """Return `home`, made and marked when it is not; in a folder that is new or empty git ignores everything."""
+    with disk_errors_explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+        if not any(home.iterdir()):
+            (home / ".gitignore").write_text(IGNORED, encoding="utf-8")
+        if not is_project_home(home):
+            (home / MARK).write_text(MARKED, encoding="utf-8")
+    return home
+
+
+def is_project_home(home: Path) -> bool:
+    """Return whether mlife of somebody else's project keeps its models here."""
+    return (home / MARK).is_file()

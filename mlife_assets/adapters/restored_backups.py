@@ -22,7 +22,13 @@ import orjson
 import sqlalchemy as sa
 
 from mlife_assets.adapters.backups import HEADS, KEYS, LAKE, PRIVATE_KEYS, Backup
-from mlife_assets.adapters.home_files import put_home_files, require_same_world
+from mlife_assets.adapters.home_files import (
+    begin_restore,
+    end_restore,
+    put_home_files,
+    require_same_world,
+    unfinished_restore,
+)
 from mlife_assets.adapters.lake_copy import fill_up, missing_in
 from mlife_assets.adapters.ledger_file import (
     LEDGER_FILE,
@@ -32,10 +38,9 @@ from mlife_assets.adapters.ledger_file import (
 )
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables, open_schema
 from mlife_assets.adapters.private_files import private_folder, write_private
-from mlife_assets.adapters.restoring import begin_restore, end_restore, unfinished_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import revision_of
-from mlife_assets.adapters.send_ledger.rows import holds_rows, known_beyond, replace_rows
+from mlife_assets.adapters.send_ledger.restoring import holds_rows, known_beyond, replace_rows
 from mlife_assets.adapters.send_ledger.schema import log_heads, write
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, TransientError
 from mlife_assets.core.ports import ObjectStore

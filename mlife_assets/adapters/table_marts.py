@@ -3,6 +3,9 @@
 Concept: a mart is one Parquet table per partition. A row lies in the partition in which it became known, which is some
 days after the day that it is about, so a range of days is looked for in the partitions that can hold it. Where two
 partitions have a row of one grain, the one that was known first counts.
+
+A frame that an asset of a project delivers is asked for its columns, so that no library of frames is imported. A column
+of pandas whose values have several types becomes text: bad values are refused one by one.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +23,7 @@ import pyarrow.compute as pc
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_rows import TERMS
+from mlife_assets.core.quoting import quoted
 from mlife_assets.core.windows import add_days
 
 
@@ -159,3 +164,45 @@ def _in_order(rows: pa.Table, grain: Sequence[str]) -> pa.Table:
         if is_same.any():
             rows = rows.filter(pa.array(np.concatenate([[True], ~is_same])))
     return rows.combine_chunks()
+
+
+def delivered_table(value: Any, name: str) -> pa.Table:
+    """Return what the asset `name` delivered as a table, its index left out.
+
+    Raises:
+        InvalidInputError: it is no table; names the asset, what came and the remedy.
+    """
+    if isinstance(value, pa.Table):
+        return value
+    if isinstance(value, pa.RecordBatch):
+        return pa.Table.from_batches([value])
+    if _is_of_pandas(value):
+        return _of_pandas(value)
+    if hasattr(value, "__arrow_c_stream__"):
+        return pa.table(value)
+    what = "nothing" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
+        what = f"a dict with the keys {quoted(', '.join(sorted(value)[:3]))}, several partitions it seems"
+    raise InvalidInputError(
+        f"{name} gave {what}, which is no table; let it return a frame of pandas, a table of pyarrow or what has "
+        "`__arrow_c_stream__`, and launch one partition at a time"
+    )
+
+
+def _is_of_pandas(value: Any) -> bool:
+    kind = type(value)
+    return kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    columns = [_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns])
+
+
+def _column(series: Any) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        is_missing = series.isna().tolist()
+        values = [None if absent else str(one) for one, absent in zip(series.tolist(), is_missing, strict=True)]
+        return pa.array(values, pa.string())

@@ -1,6 +1,9 @@
 """Daily tables and reports in the lake: what an asset leaves for the next one.
 
 Concept: a table here is derived, so materializing its day again replaces it; the same rows give the same bytes.
+
+Old working tables are removed by a command of their own: a day at 100,000 people leaves 286 MB of pairs and scores that
+no later day reads. A day itself removes nothing, so its key needs no right to it.
 """
 
 from __future__ import annotations
@@ -9,14 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
+from mlife_assets.recruiting.retention_policy import PRUNED, RetentionPolicy
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _REPORT_OPTIONS = (
@@ -166,3 +173,30 @@ def _valid(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidInputError(f"table name {name!r} is not valid; use lower case letters, digits and _")
     return name
+
+
+def old_tables(lake: ObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
+    """Return the keys of days that are too old by the path of their table, oldest first; tables without any are not
+    there.
+    """
+    found = dict[str, list[str]]()
+    for folder in ("", *(f"{OF_MODELS}/{model}/" for model in lake.folders(OF_MODELS))):
+        tables = TableStore(lake, folder)
+        for name in PRUNED:
+            days = tables.days(name)
+            first = policy.first_kept(days[-1], today) if days else date.min
+            if old := [tables.key(name, day) for day in days if day < first]:
+                found[f"{folder}{name}"] = old
+    return found
+
+
+def prune(lake: ObstoreObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
+    """Remove what `old_tables` returns, and return it; what is gone already is no error. Safe to run again.
+
+    Raises:
+        PermanentError: the key may not delete; names the remedy.
+    """
+    found = old_tables(lake, policy, today)
+    for _ in read_at_once(lake.delete, list(chain.from_iterable(found.values()))):
+        pass  # what a deletion raises is raised when its turn comes
+    return found

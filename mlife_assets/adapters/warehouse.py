@@ -2,22 +2,32 @@
 
 Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, takes what it
 needs as Arrow and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
+
+On AWS the file of the warehouse lies in the lake between two tasks. It is put back only after a build that went well,
+and an older file never goes over one that came since it was fetched.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import obstore
 import pyarrow as pa
+from obstore.exceptions import BaseError
+from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 
+from mlife_assets.adapters.s3_bucket import bucket_fault, is_bucket_missing, missing_bucket, open_bucket
 from mlife_assets.core.disk_faults import disk_error
-from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError, TransientError
+from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import add_days
 
 if TYPE_CHECKING:
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from mlife_assets.core.model import Model
 
 
+KEY = "warehouse/warehouse.duckdb"
 STAGED_PREFIX = "stg_events__"
 AS_OF = "as_of_date"
 """Column by which rows to score are those of a day."""
@@ -254,3 +265,60 @@ def _is_held(error: Exception) -> bool:
 
 def _remedy(selection: str) -> str:
     return f"build it with `dbt build --select {selection}`"
+
+
+class WarehouseCopy:
+    """The file of a warehouse, in the lake and in this task."""
+
+    def __init__(self, lake: Bucket, path: Path) -> None:
+        self._store, self._path = open_bucket(lake), path
+        self._version = path.with_suffix(".version")
+        """Which one of the lake the file was made from; outlives this object, as the file does."""
+
+    def fetch(self) -> None:
+        """Fetch the file unless this task has one; where none was ever put back there is none.
+
+        Raises:
+            PermanentError, TransientError: the bucket cannot be read.
+        """
+        if self._path.exists():
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._path.parent) as folder:
+            partial = Path(folder) / self._path.name
+            try:
+                found = obstore.get(self._store, KEY)
+                with partial.open("wb") as file:
+                    for chunk in found.stream():
+                        file.write(chunk)
+            except (ObstoreNotFoundError, FileNotFoundError) as error:
+                if is_bucket_missing(error):
+                    raise missing_bucket() from None
+                return
+            except BaseError as error:
+                raise bucket_fault(KEY, error) from None
+            self._version.write_text(str(found.meta["e_tag"]))
+            os.replace(partial, self._path)
+
+    def put_back(self) -> None:
+        """Put the file into the lake, in parts where it is large.
+
+        Raises:
+            ContentConflictError: another task has put one there since this one fetched its own.
+            PermanentError, TransientError: the bucket cannot be written.
+        """
+        made_from = self._version.read_text() if self._version.exists() else None
+        try:
+            if self._version_there() != made_from:
+                raise ContentConflictError(
+                    f"another run has put {KEY} back since this one fetched it; run this one again"
+                )
+            self._version.write_text(str(obstore.put(self._store, KEY, self._path)["e_tag"]))
+        except BaseError as error:
+            raise bucket_fault(KEY, error) from None
+
+    def _version_there(self) -> str | None:
+        try:
+            return str(obstore.head(self._store, KEY)["e_tag"])
+        except (ObstoreNotFoundError, FileNotFoundError):
+            return None

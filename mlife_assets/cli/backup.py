@@ -95,8 +95,8 @@ def restore(
     Exit codes: 0 everything is there and the ledger agrees with the log, 1 failed.
     """
     from mlife_assets.adapters.backups import read_backup
+    from mlife_assets.adapters.home_files import end_restore, unfinished_restore
     from mlife_assets.adapters.restored_backups import RESTORED
-    from mlife_assets.adapters.restoring import end_restore, unfinished_restore
     from mlife_assets.deployments.backup import (
         put_back,
         renew_lost_keys,

@@ -52,7 +52,7 @@ class HomePages:
 
     def messages(self) -> Sequence[MessageLine]:
         """Return the messages of the last days that planned some."""
-        from mlife_assets.adapters.recent_messages import recent_messages
+        from mlife_assets.adapters.message_trace import recent_messages
         from mlife_assets.components.messages.sending import PLAN_REPORT
 
         with self._opened() as platform:

@@ -25,10 +25,9 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log import LogFile
-    from mlife_assets.adapters.given_files import GivenFile
     from mlife_assets.adapters.ingest_report import Replayed
     from mlife_assets.adapters.landing import Ingest
-    from mlife_assets.adapters.landing_check import CheckedFile
+    from mlife_assets.adapters.landing_check import CheckedFile, GivenFile
     from mlife_assets.adapters.rejected_rows import RejectedFolder
     from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.late_labels import LateRows
@@ -162,7 +161,7 @@ def check(
 
 def _given(files: list[Path], event_type: str | None, day: date | None) -> list[GivenFile]:
     """Return what the files are delivered as. Raises typer.BadParameter where that cannot be said."""
-    from mlife_assets.adapters.given_files import GivenFiles, given_file
+    from mlife_assets.adapters.landing_check import GivenFiles, given_file
 
     try:
         given = [given_file(path, event_type=event_type, day=day) for path in files]

@@ -115,7 +115,7 @@ def open_platform(settings: Settings, *, despite_restore: bool = False) -> Board
         GateClosedError: a restore has not ended.
         NotFoundError: no day ran.
     """
-    from mlife_assets.adapters.restoring import require_restored
+    from mlife_assets.adapters.home_files import require_restored
 
     if not despite_restore:
         require_restored(settings.private_folder)
@@ -131,7 +131,7 @@ def open_model(home: Path | None, model: str | None) -> ModelPorts:
     Raises:
         NotFoundError: no day ran in the home, or it has no such model, declared or ever trained; names those.
     """
-    from mlife_assets.adapters.model_events import model_names
+    from mlife_assets.adapters.model_registry import model_names
 
     if (project := project_settings(home)) is not None:
         return open_project_model(project, model)

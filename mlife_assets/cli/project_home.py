@@ -30,7 +30,7 @@ def project_settings(home: Path | None) -> ProjectSettings | None:
     `home` is what `--home` says.
     """
     from mlife_assets.adapters.json_logs import log_as_json
-    from mlife_assets.adapters.own_folder import is_project_home
+    from mlife_assets.adapters.private_files import is_project_home
     from mlife_assets.home_settings import ProjectSettings
 
     root = project_root(Path.cwd())

@@ -60,7 +60,7 @@ def status(
         else:
             print_standings(answer_console(), project.home, models)
         return
-    from mlife_assets.adapters.restoring import unfinished_restore
+    from mlife_assets.adapters.home_files import unfinished_restore
 
     settings = settings_of(home)
     unfinished = unfinished_restore(settings.private_folder)

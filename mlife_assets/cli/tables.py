@@ -39,8 +39,8 @@ def prune(
     """
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.object_store import ObstoreObjectStore
-    from mlife_assets.adapters.pruned_tables import old_tables
-    from mlife_assets.adapters.pruned_tables import prune as remove
+    from mlife_assets.adapters.tables import old_tables
+    from mlife_assets.adapters.tables import prune as remove
     from mlife_assets.recruiting.retention_policy import RetentionPolicy
 
     if project := project_settings(home):

@@ -22,9 +22,8 @@ import dagster as dg
 import pyarrow as pa
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mlife_assets.adapters.delivered_tables import delivered_table
 from mlife_assets.adapters.ingest_report import Outcome, type_report
-from mlife_assets.adapters.table_marts import with_terms
+from mlife_assets.adapters.table_marts import delivered_table, with_terms
 from mlife_assets.components.graph.model_graph import ModelGraph, Require
 from mlife_assets.components.graph.partitions import checked_days, days_to_land
 from mlife_assets.components.model.retrain_decision import decision_rows

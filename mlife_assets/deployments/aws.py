@@ -13,15 +13,10 @@ import secrets
 from collections.abc import Callable
 from functools import cache
 
-from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
-from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws.athena_marts import AthenaMarts
-from mlife_assets.adapters.aws.bucket_heads import BucketHeads
-from mlife_assets.adapters.aws.cloudwatch_measures import CloudWatchMeasures
-from mlife_assets.adapters.aws.kms_signer import KmsPins, KmsSigner
+from mlife_assets.adapters.aws.log_heads import BucketHeads, KmsPins, KmsSigner
+from mlife_assets.adapters.aws.operations import CloudWatchMeasures, ParameterStop, SnsAlerts
 from mlife_assets.adapters.aws.rds_login import rds_address
-from mlife_assets.adapters.aws.sending_stop import ParameterStop
-from mlife_assets.adapters.aws.sns_alerts import SnsAlerts
 from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
@@ -29,14 +24,13 @@ from mlife_assets.adapters.event_log.layout import MANIFESTS
 from mlife_assets.adapters.keyring import KEY_BYTES, SecretKeyring
 from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.log_apart import LakeWithLogApart
-from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
+from mlife_assets.adapters.mailboxes.folder import AbsentMailbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.people_file import SETTING as CONTACTS
-from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.adapters.owners_table import AUDIT_TABLE, CONTACTS, OwnersAuditTable, OwnersContacts
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
-from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.adapters.warehouse import WarehouseCopy
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError
 from mlife_assets.core.ports import HeadSigner
 from mlife_assets.core.storage_places import Bucket

@@ -14,8 +14,7 @@ from pathlib import Path
 from mlife_assets.adapters.home_files import LETTERHEAD
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing_templates import Kind, write_templates
-from mlife_assets.adapters.owners_table import USER_ID
-from mlife_assets.adapters.people_file import ADDRESS, NUMBER
+from mlife_assets.adapters.owners_table import ADDRESS, NUMBER, USER_ID
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.adapters.warehouse import WarehouseCopy
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.ports import (
     AlertChannel,

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
 from mlife_assets.adapters.log_heads import Audit, Head, Note, Records, Sealer, audit, newest_head
-from mlife_assets.adapters.log_heads.head import ManifestKey, SignedHead
+from mlife_assets.adapters.log_heads.head import ManifestKey, SignedHead, key_id
 from mlife_assets.adapters.log_heads.sealing import ADOPTED, KEY_ROTATED, KEYS_REPLACED
-from mlife_assets.adapters.log_heads.signing import key_id
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError
 from mlife_assets.core.ports import HeadSigner, ObjectStore
 from mlife_assets.deployments.keys import (

@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from mlife_assets.adapters.audit_file import SETTING as AUDIT_TABLE
-from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.landing_bucket import LandingBucket
@@ -31,8 +29,7 @@ from mlife_assets.adapters.mailboxes import (
 )
 from mlife_assets.adapters.mailboxes.smtp import SETTING as RELAY
 from mlife_assets.adapters.mailboxes.smtp import has_entries, look_at_relay
-from mlife_assets.adapters.people_file import SETTING as CONTACTS
-from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.adapters.owners_table import AUDIT_TABLE, CONTACTS, OwnersAuditTable, OwnersContacts
 from mlife_assets.adapters.private_files import private_file, private_folder
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
 from mlife_assets.core.checkup import Finding, faults_found

@@ -21,16 +21,13 @@ import yaml
 from mlife_assets.adapters import aws_clients as clients
 from mlife_assets.adapters.aws import athena_marts
 from mlife_assets.adapters.aws.athena_marts import AthenaMarts
-from mlife_assets.adapters.aws.cloudwatch_measures import NAMESPACE, CloudWatchMeasures
-from mlife_assets.adapters.aws.kms_signer import MESSAGE_BYTES_MAXIMUM, KmsPins, KmsSigner
+from mlife_assets.adapters.aws.log_heads import MESSAGE_BYTES_MAXIMUM, KmsPins, KmsSigner
+from mlife_assets.adapters.aws.operations import NAMESPACE, PARAMETER, CloudWatchMeasures, ParameterStop, SnsAlerts
 from mlife_assets.adapters.aws.rds_login import PASSWORDS, rds_address
-from mlife_assets.adapters.aws.sending_stop import PARAMETER, ParameterStop
-from mlife_assets.adapters.aws.sns_alerts import SnsAlerts
 from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.adapters.event_log import ChainEnd
 from mlife_assets.adapters.event_log.manifests import Link
-from mlife_assets.adapters.log_heads.head import Head, read_head, sign_head
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer, is_signed
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, is_signed, read_head, sign_head
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.adapters.send_ledger import SqlLedger
@@ -257,12 +254,12 @@ def test_a_measure_that_nobody_takes_is_logged_and_stops_nothing(
 ) -> None:
     from botocore.exceptions import ClientError
 
-    from mlife_assets.adapters.aws import cloudwatch_measures
+    from mlife_assets.adapters.aws import operations
 
     def denied(*_: Any, **__: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "PutMetricData")
 
-    monkeypatch.setattr(cloudwatch_measures.client("cloudwatch", REGION), "put_metric_data", denied, raising=False)
+    monkeypatch.setattr(operations.client("cloudwatch", REGION), "put_metric_data", denied, raising=False)
     with caplog.at_level(logging.WARNING):
         CloudWatchMeasures("dev", REGION).report("days_ended", 1)
     assert (

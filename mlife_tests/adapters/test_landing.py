@@ -16,10 +16,9 @@ import pytest
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.given_files import GivenFile
 from mlife_assets.adapters.ingest_report import Replayed
 from mlife_assets.adapters.landing import Ingest
-from mlife_assets.adapters.landing_check import CheckedFile, check_files
+from mlife_assets.adapters.landing_check import CheckedFile, GivenFile, check_files
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table

@@ -21,9 +21,9 @@ import requests
 import yaml
 from obstore.exceptions import GenericError
 
-from mlife_assets.adapters.given_files import GivenFile, GivenFiles, given_file
 from mlife_assets.adapters.ingest_report import EXAMPLES_PER_REASON, IngestReport, Outcome, type_report
 from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.landing_check import GivenFile, GivenFiles, given_file
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.landing_templates import EXAMPLE_DAY, Kind, meanings, naming, write_templates
 from mlife_assets.adapters.object_store import ObstoreObjectStore

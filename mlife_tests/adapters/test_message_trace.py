@@ -15,10 +15,9 @@ import pytest
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.message_trace import CONVERSION_DAYS, trace_message
+from mlife_assets.adapters.message_trace import CONVERSION_DAYS, recent_messages, trace_message
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.recent_messages import recent_messages
 from mlife_assets.core import errors
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.core.ids import event_id

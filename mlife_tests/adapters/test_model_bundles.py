@@ -24,14 +24,11 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters import nannyml_calculators
 from mlife_assets.adapters.backtest_detectors import ReplayDetectors
-from mlife_assets.adapters.champion_watch import ChampionWatch
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+from mlife_assets.adapters.log_heads.head import Ed25519Signer
 from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, _message, find_bundle, read_bundle, write_bundle
-from mlife_assets.adapters.model_events import events_of, model_names
-from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.adapters.nannyml_calculators.engine import NannyMLEngine
-from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+from mlife_assets.adapters.model_registry import ChampionWatch, ModelRegistry, events_of, model_names
+from mlife_assets.adapters.nannyml_calculators.engine import NannyMLEngine, quiet_nannyml
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.own_calculators import KOLMOGOROV_EXACT_BELOW, KOLMOGOROV_STEPS_UP_TO, OwnEngine
 from mlife_assets.core import errors

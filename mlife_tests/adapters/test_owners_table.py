@@ -16,13 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
-from mlife_assets.adapters.owners_table import OwnersFile
+from mlife_assets.adapters.owners_table import OwnersAuditTable, OwnersContacts, OwnersFile
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.adapters.people_file import OwnersContacts
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.adapters.send_ledger import SqlLedger

@@ -24,8 +24,14 @@ from mlife_assets.adapters.alert_webhook import AlertWebhook, look_at_webhook
 from mlife_assets.adapters.clock import FileClock, SimulatedClock, SystemClock
 from mlife_assets.adapters.json_logs import JsonHandler, json_formatter, log_as_json, logs_json
 from mlife_assets.adapters.keyring import KEY_BYTES, Keyring, SecretKeyring
-from mlife_assets.adapters.own_folder import made_and_ignored
-from mlife_assets.adapters.private_files import made_private, private_file, private_folder, private_tree, write_private
+from mlife_assets.adapters.private_files import (
+    made_and_ignored,
+    made_private,
+    private_file,
+    private_folder,
+    private_tree,
+    write_private,
+)
 from mlife_assets.adapters.prometheus_text import prometheus_text
 from mlife_assets.components.graph.partitions import RANGE_END_TAG, RANGE_START_TAG
 from mlife_assets.core.alerts import Alert

@@ -16,13 +16,20 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters import restored_backups
 from mlife_assets.adapters.backups import Backup, create_backup, read_backup
-from mlife_assets.adapters.home_files import home_files, put_home_files, require_same_world
+from mlife_assets.adapters.home_files import (
+    begin_restore,
+    end_restore,
+    home_files,
+    put_home_files,
+    require_restored,
+    require_same_world,
+    unfinished_restore,
+)
 from mlife_assets.adapters.ledger_file import ledger_facts
 from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.adapters.restored_backups import Restored, restore_backup
-from mlife_assets.adapters.restoring import begin_restore, end_restore, require_restored, unfinished_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import UNVERSIONED, versions
 from mlife_assets.adapters.send_ledger.schema import write

@@ -18,13 +18,11 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters import tables as module
-from mlife_assets.adapters.delivered_tables import delivered_table
 from mlife_assets.adapters.kept_marts import KeptMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
-from mlife_assets.adapters.pruned_tables import old_tables, prune
-from mlife_assets.adapters.table_marts import DailyMart, TableMarts, with_terms
-from mlife_assets.adapters.tables import TableStore
+from mlife_assets.adapters.table_marts import DailyMart, TableMarts, delivered_table, with_terms
+from mlife_assets.adapters.tables import TableStore, old_tables, prune
 from mlife_assets.components.monitoring.reports import SAMPLE_TABLE
 from mlife_assets.components.predictions import entity_scores, scores
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError

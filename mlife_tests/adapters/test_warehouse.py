@@ -21,8 +21,7 @@ from mlife_assets.adapters.duckdb_bucket import SECRET, extension_path
 from mlife_assets.adapters.event_log.staging import StagedTable
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, marts_of
-from mlife_assets.adapters.warehouse_copy import WarehouseCopy
+from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, WarehouseCopy, marts_of
 from mlife_assets.core import errors
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket, Credentials

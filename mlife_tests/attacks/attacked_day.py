@@ -370,7 +370,7 @@ def warm_up() -> None:
     import sklearn.ensemble  # noqa: F401
     from dbt.contracts.graph.manifest import Manifest  # noqa: F401
 
-    from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+    from mlife_assets.adapters.nannyml_calculators.engine import quiet_nannyml
 
     with quiet_nannyml():
         lived_world()

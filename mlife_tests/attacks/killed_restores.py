@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from mlife_assets.adapters import private_files
+from mlife_assets.adapters.home_files import unfinished_restore
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.restoring import unfinished_restore
 from mlife_assets.cli import app
 from mlife_assets.cli import backup as command
 from mlife_assets.deployments.board_ports import board_ports

@@ -31,9 +31,8 @@ from mlife_assets.adapters.dispatcher import sending
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.log_heads import FolderHeadStore, KeyPins
-from mlife_assets.adapters.log_heads.head import Note, read_head, sign_head
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, Note, read_head, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEYS_REPLACED
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import open_schema
 from mlife_assets.adapters.send_ledger import SqlLedger

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from mlife_assets.adapters.home_files import end_restore
 from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox
-from mlife_assets.adapters.restoring import end_restore
 from mlife_assets.components.acts.acts import approve_plan, plan_standing
 from mlife_assets.components.messages.delivery import deliver
 from mlife_assets.core.errors import GateClosedError

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.restoring import end_restore
+from mlife_assets.adapters.home_files import end_restore
 from mlife_assets.core.errors import IntegrityError, ProviderThrottledError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log

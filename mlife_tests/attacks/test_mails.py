@@ -28,7 +28,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
-from mlife_assets.adapters.dispatcher.hearing import Hearing
+from mlife_assets.adapters.dispatcher.sending import Hearing
 from mlife_assets.adapters.mailboxes import ReturnedFolder, SendJournal, SmtpMailbox, SmtpServer
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger

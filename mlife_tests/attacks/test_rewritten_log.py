@@ -33,8 +33,7 @@ from mlife_assets.adapters.event_log.manifests import (
     encode_manifest,
 )
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore
-from mlife_assets.adapters.log_heads.head import read_head, sign_head
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer, key_id
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, key_id, read_head, sign_head
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.adapters.send_ledger import Transition

@@ -28,7 +28,7 @@ from pydantic import HttpUrl, Secret
 from mlife_assets.adapters import model_bundles
 from mlife_assets.adapters.alert_webhook import AlertWebhook
 from mlife_assets.adapters.employer_reviews import review_employers
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer
+from mlife_assets.adapters.log_heads.head import Ed25519Signer
 from mlife_assets.adapters.model_bundles import BUNDLE_FILE, Bundle, read_bundle, write_bundle
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.graph.alerts import alert, deliver_alerts, undelivered

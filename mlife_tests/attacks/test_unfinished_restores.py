@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters import restored_backups
 from mlife_assets.adapters.backups import Backup
-from mlife_assets.adapters.restoring import UNFINISHED, begin_restore, end_restore, unfinished_restore
+from mlife_assets.adapters.home_files import UNFINISHED, begin_restore, end_restore, unfinished_restore
 from mlife_assets.cli import app
 from mlife_assets.cli import backup as command
 from mlife_assets.components.acts.acts import switch_sending

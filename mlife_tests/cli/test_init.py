@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters.landing_templates import EXAMPLE_DAY
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.own_folder import MARK
 from mlife_assets.adapters.panel_store import PanelStore
+from mlife_assets.adapters.private_files import MARK
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.cli.app import app
 from mlife_assets.cli.project_home import project_root, project_settings

@@ -24,7 +24,7 @@ ACME = """
 from dataclasses import replace
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
+from mlife_assets.adapters.mailboxes.folder import AbsentMailbox
 from mlife_assets.deployments.embedded import embedded
 from mlife_assets.deployments.standalone import standalone
 from mlife_assets.recruiting.application import Channel

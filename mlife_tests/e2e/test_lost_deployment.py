@@ -17,10 +17,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters.backups import Backup
-from mlife_assets.adapters.restoring import end_restore
+from mlife_assets.adapters.home_files import end_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.adapters.send_ledger.heads import STREAMS
-from mlife_assets.adapters.send_ledger.rows import last_number
+from mlife_assets.adapters.send_ledger.guards import STREAMS
+from mlife_assets.adapters.send_ledger.restoring import last_number
 from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.components.running.demo import DayResult, Demo
 from mlife_assets.components.running.lost_warehouse import rebuild_features

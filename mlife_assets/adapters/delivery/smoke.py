@@ -14,10 +14,9 @@ from datetime import datetime, timedelta
 from http.client import HTTPSConnection
 from typing import Any
 
-from mlife_assets.adapters.audit_file import OwnersAuditTable
 from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery.aws import Clients, refused_with, waited
-from mlife_assets.adapters.people_file import OwnersContacts
+from mlife_assets.adapters.owners_table import OwnersAuditTable, OwnersContacts
 from mlife_assets.core.delivery.stack_inputs import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError
 from mlife_assets.core.storage_places import Bucket

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.adapters.dispatcher.pacing import TokenBucket
 from mlife_assets.adapters.dispatcher.reports import (
     Checks,
     DispatchReport,
@@ -10,6 +9,7 @@ from mlife_assets.adapters.dispatcher.reports import (
     Recheck,
     Recipient,
     ReconcileReport,
+    TokenBucket,
     Verify,
 )
 

@@ -2,8 +2,7 @@
 
 from mlife_assets.adapters.event_log.chain import ChainEnd
 from mlife_assets.adapters.event_log.layout import LogFile
-from mlife_assets.adapters.event_log.log import ParquetEventLog
+from mlife_assets.adapters.event_log.log import ParquetEventLog, upcast
 from mlife_assets.adapters.event_log.verification import Finding, Verification, verify
-from mlife_assets.adapters.event_log.versions import upcast
 
 __all__ = ["ChainEnd", "Finding", "LogFile", "ParquetEventLog", "Verification", "upcast", "verify"]

@@ -1,11 +1,9 @@
 """Signed heads of the event log, kept outside the lake (`Head`, `Sealer`, `audit`)."""
 
-from mlife_assets.adapters.log_heads.audit import Audit, audit
-from mlife_assets.adapters.log_heads.cross_checks import Records
+from mlife_assets.adapters.log_heads.audit import Audit, Records, audit
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins, public_key
-from mlife_assets.adapters.log_heads.head import Head, Note
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, Note
 from mlife_assets.adapters.log_heads.sealing import Sealer, alone_in_log, newest_head
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer
 
 __all__ = [
     "Audit",
@@ -16,8 +14,8 @@ __all__ = [
     "Note",
     "Records",
     "Sealer",
-    "audit",
     "alone_in_log",
+    "audit",
     "newest_head",
     "public_key",
 ]

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from mlife_assets.adapters.log_heads.signing import key_id
+from mlife_assets.adapters.log_heads.head import key_id
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 

@@ -4,24 +4,30 @@ Concept: a head names the newest manifest by number and hash, which pins the who
 since the head before, so that a row is proven by file -> manifest -> head without any other. It carries the hash of the
 head before; a new key is introduced by a head that the old one signed, or, where the old one is lost, by one that says
 so and that a key signed which the home pinned itself.
+
+Signatures are Ed25519: the same head under the same key has the same bytes. A key is named by the hash of its public
+half.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from mlife_assets.adapters.event_log.chain import ChainEnd
 from mlife_assets.adapters.event_log.layout import content_hash
 from mlife_assets.adapters.event_log.manifests import Link
-from mlife_assets.adapters.log_heads.signing import is_signed, key_id
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import HeadSigner
 
+KEY_ID_LENGTH = 16
 VERSION = 1
 CONTEXT = b"mlife head of the event log\n"
 """Signed with every head, so that no other signature of the key can stand for one."""
@@ -171,3 +177,36 @@ def _head(raw: Mapping[str, Any]) -> Head:
 
 def _dumped(content: Mapping[str, Any]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+
+
+class Ed25519Signer:
+    """`ports.HeadSigner` over a key in memory."""
+
+    message_bytes_maximum: int | None = None
+
+    def __init__(self, seed: bytes) -> None:
+        """Make the key of a seed of 32 bytes."""
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes that verify what it signs."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature, 64 bytes."""
+        return self._key.sign(message)
+
+
+def key_id(public_key: bytes) -> str:
+    """Return the name of a key: the start of the hash of its public half."""
+    return hashlib.sha256(public_key).hexdigest()[:KEY_ID_LENGTH]
+
+
+def is_signed(message: bytes, signature: bytes, public_key: bytes) -> bool:
+    """Return whether the holder of `public_key` signed `message`."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

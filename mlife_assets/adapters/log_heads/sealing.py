@@ -18,8 +18,16 @@ from pathlib import Path
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
 from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
 from mlife_assets.adapters.event_log.manifests import Link, Manifest
-from mlife_assets.adapters.log_heads.head import Head, History, ManifestKey, Note, SignedHead, read_head, sign_head
-from mlife_assets.adapters.log_heads.signing import key_id
+from mlife_assets.adapters.log_heads.head import (
+    Head,
+    History,
+    ManifestKey,
+    Note,
+    SignedHead,
+    key_id,
+    read_head,
+    sign_head,
+)
 from mlife_assets.adapters.private_files import locked
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.ports import HeadPins, HeadSigner, HeadStore

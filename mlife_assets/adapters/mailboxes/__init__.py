@@ -1,7 +1,6 @@
 """Mailboxes: gateways of the channel `email`."""
 
-from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
-from mlife_assets.adapters.mailboxes.returned_folder import ReturnedFolder
+from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults, ReturnedFolder
 from mlife_assets.adapters.mailboxes.smtp import SendJournal, SmtpMailbox, SmtpServer
 
 __all__ = ["FolderMailbox", "MailFaults", "ReturnedFolder", "SendJournal", "SmtpMailbox", "SmtpServer"]

@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from mlife_assets.adapters.mailboxes.returned_folder import ReturnedFolder
+from mlife_assets.adapters.mailboxes.folder import ReturnedFolder
 from mlife_assets.adapters.private_files import private_folder, write_private
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.disk_faults import disk_errors_explained

@@ -19,10 +19,12 @@ from mlife_assets.adapters.nannyml_calculators.engine import (
     CATEGORICAL_METHOD,
     NUMERIC_METHOD,
     Engine,
+    Fitted,
     Reconstruction,
+    cached,
     calculating,
+    frame,
 )
-from mlife_assets.adapters.nannyml_calculators.session import Fitted, cached, frame
 from mlife_assets.adapters.own_calculators import Floats, codes
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent, sampling

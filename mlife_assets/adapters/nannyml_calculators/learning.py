@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.nannyml_calculators import drift
-from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine
+from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine, frame
 from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
-from mlife_assets.adapters.nannyml_calculators.session import frame
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits

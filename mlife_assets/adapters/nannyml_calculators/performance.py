@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.nannyml_calculators.engine import Engine, calculating
-from mlife_assets.adapters.nannyml_calculators.session import cached
+from mlife_assets.adapters.nannyml_calculators.engine import Engine, cached, calculating
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.columns import LABEL

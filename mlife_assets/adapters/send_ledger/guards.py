@@ -4,10 +4,14 @@ Concept: what waits can be stopped at any time, and every change is a row that t
 its effect are one transaction, a review and its effect too: the person is listed and all their waiting rows, leased
 too, are suppressed together. Reading a reply again does nothing. A reply that somebody understood as an opt-out is
 recorded once more as the STOP that it was, for readers of the log alone.
+
+The ledger is outside the lake, so a head of the event log in it is a second witness; a head in turn says how far the
+ledger had come, so that an older copy of it shows.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,11 +20,18 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.heads import LedgerHeads, positions
 from mlife_assets.adapters.send_ledger.people import People
-from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, send_transitions, sends, switches, write
+from mlife_assets.adapters.send_ledger.schema import (
+    accounts,
+    inbound_texts,
+    log_heads,
+    send_transitions,
+    sends,
+    switches,
+    write,
+)
 from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_switched_off, texts_taken
-from mlife_assets.core.errors import InvalidInputError, NotFoundError
+from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError
 from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.messaging.effects import (
@@ -37,6 +48,7 @@ from mlife_assets.recruiting.messaging.people import is_stranger
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
+STREAMS = {"inbound": inbound_texts, "switches": switches, "transitions": send_transitions}
 EXPIRED = "expired"
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
@@ -333,3 +345,53 @@ class Guards(People):
         if connection.execute(sa.select(inbound_texts).where(inbound_texts.c.inbound_id == key)).first() is None:
             self._record(connection, key, of, STOP, row.received_at, now, row.channel)
             self._suppress(connection, of, now, INBOUND_STOP, None, row.channel)
+
+
+class LedgerHeads:
+    """`ports.HeadStore` over the database of a ledger."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Use the connections of the ledger."""
+        self._engine = engine
+
+    @property
+    def name(self) -> str:
+        """How findings call this place."""
+        return "ledger"
+
+    def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:
+        """Keep a head. Raises ContentConflictError when another is there, unless it `replaces` a damaged one."""
+        row = {"sha256": hashlib.sha256(body).hexdigest(), "body": body.decode(), "at": at}
+        is_ours = log_heads.c.sequence == sequence
+        with write(self._engine) as connection:
+            known = connection.execute(sa.select(log_heads.c.body).where(is_ours)).scalar()
+            if known is None:
+                connection.execute(sa.insert(log_heads).values(sequence=sequence, **row))
+            elif replaces:
+                connection.execute(sa.update(log_heads).where(is_ours).values(**row))
+            elif known != row["body"]:
+                raise ContentConflictError(f"the ledger holds another head {sequence}; a head is written once")
+
+    def get(self, sequence: int) -> bytes:
+        """Return a head. Raises NotFoundError."""
+        query = sa.select(log_heads.c.body).where(log_heads.c.sequence == sequence)
+        with self._engine.connect() as connection:
+            body = connection.execute(query).scalar()
+        if body is None:
+            raise NotFoundError(f"head {sequence} is not in the ledger")
+        return str(body).encode()
+
+    def sequences(self) -> list[int]:
+        """Return the numbers of all heads, ascending."""
+        query = sa.select(log_heads.c.sequence).order_by(log_heads.c.sequence)
+        with self._engine.connect() as connection:
+            return [int(number) for number in connection.execute(query).scalars()]
+
+
+def positions(engine: sa.Engine) -> dict[str, int]:
+    """Return the last sequence of each stream of a ledger, 0 where it is empty."""
+    with engine.connect() as connection:
+        return {
+            name: int(connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0)
+            for name, table in STREAMS.items()
+        }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from mlife_assets.adapters.restoring import require_restored
+from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.components.messages.delivery import (
     publish_rejection,
     quality_verdict,

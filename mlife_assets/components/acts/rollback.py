@@ -7,7 +7,7 @@ seen serving.
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlife_assets.adapters.restoring import require_restored
+from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.deployments.ports import ModelPorts

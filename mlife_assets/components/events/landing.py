@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.adapters.restoring import require_restored
+from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.components.events.event_history import late_labels
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.partitions import (

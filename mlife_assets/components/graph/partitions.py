@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.adapters.restoring import require_restored
+from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import FIRST_PARTITION, days_between

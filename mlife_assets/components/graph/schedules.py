@@ -8,7 +8,7 @@ only if somebody turns the job on.
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.pruned_tables import prune
+from mlife_assets.adapters.tables import prune
 from mlife_assets.components.graph.jobs import DAILY_JOB, catalog_job, lifecycle_backtest_job, metrics_job
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.windows import RUN_HOUR_UTC

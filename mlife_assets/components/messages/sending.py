@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.employer_reviews import reviews_on
+from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.adapters.ledger_cross_check import MARK_FILE, require_agreement
-from mlife_assets.adapters.restoring import require_restored
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.deployments.board_ports import BoardPorts

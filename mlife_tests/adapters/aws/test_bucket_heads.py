@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.aws.bucket_heads import BucketHeads
+from mlife_assets.adapters.aws.log_heads import BucketHeads
 from mlife_assets.core.errors import ContentConflictError, NotFoundError
 
 AT = datetime(2026, 6, 10, tzinfo=UTC)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.dispatcher.hearing import READ_AGAIN, Hearing
-from mlife_assets.adapters.dispatcher.pacing import TokenBucket
+from mlife_assets.adapters.dispatcher.reports import TokenBucket
+from mlife_assets.adapters.dispatcher.sending import READ_AGAIN, Hearing
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ParquetEventLog, layout
 from mlife_assets.adapters.event_log import catalogue as catalogue_module
-from mlife_assets.adapters.event_log.additions import Additions, last_number
 from mlife_assets.adapters.event_log.catalogue import CataloguedDay, Stray, read_catalogue
-from mlife_assets.adapters.event_log.chain import Chain
+from mlife_assets.adapters.event_log.chain import Additions, Chain, last_number
 from mlife_assets.adapters.event_log.layout import content_hash, data_key, hour_of, manifest_key, parse_data_key
 from mlife_assets.adapters.event_log.manifests import Entry
 from mlife_assets.adapters.event_log.staging import Mark, StagedTable, mark_of, to_stage

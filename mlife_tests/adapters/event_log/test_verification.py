@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
 from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
+from mlife_assets.adapters.event_log.log import VERSION_KEY, decode_rows, encode_rows, upcast
 from mlife_assets.adapters.event_log.manifests import (
     Link,
     decode_hour_manifest,
@@ -19,7 +20,6 @@ from mlife_assets.adapters.event_log.manifests import (
     encode_hour_manifest,
     encode_manifest,
 )
-from mlife_assets.adapters.event_log.versions import VERSION_KEY, decode_rows, encode_rows, upcast
 from mlife_assets.adapters.parquet_bytes import encode_table, open_table
 from mlife_assets.core import event_columns
 from mlife_assets.core.errors import IntegrityError, NewerVersionError

@@ -15,12 +15,10 @@ import pytest
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.event_log.layout import content_hash, data_key, manifest_key
 from mlife_assets.adapters.event_log.manifests import Link
-from mlife_assets.adapters.log_heads.audit import Audit, audit
-from mlife_assets.adapters.log_heads.cross_checks import Records, ingest_findings, registry_findings
+from mlife_assets.adapters.log_heads.audit import Audit, Records, audit, ingest_findings, registry_findings
 from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
-from mlife_assets.adapters.log_heads.head import Head, Note, read_head, sign_head
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, Note, is_signed, key_id, read_head, sign_head
 from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED, newest_head
-from mlife_assets.adapters.log_heads.signing import Ed25519Signer, is_signed, key_id
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, InvalidInputError, NotFoundError

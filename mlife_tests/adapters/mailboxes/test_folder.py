@@ -14,8 +14,7 @@ import pytest
 from mlife_assets.adapters import mailboxes
 from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.mailboxes import FolderMailbox, MailFaults, ReturnedFolder, SendJournal, SmtpMailbox
-from mlife_assets.adapters.mailboxes.absent import AbsentMailbox
-from mlife_assets.adapters.mailboxes.returned_folder import UNSUBSCRIBE_BODY
+from mlife_assets.adapters.mailboxes.folder import UNSUBSCRIBE_BODY, AbsentMailbox
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import (

@@ -19,7 +19,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlife_assets.adapters import nannyml_calculators as calculators
-from mlife_assets.adapters.nannyml_calculators import engine, learning, performance, session
+from mlife_assets.adapters.nannyml_calculators import engine, learning, performance
 from mlife_assets.adapters.nannyml_calculators.drift import CLASSIFIER_SETTINGS, most_moved
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.errors import InvalidInputError
@@ -30,7 +30,7 @@ from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.monitoring.thresholds import sizes_of
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
-PACKAGE = Path(session.__file__).parent
+PACKAGE = Path(engine.__file__).parent
 OFFLINE = """
 import os, socket, sys
 class Refusing(socket.socket):
@@ -45,7 +45,7 @@ socket.socket, socket.create_connection, socket.getaddrinfo = Refusing, refuse, 
 EVERY_CALCULATOR = """
 import importlib.util, json
 import mlife_assets.adapters.nannyml_calculators as calculators
-from mlife_assets.adapters.nannyml_calculators.session import quiet_nannyml
+from mlife_assets.adapters.nannyml_calculators.engine import quiet_nannyml
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.policies import MonitoringPolicy
@@ -181,7 +181,7 @@ def test_a_connection_would_be_noticed(repository: Path) -> None:
 def test_noise_is_silenced_locally_and_restored(caplog) -> None:
     logger = logging.getLogger("nannyml")
     before = logger.level
-    with session.quiet_nannyml():
+    with engine.quiet_nannyml():
         logging.getLogger("nannyml.thresholds").warning("inside")
     assert logger.level == before
     logging.getLogger("nannyml.thresholds").warning("outside")
@@ -189,28 +189,28 @@ def test_noise_is_silenced_locally_and_restored(caplog) -> None:
 
 
 def test_fitted_calculators_are_kept_by_content_and_bounded(reference, world) -> None:
-    session.forget_fitted()
+    engine.forget_fitted()
     calls: list[str] = []
 
     def fit() -> str:
         calls.append("fit")
         return "fitted"
 
-    assert session.cached(reference, "a", fit) == session.cached(reference, "a", fit) == "fitted"
+    assert engine.cached(reference, "a", fit) == engine.cached(reference, "a", fit) == "fitted"
     assert len(calls) == 1
-    session.cached(reference, "b", fit)
+    engine.cached(reference, "b", fit)
     assert len(calls) == 2
-    for kind in range(session.CACHED_FITS):
-        session.cached(reference, kind, fit)
-    session.cached(reference, "a", fit)
-    assert len(calls) == 3 + session.CACHED_FITS
-    session.forget_fitted()
+    for kind in range(engine.CACHED_FITS):
+        engine.cached(reference, kind, fit)
+    engine.cached(reference, "a", fit)
+    assert len(calls) == 3 + engine.CACHED_FITS
+    engine.forget_fitted()
 
 
 def test_text_has_no_missing_values_in_a_frame(reference, world, pairs_world) -> None:
     day = world.day(25)
     metro = [None, *day["metro_code"].to_pylist()[1:]]
-    result = session.frame(reference, pairs_world.replaced(day, metro_code=metro), ["metro_code", "openings"])
+    result = engine.frame(reference, pairs_world.replaced(day, metro_code=metro), ["metro_code", "openings"])
     assert result["metro_code"].iloc[0] == "missing"
     assert str(result["openings"].dtype) == "float64"
 
@@ -244,7 +244,7 @@ def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, po
         sample=world.sample(days=8, rows=300), pair_rows=pairs_world.pair_rows(days=8), examples=reference.examples,
     )  # fmt: skip
     learned = learning.learn_thresholds(small, policy)
-    session.forget_fitted()
+    engine.forget_fitted()
     assert learning.learn_thresholds(small, policy) == learned
 
 

@@ -1,7 +1,7 @@
 """Approvals, guards, people, heads and restored sends of the ledger, on SQLite and PostgreSQL.
 
 These are `mlife_assets.adapters.send_ledger.approvals`, `mlife_assets.adapters.send_ledger.people`,
-`mlife_assets.adapters.send_ledger.heads`, `mlife_assets.adapters.send_ledger.restoring`; tables become events by
+`mlife_assets.adapters.send_ledger.guards`, `mlife_assets.adapters.send_ledger.restoring`; tables become events by
 `mlife_assets.adapters.send_ledger.moves`.
 """
 

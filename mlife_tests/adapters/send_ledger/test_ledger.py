@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlife_assets.adapters.send_ledger import SqlLedger, Transition, rows, schema
-from mlife_assets.adapters.send_ledger.rows import continue_numbering, holds_rows, last_number, replace_rows
+from mlife_assets.adapters.send_ledger import SqlLedger, Transition, restoring, schema
+from mlife_assets.adapters.send_ledger.restoring import continue_numbering, holds_rows, last_number, replace_rows
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, send_transitions, sends, suppressions, write
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.recruiting.ids import message_id
@@ -390,7 +390,7 @@ def test_values_are_stored_as_they_were(open_at, fill, source):
 
 @pytest.mark.parametrize("source", PLACES)
 def test_rows_pass_in_batches_and_a_server_keeps_the_rest(open_at, fill, contents, monkeypatch, source):
-    monkeypatch.setattr(rows, "BATCH", 2)
+    monkeypatch.setattr(restoring, "ROWS_AT_ONCE", 2)
     first, second = open_at(source), open_at("second.sqlite")
     fill(first)
     written: list[int] = []
@@ -436,8 +436,8 @@ def test_a_number_that_was_written_by_hand_is_not_given_again(ledger, next_numbe
 
 
 def test_only_numbered_tables_are_counted():
-    assert suppressions not in rows._NUMBERED
-    assert {table.name for table in rows._NUMBERED} == {"inbound_texts", "send_transitions", "switches"}
+    assert suppressions not in restoring._NUMBERED
+    assert {table.name for table in restoring._NUMBERED} == {"inbound_texts", "send_transitions", "switches"}
 
 
 @pytest.mark.parametrize(("is_safe", "level"), [(True, 2), (False, 1)])

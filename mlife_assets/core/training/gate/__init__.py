@@ -28,8 +28,8 @@ from mlife_assets.core.training.gate_examples import (
 )
 
 __all__ = [
-    "ALONE",
     "ALLOWED_SLICES",
+    "ALONE",
     "CHALLENGER",
     "COMPARED_PREFIXES",
     "MINIMUM_DAY_BLOCKS",

@@ -1,21 +1,28 @@
-"""Signing heads with a key that never leaves KMS, and trusting it.
+"""Signed heads on AWS: a key that never leaves KMS signs them, a bucket of a witness keeps them.
 
 Concept: the key is named by the stacks and by nobody else, so it is the root of trust: what KMS says is its public half
 is pinned, and no head introduces another. It signs 4,096 bytes at most; of a longer head the hash is signed.
+
+Heads lie in the bucket of a witness, which nobody of the environment administers.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mlife_assets.adapters.aws_clients import aws_errors_explained, client
-from mlife_assets.adapters.log_heads.signing import key_id
-from mlife_assets.core.errors import GateClosedError, PermanentError
+from mlife_assets.adapters.log_heads.head import key_id
+from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.core.errors import GateClosedError, NotFoundError, PermanentError
+from mlife_assets.core.storage_places import Bucket
 
+_KEY = re.compile(r"\d{8}\.json")
 SETTING = "MLIFE_HEAD_SIGNING_KEY"
 MESSAGE_BYTES_MAXIMUM = 4096
 
@@ -68,3 +75,31 @@ class KmsPins:
         """Refuse any other key. Raises GateClosedError."""
         if key not in self.keys():
             raise GateClosedError(f"heads are signed by the key of {SETTING} alone; another key is another log")
+
+
+class BucketHeads:
+    """`ports.HeadStore` over a bucket."""
+
+    name = "witness"
+
+    def __init__(self, place: Bucket) -> None:
+        self._store = ObstoreObjectStore.in_bucket(place)
+
+    def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:  # noqa: ARG002
+        """Keep a head. Raises ContentConflictError when another is there: the witness replaces none, damaged or not."""
+        self._store.put_if_absent(self._key(sequence), body)
+
+    def get(self, sequence: int) -> bytes:
+        """Return a head. Raises NotFoundError."""
+        try:
+            return self._store.get(self._key(sequence))
+        except NotFoundError as error:
+            raise NotFoundError(f"head {sequence} is not with the {self.name}") from error
+
+    def sequences(self) -> list[int]:
+        """Return the numbers of all heads, ascending."""
+        return [int(key.removesuffix(".json")) for key in self._store.list("") if _KEY.fullmatch(key)]
+
+    @staticmethod
+    def _key(sequence: int) -> str:
+        return f"{sequence:08d}.json"
