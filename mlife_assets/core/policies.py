@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Literal
 
 from mlife_assets.core.errors import InvalidInputError
@@ -160,6 +160,9 @@ class PromotionPolicy:
     `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what serves is the recipe
     that was judged: sound refits lie far above it, also across a drift, while columns that were mixed up, a label
     turned around or a fit that went astray come near 0 or below (docs/adr/0030).
+
+    `rewritten_share_maximum` is the share of the judged rows that may score otherwise than when they were served, since
+    tables correct a few rows late. A leak or a rewritten column changes most; 1 asks for nothing.
     """
 
     RETIRED: ClassVar[Mapping[str, str]] = {
@@ -186,6 +189,7 @@ class PromotionPolicy:
     off_policy_minimum_effective_sample: int = 200
     fold_rank_correlation_minimum: float = 0.5
     parity_rows: int = 200
+    rewritten_share_maximum: float = field(default=0.02, metadata={LATER: True})
     seed: int = 11
 
     def __post_init__(self) -> None:
@@ -198,6 +202,7 @@ class PromotionPolicy:
         require_bounded(self, win_alpha_per_year=(1e-4, 0.2), gates_per_year=(1, 418))
         require_bounded(self, fairness_one_sided_alpha=(1e-4, 0.2))
         require_bounded(self, impact_ratio_minimum=(0, 1), minimum_group_share=(0, 0.5), parity_rows=(1, 1e6))
+        require_bounded(self, rewritten_share_maximum=(0, 1))
         require_bounded(self, off_policy_minimum_effective_sample=(30, 1e9), seed=(0, 2**31 - 1))
         require_bounded(self, calibration_slope_minimum=(0, 1), calibration_slope_maximum=(1, 10))
         require_bounded(self, calibration_level_minimum=(0, 1), calibration_level_maximum=(1, 10))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,11 +18,17 @@ from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
 from mlife_assets.components.monitoring.inputs import mature_exposures
+from mlife_assets.components.predictions.entity_scores import ENTITY_SCORED
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
+from mlife_assets.core.model_events import MODEL_NAME
+from mlife_assets.core.scoring.feature_spec import examples_matrix
+from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.judgement import GateRows, Human
+from mlife_assets.core.training.parity_in_time import parity_in_time
+from mlife_assets.core.training.required import ROWS_EXAMINED
 from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.deployments.ports import ModelPorts, Models
 
@@ -41,6 +48,36 @@ def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
             f"the gate of {day} has no sound row from {first} to {last}; wait for a sound week"
         )
     return rows
+
+
+def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition:
+    """Return the condition that rows of the mart score as they did when they were served.
+
+    A row to score and an example are the same where entity and day are. Of very many rows evenly spaced ones are asked.
+    """
+    rows = rows.take(pa.array(np.arange(0, rows.num_rows, -(-rows.num_rows // ROWS_EXAMINED))))
+    model, most = platform.model, platform.model.promotion.rewritten_share_maximum
+    days = pc.min_max(rows[model.roles.time]).as_py()
+    columns = ["entity_id", "as_of_date", "model_version", "probability", MODEL_NAME]
+    served = platform.event_log.read(ENTITY_SCORED, start=days["min"], end=days["max"], columns=columns)
+    served = served.filter(pc.equal(served[MODEL_NAME], platform.model_name))
+    asked = pa.table(
+        {
+            "entity_id": rows[model.roles.entity].cast(pa.string()),
+            "as_of_date": rows[model.roles.time].cast(pa.date32()),
+            "place": pa.array(np.arange(rows.num_rows)),
+        }
+    )
+    both = asked.join(served, ["entity_id", "as_of_date"], join_type="inner")
+    recomputed = np.empty(both.num_rows)
+    for version in pc.unique(both["model_version"]).to_pylist():
+        own = np.flatnonzero(pc.equal(both["model_version"], version).to_numpy())
+        scorer = platform.scorers.of(version)
+        matrix = examples_matrix(rows.take(both["place"].take(pa.array(own))), scorer.feature_spec)
+        recomputed[own] = scorer.score(matrix).probability
+    named = zip(both["as_of_date"].to_pylist(), both["entity_id"].to_pylist(), strict=True)
+    said = [f"{day}, {model.roles.entity} {entity}" for day, entity in named]
+    return parity_in_time(said, both["probability"].to_numpy(), recomputed, most)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
@@ -67,7 +104,9 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         window, model = gate_window(ports, day), ports.model
         rows = gate_rows(ports, day, window.first_day)
         human = None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows))
-        judged = judge_challenger(ports, day, window, GateRows.of_examples(rows, model.roles), human)
+        served = [recorded_scores_condition(ports, rows)]
+        gate = GateRows.of_examples(rows, model.roles)
+        judged = judge_challenger(ports, day, window, gate, human, also_required=served)
         decision = judged.decision
         ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
         days = sorted(pc.unique(rows[model.roles.time]).to_pylist())

@@ -1,0 +1,57 @@
+"""A project's table that was rewritten after its rows were scored: the refit is refused, and the verdict says why."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlife_assets.components.model.example_evaluation import gate_rows, recorded_scores_condition
+from mlife_assets.components.own_tables import SKIP_TAG, take_in
+from mlife_assets.core.training.parity_in_time import NAME
+from mlife_assets.core.windows import add_days
+
+FIRST = date(2013, 1, 3)
+TRAINED, SCORED = 30, 4
+
+
+def test_a_refit_on_a_rewritten_table_is_refused_with_the_row_and_the_remedy(project: Any) -> None:
+    """One model serves for four days; then the outcomes of a day are delivered again, and wind knows them."""
+    project.declare()
+    definitions, trained = project.load(), add_days(FIRST, TRAINED)
+    for number in range(TRAINED + 1):
+        project.deliver(definitions, add_days(FIRST, number))
+    project.run(definitions, "late_flights_daily_job", trained, tags={SKIP_TAG: "true"})
+    project.run(definitions, "late_flights_retraining_job", trained)
+    for number in range(1, SCORED + 1):
+        project.deliver(definitions, add_days(trained, number), model=None)
+        project.run(definitions, "late_flights_daily_job", add_days(trained, number))
+    view, day, served = project.view(definitions), add_days(trained, SCORED), add_days(trained, 1)
+    champion = view.registry.champion()
+
+    honest = recorded_scores_condition(view, gate_rows(view, day, add_days(day, -14)))
+    assert honest.is_met
+    assert "0 of 400 rows differ" in honest.sentence, "of the two days that were served and are mature"
+
+    delivered = add_days(served, 2)
+    examples = view.warehouse.read("examples", as_of=served).drop_columns(["label_mature_date"])
+    is_late = np.asarray(examples["is_late"].to_numpy(zero_copy_only=False), dtype=float)
+    examples = examples.set_column(examples.column_names.index("wind"), "wind", pa.array(4 * is_late - 2))
+    take_in(view, view.home.own(view.model_name).rows, "examples", delivered, examples, "here")
+    ran = project.run(definitions, "late_flights_retraining_job", day)
+
+    verdict = project.metadata(ran, "late_flights/evaluation")
+    assert verdict["outcome"] == "refused"
+    (said,) = [one["sentence"] for one in verdict_conditions(view, day) if one["name"] == NAME and not one["is_met"]]
+    assert f"of 400 rows differ, 8 may; the first is {served}, flight F0 with a probability of" in said
+    assert "deliver these rows again with the values of their day" in said
+    assert any(said in sentence for sentence in view.model_tables.read_report("promotion", day)["sentences"])
+    assert view.registry.champion() == champion
+
+
+def verdict_conditions(view: Any, day: date) -> list[dict[str, Any]]:
+    """Return the conditions of a day's verdict."""
+    conditions: list[dict[str, Any]] = view.model_tables.read_report("promotion", day)["conditions"]
+    return conditions
