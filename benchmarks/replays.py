@@ -10,7 +10,7 @@ times by `lifecycle.backtest` as `mlife backtest` does it, with NannyML's detect
   seeds are histories of their own, by Student's t over the means of its seeds;
 - its first half alone, with the labels that were known when it ended: what is recommended;
 - its second half, every policy beginning with a first champion of the first half: what the recommended policy loses
-  there in average precision against the best.
+  there against the best; the advice was right by a measure where that is at most .01.
 
 A finished replay is a line in `--work`, so a run that was stopped goes on; lines of another commit are not used. The
 record is `benchmarks/results/replays.json`. Thresholds below were committed before the first look.
@@ -61,6 +61,8 @@ SHOWN_WORSE, ESTIMATE_MINIMUM, MEAN_WITHIN = 0.002, -0.007, 0.005
 estimate lies below, and what it gains within periods on average at least."""
 NEAR, NEAR_HISTORIES, HISTORIES = 0.01, {WITHIN: 11, POOLED: 10, LOG_LOSS: 10}, 13
 """On how many of all histories, by measure, governed is at most so much worse than the best policy."""
+KEYS = {POOLED: ("average_precision", 1), WITHIN: ("within_periods", 1), LOG_LOSS: ("log_loss", -1)}
+"""Name of each measure in the record of a policy, and whether more of it is better."""
 HALVES_MINIMUM = 30
 MEAN_REGRET, UPPER_REGRET = 0.01, 0.02
 """What a recommendation of a first half may lose on the second, on average and by the upper 97.5 % bound."""
@@ -164,7 +166,6 @@ def facts(result: BacktestResult) -> dict[str, Any]:
         "rows": result.rows,
         "positives": result.positives,
         "recommended": result.recommendation.policy,
-        "is_settled": result.recommendation.is_settled,
         "policies": {
             one.name: {
                 "average_precision": one.score.average_precision.estimate,
@@ -270,14 +271,18 @@ def regrets(done: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     for (history, seed), parts in halves.items():
         if not {FIRST_HALF, SECOND_HALF} <= parts.keys():
             continue
-        scores = {name: one["average_precision"] for name, one in parts[SECOND_HALF]["policies"].items()}
+        policies = parts[SECOND_HALF]["policies"]
+        scores = {name: one["average_precision"] for name, one in policies.items()}
         chosen, best = parts[FIRST_HALF]["recommended"], max(scores, key=lambda name: scores[name])
         found.append(
             {
                 "history": history,
                 "seed": seed,
                 "recommended": chosen,
-                "is_settled": parts[FIRST_HALF]["is_settled"],
+                "is_right": {
+                    measure: max(sign * one[key] for one in policies.values()) - sign * policies[chosen][key] <= NEAR
+                    for measure, (key, sign) in KEYS.items()
+                },
                 "best": best,
                 "regret": scores[best] - scores[chosen],
                 "regret_of_each": {name: scores[best] - value for name, value in scores.items()},
@@ -297,14 +302,9 @@ def summary(done: Mapping[str, Mapping[str, Any]], commit: str, left_out: Sequen
     return {
         "commit": commit,
         "thresholds": {
-            "margin": MARGIN,
-            "shown_worse": SHOWN_WORSE,
-            "estimate_minimum": ESTIMATE_MINIMUM,
-            "mean_within": MEAN_WITHIN,
-            "near": [NEAR, NEAR_HISTORIES],
-            "halves_minimum": HALVES_MINIMUM,
-            "mean_regret": MEAN_REGRET,
-            "upper_regret": UPPER_REGRET,
+            "margin": MARGIN, "shown_worse": SHOWN_WORSE, "estimate_minimum": ESTIMATE_MINIMUM,
+            "mean_within": MEAN_WITHIN, "near": [NEAR, NEAR_HISTORIES], "halves_minimum": HALVES_MINIMUM,
+            "mean_regret": MEAN_REGRET, "upper_regret": UPPER_REGRET,
         },
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
         "cpu_seconds": round(sum(one["cpu_seconds"] for one in done.values())),
@@ -338,8 +338,7 @@ def report(record: Mapping[str, Any]) -> list[str]:
     print(f"\n{'first half':<20}{'seed':>6}  {'recommended':<14}{'best on second':<16}{'regret':>8}")
     for one in halves:
         seed = "" if one["seed"] is None else one["seed"]
-        mark = "" if one["is_settled"] else "  not settled"
-        print(f"{one['history']:<20}{seed:>6}  {one['recommended']:<14}{one['best']:<16}{one['regret']:>8.4f}{mark}")
+        print(f"{one['history']:<20}{seed:>6}  {one['recommended']:<14}{one['best']:<16}{one['regret']:>8.4f}")
     if len(halves) < HALVES_MINIMUM:
         broken.append(f"{len(halves)} halves were replayed, {HALVES_MINIMUM} needed")
     if halves:
@@ -347,6 +346,8 @@ def report(record: Mapping[str, Any]) -> list[str]:
         print(f"\nregret of the recommendation {_range(record['regret'])} over {len(halves)} halves; of always:")
         for name, regret in record["regret_of_always"].items():
             print(f"  {name:<14}{_range(regret)}")
+        right = [f"{measure} {sum(one['is_right'][measure] for one in halves)}" for measure in KEYS]
+        print(f"the advice was right on so many of {len(halves)} halves: {', '.join(right)}")
         if not mean <= MEAN_REGRET or not upper <= UPPER_REGRET:
             broken.append(f"a recommendation loses {mean:.4f} on average, at most {upper:.4f}")
     broken += [f"{name} was left out" for name in record["left_out"]]

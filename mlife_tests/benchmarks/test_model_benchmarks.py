@@ -439,13 +439,17 @@ def test_a_short_history_is_replayed_in_all_its_parts(replays_bench: ModuleType,
 
 def line(history: str, part: str, seed: int | None, **more: Any) -> dict[str, Any]:
     policies = {
-        name: {"average_precision": 0.3, "installations": 0, "trainings": 1, "fits": 1} for name in POLICIES
+        name: {
+            "average_precision": 0.3, "within_periods": 0.3, "log_loss": 0.5, "installations": 0, "trainings": 1,
+            "fits": 1,
+        }
+        for name in POLICIES
     }  # fmt: skip
     policies[NAIVE] |= {"installations": 40, "average_precision": 0.35}
     gains = {measure: {name: [0.006, -0.005, 0.01] for name in POLICIES[1:]} for measure in MEASURES}
     plain = {
         "key": f"{history}|{part}|{seed}", "history": history, "part": part, "seed": seed, "cpu_seconds": 2.0,
-        "recommended": NAIVE, "is_settled": True, "policies": policies, "governed_gains": gains,
+        "recommended": NAIVE, "policies": policies, "governed_gains": gains,
     }  # fmt: skip
     return plain | more
 
@@ -460,6 +464,7 @@ def test_claims_that_hold_are_not_reported(replays_bench: ModuleType, capsys: py
     record = replays_bench.summary(by_key(lines), "c0", [])
     assert record["regret"] == [0.0, 0.0, 0.0]
     assert record["regret_of_always"][FROZEN] == pytest.approx([0.05] * 3)
+    assert record["halves"][0]["is_right"] == dict.fromkeys(MEASURES, True)
     assert replays_bench.report(record) == []
     assert "calm" in capsys.readouterr().out
 

@@ -115,8 +115,9 @@ def _shown(replayed: Replayed, page: dg.UrlMetadataValue) -> dg.MaterializeResul
         for one in result.policies
     ]
     versus = [
-        {"governed minus": name, "difference": found.estimate, "lower": found.lower, "upper": found.upper}
-        for name, found in result.differences.items()
+        {"by": what, "than": name, "governed is better by": one.estimate, "lower": one.lower, "upper": one.upper}
+        for what, gains in result.gains.items()
+        for name, one in gains.items()
     ]
     acted = [
         {

@@ -32,7 +32,7 @@ class Criterion:
     Attributes:
         values: policy -> its value on the rows themselves.
         resampled: policy -> its value in each resample, float64 (r,); the same resamples for all.
-        margin: how much worse than the best still counts as good as it.
+        margin: how much worse still counts as good.
         is_lower_better: whether less is better, as of a loss.
         blocks: blocks of days that were resampled.
         alpha: error on each side of an interval.
@@ -44,12 +44,6 @@ class Criterion:
     is_lower_better: bool
     blocks: int
     alpha: float
-
-    @property
-    def best(self) -> str:
-        """The policy that is ahead by the estimate; the first of those that are level."""
-        sign = -1.0 if self.is_lower_better else 1.0
-        return max(self.values, key=lambda name: sign * self.values[name])
 
     def interval(self, name: str) -> Interval:
         """Return the value of a policy with its interval."""

@@ -104,7 +104,9 @@ POLICY_COLUMNS = (
     ">Average precision",
     ">Governed minus it",
     ">Within periods",
+    ">Governed minus it",
     ">Log loss",
+    ">Governed is better by",
     ">Trainings",
     ">Fits",
     ">Refused",
@@ -151,12 +153,18 @@ def policy_rows(result: BacktestResult, cost: Cost) -> list[PolicyRow]:
 
 
 def _policy_row(result: BacktestResult, cost: Cost, one: PolicyResult) -> PolicyRow:
-    found, versus = one.score.average_precision, result.differences.get(one.name)
+    pooled, within = one.score.average_precision, one.score.within_periods
+    versus = [by_other.get(one.name) for by_other in result.gains.values()]
+    pooled_gain, within_gain, loss_gain = (
+        (MISSING, "") if gain is None else (f"{gain.estimate:+.4f}", _range(gain)) for gain in versus
+    )
     cells = (
-        (f"{found.estimate:.4f}", _bounds(found)),
-        (MISSING, "") if versus is None else (f"{versus.estimate:+.4f}", _range(versus)),
-        (f"{one.score.within_periods.estimate:.4f}", _bounds(one.score.within_periods)),
+        (f"{pooled.estimate:.4f}", _bounds(pooled)),
+        pooled_gain,
+        (f"{within.estimate:.4f}", _bounds(within)),
+        within_gain,
         (f"{one.score.log_loss:.4f}", ""),
+        loss_gain,
         *((f"{count:,}", "") for count in (one.trainings, one.fits, one.refusals, one.installations, one.fitted_rows)),
         (f"{cost.fit_seconds[one.name]:,.1f}", ""),
     )
@@ -341,14 +349,15 @@ def signs_used(result: BacktestResult) -> list[tuple[str, str, str]]:
     return [(action, sign, words) for action, (sign, words) in SIGNS.items() if action in used]
 
 
-def differences(result: BacktestResult) -> Markup:
-    """Return average precision of governed minus that of each other, with intervals and the margin."""
-    rows = [
-        Difference(name, found.estimate, found.lower, found.upper, -result.margin)
-        for name, found in result.differences.items()
-    ]
-    spoken = "; ".join(f"{name} {found.estimate:+.4f}" for name, found in result.differences.items())
-    return forest(rows, f"Governed minus: {spoken}")
+def differences(result: BacktestResult) -> list[tuple[str, Markup]]:
+    """Return each criterion and by how much governed is better than each other, with intervals and the margin."""
+    backtest, drawn = result.settings["backtest"], []
+    for what, gains in result.gains.items():
+        margin = backtest["margin_log_loss" if what == "log loss" else "margin_average_precision"]
+        rows = [Difference(name, one.estimate, one.lower, one.upper, -margin) for name, one in gains.items()]
+        spoken = "; ".join(f"{name} {one.estimate:+.4f}" for name, one in gains.items())
+        drawn.append((what, forest(rows, f"Governed is better, by {what}, than: {spoken}")))
+    return drawn
 
 
 def is_alarmed(codes: Sequence[str]) -> bool:

@@ -2,11 +2,10 @@
 
 Concept: the same inputs give the same bytes, so nothing that was measured with a clock is part of the result.
 
-By a criterion a policy is *as good* as the best when the lower bound of its gain over it does not lie below minus the
-margin. Of those that are as good by every criterion, the one that installs fewest models is recommended, then the one
-that trains least: a model that is exchanged is work and a risk. Where none is shown to be, the estimates take the place
-of the bounds, and where none of them is within the margin either, the smallest shortfall is named, of equal ones that
-with least work. One probability for everybody is among them: where nothing beats it, no model is worth running.
+Recommended is a weekly refit, unless a policy that does less is shown to lose at most the margin to it by every
+criterion: the lower bound of its gain does not lie below minus the margin. Of those, the one that installs fewest
+models, then the one that trains least: a model that is exchanged is work and a risk. One probability for everybody is
+among them: where a weekly refit does not beat it by more than the margin, no model is worth running.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from typing import Any
 
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.label_times import LabelTimes
-from mlife_assets.lifecycle.backtest.contestants import CONSTANT, FROZEN, GOVERNED, Decision
-from mlife_assets.lifecycle.backtest.measure import Criterion, Measured
+from mlife_assets.lifecycle.backtest.contestants import CONSTANT, FROZEN, GOVERNED, NAIVE, Decision
+from mlife_assets.lifecycle.backtest.measure import Measured
 
 WORDS = {
     "governed": "governed retraining",
@@ -44,12 +43,10 @@ class Recommendation:
 
     Attributes:
         policy: its name.
-        is_settled: whether every other policy is known not to be better by more than the margin, by any criterion.
         sentences: the evidence, the verdict first.
     """
 
     policy: str
-    is_settled: bool
     sentences: tuple[str, ...]
 
 
@@ -60,91 +57,40 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
         measured: every policy by every criterion, with the margins that were fixed before the replay.
         work: what each policy did, by name.
     """
-    criteria, names = measured.criteria, list(measured.average_precision.values)
-    good = [name for name in names if not short_of_best(measured, name)]
+    names = list(measured.average_precision.values)
 
-    def by_work(name: str) -> tuple[float, ...]:
-        return (work[name].installations, work[name].trainings, -measured.average_precision.values[name])
+    def by_work(name: str) -> tuple[int, int]:
+        return work[name].installations, work[name].trainings
 
-    candidates = good or [name for name in names if _worst_shortfall(measured, name) <= 0]
-    if candidates:
-        chosen = min(candidates, key=by_work)
-    else:
-        chosen = min(names, key=lambda name: (_worst_shortfall(measured, name), *by_work(name)))
-    undecided = [
-        name
-        for name in names
-        if name != chosen and not all(criterion.is_as_good(chosen, name) for criterion in criteria.values())
-    ]
-    is_settled = bool(good) and not undecided
+    less = [name for name in names if by_work(name) < by_work(NAIVE)]
+    chosen = min((name for name in less if not short_of_weekly(measured, name)), key=by_work, default=NAIVE)
     score = measured.average_precision.interval(chosen)
-    what = f"{WORDS[chosen]} (average precision {_value(score)}, {_done(work[chosen])})"
-    if good:
-        lead = f"Recommended: {what}."
+    sentences = [f"Recommended: {WORDS[chosen]} (average precision {_value(score)}, {_done(work[chosen])})."]
+    if chosen == NAIVE:
+        sentences += [
+            f"{WORDS[name].capitalize()} would be less work, but may lose more than the margin by "
+            f"{' and '.join(short_of_weekly(measured, name))}."
+            for name in less
+        ]
     else:
-        lead = (
-            "The history does not settle it: no policy is shown to be as good as the best by every criterion. By the "
-            f"estimates alone it would be {what}."
-        )
-    sentences = [lead, *(_beside_best(criterion, name, chosen) for name, criterion in criteria.items())]
-    sentences += [_compared(name, measured.average_precision, work) for name in names if name != GOVERNED]
-    sentences += _of_governed(measured, work, chosen)
-    sentences += _of_constant(measured, names)
-    if good and undecided:
-        listed = ", ".join(WORDS[name] for name in undecided)
-        sentences.append(
-            f"The intervals are too wide to rule out that another policy is better by more than the margin: {listed}."
-        )
-    sentences += _of_cheaper(measured, [name for name in names if name not in good and by_work(name) < by_work(chosen)])
-    return Recommendation(chosen, is_settled, tuple(sentences))
+        margins = ", ".join(f"{criterion.margin:g} of {what}" for what, criterion in measured.criteria.items())
+        sentences.append(f"It is less work than {WORDS[NAIVE]} and is shown to lose at most the margin ({margins}).")
+        sentences.append(_gains(measured, work, chosen, NAIVE))
+    if chosen in (FROZEN, CONSTANT):
+        sentences.append("Nothing had to be learned again; governed retraining is what notices when that ends.")
+    sentences += [_gains(measured, work, GOVERNED, name) for name in names if name not in (GOVERNED, chosen)]
+    return Recommendation(chosen, tuple(sentences + _of_constant(measured, names)))
 
 
-def short_of_best(measured: Measured, name: str) -> list[str]:
-    """Return the criteria by which a policy is not shown to be as good as the best."""
-    return [what for what, criterion in measured.criteria.items() if not criterion.is_as_good(name, criterion.best)]
+def short_of_weekly(measured: Measured, name: str) -> list[str]:
+    """Return the criteria by which a policy is not shown to lose at most the margin to a weekly refit."""
+    return [what for what, criterion in measured.criteria.items() if not criterion.is_as_good(name, NAIVE)]
 
 
-def _worst_shortfall(measured: Measured, name: str) -> float:
-    """Return how far behind the best a policy is beyond the margin, by the estimates and the criterion that says most.
-
-    At most 0 where it is within the margin by every criterion.
-    """
-    return max(
-        -criterion.gain(name, criterion.best).estimate - criterion.margin for criterion in measured.criteria.values()
-    )
-
-
-def _beside_best(criterion: Criterion, what: str, chosen: str) -> str:
-    best = criterion.best
-    if best == chosen:
-        return f"By {what} ({criterion.values[chosen]:.4f}) it is the best."
-    gain = criterion.gain(chosen, best)
-    verdict = "as good as" if criterion.is_as_good(chosen, best) else "not shown to be as good as"
-    return f"By {what} it is {verdict} {WORDS[best]}, the best: gain {_range(gain)}, margin {criterion.margin:g}."
-
-
-def _of_governed(measured: Measured, work: Mapping[str, Work], chosen: str) -> list[str]:
-    if chosen == GOVERNED:
-        return []
-    short = short_of_best(measured, GOVERNED)
-    if not short:
-        more = work[GOVERNED].installations - work[chosen].installations
-        said = f"Governed retraining is as good and installed {_counted(more, 'more model')}."
-        if chosen in (FROZEN, CONSTANT):
-            said += (
-                " On this history nothing had to be learned again; governed retraining is what notices when that ends."
-            )
-        return [said]
-    worst = {
-        what: criterion.gain(GOVERNED, criterion.best).upper < -criterion.margin
-        for what, criterion in measured.criteria.items()
-        if what in short
-    }
-    verb = "is" if any(worst.values()) else "may be"
-    return [
-        f"Governed retraining {verb} worse than the best by more than the margin by {' and '.join(short)}; its "
-        "decisions say what it did and why."
-    ]
+def _gains(measured: Measured, work: Mapping[str, Work], one: str, other: str) -> str:
+    gains = ", ".join(f"{what} {_range(criterion.gain(one, other))}" for what, criterion in measured.criteria.items())
+    refits = f"{_counted(work[one].installations, 'refit')} against {work[other].installations}"
+    return f"{WORDS[one].capitalize()} gains over {WORDS[other]}: {gains}; {refits}."
 
 
 def _of_constant(measured: Measured, names: list[str]) -> list[str]:
@@ -170,36 +116,6 @@ def _of_constant(measured: Measured, names: list[str]) -> list[str]:
         if listed:
             said.append(f"By log loss one probability for everybody is better than {', '.join(listed)}: {advice}.")
     return said
-
-
-def _of_cheaper(measured: Measured, cheaper: list[str]) -> list[str]:
-    """Return what to say of policies that do less and may be as good all the same."""
-    open_ones = [
-        WORDS[name]
-        for name in cheaper
-        if all(
-            criterion.gain(name, criterion.best).upper > -criterion.margin for criterion in measured.criteria.values()
-        )
-    ]
-    if not open_ones:
-        return []
-    return [f"Less work may do as well, which a longer history would show: {', '.join(open_ones)}."]
-
-
-def _compared(name: str, criterion: Criterion, work: Mapping[str, Work]) -> str:
-    gain, margin = criterion.gain(GOVERNED, name), criterion.margin
-    if gain.lower > 0:
-        verdict = "is better than"
-    elif gain.lower > -margin:
-        verdict = f"is not worse by more than {margin:g} than"
-    elif gain.upper < -margin:
-        verdict = f"is worse by more than {margin:g} than"
-    else:
-        verdict = f"may be worse by more than {margin:g} than"
-    return (
-        f"Governed retraining {verdict} {WORDS[name]}: difference {_range(gain)}, "
-        f"{_counted(work[GOVERNED].installations, 'refit')} against {work[name].installations}."
-    )
 
 
 def _value(interval: Interval) -> str:
