@@ -22,7 +22,7 @@ COPY mlife_assets mlife_assets
 RUN echo /app > .venv/lib/python3.11/site-packages/mlife.pth \
     && printf '#!/app/.venv/bin/python\nfrom mlife_assets.cli import main\n\nmain()\n' > .venv/bin/mlife && chmod 755 .venv/bin/mlife \
     && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash mlife_assets \
-    && .venv/bin/python -c "from mlife_assets.components.features.dbt_runner import ensure_manifest as parse; \
+    && .venv/bin/python -c "from mlife_assets.components.features.dbt import ensure_manifest as parse; \
 from mlife_assets.settings import DBT_PROJECT_FOLDER as project; parse(project)"
 
 FROM ${PYTHON_BASE}

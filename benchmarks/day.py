@@ -41,7 +41,7 @@ def live_small_world(home: Path) -> None:
     """Live five days of a small world in `home`."""
     from dataclasses import replace
 
-    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.demo_summary import Demo, prepare_home
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.core.policies import PromotionPolicy
     from mlife_assets.definitions import build_definitions

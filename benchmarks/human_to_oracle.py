@@ -41,16 +41,16 @@ from demos import ROOT, checked_out
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.contenders import ORGANIC_EXPOSURE, ranking_scores, simple_rule_scores
-from mlife_assets.components.running.demo import Demo, prepare_home
+from mlife_assets.components.running.demo_summary import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.market.truth import MarketTruth, expected_maps, pair_probabilities, read_truth
 from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.cohort import recruiter_scores
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_assets.settings import Settings
 
 WORK, RESULT = ROOT / "var" / "human_to_oracle", ROOT / "benchmarks" / "results" / "human_to_oracle.json"

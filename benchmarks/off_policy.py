@@ -30,8 +30,8 @@ from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, pair_distance_km, respond
 from mlife_assets.market.catalogue import load_catalogue
-from mlife_assets.market.history import recruiter_rule
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
+from mlife_assets.market.traffic import recruiter_rule
 from mlife_assets.market.vacancies import Vacancies, first_postings, job_ids, new_postings
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs

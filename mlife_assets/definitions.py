@@ -26,8 +26,7 @@ from mlife_assets.components.graph.due_days import build_due_days_sensor, build_
 from mlife_assets.components.graph.jobs import build_jobs
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import DAILY, with_days
-from mlife_assets.components.graph.schedules import build_schedules, pruning_job
-from mlife_assets.components.graph.sensors import SENSORS, alert_delivery_job
+from mlife_assets.components.graph.sensors import SENSORS, alert_delivery_job, build_schedules, pruning_job
 from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.metrics import marts_on_athena

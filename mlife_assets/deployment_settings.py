@@ -22,7 +22,7 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket, bucket_name_and_prefix, require_table_url
 from mlife_assets.core.windows import FIRST_EVENT_DAY
 from mlife_assets.home_settings import HomeSettings, is_folder, lies_in_or_holds
-from mlife_assets.recruiting.mail.relay_address import RelayAddress, read_relay_address
+from mlife_assets.recruiting.mail.addresses import RelayAddress, read_relay_address
 
 WORLD_FILE = "world.json"
 DEPLOYMENT_FILE = "deployment.json"

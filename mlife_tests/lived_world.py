@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.running.demo import DayResult, Demo, prepare_home
+from mlife_assets.components.running.demo_summary import DayResult, Demo, prepare_home
 from mlife_assets.components.running.driver import QUIET, LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.policies import MonitoringPolicy, PromotionPolicy, RetrainPolicy, TrainingPolicy

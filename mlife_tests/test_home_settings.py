@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.storage_places import Bucket, Credentials
 from mlife_assets.home_settings import HomeSettings, ProjectSettings

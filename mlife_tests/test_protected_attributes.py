@@ -29,7 +29,7 @@ HOME_CODES = {"zip", "zipcode", "zip3", "zip4", "zip5", "postal", "postcode", "p
 HOME_PLACES = {"latitude", "longitude", "lat", "lon", "lng", "address", "street", "geohash"}
 AGE_OF_A_POSTING = {"job_age_days"}
 MAY_NAME_THE_PORT = {
-    "recruiting/ports.py": "declares it", "market/audit_attributes.py": "the embedded table",
+    "recruiting/ports.py": "declares it", "market/private_files.py": "the embedded table",
     "deployments/embedded_world.py": "makes it", "adapters/owners_table.py": "the owner's table",
     "deployments/embedded.py": "names what makes it", "deployments/standalone.py": "names what makes it",
     "deployments/aws.py": "names what makes it", "deployments/record.py": "has a place for it",
@@ -37,7 +37,7 @@ MAY_NAME_THE_PORT = {
     }  # fmt: skip
 MAY_READ = {"components/model/fairness.py"}
 AUDIT = (
-    "core/training/fairness/", "recruiting/ports.py", "market/audit_attributes.py", "adapters/owners_table.py",
+    "core/training/fairness/", "recruiting/ports.py", "market/private_files.py", "adapters/owners_table.py",
     "components/model/fairness.py",
 )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_only_the_fairness_audit_reads_the_restricted_table() -> None:
     readers = {
         path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py")) if "groups_of" in names_in(path)
     }
-    assert readers == {*MAY_READ, "recruiting/ports.py", "market/audit_attributes.py", "adapters/owners_table.py"}
+    assert readers == {*MAY_READ, "recruiting/ports.py", "market/private_files.py", "adapters/owners_table.py"}
 
 
 def test_code_outside_the_audit_knows_no_protected_attribute() -> None:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import SecretStr
 
 from mlife_assets.adapters.instance_files import read_declared
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.instances import DeclaredModel

@@ -236,7 +236,7 @@ def features(bench: Bench) -> Seconds:
 
 def day(bench: Bench) -> Seconds:
     """The next day with its sensors, metrics and dashboard, and the process itself, as `mlife day` is one."""
-    from mlife_assets.components.running.demo import Demo
+    from mlife_assets.components.running.demo_summary import Demo
     from mlife_assets.components.running.instance import open_instance
 
     definitions, chosen = bench.definitions, bench.following

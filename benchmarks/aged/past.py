@@ -321,7 +321,7 @@ class Past:
 
 
 def _files(manifests: Sequence[Manifest]) -> list[LogFile]:
-    from mlife_assets.adapters.event_log.layout import parse_data_key
+    from mlife_assets.adapters.event_log.manifests import parse_data_key
 
     found = [parse_data_key(entry.key) for manifest in manifests for entry in manifest.entries]
     return [file for file in found if file is not None]

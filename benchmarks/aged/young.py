@@ -29,7 +29,7 @@ def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print
     done = _done(home)
     if done >= size.run_days:
         return
-    from mlife_assets.components.running.demo import Demo, prepare_home
+    from mlife_assets.components.running.demo_summary import Demo, prepare_home
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.core.errors import PermanentError
 

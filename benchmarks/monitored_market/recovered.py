@@ -28,9 +28,9 @@ from mlife_assets.market.injections import Injection
 from mlife_assets.market.truth import expected_maps
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.cohort import recruiter_scores
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample
 from monitored_market.governed import Governed, Models, Served
 from monitored_market.marts import MonitoredMarket

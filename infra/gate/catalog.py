@@ -13,7 +13,7 @@ import yaml
 
 from infra.gate.environments import INFRA
 from infra.gate.yaml_tags import MAXIMUM_BYTES, on_one_line
-from mlife_assets.adapters.event_log.layout import EVENTS
+from mlife_assets.adapters.event_log.manifests import EVENTS
 from mlife_assets.core.event_columns import hive_type
 from mlife_assets.recruiting.events import EVENT_TYPES, EventType
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES

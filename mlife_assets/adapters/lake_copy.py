@@ -16,14 +16,18 @@ from pathlib import Path
 
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log.chain import Chain
-from mlife_assets.adapters.event_log.layout import EVENTS, MANIFESTS, content_hash, parse_hour_manifest_key
-from mlife_assets.adapters.event_log.manifests import decode_hour_manifest
-from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.event_log.manifests import (
+    EVENTS,
+    MANIFESTS,
+    content_hash,
+    decode_hour_manifest,
+    parse_hour_manifest_key,
+)
+from mlife_assets.adapters.ingest_report import REJECTED
 from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, REGISTERED, VERSIONS
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.object_store import ObstoreObjectStore, read_at_once
 from mlife_assets.adapters.panel_store import PANELS
 from mlife_assets.adapters.private_files import made_private
-from mlife_assets.adapters.rejected_rows import REJECTED
 from mlife_assets.adapters.tables import old_tables
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore

@@ -19,10 +19,18 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog, upcast
-from mlife_assets.adapters.event_log.layout import DIGEST_LENGTH, content_hash, parse_data_key
-from mlife_assets.adapters.ingest_report import NO_IDS, IngestReport, Outcome, Replayed, type_report
+from mlife_assets.adapters.event_log.manifests import DIGEST_LENGTH, content_hash, parse_data_key
+from mlife_assets.adapters.ingest_report import (
+    NO_IDS,
+    IngestReport,
+    Outcome,
+    RejectedFolder,
+    RejectedRows,
+    Replayed,
+    never_read,
+    type_report,
+)
 from mlife_assets.adapters.parquet_bytes import decode_table
-from mlife_assets.adapters.rejected_rows import RejectedFolder, RejectedRows, never_read
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.event_columns import known_since
 from mlife_assets.core.landed_names import Delivery, Landing

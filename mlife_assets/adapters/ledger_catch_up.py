@@ -16,7 +16,7 @@ from typing import Any
 from mlife_assets.adapters.ledger_cross_check import take_over_files
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
-from mlife_assets.adapters.send_ledger.approvals import REJECTED
+from mlife_assets.adapters.send_ledger.ledger import REJECTED
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days

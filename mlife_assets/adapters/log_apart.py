@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mlife_assets.adapters.event_log.layout import EVENTS, MANIFESTS
+from mlife_assets.adapters.event_log.manifests import EVENTS, MANIFESTS
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 
 LOG = (EVENTS, MANIFESTS)

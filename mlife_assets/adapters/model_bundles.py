@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from mlife_assets.adapters.event_log.layout import content_hash
+from mlife_assets.adapters.event_log.manifests import content_hash
 from mlife_assets.adapters.log_heads.head import is_signed, key_id
 from mlife_assets.adapters.model_registry import CARD_FILE, VERSIONS
 from mlife_assets.adapters.object_store import ObstoreObjectStore, require_plain

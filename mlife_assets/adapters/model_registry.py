@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.event_log.layout import EVENTS
+from mlife_assets.adapters.event_log.manifests import EVENTS
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,

@@ -11,6 +11,8 @@ over, and so is what a put has not finished. What cannot be listed is an error a
 A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
 arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
 an object that is not.
+
+Objects of a bucket are waited for, so many are read at once.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import obstore
 from obstore.exceptions import (
@@ -47,6 +50,7 @@ from mlife_assets.core.errors import (
     PermanentError,
     TransientError,
 )
+from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.retention_policy import is_pruned
@@ -55,8 +59,11 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore as ObstoreBackend
 
-    from mlife_assets.core.ports import ObjectStore
 
+READERS = 16
+
+K = TypeVar("K")
+T = TypeVar("T")
 DURABLE = ("events", "manifests", "models", "outbox", "panels", "rejected")
 """First segments of the keys that survive a power cut once a write has returned."""
 
@@ -411,3 +418,17 @@ def _require_way_out(root: Path, key: str, entry: os.DirEntry[str]) -> None:
                 raise OSError(f"the link {key} leads to a folder that it lies in; remove it")
             if folder == root:
                 return
+
+
+def readers_of(store: ObjectStore) -> int:
+    """Return how many objects of a store to wait for at once: one of a folder."""
+    return READERS if getattr(store, "root", None) is None else 1
+
+
+def read_at_once(read: Callable[[K], T], keys: Collection[K], readers: int = READERS) -> Iterator[T]:
+    """Yield what `read` returns of each key, in order. What it raises is raised when its turn comes."""
+    if min(readers, len(keys)) < 2:
+        yield from map(read, keys)
+        return
+    with ThreadPoolExecutor(min(readers, len(keys))) as pool:
+        yield from pool.map(read, keys)

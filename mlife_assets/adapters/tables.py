@@ -18,8 +18,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from mlife_assets.adapters.event_log.reading import read_at_once
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.object_store import ObstoreObjectStore, read_at_once
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.ports import ObjectStore

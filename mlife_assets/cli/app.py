@@ -15,17 +15,14 @@ from mlife_assets import __version__
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.check import check
 from mlife_assets.cli.day import day, demo
-from mlife_assets.cli.doctor import doctor
-from mlife_assets.cli.exits import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
-from mlife_assets.cli.inbox import employers, inbox, review, vet
+from mlife_assets.cli.home import doctor, init, keys_app
 from mlife_assets.cli.infra import infra_app
-from mlife_assets.cli.init import init
-from mlife_assets.cli.keys import keys_app
 from mlife_assets.cli.landing import landing_app, replay
 from mlife_assets.cli.log import log_app
-from mlife_assets.cli.messages import messages_app
+from mlife_assets.cli.messages import employers, inbox, messages_app, review, vet
 from mlife_assets.cli.models import models_app
 from mlife_assets.cli.open import dev, open_pages
+from mlife_assets.cli.output import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import one_click, serve

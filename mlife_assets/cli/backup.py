@@ -190,9 +190,8 @@ def _caught_up(platform: BoardPorts, *, vouches: bool) -> CaughtUp:
 
 
 def _rebuild(settings: Settings) -> date | None:
-    from mlife_assets.components.running.driver import LifecycleDriver
+    from mlife_assets.components.running.driver import LifecycleDriver, rebuild_features
     from mlife_assets.components.running.instance import instance_of
-    from mlife_assets.components.running.lost_warehouse import rebuild_features
     from mlife_assets.definitions import build_definitions
 
     definitions = build_definitions(settings)

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_event_log, settings_of
-from mlife_assets.cli.output import answer_console, print_json, progress, side_console, staged_progress
+from mlife_assets.cli.output import ExitCode, answer_console, print_json, progress, side_console, staged_progress
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from mlife_assets.components.running.demo import DayResult
+    from mlife_assets.components.running.demo_summary import DayResult
     from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.settings import Settings
 
@@ -138,7 +137,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
         raise InvalidInputError(
             f"{chosen_day} has no partition before the machine's clock reaches it; the last is {last}"
         )
-    from mlife_assets.components.running.demo import Demo
+    from mlife_assets.components.running.demo_summary import Demo
     from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
 
@@ -176,8 +175,14 @@ def _print_day(result: DayResult) -> None:
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
     """Run the demo in `settings.home`, print it on `console` and return the summary."""
-    from mlife_assets.components.running.demo import Demo, prepare_home, require_empty_lake
-    from mlife_assets.components.running.demo_summary import SUMMARY_FILE, summarise, write_summary
+    from mlife_assets.components.running.demo_summary import (
+        SUMMARY_FILE,
+        Demo,
+        prepare_home,
+        require_empty_lake,
+        summarise,
+        write_summary,
+    )
     from mlife_assets.components.running.instance import instance_of
     from mlife_assets.definitions import build_definitions
     from mlife_assets.deployments.board_ports import board_ports

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.exits import Commands
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import answer_console, print_json, progress
+from mlife_assets.cli.output import Commands, answer_console, print_json, progress
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.delivery.run_tasks import RunTasks
@@ -268,7 +267,7 @@ def _checked(name: str, places: dict[str, Any]) -> str:
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.delivery.aws import clients
     from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, handed_over
-    from mlife_assets.components.graph.model_jobs import LARGE_TASK
+    from mlife_assets.components.graph.model_graph import LARGE_TASK
     from mlife_assets.core.errors import InvalidInputError
 
     if name not in CHECKS:

@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, seal, settings_of
-from mlife_assets.cli.output import answer_console, counted, one_line, print_json, progress
+from mlife_assets.cli.output import ExitCode, answer_console, counted, one_line, print_json, progress
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log import LogFile
-    from mlife_assets.adapters.ingest_report import Replayed
+    from mlife_assets.adapters.ingest_report import RejectedFolder, Replayed
     from mlife_assets.adapters.landing import Ingest
     from mlife_assets.adapters.landing_check import CheckedFile, GivenFile
-    from mlife_assets.adapters.rejected_rows import RejectedFolder
     from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.late_labels import LateRows
 
@@ -277,7 +275,7 @@ def replay(
 
 def _folders(platform: BoardPorts, day: date | None, event_type: str | None) -> list[RejectedFolder]:
     """Return which rejections are asked for. Raises NotFoundError when there are none."""
-    from mlife_assets.adapters.rejected_rows import RejectedRows
+    from mlife_assets.adapters.ingest_report import RejectedRows
 
     found = [
         folder

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.exits import ExitCode
 from mlife_assets.cli.options import (
     OPERATOR,
     Actor,
@@ -23,7 +22,7 @@ from mlife_assets.cli.options import (
     require_event_log,
     settings_of,
 )
-from mlife_assets.cli.output import answer_console, print_json, progress
+from mlife_assets.cli.output import ExitCode, answer_console, print_json, progress
 from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.kept_words import kept_words

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.cli.project_home import open_project_model, project_settings, require_no_project
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.quoting import quoted

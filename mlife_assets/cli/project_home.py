@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.quoting import quoted
 

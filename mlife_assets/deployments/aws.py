@@ -20,7 +20,7 @@ from mlife_assets.adapters.aws.rds_login import rds_address
 from mlife_assets.adapters.aws_clients import read_secret
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.event_log.layout import MANIFESTS
+from mlife_assets.adapters.event_log.manifests import MANIFESTS
 from mlife_assets.adapters.keyring import KEY_BYTES, SecretKeyring
 from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.log_apart import LakeWithLogApart

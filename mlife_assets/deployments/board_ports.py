@@ -17,11 +17,11 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.dispatcher import Verify
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.instance_files import read_declared
-from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
+from mlife_assets.adapters.marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.people_register import PeopleRegister
@@ -38,8 +38,7 @@ from mlife_assets.deployments.chosen import deployment_of
 from mlife_assets.deployments.landed_days import PLAN_REPORT, BoardDays
 from mlife_assets.deployments.ports import HomePorts, ModelPorts, PrivateThings
 from mlife_assets.deployments.recipients import recheck_of
-from mlife_assets.deployments.record import Deployment, Services
-from mlife_assets.deployments.services import services_of
+from mlife_assets.deployments.record import Deployment, Services, services_of
 from mlife_assets.deployments.times import DayTimes
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.applications import (

@@ -20,7 +20,7 @@ from mlife_assets.deployments.times import SimulatedTimes
 from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.ports import AddressBook, SentRecord
 
 

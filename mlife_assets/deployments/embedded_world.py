@@ -17,9 +17,15 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.ports import EventSource, ObjectStore
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.audit_attributes import ParquetAuditAttributes, audit_attribute_bytes
-from mlife_assets.market.contacts import ParquetContactBook, ParquetMailBook, contact_book_bytes, mail_book_bytes
 from mlife_assets.market.injections import Injection
+from mlife_assets.market.private_files import (
+    ParquetAuditAttributes,
+    ParquetContactBook,
+    ParquetMailBook,
+    audit_attribute_bytes,
+    contact_book_bytes,
+    mail_book_bytes,
+)
 from mlife_assets.market.source import EmbeddedEventSource
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook

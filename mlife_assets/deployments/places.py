@@ -16,8 +16,7 @@ from mlife_assets.adapters.alert_webhook import look_at_webhook
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.duckdb_bucket import extension_path
 from mlife_assets.adapters.event_log.chain import last_number
-from mlife_assets.adapters.event_log.layout import MANIFESTS, manifest_key
-from mlife_assets.adapters.event_log.manifests import decode_manifest, is_authentic
+from mlife_assets.adapters.event_log.manifests import MANIFESTS, decode_manifest, is_authentic, manifest_key
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.kept_marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.keyring import Keys
 from mlife_assets.adapters.log_heads import Head, alone_in_log, newest_head
+from mlife_assets.adapters.marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.model_bundles import imported_folder
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore

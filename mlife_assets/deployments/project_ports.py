@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from mlife_assets.adapters.keyring import Keyring
+from mlife_assets.adapters.marts import DailyMart, TableMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import made_and_ignored
-from mlife_assets.adapters.table_marts import DailyMart, TableMarts
 from mlife_assets.adapters.tables import OF_MODELS, TableStore
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, NONE_TO_COME, Arrivals, late_days_between

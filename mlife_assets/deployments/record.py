@@ -12,18 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlife_assets.adapters.keyring import Keys
+from mlife_assets.adapters.keyring import Keyring, Keys
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.warehouse import WarehouseCopy
 from mlife_assets.core.checkup import Finding
-from mlife_assets.core.ports import (
-    AlertChannel,
-    EventSource,
-    Measures,
-    ObjectStore,
-    SendingStop,
-)
-from mlife_assets.deployments.keys import LogHeads
+from mlife_assets.core.ports import AlertChannel, EventSource, Measures, ObjectStore, SendingStop
+from mlife_assets.deployments.keys import LogHeads, heads_in_folder
 from mlife_assets.deployments.times import Times
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.letterhead import Letterhead
@@ -168,3 +162,29 @@ class Deployment:
     require: Callable[[], object] = lambda: None
     looks: Sequence[tuple[str, Callable[[], object]]] = ()
     is_simulated: bool = False
+
+
+def services_of(home: Home) -> Services:
+    """Return what keeps things for a home; makes nothing yet."""
+    settings = home.settings
+
+    def number_key() -> bytes:
+        """Return the key of number hashes, on which nothing else depends: the setting's, else this home's own."""
+        key = settings.hash_key
+        return home.keyring.key("numbers") if key is None else key.get_secret_value().encode()
+
+    def alert_channel() -> AlertChannel | None:
+        if settings.alert_webhook is None:
+            return None
+        from mlife_assets.adapters.alert_webhook import AlertWebhook
+
+        return AlertWebhook(settings.alert_webhook)
+
+    return Services(
+        lake=lambda: ObstoreObjectStore.at(settings.lake_place),
+        database=lambda: None if settings.database is None else settings.database.get_secret_value(),
+        keyring=lambda: Keyring(home.private_folder / "keys", seed=settings.key_seed),
+        number_key=number_key,
+        heads=lambda: heads_in_folder(settings.private_folder, lambda: home.keyring),
+        alert_channel=alert_channel,
+    )

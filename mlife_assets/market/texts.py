@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.market.behaviour import ID_TYPE
-from mlife_assets.market.contacts import mail_address
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, epoch_us
+from mlife_assets.market.private_files import mail_address
 from mlife_assets.market.vacancies import Vacancies, job_ids
 from mlife_assets.market.world import MarketConfig
 from mlife_assets.recruiting.events import TIMESTAMP

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,10 @@ from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy
+
+RULE_NAME = "recruiter_rule_v1"
+UNKNOWN_DISTANCE_KM = 100.0
+"""Stands for a distance that nobody knows: farther than any candidate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +119,14 @@ def gate_examples(cohorts: list[CohortDay]) -> tuple[GateExamples, pa.Table]:
 
 def _keys(rows: pa.Table) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(rows["user_id"], rows["job_id"], "\x1f")
+
+
+def recruiter_scores(pairs: pa.Table) -> npt.NDArray[np.float64]:
+    """Return the rule's score of n pairs that have their derived features, float64 of shape (n,)."""
+    own, pay, shift = (
+        np.nan_to_num(pairs[name].to_numpy(), nan=0.0)
+        for name in ("same_occupation_group", "log_pay_ratio", "same_shift")
+    )
+    distance = np.nan_to_num(pairs["distance_km"].to_numpy(), nan=UNKNOWN_DISTANCE_KM)
+    scores: npt.NDArray[np.float64] = 1.2 * own - 0.05 * distance + 1.0 * pay + 0.3 * shift
+    return scores

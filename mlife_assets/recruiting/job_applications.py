@@ -11,10 +11,10 @@ from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.training.known_examples import where
 from mlife_assets.recruiting.candidates import Candidates, find_candidates
+from mlife_assets.recruiting.cohort import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, JOB_APPLICATIONS, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.features import JOB_EXAMPLES, PAIR_WORDS, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
 
 _SAME_FOR_ALL_CANDIDATES = ("exposure_kind",)
 PAIR_COLUMNS = MonitoringColumns(

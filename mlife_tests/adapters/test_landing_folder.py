@@ -21,14 +21,22 @@ import requests
 import yaml
 from obstore.exceptions import GenericError
 
-from mlife_assets.adapters.ingest_report import EXAMPLES_PER_REASON, IngestReport, Outcome, type_report
+from mlife_assets.adapters.ingest_report import (
+    EXAMPLES_PER_REASON,
+    STORED_ROWS_MAXIMUM,
+    IngestReport,
+    Outcome,
+    RejectedFolder,
+    RejectedRows,
+    folder_of,
+    type_report,
+)
 from mlife_assets.adapters.landing_bucket import LandingBucket
 from mlife_assets.adapters.landing_check import GivenFile, GivenFiles, given_file
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.landing_templates import EXAMPLE_DAY, Kind, meanings, naming, write_templates
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table
-from mlife_assets.adapters.rejected_rows import STORED_ROWS_MAXIMUM, RejectedFolder, RejectedRows, folder_of
 from mlife_assets.adapters.s3_bucket import open_bucket
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError, TransientError
 from mlife_assets.core.landed_names import hidden_reason, name_fault

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.event_log.layout import manifest_key
+from mlife_assets.adapters.event_log.manifests import manifest_key
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition

@@ -28,7 +28,7 @@ from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.ids import message_id, prediction_event_ids, prediction_id
-from mlife_assets.recruiting.messaging.keywords import classify
+from mlife_assets.recruiting.messaging.replies import classify
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.testing.gateways import LOSES_REQUEST, REJECTS, THROTTLES, GatewayContract

@@ -18,10 +18,9 @@ import pyarrow.compute as pc
 import pytest
 
 from mlife_assets.adapters import tables as module
-from mlife_assets.adapters.kept_marts import KeptMarts
+from mlife_assets.adapters.marts import DailyMart, KeptMarts, TableMarts, delivered_table, with_terms
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
-from mlife_assets.adapters.table_marts import DailyMart, TableMarts, delivered_table, with_terms
 from mlife_assets.adapters.tables import TableStore, old_tables, prune
 from mlife_assets.components.monitoring.reports import SAMPLE_TABLE
 from mlife_assets.components.predictions import entity_scores, scores
@@ -481,13 +480,13 @@ def test_no_file_is_left_and_tables_outlive_what_was_kept(kept: KeptMarts, tmp_p
 
 def test_a_full_disk_is_named(kept: KeptMarts) -> None:
     full = OSError(28, "No space left on device")
-    with patch("mlife_assets.adapters.kept_marts.TemporaryFile", side_effect=full), pytest.raises(TransientError):
+    with patch("mlife_assets.adapters.marts.TemporaryFile", side_effect=full), pytest.raises(TransientError):
         kept.read("examples", start=day(0), end=day(1))
 
 
 def test_a_fault_that_is_not_of_the_disk_stays_what_it_is(kept: KeptMarts) -> None:
     fault = OSError(22, "Invalid argument")
-    with patch("mlife_assets.adapters.kept_marts.TemporaryFile", side_effect=fault), pytest.raises(OSError, match="22"):
+    with patch("mlife_assets.adapters.marts.TemporaryFile", side_effect=fault), pytest.raises(OSError, match="22"):
         kept.read("examples", start=day(0), end=day(1))
 
 

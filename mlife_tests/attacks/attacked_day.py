@@ -85,7 +85,7 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
 @contextlib.contextmanager
 def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any]]:
     """Open a home and the story that lives in it."""
-    from mlife_assets.components.running.demo import Demo
+    from mlife_assets.components.running.demo_summary import Demo
 
     home = open_home(folder, is_first=is_first)
     with home.instance() as instance:
@@ -97,7 +97,7 @@ def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any
 def make(folder: Path) -> None:
     """Live history and the days before the attacked one; the first champion is promoted by hand."""
     from mlife_assets.components.graph import keys
-    from mlife_assets.components.running.demo import prepare_home
+    from mlife_assets.components.running.demo_summary import prepare_home
     from mlife_assets.core.windows import add_days
 
     prepare_home(folder)

@@ -34,7 +34,7 @@ from mlife_assets.deployments.record import Services
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
+from mlife_assets.recruiting.messaging.eligibility import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage

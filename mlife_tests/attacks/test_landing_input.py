@@ -20,7 +20,7 @@ import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.landing import IngestReport
-from mlife_assets.components.running.demo import Demo
+from mlife_assets.components.running.demo_summary import Demo
 from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.market import source

@@ -30,11 +30,11 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.adapters.ingest_report import RejectedRows, folder_of
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.adapters.rejected_rows import RejectedRows, folder_of
 from mlife_assets.components.events import landing as events
-from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.features.dbt import build
 from mlife_assets.components.graph import keys
 from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance

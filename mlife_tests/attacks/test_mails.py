@@ -39,10 +39,9 @@ from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, read_returned
-from mlife_assets.recruiting.messaging import keywords
 from mlife_assets.recruiting.messaging.email_digest.digest import DigestJob, Offer, offer_jobs, render_digest
 from mlife_assets.recruiting.messaging.job_wordings import broken_rules
-from mlife_assets.recruiting.messaging.keywords import OTHER, STOP, STOP_ALL, classify
+from mlife_assets.recruiting.messaging.replies import OTHER, STOP, STOP_ALL, classify, is_opt_out
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import AddressBook, OutboundMessage
 from mlife_tests.attacks.answered_mails import FORMS, MESSAGE, OURS, SENDER, STATIONERY, USER, answer, as_sent
@@ -287,16 +286,16 @@ def mails(name: str) -> Iterator[tuple[str, str]]:
         yield subject, body.strip().replace("\\n", "\n")
 
 
-def is_opt_out(raw: bytes) -> bool:
-    found = read_returned(raw, STATIONERY, keywords.is_opt_out)
-    return found.kind is ReturnedKind.UNSUBSCRIBE or keywords.is_opt_out(found.text)
+def asks_to_stop(raw: bytes) -> bool:
+    found = read_returned(raw, STATIONERY, is_opt_out)
+    return found.kind is ReturnedKind.UNSUBSCRIBE or is_opt_out(found.text)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_by_mail_two_in_a_hundred_opt_outs_are_missed_and_five_in_a_hundred_others_taken(form: str) -> None:
     meant, harmless = list(mails("unseen_mail_opt_outs")), list(mails("unseen_mail_harmless"))
-    missed = [mail for mail in meant if not is_opt_out(answer(*mail, form))]
-    taken = [mail for mail in harmless if is_opt_out(answer(*mail, form))]
+    missed = [mail for mail in meant if not asks_to_stop(answer(*mail, form))]
+    taken = [mail for mail in harmless if asks_to_stop(answer(*mail, form))]
     assert len(missed) <= MISSED_AT_MOST * len(meant), missed
     assert len(taken) <= TAKEN_AT_MOST * len(harmless), taken
 
@@ -310,7 +309,7 @@ def test_mails_as_programs_send_them_are_missed_and_taken_no_oftener_than_measur
     """Quotes in each program's form and language, signatures, notices. What was looked at once is as ADR 19 says."""
     sent = [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
     missed, taken = (
-        [mail for mail in sent if mail["clear"] == clear and is_opt_out(as_sent(mail)) != clear]
+        [mail for mail in sent if mail["clear"] == clear and asks_to_stop(as_sent(mail)) != clear]
         for clear in (True, False)
     )
     assert len(missed) <= missed_at_most * sum(mail["clear"] for mail in sent), missed
@@ -320,10 +319,8 @@ def test_mails_as_programs_send_them_are_missed_and_taken_no_oftener_than_measur
 @pytest.mark.parametrize("form", FORMS)
 def test_a_machine_is_heard_if_it_says_so_and_pauses_nobody_else(form: str) -> None:
     for headers in ({"Auto_Submitted": "auto-replied"}, {"Precedence": "bulk"}, {"X_Autoreply": "yes"}):
-        assert is_opt_out(answer("Re: Cook", "please unsubscribe me", form, **headers))
-        away = read_returned(
-            answer("Re: Cook", "I am away until Monday", form, **headers), STATIONERY, keywords.is_opt_out
-        )
+        assert asks_to_stop(answer("Re: Cook", "please unsubscribe me", form, **headers))
+        away = read_returned(answer("Re: Cook", "I am away until Monday", form, **headers), STATIONERY, is_opt_out)
         assert away.kind is ReturnedKind.NOTHING
 
 
@@ -347,10 +344,10 @@ def test_an_answer_to_our_mail_is_a_persons_unless_it_says_that_a_machine_wrote_
 def test_an_opt_out_from_an_address_of_machines_is_heard_and_a_mail_servers_is_not(form: str) -> None:
     raw = answer("Jobs", "please unsubscribe me", form)
     for mailbox in (b"noreply@ann.example", b"bounces@ann.example"):
-        assert is_opt_out(raw.replace(SENDER.encode(), mailbox))
+        assert asks_to_stop(raw.replace(SENDER.encode(), mailbox))
     servers = [raw.replace(SENDER.encode(), name) for name in (b"MAILER-DAEMON@ann.example", b"postmaster@ann.example")]
     for server in (*servers, raw.replace(f"<{SENDER}>".encode(), b"<MAILER-DAEMON>"), b"Return-Path: <>\n" + raw):
-        assert read_returned(server, STATIONERY, keywords.is_opt_out).kind is ReturnedKind.NOTHING
+        assert read_returned(server, STATIONERY, is_opt_out).kind is ReturnedKind.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -381,15 +378,15 @@ def test_a_mail_without_a_usable_address_is_in_the_inbox(letterbox: Letterbox, w
     ["STOP", "Re: unsubscribe", "REMOVE Re: $9", "=?utf-8?q?st=6Fp?=", "=?nonsense?q?stop?=", "RE: AW[2]: remove me"],
 )
 def test_a_subject_above_a_signature_is_read_as_a_mail_program_shows_it(subject: str) -> None:
-    assert is_opt_out(answer(subject, "Best regards,\nJane Roe\n+1 212 555 0100", "a new mail"))
-    assert not is_opt_out(answer(f"Re: {OURS.subject}", "Best regards,\nJane Roe", "above a quote"))
+    assert asks_to_stop(answer(subject, "Best regards,\nJane Roe\n+1 212 555 0100", "a new mail"))
+    assert not asks_to_stop(answer(f"Re: {OURS.subject}", "Best regards,\nJane Roe", "above a quote"))
 
 
 @pytest.mark.parametrize("charset", ["nonsense", "utf-8", "us-ascii"])
 def test_words_in_a_charset_that_nobody_knows_are_read(charset: str) -> None:
     """A second way: an unknown charset in the body or the subject was an error, which dropped the mail."""
     head = f"From: {SENDER}\r\nSubject: =?{charset}?q?Jobs?=\r\nContent-Type: text/plain; charset={charset}"
-    assert is_opt_out(f"{head}\r\n\r\nSTOP\r\n".encode())
+    assert asks_to_stop(f"{head}\r\n\r\nSTOP\r\n".encode())
 
 
 class Letterbox:
@@ -553,7 +550,7 @@ def test_a_hostile_mail_takes_little_time(name: str) -> None:
 
 def _seconds(raw: bytes) -> float:
     began = time.process_time()
-    read_returned(raw, STATIONERY, keywords.is_opt_out)
+    read_returned(raw, STATIONERY, is_opt_out)
     return time.process_time() - began
 
 

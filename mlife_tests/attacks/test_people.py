@@ -26,8 +26,7 @@ from mlife_assets.core.ids import keyed_hash
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.messaging.eligibility import decide_eligibility
+from mlife_assets.recruiting.messaging.eligibility import decide_eligibility, is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from mlife_assets.adapters.event_log.layout import content_hash, data_key, hour_of_key, manifest_key, parse_data_key
+from mlife_assets.adapters.event_log.manifests import content_hash, data_key, hour_of_key, manifest_key, parse_data_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.cli import app

@@ -15,25 +15,22 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.event_log.layout import (
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    HourManifest,
+    Link,
     content_hash,
     data_key,
+    decode_manifest,
+    encode_hour_manifest,
+    encode_manifest,
     hour_manifest_key,
     hour_of_key,
     manifest_key,
     parse_data_key,
     parse_manifest_key,
 )
-from mlife_assets.adapters.event_log.manifests import (
-    Entry,
-    HourManifest,
-    Link,
-    decode_manifest,
-    encode_hour_manifest,
-    encode_manifest,
-)
-from mlife_assets.adapters.log_heads.folder import FolderHeadStore
-from mlife_assets.adapters.log_heads.head import Ed25519Signer, key_id, read_head, sign_head
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, FolderHeadStore, key_id, read_head, sign_head
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table, encode_table
 from mlife_assets.adapters.send_ledger import Transition

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.event_log.layout import CHAIN, manifest_key
+from mlife_assets.adapters.event_log.manifests import CHAIN, manifest_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.windows import add_days

@@ -28,10 +28,11 @@ from typer.testing import CliRunner
 
 from mlife_assets import __version__
 from mlife_assets.cli import app, output
-from mlife_assets.cli.exits import MEANINGS, ExitCode
 from mlife_assets.cli.options import has_event_log, open_platform, settings_of
 from mlife_assets.cli.output import (
+    MEANINGS,
     PLAIN_WIDTH,
+    ExitCode,
     Pace,
     answer_console,
     counted_progress,
@@ -168,7 +169,7 @@ def test_an_error_is_a_line_of_json_where_lines_are(tmp_path, words, variables, 
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     (line,) = (json.loads(one) for one in done.stderr.splitlines())
-    assert (line["level"], line["logger"]) == ("error", "mlife_assets.cli.exits")
+    assert (line["level"], line["logger"]) == ("error", "mlife_assets.cli.output")
     assert said in line["event"]
     assert (done.returncode, done.stdout) == (1, "")
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from mlife_assets import definitions
 from mlife_assets.adapters.postgresql import holds_tables
 from mlife_assets.cli import backup, day, plan
-from mlife_assets.components.running import instance, lost_warehouse
+from mlife_assets.components.running import driver, instance
 from mlife_assets.core.errors import NotFoundError, PermanentError
 from mlife_assets.core.windows import run_time
 from mlife_assets.settings import Settings
@@ -328,13 +328,13 @@ def test_features_are_built_again_until_a_restore_came_to_its_end(run, run_json,
     restore = ("backup", "restore", "--from", tmp_path / "backup", "--home", home.path)
     (home.path / "warehouse.duckdb").touch()
     assert run_json(*restore)["features_until"] is None
-    monkeypatch.setattr(lost_warehouse, "rebuild_features", lambda *_: date(2026, 6, 2))
+    monkeypatch.setattr(driver, "rebuild_features", lambda *_: date(2026, 6, 2))
     assert run_json(*restore)["features_until"] is None, "nothing was lost"
     lose_everything(home)
-    monkeypatch.setattr(lost_warehouse, "rebuild_features", dies)
+    monkeypatch.setattr(driver, "rebuild_features", dies)
     assert run(*restore).exit_code == 1
     (home.path / "warehouse.duckdb").touch()
-    monkeypatch.setattr(lost_warehouse, "rebuild_features", lambda *_: date(2026, 6, 2))
+    monkeypatch.setattr(driver, "rebuild_features", lambda *_: date(2026, 6, 2))
     again = run_json(*restore)
     assert (again["filled"], again["features_until"]) == (0, "2026-06-02")
 

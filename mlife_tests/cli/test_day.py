@@ -20,14 +20,14 @@ from mlife_assets.cli.options import settings_of
 from mlife_assets.cli.plan import NAMED_CHARACTERS
 from mlife_assets.components.acts.acts import approve_plan
 from mlife_assets.components.messages import planning
-from mlife_assets.components.running.demo import DayResult
+from mlife_assets.components.running.demo_summary import DayResult
 from mlife_assets.components.shown.present import STEP
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.times import OPERATOR_DELAY
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, EVENT_TYPES, TIMESTAMP
 from mlife_assets.recruiting.messaging.approve import DIGEST_CHARACTERS_MINIMUM
-from mlife_assets.recruiting.messaging.effects import effect_of_reply
+from mlife_assets.recruiting.messaging.replies import effect_of_reply
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.settings import Settings
 

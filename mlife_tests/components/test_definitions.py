@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from mlife_assets import components
-from mlife_assets.components import model_chain, model_parts, own_tables
+from mlife_assets.components import conversion_model, model_chain, model_parts
 from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import texts
 from mlife_assets.components.metrics import marts_on_athena
@@ -165,7 +165,7 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
         texts,
         marts_on_athena,  # on AWS alone
     ]
-    of_other_projects = [own_tables]
+    of_other_projects = [conversion_model]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
 
 
@@ -260,7 +260,7 @@ def test_definitions_load_offline_in_a_fresh_clone_and_validate(clone: Path, tmp
 
 
 def test_event_types_named_by_the_graph_exist() -> None:
-    from mlife_assets.components.features.dbt_specs import WRITTEN_HERE
+    from mlife_assets.components.features.dbt import WRITTEN_HERE
 
     assert set(WRITTEN_HERE) <= set(EVENT_TYPES)
 

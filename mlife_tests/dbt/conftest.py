@@ -21,7 +21,7 @@ import pytest
 
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.warehouse import DuckDBWarehouse, marts_of
-from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.features.dbt import build
 from mlife_assets.recruiting.events import EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.policies import Policies

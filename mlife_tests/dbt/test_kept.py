@@ -16,7 +16,7 @@ from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log.staging import to_stage
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
-from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.features.dbt import build
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 FACTS = ("message_planned", "message_submitted", "message_status", "message_suppressed")

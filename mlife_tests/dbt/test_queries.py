@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.event_log.layout import parse_data_key
+from mlife_assets.adapters.event_log.manifests import parse_data_key
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.sql_session import SqlSession, query_names, read_query
 from mlife_assets.adapters.tables import TableStore

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from mlife_assets.adapters.event_log.chain import Chain
-from mlife_assets.adapters.event_log.layout import manifest_key
+from mlife_assets.adapters.event_log.manifests import manifest_key
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.mailboxes.folder import FolderMailbox, MailFaults
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -52,7 +52,7 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token, use_of_link
-from mlife_assets.recruiting.messaging.keywords import STOP
+from mlife_assets.recruiting.messaging.replies import STOP
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
 

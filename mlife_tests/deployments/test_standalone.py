@@ -16,7 +16,7 @@ from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.components.metrics.dashboard import world_of
 from mlife_assets.core import errors
 from mlife_assets.core.checkup import Finding

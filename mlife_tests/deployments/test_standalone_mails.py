@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mlife_assets.adapters.mailboxes import SendJournal, SmtpMailbox
 from mlife_assets.cli.app import app
-from mlife_assets.cli.exits import faults_named
+from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import InvalidInputError, MlifeError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.backup import back_up, put_back

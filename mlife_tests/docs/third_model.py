@@ -22,7 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mlife_assets.components.model.challengers import challenger_version
-from mlife_assets.components.running.demo import Demo, prepare_home
+from mlife_assets.components.running.demo_summary import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.definitions import build_definitions

@@ -16,8 +16,7 @@ import pytest
 
 from mlife_assets.components.metrics import dashboard
 from mlife_assets.components.metrics.dashboard import collect
-from mlife_assets.core.pages.charts.scales import format_day, format_value
-from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.pages.charts.values import DailyValue, format_day, format_value
 from mlife_assets.core.pages.document import DASHBOARD, card_key
 from mlife_assets.core.windows import add_days, is_mature, mature_day
 from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain

@@ -25,9 +25,9 @@ from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.recruiting.cohort import RULE_NAME
 from mlife_assets.recruiting.panel.ballots import PANEL_COLUMNS
 from mlife_assets.recruiting.panel.baseline import panel_name
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME
 
 OTHERS, FEW = 40, 6
 

@@ -31,7 +31,7 @@ from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import last_trained_day, trained_to
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.eligibility import is_holdout
 
 STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
 FICTIONAL = re.compile(rb"(?<![0-9a-fA-F])\+?1?[-. ]?\(?([2-9]\d\d)\)?[-. ]?555[-. ]?(01\d\d)(?![0-9a-fA-F])")

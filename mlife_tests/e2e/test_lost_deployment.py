@@ -22,8 +22,8 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.guards import STREAMS
 from mlife_assets.adapters.send_ledger.restoring import last_number
 from mlife_assets.adapters.send_ledger.schema import metadata
-from mlife_assets.components.running.demo import DayResult, Demo
-from mlife_assets.components.running.lost_warehouse import rebuild_features
+from mlife_assets.components.running.demo_summary import DayResult, Demo
+from mlife_assets.components.running.driver import rebuild_features
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.deployments.sealing import audit_log

@@ -12,7 +12,7 @@ import pytest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.monitoring import pair_findings
 from mlife_assets.components.monitoring.inputs import sampled_pairs
-from mlife_assets.components.shown.runbooks import ROW_RECOMPUTE_MISMATCH
+from mlife_assets.components.shown.says_why import ROW_RECOMPUTE_MISMATCH
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.overnight import CHANGED_METHOD
 from mlife_assets.recruiting.recompute.compare import METHOD

@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 
 from mlife_assets.components.graph import keys
-from mlife_assets.components.running.demo import Demo, prepare_home
+from mlife_assets.components.running.demo_summary import Demo, prepare_home
 from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days

@@ -24,11 +24,11 @@ import yaml
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog
+from mlife_assets.adapters.ingest_report import RejectedFolder
 from mlife_assets.adapters.landing import Ingest
 from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.adapters.rejected_rows import RejectedFolder
 from mlife_assets.core.errors import NewerVersionError
 from mlife_assets.core.event_columns import EventType
 from mlife_assets.core.policies import LandingPolicy

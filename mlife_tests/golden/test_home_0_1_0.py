@@ -18,9 +18,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlife_assets.cli import app
-from mlife_assets.components.features.dbt_runner import build
+from mlife_assets.components.features.dbt import build
 from mlife_assets.components.predictions.scores import SCORES_TABLE
-from mlife_assets.components.running.demo import DayResult, Demo
+from mlife_assets.components.running.demo_summary import DayResult, Demo
 from mlife_assets.components.running.driver import LifecycleDriver
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.core.windows import add_days, mature_day

@@ -15,20 +15,22 @@ import pytest
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKNOWN
 from mlife_assets.core.windows import add_days
-from mlife_assets.market import audit_attributes, contacts
-from mlife_assets.market.audit_attributes import FEMALE_LEANING, ParquetAuditAttributes, draw_audit_attributes
+from mlife_assets.market import private_files
 from mlife_assets.market.catalogue import area_codes, load_catalogue
-from mlife_assets.market.contacts import (
+from mlife_assets.market.injections import Injection, drifted_taste
+from mlife_assets.market.population import Population, draw_population, epoch_us, published_taste
+from mlife_assets.market.private_files import (
     DOMAINS,
+    FEMALE_LEANING,
+    ParquetAuditAttributes,
     ParquetContactBook,
     ParquetMailBook,
     contact_book_bytes,
+    draw_audit_attributes,
     draw_contacts,
     mail_address,
     mail_book_bytes,
 )
-from mlife_assets.market.injections import Injection, drifted_taste
-from mlife_assets.market.population import Population, draw_population, epoch_us, published_taste
 from mlife_assets.market.world import RELEASED_CALIBRATION, Calibration, MarketConfig, tiny_config
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 from mlife_assets.recruiting.mail.addresses import normalise_address
@@ -126,9 +128,9 @@ def test_shares_are_plausible_and_some_are_unknown(answered) -> None:
     assert sexes[UNKNOWN] / 20_000 == pytest.approx(0.04, abs=0.006)
     assert ethnicities[UNKNOWN] / 20_000 == pytest.approx(0.07, abs=0.008)
     assert sexes["Female"] / 20_000 == pytest.approx(0.48, abs=0.05)
-    for name, share in zip(ETHNICITIES, audit_attributes.ETHNICITY_SHARES, strict=True):
+    for name, share in zip(ETHNICITIES, private_files.ETHNICITY_SHARES, strict=True):
         assert ethnicities[name] / 20_000 == pytest.approx(0.93 * share, rel=0.15, abs=0.004), name
-    assert sum(audit_attributes.ETHNICITY_SHARES) == pytest.approx(1.0)
+    assert sum(private_files.ETHNICITY_SHARES) == pytest.approx(1.0)
 
 
 def test_trades_lean_mildly_and_the_two_answers_are_independent_otherwise(answered) -> None:
@@ -146,8 +148,8 @@ def test_trades_lean_mildly_and_the_two_answers_are_independent_otherwise(answer
 
 def test_leanings_name_trades_and_categories_that_exist() -> None:
     assert set(FEMALE_LEANING) <= set(OCCUPATION_GROUPS)
-    assert set(audit_attributes.ETHNICITY_LEANING) <= set(ETHNICITIES)
-    assert {group for leaning in audit_attributes.ETHNICITY_LEANING.values() for group in leaning} <= set(
+    assert set(private_files.ETHNICITY_LEANING) <= set(ETHNICITIES)
+    assert {group for leaning in private_files.ETHNICITY_LEANING.values() for group in leaning} <= set(
         OCCUPATION_GROUPS
     )
 
@@ -162,8 +164,8 @@ def test_an_answer_depends_on_the_seed_the_user_and_the_trade_only(answered) -> 
 
 def test_the_table_is_the_same_every_time_and_complete(tmp_path) -> None:
     path = tmp_path / "a.parquet"
-    path.write_bytes(audit_attributes.audit_attribute_bytes(tiny_config()))
-    assert path.read_bytes() == audit_attributes.audit_attribute_bytes(tiny_config())
+    path.write_bytes(private_files.audit_attribute_bytes(tiny_config()))
+    assert path.read_bytes() == private_files.audit_attribute_bytes(tiny_config())
     config = tiny_config()
     people = draw_population(config, load_catalogue())
     groups = ParquetAuditAttributes(path).groups_of(people.user_ids.tolist())
@@ -176,7 +178,7 @@ def test_the_table_is_the_same_every_time_and_complete(tmp_path) -> None:
 
 
 def test_who_is_not_in_the_table_is_unknown(tmp_path) -> None:
-    (tmp_path / "a.parquet").write_bytes(audit_attributes.audit_attribute_bytes(tiny_config()))
+    (tmp_path / "a.parquet").write_bytes(private_files.audit_attribute_bytes(tiny_config()))
     groups = ParquetAuditAttributes(tmp_path / "a.parquet").groups_of(["nobody"])
     assert (groups.sex, groups.race_ethnicity) == ((UNKNOWN,), (UNKNOWN,))
 
@@ -275,8 +277,8 @@ def test_no_random_number_is_drawn(monkeypatch):
     def drawn(*_, **__):
         raise AssertionError("a stream of the market moved")
 
-    people = contacts.draw_population(tiny_config(), contacts.load_catalogue())
-    monkeypatch.setattr(contacts, "draw_population", lambda *_: people)
+    people = private_files.draw_population(tiny_config(), private_files.load_catalogue())
+    monkeypatch.setattr(private_files, "draw_population", lambda *_: people)
     monkeypatch.setattr(np.random, "default_rng", drawn)
     monkeypatch.setattr(np.random, "Generator", drawn)
     first = mail_book_bytes(tiny_config())

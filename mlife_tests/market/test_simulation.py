@@ -14,12 +14,11 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market import world
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, mood_of_day, pair_distance_km, respond
-from mlife_assets.market.browsing import EXPORT_US
-from mlife_assets.market.history import recruiter_rule
 from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
 from mlife_assets.market.simulation import FILLED, DayRecord, Market
 from mlife_assets.market.texts import DELIVERED_SCHEMA
+from mlife_assets.market.traffic import EXPORT_US, recruiter_rule
 from mlife_assets.market.truth import (
     ORACLE,
     PERSON_COLUMNS,

@@ -16,15 +16,15 @@ from hypothesis.extra.numpy import arrays
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.behaviour import APPLY, CLICK, pair_distance_km
-from mlife_assets.market.contacts import mail_address
-from mlife_assets.market.history import recruiter_rule, within_capacity, wordings
+from mlife_assets.market.private_files import mail_address
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.source import exported_day
 from mlife_assets.market.texts import DELIVERED_SCHEMA, POSITION, asks_for_mails, delivered_mails
+from mlife_assets.market.traffic import recruiter_rule, within_capacity, wordings
 from mlife_assets.market.vacancies import job_ids
 from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, tiny_config
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.segments import segments
+from mlife_assets.recruiting.messaging.templates import segments
 
 SCHEMA = DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64()))
 CONFIG = replace(tiny_config(users=2_000), history_days=0)

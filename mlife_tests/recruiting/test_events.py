@@ -24,10 +24,17 @@ from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.event_types import with_added
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
-from mlife_assets.recruiting.ids import prediction_event_ids, prediction_id, prediction_ids
+from mlife_assets.recruiting.ids import (
+    ALPHABET,
+    TOKEN_LENGTH,
+    item_token,
+    link_token,
+    prediction_event_ids,
+    prediction_id,
+    prediction_ids,
+)
 from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.landed_examples import EXAMPLE_ROWS, example_rows, landed_schema
-from mlife_assets.recruiting.link_tokens import ALPHABET, TOKEN_LENGTH, item_token, link_token
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.released_names import POLICY_FIELDS, reference_facts

@@ -23,6 +23,7 @@ from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import application_named, applications_of, job_of_the_day, within_budget
 from mlife_assets.recruiting.candidates import find_candidates
 from mlife_assets.recruiting.churn_risk import ABSENCE_DAYS, CHURN_COLUMNS, CHURN_EXAMPLES, churn_risk, recency_scores
+from mlife_assets.recruiting.cohort import recruiter_scores
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.instances import (
     Declaration,
@@ -39,7 +40,6 @@ from mlife_assets.recruiting.instances import (
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications, unexploited
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy, Policies
-from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_assets.settings import DEFS_FOLDER
 
 DECLARED = (job_applications, churn_risk)

@@ -23,12 +23,12 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, 
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.training.gate import GateExamples, Hearing, Terms, decide_promotion, on_examples
 from mlife_assets.recruiting.candidates import candidate_pairs
+from mlife_assets.recruiting.cohort import RULE_NAME
 from mlife_assets.recruiting.features import haversine_km
 from mlife_assets.recruiting.panel import ballots, baseline
 from mlife_assets.recruiting.panel.ballots import Panel, panel_template, parse_panel, require_candidates, template_bytes
 from mlife_assets.recruiting.panel.baseline import human_baseline, kendall_w, panel_agreement, panel_name, panel_rows
 from mlife_assets.recruiting.policies import CandidatePolicy
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME
 
 Rows = list[dict[str, str]]
 POLICY = CandidatePolicy(candidates_per_user=6)

@@ -16,6 +16,7 @@ from mlife_assets.core.policies import MonitoringPolicy, policy_version
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting import overnight
 from mlife_assets.recruiting.application import Audience
+from mlife_assets.recruiting.cohort import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.features import MODEL_FEATURES
 from mlife_assets.recruiting.late_labels import LateRows, exposures_of, label_windows, late_rows
@@ -24,7 +25,6 @@ from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, 
 from mlife_assets.recruiting.places import CALLS, SERVED, call_list_key
 from mlife_assets.recruiting.policies import CallPolicy, LabelPolicy
 from mlife_assets.recruiting.reason_words import SAID, absence_words, miles_words, reason_words
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME, recruiter_scores
 from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS, RetentionPolicy, is_pruned
 
 NEWEST, LATER = date(2026, 6, 30), date(2027, 1, 1)

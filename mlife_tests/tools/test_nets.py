@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
-from mlife_assets.adapters.event_log.manifests import Link
+from mlife_assets.adapters.event_log.manifests import Link, content_hash, manifest_key
 from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, sign_head
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.object_store import ObstoreObjectStore

@@ -43,12 +43,15 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.ports import Clock
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.messaging.cohorts import is_held_out
-from mlife_assets.recruiting.messaging.effects import effect_of_reply
-from mlife_assets.recruiting.messaging.eligibility import HOLDOUT_REASON, NO_CONSENT
-from mlife_assets.recruiting.messaging.keywords import OTHER, START, STOP, STOP_ALL, classify
+from mlife_assets.recruiting.messaging.eligibility import (
+    ALLOWED,
+    HOLDOUT_REASON,
+    NO_CONSENT,
+    is_held_out,
+    window_verdict,
+)
 from mlife_assets.recruiting.messaging.people import is_stranger
-from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdict
+from mlife_assets.recruiting.messaging.replies import OTHER, START, STOP, STOP_ALL, classify, effect_of_reply
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Inbound, LedgerRow, MessageGateway, OutboundMessage

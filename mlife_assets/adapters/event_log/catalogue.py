@@ -14,9 +14,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from mlife_assets.adapters.event_log.layout import EVENTS, LogFile, hour_of_key, parse_data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog, file_version
-from mlife_assets.adapters.event_log.manifests import listed_in_hour
+from mlife_assets.adapters.event_log.manifests import EVENTS, LogFile, hour_of_key, listed_in_hour, parse_data_key
 from mlife_assets.adapters.parquet_bytes import open_table
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore

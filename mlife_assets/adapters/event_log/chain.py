@@ -17,18 +17,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
 
-from mlife_assets.adapters.event_log.layout import CHAIN, content_hash, hour_of_key, manifest_key, parse_manifest_key
 from mlife_assets.adapters.event_log.manifests import (
+    CHAIN,
     Entry,
     Link,
     Manifest,
+    content_hash,
     decode_manifest,
     encode_manifest,
+    hour_of_key,
     is_authentic,
     last_of_hours,
     listed_in_hour,
+    manifest_key,
+    parse_manifest_key,
 )
-from mlife_assets.adapters.event_log.reading import READERS, read_at_once, readers_of
+from mlife_assets.adapters.object_store import READERS, read_at_once, readers_of
 from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFoundError, TransientError
 from mlife_assets.core.ports import ObjectStore
 

@@ -32,9 +32,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlife_assets.adapters.event_log.chain import Additions, Chain, ChainEnd
-from mlife_assets.adapters.event_log.layout import (
+from mlife_assets.adapters.event_log.manifests import (
     DIGEST_LENGTH,
     EVENTS,
+    Entry,
     LogFile,
     content_hash,
     data_key,
@@ -43,9 +44,7 @@ from mlife_assets.adapters.event_log.layout import (
     parse_data_key,
     parse_day,
 )
-from mlife_assets.adapters.event_log.manifests import Entry
-from mlife_assets.adapters.event_log.reading import read_at_once, readers_of
-from mlife_assets.adapters.object_store import put_addressed
+from mlife_assets.adapters.object_store import put_addressed, read_at_once, readers_of
 from mlife_assets.adapters.parquet_bytes import encode_table, open_table
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NewerVersionError
 from mlife_assets.core.event_columns import EventType, Upcaster

@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from mlife_assets.adapters.event_log.layout import parse_data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
-from mlife_assets.adapters.event_log.manifests import Manifest
+from mlife_assets.adapters.event_log.manifests import Manifest, parse_data_key
 
 
 @dataclass(frozen=True)

@@ -13,25 +13,23 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from mlife_assets.adapters.event_log.layout import (
+from mlife_assets.adapters.event_log.manifests import (
     EVENTS,
     MANIFESTS,
-    content_hash,
-    hour_manifest_key,
-    manifest_key,
-    parse_hour_manifest_key,
-    parse_manifest_key,
-)
-from mlife_assets.adapters.event_log.manifests import (
     Entry,
     HourManifest,
     Link,
     Manifest,
+    content_hash,
     decode_hour_manifest,
     decode_manifest,
+    hour_manifest_key,
     is_authentic,
+    manifest_key,
+    parse_hour_manifest_key,
+    parse_manifest_key,
 )
-from mlife_assets.adapters.event_log.reading import read_at_once, readers_of
+from mlife_assets.adapters.object_store import read_at_once, readers_of
 from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 

@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mlife_assets.adapters.event_log.layout import manifest_key, parse_data_key, parse_manifest_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
-from mlife_assets.adapters.event_log.manifests import Entry, Link
-from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.event_log.manifests import Entry, Link, manifest_key, parse_data_key, parse_manifest_key
 from mlife_assets.adapters.event_log.verification import Finding, Verification, verify
 from mlife_assets.adapters.landing import WRITER as LANDING
 from mlife_assets.adapters.log_heads.head import Head
 from mlife_assets.adapters.log_heads.sealing import read_in_turn, signs_next
 from mlife_assets.adapters.model_registry import ModelRegistry, model_names
+from mlife_assets.adapters.object_store import read_at_once
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.core.errors import IntegrityError, MlifeError
 from mlife_assets.core.ports import HeadPins, HeadStore, ObjectStore

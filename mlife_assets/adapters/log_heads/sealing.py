@@ -16,8 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from mlife_assets.adapters.event_log.chain import Chain, ChainEnd
-from mlife_assets.adapters.event_log.layout import parse_data_key, parse_hour_manifest_key
-from mlife_assets.adapters.event_log.manifests import Link, Manifest
+from mlife_assets.adapters.event_log.manifests import Link, Manifest, parse_data_key, parse_hour_manifest_key
 from mlife_assets.adapters.log_heads.head import (
     Head,
     History,

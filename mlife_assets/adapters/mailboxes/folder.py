@@ -38,7 +38,7 @@ from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import TIMESTAMP
 from mlife_assets.recruiting.mail.mime import Stationery
 from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, ReturnedMail, read_returned
-from mlife_assets.recruiting.messaging.keywords import is_opt_out
+from mlife_assets.recruiting.messaging.replies import is_opt_out
 from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Receipt
 
 UNSUBSCRIBE_BODY = "unsubscribe"

@@ -38,8 +38,8 @@ from mlife_assets.core.errors import (
     ProviderThrottledError,
 )
 from mlife_assets.recruiting.application import Channel
+from mlife_assets.recruiting.mail.addresses import LOCAL_HOSTS, PLAIN, STARTTLS, TLS
 from mlife_assets.recruiting.mail.mime import Envelope, Stationery
-from mlife_assets.recruiting.mail.relay_address import LOCAL_HOSTS, PLAIN, STARTTLS, TLS
 from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Receipt
 
 SECURITIES = (STARTTLS, TLS, PLAIN)

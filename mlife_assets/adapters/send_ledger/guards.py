@@ -34,17 +34,19 @@ from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError
 from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.events import TIMESTAMP
-from mlife_assets.recruiting.messaging.effects import (
+from mlife_assets.recruiting.messaging.people import is_stranger
+from mlife_assets.recruiting.messaging.replies import (
     HARMLESS,
     INBOUND_STOP,
     OPT_OUT,
+    OTHER,
+    STOP,
+    STOP_ALL,
     UNCLEAR_REPLY,
     Effect,
     effect_of_reply,
     effect_of_review,
 )
-from mlife_assets.recruiting.messaging.keywords import OTHER, STOP, STOP_ALL
-from mlife_assets.recruiting.messaging.people import is_stranger
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 

@@ -20,8 +20,8 @@ from mlife_assets.adapters.send_ledger.schema import (
     switches,
 )
 from mlife_assets.recruiting.application import EVERY_CHANNEL, EVERYTHING, Channel
-from mlife_assets.recruiting.messaging.effects import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.eligibility import FREQUENCY_7_DAYS, FREQUENCY_GAP, OPTED_OUT, SAME_PERSON
+from mlife_assets.recruiting.messaging.replies import UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.states import MAY_HAVE_REACHED, SendState
 
 PAUSED = "paused"

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
-from mlife_assets.adapters.event_log.reading import read_at_once
+from mlife_assets.adapters.object_store import read_at_once
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.events import EVENT_TYPES, LABEL_EVENT_TYPES
 from mlife_assets.recruiting.late_labels import EXPOSURE, LateRows, exposures_of, label_windows, late_rows

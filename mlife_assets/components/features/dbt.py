@@ -1,11 +1,16 @@
 """The dbt project as assets.
 
 Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built
-beforehand, and dbt is imported and runs inside the step alone (`dbt_runner`).
+beforehand, and dbt is imported and runs inside the step alone.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
 from itertools import pairwise
@@ -14,18 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from mlife_assets.adapters.event_log.staging import to_stage
-from mlife_assets.components.features.dbt_runner import (
-    build,
-    ensure_manifest,
-    project_digest,
-    recorded,
-    staging_digest,
-    staging_of,
-)
-from mlife_assets.components.features.dbt_specs import specs_of
 from mlife_assets.components.graph import keys
+from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks
 from mlife_assets.components.shown.figures import Figures, kpi_figures, opt_outs_per_thousand
 from mlife_assets.components.shown.says_why import says_why
@@ -36,6 +34,23 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 
+DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
+GRAPH_FOLDER = "graph"
+"""Below `target/`: what `ensure_manifest` writes and no other dbt command touches."""
+_MISSING = re.compile(r"Table with name (\S+) does not exist")
+
+
+STAGING = "models/staging"
+WRITTEN_HERE = {
+    "prediction": keys.MESSAGE_PLAN,
+    "message_suppressed": keys.MESSAGE_PLAN,
+    "experiment_exposed": keys.MESSAGE_PLAN,
+    "message_submitted": keys.MESSAGE_DELIVERIES,
+}
+"""Event types that only metrics read, and the asset that writes them. What features read comes back a day later,
+which no graph without cycles shows; it counts as landed.
+"""
+Node = Mapping[str, Any]
 DAYS_AT_ONCE = 40
 """Days that dbt builds at once: memory grows with them, two months of ten thousand people take over 2 GB."""
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
@@ -164,3 +179,231 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
             yield event
 
     return [feature_tables, metric_tables]
+
+
+def asset_key(node: Node) -> dg.AssetKey:
+    """Return `[group, model]` of a model; of a source, the asset that writes its events."""
+    if node["resource_type"] == "source":
+        return WRITTEN_HERE.get(node["name"], keys.MARKET_EVENTS)
+    return dg.AssetKey([group_of(node), node["name"]])
+
+
+def group_of(node: Node) -> str:
+    """Return the group of a model, which its tag names."""
+    return "metrics" if "metrics" in node["tags"] else "features"
+
+
+def specs_of(manifest: Mapping[str, Any], tag: str) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+    """Return an asset for each model with `tag`, ephemeral ones excepted, and a check for each test of these models."""
+    nodes: dict[str, Node] = {**manifest["nodes"], **manifest["sources"]}
+    shown = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and tag in node["tags"] and not _is_ephemeral(node)
+    ]
+    names = {node["unique_id"] for node in shown}
+    tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
+    checks = [_check(test, one, nodes) for test in tests if (one := _tested(test, manifest)) and one in names]
+    return [_asset(node, nodes, manifest["metadata"]) for node in shown], checks
+
+
+def _is_ephemeral(node: Node) -> bool:
+    return node["resource_type"] == "model" and node["config"]["materialized"] == "ephemeral"
+
+
+def _asset(node: Node, nodes: Mapping[str, Node], facts: Mapping[str, str]) -> dg.AssetSpec:
+    """Return the asset of a model. Its SQL is in the repository, so the description leaves it out."""
+    columns = [
+        dg.TableColumn(name, column.get("data_type") or "?", column.get("description"))
+        for name, column in node["columns"].items()
+    ]
+    return dg.AssetSpec(
+        key=asset_key(node),
+        deps=sorted({asset_key(nodes[name]) for name in _parents(node, nodes)}),
+        description=node["description"],
+        metadata={
+            "dagster-dbt/materialization_type": node["config"]["materialized"],
+            "dagster/table_name": ".".join([node["database"], node["schema"], node["alias"]]),
+            **({"dagster/column_schema": dg.TableSchema(columns)} if columns else {}),
+            "dagster/storage_kind": facts["adapter_type"],
+            "dagster_dbt/unique_id": node["unique_id"],
+            "dagster_dbt/project_id": dg.MetadataValue.text(facts["project_id"]),
+        },
+        skippable=True,
+        group_name=group_of(node),
+        code_version=hashlib.sha1(node["raw_code"].encode(), usedforsecurity=False).hexdigest(),
+        owners=OWNERS[group_of(node)],
+        tags={"layer": node["fqn"][1]},
+        kinds={"dbt", facts["adapter_type"]},
+    )
+
+
+def _parents(node: Node, nodes: Mapping[str, Node]) -> set[str]:
+    """Return the models and sources that a model reads; an ephemeral model is replaced by those that it reads."""
+    found, waiting = set(), list(node["depends_on"]["nodes"])
+    while waiting:
+        name = waiting.pop()
+        if _is_ephemeral(nodes[name]):
+            waiting.extend(nodes[name]["depends_on"]["nodes"])
+        else:
+            found.add(name)
+    return found
+
+
+def _tested(test: Node, manifest: Mapping[str, Any]) -> str | None:
+    """Return the model that a test is shown at: its own for a generic test, else the only one, or that of its meta."""
+    named = test["config"].get("meta", {}).get("dagster", {}).get("ref", {}).get("name")
+    if named is not None:
+        return f"model.{manifest['metadata']['project_name']}.{named}"
+    read = set(test["depends_on"]["nodes"])
+    return next(iter(read)) if len(read) == 1 else test.get("attached_node")
+
+
+def _check(test: Node, tested: str, nodes: Mapping[str, Node]) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=test["name"],
+        asset=asset_key(nodes[tested]),
+        description=test["meta"].get("description"),
+        additional_deps=sorted({asset_key(nodes[name]) for name in test["depends_on"]["nodes"] if name != tested}),
+        metadata={"dagster_dbt/unique_id": test["unique_id"]},
+        blocking=(test["config"]["severity"] or "error").lower() == "error",
+    )
+
+
+def staging_digest(project: Path) -> str:
+    """Return a hash over everything that staging follows from."""
+    return _digest(project, [*(project / STAGING).rglob("*"), *(project / "macros").rglob("*")])
+
+
+def staging_of(manifest: Path, models: Sequence[str]) -> list[str]:
+    """Return the staging models that `models` read, directly or not, in order."""
+    graph = json.loads(manifest.read_text())
+    nodes, parents = graph["nodes"], graph["parent_map"]
+    waiting = [name for name, node in nodes.items() if node["resource_type"] == "model" and node["name"] in models]
+    seen = set(waiting)
+    while waiting:
+        for parent in parents[waiting.pop()]:
+            if parent in nodes and parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+    return sorted(nodes[name]["name"] for name in seen if nodes[name]["original_file_path"].startswith(f"{STAGING}/"))
+
+
+def project_digest(project: Path) -> str:
+    """Return a hash over everything that parsing reads."""
+    return _digest(project, project.rglob("*"))
+
+
+def _digest(project: Path, paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        relative = path.relative_to(project)
+        if path.is_file() and relative.parts[0] not in {"target", "logs", "dbt_packages"}:
+            digest.update(str(relative).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_manifest(project: Path) -> Path:
+    """Return the path of an up-to-date dbt manifest, parsing the project only when its sources changed.
+
+    Safe when several processes start at once. Needs no network and no warehouse.
+
+    Raises:
+        PermanentError: dbt could not parse the project; carries dbt's own message.
+    """
+    target = project / "target" / GRAPH_FOLDER
+    manifest, stamp = target / "manifest.json", target / "manifest.digest"
+    digest = project_digest(project)
+
+    def is_up_to_date() -> bool:
+        return manifest.exists() and stamp.exists() and stamp.read_text() == digest
+
+    if is_up_to_date():  # first without the lock, which a file system that is read-only has no place for
+        return manifest
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(target / "manifest.lock")):
+        if is_up_to_date():
+            return manifest
+        folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
+        parsed = subprocess.run(
+            [DBT_EXECUTABLE, "--quiet", "parse", "--no-partial-parse", *folders],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if parsed.returncode != 0:
+            raise PermanentError(f"dbt could not parse {project}:\n{parsed.stdout}{parsed.stderr}")
+        stamp.write_text(digest)
+    return manifest
+
+
+def build(
+    project: Path, selection: Sequence[str], variables: Mapping[str, Any], work_folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Build `selection` and yield dbt's events as dictionaries, in order, when it is done.
+
+    Args:
+        project: the dbt project, parsed by `ensure_manifest`.
+        selection: dbt selectors.
+        variables: dbt variables.
+        work_folder: where dbt writes its logs and compiled SQL.
+
+    Raises:
+        PermanentError: a model could not be built or a test failed; the events come first.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt_common.events.event_manager_client import get_event_manager
+    from dbt_common.events.functions import msg_to_dict
+
+    parsed = ensure_manifest(project).parent / "partial_parse.msgpack"
+    manifest = Manifest.from_msgpack(parsed.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()  # `graph` in macros; dbt fills it only where it parses itself
+    messages: list[Any] = []
+    arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build", "--no-write-json"]
+    arguments += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work_folder)]
+    arguments += ["--exclude-resource-type", "unit_test", "--vars", json.dumps(dict(variables)), "--select", *selection]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[messages.append]).invoke(arguments)
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+        for logger in get_event_manager().loggers:
+            for handler in logging.getLogger(logger.name).handlers:
+                handler.close()
+    yield from (msg_to_dict(message) for message in messages)
+    if not result.success:
+        raise PermanentError(f"dbt build failed: {_failures(result)}")
+
+
+def recorded(events: Iterable[dict[str, Any]], manifest: Path, context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Yield what Dagster records of dbt's events. What dagster_dbt names by a translator has the keys of the graph."""
+    from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+    from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+    class Translator(DagsterDbtTranslator):
+        def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+            return asset_key(dbt_resource_props)
+
+    keys = Translator(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+    for event in events:
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        yield from message.to_default_asset_events(manifest, keys, context)
+
+
+def _failures(result: Any) -> str:
+    """Return what failed first, for people."""
+    if result.exception is not None:
+        return str(result.exception)
+    nodes = getattr(result.result, "results", None) or ()
+    failed = [_failure(node.node.name, node.message or "") for node in nodes if str(node.status) in {"error", "fail"}]
+    return "; ".join(failed[:5]) or "see the dbt log"
+
+
+def _failure(name: str, message: str) -> str:
+    """Return what is wrong with one model or test: the remedy where a table is missing that it reads."""
+    missing = _MISSING.search(message)
+    if missing is None:
+        return f"{name}: {message}"
+    return f"{name} reads {missing[1]}, which was not built yet; materialize what it depends on first"

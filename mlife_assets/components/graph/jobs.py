@@ -10,8 +10,14 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlife_assets.components.graph.application_graph import ApplicationGraph
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.model_jobs import LARGE_TASK, day_of_model, model_jobs, retrained, searched
+from mlife_assets.components.graph.model_graph import (
+    LARGE_TASK,
+    ModelGraph,
+    day_of_model,
+    model_jobs,
+    retrained,
+    searched,
+)
 
 DAILY_JOB = "daily_lifecycle_job"
 

@@ -16,7 +16,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, is_alerted
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.run_requests import DECISION_TAG, RETRAINING_JOB, is_retraining, run_facts
-from mlife_assets.components.shown.runbooks import RETRAINING_FAILED
+from mlife_assets.components.shown.says_why import RETRAINING_FAILED
 from mlife_assets.core.monitoring.retrain_decisions import DecisionFacts, RunFacts, outstanding_retrainings
 from mlife_assets.deployments.ports import ModelPorts, Models
 

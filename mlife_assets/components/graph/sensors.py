@@ -22,16 +22,24 @@ from typing import Any
 
 import dagster as dg
 
+from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
+from mlife_assets.adapters.tables import prune
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered
-from mlife_assets.components.graph.jobs import INBOUND_JOB, ingest_job, metrics_job
+from mlife_assets.components.graph.jobs import (
+    DAILY_JOB,
+    INBOUND_JOB,
+    catalog_job,
+    ingest_job,
+    lifecycle_backtest_job,
+    metrics_job,
+)
 from mlife_assets.components.graph.run_requests import ABANDONED_AFTER, DRIVER_TAG, is_driven, next_request
-from mlife_assets.components.shown.runbooks import runbook_of_job
-from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.components.shown.says_why import runbook_of_job, says_why
 from mlife_assets.core.ids import digest
 from mlife_assets.core.monitoring import drift
-from mlife_assets.core.windows import add_days, day_start
+from mlife_assets.core.windows import RUN_HOUR_UTC, add_days, day_start
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 
@@ -360,3 +368,73 @@ def _shown_until(instance: dg.DagsterInstance) -> float | None:
 def _is_under_way(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
     run = instance.get_run_by_id(record.run_id)
     return run is not None and is_driven(run)
+
+
+@dg.op(description="Removes tables of pairs and scores that no later day reads; nothing of the event log.")
+@says_why
+def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
+    """Remove what is older than the policy says, and say what it was."""
+    policy = platform.policies.retention
+    for removed in prune(platform.lake, policy, SystemClock().now().date()).values():
+        said = "removed what is over %d days older than its newest: %d tables from %s to %s"
+        context.log.info(said, policy.table_days, len(removed), removed[0], removed[-1])
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Removes pairs and scores of days long past; each can be made again by materializing its day.",
+)
+def pruning_job() -> None:
+    """Prune."""
+    prune_tables()
+
+
+def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True) -> list[dg.ScheduleDefinition]:
+    """Return all schedules with `status` as their default; that of the day unless a sensor runs days (`due_days`)."""
+
+    @dg.schedule(
+        job_name=DAILY_JOB,
+        cron_schedule=f"0 {RUN_HOUR_UTC} * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Runs the day in its evening (UTC), when people in all of the contiguous US may be texted.",
+    )
+    def daily_lifecycle_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.date().isoformat()
+        return dg.RunRequest(run_key=f"lifecycle-{day}", partition_key=day)
+
+    return [
+        *([daily_lifecycle_schedule] if runs_days else []),
+        dg.ScheduleDefinition(
+            name="daily_metrics_schedule",
+            job=metrics_job,
+            cron_schedule=f"45 {RUN_HOUR_UTC} * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="Rebuilds metrics and the dashboard after the daily run.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_catalog_schedule",
+            job=catalog_job,
+            cron_schedule="5 * * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="Catalogues the event log and verifies its hash chain.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_backtest_schedule",
+            job=lifecycle_backtest_job,
+            cron_schedule="30 3 * * 0",
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Asks each Sunday whether governed retraining pays; a long run, so a person turns it on.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_pruning_schedule",
+            job=pruning_job,
+            cron_schedule="30 5 * * 0",
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description="Removes pairs and scores of days long past; what is removed is gone, so a person turns it on.",
+        ),
+    ]

@@ -39,7 +39,7 @@ from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.audience import with_consent
-from mlife_assets.recruiting.messaging.cohorts import held_out_mask
+from mlife_assets.recruiting.messaging.eligibility import held_out_mask
 from mlife_assets.recruiting.messaging.email_digest.digest import offer_jobs, pair_facts
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.recruiting.reason_words import absence_words, reason_words

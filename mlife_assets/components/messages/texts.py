@@ -17,7 +17,7 @@ from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.sealing import seal
-from mlife_assets.recruiting.messaging.cohorts import HOLDOUT
+from mlife_assets.recruiting.messaging.eligibility import HOLDOUT
 
 
 def build_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:

@@ -17,10 +17,9 @@ from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.training.training_set import gate_days
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.deployments.board_ports import BoardPorts
-from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort
+from mlife_assets.recruiting.cohort import CohortDay, gate_examples, ranked_cohort, recruiter_scores
 from mlife_assets.recruiting.features import feature_matrix
 from mlife_assets.recruiting.panel.baseline import HumanBaseline, human_baseline
-from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 
 ORGANIC_EXPOSURE = "impression"
 APPLY_COLUMNS = ("user_id", "job_id", "exposure_id", "apply_date", "observed_at")

@@ -6,7 +6,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.kept_marts import KeptMarts
+from mlife_assets.adapters.marts import KeptMarts
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.core.model import Model
 from mlife_assets.core.training.known_examples import joined_marts, mart_windows

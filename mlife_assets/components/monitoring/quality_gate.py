@@ -12,8 +12,7 @@ import dagster as dg
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
 from mlife_assets.components.shown.metadata import runbook_link
-from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
-from mlife_assets.components.shown.says_why import blocks_and_says_why
+from mlife_assets.components.shown.says_why import BY_REPORT, blocks_and_says_why, runbook_of
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport

@@ -35,8 +35,7 @@ from mlife_assets.components.monitoring.performance_history import (
 from mlife_assets.components.monitoring.special import Findings, Special
 from mlife_assets.components.shown.figures import report_figures, report_glance
 from mlife_assets.components.shown.metadata import percent, plot, runbook_link, sentences, wide_table
-from mlife_assets.components.shown.runbooks import BY_REPORT, runbook_of
-from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.components.shown.says_why import BY_REPORT, runbook_of, says_why
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of

@@ -16,9 +16,11 @@ from dagster._core.definitions.repository_definition.valid_definitions import SI
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, RUN_KEY_TAG
 
+from mlife_assets.components.graph.jobs import FEATURES_JOB
 from mlife_assets.components.graph.partitions import range_tags
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG, is_driven
 from mlife_assets.core.errors import PermanentError
+from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.ports import HomePorts
 from mlife_assets.garbage import give_memory_back, rare_collections, share_one_arena
 
@@ -216,3 +218,15 @@ def _root_cause(event: dg.DagsterEvent) -> str:
             return message
         error = error.cause
     return message
+
+
+def rebuild_features(driver: LifecycleDriver, platform: BoardPorts) -> date | None:
+    """Build the features of all days that landed; returns the last of them, None where no day did.
+
+    Raises:
+        PermanentError: the run failed.
+    """
+    last = max(platform.days.landed(), default=None)
+    if last is not None:
+        driver.run_range(FEATURES_JOB, platform.settings.first_partition, last).require_success()
+    return last

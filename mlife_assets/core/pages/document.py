@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.core.pages.charts.scales import format_day, format_value
+from mlife_assets.core.pages.charts.values import format_day, format_value
 from mlife_assets.core.pages.markup import Markup, element, join, text, writable
 
 if TYPE_CHECKING:

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlife_assets.core.pages import Link, Markup, join, page, reading_script, render
-from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.days import Lane, Run, Sign, render_chart, render_lanes
 from mlife_assets.core.pages.charts.intervals import Difference, forest
-from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
-from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_value
-from mlife_assets.core.pages.charts.values import GLYPHS, Chart, DailyValue, Form, Marker, MarkerKind, Role, Series
+from mlife_assets.core.pages.charts.values import (
+    GLYPHS,
+    MISSING,
+    Chart,
+    DailyValue,
+    Form,
+    Marker,
+    MarkerKind,
+    Role,
+    Series,
+    format_day,
+    format_value,
+)
 from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.statistics import Interval
 from mlife_assets.lifecycle.backtest.contestants import Decision

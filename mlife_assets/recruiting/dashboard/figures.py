@@ -15,8 +15,7 @@ from datetime import date
 from math import sqrt
 from typing import Any
 
-from mlife_assets.core.pages.charts.scales import format_day, format_value
-from mlife_assets.core.pages.charts.values import DailyValue
+from mlife_assets.core.pages.charts.values import DailyValue, format_day, format_value
 from mlife_assets.core.statistics import Interval, wilson_interval
 from mlife_assets.core.windows import is_mature, mature_day
 from mlife_assets.recruiting.application import Application

@@ -13,9 +13,8 @@ from itertools import groupby
 
 from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages import Markup
-from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
-from mlife_assets.core.pages.charts.scales import format_day, format_span
-from mlife_assets.core.pages.charts.values import GLYPHS, MARKER_NAMES, Marker
+from mlife_assets.core.pages.charts.days import Lane, Run, Sign, render_lanes
+from mlife_assets.core.pages.charts.values import GLYPHS, MARKER_NAMES, Marker, format_day, format_span
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, DriftKind, Verdict
 

@@ -16,8 +16,19 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.retrain_decisions import ALARM_SUFFIX, QUALITY_UNKNOWN, UNIMPORTANT_SUFFIX
 from mlife_assets.core.pages import Markup, join, page, reading_script, render
 from mlife_assets.core.pages.charts.days import render_chart
-from mlife_assets.core.pages.charts.scales import MISSING, format_day, format_span, format_value
-from mlife_assets.core.pages.charts.values import GLYPHS, MARKER_NAMES, Chart, DailyValue, Marker, Series, finite
+from mlife_assets.core.pages.charts.values import (
+    GLYPHS,
+    MARKER_NAMES,
+    MISSING,
+    Chart,
+    DailyValue,
+    Marker,
+    Series,
+    finite,
+    format_day,
+    format_span,
+    format_value,
+)
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.dashboard.data import (

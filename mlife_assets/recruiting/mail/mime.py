@@ -24,7 +24,7 @@ from functools import cached_property
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import digest
-from mlife_assets.recruiting.link_tokens import link_token
+from mlife_assets.recruiting.ids import link_token
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead

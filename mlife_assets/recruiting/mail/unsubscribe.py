@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import SEPARATOR, digest
-from mlife_assets.recruiting.link_tokens import MINIMUM_KEY_BYTES
+from mlife_assets.recruiting.ids import MINIMUM_KEY_BYTES
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV

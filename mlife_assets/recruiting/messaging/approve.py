@@ -19,7 +19,7 @@ from mlife_assets.core.quoting import quoted
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.plan import MessagePlan, plan_policy_version
-from mlife_assets.recruiting.messaging.segments import segments
+from mlife_assets.recruiting.messaging.templates import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.ports import MessageGateway
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.link_tokens import DEFAULT_BASE
+from mlife_assets.recruiting.ids import DEFAULT_BASE
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, word_jobs

@@ -6,25 +6,68 @@ reason. The rules before `holdout` define who takes part in the experiment; freq
 treated can hit them. A STOP to our own text ends new exposures of the treated only, so the readout counts a user from
 the first exposure on, whatever follows (intention to treat). Over the whole experiment that is exact; a single week
 leaves out people who stopped before it.
+
+Quiet hours: the recorded zone may be wrong (people move, numbers do not), so a text must be allowed in the recorded
+zone *and* in every zone of the state of the recipient. An unknown zone or state is never allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
+from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Application
-from mlife_assets.recruiting.messaging.cohorts import held_out_mask
-from mlife_assets.recruiting.messaging.quiet_hours import ALLOWED, window_verdicts
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 
+TREATED = "treated"
+HOLDOUT = "holdout"
+PANELS = ("a", "b", "c", "d")
+NEW_TENURE_DAYS = 14
+ACTIVE_CLICK_DAYS = 14
+_EASTERN, _CENTRAL, _MOUNTAIN, _PACIFIC = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+)
+
+_STATES_OF_ZONES: dict[tuple[str, ...], str] = {
+    (_EASTERN,): "CT DC DE GA MA MD ME NC NH NJ NY OH PA RI SC VA VT WV",
+    (_CENTRAL,): "AL AR IA IL LA MN MO MS OK WI",
+    (_MOUNTAIN,): "CO MT NM UT WY",
+    (_PACIFIC,): "CA WA",
+    (_EASTERN, _CENTRAL): "FL IN KY MI TN",
+    (_CENTRAL, _MOUNTAIN): "KS ND NE SD TX",
+    (_MOUNTAIN, _PACIFIC): "ID NV OR",
+    ("America/Phoenix", _MOUNTAIN): "AZ",
+    ("America/Anchorage", "America/Adak"): "AK",
+    ("Pacific/Honolulu",): "HI",
+    ("America/Puerto_Rico",): "PR VI",
+    ("Pacific/Guam",): "GU MP",
+    ("Pacific/Pago_Pago",): "AS",
+}
+
+ZONES_OF_STATE: dict[str, tuple[str, ...]] = {
+    state: zones
+    for zones, states in sorted(_STATES_OF_ZONES.items(), key=lambda item: item[1])
+    for state in states.split()
+}
+"""Zones that occur in each state or territory."""
+
+ALLOWED = "allowed"
+UNKNOWN_STATE = "unknown_state"
+UNKNOWN_TIME_ZONE = "unknown_time_zone"
+QUIET_HOURS = "quiet_hours"
 NO_CONSENT = "no_consent"
 OPTED_OUT = "opted_out"
 NO_CANDIDATE = "no_candidate"
@@ -36,6 +79,51 @@ SAME_PERSON = "same_person"
 USER_COLUMNS = ("user_id", "person_id", "is_consented", "state_code", "time_zone")
 RECENT_COLUMNS = ("person_id", "as_of_date", "campaign")
 _EPOCH = date(1970, 1, 1)
+
+
+def is_holdout(user_id: str, *, salt: str, share: float) -> bool:
+    """Return whether a user is in the holdout, which is never texted."""
+    return unit_interval(salt, "holdout", user_id) < share
+
+
+def is_held_out(person_id: str, application: Application, contact: ContactPolicy) -> bool:
+    """Return whether a person never hears from an application: in the global holdout, or in its own under that."""
+    return bool(held_out_mask([person_id], application, contact)[0])
+
+
+def held_out_mask(person_ids: Sequence[str], application: Application, contact: ContactPolicy) -> np.ndarray:
+    """Return a bool array of shape (n,): `is_held_out` of every person."""
+    own = holdout_mask(person_ids, salt=application.holdout_salt, share=application.holdout_share)
+    mask: np.ndarray = own | holdout_mask(person_ids, salt=contact.assignment_salt, share=contact.holdout_share)
+    return mask
+
+
+def holdout_mask(user_ids: Sequence[str], *, salt: str, share: float) -> np.ndarray:
+    """Return a bool array of shape (n,): `is_holdout` of every user."""
+    return np.fromiter((is_holdout(u, salt=salt, share=share) for u in user_ids), dtype=bool, count=len(user_ids))
+
+
+def panel_of(user_id: str, *, salt: str) -> str:
+    """Return the hashed panel of a user: one of four of equal size, independent of the arm."""
+    return PANELS[int(unit_interval(salt, "panel", user_id) * len(PANELS))]
+
+
+def audience_of(tenure_days: float | None, days_since_last_click: float | None) -> str:
+    """Return `new`, `active` or `quiet`; `everyone` when nothing is known of the user's activity."""
+    if tenure_days is None and days_since_last_click is None:
+        return "everyone"
+    if tenure_days is not None and tenure_days <= NEW_TENURE_DAYS:
+        return "new"
+    if days_since_last_click is not None and days_since_last_click <= ACTIVE_CLICK_DAYS:
+        return "active"
+    return "quiet"
+
+
+def cohort_name(
+    user_id: str, *, salt: str, tenure_days: float | None = None, days_since_last_click: float | None = None
+) -> str:
+    """Return the cohort of a user, such as `active_b`."""
+    return f"{audience_of(tenure_days, days_since_last_click)}_{panel_of(user_id, salt=salt)}"
 
 
 @dataclass(frozen=True)
@@ -180,3 +268,53 @@ def decide_eligibility(
     reasons[~is_consented] = NO_CONSENT
     reasons[~stands] = SAME_PERSON
     return Eligibility(ids, reasons, is_exposed, is_holdout)
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _is_open(zone: ZoneInfo, now: datetime, policy: MessagingPolicy) -> bool:
+    local = now.astimezone(zone)
+    if local.weekday() == 6 and not policy.allow_sunday:
+        return False
+    return policy.quiet_before_local_hour <= local.hour < policy.quiet_from_local_hour
+
+
+def window_verdict(state_code: str | None, time_zone: str | None, now: datetime, policy: MessagingPolicy) -> str:
+    """Return `allowed` or the reason why a recipient must not be texted at `now`.
+
+    Args:
+        state_code: two-letter code of the recipient's state.
+        time_zone: IANA name of the recipient's zone.
+        now: aware instant.
+        policy: hours in which texts are allowed, and whether Sundays are.
+
+    Raises:
+        InvalidInputError: when `now` has no zone.
+    """
+    if now.tzinfo is None:
+        raise InvalidInputError("now has no time zone; pass an aware datetime")
+    state_zones = ZONES_OF_STATE.get(state_code) if state_code else None
+    if state_zones is None:
+        return UNKNOWN_STATE
+    recorded = _zone(time_zone) if time_zone else None
+    if recorded is None:
+        return UNKNOWN_TIME_ZONE
+    zones = [recorded, *(_zone(name) for name in state_zones)]
+    if not all(zone is not None and _is_open(zone, now, policy) for zone in zones):
+        return QUIET_HOURS
+    return ALLOWED
+
+
+def window_verdicts(
+    state_codes: Sequence[str | None], time_zones: Sequence[str | None], now: datetime, policy: MessagingPolicy
+) -> np.ndarray:
+    """Return `window_verdict` of n recipients, an object array of shape (n,); each distinct place is decided once."""
+    places = list(zip(state_codes, time_zones, strict=True))
+    verdict_of = {place: window_verdict(*place, now, policy) for place in set(places)}
+    return np.array([verdict_of[place] for place in places], dtype=object)

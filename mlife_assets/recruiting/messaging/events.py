@@ -19,8 +19,8 @@ from mlife_assets.core.ids import event_id
 from mlife_assets.recruiting.events import CONSENT_CHANNELS, EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
-from mlife_assets.recruiting.messaging.keywords import START, STOP, STOP_ALL
 from mlife_assets.recruiting.messaging.plan import MessagePlan
+from mlife_assets.recruiting.messaging.replies import START, STOP, STOP_ALL
 from mlife_assets.recruiting.messaging.states import SendState
 
 STATUS_STATES = frozenset(

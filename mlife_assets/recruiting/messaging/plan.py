@@ -33,11 +33,18 @@ from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.events import ITEMS
 from mlife_assets.recruiting.ids import message_id, plan_id_of
 from mlife_assets.recruiting.messaging.bodies import Bodies, Message, OfferedJobs, Stamps, bodies_of, offers_of
-from mlife_assets.recruiting.messaging.cohorts import HOLDOUT, TREATED, cohort_name, holdout_mask
-from mlife_assets.recruiting.messaging.eligibility import Eligibility, decide_eligibility, require_columns
+from mlife_assets.recruiting.messaging.eligibility import (
+    HOLDOUT,
+    TREATED,
+    Eligibility,
+    cohort_name,
+    decide_eligibility,
+    holdout_mask,
+    require_columns,
+)
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob
-from mlife_assets.recruiting.messaging.segments import segments
+from mlife_assets.recruiting.messaging.templates import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 
 PLANNED_SCHEMA = pa.schema(

@@ -23,8 +23,8 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.statistics import Interval, paired_bootstrap_interval
 from mlife_assets.core.training.gate_examples import GateExamples
 from mlife_assets.core.training.model_card.facts import PANEL_PREFIX
+from mlife_assets.recruiting.cohort import RULE_NAME
 from mlife_assets.recruiting.panel.ballots import ID_LENGTH, Ballot, Panel
-from mlife_assets.recruiting.recruiter_rule import RULE_NAME
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
+from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.messaging.events import transition_events
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Accepted, AddressBook, Inbound, LedgerRow, OutboundMessage, Receipt

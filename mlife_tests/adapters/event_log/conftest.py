@@ -12,8 +12,15 @@ import pytest
 from obstore.store import MemoryStore
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_key, hour_of_key
-from mlife_assets.adapters.event_log.manifests import Entry, HourManifest, Link, encode_hour_manifest
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    HourManifest,
+    Link,
+    content_hash,
+    encode_hour_manifest,
+    hour_manifest_key,
+    hour_of_key,
+)
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table
 from mlife_assets.core.ports import ObjectStore

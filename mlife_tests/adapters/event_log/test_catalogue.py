@@ -12,12 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.adapters.event_log import ParquetEventLog, layout
+from mlife_assets.adapters.event_log import ParquetEventLog, manifests
 from mlife_assets.adapters.event_log import catalogue as catalogue_module
 from mlife_assets.adapters.event_log.catalogue import CataloguedDay, Stray, read_catalogue
 from mlife_assets.adapters.event_log.chain import Additions, Chain, last_number
-from mlife_assets.adapters.event_log.layout import content_hash, data_key, hour_of, manifest_key, parse_data_key
-from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.manifests import (
+    Entry,
+    content_hash,
+    data_key,
+    hour_of,
+    manifest_key,
+    parse_data_key,
+)
 from mlife_assets.adapters.event_log.staging import Mark, StagedTable, mark_of, to_stage
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
@@ -41,8 +47,10 @@ SQL = "sql-1"
 
 def test_a_key_says_type_time_writer_batch_and_digest() -> None:
     assert data_key("job_posted", LATE_HOUR, "ingest_1", "000002", DIGEST + "f" * 48) == KEY
-    assert parse_data_key(KEY) == layout.LogFile(KEY, "job_posted", date(2026, 6, 1), 23, "ingest_1", "000002", DIGEST)
-    assert layout.hour_of_key(KEY) == LATE_HOUR
+    assert parse_data_key(KEY) == manifests.LogFile(
+        KEY, "job_posted", date(2026, 6, 1), 23, "ingest_1", "000002", DIGEST
+    )
+    assert manifests.hour_of_key(KEY) == LATE_HOUR
 
 
 @given(
@@ -62,7 +70,7 @@ def test_every_key_that_can_be_built_can_be_parsed(
     assert (file.key, file.event_type, file.writer, file.batch) == (key, event_type, writer, batch)
     assert (file.day, file.hour) == (moment.date(), moment.hour)
     assert content_hash(content).startswith(file.digest)
-    assert layout.hour_of_key(key) == hour
+    assert manifests.hour_of_key(key) == hour
 
 
 @pytest.mark.parametrize(
@@ -106,17 +114,17 @@ def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
 
 
 def test_the_folder_of_a_day_says_the_day_and_no_other_folder_does() -> None:
-    assert layout.parse_day("dt=2026-06-01") == date(2026, 6, 1)
+    assert manifests.parse_day("dt=2026-06-01") == date(2026, 6, 1)
     for other in ("", "2026-06-01", "dt=2026-06-31", "dt=2026-6-1", "dt=20260601", "dt=2026-06-01x", "hour=01"):
-        assert layout.parse_day(other) is None, other
+        assert manifests.parse_day(other) is None, other
 
 
 def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:
-    assert layout.hour_manifest_key(LATE_HOUR, 12) == MANIFEST
+    assert manifests.hour_manifest_key(LATE_HOUR, 12) == MANIFEST
     numbers = [0, 2, 9, 10, 99, 100, 12_345_678]
-    keys = [layout.hour_manifest_key(LATE_HOUR, number) for number in numbers]
+    keys = [manifests.hour_manifest_key(LATE_HOUR, number) for number in numbers]
     assert keys == sorted(keys)
-    assert [layout.parse_hour_manifest_key(key) for key in keys] == [(LATE_HOUR, number) for number in numbers]
+    assert [manifests.parse_hour_manifest_key(key) for key in keys] == [(LATE_HOUR, number) for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,7 @@ def test_manifest_keys_of_an_hour_sort_by_number_and_can_be_parsed() -> None:
 )  # fmt: skip
 def test_other_names_are_no_manifests_of_an_hour(part: str, other: str) -> None:
     assert part in MANIFEST
-    assert layout.parse_hour_manifest_key(MANIFEST.replace(part, other)) is None
+    assert manifests.parse_hour_manifest_key(MANIFEST.replace(part, other)) is None
 
 
 def test_a_content_hash_is_sha256() -> None:
@@ -146,7 +154,7 @@ def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
     numbers = [0, 9, 10, 999, 1_000, 1_001, 123_456_789_012]
     keys = [manifest_key(number) for number in numbers]
     assert keys == sorted(keys)
-    assert [layout.parse_manifest_key(key) for key in keys] == numbers
+    assert [manifests.parse_manifest_key(key) for key in keys] == numbers
     assert keys[4] == "manifests/chain/000000001/000000001000.json"
 
 
@@ -159,7 +167,7 @@ def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
     ],
 )  # fmt: skip
 def test_other_names_are_no_manifests_of_the_chain(key: str) -> None:
-    assert layout.parse_manifest_key(key) is None
+    assert manifests.parse_manifest_key(key) is None
 
 
 def rows(*days: int) -> pa.Table:

@@ -16,18 +16,20 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
 from mlife_assets.adapters.event_log.chain import Chain
-from mlife_assets.adapters.event_log.layout import content_hash, hour_manifest_key, manifest_key
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
     HourManifest,
     Link,
     Manifest,
+    content_hash,
     decode_hour_manifest,
     decode_manifest,
     encode_hour_manifest,
     encode_manifest,
+    hour_manifest_key,
     is_authentic,
     last_of_hours,
+    manifest_key,
 )
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
-from mlife_assets.adapters.event_log.layout import manifest_key
-from mlife_assets.adapters.event_log.reading import READERS, read_at_once, readers_of
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.event_log.manifests import manifest_key
+from mlife_assets.adapters.object_store import READERS, ObstoreObjectStore, read_at_once, readers_of
 from mlife_assets.components.events.event_history import EventHistory
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, TransientError
 from mlife_assets.recruiting.events import EVENT_TYPES

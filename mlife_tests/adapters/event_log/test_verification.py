@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
-from mlife_assets.adapters.event_log.layout import content_hash, manifest_key
 from mlife_assets.adapters.event_log.log import VERSION_KEY, decode_rows, encode_rows, upcast
 from mlife_assets.adapters.event_log.manifests import (
     Link,
+    content_hash,
     decode_hour_manifest,
     decode_manifest,
     encode_hour_manifest,
     encode_manifest,
+    manifest_key,
 )
 from mlife_assets.adapters.parquet_bytes import encode_table, open_table
 from mlife_assets.core import event_columns

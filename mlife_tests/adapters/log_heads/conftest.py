@@ -11,8 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
-from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, Note
+from mlife_assets.adapters.log_heads.head import Ed25519Signer, FolderHeadStore, Head, KeyPins, Note
 from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES

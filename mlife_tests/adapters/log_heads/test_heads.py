@@ -13,11 +13,19 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
-from mlife_assets.adapters.event_log.layout import content_hash, data_key, manifest_key
-from mlife_assets.adapters.event_log.manifests import Link
+from mlife_assets.adapters.event_log.manifests import Link, content_hash, data_key, manifest_key
 from mlife_assets.adapters.log_heads.audit import Audit, Records, audit, ingest_findings, registry_findings
-from mlife_assets.adapters.log_heads.folder import FolderHeadStore, KeyPins
-from mlife_assets.adapters.log_heads.head import Ed25519Signer, Head, Note, is_signed, key_id, read_head, sign_head
+from mlife_assets.adapters.log_heads.head import (
+    Ed25519Signer,
+    FolderHeadStore,
+    Head,
+    KeyPins,
+    Note,
+    is_signed,
+    key_id,
+    read_head,
+    sign_head,
+)
 from mlife_assets.adapters.log_heads.sealing import KEY_ROTATED, newest_head
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.tables import TableStore

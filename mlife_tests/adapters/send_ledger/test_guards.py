@@ -1,6 +1,6 @@
 """Approvals, guards, people, heads and restored sends of the ledger, on SQLite and PostgreSQL.
 
-These are `mlife_assets.adapters.send_ledger.approvals`, `mlife_assets.adapters.send_ledger.people`,
+These are `mlife_assets.adapters.send_ledger.ledger`, `mlife_assets.adapters.send_ledger.people`,
 `mlife_assets.adapters.send_ledger.guards`, `mlife_assets.adapters.send_ledger.restoring`; tables become events by
 `mlife_assets.adapters.send_ledger.moves`.
 """
@@ -23,8 +23,8 @@ from mlife_assets.core.errors import ContentConflictError, GateClosedError, Inva
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
-from mlife_assets.recruiting.messaging.effects import effect_of_reply
 from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+from mlife_assets.recruiting.messaging.replies import effect_of_reply
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow

@@ -39,7 +39,7 @@ from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.messaging.approve import APPROVED_BY_POLICY, Rejection
 from mlife_assets.recruiting.messaging.events import rejection_events
-from mlife_assets.recruiting.messaging.keywords import STOP, STOP_ALL
+from mlife_assets.recruiting.messaging.replies import STOP, STOP_ALL
 from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.recruiting.policies import CallPolicy, Policies
 from mlife_assets.recruiting.ports import Inbound

@@ -19,17 +19,15 @@ import yaml
 from dagster.components.scaffold.scaffold import get_scaffolder
 
 from mlife_assets import definitions
-from mlife_assets.adapters.event_log.layout import content_hash, data_key
 from mlife_assets.adapters.event_log.log import ParquetEventLog
-from mlife_assets.adapters.event_log.manifests import Entry
+from mlife_assets.adapters.event_log.manifests import Entry, content_hash, data_key
 from mlife_assets.adapters.instance_files import APPLICATION_TYPES, FILE, MODEL_TYPES, read_declared
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components import Application, PlatformModel
 from mlife_assets.components.events.event_catalog import event_catalog, log_holds_nothing_unknown
-from mlife_assets.components.features.dbt_runner import ensure_manifest
-from mlife_assets.components.features.dbt_specs import WRITTEN_HERE, asset_key, group_of, specs_of
+from mlife_assets.components.features.dbt import WRITTEN_HERE, asset_key, ensure_manifest, group_of, specs_of
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.core.errors import InvalidInputError

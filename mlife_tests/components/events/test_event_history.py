@@ -18,8 +18,8 @@ from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.components.events import landing
-from mlife_assets.components.features import dbt, dbt_runner
-from mlife_assets.components.features.dbt_runner import ensure_manifest, staging_digest
+from mlife_assets.components.features import dbt
+from mlife_assets.components.features.dbt import ensure_manifest, staging_digest
 from mlife_assets.components.graph import keys
 from mlife_assets.components.running.driver import range_tags
 from mlife_assets.core.errors import PermanentError
@@ -327,7 +327,7 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        monkeypatch.setattr(dbt_runner.subprocess, "run", self)
+        monkeypatch.setattr(dbt.subprocess, "run", self)
 
     def __call__(self, command: list[str], **settings: object) -> object:
         self.count += 1

@@ -44,7 +44,7 @@ from mlife_assets.components.graph.partitions import (
     range_tags,
     with_days,
 )
-from mlife_assets.components.graph.schedules import build_schedules, pruning_job
+from mlife_assets.components.graph.sensors import build_schedules, pruning_job
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.due_days import DueWork
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError

@@ -20,7 +20,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from mlife_assets.components.own_tables import SKIP_TAG
+from mlife_assets.components.conversion_model import SKIP_TAG
 from mlife_assets.core.windows import add_days
 from mlife_assets.deployments.ports import ModelPorts
 

@@ -18,9 +18,9 @@ from dagster.components.scaffold.scaffold import get_scaffolder
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.components import ConversionModel
+from mlife_assets.components.conversion_model import SKIP_TAG, refusals_of, take_in
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.graph.run_requests import DECISION_TAG
-from mlife_assets.components.own_tables import SKIP_TAG, refusals_of, take_in
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days
 

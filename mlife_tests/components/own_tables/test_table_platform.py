@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.tables import OF_MODELS
+from mlife_assets.components.conversion_model import refusals_of, take_in
 from mlife_assets.components.monitoring import inputs
 from mlife_assets.components.monitoring.inputs import mature_exposures
-from mlife_assets.components.own_tables import refusals_of, take_in
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, own_model
 from mlife_assets.core.windows import add_days, last_mature_exposure_day

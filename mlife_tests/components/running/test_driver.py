@@ -31,11 +31,11 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, open_schema
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.cli import infra
-from mlife_assets.components.graph.model_jobs import LARGE_TASK
+from mlife_assets.components.graph.model_graph import LARGE_TASK
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days_to_land
 from mlife_assets.components.graph.run_requests import DRIVER_TAG, STARTED_TAG
 from mlife_assets.components.running import launched_job
-from mlife_assets.components.running.demo import LOOKED_BACK_DAYS, earned_usd, require_empty_lake
+from mlife_assets.components.running.demo_summary import LOOKED_BACK_DAYS, earned_usd, require_empty_lake
 from mlife_assets.components.running.driver import LOCATION, SENSOR_ROUNDS_MAXIMUM, JobRun, LifecycleDriver
 from mlife_assets.components.running.instance import BATCH_SIZE, OPEN_FILES, SETTINGS_FILE, Events, open_instance
 from mlife_assets.components.running.launched_job import HARMLESS_JOB, launch_and_wait

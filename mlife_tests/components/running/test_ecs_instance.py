@@ -248,7 +248,7 @@ def test_a_run_asks_for_the_size_that_its_tags_say(as_daemon: Environment, aws: 
     import dagster as dg
     from dagster._core.launcher import LaunchRunContext
 
-    from mlife_assets.components.graph.model_jobs import LARGE_TASK
+    from mlife_assets.components.graph.model_graph import LARGE_TASK
     from mlife_assets.components.running.ecs_instance import FargateLauncher
 
     wishes = {

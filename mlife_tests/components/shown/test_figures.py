@@ -43,7 +43,7 @@ from mlife_assets.components.shown.metadata import (
     worded_link,
 )
 from mlife_assets.components.shown.present import STEP, newest_day, next_day, operator_time
-from mlife_assets.components.shown.runbooks import DATA_DRIFT
+from mlife_assets.components.shown.says_why import DATA_DRIFT
 from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
 from mlife_assets.core.monitoring.reports import Finding, conclude, undecided
 from mlife_assets.core.statistics import Interval

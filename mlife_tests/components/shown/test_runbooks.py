@@ -22,7 +22,7 @@ from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.dashboard import applications
 from mlife_assets.components.metrics.home_gauges import home_gauges
 from mlife_assets.components.metrics.map_history import MapDay, gains_of_promotions
-from mlife_assets.components.shown import runbooks
+from mlife_assets.components.shown import says_why as runbooks
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.components.shown.says_why import blocks_and_says_why, says_why
 from mlife_assets.core.errors import GateClosedError, NotFoundError

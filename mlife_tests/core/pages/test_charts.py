@@ -11,20 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlife_assets.core.pages.charts.days import render_chart
+from mlife_assets.core.pages.charts.days import Lane, Run, Sign, render_chart, render_lanes
 from mlife_assets.core.pages.charts.intervals import Difference, Point, forest, ratio_strip, reliability_plot
-from mlife_assets.core.pages.charts.lanes import Lane, Run, Sign, render_lanes
-from mlife_assets.core.pages.charts.scales import MISSING, day_ticks, fit_axis, format_day, format_tick, format_value
 from mlife_assets.core.pages.charts.values import (
     GLYPHS,
     MARKER_NAMES,
+    MISSING,
     Chart,
     DailyValue,
     Form,
     Marker,
     MarkerKind,
     Series,
+    day_ticks,
     finite,
+    fit_axis,
+    format_day,
+    format_tick,
+    format_value,
 )
 from mlife_assets.recruiting.dashboard.data import Unit
 

@@ -34,8 +34,8 @@ from mlife_assets.core.training.recipes import fit_step, recipe_of
 from mlife_assets.core.training.simple_rule import COLUMNS_MAXIMUM, SIMPLE_RULE, SimpleRule, fit_simple_rule
 from mlife_assets.core.training.step_rows import every_row, known_outcome, reached_before, thinned
 from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.recruiting.cohort import recruiter_scores
 from mlife_assets.recruiting.features import feature_matrix, pair_features
-from mlife_assets.recruiting.recruiter_rule import recruiter_scores
 from mlife_tests.tiny_models import told, with_column
 
 COMPETING = TrainingPolicy(

@@ -18,8 +18,7 @@ import pytest
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import Link
-from mlife_assets.core.pages.charts.scales import format_day
-from mlife_assets.core.pages.charts.values import DailyValue, Marker
+from mlife_assets.core.pages.charts.values import DailyValue, Marker, format_day
 from mlife_assets.core.statistics import Interval
 from mlife_assets.recruiting.dashboard.data import (
     ApplicationFigures,

@@ -17,11 +17,17 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.mail import unsubscribe
-from mlife_assets.recruiting.mail.addresses import normalise_address
+from mlife_assets.recruiting.mail.addresses import (
+    PLAIN,
+    STARTTLS,
+    TLS,
+    RelayAddress,
+    normalise_address,
+    read_relay_address,
+)
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, body_line, mail_of, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE, Letterhead, read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.mail.mime import Envelope, Stationery
-from mlife_assets.recruiting.mail.relay_address import PLAIN, STARTTLS, TLS, RelayAddress, read_relay_address
 from mlife_assets.recruiting.mail.unsubscribe import mail_secret, read_unsubscribe_token, unsubscribe_token
 
 KEY = b"k" * 32

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from mlife_assets.recruiting.mail.own_words import html_lines, own_words
-from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, ReturnedMail
+from mlife_assets.recruiting.mail.returned import READ_BYTES, ReturnedKind, ReturnedMail, html_lines, own_words
 from mlife_assets.recruiting.mail.returned import read_returned as read_by_rules
-from mlife_assets.recruiting.messaging.keywords import is_opt_out
+from mlife_assets.recruiting.messaging.replies import is_opt_out
 
 OURS = "> Northstar Jobs\n> Your best job this week\n> Unsubscribe: https://jobs.example/unsubscribe/abc\n"
 INTROS = (

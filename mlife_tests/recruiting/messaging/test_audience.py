@@ -30,10 +30,20 @@ from mlife_assets.recruiting.messaging.audience import (
     explore,
     reachable_users,
 )
-from mlife_assets.recruiting.messaging.cohorts import audience_of, cohort_name, holdout_mask, is_holdout, panel_of
-from mlife_assets.recruiting.messaging.eligibility import decide_eligibility, frequency_reasons, require_columns
+from mlife_assets.recruiting.messaging.eligibility import (
+    ZONES_OF_STATE,
+    audience_of,
+    cohort_name,
+    decide_eligibility,
+    frequency_reasons,
+    holdout_mask,
+    is_holdout,
+    panel_of,
+    require_columns,
+    window_verdict,
+    window_verdicts,
+)
 from mlife_assets.recruiting.messaging.people import accounts_by_number, join_people, normalise, stranger_id
-from mlife_assets.recruiting.messaging.quiet_hours import ZONES_OF_STATE, window_verdict, window_verdicts
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 
@@ -329,7 +339,7 @@ def test_the_arm_is_frozen_across_releases():
 
 def test_another_process_assigns_the_same_arms():
     code = (
-        "from mlife_assets.recruiting.messaging.cohorts import holdout_mask;"
+        "from mlife_assets.recruiting.messaging.eligibility import holdout_mask;"
         "print(holdout_mask([f'u{i}' for i in range(2000)], salt='s', share=0.05).nonzero()[0].tolist())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

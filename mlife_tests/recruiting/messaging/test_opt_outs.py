@@ -20,19 +20,37 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError, Permane
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id, plan_id_of
-from mlife_assets.recruiting.messaging import effects
+from mlife_assets.recruiting.messaging import replies
 from mlife_assets.recruiting.messaging.binding import ApprovedTexts, nothing_approved, plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
-from mlife_assets.recruiting.messaging.effects import HARMLESS, INBOUND_STOP, UNCLEAR_REPLY, Effect, effect_of_review
-from mlife_assets.recruiting.messaging.keywords import HELP, OTHER, START, STOP, STOP_ALL, classify
 from mlife_assets.recruiting.messaging.opt_outs import english, opt_out_rule, spelling
-from mlife_assets.recruiting.messaging.opt_outs.decision import names_somebody_else
+from mlife_assets.recruiting.messaging.opt_outs.decision import is_refusal, names_somebody_else
 from mlife_assets.recruiting.messaging.opt_outs.english import REFUSALS, REMOVALS, THREATS, is_stop_about_something_else
-from mlife_assets.recruiting.messaging.opt_outs.languages import is_refusal
 from mlife_assets.recruiting.messaging.opt_outs.spanish import SPANISH
-from mlife_assets.recruiting.messaging.opt_outs.spelling import REPAIRED, is_stop_slip, is_within_one_edit, normal
-from mlife_assets.recruiting.messaging.opt_outs.vocabulary import gap, pattern, word_set, words
+from mlife_assets.recruiting.messaging.opt_outs.spelling import (
+    REPAIRED,
+    gap,
+    is_stop_slip,
+    is_within_one_edit,
+    normal,
+    pattern,
+    word_set,
+    words,
+)
 from mlife_assets.recruiting.messaging.plan import EXPOSED_SCHEMA, PLANNED_SCHEMA, SUPPRESSED_SCHEMA, MessagePlan
+from mlife_assets.recruiting.messaging.replies import (
+    HARMLESS,
+    HELP,
+    INBOUND_STOP,
+    OTHER,
+    START,
+    STOP,
+    STOP_ALL,
+    UNCLEAR_REPLY,
+    Effect,
+    classify,
+    effect_of_review,
+)
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, EDGES, MAY_HAVE_REACHED, SendState, check_edge
 from mlife_assets.recruiting.messaging.templates import Wording
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
@@ -236,16 +254,16 @@ def test_an_opt_out_that_names_a_channel_ends_the_channel_it_came_by(body):
     ],
 )
 def test_what_a_reply_does(keyword, effect):
-    assert effects.effect_of_reply(keyword, POLICY, "email") == effect
+    assert replies.effect_of_reply(keyword, POLICY, "email") == effect
 
 
 def test_a_policy_of_no_days_pauses_nobody():
-    assert effects.effect_of_reply(OTHER, replace(POLICY, unclear_reply_pause_days=0)) == Effect()
+    assert replies.effect_of_reply(OTHER, replace(POLICY, unclear_reply_pause_days=0)) == Effect()
 
 
 def test_what_a_review_does():
     assert effect_of_review(HARMLESS) == Effect(lifts=(UNCLEAR_REPLY,), channel="sms")
-    assert effect_of_review(effects.OPT_OUT, "email") == Effect(
+    assert effect_of_review(replies.OPT_OUT, "email") == Effect(
         suppress=INBOUND_STOP, lifts=(UNCLEAR_REPLY,), channel="email"
     )
     with pytest.raises(InvalidInputError, match="harmless, opt_out"):

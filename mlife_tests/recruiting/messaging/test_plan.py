@@ -23,8 +23,7 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, require_digest
 from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs, Renderer, Stamps, text_offers
-from mlife_assets.recruiting.messaging.cohorts import is_holdout
-from mlife_assets.recruiting.messaging.eligibility import recent_since
+from mlife_assets.recruiting.messaging.eligibility import is_holdout, recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
 from mlife_assets.recruiting.messaging.plan import (
     MessagePlan,
@@ -39,7 +38,7 @@ from mlife_assets.recruiting.messaging.plan import (
     reserve_exploration,
     with_items,
 )
-from mlife_assets.recruiting.messaging.segments import segments
+from mlife_assets.recruiting.messaging.templates import segments
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_tests.reviews import everybody_approved

@@ -17,17 +17,33 @@ from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.source import _TITLE_PREFIX
 from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
-from mlife_assets.recruiting.link_tokens import link_token
+from mlife_assets.recruiting.ids import link_token
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.messaging import job_wordings as rules
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Message, OfferedJobs, Stamps, bodies_of, offers_of
 from mlife_assets.recruiting.messaging.employer_review import APPROVED, REFUSED, Decision, reviews_of
-from mlife_assets.recruiting.messaging.job_labels import closed_lists, labelled
-from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, broken_rules, refusal_counts, word_jobs
+from mlife_assets.recruiting.messaging.job_wordings import (
+    RefusedJob,
+    broken_rules,
+    closed_lists,
+    doubtful_words,
+    is_plain_title,
+    labelled,
+    refusal_counts,
+    word_jobs,
+)
 from mlife_assets.recruiting.messaging.look_alikes import fold, foreign_letters, is_invisible
-from mlife_assets.recruiting.messaging.plain_titles import doubtful_words, is_plain_title
-from mlife_assets.recruiting.messaging.segments import BASIC, EXTENSION, segments, septets, to_gsm7
-from mlife_assets.recruiting.messaging.templates import MINIMUM_TITLE_SEPTETS, OPT_OUT, Wording, _shorten
+from mlife_assets.recruiting.messaging.templates import (
+    BASIC,
+    EXTENSION,
+    MINIMUM_TITLE_SEPTETS,
+    OPT_OUT,
+    Wording,
+    _shorten,
+    segments,
+    septets,
+    to_gsm7,
+)
 from mlife_assets.recruiting.messaging.templates import wording as wording_of
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

@@ -11,8 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlife_assets.core.pages.charts.scales import Scale, fit_axis, format_tick
-from mlife_assets.core.pages.charts.values import Role, Unit, finite
+from mlife_assets.core.pages.charts.values import Role, Scale, Unit, finite, fit_axis, format_tick
 from mlife_assets.core.pages.markup import Markup, element, join, number
 
 RATIO_MAXIMUM = 2.0

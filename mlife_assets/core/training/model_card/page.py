@@ -12,7 +12,7 @@ from itertools import groupby
 
 from mlife_assets.core.pages import Link, Markup, page, render
 from mlife_assets.core.pages.charts.intervals import Difference, Point, forest, ratio_strip, reliability_plot
-from mlife_assets.core.pages.charts.scales import MISSING, format_value
+from mlife_assets.core.pages.charts.values import MISSING, format_value
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.fairness.results import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison

@@ -20,14 +20,13 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import render
 from mlife_assets.recruiting.features import pair_features
-from mlife_assets.recruiting.link_tokens import item_token
+from mlife_assets.recruiting.ids import item_token
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, said_of_jobs
-from mlife_assets.recruiting.messaging.segments import to_gsm7
-from mlife_assets.recruiting.messaging.templates import pay_words
+from mlife_assets.recruiting.messaging.templates import pay_words, to_gsm7
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.reason_words import SAID, miles_words, reason_words
 

@@ -13,7 +13,7 @@ taken without.
 
 from __future__ import annotations
 
-from mlife_assets.recruiting.messaging.opt_outs.vocabulary import (
+from mlife_assets.recruiting.messaging.opt_outs.spelling import (
     APPOINTMENT,
     BENEFITS,
     BETWEEN,

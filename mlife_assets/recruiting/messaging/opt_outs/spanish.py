@@ -6,7 +6,7 @@ subjunctive or end in a pronoun, which keeps them apart from what the speaker di
 
 from __future__ import annotations
 
-from mlife_assets.recruiting.messaging.opt_outs.vocabulary import Rules, listed, words
+from mlife_assets.recruiting.messaging.opt_outs.spelling import Rules, listed, words
 
 _TELL = (
     r"(?:(?:escrib(?:an|a|as)|mand(?:en|e|es)|envi(?:en|e|es)|contact(?:en|e|es)|llam(?:en|e|es)|text(?:een|ee|ees|"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.link_tokens import item_token, link_token
+from mlife_assets.recruiting.ids import item_token, link_token
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
