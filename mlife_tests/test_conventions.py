@@ -84,6 +84,27 @@ def test_modules_say_what_they_are_and_layers_what_belongs_there(trees: dict[Pat
     assert [name_of(path) for path in layers if not all(one in words[path] for one in borders)] == []
 
 
+def test_public_functions_say_what_they_do(trees: dict[Path, ast.Module]) -> None:
+    """A body of two lines says it itself; a port or a base class says it for the methods that it names."""
+    classes = [one for tree in trees.values() for one in ast.walk(tree) if isinstance(one, ast.ClassDef)]
+    documented = {
+        f.name for one in classes for f in one.body if isinstance(f, ast.FunctionDef) and ast.get_docstring(f)
+    }
+    silent = []
+    for path in MODULES:
+        inside = [
+            ("", trees[path]),
+            *((one.name, one) for one in ast.walk(trees[path]) if isinstance(one, ast.ClassDef)),
+        ]
+        for owner, where in inside if not name_of(path).startswith("testing/") else ():
+            for one in where.body:
+                if isinstance(one, ast.FunctionDef) and not owner.startswith("_") and not one.name.startswith("_"):
+                    is_said = ast.get_docstring(one) or (owner and one.name in documented)
+                    if not is_said and one.end_lineno - one.body[0].lineno > 1:
+                        silent.append(f"{name_of(path)}:{one.lineno}: {one.name}")
+    assert silent == []
+
+
 def test_modules_that_a_docstring_points_to_exist(trees: dict[Path, ast.Module]) -> None:
     known = [f".{name_of(one).removesuffix('.py').removesuffix('/__init__').replace('/', '.')}" for one in MODULES]
     missing = []

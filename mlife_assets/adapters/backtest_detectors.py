@@ -24,17 +24,13 @@ class ReplayDetectors:
     """`core.ports.Detectors`; pandas and scikit-learn are imported at the first call."""
 
     def limits(self, reference: MonitoringReference, policy: MonitoringPolicy) -> tuple[Threshold, ...]:
-        """Return the limits of drift, latent and (with enough positives) concept statistics."""
         return with_learned_thresholds(reference, policy).thresholds
 
     def drift(self, reference: MonitoringReference, rows: pa.Table) -> tuple[Statistic, ...]:
-        """Return the distance of every watched column of a sample from the reference."""
         return drift_statistics(reference, rows, engine=OwnEngine())
 
     def latent(self, reference: MonitoringReference, rows: pa.Table, policy: MonitoringPolicy) -> tuple[Statistic, ...]:
-        """Return classifier AUC and PCA reconstruction error of a sample."""
         return latent_statistics(reference, rows, policy, engine=OwnEngine())
 
     def performance(self, reference: MonitoringReference, examples: pa.Table) -> tuple[Statistic, ...]:
-        """Return CBPE's estimate and what came, of scored examples."""
         return performance_statistics(reference, examples, engine=OwnEngine())

@@ -15,7 +15,6 @@ class SystemClock:
     """The time of the machine."""
 
     def now(self) -> datetime:
-        """Return the present, aware, in UTC."""
         return datetime.now(UTC)
 
 
@@ -48,7 +47,6 @@ class SimulatedClock:
         self._now = _utc(start)
 
     def now(self) -> datetime:
-        """Return the simulated present, aware, in UTC."""
         return self._now
 
     def set(self, now: datetime) -> None:

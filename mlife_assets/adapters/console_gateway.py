@@ -133,7 +133,6 @@ class ConsoleGateway:
                 self._connection.execute("PRAGMA user_version = 1")
 
     def close(self) -> None:
-        """Close the log."""
         self._connection.close()
 
     def forget_numbers(self) -> None:
@@ -230,7 +229,6 @@ class ConsoleGateway:
         return None if row is None else Accepted(row[0])
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
-        """Return the receipts up to `until`, from `since` or of the messages `of`, oldest first."""
         rows = self._connection.execute(
             "SELECT message_id, provider_message_id, is_delivered, receipt_at FROM requests WHERE is_accepted = 1"
             " AND receipt_at <= ? AND (receipt_at >= ? OR message_id IN (SELECT value FROM json_each(?)))"
@@ -240,7 +238,6 @@ class ConsoleGateway:
         return [Receipt(message, provider, bool(flag), _instant(at)) for message, provider, flag, at in rows]
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
-        """Return all inbound texts received from `since` up to `until`, oldest first; safe to read again."""
         rows = self._connection.execute(
             "SELECT provider_message_id, user_id, inbound_body, inbound_at FROM requests"
             " WHERE inbound_at <= ? AND inbound_at >= ? ORDER BY inbound_at, request",
@@ -283,7 +280,6 @@ class ConsoleGateway:
         return pa.table([pa.array(c, t) for c, t in zip(columns, types.values(), strict=True)], names=list(types))
 
     def numbers_texted_twice(self) -> int:
-        """Return how many (number, UTC day) got more than one text, whatever the accounts."""
         found = self._connection.execute(
             "SELECT 1 FROM requests WHERE is_accepted = 1 AND phone_hash <> ''"
             f" GROUP BY phone_hash, sent_at / {_DAY_MICROS} HAVING count(*) > 1"
@@ -291,6 +287,5 @@ class ConsoleGateway:
         return len(found.fetchall())
 
     def duplicate_sends(self) -> int:
-        """Return how many texts were accepted beyond the first of their message."""
         counts = self.request_counts()["accepted"].to_pylist()
         return sum(max(0, accepted - 1) for accepted in counts)

@@ -66,12 +66,10 @@ def _begun(data: bytes) -> object:
 
 
 def begin_restore(private: Path, source: Path, *options: str) -> None:
-    """Say in a private folder that a restore from a backup began, and with which options."""
     write_private(private / UNFINISHED, f"{source}\n{shlex.join(options)}\n".encode())
 
 
 def end_restore(private: Path) -> None:
-    """Say that nothing is missing any more."""
     (private / UNFINISHED).unlink(missing_ok=True)
 
 

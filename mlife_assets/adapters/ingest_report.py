@@ -84,17 +84,14 @@ class IngestReport:
 
     @property
     def files(self) -> int:
-        """Return the number of landing files."""
         return sum(report.files for report in self.types)
 
     @property
     def accepted(self) -> int:
-        """Return the number of accepted rows."""
         return sum(report.accepted for report in self.types)
 
     @property
     def rejected(self) -> int:
-        """Return the number of rejected rows and files."""
         return sum(self.rejected_by_reason.values())
 
     @property
@@ -167,7 +164,6 @@ class RejectedFolder:
 
     @property
     def prefix(self) -> str:
-        """Return where its objects lie."""
         return f"{REJECTED}/event_type={self.name}/dt={self.day.isoformat()}"
 
 
@@ -225,7 +221,6 @@ class RejectedRows:
             put_addressed(self._lake, f"{prefix}/{content_hash(stored)}.parquet", stored, content_hash(stored))
 
     def folders(self) -> list[RejectedFolder]:
-        """Return every folder that holds a rejection, oldest day first."""
         found = {_KEY.match(key) for key in self._lake.list(f"{REJECTED}/")}
         return sorted({RejectedFolder(date.fromisoformat(one[2]), one[1]) for one in found if one})
 
@@ -235,7 +230,6 @@ class RejectedRows:
             yield key, self._lake.get(key)
 
     def rows(self, day: date, event_type: str) -> pa.Table:
-        """Return the stored rejections of a landing day and type: `STORED_REJECTED_SCHEMA`, by file and row."""
         return self.rows_in(folder_of(day, event_type))
 
     def rows_in(self, folder: RejectedFolder) -> pa.Table:

@@ -47,7 +47,6 @@ class JsonHandler(logging.StreamHandler[Any]):
 
 
 def logs_json() -> bool:
-    """Return whether this process writes what it logs as JSON."""
     return any(isinstance(handler, JsonHandler) for handler in logging.getLogger().handlers)
 
 

@@ -40,11 +40,9 @@ class SecretKeyring:
     """Keys by name that derive from one secret, for homes that keep no file: each machine has the same ones."""
 
     def __init__(self, secret: Callable[[], str]) -> None:
-        """Remember who reads the secret; it is read with the first key."""
         self._secret = cache(secret)
 
     def key(self, name: str) -> bytes:
-        """Return the key `name`, 32 bytes."""
         return hmac.new(self._secret().encode(), f"mlife key|{name}".encode(), hashlib.sha256).digest()
 
     def has(self, name: str) -> bool:  # noqa: ARG002
@@ -65,7 +63,6 @@ class Keyring:
     """
 
     def __init__(self, folder: Path, *, seed: int | None = None) -> None:
-        """Remember where keys are; none is made yet."""
         self._folder, self._seed = folder, seed
 
     def key(self, name: str) -> bytes:

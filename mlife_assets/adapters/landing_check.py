@@ -112,11 +112,9 @@ class GivenFiles:
 
     @property
     def days(self) -> list[date]:
-        """Return the days of the files, oldest first."""
         return sorted({file.day for file in self._files.values()})
 
     def of_day(self, day: date) -> list[GivenFile]:
-        """Return the files of a day, by source."""
         return sorted((file for file in self._files.values() if file.day == day), key=lambda file: file.source)
 
     def look(self, day: date) -> LandedDay:
@@ -130,7 +128,6 @@ class GivenFiles:
         return LandedDay(tuple(deliveries), tuple(ignored))
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a file without a fault, or why it is not to be read."""
         path = self._files[source].whole
         return LandingFolder(path.parent).read(path.name, maximum_bytes)
 
@@ -202,7 +199,6 @@ class CheckedFile:
 
     @property
     def is_accepted(self) -> bool:
-        """Return whether every row would enter the log."""
         return self.refusal is None and not self.rejected
 
 

@@ -19,42 +19,33 @@ class LakeWithLogApart(ObstoreObjectStore):
     """`ports.ObjectStore` over two stores: the log's and that of everything else."""
 
     def __init__(self, lake: ObstoreObjectStore, log: ObstoreObjectStore) -> None:
-        """Put two stores together."""
         super().__init__(lake._backend, root=lake.root)
         self._lake, self._log = lake, log
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Create `key`; see `ObstoreObjectStore`."""
         return self._of(key).put_if_absent(key, data)
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write `key`, whatever it held."""
         self._of(key).replace(key, data)
 
     def delete(self, key: str) -> None:
-        """Remove `key`; see `ObstoreObjectStore`."""
         self._of(key).delete(key)
 
     def get(self, key: str, *, at_most: int | None = None) -> bytes:
-        """Return the bytes of `key`; see `ObstoreObjectStore`."""
         return self._of(key).get(key, at_most=at_most)
 
     def exists(self, key: str) -> bool:
-        """Return whether `key` exists."""
         return self._of(key).exists(key)
 
     def written_at(self, key: str) -> datetime:
-        """Return when `key` was written last. Raises NotFoundError."""
         return self._of(key).written_at(key)
 
     def folders(self, prefix: str) -> list[str]:
-        """Return the names of the folders directly below `prefix`, sorted."""
         if prefix.strip("/"):
             return self._of(prefix).folders(prefix)
         return sorted({*self._lake.folders(prefix), *self._log.folders(prefix)})
 
     def list(self, prefix: str) -> list[str]:
-        """Return all keys below `prefix`, sorted."""
         if prefix.strip("/"):
             return self._of(prefix).list(prefix)
         return sorted({*self._lake.list(prefix), *self._log.list(prefix)})

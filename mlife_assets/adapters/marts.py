@@ -109,12 +109,10 @@ class TableMarts:
         return _in_order(rows, known.grain).select(list(columns or known.schema.names))
 
     def leading_day(self, mart: str) -> str | None:
-        """Return the date column that selects rows of a mart if they come in its order, else None."""
         known = self._known(mart)
         return known.date_column if known.grain[0] == known.date_column else None
 
     def spread_days(self, mart: str) -> int:
-        """Return how many partitions besides its own can hold rows of a day."""
         first, last = self._known(mart).partitions_after
         return last - first
 

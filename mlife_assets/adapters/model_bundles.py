@@ -70,7 +70,6 @@ class Bundle:
 
     @property
     def folder(self) -> str:
-        """Where it lies at a place."""
         return f"{VERSIONS}/{self.model_version}/{self.bundle_id}"
 
     @property

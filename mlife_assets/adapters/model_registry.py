@@ -149,7 +149,6 @@ class ModelRegistry:
         return self._loaded[folder]
 
     def versions(self) -> list[dict[str, Any]]:
-        """Return all registrations, oldest first."""
         return self._rows(REGISTERED)
 
     def resolve(self, text: str) -> str:

@@ -149,7 +149,6 @@ class ObstoreObjectStore:
         raise TransientError(f"{key} is being written by others; try again")
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write `key`, whatever it held. For derived, rebuildable data only."""
         require_plain(key)
         try:
             obstore.put(self._backend, key, data, mode="overwrite", use_multipart=False)
@@ -191,7 +190,6 @@ class ObstoreObjectStore:
             raise self._fault(key, error) from self._cause(error)
 
     def exists(self, key: str) -> bool:
-        """Return whether `key` exists."""
         try:
             self._head(key)
         except _MISSING:

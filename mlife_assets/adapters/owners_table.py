@@ -174,7 +174,6 @@ class OwnersFile:
 
     @property
     def name(self) -> str:
-        """Return how errors name it."""
         return self._place.url if isinstance(self._place, Bucket) else self._place.name
 
     def changed(self, seen: State) -> tuple[State, bytes] | None:
@@ -279,7 +278,6 @@ class OwnersAuditTable:
         return dict(zip(table[USER_ID].to_pylist(), zip(*columns.values(), strict=True), strict=True))
 
     def count(self) -> int:
-        """Return how many people are in the table. Raises when it cannot be read."""
         return len(self._known_answers())
 
     def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
@@ -304,11 +302,9 @@ class OwnersContacts:
         self._accounts: dict[str, list[str]] | None = None
 
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> number as it is written, None without one. Raises when no file can be read."""
         return self._read(NUMBER, user_ids)
 
     def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> address as it is written, None without one. Raises when no file can be read."""
         return self._read(ADDRESS, user_ids)
 
     def accounts_with(self, phone_number: str) -> list[str]:
@@ -319,7 +315,6 @@ class OwnersContacts:
         return self._accounts.get(phone_number, [])
 
     def count(self) -> int:
-        """Return how many people are in the book. Raises when the file cannot be read."""
         self._load()
         return len(self._columns.get(NUMBER, {}))
 

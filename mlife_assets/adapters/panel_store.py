@@ -59,7 +59,6 @@ class RecordedPanel:
 
     @property
     def key(self) -> str:
-        """Where the file lies in the lake."""
         return f"{PANELS}/{self.sha256}.csv"
 
 

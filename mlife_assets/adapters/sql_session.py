@@ -375,7 +375,6 @@ class Query:
 
 
 def query_names() -> list[str]:
-    """Return the names of the library, in order."""
     return sorted(path.stem for path in FOLDER.glob("*.sql"))
 
 

@@ -85,15 +85,12 @@ class TableStore:
             raise IntegrityError(f"{key} is not readable Parquet; {self._remedy(name, as_of_date)} again") from error
 
     def key(self, name: str, as_of_date: date) -> str:
-        """Return the key of the table of one day."""
         return self._key("tables", name, as_of_date)
 
     def report_key(self, name: str, as_of_date: date) -> str:
-        """Return the key of the report of one day."""
         return self._key("reports", name, as_of_date)
 
     def days(self, name: str) -> list[date]:
-        """Return the days that have a table, ascending."""
         return self._days("tables", name)
 
     def write_report(self, name: str, as_of_date: date, report: Mapping[str, Any]) -> str:
@@ -120,7 +117,6 @@ class TableStore:
         return report
 
     def report_days(self, name: str) -> list[date]:
-        """Return the days that have a report, ascending."""
         return self._days("reports", name)
 
     def newest_report_days(self, name: str, count: int) -> list[date]:
@@ -134,7 +130,6 @@ class TableStore:
         return found
 
     def has_report(self, name: str, as_of_date: date) -> bool:
-        """Return whether a day has a report."""
         return self._store.exists(self.report_key(name, as_of_date))
 
     def _read(self, key: str, name: str, as_of_date: date) -> bytes:

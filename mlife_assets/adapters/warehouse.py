@@ -148,7 +148,6 @@ class DuckDBWarehouse:
             return _canonical(connection.execute(query, parameters).to_arrow_table())
 
     def leading_day(self, mart: str) -> str | None:
-        """Return the date column that selects rows of a mart if they come in its order, else None."""
         known = self._known(mart)
         return known.date_column if known.grain[0] == known.date_column else None
 

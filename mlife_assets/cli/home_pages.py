@@ -35,19 +35,15 @@ class HomePages:
         self._settings, self._runbooks = settings, runbooks
 
     def dashboard(self) -> str | None:
-        """Return the dashboard; None before it was built."""
         return self._stored(DASHBOARD)
 
     def backtest(self) -> str | None:
-        """Return the page of the team's backtest; None before it was built."""
         return self._stored(BACKTEST)
 
     def card(self, model_version: str) -> str | None:
-        """Return the card of a version; None when there is none."""
         return self._stored(card_key(model_version)) if _VERSION.fullmatch(model_version) else None
 
     def runbooks(self) -> Mapping[str, str]:
-        """Return the runbooks in Markdown, by name."""
         return {path.stem: path.read_text(encoding="utf-8") for path in sorted(self._runbooks.glob("*.md"))}
 
     def messages(self) -> Sequence[MessageLine]:
@@ -62,13 +58,11 @@ class HomePages:
             return recent_messages(platform.event_log, first=add_days(days[-1], -LISTED_DAYS), last=days[-1])
 
     def call_lists(self) -> Sequence[str]:
-        """Return the keys of the pages of call lists, the newest day first."""
         with self._opened() as platform:
             keys = [key for key in platform.lake.list(CALLS) if key.endswith(".html")]
         return sorted(keys, key=lambda key: (key.rpartition("/")[2], key), reverse=True)
 
     def call_list(self, key: str) -> bytes | None:
-        """Return a call list, as page or as file; None when there is none."""
         try:
             with self._opened() as platform:
                 return bytes(platform.lake.get(key))
@@ -84,7 +78,6 @@ class HomePages:
             return prometheus_text(home_gauges(platform))
 
     def trace(self, message_id: str) -> MessageTrace:
-        """Follow one message."""
         from mlife_assets.adapters.message_trace import trace_message
 
         with self._opened() as platform:

@@ -149,7 +149,6 @@ class ProjectPages:
         return overview(shown)
 
     def card(self, model_version: str) -> str | None:
-        """Return the card of a version; None when there is none."""
         if not _VERSION.fullmatch(model_version) or not has_event_log(self._settings):
             return None
         try:

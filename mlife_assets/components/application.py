@@ -36,7 +36,6 @@ class Application(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """Return the schema of the attributes."""
         return ATTRIBUTES
 
     @classmethod

@@ -343,7 +343,6 @@ def refusals_of(platform: ModelPorts, name: str, day: date) -> tuple[int, list[s
 
 
 def build_assets(graph: ModelGraph, own: OwnRows, upstream: Mapping[str, dg.AssetKey]) -> list[dg.AssetsDefinition]:
-    """Return the assets that take in the tables of one model; `upstream` is what delivers each."""
     return [_asset(graph, own, name, upstream[name]) for name in JUDGES]
 
 
@@ -391,7 +390,6 @@ def _only_partition(context: dg.AssetExecutionContext) -> date:
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of the tables of one model."""
     return [_check(graph, name) for name in JUDGES]
 
 

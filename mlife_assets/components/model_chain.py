@@ -36,15 +36,12 @@ def chain_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
 
 
 def entity_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of a model without an item beside the chain."""
     return [asset for module in OF_ENTITIES for asset in module.build_assets(graph)]
 
 
 def chain_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return the checks that every model has."""
     return [check for module in (candidate, reports, challengers) for check in module.build_checks(graph)]
 
 
 def entity_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of a model without an item beside the chain."""
     return entity_scores.build_checks(graph)

@@ -39,7 +39,6 @@ class PlatformModel(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """Return the schema of the attributes."""
         return ATTRIBUTES
 
     @classmethod

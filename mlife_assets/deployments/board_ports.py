@@ -66,12 +66,10 @@ if TYPE_CHECKING:
 
 
 def models_in_files() -> Sequence[Declaration]:
-    """Return the models that the files of this deployment declare."""
     return read_declared(DEFS_FOLDER).models
 
 
 def applications_in_files() -> Sequence[ApplicationDeclaration]:
-    """Return the applications that the files of this deployment declare."""
     return read_declared(DEFS_FOLDER).applications
 
 
@@ -86,17 +84,14 @@ class BoardThings(PrivateThings):
 
     @property
     def number_key(self) -> bytes:
-        """The key of number hashes."""
         return self.home.services.number_key()
 
     @property
     def link_key(self) -> bytes:
-        """The key of link tokens."""
         return self.keyring.key("links")
 
     @property
     def mail_key(self) -> bytes:
-        """The key of unsubscribe tokens and of the ids of mails."""
         return self.keyring.key("mail")
 
     @cached_property
@@ -115,12 +110,10 @@ class BoardThings(PrivateThings):
 
     @property
     def stationery(self) -> Stationery:
-        """What makes mails."""
         return Stationery(self.letterhead, self.mail_key)
 
     @property
     def landing(self) -> ObstoreObjectStore:
-        """Where exporters put their files."""
         return self.home.intake.folder
 
     @cached_property
@@ -130,12 +123,10 @@ class BoardThings(PrivateThings):
 
     @property
     def ledger(self) -> SqlLedger:
-        """Every send."""
         return self.home.ledger
 
     @property
     def world(self) -> EmbeddedWorld:
-        """The simulated market. Raises InvalidInputError where there is none."""
         return self.home.intake.world
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -155,7 +146,6 @@ class Intake:
 
     @cached_property
     def folder(self) -> ObstoreObjectStore:
-        """Where exporters put their files."""
         return ObstoreObjectStore.local(self.home.settings.landing_folder)
 
     @cached_property
@@ -168,7 +158,6 @@ class Intake:
 
     @cached_property
     def cage(self) -> DecodingCage:
-        """The process that decodes what exporters left."""
         return DecodingCage(self.home.policies.landing)
 
     @cached_property
@@ -231,17 +220,14 @@ class Messengers:
 
     @cached_property
     def gateways(self) -> Mapping[Channel, MessageGateway]:
-        """The provider of each channel by which something is sent."""
         return {Channel.SMS: self.texts, Channel.EMAIL: self.mails}
 
     @cached_property
     def texts(self) -> MessageGateway:
-        """The provider of text messages."""
         return self.home.deployment.texts()
 
     @cached_property
     def mails(self) -> MessageGateway:
-        """The provider of mails."""
         return self.home.deployment.mails()
 
     @property
@@ -252,12 +238,10 @@ class Messengers:
 
     @cached_property
     def contacts(self) -> ContactBook:
-        """Phone numbers."""
         return self.home.deployment.contacts()
 
     @cached_property
     def address_books(self) -> Mapping[Channel, AddressBook]:
-        """Addresses of channels other than texts."""
         return self.home.deployment.address_books()
 
     @cached_property
@@ -317,22 +301,18 @@ class BoardHome(HomePorts):
 
     @cached_property
     def deployment(self) -> Deployment:
-        """Which adapter stands behind which port."""
         return deployment_of(self.private)
 
     @cached_property
     def services(self) -> Services:
-        """What keeps things for the home."""
         return self.deployment.services or services_of(self.private)
 
     @cached_property
     def lake(self) -> ObstoreObjectStore:
-        """Events, artifacts, tables and reports."""
         return self.services.lake()
 
     @property
     def times(self) -> DayTimes:
-        """When what belongs to a day happens."""
         return DayTimes(self.deployment.times)
 
     @property
@@ -346,17 +326,14 @@ class BoardHome(HomePorts):
 
     @cached_property
     def intake(self) -> Intake:
-        """What comes in."""
         return Intake(self)
 
     @cached_property
     def messengers(self) -> Messengers:
-        """Who sends, and to whom."""
         return Messengers(self)
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """Channel -> name of its provider; asking opens none."""
         return _by_name(self.deployment.providers)
 
     @cached_property
@@ -384,7 +361,6 @@ class BoardHome(HomePorts):
         return (self.settings.private_folder / LEDGER_FILE).exists()
 
     def ledger_if(self, *, is_made: bool) -> SqlLedger | None:
-        """Return the ledger; None where none is there yet, unless it `is_made`."""
         return self.ledger if is_made or self._has_ledger() else None
 
     @cached_property
@@ -415,7 +391,6 @@ class BoardHome(HomePorts):
         return {}
 
     def of_model(self, name: str = "") -> ModelPorts:
-        """Return the ports of a model, by default of the first."""
         name = name or JOB_APPLICATIONS
         if name not in self._views:
             is_first = name == JOB_APPLICATIONS  # its things are where they were when there was one
@@ -477,37 +452,30 @@ class BoardPorts:
 
     @property
     def settings(self) -> Settings:
-        """What the environment says."""
         return self.home.settings
 
     @property
     def policies(self) -> Policies:
-        """Business and scientific choices."""
         return self.home.policies
 
     @property
     def deployment(self) -> Deployment:
-        """Which adapter stands behind which port."""
         return self.home.deployment
 
     @property
     def lake(self) -> ObstoreObjectStore:
-        """Events, artifacts, tables and reports."""
         return self.home.lake
 
     @property
     def event_log(self) -> ParquetEventLog:
-        """The source of truth."""
         return self.home.event_log
 
     @property
     def ledger(self) -> SqlLedger:
-        """Every send."""
         return self.home.ledger
 
     @property
     def tables(self) -> TableStore:
-        """Daily tables and reports."""
         return self.home.tables
 
     @property
@@ -517,12 +485,10 @@ class BoardPorts:
 
     @property
     def times(self) -> DayTimes:
-        """When what belongs to a day happens."""
         return self.home.times
 
     @property
     def days(self) -> BoardDays:
-        """The days that landed."""
         return self.home.days
 
     def of_application(self, name: str) -> BoardPorts:
@@ -548,12 +514,10 @@ class BoardPorts:
 
     @property
     def application_tables(self) -> TableStore:
-        """Plans of the application."""
         return application_tables(self.home, self.application.name)
 
     @property
     def panels(self) -> PanelStore:
-        """Rankings by recruiters."""
         return PanelStore(self.lake, self.event_log)
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:

@@ -109,7 +109,6 @@ class BoardDays(LandedDays):
 
     @property
     def start(self) -> date:
-        """The first day of history."""
         return self.settings.start_date
 
     @property
@@ -118,19 +117,15 @@ class BoardDays(LandedDays):
         return self.settings.first_lived_date
 
     def landed(self) -> Sequence[date]:
-        """Return the days that have landed, ascending."""
         return self.tables().report_days(INGEST_REPORT)
 
     def newest(self) -> date | None:
-        """Return the newest day that has landed, None before the first."""
         return max(self.tables().newest_report_days(INGEST_REPORT, 1), default=None)
 
     def report(self, day: date) -> Mapping[str, Any]:
-        """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
         return self.tables().read_report(INGEST_REPORT, day)
 
     def require(self, day: date | None = None) -> None:
-        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
         require_landed(self.settings, self.newest(), day)
 
     def late_feedback(self, first: date, last: date) -> frozenset[date]:

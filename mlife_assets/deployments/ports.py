@@ -78,12 +78,10 @@ class PrivateThings:
 
     @cached_property
     def keyring(self) -> Keys:
-        """Keys of this home; those of the embedded world derive from its seed."""
         return self.make_keyring()
 
     @cached_property
     def heads(self) -> LogHeads:
-        """Signed heads of the event log."""
         return self.make_heads()
 
 
@@ -179,7 +177,6 @@ class HomePorts(ABC):
 
     @cached_property
     def tables(self) -> TableStore:
-        """Daily tables and reports."""
         return TableStore(self.lake)
 
     @cached_property
@@ -193,7 +190,6 @@ class HomePorts(ABC):
 
     @cached_property
     def runs(self) -> KeptRuns:
-        """Marts as runs read them."""
         return KeptRuns()
 
 
@@ -248,7 +244,6 @@ class MonitoringReports:
     tables: TableStore
 
     def write(self, name: str, day: date, report: MonitoringReport) -> None:
-        """Store a report of a day."""
         self.tables.write_report(name, day, {"report": report.to_json()})
 
     def read(self, name: str, day: date) -> MonitoringReport:
@@ -297,17 +292,14 @@ class ModelPorts:
 
     @property
     def settings(self) -> HomeSettings:
-        """What the environment says."""
         return self.home.settings
 
     @property
     def lake(self) -> ObstoreObjectStore:
-        """Events, artifacts, tables and reports."""
         return self.home.lake
 
     @property
     def event_log(self) -> ParquetEventLog:
-        """The source of truth."""
         return self.home.event_log
 
     @property
@@ -323,17 +315,14 @@ class ModelPorts:
 
     @property
     def model_tables(self) -> TableStore:
-        """Daily tables and reports of the model."""
         return self._once("model_tables", self.make_tables)
 
     @property
     def reports(self) -> MonitoringReports:
-        """Reports of what was watched."""
         return MonitoringReports(self.model_tables)
 
     @property
     def registry(self) -> ModelRegistry:
-        """Versions, and who is champion."""
         return self._once("registry", lambda: ModelRegistry(self.lake, self.event_log, self.model_name))
 
     @property
@@ -351,7 +340,6 @@ class ModelPorts:
 
     @property
     def group(self) -> str:
-        """Group of the assets that a retraining makes."""
         return "model" if self.is_unnamed else self.model_name
 
     def imported_tables(self, model_version: str) -> list[TableStore]:

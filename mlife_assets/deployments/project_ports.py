@@ -77,7 +77,6 @@ class ProjectDays(LandedDays):
         return sorted({day for table in TABLES for day in self._tables.report_days(ingest_report_of(table))})
 
     def report(self, day: date) -> Mapping[str, Any]:
-        """Return what became of what was delivered for a day. Raises NotFoundError when nothing was."""
         found = [one for table in TABLES if (one := self._taken_in(table, day)) is not None]
         if not found:
             raise NotFoundError(f"nothing was taken in for {day}; {self._remedy(day)}")
@@ -194,7 +193,6 @@ class ProjectHome(HomePorts):
         return {}
 
     def of_model(self, name: str = "") -> ModelPorts:
-        """Return the ports of a model."""
         if name not in self._views:
             self._views[name] = ModelPorts(
                 self,

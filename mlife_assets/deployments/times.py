@@ -98,11 +98,9 @@ class SimulatedTimes:
         return Pace(clock, lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)))
 
     def is_due(self, day: date) -> bool:  # noqa: ARG002  a day runs when somebody asks for it
-        """Return True."""
         return True
 
     def is_over(self, day: date) -> bool:  # noqa: ARG002  a day is over when the next one landed, which others look at
-        """Return False."""
         return False
 
 
@@ -119,11 +117,9 @@ class RealTimes:
     sleep: Callable[[float], None] = time.sleep
 
     def moment(self, day: date, delay: timedelta) -> datetime:  # noqa: ARG002  it happens now, whatever the day
-        """Return the present."""
         return self.clock.now()
 
     def pace(self, start: datetime) -> Pace:  # noqa: ARG002  it starts now
-        """Return the clock and how to wait."""
         return Pace(self.clock, self.sleep)
 
     def is_due(self, day: date) -> bool:

@@ -74,7 +74,6 @@ class Outcomes:
 
 
 def no_outcomes() -> Outcomes:
-    """Return an empty table."""
     nothing = np.zeros(0, dtype=np.int64)
     return outcomes(CLICK, nothing, nothing, nothing, nothing, nothing)
 
@@ -96,7 +95,6 @@ def outcomes(
 
 
 def joined(parts: list[Outcomes]) -> Outcomes:
-    """Return all rows of `parts`, in their order."""
     return Outcomes(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Outcomes)))
 
 

@@ -113,11 +113,9 @@ class ParquetContactBook:
         return accounts_by_number(self._numbers)
 
     def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> E.164 number, None without one. Raises when the book cannot be read."""
         return {user_id: self._numbers.get(user_id) for user_id in user_ids}
 
     def accounts_with(self, phone_number: str) -> list[str]:
-        """Return the user ids whose number is this one, in E.164, sorted. Raises when the book cannot be read."""
         return self._accounts.get(phone_number, [])
 
 
@@ -153,7 +151,6 @@ class ParquetMailBook:
         return _read_book("mail", self._path, MAIL_SCHEMA)
 
     def mail_addresses(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        """Return user id -> address as it was typed, None without one. Raises when the book cannot be read."""
         return {user_id: self._addresses.get(user_id) for user_id in user_ids}
 
 

@@ -79,7 +79,6 @@ class Market:
         return cls(continued, never_texted, load_state(continued, folder))
 
     def save(self, folder: Path) -> None:
-        """Save the state in `folder`."""
         save_state(self.state, self.config, folder)
 
     def advance(self, day: date, delivered_messages: pa.Table | None = None) -> DayRecord:

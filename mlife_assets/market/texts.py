@@ -61,7 +61,6 @@ class Texts:
 
 
 def no_texts() -> Texts:
-    """Return an empty table."""
     numbers, flags = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)
     return Texts(np.zeros(0, dtype=ID_TYPE), numbers, numbers, numbers, flags, flags, np.zeros(0))
 

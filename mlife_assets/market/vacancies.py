@@ -96,7 +96,6 @@ class Vacancies:
         return len(self.metro)
 
     def extended(self, more: Vacancies) -> Vacancies:
-        """Return the table with `more` postings appended."""
         columns = ((field.name, getattr(self, field.name), getattr(more, field.name)) for field in fields(Vacancies))
         return Vacancies(**{name: np.concatenate([old, new]) for name, old, new in columns})
 
@@ -107,7 +106,6 @@ class Vacancies:
 
 
 def job_ids(rows: np.ndarray) -> np.ndarray:
-    """Return the ids of postings by row."""
     return np.array([f"job_{row:07d}" for row in rows.tolist()], dtype="<U11")
 
 

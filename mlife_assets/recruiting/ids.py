@@ -21,12 +21,10 @@ MINIMUM_KEY_BYTES = 16
 
 
 def message_id(user_id: str, campaign: str, day: date) -> str:
-    """Return the id of the only message that `user_id` may get from `campaign` on `day`."""
     return "msg_" + digest(("message", user_id, campaign, day.isoformat()))
 
 
 def prediction_id(user_id: str, job_id: str, as_of: date, model_version: str, feature_hash: str) -> str:
-    """Return the id of one scored (user, job) pair."""
     return "prd_" + digest(("prediction", user_id, job_id, as_of.isoformat(), model_version, feature_hash))
 
 

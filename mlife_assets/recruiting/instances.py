@@ -95,7 +95,6 @@ class DeclaredModel:
 
     @property
     def name(self) -> str:
-        """Name of the model."""
         return self.instance.name
 
     def __call__(self, policies: Policies) -> Model:
@@ -130,7 +129,6 @@ class DeclaredApplication:
 
     @property
     def name(self) -> str:
-        """Name of the application."""
         return self.instance.name
 
     def __call__(self, policies: Policies) -> Application:

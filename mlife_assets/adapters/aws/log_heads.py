@@ -46,7 +46,6 @@ class KmsSigner:
         return key.public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature, 64 bytes."""
         with aws_errors_explained(SETTING, "kms:Sign"):
             answer = client("kms", self._region).sign(
                 KeyId=self._key, Message=message, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
@@ -64,15 +63,12 @@ class KmsPins:
         self._signer = signer
 
     def keys(self) -> list[bytes]:
-        """Return the public key."""
         return [self._signer.public_key]
 
     def by_id(self) -> Mapping[str, bytes]:
-        """Return the public key by its id."""
         return {key_id(key): key for key in self.keys()}
 
     def pin(self, key: bytes) -> None:
-        """Refuse any other key. Raises GateClosedError."""
         if key not in self.keys():
             raise GateClosedError(f"heads are signed by the key of {SETTING} alone; another key is another log")
 
@@ -90,14 +86,12 @@ class BucketHeads:
         self._store.put_if_absent(self._key(sequence), body)
 
     def get(self, sequence: int) -> bytes:
-        """Return a head. Raises NotFoundError."""
         try:
             return self._store.get(self._key(sequence))
         except NotFoundError as error:
             raise NotFoundError(f"head {sequence} is not with the {self.name}") from error
 
     def sequences(self) -> list[int]:
-        """Return the numbers of all heads, ascending."""
         return [int(key.removesuffix(".json")) for key in self._store.list("") if _KEY.fullmatch(key)]
 
     @staticmethod

@@ -28,7 +28,6 @@ class ParameterStop:
         self._region = region
 
     def is_stopped(self) -> bool:
-        """Return whether nothing may be sent now."""
         try:
             answer = client("ssm", self._region).get_parameter(Name=PARAMETER)
             return bool(answer["Parameter"]["Value"] != "false")
@@ -48,7 +47,6 @@ class CloudWatchMeasures:
         self._dimensions, self._region = [{"Name": "environment", "Value": environment}], region
 
     def report(self, name: str, value: float) -> None:
-        """Hand a number over, of now."""
         datum = {"MetricName": name, "Dimensions": self._dimensions, "Value": float(value), "Unit": "Count"}
         try:
             with aws_errors_explained(f"measure {name}", "cloudwatch:PutMetricData"):

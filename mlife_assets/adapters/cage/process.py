@@ -153,7 +153,6 @@ class _Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the process runs."""
         return self._process.poll() is None
 
     @property

@@ -32,7 +32,6 @@ class Ended:
 
     @property
     def is_well(self) -> bool:
-        """Return whether the command succeeded."""
         return self.exit_code == 0
 
 

@@ -120,7 +120,6 @@ class Run:
 
     @property
     def is_stopped(self) -> bool:
-        """Return whether nothing more is sent in this dispatch."""
         return self.stopped_by is not None
 
     def report(self, recovered: int, expired: int) -> DispatchReport:
@@ -160,6 +159,5 @@ class TokenBucket:
         self._tokens -= 1.0
 
     def back_off(self, seconds: float) -> None:
-        """Wait after a throttle."""
         self._sleep(seconds)
         self._tokens, self._last = 0.0, max(self._clock.now(), self._last)

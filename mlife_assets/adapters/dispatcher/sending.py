@@ -266,11 +266,9 @@ class Dispatcher:
             bucket.back_off(float(2**row.attempts))
 
     def reconcile(self, now: datetime | None = None) -> ReconcileReport:
-        """Ask the provider about ambiguous sends; `now` is the clock's when None. See `settling.reconcile`."""
         return reconcile(self._ledger, self._gateway, self._policy, now or self._clock.now())
 
     def find_forgotten(self, campaign: str, as_of: date, now: datetime, earlier: Sequence[date] = ()) -> int:
-        """Ask the provider about what waits of a day that was dispatched before. See `settling.find_forgotten`."""
         return find_forgotten(self._ledger, self._gateway, campaign, as_of, now, earlier)
 
     def collect_receipts(self, now: datetime) -> int:

@@ -134,11 +134,9 @@ class ParquetEventLog:
         return self.in_order(event_type, parts, loaded).select(wanted)
 
     def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:
-        """Return all rows of each type, as `read` does, reading each file once per process."""
         return self._remembered.rows(event_types, anew=anew)
 
     def forget(self) -> None:
-        """Read every file again when it is asked for, as a new process does."""
         self._remembered = RememberedEvents(self, self._store)
 
     def rows_of(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table | None:
@@ -204,7 +202,6 @@ class ParquetEventLog:
         self.chain.list_entries([self._entry(file) for file in files])
 
     def is_listed(self, file: LogFile) -> bool:
-        """Return whether a manifest lists a file."""
         return self.chain.lists(self._entry(file))
 
     def _entry(self, file: LogFile) -> Entry:

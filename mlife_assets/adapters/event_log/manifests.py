@@ -215,7 +215,6 @@ class LogFile:
 
     @property
     def begin(self) -> datetime:
-        """Return when its hour begins."""
         return datetime(self.day.year, self.day.month, self.day.day, self.hour, tzinfo=UTC)
 
 

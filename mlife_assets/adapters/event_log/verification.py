@@ -84,7 +84,6 @@ class Verification:
 
     @property
     def is_intact(self) -> bool:
-        """Return whether nothing is wrong."""
         return not self.findings
 
 

@@ -192,16 +192,13 @@ class Ed25519Signer:
     message_bytes_maximum: int | None = None
 
     def __init__(self, seed: bytes) -> None:
-        """Make the key of a seed of 32 bytes."""
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
     @property
     def public_key(self) -> bytes:
-        """The 32 bytes that verify what it signs."""
         return self._key.public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature, 64 bytes."""
         return self._key.sign(message)
 
 
@@ -223,29 +220,24 @@ class FolderHeadStore:
     """`ports.HeadStore` over a folder: one file per head, readable by its owner only."""
 
     def __init__(self, folder: Path) -> None:
-        """Remember the folder; it is made with the first head."""
         self._folder = folder
 
     @property
     def name(self) -> str:
-        """How findings call this place."""
         return self._folder.name
 
     def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:  # noqa: ARG002
-        """Keep a head. Raises ContentConflictError when another is there, unless it `replaces` a damaged one."""
         path = self._path(sequence)
         if not write_private(path, body, replaces=replaces) and path.read_bytes() != body:
             raise ContentConflictError(f"{self.name}/{path.name} is another head; a head is written once")
 
     def get(self, sequence: int) -> bytes:
-        """Return a head. Raises NotFoundError."""
         try:
             return self._path(sequence).read_bytes()
         except FileNotFoundError as error:
             raise NotFoundError(f"head {sequence} is not in {self.name}") from error
 
     def sequences(self) -> list[int]:
-        """Return the numbers of all heads, ascending."""
         try:
             names = os.listdir(self._folder)
         except (FileNotFoundError, NotADirectoryError):
@@ -262,7 +254,6 @@ class KeyPins:
     says_signed = True
 
     def __init__(self, path: Path) -> None:
-        """Remember the file; it is made with the first key."""
         self._path = path
 
     def keys(self) -> list[bytes]:
@@ -277,11 +268,9 @@ class KeyPins:
             ) from error
 
     def by_id(self) -> dict[str, bytes]:
-        """Return the pinned keys by their ids."""
         return {key_id(key): key for key in self.keys()}
 
     def pin(self, key: bytes) -> None:
-        """Trust one more key; again is a no-op."""
         keys = self.keys()
         if key not in keys:
             write_private(self._path, "".join(f"{one.hex()}\n" for one in (*keys, key)).encode())

@@ -129,10 +129,6 @@ class FolderMailbox:
             return Accepted(wire_id) if self._path(message_id).exists() else None
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
-        """Return what became of mails up to `until`, oldest first; safe to read again.
-
-        What was before `since` is left out, unless it is of the mails `of`.
-        """
         came_back = self._returned.receipts(until=until)
         known = {one.message_id for one in came_back}
         made_up = [
@@ -150,7 +146,6 @@ class FolderMailbox:
         return sorted(found, key=lambda one: (one.received_at, one.message_id))
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
-        """Return what people wrote, and complaints, from `since` up to `until`, oldest first; safe to read again."""
         found = self._returned.inbound(until=until, since=since, user_of=self._user_of)
         for key, sent_at in self._sent_mails().items():
             if sent_at > until or (since is not None and sent_at + _LONGEST_DELAY < since):
@@ -323,11 +318,9 @@ class AbsentMailbox:
     channel = Channel.EMAIL
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:  # noqa: ARG002
-        """Refuse. Raises ProviderRejectedError."""
         raise ProviderRejectedError("there is no provider of mails")
 
     def find(self, message_id: str) -> Accepted | None:  # noqa: ARG002
-        """Return None: nobody took a message."""
         return None
 
     def receipts(
@@ -337,9 +330,7 @@ class AbsentMailbox:
         since: datetime | None = None,  # noqa: ARG002
         of: Collection[str] = (),  # noqa: ARG002
     ) -> list[Receipt]:
-        """Return none."""
         return []
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:  # noqa: ARG002
-        """Return nothing: nobody answers what nobody got."""
         return []

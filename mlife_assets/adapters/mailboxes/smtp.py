@@ -91,7 +91,6 @@ class SendJournal:
         return self._write(message_id, HandedOver(user_id, now.isoformat(), False), replaces=False)
 
     def accept(self, message_id: str, user_id: str, now: datetime) -> None:
-        """Note that the relay accepted it."""
         self._write(message_id, HandedOver(user_id, now.isoformat(), True), replaces=True)
 
     def take_back(self, message_id: str) -> None:
@@ -202,7 +201,6 @@ class SmtpSession:
             self._smtp.sock.settimeout(self._server.acceptance_seconds)
 
     def count(self) -> None:
-        """Count a mail of this connection."""
         self._mails += 1
 
     def reset(self) -> bool:
@@ -281,7 +279,6 @@ class SmtpMailbox:
         return self._journal.is_older_than(day)
 
     def close(self) -> None:
-        """Say goodbye to the relay."""
         self._session.close()
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
@@ -399,7 +396,6 @@ class SmtpMailbox:
         return self._returned.receipts(until=until, since=since, of=of)
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:
-        """Return what people wrote, and complaints, from `since` up to `until`, oldest first; safe to read again."""
         return self._returned.inbound(until=until, since=since, user_of=self._user_of)
 
     def _user_of(self, message_id: str) -> str | None:

@@ -70,7 +70,6 @@ class Engine(Protocol):
 
 
 def has_nannyml() -> bool:
-    """Return whether NannyML is installed; it is not imported."""
     return find_spec("nannyml") is not None
 
 
@@ -98,7 +97,6 @@ class NannyMLEngine:
         self._nml = nml
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
-        """Return what gives each column's distance from `usual`."""
         nml, names = self._nml, list(usual.columns)
         methods = {name: NUMERIC_METHOD if usual[name].dtype == float else CATEGORICAL_METHOD for name in names}
         fitted = nml.UnivariateDriftCalculator(
@@ -117,7 +115,6 @@ class NannyMLEngine:
     def classifier(
         self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
     ) -> Callable[[pd.DataFrame], float]:
-        """Return what gives the AUC of telling a day's rows from `usual`."""
         nml = self._nml
         fitted = nml.DomainClassifierCalculator(
             feature_column_names=list(usual.columns),
@@ -128,7 +125,6 @@ class NannyMLEngine:
         return lambda today: float(_analysis(fitted.calculate(today))[("domain_classifier_auroc", "value")])
 
     def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> Reconstruction:
-        """Return PCA fitted on `usual`."""
         nml = self._nml
         return _Reconstruction(
             nml.DataReconstructionDriftCalculator(
@@ -137,7 +133,6 @@ class NannyMLEngine:
         )
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
-        """Return what gives `estimated` and `realised` performance."""
         nml = self._nml
         shared = {
             "y_pred_proba": "probability",
@@ -204,7 +199,6 @@ def cached(reference: MonitoringReference, kind: object, fit: Callable[[], Fitte
 
 
 def forget_fitted() -> None:
-    """Drop every fitted calculator of this process."""
     _cache.clear()
 
 

@@ -89,7 +89,6 @@ class Guards(People):
 
     @property
     def heads(self) -> LedgerHeads:
-        """Signed heads of the event log that this database keeps."""
         return LedgerHeads(self.engine)
 
     def positions(self) -> dict[str, int]:
@@ -353,16 +352,13 @@ class LedgerHeads:
     """`ports.HeadStore` over the database of a ledger."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        """Use the connections of the ledger."""
         self._engine = engine
 
     @property
     def name(self) -> str:
-        """How findings call this place."""
         return "ledger"
 
     def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:
-        """Keep a head. Raises ContentConflictError when another is there, unless it `replaces` a damaged one."""
         row = {"sha256": hashlib.sha256(body).hexdigest(), "body": body.decode(), "at": at}
         is_ours = log_heads.c.sequence == sequence
         with write(self._engine) as connection:
@@ -375,7 +371,6 @@ class LedgerHeads:
                 raise ContentConflictError(f"the ledger holds another head {sequence}; a head is written once")
 
     def get(self, sequence: int) -> bytes:
-        """Return a head. Raises NotFoundError."""
         query = sa.select(log_heads.c.body).where(log_heads.c.sequence == sequence)
         with self._engine.connect() as connection:
             body = connection.execute(query).scalar()
@@ -384,7 +379,6 @@ class LedgerHeads:
         return str(body).encode()
 
     def sequences(self) -> list[int]:
-        """Return the numbers of all heads, ascending."""
         query = sa.select(log_heads.c.sequence).order_by(log_heads.c.sequence)
         with self._engine.connect() as connection:
             return [int(number) for number in connection.execute(query).scalars()]

@@ -150,7 +150,6 @@ class People(Moves):
             return connection.execute(last).scalar() or person_id
 
     def user_ids(self) -> tuple[str, ...]:
-        """Return all registered accounts, sorted."""
         with self.engine.connect() as connection:
             return tuple(connection.execute(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)).scalars())
 

@@ -236,7 +236,6 @@ def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:
 
 
 def holds_rows(connection: sa.Connection) -> bool:
-    """Return whether anything is in a ledger."""
     return any(connection.execute(sa.select(table).limit(1)).first() is not None for table in metadata.sorted_tables)
 
 

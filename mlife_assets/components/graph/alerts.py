@@ -40,7 +40,6 @@ def alert(platform: ModelPorts, name: str, facts: Mapping[str, str | None]) -> N
 
 
 def is_alerted(platform: ModelPorts, name: str) -> bool:
-    """Return whether an alert of that name was kept."""
     return platform.lake.exists(_key(name))
 
 

@@ -25,26 +25,21 @@ class ApplicationGraph:
 
     @property
     def group(self) -> str:
-        """Return the group of its assets."""
         return GROUP if self.application.name == JOB_OF_THE_DAY else self.application.name
 
     def key(self, name: str) -> dg.AssetKey:
-        """Return the key of an asset of the application."""
         return dg.AssetKey([self.group, name])
 
     @property
     def plan(self) -> dg.AssetKey:
-        """Who is to be sent what."""
         return self.key("message_plan")
 
     @property
     def deliveries(self) -> dg.AssetKey:
-        """What was handed to the gateway."""
         return self.key("message_deliveries")
 
     @property
     def inbound(self) -> dg.AssetKey:
-        """What came back."""
         return self.key("inbound_messages")
 
     @property
@@ -59,5 +54,4 @@ class ApplicationGraph:
         return [keys.USER_JOB_SCORES if n == JOB_APPLICATIONS else dg.AssetKey([n, "scores"]) for n in names if n]
 
     def view(self, platform: BoardPorts) -> BoardPorts:
-        """Return the platform as the application sees it."""
         return platform.of_application(self.application.name)

@@ -53,11 +53,9 @@ class ModelGraph:
         return self.model.name == JOB_APPLICATIONS
 
     def key(self, group: str, name: str) -> dg.AssetKey:
-        """Return the key of an asset of the model."""
         return dg.AssetKey([self.group(group), name])
 
     def mart(self, name: str) -> dg.AssetKey:
-        """Return the key of a mart."""
         return dg.AssetKey([self.mart_group, name])
 
     def group(self, group: str) -> str:
@@ -69,11 +67,9 @@ class ModelGraph:
         return daily_asset(group, layer, self.group(group), self.backfill_policy)
 
     def named(self, name: str) -> str:
-        """Return the name of a job or a sensor of the model."""
         return name if self.is_first else f"{self.model.name}_{name}"
 
     def view(self, platform: Models) -> ModelPorts:
-        """Return the ports of the model."""
         return platform.of_model(self.model.name)
 
     @property
@@ -83,12 +79,10 @@ class ModelGraph:
 
     @property
     def label_examples(self) -> dg.AssetKey:
-        """Mart of the label."""
         return self.mart(self.model.label_step.examples)
 
     @property
     def examples(self) -> Sequence[dg.AssetKey]:
-        """Marts of all steps."""
         return [self.mart(name) for name in dict.fromkeys(step.examples for step in self.model.steps)]
 
     @property
@@ -100,7 +94,6 @@ class ModelGraph:
 
     @property
     def tables(self) -> Sequence[dg.AssetKey]:
-        """Marts of the rows to score."""
         return [self.mart(name) for name in self.model.row_source.tables]
 
     @property
@@ -141,7 +134,6 @@ def model_jobs(graph: ModelGraph, selection: dg.AssetSelection) -> list[Unresolv
 
 
 def searched(graph: ModelGraph) -> dg.AssetSelection:
-    """Return what a search makes."""
     return dg.AssetSelection.assets(graph.key("model", "hyperparameters"))
 
 

@@ -61,7 +61,6 @@ class PlannedDay:
 
 
 def is_planned_on(application: Application, day: date) -> bool:
-    """Return whether a day is one of the application's weekdays."""
     return day.weekday() in application.weekdays
 
 

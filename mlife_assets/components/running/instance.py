@@ -106,7 +106,6 @@ class Runs(SqliteRunStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Runs:
-        """Return the storage that settings describe."""
         return cls.from_local(inst_data=inst_data, **config_value)
 
     @contextmanager
@@ -116,7 +115,6 @@ class Runs(SqliteRunStorage):
             yield connection
 
     def dispose(self) -> None:
-        """Close the file."""
         super().dispose()
         self._engine.dispose()
 
@@ -134,7 +132,6 @@ class Events(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Events:
-        """Return the storage that settings describe."""
         return cls(inst_data=inst_data, **config_value)
 
     def has_table(self, table_name: str) -> bool:

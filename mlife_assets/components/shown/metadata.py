@@ -51,7 +51,6 @@ def wide_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 
 
 def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
-    """Return sentences as a list."""
     return dg.MetadataValue.md("\n".join(f"- {_plain(line)}" for line in lines))
 
 

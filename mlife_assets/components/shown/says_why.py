@@ -69,7 +69,6 @@ def _shown(error: MlifeError | ImportError) -> Exception:
 
 
 def failure_of(error: MlifeError) -> dg.Failure:
-    """Return what the UI shows of an error."""
     return dg.Failure(description=str(error), metadata={"kind": type(error).__name__}, allow_retries=False)
 
 

@@ -139,7 +139,6 @@ def _environment(package: str) -> Environment:
 
 
 def card_key(model_version: str) -> str:
-    """Return the key of a version's card."""
     return f"models/{model_version}/card.html"
 
 

@@ -214,7 +214,6 @@ class Lift:
 
     @property
     def newest(self) -> Look:
-        """Return what may be said today."""
         return self.looks[-1]
 
     @property
@@ -290,7 +289,6 @@ class DashboardData:
 
     @property
     def span(self) -> tuple[date, date]:
-        """Return first and last day of the time axis."""
         return self.first_date, self.as_of_date
 
     @property

@@ -47,7 +47,6 @@ class MailBody:
             )
 
     def canonical(self) -> str:
-        """Return the mail as one string."""
         parts = {name: getattr(self, name) for name in _PARTS}
         return json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -97,12 +97,10 @@ class Chart:
 
     @property
     def first(self) -> date:
-        """Return the first day of the time axis."""
         return self.span[0]
 
     @property
     def last(self) -> date:
-        """Return the last day of the time axis."""
         return self.span[1]
 
     @property
@@ -177,7 +175,6 @@ class Axis:
 
     @property
     def ticks(self) -> tuple[float, ...]:
-        """Return the tick values, ascending."""
         return tuple(self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1))
 
 
