@@ -24,7 +24,7 @@ from mlife_assets.core.model import Baseline, Model, RowSource, Step
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.definitions import build_definitions
 from mlife_assets.deployments.board_ports import board_ports
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 

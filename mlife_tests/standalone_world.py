@@ -131,7 +131,7 @@ def set_clock(home: Path, now: datetime) -> None:
 def open_platform(settings: Settings) -> BoardPorts:
     """Return the platform of the home, with one model and one application."""
     from mlife_assets.deployments.board_ports import board_ports
-    from mlife_assets.recruiting.applications import job_of_the_day
+    from mlife_assets.recruiting.instances import job_of_the_day
     from mlife_assets.recruiting.job_applications import job_applications
 
     return board_ports(

@@ -136,7 +136,7 @@ def open_platform(home: Path, size: Size) -> BoardPorts:
 
     from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.deployments.embedded_world import Story
-    from mlife_assets.recruiting.applications import job_of_the_day
+    from mlife_assets.recruiting.instances import job_of_the_day
     from mlife_assets.recruiting.job_applications import job_applications
 
     platform = board_ports(

@@ -16,8 +16,8 @@ from infra.gate.errors import TemplateError
 from infra.gate.identities import known_identity
 from infra.gate.intrinsics import Scope
 from infra.gate.yaml_tags import Template, read
-from mlife_assets.core.delivery.stack_inputs import ENVIRONMENTS as ENVIRONMENTS
-from mlife_assets.core.delivery.stack_inputs import SHARED_ACCOUNTS, STORED, known_values, words_of
+from mlife_assets.core.delivery.stacks import ENVIRONMENTS as ENVIRONMENTS
+from mlife_assets.core.delivery.stacks import SHARED_ACCOUNTS, STORED, known_values, words_of
 from mlife_assets.core.errors import InvalidInputError
 
 INFRA = Path(__file__).resolve().parent.parent

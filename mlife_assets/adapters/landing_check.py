@@ -27,7 +27,7 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.ingest_report import Outcome
 from mlife_assets.adapters.landing import Ingest
-from mlife_assets.adapters.landing_folder import LINK, LandingFolder, look_at_file
+from mlife_assets.adapters.landing_areas import LINK, LandingFolder, look_at_file
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.landed_names import (

@@ -13,17 +13,22 @@ arrived the first time finds its own bytes. A bucket that is not there is an err
 an object that is not.
 
 Objects of a bucket are waited for, so many are read at once.
+
+A store that does not refuse a second put would lose events only when two writers meet, which no day shows, so a checkup
+tries it on purpose.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -40,6 +45,7 @@ from obstore.exceptions import NotFoundError as ObstoreNotFoundError
 from obstore.store import LocalStore
 
 from mlife_assets.adapters.s3_bucket import RETRIES, bucket_fault, is_bucket_missing, missing_bucket, open_bucket
+from mlife_assets.core.checkup import Finding, clock_finding, faults_found
 from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.errors import (
     ContentConflictError,
@@ -78,6 +84,9 @@ _STAGED = re.compile(r"[^#]*#[0-9]+")
 """A file that obstore has not linked into place yet."""
 _NO_KEY = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
 """Control characters, and bytes that are not UTF-8."""
+PROBE, CLOCK_PROBE = f"{CHECKUP}/written_once", f"{CHECKUP}/written_last"
+"""Objects of the check, which stay: what holds them is never deleted from."""
+FREE_BYTES_MINIMUM = 2 * 1024**3
 
 
 class ObstoreObjectStore:
@@ -430,3 +439,61 @@ def read_at_once(read: Callable[[K], T], keys: Collection[K], readers: int = REA
         return
     with ThreadPoolExecutor(min(readers, len(keys))) as pool:
         yield from pool.map(read, keys)
+
+
+def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> list[Finding]:
+    """Return what was found of an object store: reach, rights, that it refuses, its clock.
+
+    Args:
+        part: the setting that names it.
+        name: where it is.
+        store: it.
+        now: the clock of this machine.
+    """
+    found: list[Finding] = []
+    with faults_found(part, found):
+        store.folders("")
+        with suppress(ContentConflictError):  # what an earlier look found, before the store was mended
+            store.put_if_absent(PROBE, b"1")
+        found.append(Finding(part, f"{name} can be listed and written"))
+        found.append(_refusal(part, store))
+        if store.root is None:
+            found.append(clock_finding(part, clocks_apart(store, now)))
+    return found
+
+
+def _refusal(part: str, store: ObstoreObjectStore) -> Finding:
+    other = b"2" if store.get(PROBE) == b"1" else b"1"
+    try:
+        store.put_if_absent(PROBE, other)
+    except ContentConflictError:
+        return Finding(part, "a second put of a key is refused")
+    return Finding(
+        part,
+        "a second put of a key is accepted, so two writers could overwrite each other's events",
+        "use a store that honours If-None-Match, as S3 does",
+    )
+
+
+def clocks_apart(store: ObstoreObjectStore, now: Callable[[], datetime]) -> timedelta:
+    """Return how far at least the store's clock is from another; a write takes time, so it lies between two looks."""
+    before = now()
+    store.replace(CLOCK_PROBE, before.isoformat().encode())
+    after, written = now(), store.written_at(CLOCK_PROBE)
+    return max(written - after, before.replace(microsecond=0) - written)  # stores keep whole seconds
+
+
+def look_at_new_folder(part: str, folder: Path) -> Finding:
+    """Return whether a folder that is not there can be made; it is not."""
+    there = next(one for one in folder.parents if one.exists())
+    if os.access(there, os.W_OK | os.X_OK):
+        return Finding(part, f"{folder} can be made")
+    return Finding(part, f"{folder} is not there and cannot be made", f"grant write on {there}, or name another folder")
+
+
+def look_at_disk(part: str, folder: Path) -> Finding:
+    """Return whether the disk of a folder, which need not exist yet, has room for a day."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    says = f"{free / 1024**3:.1f} GB are free at {there}"
+    return Finding(part, says, "" if free >= FREE_BYTES_MINIMUM else "free 2 GB or more: a day builds its tables there")

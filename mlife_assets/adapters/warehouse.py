@@ -33,7 +33,7 @@ from mlife_assets.core.windows import add_days
 if TYPE_CHECKING:
     import duckdb
 
-    from mlife_assets.adapters.event_log.staging import StagedTable
+    from mlife_assets.adapters.event_log.catalogue import StagedTable
     from mlife_assets.core.model import Model
 
 
@@ -167,7 +167,7 @@ class DuckDBWarehouse:
         Raises:
             TransientError: another process kept the file for all attempts.
         """
-        from mlife_assets.adapters.event_log.staging import StagedTable
+        from mlife_assets.adapters.event_log.catalogue import StagedTable
 
         if not self._path.exists():
             return {}

@@ -19,12 +19,11 @@ from mlife_assets.cli.home import doctor, init, keys_app
 from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.landing import landing_app, replay
 from mlife_assets.cli.log import log_app
-from mlife_assets.cli.messages import employers, inbox, messages_app, review, vet
+from mlife_assets.cli.messages import employers, inbox, messages_app, plan_app, review, vet
 from mlife_assets.cli.models import models_app
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.output import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
 from mlife_assets.cli.panel import panel_app
-from mlife_assets.cli.plan import plan_app
 from mlife_assets.cli.serve import one_click, serve
 from mlife_assets.cli.sql import sql
 from mlife_assets.cli.status import status

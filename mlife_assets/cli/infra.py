@@ -20,10 +20,9 @@ from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import Commands, answer_console, print_json, progress
 
 if TYPE_CHECKING:
-    from mlife_assets.adapters.delivery.run_tasks import RunTasks
+    from mlife_assets.adapters.delivery.smoke import RunTasks
     from mlife_assets.adapters.delivery.stacks import Stacks
-    from mlife_assets.core.delivery.changes import Plan
-    from mlife_assets.core.delivery.stack_inputs import InfraFiles
+    from mlife_assets.core.delivery.stacks import InfraFiles, Plan
 
 
 class AwsGroup(Commands):
@@ -66,8 +65,7 @@ def plan(
 
     Exit codes: 0 done, 1 failed.
     """
-    from mlife_assets.core.delivery.changes import Plan, lines_of, plan_as_text
-    from mlife_assets.core.delivery.stack_inputs import stack_inputs
+    from mlife_assets.core.delivery.stacks import Plan, lines_of, plan_as_text, stack_inputs
 
     stacks = _stacks(files := _files(infra), environment, owner)
     before = stacks.image() if owner == "environment" else None
@@ -100,8 +98,7 @@ def apply(
 
     Exit codes: 0 done, 1 failed.
     """
-    from mlife_assets.core.delivery.changes import plan_from_text
-    from mlife_assets.core.delivery.stack_inputs import stack_inputs
+    from mlife_assets.core.delivery.stacks import plan_from_text, stack_inputs
 
     plan = plan_from_text(shown.read_text(encoding="utf-8"))
     stacks = _stacks(files := _files(infra), plan.environment, plan.owner)
@@ -125,7 +122,7 @@ def drift(
 
     Exit codes: 0 nothing has drifted, 1 something has, or failed.
     """
-    from mlife_assets.core.delivery.stack_inputs import stack_names
+    from mlife_assets.core.delivery.stacks import stack_names
 
     stacks = _stacks(files := _files(infra), environment, owner)
     found = {name: stacks.drifted(name) for name in stack_names(files, environment, owner)}
@@ -156,7 +153,7 @@ def rollback(
 
     Exit codes: 0 done, 1 failed.
     """
-    from mlife_assets.core.delivery.changes import Plan, lines_of
+    from mlife_assets.core.delivery.stacks import Plan, lines_of
 
     stacks = _stacks(_files(infra), environment, "environment")
     image = image or stacks.previous_image()
@@ -174,7 +171,7 @@ def teardown(environment: Environment, infra: Folder = INFRA, as_json: AsJson = 
     Exit codes: 0 done, 1 failed.
     """
     from mlife_assets.adapters.clock import SystemClock
-    from mlife_assets.core.delivery.stack_inputs import teardown as gone
+    from mlife_assets.core.delivery.stacks import teardown as gone
 
     found = gone(_files(infra), environment, SystemClock().now().date())
     if as_json:
@@ -298,14 +295,14 @@ def _files(folder: Path) -> InfraFiles:
 def _stacks(files: InfraFiles, environment: str, owner: str) -> Stacks:
     from mlife_assets.adapters.delivery.aws import clients
     from mlife_assets.adapters.delivery.stacks import Stacks
-    from mlife_assets.core.delivery.stack_inputs import account_of
+    from mlife_assets.core.delivery.stacks import account_of
 
     region = files.accounts["region"]
     return Stacks(clients(region), account_of(files, environment, owner), region, time.sleep)
 
 
 def _tasks(files: InfraFiles, environment: str) -> RunTasks:
-    from mlife_assets.adapters.delivery.run_tasks import RunTasks
+    from mlife_assets.adapters.delivery.smoke import RunTasks
 
     stacks = _stacks(files, environment, "environment")
     return RunTasks(stacks.of, stacks.account, time.sleep)

@@ -208,7 +208,7 @@ def one_click_app(platform: BoardPorts) -> Starlette:
     """Return the page of a home: tokens of its key, recorded in its ledger."""
     from mlife_assets.components.shown.present import operator_time
     from mlife_assets.recruiting.application import Channel
-    from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token
+    from mlife_assets.recruiting.mail.mime import LinkUse, read_unsubscribe_token
     from mlife_assets.recruiting.messaging.replies import STOP
     from mlife_assets.serving.one_click.app import create_one_click_app
 

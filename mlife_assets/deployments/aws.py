@@ -22,7 +22,7 @@ from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
 from mlife_assets.adapters.event_log.manifests import MANIFESTS
 from mlife_assets.adapters.keyring import KEY_BYTES, SecretKeyring
-from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.landing_areas import LandingBucket
 from mlife_assets.adapters.log_apart import LakeWithLogApart
 from mlife_assets.adapters.mailboxes.folder import AbsentMailbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore

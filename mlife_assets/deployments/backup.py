@@ -15,10 +15,9 @@ import orjson
 
 from mlife_assets.adapters.backups import Backup, create_backup
 from mlife_assets.adapters.home_files import DEPLOYMENT
-from mlife_assets.adapters.lake_copy import copy_lake
 from mlife_assets.adapters.log_heads import public_key
 from mlife_assets.adapters.log_heads.audit import LEDGER_KEY
-from mlife_assets.adapters.restored_backups import Restored, restore_backup
+from mlife_assets.adapters.restored_backups import Restored, copy_lake, restore_backup
 from mlife_assets.core.errors import (
     ContentConflictError,
     GateClosedError,

@@ -18,8 +18,7 @@ from mlife_assets.adapters.dispatcher import Verify
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
-from mlife_assets.adapters.landing_bucket import LandingBucket
-from mlife_assets.adapters.landing_folder import LandingFolder
+from mlife_assets.adapters.landing_areas import LandingBucket, LandingFolder
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.marts import DatedMarts, KeptMarts
 from mlife_assets.adapters.object_store import ObstoreObjectStore
@@ -41,17 +40,19 @@ from mlife_assets.deployments.recipients import recheck_of
 from mlife_assets.deployments.record import Deployment, Services, services_of
 from mlife_assets.deployments.times import DayTimes
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.applications import (
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
+from mlife_assets.recruiting.instances import (
     ApplicationDeclaration,
+    Declaration,
     application_named,
     applications_of,
+    model_named,
+    models_of,
     within_budget,
 )
-from mlife_assets.recruiting.events import JOB_APPLICATIONS
-from mlife_assets.recruiting.instances import Declaration, model_named, models_of
 from mlife_assets.recruiting.mail.letterhead import Letterhead
 from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.messaging.binding import nothing_approved
+from mlife_assets.recruiting.messaging.approve import nothing_approved
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.plan import with_items
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY

@@ -18,9 +18,8 @@ from mlife_assets.adapters.duckdb_bucket import extension_path
 from mlife_assets.adapters.event_log.chain import last_number
 from mlife_assets.adapters.event_log.manifests import MANIFESTS, decode_manifest, is_authentic, manifest_key
 from mlife_assets.adapters.keyring import Keyring
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.object_store import ObstoreObjectStore, look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.adapters.s3_bucket import FEW_RETRIES
-from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.core.checkup import Finding, faults_found
 from mlife_assets.core.disk_faults import disk_errors_explained
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, MlifeError, TransientError

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.landing_areas import LandingBucket
 from mlife_assets.adapters.mailboxes import (
     FolderMailbox,
     MailFaults,

@@ -18,12 +18,11 @@ from mlife_assets.adapters import backups
 from mlife_assets.adapters.backups import Backup, create_backup, read_backup
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.event_log.chain import Chain
-from mlife_assets.adapters.lake_copy import copy_lake, fill_up, missing_in
 from mlife_assets.adapters.log_apart import LOG, LakeWithLogApart
 from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import private_file, write_private
-from mlife_assets.adapters.restored_backups import RESTORED, Restored, restore_backup
+from mlife_assets.adapters.restored_backups import RESTORED, Restored, copy_lake, fill_up, missing_in, restore_backup
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import (
     ContentConflictError,

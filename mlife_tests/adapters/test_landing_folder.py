@@ -31,9 +31,8 @@ from mlife_assets.adapters.ingest_report import (
     folder_of,
     type_report,
 )
-from mlife_assets.adapters.landing_bucket import LandingBucket
+from mlife_assets.adapters.landing_areas import LandingBucket, LandingFolder
 from mlife_assets.adapters.landing_check import GivenFile, GivenFiles, given_file
-from mlife_assets.adapters.landing_folder import LandingFolder
 from mlife_assets.adapters.landing_templates import EXAMPLE_DAY, Kind, meanings, naming, write_templates
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import decode_table
@@ -131,7 +130,7 @@ def test_a_day_that_cannot_be_asked_about_is_no_day_without_files(root: Path, mo
         raise OSError(errno.EIO, "input/output error")
 
     folder = LandingFolder(root)
-    monkeypatch.setattr("mlife_assets.adapters.landing_folder._mode", lambda *_: stat.S_IFDIR)
+    monkeypatch.setattr("mlife_assets.adapters.landing_areas._mode", lambda *_: stat.S_IFDIR)
     monkeypatch.setattr(os, "stat", broken)
     with pytest.raises(TransientError, match="cannot be listed"):
         folder.delivered({DAY})

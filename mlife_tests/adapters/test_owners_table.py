@@ -27,7 +27,7 @@ from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core import errors
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, MlifeError, NotFoundError, PermanentError
 from mlife_assets.core.storage_places import Bucket, Credentials
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.people import accounts_by_number
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import Policies

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters import postgresql
 from mlife_assets.adapters.database_checkup import look_at_database
-from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.adapters.object_store import ObstoreObjectStore, look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.adapters.postgresql import (
     CONNECT_SECONDS,
     database_error,
@@ -31,7 +31,6 @@ from mlife_assets.adapters.postgresql import (
 )
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD, versions
-from mlife_assets.adapters.store_checkup import look_at_disk, look_at_new_folder, look_at_store
 from mlife_assets.core.checkup import Finding
 from mlife_assets.core.errors import MlifeError, PermanentError, TransientError, UpstreamMismatchError
 from mlife_assets.core.storage_places import Bucket, Credentials

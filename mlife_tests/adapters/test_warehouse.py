@@ -18,7 +18,7 @@ import pytest
 from mlife_assets.adapters import duckdb_bucket
 from mlife_assets.adapters.dbt_bucket import Plugin
 from mlife_assets.adapters.duckdb_bucket import SECRET, extension_path
-from mlife_assets.adapters.event_log.staging import StagedTable
+from mlife_assets.adapters.event_log.catalogue import StagedTable
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.warehouse import MARTS, DuckDBWarehouse, Mart, WarehouseCopy, marts_of

@@ -30,7 +30,7 @@ from mlife_assets.core.monitoring.reports import MonitoringReport
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.landed_days import INGEST_REPORT
-from mlife_assets.recruiting.applications import ApplicationDeclaration, job_of_the_day
+from mlife_assets.recruiting.instances import ApplicationDeclaration, job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.settings import Settings
 from mlife_tests.reviews import postings

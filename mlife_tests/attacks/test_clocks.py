@@ -32,8 +32,8 @@ from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.deployments.record import Services
 from mlife_assets.deployments.times import RealTimes
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

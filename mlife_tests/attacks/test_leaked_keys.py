@@ -45,8 +45,7 @@ from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.sealing import audit_log, rotate_key, seal
 from mlife_assets.recruiting.events import EARLIER, EVENT_TYPES
 from mlife_assets.recruiting.ids import plan_id_of
-from mlife_assets.recruiting.messaging.approve import approve
-from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.messaging.approve import approve, plan_digest
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 from mlife_tests.reviews import everybody_approved

@@ -24,8 +24,8 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import decide_eligibility, is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

@@ -35,7 +35,7 @@ from mlife_assets.components.graph.alerts import alert, deliver_alerts, undelive
 from mlife_assets.core.alerts import Alert
 from mlife_assets.core.errors import IntegrityError, PermanentError, TransientError
 from mlife_assets.core.windows import run_time
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import Stamps
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import LONGEST, refusal_counts, word_jobs

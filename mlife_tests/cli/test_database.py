@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from mlife_assets import definitions
 from mlife_assets.adapters.postgresql import holds_tables
-from mlife_assets.cli import backup, day, plan
+from mlife_assets.cli import backup, day, messages
 from mlife_assets.components.running import driver, instance
 from mlife_assets.core.errors import NotFoundError, PermanentError
 from mlife_assets.core.windows import run_time
@@ -198,7 +198,7 @@ def test_a_database_that_cannot_be_reached_ends_a_command_in_one_sentence(run, h
 
 def approve(run: Callable[..., object], home: Path) -> None:
     with pytest.raises(NotFoundError):
-        plan._run(Settings(home=home), "job", "op", {})
+        messages._run(Settings(home=home), "job", "op", {})
 
 
 def rebuild(run: Callable[..., object], home: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.cli.day import _application_line, _model_lines, day_to_run
 from mlife_assets.cli.day import run as run_day
+from mlife_assets.cli.messages import NAMED_CHARACTERS
 from mlife_assets.cli.options import settings_of
-from mlife_assets.cli.plan import NAMED_CHARACTERS
 from mlife_assets.components.acts.acts import approve_plan
 from mlife_assets.components.messages import planning
 from mlife_assets.components.running.demo_summary import DayResult
@@ -230,7 +230,7 @@ def test_approving_runs_the_job_of_the_ui(run_json, waiting, monkeypatch) -> Non
         approve_plan(waiting.platform, config["plan_digest"], actor=config["actor"], reason=config["reason"])
         waiting.send()
 
-    monkeypatch.setattr("mlife_assets.cli.plan._run", job)
+    monkeypatch.setattr("mlife_assets.cli.messages._run", job)
     digest = run_json("plan", "show", "--home", waiting.folder)["plan_digest"]
     approved = run_json("plan", "approve", "--digest", digest[:12], *WHO, "--home", waiting.folder)
     assert asked == [(waiting.folder, "approve_plan_job", "approve_plan_and_send")]
@@ -239,7 +239,7 @@ def test_approving_runs_the_job_of_the_ui(run_json, waiting, monkeypatch) -> Non
 
 
 def test_another_digest_is_refused_before_anything_runs(run, waiting, monkeypatch) -> None:
-    monkeypatch.setattr("mlife_assets.cli.plan._run", None)
+    monkeypatch.setattr("mlife_assets.cli.messages._run", None)
     for act in ("approve", "reject"):
         refused = run("plan", act, "--digest", "0" * 64, *WHO, "--home", waiting.folder)
         assert refused.exit_code == 1

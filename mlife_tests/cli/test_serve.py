@@ -32,8 +32,7 @@ from typer.testing import CliRunner
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.delivery import aws
-from mlife_assets.adapters.delivery.run_tasks import Ended, RunTasks
-from mlife_assets.adapters.delivery.smoke import CHECKS, NOT_YET
+from mlife_assets.adapters.delivery.smoke import CHECKS, NOT_YET, Ended, RunTasks
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
 from mlife_assets.adapters.send_ledger import SqlLedger
@@ -44,7 +43,7 @@ from mlife_assets.core.errors import IntegrityError, NotFoundError, PermanentErr
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.mime import unsubscribe_token
 from mlife_assets.settings import Settings
 from mlife_tests.sql import run_sql
 

@@ -24,8 +24,8 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
 from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.application import Application, Audience
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -11,14 +11,19 @@ import pytest
 
 from infra.gate.environments import Resource, Sources, rendered
 from mlife_assets.adapters.delivery.stacks import read_infra
-from mlife_assets.core.delivery import changes
-from mlife_assets.core.delivery.changes import Change, Plan, PlannedStack, PropertyChange, changes_of, made_from
-from mlife_assets.core.delivery.stack_inputs import (
+from mlife_assets.core.delivery import stacks as changes
+from mlife_assets.core.delivery.stacks import (
     ENVIRONMENTS,
+    Change,
     InfraFiles,
+    Plan,
+    PlannedStack,
+    PropertyChange,
     StackInputs,
     account_of,
+    changes_of,
     known_values,
+    made_from,
     stack_inputs,
     stack_names,
     teardown,

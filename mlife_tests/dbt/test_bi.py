@@ -21,8 +21,7 @@ from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.metrics import map_history
 from mlife_assets.components.metrics.map_history import MapDay
 from mlife_assets.core.pages.charts.values import DailyValue
-from mlife_assets.recruiting.dashboard.data import ProductionMetrics
-from mlife_assets.recruiting.dashboard.figures import production
+from mlife_assets.recruiting.dashboard.data import ProductionMetrics, production
 from mlife_assets.recruiting.policies import LabelPolicy
 
 Rows = list[dict[str, Any]]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.event_log.staging import to_stage
+from mlife_assets.adapters.event_log.catalogue import to_stage
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.components.features.dbt import build

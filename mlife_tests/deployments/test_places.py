@@ -47,11 +47,10 @@ from mlife_assets.deployments.sealing import audit_log, seal
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.market.texts import POSITION
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.mail.body import read_mail_body
-from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token, unsubscribe_token, use_of_link
+from mlife_assets.recruiting.mail.mime import Stationery, read_unsubscribe_token, unsubscribe_token, use_of_link
 from mlife_assets.recruiting.messaging.replies import STOP
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

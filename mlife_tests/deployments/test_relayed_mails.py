@@ -28,7 +28,7 @@ from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import OutboundMessage
 

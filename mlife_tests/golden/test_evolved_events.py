@@ -26,7 +26,7 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.ingest_report import RejectedFolder
 from mlife_assets.adapters.landing import Ingest
-from mlife_assets.adapters.landing_folder import LandingFolder
+from mlife_assets.adapters.landing_areas import LandingFolder
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import NewerVersionError

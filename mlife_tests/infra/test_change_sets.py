@@ -23,8 +23,7 @@ from infra.gate.environments import Stack as Rendered
 from infra.gate.yaml_tags import written
 from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery.stacks import Stacks, read_infra
-from mlife_assets.core.delivery.changes import PlannedStack
-from mlife_assets.core.delivery.stack_inputs import InfraFiles, StackInputs, stack_inputs
+from mlife_assets.core.delivery.stacks import InfraFiles, PlannedStack, StackInputs, stack_inputs
 from mlife_assets.core.errors import PermanentError
 
 pytestmark = pytest.mark.aws

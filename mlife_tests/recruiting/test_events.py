@@ -21,7 +21,6 @@ from mlife_assets.core.monitoring.thresholds import JOINT_SIZES
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import json_as_table, validate
 from mlife_assets.core.windows import day_start
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.event_types import with_added
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, TIMESTAMP
 from mlife_assets.recruiting.ids import (
@@ -33,6 +32,7 @@ from mlife_assets.recruiting.ids import (
     prediction_id,
     prediction_ids,
 )
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.landed_examples import EXAMPLE_ROWS, example_rows, landed_schema
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY

@@ -20,7 +20,6 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.reasons import words_of
 from mlife_assets.core.training.training_set import least_history_days
 from mlife_assets.recruiting.application import Application, Audience, Channel
-from mlife_assets.recruiting.applications import application_named, applications_of, job_of_the_day, within_budget
 from mlife_assets.recruiting.candidates import find_candidates
 from mlife_assets.recruiting.churn_risk import ABSENCE_DAYS, CHURN_COLUMNS, CHURN_EXAMPLES, churn_risk, recency_scores
 from mlife_assets.recruiting.cohort import recruiter_scores
@@ -31,11 +30,15 @@ from mlife_assets.recruiting.instances import (
     DeclaredApplication,
     DeclaredModel,
     Instance,
+    application_named,
+    applications_of,
     declared_application,
     declared_model,
     declared_together,
+    job_of_the_day,
     model_named,
     models_of,
+    within_budget,
 )
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications, unexploited
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

@@ -52,7 +52,7 @@ def _steps(jobs: Iterable[Mapping[str, Any]], action: str) -> Iterator[Mapping[s
 
 @cache
 def _plans() -> Mapping[str, str]:
-    return {"changes": (INFRA.parent / "mlife_assets/core/delivery/changes.py").read_text(encoding="utf-8")}
+    return {"changes": (INFRA.parent / "mlife_assets/core/delivery/stacks.py").read_text(encoding="utf-8")}
 
 
 def _of_aws(environment: Environment, where: str, job: Mapping[str, Any]) -> Iterator[str]:

@@ -17,15 +17,17 @@ import yaml
 
 from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery.aws import PAUSE_SECONDS, Clients, require_account, waited
-from mlife_assets.core.delivery.changes import (
+from mlife_assets.core.delivery.stacks import (
+    ENVIRONMENTS,
     Change,
+    InfraFiles,
     PlannedStack,
     PropertyChange,
+    StackInputs,
     changes_of,
     made_from,
     to_be_made,
 )
-from mlife_assets.core.delivery.stack_inputs import ENVIRONMENTS, InfraFiles, StackInputs
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError, UpstreamMismatchError
 
 IMAGE = "/mlife/dagster/image"

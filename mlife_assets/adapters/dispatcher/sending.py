@@ -26,12 +26,14 @@ from mlife_assets.adapters.dispatcher.reports import (
     ReconcileReport,
     Run,
     TokenBucket,
+    collect_receipts,
+    find_forgotten,
+    reconcile,
 )
-from mlife_assets.adapters.dispatcher.settling import collect_receipts, find_forgotten, reconcile
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.guards import EXPIRED
-from mlife_assets.adapters.send_ledger.statements import NOT_LEASED, PAUSED
+from mlife_assets.adapters.send_ledger.schema import NOT_LEASED, PAUSED
 from mlife_assets.core.checkup import SKEW_WHILE_SENDING
 from mlife_assets.core.errors import (
     AmbiguousSendError,

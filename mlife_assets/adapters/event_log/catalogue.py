@@ -3,19 +3,30 @@
 Concept: paths are listed once and say nearly everything; rows are what manifests list. Files are opened that no
 manifest lists, as others wrote them, and of the days since one that the caller names: older ones were looked at when
 they were new. A day that has not begun is a mistake of whoever wrote it, and no part of the catalogue.
+
+The same look says what the warehouse lacks of the log, which dbt has to stage.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 
 from mlife_assets.adapters.event_log.log import ParquetEventLog, file_version
-from mlife_assets.adapters.event_log.manifests import EVENTS, LogFile, hour_of_key, listed_in_hour, parse_data_key
+from mlife_assets.adapters.event_log.manifests import (
+    EVENTS,
+    LogFile,
+    Manifest,
+    hour_of_key,
+    listed_in_hour,
+    parse_data_key,
+)
 from mlife_assets.adapters.parquet_bytes import open_table
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore
@@ -137,3 +148,81 @@ def _problem(kind: EventType, version: int, schema: pa.Schema) -> str | None:
         return f"{kind.name} needs the column {', '.join(missing)}"
     other = [one.name for one in schema if one.type != declared.field(one.name).type]
     return f"{kind.name} has another type in {', '.join(other)}" if other else None
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """A staged table: its mark as text, None where it has none, and the newest day of the log that it holds."""
+
+    mark: str | None
+    newest_day: date | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Up to where the log was staged: number and hash of a manifest, and what identifies the SQL."""
+
+    definition: str
+    sequence: int
+    sha256: str
+
+    def to_text(self) -> str:
+        """Return what `mark_of` reads."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def mark_of(text: str | None) -> Mark | None:
+    """Return the mark in a text; None where there is none, or one of another form."""
+    try:
+        record = json.loads(text or "{}")
+        return Mark(str(record["definition"]), int(record["sequence"]), str(record["sha256"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def to_stage(
+    log: ParquetEventLog, tables: Mapping[str, StagedTable], definition: str, *, again_from: date | None = None
+) -> dict[str, Any]:
+    """Return the variables `staged` and `staged_mark` for dbt.
+
+    Args:
+        log: the event log.
+        tables: event type -> its staged table.
+        definition: what identifies the SQL that stages.
+        again_from: the first day of the log to stage again, though nothing of it is new.
+
+    Raises:
+        IntegrityError: a manifest after a mark is damaged.
+    """
+    end = log.chain.end()
+    if end is None or not log.chain.holds(end):
+        return {}
+    marks = {name: mark for name, table in tables.items() if (mark := mark_of(table.mark)) is not None}
+    fitting = {n: m for n, m in marks.items() if m.definition == definition and m.sequence <= end.sequence}
+    oldest = min((mark.sequence for mark in fitting.values()), default=end.sequence)
+    manifests = [manifest for _, manifest in log.chain.since(oldest) if manifest.sequence <= end.sequence]
+    hashes = {manifest.sequence - 1: manifest.previous for manifest in manifests} | {end.sequence: end.sha256}
+    staged = {}
+    for name, mark in fitting.items():
+        if hashes[mark.sequence] == mark.sha256:
+            days = _days_added(manifests, name, mark.sequence)
+            staged[name] = _since(log, name, days, tables[name].newest_day, again_from)
+    return {"staged": staged, "staged_mark": Mark(definition, end.sequence, end.sha256).to_text()}
+
+
+def _days_added(manifests: Sequence[Manifest], event_type: str, sequence: int) -> set[date]:
+    later = [entry for manifest in manifests if manifest.sequence > sequence for entry in manifest.entries]
+    files = [parse_data_key(entry.key) for entry in later]
+    return {file.day for file in files if file is not None and file.event_type == event_type}
+
+
+def _since(
+    log: ParquetEventLog, event_type: str, added: set[date], newest: date | None, again_from: date | None
+) -> dict[str, Any]:
+    held = added if newest is None else added | {newest}
+    again = {again_from} if again_from is not None and held and again_from <= max(held) else set()
+    if not added | again:
+        return {"since": None, "files": []}
+    since = min(added | again)
+    files = log.files(event_type, start=since, end=max(held))
+    return {"since": since.isoformat(), "files": [file.key for file in files]}

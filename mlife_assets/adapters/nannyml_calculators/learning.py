@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.nannyml_calculators import drift
+from mlife_assets.adapters.nannyml_calculators import daily
+from mlife_assets.adapters.nannyml_calculators.daily import usual_shortfalls
 from mlife_assets.adapters.nannyml_calculators.engine import CATEGORICAL_METHOD, NUMERIC_METHOD, Engine, frame
-from mlife_assets.adapters.nannyml_calculators.performance import usual_shortfalls
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring import thresholds as limits
@@ -50,13 +50,13 @@ def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -
     engine = OwnEngine()
     for analysed, compared in limits.halves(len(days)):
         part = pa.concat_tables([reference.day(days[index]) for index in compared])
-        columns = drift.fit_univariate(engine, reference, part)
-        rows = drift.fit_joint(engine, reference, part, policy)
+        columns = daily.fit_univariate(engine, reference, part)
+        rows = daily.fit_joint(engine, reference, part, policy)
         for index in analysed:
             day = reference.day(days[index])
             statistics = [
-                *drift.univariate(columns, reference, day),
-                *drift.joint(rows, reference, day, policy),
+                *daily.univariate(columns, reference, day),
+                *daily.joint(rows, reference, day, policy),
             ]
             for statistic in statistics:
                 values.setdefault((statistic.method, statistic.column), []).append(statistic.value)
@@ -80,10 +80,10 @@ def _sampling_bound(
     policy: MonitoringPolicy,
 ) -> float:
     method, column = key
-    names = dict(drift.blocks(reference)).get(column, [column]) if method in JOINT_METHODS else [column]
+    names = dict(daily.blocks(reference)).get(column, [column]) if method in JOINT_METHODS else [column]
     block = column if method in JOINT_METHODS else ""
-    sample = drift.rows_of(reference.sample, reference, block)
-    rows = min(_effective_rows(drift.rows_of(day, reference, block), name, reference.ids) for name in names)
+    sample = daily.rows_of(reference.sample, reference, block)
+    rows = min(_effective_rows(daily.rows_of(day, reference, block), name, reference.ids) for name in names)
     total = min(_effective_rows(sample, name, reference.ids) for name in names)
     if method == NUMERIC_METHOD:
         return limits.kolmogorov_bound(rows, total, rate)
@@ -91,18 +91,18 @@ def _sampling_bound(
         return limits.jensen_shannon_bound(rows, total, len(reference.profile(column).values) + 1, rate)
     if method == latent.DOMAIN_CLASSIFIER:
         most = policy.domain_classifier_sample_rows
-        return limits.auc_bound(min(rows, most), min(total, drift.reference_rows(reference, block, policy)), rate)
-    reconstruction = drift.fit_reconstruction(engine, reference, sample, names)
+        return limits.auc_bound(min(rows, most), min(total, daily.reference_rows(reference, block, policy)), rate)
+    reconstruction = daily.fit_reconstruction(engine, reference, sample, names)
     deviation = reconstruction.sampling_error * float(np.sqrt(sample.num_rows))
     return limits.mean_bound(_unseen_error(engine, reference, sample, names), deviation, rows, total, rate)
 
 
 def _unseen_error(engine: Engine, reference: MonitoringReference, sample: pa.Table, names: list[str]) -> float:
     """Return the mean reconstruction error of items that PCA was not fitted on, from two disjoint halves of them."""
-    half = drift.item_hashes(reference, sample) % np.uint64(2)
+    half = daily.item_hashes(reference, sample) % np.uint64(2)
     errors = []
     for part in (0, 1):
-        fitted = drift.fit_reconstruction(engine, reference, sample.filter(pa.array(half == part)), names)
+        fitted = daily.fit_reconstruction(engine, reference, sample.filter(pa.array(half == part)), names)
         errors.append(fitted.error(frame(reference, sample.filter(pa.array(half != part)), names)))
     return float(np.mean(errors))
 

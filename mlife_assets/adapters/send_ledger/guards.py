@@ -23,14 +23,16 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.adapters.send_ledger.schema import (
     accounts,
+    accounts_of_person,
     inbound_texts,
+    is_switched_off,
     log_heads,
     send_transitions,
     sends,
     switches,
+    texts_taken,
     write,
 )
-from mlife_assets.adapters.send_ledger.statements import accounts_of_person, is_switched_off, texts_taken
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, NotFoundError
 from mlife_assets.recruiting.application import EVERYTHING, Channel
 from mlife_assets.recruiting.events import TIMESTAMP

@@ -15,22 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.guards import Guards
-from mlife_assets.adapters.send_ledger.moves import LogEntry
-from mlife_assets.adapters.send_ledger.people import BATCH
+from mlife_assets.adapters.send_ledger.people import BATCH, LogEntry
 from mlife_assets.adapters.send_ledger.restoring import Restoring
 from mlife_assets.adapters.send_ledger.schema import (
-    Instant,
-    accounts,
-    approvals,
-    inbound_texts,
-    log_files,
-    plans,
-    rejections,
-    sends,
-    suppressions,
-    write,
-)
-from mlife_assets.adapters.send_ledger.statements import (
     FACTS_OF,
     LOG_SUBMIT,
     NOT_LEASED,
@@ -38,8 +25,18 @@ from mlife_assets.adapters.send_ledger.statements import (
     SET_STATE,
     SUBMIT,
     WHY_NOT,
+    Instant,
+    accounts,
+    approvals,
+    inbound_texts,
     is_suppressed,
+    log_files,
+    plans,
+    rejections,
+    sends,
+    suppressions,
     texts_taken,
+    write,
 )
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.windows import add_days

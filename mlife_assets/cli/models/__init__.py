@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from mlife_assets.cli.models.inspection import diff, history, list_models, show
-from mlife_assets.cli.models.service import export_version, import_version, promote, rollback
+from mlife_assets.cli.models.commands import (
+    diff,
+    export_version,
+    history,
+    import_version,
+    list_models,
+    promote,
+    rollback,
+    show,
+)
 
 models_app = typer.Typer(no_args_is_help=True, help="List, show, compare and move models; promote one or roll back.")
 models_app.command("list")(list_models)

@@ -33,16 +33,16 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoun
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import EVERYTHING
-from mlife_assets.recruiting.applications import application_named
+from mlife_assets.recruiting.instances import application_named
 from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.messaging.approve import (
     Approval,
     Rejection,
     approve_by_person,
+    plan_digest,
     require_digest,
     require_not_rejected,
 )
-from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 
 FOLLOWED = "other days followed before anybody approved it"

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
+from mlife_assets.adapters.dispatcher.reports import AWAITED_DAYS
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.object_store import read_at_once
 from mlife_assets.core.windows import add_days, day_start

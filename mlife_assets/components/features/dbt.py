@@ -21,7 +21,7 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
-from mlife_assets.adapters.event_log.staging import to_stage
+from mlife_assets.adapters.event_log.catalogue import to_stage
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.keys import OWNERS
 from mlife_assets.components.graph.partitions import DAILY, RANGE_IN_ONE_RUN, days, days_of_checks

@@ -23,7 +23,7 @@ from typing import Any
 import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.dispatcher.settling import AWAITED_DAYS
+from mlife_assets.adapters.dispatcher.reports import AWAITED_DAYS
 from mlife_assets.adapters.tables import prune
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.alerts import INTERVAL_SECONDS, PARTITION_TAG, alert, deliver_alerts, undelivered

@@ -12,7 +12,7 @@ from typing import Any
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.dispatcher import DispatchReport
 from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER
-from mlife_assets.adapters.store_checkup import clocks_apart
+from mlife_assets.adapters.object_store import clocks_apart
 from mlife_assets.components.messages.sending import (
     WRITER,
     read_plan,
@@ -35,12 +35,13 @@ from mlife_assets.recruiting.messaging.approve import (
     APPROVED_BY_POLICY,
     WITHIN_LIMITS,
     Approval,
+    ApprovedTexts,
     Rejection,
     approve,
     broken_limits,
+    plan_digest,
     refusals,
 )
-from mlife_assets.recruiting.messaging.binding import ApprovedTexts, plan_digest
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.employer_review import EMPLOYER_REFUSED
 from mlife_assets.recruiting.messaging.events import approval_events, rejection_events

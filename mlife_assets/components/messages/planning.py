@@ -37,8 +37,8 @@ from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.mail.body import body_line
+from mlife_assets.recruiting.messaging.approve import plan_digest
 from mlife_assets.recruiting.messaging.audience import application_candidates, of_audience, with_consent
-from mlife_assets.recruiting.messaging.binding import plan_digest
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.events import plan_events

@@ -17,7 +17,7 @@ from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.deployments.sealing import signed_positions
-from mlife_assets.recruiting.messaging.binding import plan_differences, plan_digest
+from mlife_assets.recruiting.messaging.approve import plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, offers_of, renderer_of
 from mlife_assets.recruiting.messaging.eligibility import recent_since
 from mlife_assets.recruiting.messaging.plan import MessagePlan, with_items

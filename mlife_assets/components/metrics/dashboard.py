@@ -49,8 +49,6 @@ from mlife_assets.recruiting.dashboard.data import (
     ReportDigest,
     RuleGain,
     Suppression,
-)
-from mlife_assets.recruiting.dashboard.figures import (
     application_figures,
     lift_of,
     paired_gain,

@@ -26,7 +26,7 @@ from mlife_assets.core.training.evaluate import evaluate_rankings
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.cohort import gate_examples, recruiter_scores
-from mlife_assets.recruiting.dashboard.figures import paired_gain
+from mlife_assets.recruiting.dashboard.data import paired_gain
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
 REPORT = "map_of_shown_by_day"

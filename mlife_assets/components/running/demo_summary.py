@@ -49,8 +49,7 @@ from mlife_assets.market.truth import ORACLE, expected_maps, pair_probabilities,
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.cohort import gate_examples, recruiter_scores
-from mlife_assets.recruiting.dashboard.data import Lift
-from mlife_assets.recruiting.dashboard.figures import lift_words
+from mlife_assets.recruiting.dashboard.data import Lift, lift_words
 from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.messaging.replies import OTHER

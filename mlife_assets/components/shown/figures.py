@@ -22,8 +22,7 @@ from mlife_assets.core.training.gate import Comparison
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.dashboard.data import Lift
-from mlife_assets.recruiting.dashboard.figures import lift_words
+from mlife_assets.recruiting.dashboard.data import Lift, lift_words
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging.templates import segments
 from mlife_assets.recruiting.policies import PricePolicy

@@ -43,8 +43,8 @@ from mlife_assets.recruiting.dashboard.data import (
     Suppression,
     Texting,
     lifecycle_markers,
+    lift_words,
 )
-from mlife_assets.recruiting.dashboard.figures import lift_words
 from mlife_assets.recruiting.dashboard.overview import KINDS, OUTCOMES, lanes, verdict_runs
 from mlife_assets.recruiting.lift import ArmSums, PlannedShare
 

@@ -7,10 +7,16 @@ the body, and a body whose way out is not that of its reader is refused.
 Strangers wrote a part of the subject, so words are encoded unless they are plain, nothing is decoded on the way out,
 and a mail that does not read back as what was approved is refused. A header that holds an address is not folded:
 no mail program looks for a token in a folded one.
+
+An unsubscribe token proves by the link alone who asks for no more mails.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,20 +27,21 @@ from email.message import Message
 from email.quoprimime import body_encode
 from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.ids import digest
-from mlife_assets.recruiting.ids import link_token
+from mlife_assets.core.ids import SEPARATOR, digest
+from mlife_assets.recruiting.ids import MINIMUM_KEY_BYTES, link_token
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.unsubscribe import (
-    LONGEST_TOKEN,
-    Unsubscription,
-    mail_secret,
-    read_unsubscribe_token,
-)
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+
+LONGEST_TOKEN = 400
+_TAG_BYTES = 16
 ONE_CLICK = "List-Unsubscribe=One-Click"
 _TOKEN = rf"[A-Za-z0-9_-]{{26,{LONGEST_TOKEN}}}"
 """No token is shorter: a tag of 16 bytes, and at least three of an account and an application."""
@@ -54,6 +61,76 @@ _ALIKE = {
     "MIME-Version": "1.0",
 }
 _ATOMS = re.compile(r"(?!.*  )[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+
+
+@dataclass(frozen=True)
+class Unsubscription:
+    """What a token says: this account wants no more mails; it was in one of this application."""
+
+    user_id: str
+    application: str
+
+
+def unsubscribe_token(user_id: str, application: str, key: bytes) -> str:
+    """Return the token of an account in the mails of an application; letters, digits, `-` and `_`.
+
+    Raises:
+        InvalidInputError: a short key, an empty id or name, or one with a separator.
+    """
+    parts = (user_id, application)
+    if not all(parts) or any(SEPARATOR in part for part in parts):
+        raise InvalidInputError("an unsubscribe token needs an account and an application; pass both")
+    sealed = _cipher(key).encrypt(SEPARATOR.join(parts).encode(), None)
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def read_unsubscribe_token(token: str, key: bytes) -> Unsubscription | None:
+    """Return what a token says, None when it was not made with this key."""
+    from cryptography.exceptions import InvalidTag
+
+    if not token or len(token) > LONGEST_TOKEN or not token.isascii():
+        return None
+    try:
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(sealed) <= _TAG_BYTES:
+        return None
+    try:
+        user_id, _, application = _cipher(key).decrypt(sealed, None).decode().partition(SEPARATOR)
+    except InvalidTag:
+        return None
+    if unsubscribe_token(user_id, application, key) != token:
+        return None  # the last characters of base64 have bits that nothing reads; there is one spelling
+    return Unsubscription(user_id, application)
+
+
+@dataclass(frozen=True)
+class LinkUse:
+    """A use of the link, which is in the ledger as a message of the account that says STOP by mail."""
+
+    inbound_id: str
+    user_id: str
+    received_at: datetime
+
+
+def use_of_link(asked: Unsubscription, token: str, at: datetime) -> LinkUse:
+    """Return a use of the link. Those within a second are one, however often a mail program posts."""
+    at = at.replace(microsecond=0)
+    return LinkUse("link_" + digest(("one_click", token, at.isoformat())), asked.user_id, at)
+
+
+def mail_secret(key: bytes, purpose: str) -> bytes:
+    """Return the key of one purpose of mails, 32 bytes. Raises InvalidInputError on a short key."""
+    if len(key) < MINIMUM_KEY_BYTES:
+        raise InvalidInputError(f"the key of mails has {len(key)} bytes; use {MINIMUM_KEY_BYTES} or more")
+    return hmac.new(key, f"mail|{purpose}".encode(), hashlib.sha256).digest()
+
+
+def _cipher(key: bytes) -> AESSIV:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    return AESSIV(mail_secret(key, "unsubscribe"))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.delivery.run_tasks import AT_ONCE, Ended, RunTasks
-from mlife_assets.adapters.delivery.smoke import SmokePlaces, handed_over, places_of
+from mlife_assets.adapters.delivery.smoke import AT_ONCE, Ended, RunTasks, SmokePlaces, handed_over, places_of
 from mlife_assets.adapters.delivery.stacks import read_infra
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, NotFoundError, TransientError
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.delivery.stacks import IMAGE, IMAGE_STACK, Stacks
-from mlife_assets.core.delivery.stack_inputs import StackInputs
+from mlife_assets.core.delivery.stacks import StackInputs
 from mlife_assets.core.errors import GateClosedError, NotFoundError, PermanentError, UpstreamMismatchError
 
 pytestmark = pytest.mark.aws

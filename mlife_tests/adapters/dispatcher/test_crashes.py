@@ -17,8 +17,8 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import LedgerRow

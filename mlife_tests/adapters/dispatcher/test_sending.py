@@ -15,8 +15,8 @@ from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
 from mlife_assets.adapters.dispatcher.reports import DispatchReport
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.ids import message_id
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies

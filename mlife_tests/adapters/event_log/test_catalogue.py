@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters.event_log import ParquetEventLog, manifests
 from mlife_assets.adapters.event_log import catalogue as catalogue_module
-from mlife_assets.adapters.event_log.catalogue import CataloguedDay, Stray, read_catalogue
+from mlife_assets.adapters.event_log.catalogue import (
+    CataloguedDay,
+    Mark,
+    StagedTable,
+    Stray,
+    mark_of,
+    read_catalogue,
+    to_stage,
+)
 from mlife_assets.adapters.event_log.chain import Additions, Chain, last_number
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
@@ -24,7 +32,6 @@ from mlife_assets.adapters.event_log.manifests import (
     manifest_key,
     parse_data_key,
 )
-from mlife_assets.adapters.event_log.staging import Mark, StagedTable, mark_of, to_stage
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, TransientError

@@ -8,8 +8,7 @@ import pytest
 
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.mime import Stationery, unsubscribe_token
 from mlife_assets.recruiting.ports import OutboundMessage
 
 KEY = b"k" * 32

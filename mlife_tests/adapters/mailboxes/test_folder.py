@@ -25,7 +25,7 @@ from mlife_assets.core.errors import (
 )
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.mime import unsubscribe_token
 from mlife_assets.recruiting.messaging.replies import STOP, classify
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Accepted, AddressBook, LedgerRow, OutboundMessage

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters import nannyml_calculators as nannyml
-from mlife_assets.adapters.nannyml_calculators import drift as calculators
+from mlife_assets.adapters.nannyml_calculators import daily as calculators
 from mlife_assets.adapters.nannyml_calculators import learning
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import data_drift_report

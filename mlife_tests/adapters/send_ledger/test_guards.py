@@ -2,7 +2,7 @@
 
 These are `mlife_assets.adapters.send_ledger.ledger`, `mlife_assets.adapters.send_ledger.people`,
 `mlife_assets.adapters.send_ledger.guards`, `mlife_assets.adapters.send_ledger.restoring`; tables become events by
-`mlife_assets.adapters.send_ledger.moves`.
+`mlife_assets.adapters.send_ledger.people`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The ledger on both databases, its schema, and rows carried between files and databases.
 
-`mlife_assets.adapters.send_ledger.statements` is what `begin_submit` runs.
+`mlife_assets.adapters.send_ledger.schema` is what `begin_submit` runs.
 """
 
 from __future__ import annotations

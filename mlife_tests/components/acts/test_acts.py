@@ -36,7 +36,7 @@ from mlife_assets.deployments.backup import bring_forward
 from mlife_assets.deployments.sealing import seal
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.approve import APPROVED_BY_POLICY, Rejection
 from mlife_assets.recruiting.messaging.events import rejection_events
 from mlife_assets.recruiting.messaging.replies import STOP, STOP_ALL

@@ -12,7 +12,7 @@ import pytest
 
 from mlife_assets.adapters.model_bundles import Bundle, find_bundle, read_bundle, write_bundle
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.cli.models.inspection import reference_fault
+from mlife_assets.cli.models.commands import reference_fault
 from mlife_assets.components.acts.model_travel import VERDICTS_FILE, Imported, export_model, import_model
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.challengers import PROMOTION_REPORT

@@ -52,7 +52,7 @@ from mlife_assets.core.windows import FIRST_PARTITION, RUN_HOUR_UTC, add_days, r
 from mlife_assets.definitions import build_definitions, build_location
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.landed_days import require_landed
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

@@ -21,7 +21,7 @@ from mlife_assets.core.model_events import Reign
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, OfferedJobs, Renderer, text_offers
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, AddressBook, Inbound, OutboundMessage, Receipt

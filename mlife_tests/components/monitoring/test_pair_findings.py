@@ -29,8 +29,8 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, TASTE

@@ -40,9 +40,9 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_ti
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.landed_days import INGEST_REPORT, BoardDays
 from mlife_assets.deployments.ports import ModelPorts
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.churn_risk import churn_risk
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS, job_applications
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings

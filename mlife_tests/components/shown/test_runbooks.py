@@ -32,7 +32,7 @@ from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import CallPolicy, Policies
 from mlife_assets.recruiting.recompute.compare import METHOD

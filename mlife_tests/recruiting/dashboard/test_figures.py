@@ -13,12 +13,15 @@ import pytest
 from mlife_assets.core.pages.charts.values import Marker
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.applications import job_of_the_day
-from mlife_assets.recruiting.dashboard import figures
-from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, Lift, Ranking, lifecycle_markers
-from mlife_assets.recruiting.dashboard.figures import (
+from mlife_assets.recruiting.dashboard import data
+from mlife_assets.recruiting.dashboard.data import (
+    DashboardData,
+    Decision,
+    Lift,
+    Ranking,
     application_figures,
     arm,
+    lifecycle_markers,
     lift_of,
     paired_gain,
     production,
@@ -26,6 +29,7 @@ from mlife_assets.recruiting.dashboard.figures import (
     tiles,
 )
 from mlife_assets.recruiting.dashboard.overview import lanes, verdict_runs
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging_policy import ContactPolicy
 from mlife_assets.recruiting.policies import LabelPolicy, Policies
 
@@ -92,11 +96,11 @@ def lifted(days: int, by: float, as_of: date = READ_ON + timedelta(days=90)) -> 
 
 
 def test_a_figure_is_pending_until_all_that_it_counts_was_observed() -> None:
-    values = figures.maturing(rows(), "ctr", LABEL.click_window_days, AS_OF)
+    values = data.maturing(rows(), "ctr", LABEL.click_window_days, AS_OF)
     assert [v.value for v in values] == [0.1] * 11 + [None] * 3
     assert values[-1].pending_until == date(2026, 6, 17)
     assert values[10].pending_until is None
-    assert [v.day for v in figures.pending_days([FIRST, AS_OF], 7, AS_OF)] == [AS_OF]
+    assert [v.day for v in data.pending_days([FIRST, AS_OF], 7, AS_OF)] == [AS_OF]
 
 
 def test_no_immature_zero_reaches_the_charts_or_the_head() -> None:
@@ -161,14 +165,14 @@ def test_an_application_with_a_holdout_of_its_own_is_held_against_that() -> None
     found = lift_of(own, sums_by_day(40, 1.6), Policies(), READ_ON, among=(TEXTS,))
     assert found is not None
     assert (found.share, found.newest.claim) == (0.2, "blanked")
-    assert figures.lift_words(found) == "not shown: 5.0 % of 8,420 people are in the holdout and 20.0 % should be"
+    assert data.lift_words(found) == "not shown: 5.0 % of 8,420 people are in the holdout and 20.0 % should be"
 
 
 def test_on_day_one_the_plan_says_what_a_holdout_can_show() -> None:
     found = lifted(1, 1.0)
     assert [one.share for one in found.plan] == [0.05, 0.1, 0.2]
     assert found.recommended in found.plan
-    before = figures._before(sums_of(FIRST, "holdout"))
+    before = data._before(sums_of(FIRST, "holdout"))
     assert (before.total, before.products) == (140, 420 - 140), "each apply is a click that is no sign of others"
     later = lifted(60, 1.0)
     assert later.plan != found.plan, "what people do since is known by then"
@@ -184,7 +188,7 @@ def test_on_day_one_the_plan_says_what_a_holdout_can_show() -> None:
     ],
 )
 def test_a_claim_is_told_with_its_state(days: int, by: float, words: str) -> None:
-    assert re.fullmatch(words, figures.lift_words(lifted(days, by)))
+    assert re.fullmatch(words, data.lift_words(lifted(days, by)))
 
 
 def test_texting_takes_texts_and_opt_outs_of_days_that_are_known() -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Envelope, Stationery
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.mime import Envelope, Stationery, unsubscribe_token
 
 KEY = b"k" * 32
 USER, APPLICATION, MESSAGE = "usr_0000001", "email_digest", "msg_" + "a" * 24

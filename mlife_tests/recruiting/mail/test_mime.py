@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.mail import unsubscribe
+from mlife_assets.recruiting.mail import mime as mails
 from mlife_assets.recruiting.mail.addresses import (
     PLAIN,
     STARTTLS,
@@ -27,8 +27,13 @@ from mlife_assets.recruiting.mail.addresses import (
 )
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, body_line, mail_of, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE, Letterhead, read_letterhead, require_own_letterhead
-from mlife_assets.recruiting.mail.mime import Envelope, Stationery
-from mlife_assets.recruiting.mail.unsubscribe import mail_secret, read_unsubscribe_token, unsubscribe_token
+from mlife_assets.recruiting.mail.mime import (
+    Envelope,
+    Stationery,
+    mail_secret,
+    read_unsubscribe_token,
+    unsubscribe_token,
+)
 
 KEY = b"k" * 32
 USER, MESSAGE = "usr_0000001", "msg_" + "a" * 24
@@ -355,7 +360,7 @@ def test_the_simulated_company_mails_nobody() -> None:
 
 
 def test_a_token_says_who_and_from_which_application():
-    assert read_unsubscribe_token(TOKEN, UNSUBSCRIBE_KEY) == unsubscribe.Unsubscription("usr_0000001", "email_digest")
+    assert read_unsubscribe_token(TOKEN, UNSUBSCRIBE_KEY) == mails.Unsubscription("usr_0000001", "email_digest")
     assert unsubscribe_token("usr_0000001", "email_digest", UNSUBSCRIBE_KEY) == TOKEN
 
 

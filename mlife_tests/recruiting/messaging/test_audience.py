@@ -21,7 +21,7 @@ from scipy.stats import chisquare
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.ids import unit_interval
 from mlife_assets.core.row_keys import tie_keys
-from mlife_assets.recruiting.applications import job_of_the_day
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging import audience
 from mlife_assets.recruiting.messaging.audience import (
     CHOSEN,

@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError, PermanentError
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id, plan_id_of
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging import replies
-from mlife_assets.recruiting.messaging.binding import ApprovedTexts, nothing_approved, plan_differences, plan_digest
+from mlife_assets.recruiting.messaging.approve import ApprovedTexts, nothing_approved, plan_differences, plan_digest
 from mlife_assets.recruiting.messaging.bodies import OfferedJobs, Stamps
 from mlife_assets.recruiting.messaging.opt_outs import english, opt_out_rule, spelling
 from mlife_assets.recruiting.messaging.opt_outs.decision import is_refusal, names_somebody_else

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.recruiting.application import Application
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, require_digest
-from mlife_assets.recruiting.messaging.binding import plan_digest
+from mlife_assets.recruiting.instances import job_of_the_day
+from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, plan_digest, require_digest
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs, Renderer, Stamps, text_offers
 from mlife_assets.recruiting.messaging.eligibility import is_holdout, recent_since
 from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events

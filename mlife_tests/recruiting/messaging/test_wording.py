@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.market.catalogue import load_catalogue
 from mlife_assets.market.source import _TITLE_PREFIX
-from mlife_assets.recruiting.applications import job_of_the_day
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 from mlife_assets.recruiting.ids import link_token
+from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.messaging import job_wordings as rules
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Message, OfferedJobs, Stamps, bodies_of, offers_of

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from mlife_assets.core.errors import TransientError
-from mlife_assets.recruiting.mail.unsubscribe import LinkUse, read_unsubscribe_token, unsubscribe_token
+from mlife_assets.recruiting.mail.mime import LinkUse, read_unsubscribe_token, unsubscribe_token
 from mlife_assets.serving.one_click.app import LIMITS, create_one_click_app
 
 KEY = b"k" * 32

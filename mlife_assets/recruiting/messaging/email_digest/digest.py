@@ -23,7 +23,7 @@ from mlife_assets.recruiting.features import pair_features
 from mlife_assets.recruiting.ids import item_token
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.unsubscribe import unsubscribe_token
+from mlife_assets.recruiting.mail.mime import unsubscribe_token
 from mlife_assets.recruiting.messaging.employer_review import EmployerReviews
 from mlife_assets.recruiting.messaging.job_wordings import RefusedJob, said_of_jobs
 from mlife_assets.recruiting.messaging.templates import pay_words, to_gsm7

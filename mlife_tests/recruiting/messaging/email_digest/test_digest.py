@@ -15,8 +15,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.ids import item_token, link_token
 from mlife_assets.recruiting.mail.body import HTML_MAXIMUM_BYTES, MailBody, read_mail_body
 from mlife_assets.recruiting.mail.letterhead import Letterhead
-from mlife_assets.recruiting.mail.mime import Stationery
-from mlife_assets.recruiting.mail.unsubscribe import read_unsubscribe_token
+from mlife_assets.recruiting.mail.mime import Stationery, read_unsubscribe_token
 from mlife_assets.recruiting.messaging.email_digest import digest
 from mlife_assets.recruiting.messaging.email_digest.digest import DigestJob, DigestWriter, Offer, PairFacts, offer_jobs
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
