@@ -38,8 +38,8 @@ from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.off_policy.decisions import LoggedDecisions, greedy_probabilities, logged_decisions
-from mlife_assets.recruiting.off_policy.estimates import OffPolicyValue, estimate_value
+from mlife_assets.recruiting.off_policy import estimates as ope
+from mlife_assets.recruiting.off_policy.estimates import OffPolicyValue, estimate_value, logged_decisions
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 USERS, JOBS, METROS, DAYS, CANDIDATES = 4_000, 240, 6, 8, 15
@@ -163,7 +163,7 @@ def _champion_logits(
     return rule + rng.normal(0.0, CHAMPION_NOISE, len(rule))
 
 
-def simulate(seed: int) -> tuple[float, LoggedDecisions]:
+def simulate(seed: int) -> tuple[float, ope.LoggedDecisions]:
     """Return the exact value of the target and the logged decisions of the world of `seed`."""
     config = MarketConfig(seed=seed, users=USERS, jobs=JOBS, metros=METROS)
     catalogue, rng = load_catalogue(), np.random.default_rng([seed, 1])
@@ -208,7 +208,7 @@ def simulate(seed: int) -> tuple[float, LoggedDecisions]:
         jobs = jobs.extended(new_postings(config, catalogue, jobs, day))
     table = {name: np.concatenate(parts) for name, parts in columns.items()}
     truth, explores = table.pop("truth"), table.pop("explores")
-    table["target_probability"] = greedy_probabilities(
+    table["target_probability"] = ope.greedy_probabilities(
         table["user_ids"], table["job_ids"], table["as_of_dates"], table.pop("target_score")
     )
     is_chosen = (table["target_probability"] > 0) & (table["exploration_propensity"] > 0)

@@ -16,8 +16,7 @@ from dagster._utils.warnings import suppress_dagster_warnings
 from mlife_assets import defs as declared
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.json_logs import log_as_json
-from mlife_assets.components.acts.jobs import ACT_JOBS
-from mlife_assets.components.application import Application
+from mlife_assets.components.acts.acts import ACT_JOBS
 from mlife_assets.components.events import event_catalog
 from mlife_assets.components.events import landing as events
 from mlife_assets.components.features.dbt import build_dbt_assets
@@ -31,7 +30,7 @@ from mlife_assets.components.messages import texts as messages
 from mlife_assets.components.metrics import dashboard as metrics
 from mlife_assets.components.metrics import marts_on_athena
 from mlife_assets.components.model_parts import ModelParts, build_model_parts
-from mlife_assets.components.platform_model import PlatformModel
+from mlife_assets.components.platform_model import Application, PlatformModel
 from mlife_assets.components.running.driver import LOCATION
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model

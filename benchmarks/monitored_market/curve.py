@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.adapters.nannyml_calculators import daily
+from mlife_assets.adapters.nannyml_calculators import calculators as drift
 from mlife_assets.adapters.nannyml_calculators.engine import frame, quiet_nannyml
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
@@ -113,12 +113,12 @@ def curve_point(
     reference: MonitoringReference, drifted: Mapping[str, Sequence[pa.Table]], policy: MonitoringPolicy
 ) -> CurvePoint:
     """Return how many days of each drift a classifier of `policy`'s size finds on features or embeddings."""
-    blocks = dict(daily.blocks(reference))
+    blocks = dict(drift.blocks(reference))
     rate = policy.false_alarm_rate_per_day / len(blocks)
     found = {name: np.zeros(len(days), dtype=bool) for name, days in drifted.items()}
     upper, seconds = {}, 0.0
     for block, names in blocks.items():
-        most = max(policy.domain_classifier_sample_rows, daily.reference_rows(reference, block, policy))
+        most = max(policy.domain_classifier_sample_rows, drift.reference_rows(reference, block, policy))
         values = []
         for analysed, compared in limits.halves(len(reference.days)):
             part = pa.concat_tables([reference.day(reference.days[place]) for place in compared])
@@ -158,13 +158,13 @@ def _classifier(
         classifier = nml.DomainClassifierCalculator(
             feature_column_names=names,
             chunk_number=1,
-            cv_folds_num=daily.CLASSIFIER_FOLDS,
-            hyperparameters=dict(daily.CLASSIFIER_SETTINGS),
-        ).fit(frame(reference, part.take(daily.by_item(reference, part, policy, most)), names))
+            cv_folds_num=drift.CLASSIFIER_FOLDS,
+            hyperparameters=dict(drift.CLASSIFIER_SETTINGS),
+        ).fit(frame(reference, part.take(drift.by_item(reference, part, policy, most)), names))
 
     def auc(day: pa.Table) -> float:
         with quiet_nannyml():
-            result = classifier.calculate(frame(reference, day.take(daily.by_item(reference, day, policy)), names))
+            result = classifier.calculate(frame(reference, day.take(drift.by_item(reference, day, policy)), names))
             return float(result.filter(period="analysis").to_df().iloc[0][("domain_classifier_auroc", "value")])
 
     return auc

@@ -26,7 +26,7 @@ from mlife_assets.recruiting.instances import (
 
 FILE = "defs.yaml"
 MODEL_TYPES = ("mlife_assets.components.PlatformModel", "mlife_assets.components.platform_model.PlatformModel")
-APPLICATION_TYPES = ("mlife_assets.components.Application", "mlife_assets.components.application.Application")
+APPLICATION_TYPES = ("mlife_assets.components.Application", "mlife_assets.components.platform_model.Application")
 DAGSTERS_OWN = {"template_vars_module", "requirements", "post_processing"}
 """Keys of a document that say something to Dagster alone."""
 

@@ -22,7 +22,17 @@ from tempfile import TemporaryDirectory
 import orjson
 import sqlalchemy as sa
 
-from mlife_assets.adapters.backups import HEADS, KEYS, LAKE, PRIVATE_KEYS, Backup
+from mlife_assets.adapters.backups import (
+    HEADS,
+    KEYS,
+    LAKE,
+    LEDGER_FILE,
+    PRIVATE_KEYS,
+    Backup,
+    ledger_as_it_is,
+    ledger_facts,
+    write_ledger_file,
+)
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.event_log.chain import Chain
 from mlife_assets.adapters.event_log.manifests import (
@@ -40,7 +50,6 @@ from mlife_assets.adapters.home_files import (
     unfinished_restore,
 )
 from mlife_assets.adapters.ingest_report import REJECTED
-from mlife_assets.adapters.ledger_file import LEDGER_FILE, ledger_as_it_is, ledger_facts, write_ledger_file
 from mlife_assets.adapters.model_registry import CARD_FILE, FOLDS, REGISTERED, VERSIONS
 from mlife_assets.adapters.object_store import ObstoreObjectStore, read_at_once
 from mlife_assets.adapters.panel_store import PANELS

@@ -19,7 +19,7 @@ from mlife_assets.cli.home import doctor, init, keys_app
 from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.landing import landing_app, replay
 from mlife_assets.cli.log import log_app
-from mlife_assets.cli.messages import employers, inbox, messages_app, plan_app, review, vet
+from mlife_assets.cli.messages import employers, inbox, messages_app, plan_app, review, trace, vet
 from mlife_assets.cli.models import models_app
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.output import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
@@ -28,7 +28,6 @@ from mlife_assets.cli.serve import one_click, serve
 from mlife_assets.cli.sql import sql
 from mlife_assets.cli.status import status
 from mlife_assets.cli.tables import tables_app
-from mlife_assets.cli.trace import trace
 from mlife_assets.cli.train import backtest, train
 from mlife_assets.garbage import rare_collections
 

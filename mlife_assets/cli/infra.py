@@ -30,7 +30,7 @@ class AwsGroup(Commands):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises PermanentError or TransientError where AWS refuses a call."""
-        from mlife_assets.adapters.delivery.aws import refusals_named
+        from mlife_assets.adapters.delivery.stacks import refusals_named
 
         with refusals_named():
             return super().invoke(ctx)
@@ -262,8 +262,8 @@ def smoke(
 
 def _checked(name: str, places: dict[str, Any]) -> str:
     from mlife_assets.adapters.clock import SystemClock
-    from mlife_assets.adapters.delivery.aws import clients
     from mlife_assets.adapters.delivery.smoke import CHECKS, Inside, handed_over
+    from mlife_assets.adapters.delivery.stacks import clients
     from mlife_assets.components.graph.model_graph import LARGE_TASK
     from mlife_assets.core.errors import InvalidInputError
 
@@ -293,8 +293,7 @@ def _files(folder: Path) -> InfraFiles:
 
 
 def _stacks(files: InfraFiles, environment: str, owner: str) -> Stacks:
-    from mlife_assets.adapters.delivery.aws import clients
-    from mlife_assets.adapters.delivery.stacks import Stacks
+    from mlife_assets.adapters.delivery.stacks import Stacks, clients
     from mlife_assets.core.delivery.stacks import account_of
 
     region = files.accounts["region"]

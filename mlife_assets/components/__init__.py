@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlife_assets.components.application import Application as Application
     from mlife_assets.components.conversion_model import ConversionModel as ConversionModel
+    from mlife_assets.components.platform_model import Application as Application
     from mlife_assets.components.platform_model import PlatformModel as PlatformModel
 
 # Backfill policies, kinds and owners are beta in this Dagster release; they are relied on knowingly and pinned exactly.
@@ -20,7 +20,7 @@ warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), a
 COMPONENT_TYPES = {
     "ConversionModel": "conversion_model",
     "PlatformModel": "platform_model",
-    "Application": "application",
+    "Application": "platform_model",
 }
 """Component types and their modules."""
 

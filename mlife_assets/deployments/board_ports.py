@@ -340,7 +340,7 @@ class BoardHome(HomePorts):
     @cached_property
     def ledger(self) -> SqlLedger:
         """Every send: in the database of the deployment, else in a file of the home."""
-        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.backups import LEDGER_FILE
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
         from mlife_assets.adapters.send_ledger import SqlLedger
 
@@ -354,7 +354,7 @@ class BoardHome(HomePorts):
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.key_seed is None)
 
     def _has_ledger(self) -> bool:
-        from mlife_assets.adapters.ledger_file import LEDGER_FILE
+        from mlife_assets.adapters.backups import LEDGER_FILE
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
 
         if (database := self.services.database()) is not None:

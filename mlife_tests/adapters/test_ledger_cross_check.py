@@ -10,6 +10,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from mlife_assets.adapters.backups import LedgerFacts, copy_ledger, ledger_facts
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.ledger_catch_up import catch_up
 from mlife_assets.adapters.ledger_cross_check import (
@@ -19,7 +20,6 @@ from mlife_assets.adapters.ledger_cross_check import (
     not_compared,
     require_agreement,
 )
-from mlife_assets.adapters.ledger_file import LedgerFacts, copy_ledger, ledger_facts
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import private_file

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlife_assets.adapters import restored_backups
-from mlife_assets.adapters.backups import Backup, create_backup, read_backup
+from mlife_assets.adapters.backups import Backup, create_backup, ledger_facts, read_backup
 from mlife_assets.adapters.home_files import (
     begin_restore,
     end_restore,
@@ -25,7 +25,6 @@ from mlife_assets.adapters.home_files import (
     require_same_world,
     unfinished_restore,
 )
-from mlife_assets.adapters.ledger_file import ledger_facts
 from mlife_assets.adapters.log_heads import Ed25519Signer
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private

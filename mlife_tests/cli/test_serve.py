@@ -31,7 +31,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.delivery import aws
+from mlife_assets.adapters.delivery import stacks
 from mlife_assets.adapters.delivery.smoke import CHECKS, NOT_YET, Ended, RunTasks
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
@@ -247,7 +247,7 @@ class TestOnAnEmulator:
         """Give the commands clients of the emulator, with the credentials of one account."""
         with aws_accounts.running_emulator(repository, tmp_path / "emulator") as address:
             account = aws_accounts.accounts(address)
-            monkeypatch.setattr(aws, "clients", lambda _: account("811111111111"))
+            monkeypatch.setattr(stacks, "clients", lambda _: account("811111111111"))
             monkeypatch.setattr("time.sleep", lambda _: None)
             yield account
 

@@ -35,7 +35,7 @@ from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.audience import application_candidates
-from mlife_assets.recruiting.off_policy.decisions import greedy_probabilities
+from mlife_assets.recruiting.off_policy.estimates import greedy_probabilities
 
 EXPLORING, SUFFICIENT = 400, 30
 SOUND_DAYS = (1, 2, 4)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.delivery.aws import refused_with
+from mlife_assets.adapters.delivery.stacks import refused_with
 from mlife_assets.adapters.event_log.manifests import EVENTS, MANIFESTS
 
 pytestmark = pytest.mark.aws

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.delivery.aws import refused_with
+from mlife_assets.adapters.delivery.stacks import refused_with
 
 pytestmark = pytest.mark.aws
 NO_KEY = "alias/none"

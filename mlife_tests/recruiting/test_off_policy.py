@@ -17,19 +17,17 @@ from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.recruiting.messaging.audience import explore
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.off_policy.decisions import (
+from mlife_assets.recruiting.off_policy.estimates import (
+    Estimate,
     LoggedDecisions,
+    WeightedDecisions,
+    estimate_difference,
+    estimate_value,
     explored_candidates,
     greedy_decisions,
     greedy_probabilities,
     logged_decisions,
     logged_features,
-)
-from mlife_assets.recruiting.off_policy.estimates import (
-    Estimate,
-    WeightedDecisions,
-    estimate_difference,
-    estimate_value,
 )
 
 POLICY = PromotionPolicy()

@@ -15,7 +15,7 @@ from http.client import HTTPSConnection
 from typing import Any
 
 from mlife_assets.adapters.aws_clients import code_of
-from mlife_assets.adapters.delivery.aws import Clients, refused_with, require_account, waited
+from mlife_assets.adapters.delivery.stacks import Clients, refused_with, require_account, waited
 from mlife_assets.adapters.owners_table import OwnersAuditTable, OwnersContacts
 from mlife_assets.core.delivery.stacks import InfraFiles, account_of
 from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError

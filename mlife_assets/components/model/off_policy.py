@@ -30,8 +30,13 @@ from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
 from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import last_mature_exposure_day, run_time
 from mlife_assets.deployments.board_ports import BoardPorts
-from mlife_assets.recruiting.off_policy.decisions import explored_candidates, greedy_decisions, logged_features
-from mlife_assets.recruiting.off_policy.estimates import estimate_difference, estimate_value
+from mlife_assets.recruiting.off_policy.estimates import (
+    estimate_difference,
+    estimate_value,
+    explored_candidates,
+    greedy_decisions,
+    logged_features,
+)
 
 GROUP = "model"
 REPORT = "off_policy_estimate"

@@ -25,8 +25,8 @@ from obstore.store import MemoryStore
 from mlife_assets.adapters import owners_table
 from mlife_assets.adapters.aws_clients import code_of
 from mlife_assets.adapters.delivery import smoke
-from mlife_assets.adapters.delivery.aws import refusals_named, refused_with, require_account, waited
 from mlife_assets.adapters.delivery.smoke import CHECKS, PLANS, Inside, SmokePlaces, log_in_of
+from mlife_assets.adapters.delivery.stacks import refusals_named, refused_with, require_account, waited
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.messages.sending import PLAN_REPORT
 from mlife_assets.core import errors

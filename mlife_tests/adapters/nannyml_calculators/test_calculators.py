@@ -19,8 +19,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlife_assets.adapters import nannyml_calculators as calculators
-from mlife_assets.adapters.nannyml_calculators import daily, engine, learning
-from mlife_assets.adapters.nannyml_calculators.daily import CLASSIFIER_SETTINGS, most_moved
+from mlife_assets.adapters.nannyml_calculators import calculators as calculations
+from mlife_assets.adapters.nannyml_calculators import engine
+from mlife_assets.adapters.nannyml_calculators.calculators import CLASSIFIER_SETTINGS, most_moved
 from mlife_assets.adapters.own_calculators import OwnEngine
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent
@@ -224,7 +225,7 @@ def test_every_statistic_has_a_limit_above_its_usual_value(reference) -> None:
     by_column = {t.column for t in reference.thresholds if t.method in ("kolmogorov_smirnov", "jensen_shannon")}
     assert by_column == set(reference.columns.watched)
     for threshold in reference.thresholds:
-        if threshold.method in ("kolmogorov_smirnov", "jensen_shannon", *learning.JOINT_METHODS):
+        if threshold.method in ("kolmogorov_smirnov", "jensen_shannon", *calculations.JOINT_METHODS):
             assert threshold.upper > threshold.mean
             assert threshold.days == 14
 
@@ -243,14 +244,14 @@ def test_learning_again_gives_the_same_numbers(pairs_world, world, reference, po
         columns=PAIR_COLUMNS, ids=("user_id", "job_id"), model_version="mdl_small", as_of=reference.as_of_date,
         sample=world.sample(days=8, rows=300), pair_rows=pairs_world.pair_rows(days=8), examples=reference.examples,
     )  # fmt: skip
-    learned = learning.learn_thresholds(small, policy)
+    learned = calculations.learn_thresholds(small, policy)
     engine.forget_fitted()
-    assert learning.learn_thresholds(small, policy) == learned
+    assert calculations.learn_thresholds(small, policy) == learned
 
 
 def test_a_family_of_joint_detectors_counts_the_space_of_shap_values(explained_reference, reference, policy) -> None:
     def joint(known) -> list:
-        return [t for t in known.thresholds if t.method in learning.JOINT_METHODS]
+        return [t for t in known.thresholds if t.method in calculations.JOINT_METHODS]
 
     assert {t.column for t in joint(explained_reference)} == {"features", "taste_embeddings", "text_embeddings", "shap"}
     assert {t.column for t in joint(reference)} == {"features", "taste_embeddings", "text_embeddings"}
@@ -273,7 +274,7 @@ def window(pairs_world):
 
 def test_realised_is_exact_and_the_estimate_close_without_drift(reference, window) -> None:
     examples = window()
-    values = {(s.method, s.column): s.value for s in daily.performance_statistics(reference, examples)}
+    values = {(s.method, s.column): s.value for s in calculators.performance_statistics(reference, examples)}
     outcome, probability = examples["is_positive"].to_numpy(), examples["probability"].to_numpy()
     assert values["realised", "roc_auc"] == pytest.approx(roc_auc_score(outcome, probability))
     assert values["realised", "average_precision"] == pytest.approx(average_precision_score(outcome, probability))
@@ -281,8 +282,8 @@ def test_realised_is_exact_and_the_estimate_close_without_drift(reference, windo
 
 
 def test_a_concept_shift_shows_in_realised_and_not_in_estimated(reference, window) -> None:
-    before = {(s.method, s.column): s.value for s in daily.performance_statistics(reference, window())}
-    after = {(s.method, s.column): s.value for s in daily.performance_statistics(reference, window(slope=0.2))}
+    before = {(s.method, s.column): s.value for s in calculators.performance_statistics(reference, window())}
+    after = {(s.method, s.column): s.value for s in calculators.performance_statistics(reference, window(slope=0.2))}
     assert after["estimated", "roc_auc"] == pytest.approx(before["estimated", "roc_auc"], abs=1e-9)
     assert after["realised", "roc_auc"] < before["realised", "roc_auc"] - 0.08
 
@@ -291,15 +292,15 @@ def test_one_class_is_refused(reference, window, pairs_world) -> None:
     examples = window()
     nothing = pairs_world.replaced(examples, is_positive=np.zeros(examples.num_rows, dtype=bool))
     with pytest.raises(InvalidInputError, match="the analysed examples have 0 positives in 7000 rows"):
-        daily.performance_statistics(reference, nothing)
+        calculators.performance_statistics(reference, nothing)
 
 
 def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, pairs_world) -> None:
     clicks = pairs_world.scored_examples(9, first=pairs_world.START, days=14, per_day=1_000, shift=1.0)
     funnel = replace(reference, steps={"click": clicks})
-    applies = daily.performance_statistics(funnel, window())
-    assert applies == daily.performance_statistics(reference, window())
-    of_clicks = daily.performance_statistics(funnel, window(), outcome="click")
+    applies = calculators.performance_statistics(funnel, window())
+    assert applies == calculators.performance_statistics(reference, window())
+    of_clicks = calculators.performance_statistics(funnel, window(), outcome="click")
     assert [s.value for s in of_clicks if s.method == "realised"] == [
         s.value for s in applies if s.method == "realised"
     ]
@@ -307,11 +308,11 @@ def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, p
     # Clicks of the reference are more frequent than their scores say, which is what CBPE then expects.
     assert precision > 0.05 + {s.column: s.value for s in applies if s.method == "estimated"}["average_precision"]
     with pytest.raises(InvalidInputError, match="no scored examples of click"):
-        daily.performance_statistics(reference, window(), outcome="click")
+        calculators.performance_statistics(reference, window(), outcome="click")
 
 
 def test_the_usual_shortfall_is_measured_on_days_that_the_estimator_does_not_know(reference, pairs_world) -> None:
-    usual = daily.usual_shortfalls(reference, LABEL)
+    usual = calculations.usual_shortfalls(reference, LABEL)
     assert set(usual) == {"roc_auc", "average_precision"}
     assert abs(usual["roc_auc"]) < 0.02
     first = pairs_world.scored_examples(1, first=pairs_world.START, days=7, per_day=1_000)
@@ -321,11 +322,11 @@ def test_the_usual_shortfall_is_measured_on_days_that_the_estimator_does_not_kno
     torn = replace(reference, examples=pa.concat_tables([first, later]))
     gaps = {}
     for known, asked in ((first, later), (later, first)):
-        values = daily.performance_statistics(replace(reference, examples=known), asked)
+        values = calculators.performance_statistics(replace(reference, examples=known), asked)
         for metric in usual:
             found = {s.method: s.value for s in values if s.column == metric}
             gaps.setdefault(metric, []).append(found["estimated"] - found["realised"])
-    halves = daily.usual_shortfalls(torn, LABEL)
+    halves = calculations.usual_shortfalls(torn, LABEL)
     assert halves == {metric: pytest.approx(np.mean(values)) for metric, values in gaps.items()}
 
 
@@ -333,7 +334,7 @@ def test_no_usual_shortfall_is_reported_of_a_half_with_one_class(reference, pair
     days = reference.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     late_only = reference.examples["is_positive"].to_numpy(zero_copy_only=False) & (days > np.median(days))
     torn = replace(reference, examples=pairs_world.replaced(reference.examples, is_positive=late_only))
-    assert daily.usual_shortfalls(torn, LABEL) == {}
+    assert calculations.usual_shortfalls(torn, LABEL) == {}
 
 
 def frame(seed: int) -> pd.DataFrame:

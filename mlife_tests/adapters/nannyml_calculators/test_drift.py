@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters import nannyml_calculators as nannyml
-from mlife_assets.adapters.nannyml_calculators import daily as calculators
-from mlife_assets.adapters.nannyml_calculators import learning
+from mlife_assets.adapters.nannyml_calculators import calculators
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.drift import data_drift_report
 from mlife_assets.core.monitoring.latent import latent_drift_report
@@ -128,7 +127,7 @@ def test_what_speaks_of_users_is_compared_with_more_of_the_reference(reference, 
 
 def test_more_of_the_reference_lowers_the_limit_of_a_block_of_users(reference, policy) -> None:
     bound = {
-        rows: learning._sampling_bound(
+        rows: calculators._sampling_bound(
             None, reference, ("domain_classifier", "taste_embeddings"), reference.day(reference.days[-1]), 0.001,
             replace(policy, domain_classifier_entity_reference_rows=rows),
         )

@@ -18,8 +18,16 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.employer_reviews import review_employers
 from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.owners_table import OwnersContacts
-from mlife_assets.components.acts.acts import approve_plan, newest_plan, plan_standing, reject_plan, switch_sending
-from mlife_assets.components.acts.jobs import ACT_JOBS, APPROVE_JOB, APPROVE_OP
+from mlife_assets.components.acts.acts import (
+    ACT_JOBS,
+    APPROVE_JOB,
+    APPROVE_OP,
+    approve_plan,
+    newest_plan,
+    plan_standing,
+    reject_plan,
+    switch_sending,
+)
 from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.application_graph import ApplicationGraph

@@ -460,7 +460,7 @@ def test_a_run_is_launched_waited_for_and_judged(workspace: Path) -> None:
 def test_a_larger_task_is_asked_for_as_training_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(launched_job, "launched_as_a_task", lambda **words: asked.append(words) or "0123")
-    monkeypatch.setattr("mlife_assets.adapters.delivery.aws.clients", lambda region: region)
+    monkeypatch.setattr("mlife_assets.adapters.delivery.stacks.clients", lambda region: region)
     places = {field.name: "eu-west-1" for field in fields(SmokePlaces)}
     for check in ("dagster_launches_a_run_as_a_task", "training_gets_a_larger_task"):
         assert infra._checked(check, places) == "run 0123"

@@ -336,7 +336,7 @@ def test_a_secret_that_cannot_be_read_stops_the_instance_with_its_name(as_daemon
 
 def ignored(environment: Environment) -> dict[str, str]:
     """Return what the control plane makes of tasks that AWS refuses, or starts otherwise."""
-    from mlife_assets.adapters.delivery.aws import refused_with
+    from mlife_assets.adapters.delivery.stacks import refused_with
 
     ecs = environment.aws.client("ecs")
     network = {"subnets": environment.subnets, "securityGroups": [environment.group], "assignPublicIp": "DISABLED"}
