@@ -5,7 +5,7 @@ which world the home says that it holds, and a manifest with the hash of each, w
 counts. The order makes it fit together while others write: a log that is copied after ledger and heads is never older
 than they are, and a ledger that is older is brought up to date from it.
 
-Whoever holds a backup may change it, so the home signs the manifest with the key of its heads, and a backup counts only
+The holder of a backup may change it, so the home signs the manifest with the key of its heads, and a backup counts only
 under a public key that its reader knows from elsewhere. Keys that sign the log are in none: a thief could go on with
 it. Names come from a closed list, no link is followed, and each file is held against its hash whenever it is read.
 

@@ -1,6 +1,6 @@
 """Clocks: the only places where the present comes from.
 
-Concept: the embedded world runs in simulated time, which is set by whoever drives it and never runs backwards.
+Concept: the embedded world runs in simulated time, which its driver sets and which never runs backwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class SystemClock:
 
 
 class FileClock:
-    """The present that a file holds, so that whoever tries days out can move it for several processes at once.
+    """The present that a file holds, so that a trial of days can move it for several processes at once.
 
     Args:
         path: text file with one instant, such as `2026-06-02T18:00:00+00:00`.

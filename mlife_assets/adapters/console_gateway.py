@@ -136,7 +136,7 @@ class ConsoleGateway:
         self._connection.close()
 
     def forget_numbers(self) -> None:
-        """Erase the number hashes of earlier requests: whoever learns the key that made them could reverse them."""
+        """Erase the number hashes of earlier requests: a thief of their key could reverse them."""
         self._connection.execute("UPDATE requests SET phone_hash = '' WHERE phone_hash <> ''")
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:

@@ -1,4 +1,4 @@
-"""Log lines as JSON, for whoever collects them.
+"""Log lines as JSON, for collectors.
 
 Concept: lines have the names that Dagster's own services give theirs (`--log-format json`): `timestamp`, `level`,
 `logger`, `event`. What a run logs also says of which run, job, step and partition it is, so that one line is enough to

@@ -55,7 +55,7 @@ DUPLICATE_LOOKBACK_DAYS = 7
 
 
 class Act(Enum):
-    """What is done with rows: taken in, taken in later from what was refused, or only judged as if they were."""
+    """The fate of rows: taken in, taken in later from what was refused, or only judged as if they were."""
 
     INGEST = "ingest"
     REPLAY = "replay"

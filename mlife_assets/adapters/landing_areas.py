@@ -67,7 +67,7 @@ class LandingFolder:
     """`landed_names.Landing` over a folder `<event_type>/dt=<day>/<file>`."""
 
     def __init__(self, root: Path | str) -> None:
-        """Look into `root`, which may be a link: whoever runs mlife chose it."""
+        """Look into `root`, which may be a link: the owner chose it."""
         self._root = Path(root).absolute()
 
     def look(self, day: date) -> LandedDay:

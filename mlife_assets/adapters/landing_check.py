@@ -50,7 +50,7 @@ class GivenFile:
 
     Attributes:
         path: where it lies, as it was named.
-        event_type: as the name of its folder says it, or whoever asked.
+        event_type: as the name of its folder says it, or the user.
         day: of landing.
         is_laid: its last two folders are those of landing, so they are looked at too.
     """

@@ -1,6 +1,6 @@
 """A lake whose event log lies in a bucket of its own.
 
-Concept: whoever reads or writes the lake names keys as ever. Keys of the log go to the bucket that nobody may change,
+Concept: readers and writers of the lake name keys as ever. Keys of the log go to the bucket that nobody may change,
 all others to the one that may be derived again.
 """
 

@@ -276,7 +276,7 @@ class KeptMarts:
         give_memory_back()
 
     def forget(self) -> None:
-        """Free what was read. Whoever holds a table of it may go on reading that."""
+        """Free the rows that were read. A table of them that is still held can be read on."""
         self._views.clear()
         self._parts.clear()
         self._made.clear()

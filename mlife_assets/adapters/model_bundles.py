@@ -1,6 +1,6 @@
 """A model on its way from one environment to another: a folder of files, named by their content and signed.
 
-Concept: hashes show that a file is what was exported, and nothing of who exported it: whoever can write to the place
+Concept: hashes show that a file is what was exported, and nothing of its exporter: a writer to the place
 can write a verdict of the gate as well. So the list of hashes is signed, with the key that signs heads of the event
 log, and read under the one public key that the reader names; no file is read before. The list is written last: a folder
 without one is not whole.

@@ -46,7 +46,7 @@ STEP = timedelta(seconds=1)
 
 
 class ModelRegistry:
-    """Artifacts at `models/<model_version>/`, events in the log; of one model, whoever else keeps some there.
+    """Artifacts at `models/<model_version>/`, events in the log; of one model among others there.
 
     Models of folds lie in `fold_models/<model_version>/`. They are judged and never serve, so no event registers them
     and nothing can promote them.

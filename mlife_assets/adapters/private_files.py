@@ -82,7 +82,7 @@ def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
     """Write `path` whole, with mode 0600, and wait for the disk: a power cut leaves the old bytes or the new.
 
     Returns:
-        Whether it was written; without `replaces` a file that exists stays, whoever made it a moment ago.
+        Whether it was written; without `replaces` a file that exists stays, even one made a moment ago.
     """
     private_folder(path.parent)
     with disk_errors_explained(path):

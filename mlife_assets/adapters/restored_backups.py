@@ -327,7 +327,7 @@ def _put_rows(backup: Backup, connection: sa.Connection, copy: Path) -> None:
 def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
     """Copy a lake into an empty folder, readable by its owner alone, and return the SHA-256 of each object by key.
 
-    Nothing waits for the disk: that is for whoever says that the copy is whole.
+    Nothing waits for the disk: the caller that declares the copy whole does.
 
     Args:
         lake: what is copied.

@@ -188,7 +188,7 @@ class DuckDBWarehouse:
         return {"path": str(self._path), "attempts": self._attempts, "wait_seconds": self._wait_seconds}
 
     def open(self, needed: str = "tag:features tag:metrics") -> duckdb.DuckDBPyConnection:
-        """Return a connection that reads the file, waiting for a writer; whoever asks closes it.
+        """Return a connection that reads the file, waiting for a writer; the caller closes it.
 
         `needed` selects what to build where there is no file.
 

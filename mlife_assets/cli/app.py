@@ -25,9 +25,8 @@ from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.output import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
 from mlife_assets.cli.panel import panel_app
 from mlife_assets.cli.serve import one_click, serve
-from mlife_assets.cli.sql import sql
+from mlife_assets.cli.sql import sql, tables_app
 from mlife_assets.cli.status import status
-from mlife_assets.cli.tables import tables_app
 from mlife_assets.cli.train import backtest, train
 from mlife_assets.garbage import rare_collections
 

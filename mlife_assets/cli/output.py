@@ -1,4 +1,4 @@
-"""What is printed where, and exit codes.
+"""Streams of output, progress, and exit codes.
 
 Concept: stdout holds the answer, either for people or as one JSON document; progress and errors go to stderr. Progress
 is a bar where a person looks, and a line every few seconds in a file or a pipe, so that a log shows what takes long.

@@ -190,7 +190,7 @@ def one_click(
     from mlife_assets.serving.connections import server_config
 
     platform = open_platform(settings_of(home))
-    # Whoever has a link may use it, from anywhere; there is nothing else to reach.
+    # The holder of a link may use it from anywhere; there is nothing else to reach.
     with listening_socket(host, port, is_for_all=True) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/unsubscribe/"
         if as_json:

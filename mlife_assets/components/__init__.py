@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlife_assets.components.platform_model import PlatformModel as PlatformModel
 
 # Backfill policies, kinds and owners are beta in this Dagster release; they are relied on knowingly and pinned exactly.
-# The words of the warnings name them, since their classes would import Dagster for whoever only reads a home.
+# The words of the warnings name them, since their classes would import Dagster into commands that only read a home.
 warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")
 
 COMPONENT_TYPES = {

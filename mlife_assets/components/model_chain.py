@@ -22,9 +22,9 @@ from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import entity_scores
 
 MODULES = (candidate, hyperparameters, fold_models, explanation, promotion, monitoring_reference, retrain_decision)
-"""What is made of every model; `reports` beside them."""
+"""Modules of assets of every model; `reports` beside them."""
 OF_ENTITIES = (example_evaluation, entity_scores)
-"""What is made of a model without an item."""
+"""Modules of assets of a model without an item."""
 
 
 def chain_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:

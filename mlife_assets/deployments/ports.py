@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mlife_assets.adapters.send_ledger import SqlLedger
 
 MONITORING_REPORTS = ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report")
-"""What is watched each day, in the order in which it is looked at."""
+"""Reports of each day, in the order of reading."""
 
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class PrivateThings:
-    """What a home keeps to itself; whoever asks for a key has the whole folder narrowed first.
+    """Secrets of a home; a request for a key narrows the whole folder first.
 
     Attributes:
         settings: of the home.

@@ -1,6 +1,6 @@
 """Sealing and auditing the event log of a home.
 
-Concept: whoever appends seals when done, so that each run and each command leaves a signed head behind. Asking whether
+Concept: a writer seals when done, so that each run and each command leaves a signed head behind. Asking whether
 the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
 """
 

@@ -1,8 +1,8 @@
 """Texts and mails as the market sees them: who was shown which job, and when; who asks for mails and clicks in them.
 
-Concept: the market learns of a text only by its delivery, like a person does. A mail is a short page: whoever opens it
-looks at its jobs from the top, as on the site. Nobody reports that it was opened. An outcome names the message and the
-place in it, so a mail may have several; the exporter says the message.
+Concept: the market learns of a text only by its delivery, like a person does. A mail is a short page: a reader who
+opens it looks at its jobs from the top, as on the site. Nobody reports that it was opened. An outcome names the message
+and the place in it, so a mail may have several; the exporter says the message.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them in the
 attribution window: by the site, or by an explored text, whose job a draw chose. Relevant are those that the user
 applied to from there, as far as is known when the window is mature. A job that nobody was shown says nothing: counting
-it as unwanted would reward whoever repeats what the site displays. A job that a text showed because a model or a
+it as unwanted would reward rankers that repeat the site. A job that a text showed because a model or a
 recruiter chose it is left out, whether the user applied or not, since it was chosen by what is judged; so is one that
 the user applied to from elsewhere. Where all that is left is relevant, or nothing, there is no order to judge: such
 users are not ranked, and the size of the whole cohort is reported beside.

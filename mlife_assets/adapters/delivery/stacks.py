@@ -173,7 +173,7 @@ class Stacks:
             if self.value(path) != value:
                 raise UpstreamMismatchError(f"{shown.name} was planned with another {path}; plan again")
         if shown.change_set is None:
-            self._protect(shown.name)  # whoever made it may have been cut off before he came to that
+            self._protect(shown.name)  # its maker may have been cut off before that
             return "nothing differs"
         stack = self._require_as_shown(shown)
         self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)

@@ -38,7 +38,7 @@ ahead can be set right and the rest sent."""
 
 @dataclass(frozen=True)
 class Recipient:
-    """What is known of a person at send time."""
+    """The facts of a person at send time."""
 
     is_consented: bool
     state_code: str | None
@@ -63,7 +63,7 @@ class Verify(Protocol):
 
 @dataclass(frozen=True)
 class Checks:
-    """What is asked before a send.
+    """The questions before a send.
 
     Attributes:
         recheck: present consent and place of recipients.

@@ -2,7 +2,7 @@
 
 Concept: paths are listed once and say nearly everything; rows are what manifests list. Files are opened that no
 manifest lists, as others wrote them, and of the days since one that the caller names: older ones were looked at when
-they were new. A day that has not begun is a mistake of whoever wrote it, and no part of the catalogue.
+they were new. A day that has not begun is a mistake of its writer, and no part of the catalogue.
 
 The same look says what the warehouse lacks of the log, which dbt has to stage.
 """

@@ -123,7 +123,7 @@ class Chain:
                 self._read_on()
 
     def end(self) -> ChainEnd | None:
-        """Return the newest manifest, whoever wrote it; None before the first, and where the last cannot be read."""
+        """Return the newest manifest of any writer; None before the first, and where the last cannot be read."""
         with self._lock:
             self._open()
             self._read_on()
@@ -188,7 +188,7 @@ class Chain:
         self._is_open = True
 
     def _is_whole(self, sequence: int) -> bool:
-        """Return whether a manifest is one, whoever wrote it: such a one is never written over."""
+        """Return whether the bytes are a manifest of any writer: such a one is never written over."""
         key = manifest_key(sequence)
         try:
             decode_manifest(key, self._store.get(key))

@@ -8,7 +8,7 @@ is written again.
 Remembered events are of types that have one file per act. A file is named by its content, so what was read of it stays
 true; `verify` finds what became of it since. An event counts once a manifest lists it, so a call that finds nothing new
 listed neither lists nor reads a file, and another looks at the days of what was listed. What a crash left unlisted
-counts as soon as files are listed `anew`: whoever records something asks so. Rows are the same object for as long as
+counts as soon as files are listed `anew`: a recording asks so. Rows are the same object for as long as
 nothing was added, so what follows from them can be remembered, too.
 
 Bytes in the log never change: a file names the version of its event type (no word means 1), and its rows are turned
@@ -142,7 +142,7 @@ class ParquetEventLog:
     def rows_of(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table | None:
         """Return the rows of a data file; None of what a power cut left of an append that never ended.
 
-        Whoever made that writes it again. Raises `IntegrityError` when a listed file is not what its name says.
+        Its writer writes it again. Raises `IntegrityError` when a listed file is not what its name says.
         """
         try:
             return self.read_file(file, columns)

@@ -2,7 +2,7 @@
 
 Concept: the newest head decides, wherever it is kept; its manifests must be in the log with their hashes, so a tail
 that was cut, a log that was deleted or computed anew and anything taken from its middle show. Nothing at all where
-something was is a finding. What was written after the newest head is said, and is no finding.
+something was is a finding. Rows after the newest head are mentioned, and are no finding.
 
 Ledger, registry and reports of ingests show what a chain cannot: a log that was deleted whole, or computed anew before
 anything was signed. Registry and reports lie in the lake, so they show loss, not an attacker who rewrites them as well.

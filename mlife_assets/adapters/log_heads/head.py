@@ -76,7 +76,7 @@ class Head:
         previous: hash of the head before; None in number 0.
         history: whether the log of release 0.1.0 below it was adopted.
         note: why, apart from days that ran.
-        next_key: public key, in hex digits, of whoever signs the next head; None when the key stays.
+        next_key: public key, in hex digits, of the signer of the next head; None when the key stays.
         manifest_key: which every manifest after it carries; None before the first rotation.
     """
 

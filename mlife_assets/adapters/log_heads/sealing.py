@@ -67,7 +67,7 @@ class Sealer:
             now: when the stores got it; not part of the head.
             ledger: how far the ledger's sequences have come.
             note: makes a head even if no manifest is new.
-            next_key: whoever signs after this head.
+            next_key: the signer after this head.
             manifest_key: which manifests after this head carry; None: as before it.
 
         Raises:

@@ -175,7 +175,7 @@ class Guards(People):
             return found
 
     def count_texts(self, as_of_date: date) -> int:
-        """Return how many texts of a day, whoever planned them, may have reached someone or are about to."""
+        """Return how many texts of a day, of all applications, may have reached a person or are about to."""
         with self.engine.connect() as connection:
             return int(connection.execute(texts_taken(as_of_date)).scalar_one())
 

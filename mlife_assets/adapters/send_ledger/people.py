@@ -284,7 +284,7 @@ class People(Moves):
             user_id: any account of the person.
             now: the present.
             reason: why; each reason is listed, and lifted, by itself.
-            until: when it ends; None is never. What is listed already keeps its time and never ends earlier.
+            until: when it ends; None is never. A listed suppression keeps its time and never ends earlier.
             channel: which; empty: every one.
 
         Returns:

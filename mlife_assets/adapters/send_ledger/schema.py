@@ -362,7 +362,7 @@ def is_switched_off(campaign: sa.ColumnElement[str] | str) -> sa.ColumnElement[b
 
 
 def texts_taken(as_of_date: date) -> sa.Select[tuple[int]]:
-    """Count the texts of a day, whoever planned them, that may have reached someone or are about to."""
+    """Count the texts of a day, of all applications, that may have reached a person or are about to."""
     return sa.select(sa.func.count()).where(
         sa.func.coalesce(sends.c.channel, Channel.SMS) == Channel.SMS,
         sends.c.as_of_date == as_of_date,

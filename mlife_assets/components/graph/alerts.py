@@ -24,7 +24,7 @@ MESSAGE_CHARACTERS = 300
 ALERTS_PER_MESSAGE = 20
 """Chats refuse a message of more than about 28 KB; an alert has less than one."""
 ALERT_BYTES = 8_000
-"""What is larger was not raised here."""
+"""A larger file was not raised here."""
 PARTITION_TAG = "dagster/partition"
 INTERVAL_SECONDS = 30
 """Between two looks of a sensor."""

@@ -93,7 +93,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LandedCursor:
-    """What is known of the newest days, and of the older ones since they were looked at."""
+    """The state of the newest days, and of the older ones since the last look at them."""
 
     recent: IngestedFiles = NOTHING
     older: IngestedFiles = NOTHING

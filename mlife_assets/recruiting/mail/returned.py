@@ -1,9 +1,9 @@
 """Mails that come back: what became of ours, and what their readers say.
 
 Concept: anybody can write to these addresses. A report or complaint counts only with an id or a token of ours, whose
-check only we can make. Whatever else a person writes is a reply: of whoever got the message that it answers, else of
-whoever has the address that it came from, which proves less. Subject, text and HTML are read, and an opt-out in one of
-them is enough. Answers of machines say nothing, unless they have the words of an opt-out.
+check only we can make. Anything else that a person writes is a reply: of the recipient of the message that it answers,
+else of the owner of the address that it came from, which proves less. Subject, text and HTML are read, and an opt-out
+in one of them is enough. Answers of machines say nothing, unless they have the words of an opt-out.
 
 The words of a reply are those of its writer: people write above a quote, below it and between its lines, so lines that
 begin with `>` are left out wherever they stand, and so is a signature. HTML becomes the same lines. Everything takes

@@ -1,7 +1,7 @@
 """Approval: whether a plan may be sent, because the policy or a person says so.
 
 Concept: closed by default. Only what a gateway takes that reaches nobody can be approved by policy, and only when the
-policy says so. Limits hold whoever approves: a person decides whether a sound plan is sent, never that an unsound one
+policy says so. Limits hold for every approver: a person decides whether a sound plan is sent, never that an unsound one
 is. Anything unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about
 what they saw.
 

@@ -1,9 +1,8 @@
 """Events of messaging: what the plan, the approval and the ledger say, as rows of the event log.
 
 Concept: ids come from what happened, never from when it was written, so emitting the same transitions again adds
-nothing. Like the ledger, which keeps the first row of a message, the log keeps the first `message_planned` of a
-message id. The ledger's transitions are an outbox: read those after the last emitted sequence, append, remember the
-sequence.
+nothing. Like the ledger, which keeps the first row of a message, the log keeps the first `message_planned` of a message
+id. The ledger's transitions are an outbox: read those after the last emitted sequence, append, remember the sequence.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 Concept: a job without a wording cannot be planned, so a refusal cannot be forgotten further down. Every refusal has a
 reason that can be counted and says which field it found.
 
-Whoever posts a job writes part of our text. Words that hide something (encoded words, letters that look like others),
-speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is left of a
-trick may still be one. Nor does a phrase that a deployment refuses itself give one. All other words are said only if
-they have no default refused phrase, or it describes a job, and somebody vouches for them: a person for the employer's
-present name (`employer_review`), the lists of words for the title. Otherwise the job is offered by a label of ours.
+An employer who posts a job writes part of our text. Words that hide something (encoded words, letters that look like
+others), speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is
+left of a trick may still be one. Nor does a phrase that a deployment refuses itself give one. All other words are said
+only if they have no default refused phrase, or it describes a job, and somebody vouches for them: a person for the
+employer's present name (`employer_review`), the lists of words for the title. Otherwise the job is offered by a label
+of ours.
 
 A label has no letter of a stranger. A title names a job by a noun and its description; a lure needs words of its own. A
 title is said as written if a word of it names a job, none speaks to the reader (`message_words`), words that jobs and

@@ -39,7 +39,7 @@ VERDICTS = (HARMLESS, OPT_OUT)
 
 @dataclass(frozen=True)
 class Effect:
-    """What is done to the suppressions of a person.
+    """A change of the suppressions of a person.
 
     Attributes:
         suppress: the reason that is listed; None when nothing is.

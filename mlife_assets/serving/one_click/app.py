@@ -84,7 +84,7 @@ def create_one_click_app(
     async def end(request: Request) -> Response:
         token, said = asked(request)
         async with bodies.body(request):
-            pass  # what it says does not matter: whoever posts wants out
+            pass  # the body does not matter: a post asks to leave
         if places.statistics().tasks_waiting >= WAITING_MAXIMUM:
             raise BusyError("too many people are leaving at once; try again in a few seconds")
         await to_thread.run_sync(lambda: record(use_of_link(said, token, now())), limiter=places)

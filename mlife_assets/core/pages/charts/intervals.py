@@ -83,7 +83,7 @@ def ratio_strip(ratio: float | None, lower: float | None, upper: float | None, m
 
 
 def figure(width: float, height: float, label: str, body: Markup) -> Markup:
-    """Return a drawing as wide as its place, with its label for whoever cannot see it."""
+    """Return a drawing as wide as its place, with its label for screen readers."""
     box = f"0 0 {number(width)} {number(height)}"
     drawing = element("svg", body, viewBox=box, role="img", aria_label=label, class_="figure")
     return element("div", drawing, class_="drawing")

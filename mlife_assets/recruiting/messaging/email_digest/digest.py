@@ -74,7 +74,7 @@ def _offer(job: Mapping[str, object]) -> Offer:
 
 @dataclass(frozen=True)
 class PairFacts:
-    """What is known of a person and a job.
+    """The facts of a person and a job.
 
     Attributes:
         features: name -> value; those that `reason_words.SAID` names may be said, `distance_km` is.

@@ -48,7 +48,7 @@ _OF_A_NOTE = (
     r"| n (?:ai|a|avons) plus (?:de|d|mon|mes) | pa (?:konnen|ka|jwenn) | nie (?:moge|wiem) "
     r"| khong nhan [dđ]uoc| har (?:inte|ikke) (?:fatt|mottatt|modtaget)"
 )
-"""What a note of absence says of mails, or whoever misses one: they are not read, it did not come."""
+"""Words of a note of absence, or of a person who misses a mail: mails are not read, it did not come."""
 
 _ASKS = re.compile("[?\uff1f\u061f\u037e]|[吗嗎呢]")
 _SENTENCE = re.compile(r"[^.!?\n\u3002\uff01\uff1f\u061f\u0964]+[.!?\n\u3002\uff01\uff1f\u061f\u0964]*")

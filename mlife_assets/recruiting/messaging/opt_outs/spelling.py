@@ -119,7 +119,7 @@ SPELLED = {
     for meant, all_typed in (one.strip().split(": ") for one in listed("meant").split(";"))
     for typed in sorted(word_set(all_typed))
 }
-"""What is meant by what is typed."""
+"""Typed word -> intended word."""
 
 
 def _joined_letters(words: list[str]) -> list[str]:
