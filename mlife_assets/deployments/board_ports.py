@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.clock import SimulatedClock
-from mlife_assets.adapters.dispatcher import Verify
+from mlife_assets.adapters.dispatcher.reports import Verify
 from mlife_assets.adapters.event_log import ParquetEventLog
 from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.adapters.landing import Ingest
@@ -61,7 +61,7 @@ from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactB
 from mlife_assets.settings import DEFS_FOLDER, Settings
 
 if TYPE_CHECKING:
-    from mlife_assets.adapters.dispatcher import Dispatcher
+    from mlife_assets.adapters.dispatcher.sending import Dispatcher
     from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
 
@@ -526,7 +526,8 @@ class BoardPorts:
 
         It can send only what `verify` finds approved; without, it reads receipts and replies.
         """
-        from mlife_assets.adapters.dispatcher import Checks, Dispatcher
+        from mlife_assets.adapters.dispatcher.reports import Checks
+        from mlife_assets.adapters.dispatcher.sending import Dispatcher
 
         channel, pace = self.application.channel, self.deployment.times.pace(self.times.sending(day))
         checks = Checks(

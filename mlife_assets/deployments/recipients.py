@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mlife_assets.adapters.dispatcher import Recheck, Recipient
+from mlife_assets.adapters.dispatcher.reports import Recheck, Recipient
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.monitoring.quality import REPORT as QUALITY_REPORT
 from mlife_assets.recruiting.messaging.audience import CONSENT

@@ -18,7 +18,8 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.owners_table import OwnersAuditTable, OwnersContacts, OwnersFile
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.people_register import Contact, PeopleRegister

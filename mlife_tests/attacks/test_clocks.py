@@ -21,7 +21,8 @@ import pytest
 
 from mlife_assets.adapters.clock import SimulatedClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger

@@ -18,7 +18,8 @@ import pytest
 from pydantic import ValidationError
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, DispatchReport, Recipient
+from mlife_assets.adapters.dispatcher.reports import Checks, DispatchReport, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.keyring import Keyring
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger

@@ -10,8 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from mlife_assets.adapters.clock import SystemClock
-from mlife_assets.adapters.dispatcher import DispatchReport
-from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER
+from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER, DispatchReport
 from mlife_assets.adapters.object_store import clocks_apart
 from mlife_assets.components.messages.sending import (
     WRITER,

@@ -15,7 +15,8 @@ from typing import Any
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.instances import job_of_the_day

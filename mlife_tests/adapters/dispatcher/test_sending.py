@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
-from mlife_assets.adapters.dispatcher.reports import DispatchReport
+from mlife_assets.adapters.dispatcher.reports import Checks, DispatchReport, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.recruiting.ids import message_id

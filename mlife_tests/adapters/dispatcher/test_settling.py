@@ -14,8 +14,16 @@ from typing import Any
 
 import pytest
 
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, DispatchReport, Recipient
-from mlife_assets.adapters.dispatcher.reports import AWAITED_DAYS, collect_receipts, find_forgotten, reconcile
+from mlife_assets.adapters.dispatcher.reports import (
+    AWAITED_DAYS,
+    Checks,
+    DispatchReport,
+    Recipient,
+    collect_receipts,
+    find_forgotten,
+    reconcile,
+)
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.core.errors import GateClosedError, InvalidInputError

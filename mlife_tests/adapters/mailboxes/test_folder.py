@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlife_assets.adapters import mailboxes
-from mlife_assets.adapters.dispatcher import Checks, Dispatcher, Recipient
+from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
+from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.mailboxes import FolderMailbox, MailFaults, ReturnedFolder, SendJournal, SmtpMailbox
 from mlife_assets.adapters.mailboxes.folder import UNSUBSCRIBE_BODY, AbsentMailbox
 from mlife_assets.adapters.people_register import PeopleRegister
