@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mlife_assets.components.conversion_model import SKIP_TAG, take_in
 from mlife_assets.components.model.example_evaluation import gate_rows, recorded_scores_condition
-from mlife_assets.components.own_tables import SKIP_TAG, take_in
 from mlife_assets.core.training.parity_in_time import NAME
 from mlife_assets.core.windows import add_days
 
