@@ -73,8 +73,7 @@ from mlife_assets.core.training.step_rows import (
     thinned,
 )
 from mlife_assets.core.training.training_set import TrainingSet, split_examples
-from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies

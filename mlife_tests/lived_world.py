@@ -25,8 +25,7 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.embedded_world import Story
-from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import Calibration
+from mlife_assets.market.world import Calibration, Injection
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy

@@ -23,8 +23,7 @@ from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.recruiting.policies import Policies

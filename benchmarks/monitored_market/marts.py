@@ -22,11 +22,10 @@ from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
 from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
 from mlife_assets.market.simulation import DayRecord, Market
 from mlife_assets.market.source import World, exported_tables, honest_tables
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import EMBEDDING_SIZE
 from mlife_assets.recruiting.features import (

@@ -24,9 +24,8 @@ import pyarrow as pa
 from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.truth import expected_maps
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.cohort import recruiter_scores
 from mlife_assets.recruiting.features import feature_matrix, pair_features

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import Calibration, MarketConfig
+from mlife_assets.market.world import Calibration, Injection, MarketConfig
 from mlife_assets.recruiting.policies import Policies
 from monitored_market.champion import WARM_UP_DAYS, Watch, promote, sample, trained
 from monitored_market.marts import MonitoredMarket

@@ -22,8 +22,8 @@ from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import mood_of_day, respond
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import epoch_us
+from mlife_assets.market.world import Injection
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.features import feature_matrix, pair_features
 from mlife_assets.recruiting.policies import CandidatePolicy, Policies

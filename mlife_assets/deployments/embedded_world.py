@@ -17,7 +17,6 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.ports import EventSource, ObjectStore
 from mlife_assets.core.windows import add_days
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.private_files import (
     ParquetAuditAttributes,
     ParquetContactBook,
@@ -27,7 +26,7 @@ from mlife_assets.market.private_files import (
     mail_book_bytes,
 )
 from mlife_assets.market.source import EmbeddedEventSource
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.ports import AuditAttributes, ContactBook
 
 EVENTS = (

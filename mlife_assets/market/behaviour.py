@@ -16,9 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mlife_assets.market.injections import drifted_taste, elasticity, hidden_shift, odds_shift
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population
-from mlife_assets.market.world import Calibration, MarketConfig
+from mlife_assets.market.world import Calibration, MarketConfig, drifted_taste, elasticity, hidden_shift, odds_shift
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
 
 CLICK, APPLY, HIRE = 0, 1, 2

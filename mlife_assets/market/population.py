@@ -14,8 +14,7 @@ import numpy as np
 
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.catalogue import Catalogue
-from mlife_assets.market.injections import active, affected, drifted_taste
-from mlife_assets.market.world import MarketConfig, Stream, generator, metro_shares
+from mlife_assets.market.world import MarketConfig, Stream, active, affected, drifted_taste, generator, metro_shares
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS, SHIFTS
 
 KM_PER_DEGREE_LATITUDE = 110.574

@@ -38,12 +38,11 @@ from mlife_assets.market.behaviour import (
     text_click_delay_us,
 )
 from mlife_assets.market.catalogue import Catalogue, load_catalogue
-from mlife_assets.market.injections import active
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, draw_population, epoch_us
 from mlife_assets.market.texts import READING_US, MailItems, Texts, delivered_mails, delivered_texts, no_texts
 from mlife_assets.market.traffic import EXPORT_US, Impressions, browse, recruiter_texts
 from mlife_assets.market.vacancies import NOT_CLOSED, Vacancies, first_postings, new_postings, withdrawals
-from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, Stream, generator
+from mlife_assets.market.world import RELEASED_CALIBRATION, MarketConfig, Stream, active, generator
 
 FILLED, EXPIRED, WITHDRAWN = 0, 1, 2
 PAIR = 2**32

@@ -25,7 +25,6 @@ from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.market.behaviour import CLICK, HIRE, KINDS, Outcomes, outcomes
 from mlife_assets.market.catalogue import Catalogue
-from mlife_assets.market.injections import active
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import Population, epoch_us, published_taste, touched_rows
 from mlife_assets.market.simulation import Closings, ConsentChanges, DayRecord, Market
@@ -33,7 +32,7 @@ from mlife_assets.market.texts import Texts, asks_for_mails, message_of
 from mlife_assets.market.traffic import EXPLORE_SLICE, EXPORT_US, RULE_SLICE, Impressions, wordings
 from mlife_assets.market.truth import write_truth
 from mlife_assets.market.vacancies import CLOSE_REASONS, Vacancies, employer_names, job_ids
-from mlife_assets.market.world import MarketConfig, Stream, generator
+from mlife_assets.market.world import MarketConfig, Stream, active, generator
 from mlife_assets.recruiting.events import (
     ENVELOPE,
     EVENT_TYPES,

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.quoting import cut
 from mlife_assets.core.scoring.reasons import ExplainableScorer, first_step_probabilities
-from mlife_assets.serving.access import Access
+from mlife_assets.serving.connections import Access
 from mlife_assets.serving.requests import (
     BodyReader,
     BodyTooLargeError,

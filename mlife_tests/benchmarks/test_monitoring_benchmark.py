@@ -20,8 +20,7 @@ from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.behaviour import CLICK
-from mlife_assets.market.injections import Injection
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 from mlife_assets.recruiting.policies import CandidatePolicy
 

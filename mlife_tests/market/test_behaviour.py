@@ -15,11 +15,22 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.market import behaviour
 from mlife_assets.market.behaviour import APPLY, CLICK, Mood, Response, felt_distance, felt_pay, mood_of_day, respond
 from mlife_assets.market.catalogue import load_catalogue
-from mlife_assets.market.injections import BEHAVIOURS, FAULTS, INJECTION_NAMES, Injection, affected, drifted_taste
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population, draw_population, epoch_us
 from mlife_assets.market.traffic import EXPORT_US, FEED_SHARE, Impressions, browse, utc_offset_hours
 from mlife_assets.market.vacancies import Vacancies, first_postings
-from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, Calibration, MarketConfig, tiny_config
+from mlife_assets.market.world import (
+    BEHAVIOURS,
+    FAULTS,
+    INJECTION_NAMES,
+    LINEAR_TERMS,
+    RELEASED_CALIBRATION,
+    Calibration,
+    Injection,
+    MarketConfig,
+    affected,
+    drifted_taste,
+    tiny_config,
+)
 
 CALIBRATION = replace(
     Calibration(), distance_within=0.5, distance_tolerance_km=20.0, distance_beyond=1.5, distance_late_shift=0.4,

@@ -17,7 +17,6 @@ from mlife_assets.core.training.fairness.results import ETHNICITIES, SEXES, UNKN
 from mlife_assets.core.windows import add_days
 from mlife_assets.market import private_files
 from mlife_assets.market.catalogue import area_codes, load_catalogue
-from mlife_assets.market.injections import Injection, drifted_taste
 from mlife_assets.market.population import Population, draw_population, epoch_us, published_taste
 from mlife_assets.market.private_files import (
     DOMAINS,
@@ -31,7 +30,14 @@ from mlife_assets.market.private_files import (
     mail_address,
     mail_book_bytes,
 )
-from mlife_assets.market.world import RELEASED_CALIBRATION, Calibration, MarketConfig, tiny_config
+from mlife_assets.market.world import (
+    RELEASED_CALIBRATION,
+    Calibration,
+    Injection,
+    MarketConfig,
+    drifted_taste,
+    tiny_config,
+)
 from mlife_assets.recruiting.events import OCCUPATION_GROUPS
 from mlife_assets.recruiting.mail.addresses import normalise_address
 

@@ -14,7 +14,6 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market import world
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, mood_of_day, pair_distance_km, respond
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us
 from mlife_assets.market.simulation import FILLED, DayRecord, Market
 from mlife_assets.market.texts import DELIVERED_SCHEMA
@@ -28,7 +27,15 @@ from mlife_assets.market.truth import (
     true_response,
 )
 from mlife_assets.market.vacancies import job_ids
-from mlife_assets.market.world import LINEAR_TERMS, RELEASED_CALIBRATION, MarketConfig, Stream, generator, tiny_config
+from mlife_assets.market.world import (
+    LINEAR_TERMS,
+    RELEASED_CALIBRATION,
+    Injection,
+    MarketConfig,
+    Stream,
+    generator,
+    tiny_config,
+)
 
 DAY = tiny_config().start_date
 DRIFT = add_days(tiny_config().start_date, 3)

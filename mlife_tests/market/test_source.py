@@ -17,14 +17,13 @@ import pytest
 from mlife_assets.core.errors import ContentConflictError, InvalidInputError, UpstreamMismatchError
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.market.behaviour import APPLY, CLICK, HIRE
-from mlife_assets.market.injections import FAULTS, Injection
 from mlife_assets.market.parquet_bytes import parquet_bytes
 from mlife_assets.market.population import epoch_us
 from mlife_assets.market.simulation import STATE_FILE, DayRecord, Market
 from mlife_assets.market.source import World, event_table, honest_tables
 from mlife_assets.market.texts import DELIVERED_SCHEMA, asks_for_mails
 from mlife_assets.market.vacancies import CLOSE_REASONS, job_ids
-from mlife_assets.market.world import RELEASED_CALIBRATION, tiny_config
+from mlife_assets.market.world import FAULTS, RELEASED_CALIBRATION, Injection, tiny_config
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES, OCCUPATION_GROUPS, SHIFTS
 
 CONFIG = tiny_config(history_days=4)

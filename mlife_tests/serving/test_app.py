@@ -33,8 +33,8 @@ from mlife_assets.core.scoring.estimators import StoredEstimator, usable
 from mlife_assets.core.scoring.reasons import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
-from mlife_assets.serving.access import Access, PageHeaders
 from mlife_assets.serving.app import create_app
+from mlife_assets.serving.connections import Access, PageHeaders
 from mlife_assets.serving.requests import RequestLimits
 from mlife_tests.tiny_models import row_record
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from mlife_assets.core.errors import InvalidInputError, TransientError
 from mlife_assets.core.pages import page, render
 from mlife_assets.recruiting.mail.mime import ONE_CLICK, LinkUse, Unsubscription, use_of_link
-from mlife_assets.serving.access import PageHeaders
+from mlife_assets.serving.connections import PageHeaders
 from mlife_assets.serving.requests import BodyReader, BodyTooLargeError, BodyTooSlowError, BusyError, RequestLimits
 
 _LOGGER = logging.getLogger(__name__)

@@ -47,7 +47,7 @@ from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.mail.body import body_line, mail_of
 from mlife_assets.recruiting.message_trace import CONVERSIONS, Hop, MessageLine, MessageTrace
 from mlife_assets.recruiting.places import CALLS, MESSAGES, SERVED
-from mlife_assets.serving.access import Access, PageHeaders
+from mlife_assets.serving.connections import Access, PageHeaders
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

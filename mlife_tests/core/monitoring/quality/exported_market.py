@@ -20,10 +20,9 @@ from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import validate
 from mlife_assets.core.windows import add_days, day_start
-from mlife_assets.market.injections import Injection
 from mlife_assets.market.simulation import Market
 from mlife_assets.market.source import exported_day
-from mlife_assets.market.world import MarketConfig
+from mlife_assets.market.world import Injection, MarketConfig
 from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import EVENT_TYPES, LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 from mlife_assets.recruiting.features import pair_features

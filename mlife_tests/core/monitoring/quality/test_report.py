@@ -17,8 +17,7 @@ from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.validation import WHOLE_FILE, Reason
 from mlife_assets.core.windows import add_days
 from mlife_assets.market.catalogue import load_catalogue
-from mlife_assets.market.injections import INJECTION_NAMES, Injection
-from mlife_assets.market.world import METROS_MAXIMUM, Calibration
+from mlife_assets.market.world import INJECTION_NAMES, METROS_MAXIMUM, Calibration, Injection
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
 PAY, RESERVATION = "pay_usd_per_hour", "reservation_pay_usd_per_hour"
