@@ -10,7 +10,8 @@ The sequence:
    at once when drift is confirmed, and never on faulty data.
 3. Learn: a fit on everything mature, which would serve, and the folds that speak for it (`day.folds_fitted`).
 4. Judge: who is asked for the challenger and for what was served about which days (`day.window_of_folds`), then the
-   gate (`day.judged_by_folds`): a refit serves unless something speaks against it, a change has to win.
+   gate (`day.judged_by_folds`): a refit serves unless something speaks against it or refits are rolled back
+   (`rollback`), a change has to win.
 5. Promote: the challenger serves from the first run after its promotion on (`day.begins_to_serve`). Its folds speak for
    it about days that its fit has learned from (`day.asked_for`).
 """

@@ -9,6 +9,7 @@ has seen it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from mlife_assets.core.training.judgement import GateRows, Human, Judgement, jud
 from mlife_assets.core.training.prequential import JudgedFold, newest_week, recipe_conditions
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day, run_time
 from mlife_assets.lifecycle.facts import Facts, Models
+from mlife_assets.lifecycle.rollback import Insured, insured
 
 T = TypeVar("T")
 
@@ -143,9 +145,15 @@ def judged_by_folds(
     newest, week = models.load(folds[-1].model_version), newest_week(exposures, model.roles)
     required = recipe_conditions(challenger, facts.training_set(), folds, newest, week, exposures, model)
     sides = {CHALLENGER: side_of_folds(version, window.folds, gate, model.roles, models.scorer, parts)}
+    kept: Insured | None = None
     if champion is not None:
         sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
-        if not is_refit:
+        kept = Insured.of_report(facts.last_decision(), champion)
+        if is_refit:
+            kept = insured(kept, sides[CHALLENGER], champion, gate, window.first_day, facts)
+            required = (*required, kept.condition)
+        else:
             sides[ALONE] = side_alone(champion, asked_for(models, champion), gate, models.scorer)
     terms = Terms(facts.day, (*also_required, *required), is_refit, changes)
-    return judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))
+    judged = judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))
+    return judged if kept is None else replace(judged, facts=kept.facts)

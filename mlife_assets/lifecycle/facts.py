@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -48,6 +48,9 @@ class Facts(Protocol):
 
     def champions(self) -> Sequence[Reign]:
         """Return all changes of the champion that are known, oldest first."""
+
+    def last_decision(self) -> Mapping[str, Any]:
+        """Return the report of the last decision before the day; empty without one."""
 
     def challenger_folds(self, version: str) -> Sequence[Fold]:
         """Return the folds of the day's challenger."""

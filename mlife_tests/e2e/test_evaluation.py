@@ -219,6 +219,7 @@ def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> N
         "serving_probabilities_vary",
         "serving_scoring_parity",
         "serving_scores_follow_the_newest_fold",
+        "refits_are_not_rolled_back",
     ]
     assert list(sentences)[-len([*own, *required, *fit]) :] == [*own, *required, *fit]
     assert "does not predict is_applied (0.500)" in sentences[required[0]]

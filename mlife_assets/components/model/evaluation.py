@@ -105,7 +105,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Boa
         also_required=day_fairness_conditions(platform, day, version),
     )
     decision, measured = judged.decision, judged.calibration
-    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
+    platform.tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts | dict(judged.facts))
     card = write_card(platform, day, version, decision, measured, window, gate.days)
     return dg.MaterializeResult(
         metadata={

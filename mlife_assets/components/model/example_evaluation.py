@@ -108,7 +108,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         gate = GateRows.of_examples(rows, model.roles)
         judged = judge_challenger(ports, day, window, gate, human, also_required=served)
         decision = judged.decision
-        ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts)
+        ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts | dict(judged.facts))
         days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
         card = write_model_card(ports, day, version, decision, judged.calibration, window, days)
         return dg.MaterializeResult(

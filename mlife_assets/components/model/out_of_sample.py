@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mlife_assets.components.model.challengers import PROMOTION_REPORT
 from mlife_assets.components.model.training_inputs import training_marts
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.model import Model
@@ -98,6 +99,12 @@ class PlatformFacts:
     def champions(self) -> list[Reign]:
         """Return all changes of the champion, oldest first."""
         return self.platform.registry.history(run_time(self.day))
+
+    def last_decision(self) -> Mapping[str, Any]:
+        """Return the report of the last decision before the day; empty without one."""
+        tables = self.platform.model_tables
+        earlier = [day for day in tables.report_days(PROMOTION_REPORT) if day < self.day]
+        return tables.read_report(PROMOTION_REPORT, max(earlier)) if earlier else {}
 
     def challenger_folds(self, version: str) -> tuple[Fold, ...]:
         """Return the folds of the day's challenger."""

@@ -1,9 +1,10 @@
 """The promotion: who serves, after the gate's verdict of the day.
 
 Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
-launches the step.
+launches the step. A verdict that refits lost lets the model that last won serve.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME, PROMOTI
 from mlife_assets.core.ports import EventLog
 from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.deployments.sealing import seal
+from mlife_assets.lifecycle.rollback import REPORT as INSURANCE
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "model"
@@ -70,10 +72,19 @@ def record_verdict(platform: ModelPorts, day: date, report: dict[str, Any]) -> b
     log, now, version = platform.event_log, platform.retraining_time(day), report["model_version"]
     log.append("promotion_decided", verdict_event(log, platform.model, day, report, now), writer=WRITER)
     if report["outcome"] != "promoted":
+        _roll_back(platform, day, report)
         return False
     since = first_decided(log, platform.model, day, version)
     platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now, decided=since)
     return True
+
+
+def _roll_back(platform: ModelPorts, day: date, report: Mapping[str, Any]) -> None:
+    """Let the model that last won serve where refits are shown to be worse, unless another serves meanwhile."""
+    kept, champion = report.get(INSURANCE, {}), platform.registry.champion()
+    if kept.get("is_rolled_back") and kept["anchor"] != champion == report["champion_version"]:
+        now = platform.retraining_time(day)
+        platform.registry.rollback(actor="gate", reason=kept["sentence"], now=now, to=kept["anchor"])
 
 
 def first_decided(event_log: EventLog, model: Model, day: date, version: str) -> datetime:

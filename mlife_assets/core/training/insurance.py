@@ -13,9 +13,8 @@ detector on them fires where nothing is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +41,8 @@ class Week:
     """A label week.
 
     Attributes:
-        gain: objective of the refits less the anchor's; nan where it is not defined.
-        error: its standard error (`gain_of_week`).
+        gain: objective of the refits less the anchor's.
+        error: its standard error, by leaving out one day or user at a time.
     """
 
     gain: float
@@ -110,8 +109,6 @@ def standing(weeks: Sequence[Week]) -> Standing:
     won: list[int] = []
     unseen: list[float] = []
     for place, week in enumerate(weeks):
-        if np.isnan(week.gain):
-            continue
         if len(rolled_back) > len(returned):
             unseen.append(week.gain)
             if len(unseen) >= WEEKS_TO_RETURN and np.mean(unseen[-WEEKS_TO_RETURN:]) >= 0:
@@ -124,18 +121,11 @@ def standing(weeks: Sequence[Week]) -> Standing:
     return Standing(tuple(rolled_back), tuple(returned), tuple(won))
 
 
-def gain_of_week(objective: Callable[[npt.NDArray[np.bool_]], float], units: npt.NDArray[Any]) -> Week:
-    """Return a label week: the gain on all its rows, and its standard error by leaving out one unit at a time.
-
-    Args:
-        objective: of the refits less that of the anchor on the chosen of n rows, bool (n,); nan where there is none.
-        units: what makes rows alike, a day or a user each (n,).
-    """
-    left = np.array([objective(units != one) for one in np.unique(units)])
-    left = left[~np.isnan(left)]
-    count = len(left)
-    error = float(np.sqrt((count - 1) / count * np.sum((left - left.mean()) ** 2))) if count > 2 else 0.0
-    return Week(objective(np.full(len(units), True)), error)
+def week_of(gain: float, without_one: Array) -> Week:
+    """Return a label week of its gain and the gains without one of its u days or users each (u,)."""
+    count = len(without_one)
+    spread = float(np.sum((without_one - without_one.mean()) ** 2)) if count > 2 else 0.0
+    return Week(gain, float(np.sqrt(spread * (count - 1) / max(count, 1))))
 
 
 def weeks_to_find(loss: float, scatter: float) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,12 +115,14 @@ class Judgement:
         calibration: of the challenger on the exposures; None, which the gate refuses, when it cannot be measured.
         challenger: what was judged.
         contenders: role -> who was compared.
+        facts: what else the report of the decision keeps.
     """
 
     decision: PromotionDecision
     calibration: Calibration | None
     challenger: Side
     contenders: Mapping[str, Contender]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge_model(

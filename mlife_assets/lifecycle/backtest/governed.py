@@ -14,27 +14,40 @@ import numpy as np
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
+from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.recipes import half_life_in_drift
 from mlife_assets.core.windows import add_days
 from mlife_assets.lifecycle.backtest.contestants import IMPOSSIBLE, Start, Watching
+from mlife_assets.lifecycle.backtest.judging import Judged
+from mlife_assets.lifecycle.backtest.learning import Fit, score
 from mlife_assets.lifecycle.backtest.watching import Reports
+from mlife_assets.lifecycle.rollback import Insured, gain_of_week, new_mondays
 
 
 class Governed(Watching):
-    """The real governor and the real vetoes.
+    """The real governor, the real vetoes and the real rollback insurance.
 
     Attributes:
         looked: what the governor said of each window as it closed, oldest first.
         newest: reports of the newest window.
+        anchor: the model that refits are held against.
+        refits: the first champion and what was fitted since when, also while refits are rolled back.
+        insured: what is known of refits against the anchor.
     """
 
     looked: list[RetrainDecision]
     newest: Reports
+    anchor: Fit
+    refits: dict[date, Fit]
+    insured: Insured
 
     def begin(self, start: Start) -> None:
         """Begin with the first champion, which is new on its first day."""
         super().begin(start)
         self.looked = []
+        self.anchor, self.refits = start.serving, {start.day: start.serving}
+        self.insured = Insured(start.serving.artifact.model_version, {})
         self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
@@ -98,8 +111,34 @@ class Governed(Watching):
             sentence = f"{version} was not installed: {' '.join(one.sentence for one in faults)}"
             self._record(day, "refused", codes, (*verdict.sentences, sentence), version)
             return
+        self.refits[day] = fit
+        insurance = self._insurance(day)
+        if not insurance.is_met:
+            if self.champion is not self.anchor:
+                self.install_watched(self.anchor, day)
+            codes, sentences = (*verdict.codes, insurance.name), (*verdict.sentences, insurance.sentence)
+            self._record(day, "refused", codes, sentences, version)
+            return
         self.install_watched(fit, day)
         self._record(day, "installed", verdict.codes, (*verdict.sentences, f"{version} was installed."), version)
+
+    def _insurance(self, day: date) -> Condition:
+        """Hold refits against the anchor in the label weeks that have become mature; return whether they may serve."""
+        history, model = self.history, self.history.model
+        for monday in new_mondays(self.insured, add_days(self.anchor.as_of, 1), add_days(day, -1)):
+            places = np.arange(history.place(monday), history.place(add_days(monday, 7)))
+            if len(places) and history.mature[places].max() > np.datetime64(day, "D"):
+                break
+            examples = GateRows.of_examples(history.take(places), model.roles).examples
+            ours = Judged(self.refits).probability(history, places)
+            theirs = score(history, self.anchor.artifact, places).probability
+            week = gain_of_week(examples, ours, theirs, model.promotion)
+            if week is not None:
+                self.insured = replace(self.insured, weeks={**self.insured.weeks, monday: week})
+        if self.insured.standing.won:
+            self.anchor = self.champion
+            self.insured = Insured(self.anchor.artifact.model_version, {})
+        return self.insured.condition
 
     def _half_life(self, day: date, verdict: RetrainDecision) -> float | None:
         """Return the half-life in days of a model of a day, where a drift that was open then asks for one."""

@@ -14,10 +14,14 @@ from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.training.gate import Condition
+from mlife_assets.core.training.gate.comparing import average_precision
+from mlife_assets.core.training.insurance import Week, standing
 from mlife_assets.lifecycle.backtest.contestants import IMPOSSIBLE, EveryAlarm, Frozen, Naive
 from mlife_assets.lifecycle.backtest.governed import Governed
 from mlife_assets.lifecycle.backtest.judging import Judged
+from mlife_assets.lifecycle.backtest.learning import score
 from mlife_assets.lifecycle.backtest.watching import Reports
+from mlife_assets.lifecycle.rollback import NAME, Insured
 
 SINCE = date(2025, 3, 1)
 CONTEST_DAY = date(2025, 3, 1)
@@ -29,6 +33,7 @@ def model(version: str, as_of: date) -> SimpleNamespace:
     return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day, step=version)
 
 
+NO_NEW_WEEK = Insured("m1", {date(2026, 1, 5): Week(0.0, 1.0)})
 TWIN, CHAMPION = model("m0", SINCE - timedelta(days=20)), model("m1", SINCE)
 
 
@@ -78,6 +83,7 @@ def governed(history, rows, model):
         policy.twin, policy.reference, policy.newest = Judged({TWIN.as_of: TWIN}), "as it was", newest
         policy.looked, policy.training_days = [], [champion.as_of]
         policy.windows = policy.windows_without_outcomes = 0
+        policy.anchor, policy.refits, policy.insured = champion, {champion.as_of: champion}, NO_NEW_WEEK
         return policy
 
     return build
@@ -123,6 +129,56 @@ def test_before_enough_was_served_the_twin_is_asked_as_well(governed):
     assert asked.judged is not None
     assert list(asked.judged.fits.values()) == [TWIN, CHAMPION]
     assert (policy.reference, policy.champion.artifact.model_version) == ("of m2 on 2025-03-21", "m2")
+
+
+def test_refits_that_lost_are_rolled_back_go_on_unseen_and_return(governed):
+    policy = governed(Asked(), reports(CLOSED))
+    policy.champions[SINCE + timedelta(days=7)] = policy.refits[SINCE + timedelta(days=7)] = model("m3", CLOSED)
+    weeks = [Week(-0.2, 0.02)]
+    while not standing(weeks).is_rolled_back:
+        weeks.append(weeks[0])
+
+    def known(*later: Week) -> Insured:
+        far = date(2026, 1, 5)
+        return Insured("m1", {far + timedelta(days=7 * place): week for place, week in enumerate([*weeks, *later])})
+
+    policy.insured = known()
+    policy.on_no_reports(CLOSED + timedelta(days=1))
+    (decided,) = policy.decisions
+    assert (decided.action, decided.codes, decided.model_version) == ("refused", ("new_labels", NAME), "m1")
+    assert policy.champions[CLOSED + timedelta(days=1)] is CHAMPION
+    assert policy.reference == "of m1 on 2025-03-21"
+    assert policy.refits[CLOSED + timedelta(days=1)].artifact.model_version == "m2", "what it would have said counts"
+    policy.on_no_reports(CLOSED + timedelta(days=8))
+    assert policy.decisions[-1].action == "refused"
+    assert CLOSED + timedelta(days=8) not in policy.champions, "the anchor serves already"
+    policy.insured = known(*[Week(0.01, 0.02)] * 4)
+    policy.on_no_reports(CLOSED + timedelta(days=15))
+    assert (policy.decisions[-1].action, policy.decisions[-1].model_version) == ("installed", "m2")
+
+
+def test_each_label_week_holds_refits_against_the_first_champion_once(calm):
+    decided = calm.contestants["governed"]
+    history, weeks = decided.history, decided.insured.weeks
+    begun = decided.training_days[0]
+    assert decided.insured.anchor == next(iter(decided.champions.values())).artifact.model_version
+    mondays = list(weeks)
+    assert begun < mondays[0] <= begun + timedelta(days=7)
+    assert {later - earlier for earlier, later in pairwise(mondays)} == {timedelta(days=7)}
+    places = np.arange(history.place(mondays[2]), history.place(mondays[2] + timedelta(days=7)))
+    ours = decided.served.probability(history, places)
+    theirs = score(history, decided.anchor.artifact, places).probability
+    both = (average_precision(one, history.outcome[places]) for one in (ours, theirs))
+    assert weeks[mondays[2]].gain == pytest.approx(np.subtract(*both), abs=1e-12)
+    assert not decided.insured.standing.is_rolled_back
+
+
+def test_in_a_new_world_refits_are_better_and_become_what_is_held_against(replayed, rows):
+    decided = replayed(rows(change_on=77)).contestants["governed"]
+    first = next(iter(decided.champions.values())).artifact.model_version
+    assert decided.insured.anchor != first
+    assert decided.anchor.artifact.model_version == decided.insured.anchor
+    assert all(NAME not in one.codes for one in decided.decisions)
 
 
 def test_what_something_speaks_against_is_not_installed_and_was_paid_for(governed):
