@@ -12,7 +12,7 @@ Protocol, fixed before the first look:
 - *real*: `LGBMClassifier()` and the simple rule beside the model learn from the rows that the model had and rank the
   rows that it was judged on. A table is asked about where LightGBM's average precision is shown to be above the share
   of positives and above the rule's: the percentile interval of RESAMPLES resamples of days (rows, where there are none)
-  lies above zero at ALPHA. At least SERVED_SHARE of these get a model that serves, README's own example among them.
+  lies above zero at ALPHA. At least SERVED_SHARE of these get a model that serves, and so does README's own example.
 - *noise*: NOISE tables of 600 to 3,000 rows whose outcome is shuffled. At most NOISE_MAXIMUM get a model that serves.
 - *leak*: a column that is recorded after the outcome: the outcome, blurred by noise of LEAK_NOISE standard deviations.
 - *reversed*: in the days of the gate everything that happened had not, and the other way round.
@@ -28,6 +28,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -143,7 +144,7 @@ def real(name: str, rows: pa.Table, study: Study, *, has_days: bool) -> dict[str
 def real_tables() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield each table's name and what measures it."""
     for name in FLIGHTS:
-        yield name, lambda name=name: real(name, *flights(FLIGHTS[name]), has_days=True)
+        yield name, lambda name=name: real(name, *_flights(name), has_days=True)
         for weeks in WEEKS:
             yield f"{name}, {weeks} weeks", lambda name=name, weeks=weeks: _young(name, weeks)
     for name, table in (TABLES | SMALL).items():
@@ -156,8 +157,13 @@ def own(name: str, table: Table) -> tuple[pa.Table, Study]:
     return rows, replace(study, gate_share=GATE_SHARE)
 
 
-def _young(name: str, weeks: int) -> dict[str, Any]:
+def _flights(name: str) -> tuple[pa.Table, Study]:
     rows, study = flights(FLIGHTS[name])
+    return rows, replace(study, gate_share=GATE_SHARE)
+
+
+def _young(name: str, weeks: int) -> dict[str, Any]:
+    rows, study = _flights(name)
     time_ = study.model.roles.time
     end = pc.min(rows[time_]).as_py() + timedelta(days=7 * weeks)
     return real(f"{name}, {weeks} weeks", rows.filter(pc.field(time_) < pa.scalar(end)), study, has_days=True)
@@ -204,6 +210,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--label", default="after")
     parser.add_argument("--json", type=Path, default=RESULT)
     asked = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # LightGBM's, of scikit-learn
     started, found = time.process_time(), dict[str, Any]()
     if "real" in asked.only:
         rows = []
@@ -213,7 +220,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         wanted = [one for one in rows if one["is_asked"]]
         served = [one["table"] for one in wanted if one["outcome"] == "promoted"]
         found["real"] = {"asked": len(wanted), "served": len(served), "tables": rows}
-        found["real"]["is_met"] = README in served and len(served) >= SERVED_SHARE * len(wanted)
+        readme = [one["table"] for one in rows if one["table"] == README and one["outcome"] == "promoted"]
+        found["real"]["is_met"] = bool(readme) and len(served) >= SERVED_SHARE * len(wanted)
     for kind, count in KINDS.items():
         if kind in asked.only:
             ones = [made(kind, number) for number in range(count)]
