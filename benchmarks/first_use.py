@@ -188,7 +188,7 @@ def made(kind: str, number: int) -> dict[str, Any]:
             model=replace(study.model, roles=replace(roles, features=(*roles.features, "recorded_later"))),
         )
     elif kind == "reversed":
-        is_gate = rows[roles.time].to_numpy() >= np.datetime64(gate_start(rows, roles, study.gate_share))
+        is_gate = rows[roles.time].to_numpy() >= np.datetime64(gate_start(rows, study.model, study.gate_share))
         rows = _with(rows, roles.label, happened ^ is_gate)
     else:
         day = rows[roles.time].to_numpy().astype("M8[D]")

@@ -97,8 +97,8 @@ class TrainingPolicy:
     search_trials: int = 0
     validation_days: int = 7
     validation_minimum_per_class: int = 100
-    minimum_examples: int = 2_000
-    minimum_positives: int = 50
+    minimum_examples: int = 200
+    minimum_positives: int = 30
     isotonic_minimum_positives: int = 1_000
     threads: int = 1
     seed: int = 7
@@ -172,7 +172,7 @@ class PromotionPolicy:
     judged_by: Literal["folds", "holdout"] = "folds"
     ranking_depth: int = 10
     minimum_delta_map: float = 0.0
-    minimum_users_with_positives: int = 1_000
+    minimum_users_with_positives: int = 30
     gate_weeks: int = 4
     gate_block_days: int = 1
     bootstrap_resamples: int = 2_000
@@ -209,8 +209,8 @@ class PromotionPolicy:
 
     @property
     def win_alpha(self) -> float:
-        """One-sided error of a win at one gate."""
-        return self.win_alpha_per_year / self.gates_per_year
+        """One-sided error of a win at one gate, never above that of the interval that is shown."""
+        return min(self.one_sided_alpha, self.win_alpha_per_year / self.gates_per_year)
 
 
 @dataclass(frozen=True)

@@ -298,7 +298,7 @@ def _pairs(keys: npt.NDArray[Any]) -> float:
 def _power(rows: pa.Table, study: Study) -> tuple[Power | None, str]:
     """Return what the gate can show, and the same in words."""
     model, roles = study.model, study.model.roles
-    start = gate_start(rows, roles, study.gate_share)
+    start = gate_start(rows, model, study.gate_share)
     before = as_known(rows, roles, start)
     known = before.filter(before[roles.label].is_valid())
     known = known.take(
@@ -322,7 +322,7 @@ def _power(rows: pa.Table, study: Study) -> tuple[Power | None, str]:
     more = max(0, ceil(days * ((half / MARGIN) ** 2 - 1)))
     objective = "average precision" if roles.item is None else f"MAP@{policy.ranking_depth}"
     text = (
-        f"The gate's {days} days, the last {study.gate_share:.0%}, can show a difference of +-{half:.3f} in {objective}"
+        f"The gate's {days} days, from {start} on, can show a difference of +-{half:.3f} in {objective}"
     )
     if more:
         text += f"; +-{MARGIN:g} takes about {more:,} more days to judge on"

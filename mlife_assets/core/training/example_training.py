@@ -20,7 +20,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.gate import PromotionDecision, Terms
+from mlife_assets.core.training.gate import PromotionDecision, Terms, days_with_positives_needed
 from mlife_assets.core.training.judgement import GateRows, Human, Side, judge_model
 from mlife_assets.core.training.known_examples import as_known
 from mlife_assets.core.training.reliability import Calibration
@@ -56,17 +56,21 @@ class TrainedModel:
     as_of: date
 
 
-def gate_start(examples: pa.Table, roles: ExampleSpec, share: float) -> date:
+def gate_start(examples: pa.Table, model: Model, share: float) -> date:
     """Return the first day of the last `share` of the days from the first example to the last.
+
+    Of fewer days than an interval needs nothing can be shown, so the gate has those at least, up to half of all.
 
     Raises:
         NotEnoughEvidenceError: the examples span too few days.
     """
+    roles = model.roles
     first, last = pc.min(examples[roles.time]).as_py(), pc.max(examples[roles.time]).as_py()
     days = 0 if first is None else (last - first).days + 1
     if days < DAYS_MINIMUM:
         raise NotEnoughEvidenceError(f"the examples span {days} days, at least {DAYS_MINIMUM} are needed for windows")
-    return add_days(last, 1 - max(1, round(share * days)))
+    needed = min(days_with_positives_needed(model), days // 2)
+    return add_days(last, 1 - max(1, needed, round(share * days)))
 
 
 def canonical(examples: pa.Table, roles: ExampleSpec) -> pa.Table:
@@ -109,7 +113,7 @@ def train_on_examples(
     rows = canonical(examples, roles)
     as_of = pc.max(rows[roles.label_time]).as_py()
     training, policy = training_rows(rows, model, gate_share, validation_share)
-    gate = rows.filter(pc.field(roles.time) >= pa.scalar(gate_start(rows, roles, gate_share)))
+    gate = rows.filter(pc.field(roles.time) >= pa.scalar(gate_start(rows, model, gate_share)))
     found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
@@ -118,7 +122,7 @@ def train_on_examples(
         training,
         GateRows.of_examples(gate, roles),
         human_of(model, gate),
-        model,
+        replace(model, promotion=replace(model.promotion, gates_per_year=1)),
         Terms(as_of),
         champion=champion,
         threads=model.training.threads,
@@ -135,7 +139,7 @@ def training_rows(
         NotEnoughEvidenceError: too few days, examples or positives.
     """
     roles = model.roles
-    start = gate_start(rows, roles, gate_share)
+    start = gate_start(rows, model, gate_share)
     before = as_known(rows, roles, start)
     days = before[roles.time].filter(before[roles.label].is_valid())
     first, last = pc.min(days).as_py(), pc.max(days).as_py()

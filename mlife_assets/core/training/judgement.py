@@ -9,7 +9,7 @@ a file of examples both are the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -37,7 +37,7 @@ from mlife_assets.core.training.gate import (
     on_examples,
 )
 from mlife_assets.core.training.manifest_facts import last_trained_day
-from mlife_assets.core.training.reliability import Calibration, calibration, level_gain, log_loss_gain
+from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
 from mlife_assets.core.training.required import required_conditions
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, simple_scores
 from mlife_assets.core.training.training_set import TrainingSet
@@ -202,11 +202,8 @@ def judge(
     if simple is not None:
         contenders[SIMPLE] = on_examples(gate.examples, SIMPLE_RULE, simple)
     measured = _calibration(challenger.probability, exposures, roles)
-    gain, nearer = (
-        None if champion is None else _gain(one, challenger.probability, champion.probability, exposures, roles)
-        for one in (log_loss_gain, level_gain)
-    )
-    hearing = Hearing(gate.examples, contenders, terms, measured, gain, nearer, has_no_human=model.baseline is None)
+    gain = None if champion is None else _gain(challenger.probability, champion.probability, exposures, roles)
+    hearing = Hearing(gate.examples, contenders, terms, measured, gain, has_no_human=model.baseline is None)
     return Judgement(decide_promotion(hearing, model.promotion), measured, challenger, contenders)
 
 
@@ -234,11 +231,9 @@ def _calibration(probability: Array, exposures: pa.Table, roles: ExampleSpec) ->
         return None
 
 
-def _gain(
-    measure: Callable[..., Interval], probability: Array, other: Array, exposures: pa.Table, roles: ExampleSpec
-) -> Interval | None:
+def _gain(probability: Array, other: Array, exposures: pa.Table, roles: ExampleSpec) -> Interval | None:
     try:
-        return measure(probability, other, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
+        return log_loss_gain(probability, other, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
     except NotEnoughEvidenceError:
         return None
 

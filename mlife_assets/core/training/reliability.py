@@ -163,31 +163,6 @@ def log_loss_gain(
     return _clustered(gain, (sums - gain * rows) / rows.sum())
 
 
-def level_gain(probability: np.ndarray, other: np.ndarray, outcome: np.ndarray, *, cluster_ids: IdColumn) -> Interval:
-    """Return by how much nearer to 0 the calibration intercept of `probability` is than that of `other`, at 95 %.
-
-    Above 0, `other` is further off in level. Luck that both share drops out of the difference of the intercepts and not
-    of their sum, and |b| - |a| rises or falls with either: its bounds are the outermost at the bounds of both, each
-    linearised at its fit. Arguments and errors: see `log_loss_gain`.
-    """
-    from scipy.special import expit, logit
-
-    (given, happened), (rival, _) = _checked(probability, outcome), _checked(other, outcome)
-    clusters = _paired(cluster_ids, given, rival)
-    shifts, influences = [], []
-    for side in (given, rival):
-        log_odds = logit(np.clip(side, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR))
-        shift = float(_logistic(np.ones((1, len(log_odds))), happened, log_odds, None)[0][0])
-        fitted = expit(shift + log_odds)
-        shifts.append(shift)
-        influences.append(np.bincount(clusters, happened - fitted) / np.sum(fitted * (1 - fitted)))
-    apart = _clustered(shifts[1] - shifts[0], influences[1] - influences[0])
-    total = _clustered(shifts[1] + shifts[0], influences[1] + influences[0])
-    bounds = [(one, both) for one in (apart.lower, apart.upper) for both in (total.lower, total.upper)]
-    corners = [float(np.sign(both) * np.clip(one, -abs(both), abs(both))) for one, both in bounds]
-    return Interval(abs(shifts[1]) - abs(shifts[0]), min(corners), max(corners), _LEVEL, apart.n)
-
-
 def _paired(cluster_ids: IdColumn, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return a number per row that equal clusters share, from 0 on without a gap."""
     clusters = np.unique(encode_ids(cluster_ids, "cluster_id").codes, return_inverse=True)[1]

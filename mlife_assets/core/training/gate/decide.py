@@ -39,10 +39,10 @@ from mlife_assets.core.training.gate.verdict import (
     Outcome,
     PromotionDecision,
     compared,
-    has_right_level,
     is_better,
     is_calibrated,
     is_not_worse,
+    is_provisional,
     keeps_probabilities,
     level_words,
     other_side,
@@ -58,6 +58,11 @@ from mlife_assets.core.training.gate_examples import (
     example_conditions,
 )
 from mlife_assets.core.training.reliability import Calibration
+
+
+PROVISIONAL = (
+    "Provisional: it ranks better, and its probabilities are not shown to be off; more days would show how good they are."
+)
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,10 @@ class Hearing:
             win has to beat it as well, or an equal of a new champion would win against what served before it. Compared
             on the rows that are younger than what it learned from.
         terms: day, other conditions, and whether a win is asked.
-        calibration: of the challenger's probabilities on mature exposures outside its training; None is no win.
+        calibration: of the challenger's probabilities on mature exposures outside its training; None refuses a first
+            model.
         log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
             it was not measured.
-        level_gain: how much nearer to right the challenger's level is than the champion's there; None likewise.
         has_no_human: the caller's word that no human ranks these items today; only then may "human" be missing.
     """
 
@@ -105,7 +110,6 @@ class Hearing:
     terms: Terms
     calibration: Calibration | None
     log_loss_gain: Interval | None = None
-    level_gain: Interval | None = None
     has_no_human: bool = False
 
 
@@ -149,18 +153,18 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         held: list[Condition] = []
         if ALONE in contenders:
             evaluation, held = _with(ALONE, evaluation, examples, contenders[ALONE], scores, versions, policy)
-        gain, nearer = (None, None) if champion is None else (hearing.log_loss_gain, hearing.level_gain)
+        if champion is not None:
+            conditions.append(keeps_probabilities(calibration, hearing.log_loss_gain, policy))
         if is_refit:
-            conditions.append(keeps_probabilities(calibration, gain, policy))
             remarks += remarks_on_a_refit(evaluation.comparisons, objective, calibration)
         else:
             conditions += [*evaluation.evidence, *held]
             conditions += [is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win]
             if champion is None:
                 conditions += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
-            conditions.append(is_calibrated(calibration, gain, policy))
-            if calibration is not None:
-                conditions.append(has_right_level(calibration, gain, nearer, policy))
+                conditions += is_calibrated(calibration, policy)
+                if calibration is not None and is_provisional(calibration, policy):
+                    remarks.append(PROVISIONAL)
             if evaluation.comparisons:
                 remarks.append(remark_on_alpha(policy))
             if hearing.terms.changes:
@@ -246,6 +250,8 @@ def _is_another(challenger: Contender, champion: Contender | None) -> list[Condi
 
 def remark_on_alpha(policy: PromotionPolicy) -> str:
     """Return how much a win may err, at one gate and in a year."""
+    if policy.gates_per_year == 1:
+        return f"One gate is held, whose bound errs in {policy.win_alpha:.1%} of tables that show nothing."
     return (
         f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
         f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."

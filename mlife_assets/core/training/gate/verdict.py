@@ -7,7 +7,7 @@ those that are not met, and the first sentence is the first reason.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from mlife_assets.core.policies import PromotionPolicy
@@ -154,64 +154,56 @@ def is_not_worse(comparison: Comparison, objective: str) -> Condition:
     return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, text)
 
 
-def is_calibrated(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition that the challenger's probabilities are neither too bold nor too timid.
+def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> tuple[Condition, ...]:
+    """Return the conditions on the probabilities of a first model: they are usable.
 
-    Either the whole interval of the calibration slope lies within the policy's bounds, or `gain`, how much lower the
-    challenger's log loss is than the champion's, lies above zero with its whole interval: refusing would then keep the
-    probabilities that are shown to be the worse ones. Without a champion there is only the first way.
+    Neither slope (too bold or too timid) nor level (too much or too little in all) is shown to be off, with its whole
+    interval outside of the policy's bounds; one that reaches into them shows nothing yet, which is said
+    (`is_provisional`). The slope is shown to be above 0: else what is said has nothing to do with what happens.
     """
-    low, high = policy.calibration_slope_minimum, policy.calibration_slope_maximum
     if calibration is None:
-        return Condition(
-            "is_calibrated", False, "No calibration was measured; evaluate probabilities on more examples."
-        )
-    is_within = low <= calibration.slope_lower and calibration.slope_upper <= high
-    verb = "lies" if is_within else "does not lie"
-    text = f"{slope_words(calibration)} {verb} within {low:g} to {high:g}"
-    if is_within or gain is None:
-        return Condition("is_calibrated", is_within, text + ".")
-    is_better_than_champion = gain.lower > 0
-    link = (
-        "but its probabilities are better than"
-        if is_better_than_champion
-        else "nor are its probabilities shown to beat"
+        text = "No calibration was measured; evaluate probabilities on more examples."
+        return (Condition("is_calibrated", False, text),)
+    found = []
+    for name, words, (lower, upper), (low, high) in _measured(calibration, policy):
+        is_met = 0 < lower <= high and upper >= low
+        verb = "is not shown to lie outside of" if is_met else "lies outside of"
+        if low <= lower and upper <= high:
+            verb = "lies within"
+        text = f"{words} {verb} {low:g} to {high:g}."
+        if lower <= 0 <= upper:
+            text = f"{words} is not shown to be above 0: what the model says has nothing to do with what happens."
+        found.append(Condition(name, is_met, text))
+    return tuple(found)
+
+
+def is_provisional(calibration: Calibration, policy: PromotionPolicy) -> bool:
+    """Return whether the probabilities are not shown to lie within the policy's bounds, with their whole intervals."""
+    return any(lower < low or upper > high for _, _, (lower, upper), (low, high) in _measured(calibration, policy))
+
+
+def _measured(
+    calibration: Calibration, policy: PromotionPolicy
+) -> tuple[tuple[str, str, tuple[float, float], tuple[float, float]], ...]:
+    """Return of slope and level the condition, the words, the interval and the bounds."""
+    slope = (policy.calibration_slope_minimum, policy.calibration_slope_maximum)
+    level = (policy.calibration_level_minimum, policy.calibration_level_maximum)
+    found = calibration.level
+    return (
+        ("is_calibrated", slope_words(calibration), (calibration.slope_lower, calibration.slope_upper), slope),
+        (LEVEL, level_words(calibration), (found.lower, found.upper), level),
     )
-    return Condition("is_calibrated", is_better_than_champion, f"{text}, {link} the champion's: {gained(gain)}.")
-
-
-def has_right_level(
-    calibration: Calibration, gain: Interval | None, level_gain: Interval | None, policy: PromotionPolicy
-) -> Condition:
-    """Return the condition that the challenger's probabilities promise neither too much nor too little in all.
-
-    The whole interval of the level lies within the policy's bounds. A lower log loss alone excuses no level: sharper
-    probabilities may have it and still promise too much. It does where the champion is shown to be further off in level
-    too (`level_gain` above zero with its whole interval), since refusing keeps that one.
-    """
-    low, high = policy.calibration_level_minimum, policy.calibration_level_maximum
-    level = calibration.level
-    is_within = low <= level.lower and level.upper <= high
-    verb = "lies" if is_within else "does not lie"
-    text = f"{level_words(calibration)} {verb} within {low:g} to {high:g}"
-    if is_within or gain is None or level_gain is None:
-        return Condition(LEVEL, is_within, text + ".")
-    is_excused = gain.lower > 0 and level_gain.lower > 0
-    link = "but the champion is worse in level too" if is_excused else "nor is the champion shown to be worse in both"
-    nearer = f"{level_gain.estimate:+.3f} ({level_gain.lower:+.3f} to {level_gain.upper:+.3f})"
-    text = f"{text}, {link}: log-odds nearer to right by {nearer}, {gained(gain)}."
-    return Condition(LEVEL, is_excused, text)
 
 
 def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition on the probabilities of a refit, which need not win.
+    """Return the condition on the probabilities where a champion serves.
 
-    They are calibrated in slope and level, or not shown to be worse than the champion's: no whole interval of `gain`
-    lies below zero. What was not measured shows nothing.
+    They are shown to be calibrated in slope and level, or not shown to be worse than the champion's: refusing would
+    keep those. No whole interval of `gain` lies below zero. What was not measured shows nothing.
     """
-    calibrated = is_calibrated(calibration, None, policy)
-    if calibrated.is_met and calibration is not None and has_right_level(calibration, None, None, policy).is_met:
-        return replace(calibrated, name=KEEPS_PROBABILITIES)
+    if calibration is not None and not is_provisional(calibration, policy):
+        text = " ".join(one.sentence for one in is_calibrated(calibration, policy))
+        return Condition(KEEPS_PROBABILITIES, True, text)
     if gain is None:
         return Condition(KEEPS_PROBABILITIES, True, "Too few outcomes are mature to compare probabilities.")
     is_met = gain.upper >= 0
