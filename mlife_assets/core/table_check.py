@@ -321,9 +321,7 @@ def _power(rows: pa.Table, study: Study) -> tuple[Power | None, str]:
     half = (delta.upper - delta.lower) / 2
     more = max(0, ceil(days * ((half / MARGIN) ** 2 - 1)))
     objective = "average precision" if roles.item is None else f"MAP@{policy.ranking_depth}"
-    text = (
-        f"The gate's {days} days, from {start} on, can show a difference of +-{half:.3f} in {objective}"
-    )
+    text = f"The gate's {days} days, from {start} on, can show a difference of +-{half:.3f} in {objective}"
     if more:
         text += f"; +-{MARGIN:g} takes about {more:,} more days to judge on"
     return Power(half, objective, days, more), " ".join([f"{text}.", *unmet])

@@ -79,9 +79,7 @@ def test_one_folder_holds_artifact_verdict_card_and_plots(run, folder, tmp_path)
     assert "Formulation binary, " in result.stdout
     assert "it looks most at strength, kind." in result.stdout
     assert result.stdout.startswith("12,000 rows, "), "the check comes first"
-    assert (
-        "positive: nothing is wrong.\n  Note: The gate's 20 days, from " in result.stdout
-    )
+    assert "positive: nothing is wrong.\n  Note: The gate's 20 days, from " in result.stdout
     assert found["check"]["power"]["gate_days"] == 20
     assert found["label_times"]["depends_on_outcome"] is False
     names = {path.name: path.read_bytes() for path in (tmp_path / "out" / "model").iterdir()}

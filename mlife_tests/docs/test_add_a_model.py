@@ -124,20 +124,20 @@ def test_what_the_page_adds_keeps_the_house_rules(copy: Path) -> None:
 
 @pytest.mark.proof
 def test_it_is_trained_and_judged_on_real_flights(lived: dict[str, Any]) -> None:
-    """Two winter months rank better than the rule, and the gate still refuses: they are too few for its calibration."""
+    """Two winter months rank better than the rule, and serve with probabilities that are provisional."""
     assert lived["models"] == ["job_applications", "churn_risk", "flight_delays"]
     assert lived["registered"] == {"job_applications": 0, "churn_risk": 0, "flight_delays": 1}
     verdict = lived["verdict"]
     (human,) = (one for one in verdict["comparisons"] if one["against"] == "human")
     assert human["model_version"] == "later_in_the_day_is_later"
-    assert human["delta"]["lower"] > 0.03
-    assert verdict["outcome"] == "refused"
-    assert [one["name"] for one in verdict["conditions"] if not one["is_met"]] == ["is_calibrated"]
-    assert lived["champion_before"] is None
+    assert human["delta"]["lower"] > 0.02
+    assert verdict["outcome"] == "promoted"
+    assert any(one.startswith("Provisional: ") for one in verdict["sentences"])
+    assert lived["champion"] == lived["version"]
 
 
 @pytest.mark.proof
-def test_it_serves_once_somebody_promotes_it(lived: dict[str, Any]) -> None:
+def test_it_serves_the_next_day(lived: dict[str, Any]) -> None:
     assert lived["scored_by"] == [lived["version"]]
     assert lived["scored"] == lived["flights"] > 500
     low, high = lived["probabilities"]

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.running.demo_summary import Demo, prepare_home
 from mlife_assets.components.running.instance import open_instance
-from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.core.windows import add_days
 from mlife_assets.definitions import build_definitions
 from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.events import TIMESTAMP
@@ -96,7 +96,7 @@ def with_jobs_of_the_model(built: dg.Definitions) -> dg.Definitions:
 
 
 def main(home: Path) -> dict[str, Any]:
-    """Live the history with flights, train the third model on its last day, promote it and score the next day."""
+    """Live the history with flights, train the third model on its last day and score the next day."""
     prepare_home(home)
     settings = Settings(home=home, market_users=300, market_jobs=60, history_days=HISTORY_DAYS, demo_days=1)
     platform = board_ports(settings)
@@ -109,15 +109,14 @@ def main(home: Path) -> dict[str, Any]:
         story.run_history()
         story.driver.run_day(f"{NAME}_retraining_job", add_days(day, -1)).require_success()
         version = challenger_version(view, add_days(day, -1))
-        before = view.registry.champion()
-        view.registry.promote(version, actor="ann", reason="read the verdict", now=run_time(day))
+        champion = view.registry.champion()
         story.driver.run_day(REFERENCE, add_days(day, -1)).require_success()
         story.driver.run_day(DAY, day).require_success()
     scores = view.model_tables.read("scores", day)
     return {
         "models": [model.name for model in platform.home.models],
         "version": version,
-        "champion_before": before,
+        "champion": champion,
         "verdict": view.model_tables.read_report("promotion", add_days(day, -1)),
         "scored_by": scores["model_version"].unique().to_pylist(),
         "scored": scores.num_rows,

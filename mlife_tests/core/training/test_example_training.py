@@ -150,7 +150,7 @@ def test_a_human_rule_is_held_against_the_model() -> None:
 
 def test_rows_of_the_gate_that_were_copied_into_training_are_refused() -> None:
     table = without_human(examples())
-    start = gate_start(table, study().model.roles, 0.2)
+    start = gate_start(table, study().model, 0.2)
     gate = table.filter(pc.field("day") >= pa.scalar(start)).slice(0, 400)
     rng = np.random.default_rng(5)
     earlier = np.datetime64(FIRST) + rng.integers(0, 40, gate.num_rows)
@@ -166,6 +166,14 @@ def test_an_equally_good_champion_stays(trained: TrainedModel) -> None:
     assert found.artifact.model_version != trained.artifact.model_version
     assert found.decision.outcome == "refused"
     assert "does not beat the champion" in first_sentence(found)
+
+
+def test_the_gate_has_the_days_that_an_interval_needs() -> None:
+    table, model = without_human(examples()), study().model
+    last = pc.max(table["day"]).as_py()
+    assert (last - gate_start(table, model, 0.02)).days + 1 == 14
+    few = table.filter(pc.field("day") > pa.scalar(last - timedelta(days=20)))
+    assert (last - gate_start(few, model, 0.02)).days + 1 == 10, "at most half of all"
 
 
 def test_too_few_days_and_labels_are_said() -> None:
@@ -253,7 +261,7 @@ def test_equal_rows_with_other_human_scores_have_an_order_too() -> None:
 def test_nothing_that_is_fitted_sees_what_happens_after_the_gate_begins(trained: TrainedModel) -> None:
     """Neither trees, vocabularies, priors nor calibrators may move with a row of the gate or of the gap before it."""
     table = without_human(examples())
-    start = gate_start(table, study().model.roles, 0.2)
+    start = gate_start(table, study().model, 0.2)
     is_seen = np.array([known <= start for known in table["known"].to_pylist()])
     names = {"won": ~table["won"].to_numpy(zero_copy_only=False), "kind": np.full(table.num_rows, "z")}
     for name, values in names.items():

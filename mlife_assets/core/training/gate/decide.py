@@ -59,9 +59,8 @@ from mlife_assets.core.training.gate_examples import (
 )
 from mlife_assets.core.training.reliability import Calibration
 
-
 PROVISIONAL = (
-    "Provisional: it ranks better, and its probabilities are not shown to be off; more days would show how good they are."
+    "Provisional: the probabilities are not shown to be off, and not shown to be right either; that takes more days."
 )
 
 
@@ -271,7 +270,10 @@ def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
     text = compared(comparison, objective)
     if comparison.delta.lower > 0:
         return f"It is shown to rank better than {NAMES[SIMPLE]}: {text}."
-    return f"The model is not needed: it is not shown to rank better than {NAMES[SIMPLE]}: {text}."
+    return (
+        f"The model is not needed: it is not shown to rank better than {NAMES[SIMPLE]}: {text}. "
+        "`training: {recipes: [logistic]}` fits one that is as simple."
+    )
 
 
 def remarks_on_a_refit(

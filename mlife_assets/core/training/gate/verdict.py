@@ -35,7 +35,8 @@ ALONE = "champion_alone"
 NOT_WORSE_PREFIX = "is_not_worse_than_"
 COMPARED_PREFIXES = (KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
 """Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
-SHOWN_WHEN_MET = (*COMPARED_PREFIXES, EVIDENCE_PREFIX)
+SHOWN_WHEN_MET = (KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated", EVIDENCE_PREFIX)
+"""Of the simple rule a remark is made, whatever the outcome."""
 NAMES = {
     "random": "a random ranking",
     ALONE: "the champion alone, asked about days before its own as well",
