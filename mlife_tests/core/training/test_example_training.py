@@ -168,6 +168,21 @@ def test_an_equally_good_champion_stays(trained: TrainedModel) -> None:
     assert "does not beat the champion" in first_sentence(found)
 
 
+def test_a_small_table_gets_a_model_and_neither_noise_nor_a_reversed_world_does() -> None:
+    """Short for `benchmarks/first_use.py`: every policy by default, 900 rows."""
+    told = study(training={}, promotion={})
+    rng = np.random.default_rng(3)
+    table = without_human(examples()).take(pa.array(np.sort(rng.choice(DAYS * ROWS_A_DAY, 900, replace=False))))
+    found = train_on_examples(table, told)
+    assert found.decision.outcome == "promoted", found.decision.sentences
+    assert any(one.startswith("Provisional: ") for one in found.decision.sentences)
+    place, won = table.column_names.index("won"), table["won"].to_numpy(zero_copy_only=False)
+    is_gate = table["day"].to_numpy() >= np.datetime64(gate_start(table, told.model, told.gate_share))
+    for outcome in (rng.permutation(won), rng.permutation(won), won ^ is_gate):
+        refused = train_on_examples(table.set_column(place, "won", pa.array(outcome)), told)
+        assert refused.decision.outcome == "refused", refused.decision.sentences
+
+
 def test_the_gate_has_the_days_that_an_interval_needs() -> None:
     table, model = without_human(examples()), study().model
     last = pc.max(table["day"]).as_py()
