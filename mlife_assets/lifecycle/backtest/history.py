@@ -40,15 +40,13 @@ WARMUP_DAYS_MINIMUM = 28
 """Half of it are the days with positives that the gate needs (`MINIMUM_DAY_BLOCKS`), the other half trains."""
 WINDOW_ROWS_MINIMUM = 200
 MATURE_POSITIVES_MINIMUM = 50
-GATE_POSITIVES_MINIMUM = 200
-MATURE_POSITIVES_DAYS, WEEK_DAYS = 14, 7
+MATURE_POSITIVES_DAYS = 14
 WINDOWS_MINIMUM = 8
 """Windows that a monitoring reference needs."""
 DERIVED = (
     "backtest.warmup_days",
     "monitoring.sample_rows_per_day",
     "monitoring.minimum_mature_positives",
-    "promotion.minimum_users_with_positives",
 )
 """Fields of policies that follow the history unless they are stated."""
 Days = npt.NDArray[np.datetime64]
@@ -118,13 +116,11 @@ def sized(
     is_known = (days < days[0] + warmup) & (mature <= days[0] + warmup)
     positives = float(np.count_nonzero(outcome[is_known]))
     per_day = rows_per_day * positives / int(np.count_nonzero(is_known)) if positives else None
-    gate_days = min(WEEK_DAYS * model.promotion.gate_weeks, model.backtest.gate_rows_share_maximum * warmup)
     if per_day is not None:
         wanted |= {
             "monitoring.minimum_mature_positives": max(
                 MATURE_POSITIVES_MINIMUM, round(MATURE_POSITIVES_DAYS * per_day)
             ),
-            "promotion.minimum_users_with_positives": max(GATE_POSITIVES_MINIMUM, round(gate_days * per_day)),
         }
     derived = {}
     for name, value in wanted.items():

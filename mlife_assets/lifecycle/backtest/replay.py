@@ -155,8 +155,7 @@ def first_champion(history: History, learner: Learner, watcher: Watcher) -> Star
     raise NotEnoughEvidenceError(
         f"the history of {span} days ({history.first_day} to {history.last_day}) is too short for a first champion and "
         f"{BLOCKS_MINIMUM * policy.bootstrap_block_days} days to compare on; {why}. Bring a longer history, or state "
-        "in the spec the evidence that fits it (promotion.minimum_users_with_positives, "
-        "monitoring.sample_rows_per_day, training.minimum_examples)"
+        "in the spec the evidence that fits it (monitoring.sample_rows_per_day, training.minimum_examples)"
     )
 
 

@@ -24,7 +24,7 @@ from mlife_assets.lifecycle.backtest.learning import Learner, score
 from mlife_assets.lifecycle.backtest.watching import Reports, Watcher
 
 FIRST = np.datetime64("2025-01-01")
-WARMUP, WINDOW, MATURE, GATE = DERIVED
+WARMUP, WINDOW, MATURE = DERIVED
 TODAY = date(2026, 1, 1)
 DAY, HOLDOUT = date(2025, 2, 24), date(2025, 2, 10)
 
@@ -150,7 +150,6 @@ def test_a_history_of_eighteen_thousand_rows_is_not_eaten_by_its_warmup(declared
     assert sizes.derived[WINDOW] == 200, "no fewer rows than were measured to keep their error"
     assert fitted.monitoring.sample_rows_per_day == 200
     assert fitted.backtest.warmup_days == 60
-    assert fitted.promotion.minimum_users_with_positives == 28 * 10
     assert fitted.monitoring.minimum_mature_positives == 100, "those of two weeks are more than the default"
 
 
@@ -162,10 +161,7 @@ def test_two_windows_fit_into_a_week(declared):
 def test_a_short_history_keeps_days_to_compare_on(declared):
     fitted, sizes = sizes_of(declared, days=100, rows_per_day=400, rate=0.2)
     assert sizes.derived[WARMUP] == fitted.backtest.warmup_days == 28, "no fewer than the gate needs"
-    assert fitted.promotion.minimum_users_with_positives == 1_000
-    assert sizes_of(declared, days=140, rows_per_day=50, rate=0.2)[1].derived == {
-        WARMUP: 35, WINDOW: 200, GATE: 200,
-    }  # fmt: skip
+    assert sizes_of(declared, days=140, rows_per_day=50, rate=0.2)[1].derived == {WARMUP: 35, WINDOW: 200}
     assert sizes_of(declared, days=40, rows_per_day=400, rate=0.2)[0].backtest.warmup_days == 28
 
 
@@ -177,7 +173,7 @@ def test_eight_windows_close_while_the_warmup_lasts(declared):
 
 def test_a_slow_history_asks_for_less_but_never_for_less_than_holds(declared):
     _, sizes = sizes_of(declared, days=700, rows_per_day=10, rate=0.1)
-    assert sizes.derived == {WINDOW: 200, MATURE: 50, GATE: 200}
+    assert sizes.derived == {WINDOW: 200, MATURE: 50}
     assert sizes.positives_per_day == pytest.approx(1.0, rel=0.1)
     assert sizes.days_for(50) == pytest.approx(50, rel=0.1)
     assert sizes.sentence is not None
