@@ -29,7 +29,7 @@ def test_a_home_moves_into_a_database_by_catching_up(run, run_json, home, databa
     assert {one["key"].split("/")[0] for one in missed["findings"]} == {"ledger"}
     caught_up = run_json("backup", "catch-up", "--home", home.path)
     assert (caught_up["sends"], caught_up["found_at_provider"]) == (1, 0)
-    for file in (home.path / "private").glob("ledger.sqlite*"):  # its journals, too, where another process has them open
+    for file in (home.path / "private").glob("ledger.sqlite*"):  # with its journals
         file.unlink()
     assert run_json("status", "--home", home.path)["sends"] == {"delivered": 1}
     verified = run_json("log", "verify", "--home", home.path)
