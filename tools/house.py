@@ -191,15 +191,15 @@ def earlier_revisions(file: Path) -> list[dict[str, Any]]:
     """Return what the file said in its newest revisions, as far as git has them here."""
 
     def git(*words: str) -> str:
-        ran = subprocess.run([tool or "git", *words], cwd=file.parent, capture_output=True, text=True, check=True)
-        return ran.stdout
+        return subprocess.run([str(tool), *words], cwd=file.parent, capture_output=True, text=True, check=True).stdout
 
     tool = shutil.which("git")
     if not tool or subprocess.run([tool, "rev-parse"], cwd=file.parent, capture_output=True, check=False).returncode:
         print("budgets are compared with no earlier ones: git finds no repository here")
         return []
     commits = git("log", f"-{EARLIER_REVISIONS}", "--diff-filter=AM", "--format=%H", "--", file.name).split()
-    return [tomllib.loads(git("show", f"{commit}:./{file.name}")) for commit in commits]
+    texts = (git("show", f"{commit}:./{file.name}") for commit in commits)
+    return [tomllib.loads(text) for text in texts if "<<<<<<< " not in text]  # else: a merge left its marks
 
 
 def lowered(text: str, figures: Mapping[str, Figure]) -> str:
