@@ -14,6 +14,8 @@ Protocol, fixed before the first look:
   of positives and above the rule's: the percentile interval of RESAMPLES resamples of days (rows, where there are none)
   lies above zero at ALPHA. At least SERVED_SHARE of these get a model that serves, and so does README's own example.
 - *noise*: NOISE tables of 600 to 3,000 rows whose outcome is shuffled. At most NOISE_MAXIMUM get a model that serves.
+- *weather*: as noise, but days differ in how often it happens, by WEATHER standard deviations of the log-odds, and two
+  columns are the same for all rows of a day. At most NOISE_MAXIMUM get a model that serves.
 - *leak*: a column that is recorded after the outcome: the outcome, blurred by noise of LEAK_NOISE standard deviations.
 - *reversed*: in the days of the gate everything that happened had not, and the other way round.
 - *dishonest*: the label of a row is complete on the day after where something happened, a month later where not.
@@ -64,6 +66,7 @@ RESULT = Path(__file__).resolve().parent / "results" / "first_use.json"
 SEED, ALPHA = 20261203, 0.025
 SERVED_SHARE, NOISE, NOISE_MAXIMUM, EACH = 0.8, 100, 3, 20
 LEAK_NOISE = (0.0, 0.1, 0.2, 0.3)
+WEATHER, WEATHER_COLUMNS = 0.7, ("temperature", "wind")
 WEEKS = (6, 10, 16)
 README = "late flights"
 
@@ -179,6 +182,14 @@ def made(kind: str, number: int) -> dict[str, Any]:
     happened = np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
     if kind == "noise":
         rows = _with(rows, roles.label, rng.permutation(happened))
+    elif kind == "weather":
+        day = np.unique(rows[roles.time].to_numpy(), return_inverse=True)[1]
+        odds = np.log(happened.mean() / (1 - happened.mean())) + WEATHER * rng.normal(size=day.max() + 1)[day]
+        rows = _with(rows, roles.label, rng.random(count) < 1 / (1 + np.exp(-odds)))
+        for name in WEATHER_COLUMNS:
+            rows = rows.append_column(name, pa.array(rng.normal(size=day.max() + 1)[day]))
+        roles = replace(roles, features=(*roles.features, *WEATHER_COLUMNS))
+        study = replace(study, model=replace(study.model, roles=roles))
     elif kind == "leak":
         noise = LEAK_NOISE[number % len(LEAK_NOISE)]
         rows = rows.append_column("recorded_later", pa.array(happened + noise * rng.normal(size=count)))
@@ -199,7 +210,7 @@ def _with(rows: pa.Table, name: str, values: Any) -> pa.Table:
     return rows.set_column(rows.column_names.index(name), name, pa.array(values))
 
 
-KINDS = {"noise": NOISE, "leak": EACH, "reversed": EACH, "dishonest": EACH}
+KINDS = {"noise": NOISE, "weather": NOISE, "leak": EACH, "reversed": EACH, "dishonest": EACH}
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -225,7 +236,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         if kind in asked.only:
             ones = [made(kind, number) for number in range(count)]
             let_pass = [one["table"] for one in ones if one["outcome"] == "promoted"]
-            limit = NOISE_MAXIMUM if kind == "noise" else 0
+            limit = NOISE_MAXIMUM if count == NOISE else 0
             found[kind] = {"tables": count, "let_pass": let_pass, "is_met": len(let_pass) <= limit}
             print(kind, json.dumps(found[kind]), flush=True)
     run = {

@@ -104,9 +104,8 @@ def job_training_policy() -> TrainingPolicy:
 def job_promotion_policy() -> PromotionPolicy:
     """Return what a challenger has to pass.
 
-    A user counts where what they were shown can be put in order, which holds for 84 % of those who applied to a
-    candidate (ADR 41): so 840 ask for as long a history as 1,000 of them. With as many the difference of two unlike
-    rankings is known to within .025 MAP, that of two like ones to within .005.
+    A panel of recruiters stands for people once it has ranked for 840 users whose outcomes can be put in order: the
+    difference of two unlike rankings is then known to within .025 MAP (ADR 41). With fewer the rule in use does.
     """
     return PromotionPolicy(minimum_users_with_positives=840)
 

@@ -122,7 +122,7 @@ def train_on_examples(
         training,
         GateRows.of_examples(gate, roles),
         human_of(model, gate),
-        replace(model, promotion=replace(model.promotion, gates_per_year=1)),
+        model if champion is not None else replace(model, promotion=replace(model.promotion, gates_per_year=1)),
         Terms(as_of),
         champion=champion,
         threads=model.training.threads,

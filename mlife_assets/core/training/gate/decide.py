@@ -60,7 +60,7 @@ from mlife_assets.core.training.gate_examples import (
 from mlife_assets.core.training.reliability import Calibration
 
 PROVISIONAL = (
-    "Provisional: the probabilities are not shown to be off, and not shown to be right either; that takes more days."
+    "Provisional: the probabilities are not shown to be off, and not shown to be right either; more days show which."
 )
 
 
@@ -161,8 +161,9 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
             conditions += [is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win]
             if champion is None:
                 conditions += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
-                conditions += is_calibrated(calibration, policy)
-                if calibration is not None and is_provisional(calibration, policy):
+                usable = is_calibrated(calibration, policy)
+                conditions += usable
+                if calibration is not None and is_provisional(calibration, policy) and all(c.is_met for c in usable):
                     remarks.append(PROVISIONAL)
             if evaluation.comparisons:
                 remarks.append(remark_on_alpha(policy))
@@ -250,7 +251,7 @@ def _is_another(challenger: Contender, champion: Contender | None) -> list[Condi
 def remark_on_alpha(policy: PromotionPolicy) -> str:
     """Return how much a win may err, at one gate and in a year."""
     if policy.gates_per_year == 1:
-        return f"One gate is held, whose bound errs in {policy.win_alpha:.1%} of tables that show nothing."
+        return f"One gate is held: its bound errs in at most {policy.win_alpha:.1%} of tables that show nothing."
     return (
         f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
         f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."

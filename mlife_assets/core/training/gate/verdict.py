@@ -160,7 +160,7 @@ def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> t
 
     Neither slope (too bold or too timid) nor level (too much or too little in all) is shown to be off, with its whole
     interval outside of the policy's bounds; one that reaches into them shows nothing yet, which is said
-    (`is_provisional`). The slope is shown to be above 0: else what is said has nothing to do with what happens.
+    (`is_provisional`). The slope is shown to be above 0, or a higher probability is not known to mean anything.
     """
     if calibration is None:
         text = "No calibration was measured; evaluate probabilities on more examples."
@@ -173,7 +173,7 @@ def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> t
             verb = "lies within"
         text = f"{words} {verb} {low:g} to {high:g}."
         if lower <= 0 <= upper:
-            text = f"{words} is not shown to be above 0: what the model says has nothing to do with what happens."
+            text = f"{words} is not shown to be above 0, so higher probabilities may mean nothing yet."
         found.append(Condition(name, is_met, text))
     return tuple(found)
 

@@ -210,6 +210,7 @@ def test_probabilities_that_are_not_proven_make_a_first_model_provisional_and_wr
     wrong = replace(first, calibration=low)
     assert [one.name for one in wrong.decide().unmet] == ["is_calibrated_in_level"]
     assert "The calibration level 0.48 (0.43 to 0.54; odds of what happened" in wrong.decide().sentences[0]
+    assert PROVISIONAL not in wrong.decide().sentences, "it is shown to be off"
 
 
 def test_a_change_keeps_probabilities_as_a_refit_does() -> None:

@@ -73,7 +73,7 @@ def slope(estimate: float, lower: float, upper: float) -> Calibration:
         (slope(0.7, 0.6, 0.8), True, "is not shown to lie outside of 0.8 to 1.25."),
         (slope(0.7, 0.6, 0.79), False, "(0.60 to 0.79) lies outside of 0.8 to 1.25."),
         (slope(1.5, 1.26, 1.8), False, "lies outside of 0.8 to 1.25."),
-        (slope(1.0, -0.1, 2.1), False, "is not shown to be above 0: what the model says has nothing to do"),
+        (slope(1.0, -0.1, 2.1), False, "is not shown to be above 0, so higher probabilities may mean nothing yet"),
         (slope(1.0, 0.0, 2.1), False, "is not shown to be above 0"),
         (slope(-1.0, -1.5, -0.5), False, "lies outside of 0.8 to 1.25."),
         (None, False, "No calibration was measured"),
