@@ -209,8 +209,8 @@ class PromotionPolicy:
 
     @property
     def win_alpha(self) -> float:
-        """One-sided error of a win at one gate, never above that of the interval that is shown."""
-        return min(self.one_sided_alpha, self.win_alpha_per_year / self.gates_per_year)
+        """One-sided error of a win at one gate."""
+        return self.win_alpha_per_year / self.gates_per_year
 
 
 @dataclass(frozen=True)

@@ -117,12 +117,13 @@ def train_on_examples(
     found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
+    one_gate = replace(model.promotion, gates_per_year=1, win_alpha_per_year=model.promotion.one_sided_alpha)
     judged = judge_model(
         artifact,
         training,
         GateRows.of_examples(gate, roles),
         human_of(model, gate),
-        model if champion is not None else replace(model, promotion=replace(model.promotion, gates_per_year=1)),
+        model if champion is not None else replace(model, promotion=one_gate),
         Terms(as_of),
         champion=champion,
         threads=model.training.threads,

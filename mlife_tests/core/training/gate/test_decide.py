@@ -359,7 +359,7 @@ def test_the_bound_of_a_win_is_that_of_student_at_the_years_error_divided_by_its
     assert weekly is not None
     assert once.delta == weekly.delta, "the interval that is shown is another one"
     errors = [
-        (one.delta.estimate - one.win_bound) / -t.ppf(alpha, 27) for one, alpha in ((once, 0.025), (weekly, 0.05 / 52))
+        (one.delta.estimate - one.win_bound) / -t.ppf(alpha, 27) for one, alpha in ((once, 0.05), (weekly, 0.05 / 52))
     ]
     assert errors[0] == pytest.approx(errors[1])
     assert (weekly.delta.upper - weekly.delta.lower) / (2 * errors[0]) == pytest.approx(-t.ppf(0.025, 27), rel=0.1)
