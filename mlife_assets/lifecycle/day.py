@@ -30,7 +30,7 @@ from mlife_assets.core.training.judgement import GateRows, Human, Judgement, jud
 from mlife_assets.core.training.prequential import JudgedFold, newest_week, recipe_conditions
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, mature_day, run_time
 from mlife_assets.lifecycle.facts import Facts, Models
-from mlife_assets.lifecycle.rollback import Insured, insured
+from mlife_assets.lifecycle.rollback import NAME, Insured, insured
 
 T = TypeVar("T")
 
@@ -47,16 +47,15 @@ def asked_for(models: Models, version: str) -> tuple[Fold, ...]:
     return (*until(models.trained_folds(version), own.first_day), own)
 
 
-def served(facts: Facts) -> tuple[Fold, ...]:
+def served(facts: Facts, first: date = date.min) -> tuple[Fold, ...]:
     """Return what was served as the day decides, for all days on which anybody may be asked; none without a champion.
 
-    A champion serves from the first run after its promotion on.
+    A champion serves from the first run after its promotion on. Models that had left by `first` need not load any more.
     """
-    history = facts.champions()
-    if not history:
-        return ()
-    reigns = [(begins_to_serve(one), asked_for(facts.models, one.model_version)) for one in history]
-    return in_succession(asked_for(facts.models, history[0].model_version), reigns)
+    reigns = [(begins_to_serve(one), one.model_version) for one in facts.champions()]
+    left = sum(begins <= first for begins, _ in reigns[1:])
+    asked = [(begins, asked_for(facts.models, version)) for begins, version in reigns[left:]]
+    return in_succession(asked[0][1], asked) if asked else ()
 
 
 def folds_fitted(starts: Sequence[date], fit: Callable[[date], T]) -> tuple[list[T], str]:
@@ -84,7 +83,8 @@ def window_of_folds(facts: Facts, version: str) -> GateWindow:
     Raises:
         NotEnoughEvidenceError: what was served has learned from every day of the window.
     """
-    folds, within = facts.challenger_folds(version), served(facts)
+    folds = facts.challenger_folds(version)
+    within = served(facts, folds[0].first_day)
     last = last_mature_exposure_day(facts.day, facts.models.model.maturity_days)
     against = "against what was served on its days" if within else "before anything was served"
     kept, held = in_common(folds, within, last)
@@ -133,7 +133,6 @@ def judged_by_folds(
     models, model, exposures = facts.models, facts.models.model, gate.exposures
     champion, changes = held_against(facts, version)
     is_refit = champion is not None and not changes
-    challenger = models.load(version)
     days = exposures[model.roles.time].to_numpy().astype("datetime64[D]")
     parts = list(scored_parts(window.folds, exposures, days, {}, models.scorer))
     fitted_on = {fold.model_version: fold.first_day for fold in facts.challenger_folds(version)}
@@ -143,17 +142,21 @@ def judged_by_folds(
         met = facts.conditions(part, fitted_on[fold.model_version], at_places(exposures, part.places))
         folds.append(JudgedFold(fold.model_version, fold.first_day, met))
     newest, week = models.load(folds[-1].model_version), newest_week(exposures, model.roles)
-    required = recipe_conditions(challenger, facts.training_set(), folds, newest, week, exposures, model)
+    recipe = recipe_conditions(models.load(version), facts.training_set(), folds, newest, week, exposures, model)
+    required = (*also_required, *recipe)
     sides = {CHALLENGER: side_of_folds(version, window.folds, gate, model.roles, models.scorer, parts)}
-    kept: Insured | None = None
+    known: Insured | None = None
+    newer: Insured | None = None
     if champion is not None:
         sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
-        kept = Insured.of_report(facts.last_decision(), champion)
-        if is_refit:
-            kept = insured(kept, sides[CHALLENGER], champion, gate, window.first_day, facts)
-            required = (*required, kept.condition)
-        else:
+        known = Insured.of_report(facts.last_decision(), facts.champions()[-1], models.load)
+        if is_refit and all(one.is_met for one in required):  # weeks of a table that is wrong say nothing of refits
+            newer = insured(known, sides[CHALLENGER], champion, gate, window.first_day, facts)
+            required = (*required, newer.condition)
+        if not is_refit:
             sides[ALONE] = side_alone(champion, asked_for(models, champion), gate, models.scorer)
-    terms = Terms(facts.day, (*also_required, *required), is_refit, changes)
+    terms = Terms(facts.day, required, is_refit, changes)
     judged = judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))
-    return judged if kept is None else replace(judged, facts=kept.facts)
+    if newer is not None and any(one.name == NAME for one in judged.decision.conditions):
+        known = newer  # the gate asks for it only where its own conditions of validity are met
+    return judged if known is None else replace(judged, facts=known.facts)

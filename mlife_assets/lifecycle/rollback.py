@@ -1,24 +1,28 @@
 """Rollback insurance of a model over its days: what refits gained in each label week, and who serves for it.
 
-Concept: refits are held against the model that last won, whether they serve or not, by the folds of the day's
-challenger: each calendar week is scored by the fit of its Monday. A week is recorded once, when all its labels are
-mature, and carried from one decision to the next.
+Concept: refits are held against an anchor, whether they serve or not, by the folds of the day's challenger: a calendar
+week is scored by the fold that begins on its Monday. The anchor is the model that last won or that a person chose. A
+week is recorded once, by the first valid decision after all its labels are mature, and carried to the next decisions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from mlife_assets.core.errors import IntegrityError, NotFoundError
+from mlife_assets.core.model_events import Reign
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.core.ranking.metrics import rank_rows
 from mlife_assets.core.ranking.rows import prepare_ranking_rows
 from mlife_assets.core.row_keys import encode_days, encode_ids
+from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array
+from mlife_assets.core.training.configuration import changed_configuration
 from mlife_assets.core.training.fold_scores import itself, side_alone
 from mlife_assets.core.training.gate import Condition, GateExamples
 from mlife_assets.core.training.gate.comparing import day_counts, weighted_average_precision
@@ -29,21 +33,35 @@ from mlife_assets.lifecycle.facts import Facts
 
 NAME = "refits_are_not_rolled_back"
 REPORT = "insurance"
-SHOWN_LOSS = 2.0
-"""Standard deviations of weekly differences, of which the sentence says how soon it is found."""
+GATE = "gate"
+"""Who changes the champion by a verdict; any other actor is a person."""
+SHOWN_LOSS, WEEKS_SHOWN = 2.0, 8
+"""Standard deviations of weekly differences whose finding the sentence speaks of, and from how many weeks on."""
 
 
 @dataclass(frozen=True)
 class Insured:
-    """What is known of refits since a model won.
+    """What is known of refits since a model won or a person chose one.
 
     Attributes:
-        anchor: the model that last won.
+        anchor: that model.
         weeks: Monday of each label week that was judged since -> what refits gained in it, oldest first.
+        judged_to: newest Monday whose week was judged, also against an earlier anchor: no week counts twice.
+        remark: why it began anew, where that is no one's decision.
     """
 
     anchor: str
     weeks: Mapping[date, Week]
+    judged_to: date | None = None
+    remark: str = ""
+
+    def after(self, monday: date, week: Week | None) -> Insured:
+        """Return what is known once a week was asked; one that cannot be judged, None, is as if it were not."""
+        return self if week is None else replace(self, weeks={**self.weeks, monday: week}, judged_to=monday)
+
+    def anew(self, anchor: str, remark: str = "") -> Insured:
+        """Return the beginning with another anchor."""
+        return Insured(anchor, {}, self.judged_to, remark)
 
     @property
     def standing(self) -> Standing:
@@ -58,44 +76,46 @@ class Insured:
         if said.is_rolled_back:
             since = list(self.weeks)[said.rolled_back[-1]]
             text = (
-                f"Refits are rolled back: until the week of {since} they ranked worse than {self.anchor}, the model "
-                "that last won, which serves. They serve again once they rank as well over four weeks."
+                f"Refits are rolled back: until the week of {since} they ranked worse than {self.anchor}, which they "
+                "are held against and which serves. They serve again once they rank as well over four weeks."
             )
             return Condition(NAME, False, text)
-        text = f"Refits serve: {len(gains)} label weeks were held against {self.anchor}, the model that last won"
-        if len(gains) > 1 and (scatter := float(gains.std(ddof=1))) > 0:
+        text = f"Refits serve: {len(gains)} label weeks were held against {self.anchor}"
+        if len(gains) >= WEEKS_SHOWN and (scatter := float(gains.std(ddof=1))) > 0:
             text += (
                 f"; they rank {gains.mean():+.4f} on average, with a scatter of {scatter:.4f} a week. A lasting loss "
-                f"of {SHOWN_LOSS * scatter:.4f} would be rolled back within {weeks_to_find(SHOWN_LOSS, 1.0):.0f} weeks "
-                "in 4 of 5 cases"
+                f"of about {SHOWN_LOSS * scatter:.4f} would be rolled back within about "
+                f"{weeks_to_find(SHOWN_LOSS, 1.0):.0f} weeks in 4 of 5 cases, if weeks are independent, plus the days "
+                "until labels are mature"
             )
-        return Condition(NAME, True, f"{text}.")
+        return Condition(NAME, True, f"{text}.{self.remark}")
 
     @property
     def facts(self) -> dict[str, Any]:
         """The record as a report keeps it."""
         weeks = [{"monday": str(day), "gain": one.gain, "error": one.error} for day, one in self.weeks.items()]
-        said = {"is_rolled_back": self.standing.is_rolled_back, "sentence": self.condition.sentence}
-        return {REPORT: {"anchor": self.anchor, "weeks": weeks, **said}}
+        return {REPORT: {"anchor": self.anchor, "weeks": weeks, "judged_to": self.judged_to and str(self.judged_to)}}
 
     @classmethod
-    def of_report(cls, report: Mapping[str, Any], champion: str) -> Insured:
-        """Return what the last decision before a day left; anew where the champion is not one of its line.
+    def of_report(cls, report: Mapping[str, Any], newest: Reign, load: Callable[[str], ModelArtifact]) -> Insured:
+        """Return what a decision left, if any; anew where the newest champion is no refit of its anchor.
 
-        Args:
-            report: of the last decision; may be empty.
-            champion: who serves now.
+        What a person lets serve is the anchor from then on. What the gate does follows from configurations, whatever
+        became of the verdict: a step may have failed after it, and a day may have been judged again.
         """
-        kept = report.get(REPORT)
+        kept, champion = report.get(REPORT), newest.model_version
         if kept is None:
             return cls(champion, {})
-        expected = {report["champion_version"], kept["anchor"]}
-        if report["outcome"] == "promoted":
-            expected = {report["model_version"]} if report["kind"] == "refit" else set()
-        if champion not in expected:
-            return cls(champion, {})
         weeks = {date.fromisoformat(one["monday"]): Week(one["gain"], one["error"]) for one in kept["weeks"]}
-        return cls(kept["anchor"], weeks)
+        last = kept.get("judged_to")
+        found = cls(kept["anchor"], weeks, date.fromisoformat(last) if last else max(weeks, default=None))
+        if champion == found.anchor:
+            return found
+        try:
+            is_refit = newest.actor == GATE and not changed_configuration(load(champion), load(found.anchor))
+        except (NotFoundError, IntegrityError) as error:
+            return found.anew(champion, f" They were held against {found.anchor}, which cannot be loaded: {error}.")
+        return found if is_refit else found.anew(champion)
 
 
 def insured(before: Insured, challenger: Side, champion: str, gate: GateRows, first: date, facts: Facts) -> Insured:
@@ -116,15 +136,12 @@ def insured(before: Insured, challenger: Side, champion: str, gate: GateRows, fi
     theirs = side_alone(before.anchor, (own,), gate, models.scorer).ranking
     days = np.asarray(gate.examples.as_of_dates, dtype="datetime64[D]")
     last = last_mature_exposure_day(facts.day, models.model.maturity_days)
-    weeks = dict(before.weeks)
+    found = before
     for monday in new_mondays(before, max(first, add_days(own.first_day, 1)), last):
         inside = (days >= np.datetime64(monday, "D")) & (days < np.datetime64(add_days(monday, 7), "D"))
         examples, policy = gate.examples.chosen(inside), models.model.promotion
-        week = gain_of_week(examples, challenger.ranking[inside], theirs[inside], policy)
-        if week is not None:
-            weeks[monday] = week
-    found = replace(before, weeks=weeks)
-    return Insured(champion, {}) if found.standing.won else found
+        found = found.after(monday, gain_of_week(examples, challenger.ranking[inside], theirs[inside], policy))
+    return found.anew(champion) if found.standing.won else found
 
 
 def new_mondays(known: Insured, first: date, last: date) -> list[date]:
@@ -132,7 +149,7 @@ def new_mondays(known: Insured, first: date, last: date) -> list[date]:
 
     Where the anchor was fitted on a Monday, its own week is not one of them: `first` is a later day.
     """
-    start = max([first, *(add_days(monday, 7) for monday in known.weeks)])
+    start = first if known.judged_to is None else max(first, add_days(known.judged_to, 7))
     monday = add_days(start, -start.weekday() % 7)
     return [add_days(monday, 7 * number) for number in range(max(0, ((last - monday).days + 1) // 7))]
 
@@ -141,7 +158,7 @@ def gain_of_week(examples: GateExamples, ours: Array, theirs: Array, policy: Pro
     """Return how much better n rows of a label week are ranked by our scores than by theirs, (n,) each.
 
     It is the difference of average precision with days left out one at a time, or of MAP with users; None where nothing
-    is positive.
+    is positive, or with fewer than three of them.
     """
     positive = np.asarray(examples.is_relevant, dtype=np.bool_)
     if not positive.any():

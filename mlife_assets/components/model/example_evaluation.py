@@ -4,7 +4,7 @@ Concept: one run judges one challenger; a refusal is a result, not a failure. Th
 model selected, of days that were sound and whose labels are complete.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 
 import dagster as dg
@@ -53,9 +53,9 @@ def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
 def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition:
     """Return the condition that rows of the mart score as they did when they were served.
 
-    A row to score and an example are the same where entity and day are. Of very many rows evenly spaced ones are asked.
+    A row to score and an example are the same where entity and day are; of several examples of an entity and a day
+    nobody can say which was scored, so they are not compared. Of very many rows evenly spaced ones are asked.
     """
-    rows = rows.take(pa.array(np.arange(0, rows.num_rows, -(-rows.num_rows // ROWS_EXAMINED))))
     model, most = platform.model, platform.model.promotion.rewritten_share_maximum
     days = pc.min_max(rows[model.roles.time]).as_py()
     columns = ["entity_id", "as_of_date", "model_version", "probability", MODEL_NAME]
@@ -68,16 +68,23 @@ def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition
             "place": pa.array(np.arange(rows.num_rows)),
         }
     )
-    both = asked.join(served, ["entity_id", "as_of_date"], join_type="inner")
+    named = asked.group_by(columns[:2]).aggregate([("place", "count"), ("place", "min")])
+    places = np.sort(named.filter(pc.equal(named["place_count"], 1))["place_min"].to_numpy())
+    both = asked.take(pa.array(places[:: max(1, -(-len(places) // ROWS_EXAMINED))]))
+    both = both.join(served, columns[:2], join_type="inner")
     recomputed = np.empty(both.num_rows)
     for version in pc.unique(both["model_version"]).to_pylist():
         own = np.flatnonzero(pc.equal(both["model_version"], version).to_numpy())
         scorer = platform.scorers.of(version)
         matrix = examples_matrix(rows.take(both["place"].take(pa.array(own))), scorer.feature_spec)
         recomputed[own] = scorer.score(matrix).probability
-    named = zip(both["as_of_date"].to_pylist(), both["entity_id"].to_pylist(), strict=True)
-    said = [f"{day}, {model.roles.entity} {entity}" for day, entity in named]
-    return parity_in_time(said, both["probability"].to_numpy(), recomputed, most)
+    keys = zip(both["as_of_date"].to_pylist(), both["entity_id"].to_pylist(), strict=True)
+    said = [f"{day}, {model.roles.entity} {entity}" for day, entity in keys]
+    positive = rows[model.roles.label].to_numpy(zero_copy_only=False).astype(np.bool_)[both["place"].to_numpy()]
+    found = parity_in_time(said, both["probability"].to_numpy(), recomputed, positive, most)
+    alike = rows.num_rows - len(places)
+    twins = f" {alike:,} rows share {model.roles.entity} and day with another and are not compared." if alike else ""
+    return replace(found, sentence=f"{found.sentence}{twins}")
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:

@@ -1,7 +1,7 @@
 """The promotion: who serves, after the gate's verdict of the day.
 
 Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
-launches the step. A verdict that refits lost lets the model that last won serve.
+launches the step. A verdict that refits lost lets their anchor serve, unless a person decided since.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME, PROMOTI
 from mlife_assets.core.ports import EventLog
 from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.deployments.sealing import seal
-from mlife_assets.lifecycle.rollback import REPORT as INSURANCE
+from mlife_assets.lifecycle import rollback
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 GROUP = "model"
@@ -71,20 +71,24 @@ def record_verdict(platform: ModelPorts, day: date, report: dict[str, Any]) -> b
     """Put the gate's verdict on a challenger of a day into the log and, where it opened, promote; returns whether."""
     log, now, version = platform.event_log, platform.retraining_time(day), report["model_version"]
     log.append("promotion_decided", verdict_event(log, platform.model, day, report, now), writer=WRITER)
-    if report["outcome"] != "promoted":
-        _roll_back(platform, day, report)
-        return False
     since = first_decided(log, platform.model, day, version)
-    platform.registry.promote(version, actor="gate", reason=report["sentences"][0], now=now, decided=since)
+    if report["outcome"] != "promoted":
+        _roll_back(platform, report, since, now)
+        return False
+    platform.registry.promote(version, actor=rollback.GATE, reason=report["sentences"][0], now=now, decided=since)
     return True
 
 
-def _roll_back(platform: ModelPorts, day: date, report: Mapping[str, Any]) -> None:
-    """Let the model that last won serve where refits are shown to be worse, unless another serves meanwhile."""
-    kept, champion = report.get(INSURANCE, {}), platform.registry.champion()
-    if kept.get("is_rolled_back") and kept["anchor"] != champion == report["champion_version"]:
-        now = platform.retraining_time(day)
-        platform.registry.rollback(actor="gate", reason=kept["sentence"], now=now, to=kept["anchor"])
+def _roll_back(platform: ModelPorts, report: Mapping[str, Any], decided: datetime, now: datetime) -> None:
+    """Let the anchor serve where refits are shown to be worse: never against a person's word, once since `decided`."""
+    unmet = {one["name"]: one["sentence"] for one in report.get("conditions", ()) if not one["is_met"]}
+    if rollback.NAME not in unmet:
+        return
+    gate, anchor, history = rollback.GATE, report[rollback.REPORT]["anchor"], platform.registry.history()
+    is_done = any((one.kind, one.actor) == ("rolled_back", gate) and one.since >= decided for one in history)
+    is_of_gate = history[-1].actor == gate and not is_done
+    if is_of_gate and anchor != history[-1].model_version == report["champion_version"]:
+        platform.registry.rollback(actor=gate, reason=unmet[rollback.NAME], now=now, to=anchor)
 
 
 def first_decided(event_log: EventLog, model: Model, day: date, version: str) -> datetime:

@@ -1,11 +1,10 @@
-"""Insurance against refits that make things worse: when the model that last won serves again.
+"""Insurance against refits that make things worse: when the model serves again that they are held against.
 
 Concept: refits serve without having won, so a loss that one of them brings, or that they bring together, is looked for
-afterwards. Each label week gives one number: the objective of what the refits said less that of the model that last
-won (the anchor), on the rows whose labels became known in that week. No week counts twice. Two e-detectors read them:
-one says that the refits are worse, which rolls them back, the other that they are better, which makes the newest of
-them the anchor. Refits that were rolled back go on unseen and return once four weeks in a row are on average not below
-the anchor.
+afterwards. Each label week gives one number: the objective of what the refits said less that of an anchor, the model
+that last won or that a person chose, on the rows of that week. No week counts twice. Two e-detectors read them: one
+says that the refits are worse, which rolls them back, the other that they are better: the newest of them becomes the
+anchor. Refits that were rolled back go on unseen and return once four weeks in a row are on average not below it.
 
 Only the objective is compared: differences of log loss depend on each other from week to week (level, slope), so that a
 detector on them fires where nothing is wrong.
@@ -121,11 +120,14 @@ def standing(weeks: Sequence[Week]) -> Standing:
     return Standing(tuple(rolled_back), tuple(returned), tuple(won))
 
 
-def week_of(gain: float, without_one: Array) -> Week:
-    """Return a label week of its gain and the gains without one of its u days or users each (u,)."""
-    count = len(without_one)
-    spread = float(np.sum((without_one - without_one.mean()) ** 2)) if count > 2 else 0.0
-    return Week(gain, float(np.sqrt(spread * (count - 1) / max(count, 1))))
+def week_of(gain: float, without_one: Array) -> Week | None:
+    """Return a label week of its gain and the gains without one of its u days or users each (u,).
+
+    None where there are fewer than three: a standard error of theirs says nothing, and is no sign of exactness.
+    """
+    if len(without_one) < 3:
+        return None
+    return Week(gain, float(np.sqrt((len(without_one) - 1) * without_one.var())))
 
 
 def weeks_to_find(loss: float, scatter: float) -> float:

@@ -132,12 +132,10 @@ class Governed(Watching):
             examples = GateRows.of_examples(history.take(places), model.roles).examples
             ours = Judged(self.refits).probability(history, places)
             theirs = score(history, self.anchor.artifact, places).probability
-            week = gain_of_week(examples, ours, theirs, model.promotion)
-            if week is not None:
-                self.insured = replace(self.insured, weeks={**self.insured.weeks, monday: week})
+            self.insured = self.insured.after(monday, gain_of_week(examples, ours, theirs, model.promotion))
         if self.insured.standing.won:
             self.anchor = self.champion
-            self.insured = Insured(self.anchor.artifact.model_version, {})
+            self.insured = self.insured.anew(self.anchor.artifact.model_version)
         return self.insured.condition
 
     def _half_life(self, day: date, verdict: RetrainDecision) -> float | None:

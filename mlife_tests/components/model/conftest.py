@@ -130,11 +130,13 @@ class Deployment:
     def rows(self, first: date, last: date) -> pa.Table:
         return self.warehouse.read("examples", start=first, end=last)
 
-    def judge(self, day: date) -> tuple[GateWindow, Judgement]:
+    def judge(self, day: date, **options: Any) -> tuple[GateWindow, Judgement]:
         """Judge the challenger of a day, as the asset does."""
         window = gate_window(self, day)
         rows = self.rows(window.first_day, last_mature_exposure_day(day, WINDOW))
-        return window, judge_challenger(self, day, window, GateRows.of_examples(rows, self.model.roles), None)
+        return window, judge_challenger(
+            self, day, window, GateRows.of_examples(rows, self.model.roles), None, **options
+        )
 
 
 @pytest.fixture

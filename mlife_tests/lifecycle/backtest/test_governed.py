@@ -33,7 +33,7 @@ def model(version: str, as_of: date) -> SimpleNamespace:
     return SimpleNamespace(artifact=artifact, as_of=as_of, last_day=day, label_last_day=day, step=version)
 
 
-NO_NEW_WEEK = Insured("m1", {date(2026, 1, 5): Week(0.0, 1.0)})
+NO_NEW_WEEK = Insured("m1", {date(2026, 1, 5): Week(0.0, 1.0)}, date(2026, 1, 5))
 TWIN, CHAMPION = model("m0", SINCE - timedelta(days=20)), model("m1", SINCE)
 
 
@@ -140,7 +140,8 @@ def test_refits_that_lost_are_rolled_back_go_on_unseen_and_return(governed):
 
     def known(*later: Week) -> Insured:
         far = date(2026, 1, 5)
-        return Insured("m1", {far + timedelta(days=7 * place): week for place, week in enumerate([*weeks, *later])})
+        found = {far + timedelta(days=7 * place): week for place, week in enumerate([*weeks, *later])}
+        return Insured("m1", found, max(found))
 
     policy.insured = known()
     policy.on_no_reports(CLOSED + timedelta(days=1))
