@@ -62,17 +62,16 @@ def lived_world() -> ModuleType:
     return sys.modules[name]
 
 
-def open_home(folder: Path, *, is_first: bool = False) -> Any:
+def open_home(folder: Path) -> Any:
     """Return the small home, with a gate that opens for few people; a failed retraining is tried again at once.
 
-    The first champion is a model of one tree, so that the attacked day's challenger beats it and is promoted.
+    The attacked day's challenger is a refit of the first champion, so it is promoted.
     """
     world = lived_world()
     known = world.POLICIES
-    training = {"formulations": ("binary",), "trees_maximum": 1} if is_first else {"formulations": ("funnel",)}
     policies = replace(
         known,
-        training=replace(known.training, **training),
+        training=replace(known.training, formulations=("funnel",)),
         promotion=replace(known.promotion, win_alpha_per_year=0.2, gates_per_year=2),
         retrain=replace(
             known.retrain, retry_wait_minutes=(0, 0, 0), minimum_importance_share=0.0, days_between_fits=366,
@@ -83,11 +82,11 @@ def open_home(folder: Path, *, is_first: bool = False) -> Any:
 
 
 @contextlib.contextmanager
-def story_of(folder: Path, *, is_first: bool = False) -> Iterator[tuple[Any, Any]]:
+def story_of(folder: Path) -> Iterator[tuple[Any, Any]]:
     """Open a home and the story that lives in it."""
     from mlife_assets.components.running.demo_summary import Demo
 
-    home = open_home(folder, is_first=is_first)
+    home = open_home(folder)
     with home.instance() as instance:
         yield home, Demo(home.definitions, instance, home.platform)
     home.platform.ledger.close()
@@ -101,7 +100,7 @@ def make(folder: Path) -> None:
     from mlife_assets.core.windows import add_days
 
     prepare_home(folder)
-    with story_of(folder, is_first=True) as (home, story):
+    with story_of(folder) as (home, story):
         story.run_history()
         eve = add_days(home.settings.first_lived_date, -1)
         story.driver.run_day("retraining_job", eve).require_success()

@@ -199,14 +199,14 @@ def found_in(out: Path) -> tuple[dict, dict[str, dict]]:
     return found, {one["name"]: one for one in found["policies"]}
 
 
-def require_fits_when_due(governed: dict) -> None:
-    """Fits are a week apart, and three days at least where a drift makes one due sooner; both happen in a history."""
+def require_fits_when_due(governed: dict) -> list[int]:
+    """Fits are a week apart or more, and three days at least where a drift makes one due sooner; returns the days."""
     fits = [one for one in governed["decisions"] if one["action"] in ("installed", "refused", "failed")]
     apart = [(date.fromisoformat(b["day"]) - date.fromisoformat(a["day"])).days for a, b in pairwise(fits)]
     assert min(apart) >= 3
-    assert max(apart) <= 14, "a week, unless faulty rows blocked one"
     soon = [one for one, days in zip(fits[1:], apart, strict=True) if days < 7]
     assert all(any("drift" in code for code in one["codes"]) for one in soon)
+    return apart
 
 
 @pytest.mark.proof
@@ -222,7 +222,7 @@ def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
     assert found["differences"]["constant"]["lower"] > 0.05
     for name in ("frozen", "naive"):
         assert found["differences"][name]["estimate"] > -found["margin"], found["differences"][name]
-    require_fits_when_due(policies["governed"])
+    assert max(require_fits_when_due(policies["governed"])) <= 14, "a week, unless faulty rows blocked one"
 
 
 @pytest.mark.proof
@@ -235,4 +235,4 @@ def test_bank_marketing_governed_is_better_than_frozen_and_weekly_is_recommended
     assert found["differences"]["frozen"]["lower"] > 0
     assert found["differences"]["naive"]["upper"] > 0, "governed is not shown to be worse than weekly"
     assert found["recommendation"]["policy"] != "governed"
-    require_fits_when_due(policies["governed"])
+    assert max(require_fits_when_due(policies["governed"])) > 14, "its spec waits for 100 new positives"

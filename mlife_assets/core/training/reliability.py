@@ -151,38 +151,27 @@ def log_loss_gain(
         InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
         NotEnoughEvidenceError: fewer than 3 clusters.
     """
+    from scipy.stats import t as student
+
     losses = []
     for side in (probability, other):
         given, happened = _checked(side, outcome)
         held = np.clip(given, _PROBABILITY_FLOOR, 1 - _PROBABILITY_FLOOR)
         losses.append(-np.where(happened > 0, np.log(held), np.log1p(-held)))
-    clusters = _paired(cluster_ids, *losses)
+    clusters = np.unique(encode_ids(cluster_ids, "cluster_id").codes, return_inverse=True)[1]
+    if len(clusters) != len(losses[0]) or len(losses[0]) != len(losses[1]):
+        raise InvalidInputError(
+            f"{len(clusters)} cluster ids for {len(losses[0])} and {len(losses[1])} rows; pass the same rows of both"
+        )
     rows = np.bincount(clusters)
+    if (count := len(rows)) < _CLUSTERS_MINIMUM:
+        raise NotEnoughEvidenceError(f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for an interval")
     sums = np.bincount(clusters, losses[1] - losses[0])
     gain = float(sums.sum() / rows.sum())
-    return _clustered(gain, (sums - gain * rows) / rows.sum())
-
-
-def _paired(cluster_ids: IdColumn, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return a number per row that equal clusters share, from 0 on without a gap."""
-    clusters = np.unique(encode_ids(cluster_ids, "cluster_id").codes, return_inverse=True)[1]
-    if not len(clusters) == len(left) == len(right):
-        raise InvalidInputError(
-            f"{len(clusters)} cluster ids for {len(left)} and {len(right)} rows; pass the same rows of both"
-        )
-    if (count := int(clusters.max()) + 1) < _CLUSTERS_MINIMUM:
-        raise NotEnoughEvidenceError(f"{count} clusters, at least {_CLUSTERS_MINIMUM} needed for an interval")
-    return np.asarray(clusters)
-
-
-def _clustered(estimate: float, influences: np.ndarray) -> Interval:
-    """Return the interval of an estimate that each of c clusters moves by its influence, by Student's t."""
-    from scipy.stats import t as student
-
-    count = len(influences)
+    influences = (sums - gain * rows) / rows.sum()
     error = float(np.sqrt(np.sum(influences**2) * count / (count - 1)))
     width = float(student.ppf(0.5 + _LEVEL / 2, count - 1)) * error
-    return Interval(estimate, estimate - width, estimate + width, _LEVEL, count)
+    return Interval(gain, gain - width, gain + width, _LEVEL, count)
 
 
 def _checked(probability: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -298,9 +298,10 @@ def test_intervals_cover_when_users_bring_several_dependent_rows() -> None:
             (calibration(expit(log_odds), outcome, cluster_ids=users), covered),
             (calibration(expit(log_odds), outcome), naive),
         ):
-            kept.append(result.slope_lower <= 1 <= result.slope_upper)
-    assert np.mean(covered) >= 0.91
-    assert np.mean(naive) < 0.8
+            level = result.level
+            kept.append([result.slope_lower <= 1 <= result.slope_upper, level.lower <= 1 <= level.upper])
+    assert np.min(np.mean(covered, axis=0)) >= 0.91, "of slope and of level"
+    assert np.max(np.mean(naive, axis=0)) < 0.8
 
 
 def test_equal_probabilities_share_a_bin_whatever_the_order_of_rows() -> None:

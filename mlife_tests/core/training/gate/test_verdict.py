@@ -19,7 +19,7 @@ from mlife_assets.core.training.gate.comparing import average_precision, day_cou
 from mlife_assets.core.training.gate.decide import remark_on_alpha, remarks_on_a_refit, sentences_of
 from mlife_assets.core.training.gate.verdict import COMPARED_PREFIXES, Comparison, outcome_of
 from mlife_assets.core.training.gate_examples import Condition
-from mlife_assets.core.training.reliability import Calibration, calibration
+from mlife_assets.core.training.reliability import Calibration
 
 MET = Condition("beats_champion", True, "It beats the champion.")
 UNMET = Condition("beats_human", False, "It does not beat the human.")
@@ -111,30 +111,6 @@ def test_the_level_of_a_first_model_is_not_shown_to_be_off(
     assert words in condition.sentence
     assert condition.name.startswith(COMPARED_PREFIXES)
     assert verdict.is_provisional(measured, PromotionPolicy()) is is_provisional
-
-
-def repeated(true_level: float, worlds: int = 120) -> int:
-    """Return how often a level of this size passes: 1,000 people with 6 rows each, who differ in what they do."""
-    passed = 0
-    for seed in range(worlds):
-        rng = np.random.default_rng(seed)
-        who = np.repeat(np.arange(1_000), 6)
-        odds = rng.normal(-1.5, 0.8, len(who))
-        own = rng.normal(0.0, 0.4, 1_000)[who]
-        wanted, marginal = math.log(true_level), math.sqrt(1 + 0.346 * 0.4**2)
-        happened = rng.random(len(who)) < 1 / (1 + np.exp(-(odds * marginal + wanted * marginal + own)))
-        said = 1 / (1 + np.exp(-odds))
-        measured = calibration(said, happened, cluster_ids=who.astype(str))
-        passed += verdict.is_calibrated(measured, PromotionPolicy())[1].is_met
-    return passed
-
-
-def test_a_level_within_the_bounds_passes_and_one_far_outside_does_not() -> None:
-    """At a bound itself 2.5 % of 120 are refused by luck, 3; 9 are rare."""
-    assert repeated(1.0) == 120
-    assert repeated(0.67) >= 111
-    assert repeated(1.5) >= 111
-    assert repeated(0.48, worlds=20) == 0
 
 
 WORSE, UNSURE = Interval(-0.01, -0.02, -0.001, 0.95, 50), Interval(-0.01, -0.02, 0.0, 0.95, 50)
