@@ -12,7 +12,8 @@ Protocol, fixed before the first look:
 - *real*: `LGBMClassifier()` and the simple rule beside the model learn from the rows that the model had and rank the
   rows that it was judged on. A table is asked about where LightGBM's average precision is shown to be above the share
   of positives and above the rule's: the percentile interval of RESAMPLES resamples of days (rows, where there are none)
-  lies above zero at ALPHA. At least SERVED_SHARE of these get a model that serves, and so does README's own example.
+  lies above zero (`against_defaults.ALPHA`). At least SERVED_SHARE of these get a model that serves, and so does
+  README's own example.
 - *noise*: NOISE tables of 600 to 3,000 rows whose outcome is shuffled. At most NOISE_MAXIMUM get a model that serves.
 - *weather*: as noise, but days differ in how often it happens, by WEATHER standard deviations of the log-odds, and two
   columns are the same for all rows of a day. At most NOISE_MAXIMUM get a model that serves.
@@ -40,21 +41,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import against_defaults as defaults
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from against_defaults import (
-    FLIGHTS,
-    TABLES,
-    TODAY,
-    WORK,
-    Resamples,
-    Table,
-    _commit,
-    flights,
-    rival_probabilities,
-    study_of,
-)
+from against_defaults import Table
 
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -63,12 +54,12 @@ from mlife_assets.core.training.example_training import TrainedModel, gate_start
 from mlife_assets.core.training.simple_rule import simple_scores
 
 RESULT = Path(__file__).resolve().parent / "results" / "first_use.json"
-SEED, ALPHA = 20261203, 0.025
+SEED = 20261203
 SERVED_SHARE, NOISE, NOISE_MAXIMUM, EACH = 0.8, 100, 3, 20
 LEAK_NOISE = (0.0, 0.1, 0.2, 0.3)
 WEATHER, WEATHER_COLUMNS = 0.7, ("temperature", "wind")
 WEEKS = (6, 10, 16)
-README = "late flights"
+README = "late defaults.flights"
 
 SMALL: dict[str, Table] = {
     "attrition": Table("modeldata/attrition", lambda f: f["Attrition"] == "Yes", ("Attrition",)),
@@ -100,7 +91,7 @@ SMALL: dict[str, Table] = {
 def trained(rows: pa.Table, study: Study) -> TrainedModel:
     """Train and judge as `mlife train` does."""
     return train_on_examples(
-        rows, study.model, today=TODAY, gate_share=study.gate_share, validation_share=study.validation_share
+        rows, study.model, today=defaults.TODAY, gate_share=study.gate_share, validation_share=study.validation_share
     )
 
 
@@ -125,9 +116,9 @@ def real(name: str, rows: pa.Table, study: Study, *, has_days: bool) -> dict[str
     gate, roles = fitted.gate, study.model.roles
     outcome = np.asarray(gate[roles.label].to_numpy(zero_copy_only=False), dtype=bool)
     days = np.unique(gate[roles.time].to_numpy().astype("M8[D]"), return_inverse=True)[1]
-    resamples = Resamples(outcome, days.astype(np.int64) if has_days else np.arange(len(outcome)))
+    resamples = defaults.Resamples(outcome, days.astype(np.int64) if has_days else np.arange(len(outcome)))
     rule = simple_scores(fitted.artifact, examples_matrix(gate, fitted.artifact.feature_spec))
-    plain = resamples.average_precisions(rival_probabilities("LGBMClassifier", fitted))
+    plain = resamples.average_precisions(defaults.rival_probabilities("LGBMClassifier", fitted))
     others = {"chance": np.zeros(len(outcome)), "rule": np.zeros(len(outcome)) if rule is None else rule}
     against = {one: resamples.difference(plain, resamples.average_precisions(said)) for one, said in others.items()}
     return {
@@ -145,22 +136,22 @@ def real(name: str, rows: pa.Table, study: Study, *, has_days: bool) -> dict[str
 
 def real_tables() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield each table's name and what measures it."""
-    for name in FLIGHTS:
+    for name in defaults.FLIGHTS:
         yield name, lambda name=name: real(name, *_flights(name), has_days=True)
         for weeks in WEEKS:
             yield f"{name}, {weeks} weeks", lambda name=name, weeks=weeks: _young(name, weeks)
-    for name, table in (TABLES | SMALL).items():
+    for name, table in (defaults.TABLES | SMALL).items():
         yield name, lambda name=name, table=table: real(name, *own(name, table), has_days=table.day is not None)
 
 
 def own(name: str, table: Table) -> tuple[pa.Table, Study]:
     """Return a table of the package and the study of its roles, the gate being mlife's."""
-    rows, study = study_of(table, WORK / "tables" / name)
+    rows, study = defaults.study_of(table, defaults.WORK / "tables" / name)
     return rows, replace(study, gate_share=GATE_SHARE)
 
 
 def _flights(name: str) -> tuple[pa.Table, Study]:
-    rows, study = flights(FLIGHTS[name])
+    rows, study = defaults.flights(defaults.FLIGHTS[name])
     return rows, replace(study, gate_share=GATE_SHARE)
 
 
@@ -240,7 +231,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             found[kind] = {"tables": count, "let_pass": let_pass, "is_met": len(let_pass) <= limit}
             print(kind, json.dumps(found[kind]), flush=True)
     run = {
-        "commit": _commit(),
+        "commit": defaults._commit(),
         "seed": SEED,
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
         "cpu_seconds": round(time.process_time() - started, 1),
