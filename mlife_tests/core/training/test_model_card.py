@@ -201,8 +201,8 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
     for told in (
         f"{slope.slope:.3f} {slope.slope_lower:.3f} to {slope.slope_upper:.3f}",
         f"{slope.level.estimate:.3f} {slope.level.lower:.3f} to {slope.level.upper:.3f}",
-        "1 is right; the gate wants 0.75 to 1.25",
-        "below 1 too much is promised; the gate wants 0.67 to 1.5",
+        "1 is right; the gate counts 0.75 to 1.25 as right",
+        "below 1 too much is promised; the gate counts 0.67 to 1.5 as right",
         "20,000 rows outside the training",
         "1,234",
         "3 Apr 2026 to 10 May 2026",

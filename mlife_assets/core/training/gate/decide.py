@@ -273,7 +273,7 @@ def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
         return f"It is shown to rank better than {NAMES[SIMPLE]}: {text}."
     return (
         f"The model is not needed: it is not shown to rank better than {NAMES[SIMPLE]}: {text}. "
-        "`training: {recipes: [logistic]}` fits one that is as simple."
+        "Stating training.recipes as [logistic] fits one that is as simple."
     )
 
 

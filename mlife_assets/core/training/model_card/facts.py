@@ -85,7 +85,7 @@ class ModelCard:
         sentences: the verdict for people.
         metrics: further measured values.
         calibration: whether probabilities can be believed; None when not measured.
-        slope_bounds: within which the gate wants the interval of the slope; None when no gate judged.
+        slope_bounds: within which the gate counts a slope as right; None when no gate judged.
         level_bounds: the same of the level.
         fairness: impact ratios by group; None when not audited.
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".

@@ -187,7 +187,7 @@ def calibration_view(card: ModelCard) -> CalibrationView | None:
     if measured is None:
         return None
     slope_bounds, level_bounds = (
-        f"; the gate wants {bounds[0]:g} to {bounds[1]:g}" if bounds else ""
+        f"; the gate counts {bounds[0]:g} to {bounds[1]:g} as right" if bounds else ""
         for bounds in (card.slope_bounds, card.level_bounds)
     )
     level = measured.level
