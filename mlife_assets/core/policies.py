@@ -76,7 +76,7 @@ class TrainingPolicy:
     }
 
     formulations: tuple[str, ...] = ("funnel", "binary")
-    recipes: tuple[str, ...] = ("plain", "default", "logistic")
+    recipes: tuple[str, ...] = ("plain", "recent", "default", "logistic")
     half_life_days: float = 14.0
     half_life_days_in_drift: float = 3.5
     base_pieces: int = 2
