@@ -36,6 +36,7 @@ BOOSTING_FIELDS = (
 RECIPES = ("plain", "recent", "linear", "recent_linear", "default", "logistic")
 """How a step may be learned: whether recent rows count more, whether its trees stand on a linear base, by trees as
 LightGBM grows them where nothing is said, or by none (`core.training.recipes`)."""
+DEFAULT_RECIPES = ("plain", "recent", "default", "logistic")
 GIB = 2**30
 MIB = 2**20
 
@@ -76,7 +77,7 @@ class TrainingPolicy:
     }
 
     formulations: tuple[str, ...] = ("funnel", "binary")
-    recipes: tuple[str, ...] = ("plain", "recent", "default", "logistic")
+    recipes: tuple[str, ...] = DEFAULT_RECIPES
     half_life_days: float = 14.0
     half_life_days_in_drift: float = 3.5
     base_pieces: int = 2

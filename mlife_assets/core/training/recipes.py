@@ -31,7 +31,7 @@ import numpy.typing as npt
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.open_drift import drift_start
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
-from mlife_assets.core.policies import RECIPES, RetrainPolicy, TrainingPolicy
+from mlife_assets.core.policies import DEFAULT_RECIPES, RECIPES, RetrainPolicy, TrainingPolicy
 from mlife_assets.core.scoring.artifact import BaseCurve, LinearBase
 from mlife_assets.core.scoring.estimators import (
     LARGEST,
@@ -502,13 +502,15 @@ def made(make: MakeEstimator, *, seed: int) -> Any:
 
 
 def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]:
-    """Return the recipes that an estimator cannot follow, and why: it has no trees, and may weigh all alike."""
+    """Return the recipes that an estimator does not follow, and why: it is fitted as it is unless its policy asks."""
     from sklearn.utils.validation import has_fit_parameter
 
     last, refused = last_step(make()), {}
     for recipe in map(recipe_of, names):
         if recipe.has_base or recipe.trees:
             refused[recipe.name] = "an estimator of one's own has no trees, and no base that they stand on"
+        elif recipe.is_aged and tuple(names) == DEFAULT_RECIPES:
+            refused[recipe.name] = "an estimator of one's own weighs all rows alike unless training.recipes asks"
         elif recipe.is_aged and not has_fit_parameter(last, WEIGHT):
             refused[recipe.name] = f"{type(last).__name__} takes no {WEIGHT}, so all rows count alike"
     return refused

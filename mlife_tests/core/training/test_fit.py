@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
-from mlife_assets.core.policies import RECIPES, TrainingPolicy, policy_version
+from mlife_assets.core.policies import DEFAULT_RECIPES, RECIPES, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, examples_matrix, fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
@@ -395,6 +395,7 @@ def test_an_estimator_that_weighs_no_rows_is_refused_the_recent_ones() -> None:
     refused = fit.refused_recipes(("plain", "recent"), KNeighborsClassifier)
     assert refused == {"recent": "KNeighborsClassifier takes no sample_weight, so all rows count alike"}
     assert fit.refused_recipes(("plain", "recent"), LogisticRegression) == {}
+    assert "unless training.recipes asks" in fit.refused_recipes(DEFAULT_RECIPES, LogisticRegression)["recent"]
 
 
 @pytest.mark.parametrize("cores", [1, 3])
