@@ -32,6 +32,7 @@ POLICY = TrainingPolicy(
 GOVERNED, NAIVE, FROZEN = "governed", "naive", "frozen"
 MEASURES = ("average precision", "average precision within periods", "log loss")
 POLICIES = (GOVERNED, FROZEN, NAIVE, "every_alarm", "constant")
+RIVALS = ("weekly_on_all_rows", "weekly_on_13_weeks")
 
 
 def test_simulated_rankers_have_the_map_that_was_asked_for(gate_bench: ModuleType) -> None:
@@ -418,7 +419,9 @@ def test_every_spec_is_one(replays_bench: ModuleType) -> None:
 def test_a_short_history_is_replayed_in_all_its_parts(replays_bench: ModuleType, tmp_path: Path) -> None:
     parts = {asked.part: replays_bench.replayed(asked) for asked in replays_bench.quick_replays()}
     for one in parts.values():
-        assert tuple(one["policies"]) == POLICIES
+        rivals = RIVALS if one["part"] == replays_bench.WHOLE else ()
+        assert tuple(one["policies"]) == POLICIES + rivals
+        assert all(0 < one["policies"][rival]["average_precision"] < 1 for rival in rivals)
         assert abs(one["policies"][NAIVE]["installations"] - one["policies"][GOVERNED]["installations"]) <= 1
         assert one["policies"][GOVERNED]["installations"] > 5
         assert one["governed_gains"]["average precision"]["constant"][1] > 0.2
@@ -446,7 +449,7 @@ def line(history: str, part: str, seed: int | None, **more: Any) -> dict[str, An
         for name in POLICIES
     }  # fmt: skip
     policies[NAIVE] |= {"installations": 40, "average_precision": 0.35}
-    gains = {measure: {name: [0.006, -0.005, 0.01] for name in POLICIES[1:]} for measure in MEASURES}
+    gains = {measure: {name: [0.006, -0.005, 0.01] for name in POLICIES[1:] + RIVALS} for measure in MEASURES}
     plain = {
         "key": f"{history}|{part}|{seed}", "history": history, "part": part, "seed": seed, "cpu_seconds": 2.0,
         "recommended": NAIVE, "policies": policies, "governed_gains": gains,
@@ -471,18 +474,18 @@ def test_claims_that_hold_are_not_reported(replays_bench: ModuleType, capsys: py
 
 def test_each_broken_claim_is_reported(replays_bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     many = line("late flights", replays_bench.WHOLE, None)
-    worse = {name: [-0.011, -0.02, -0.0021] for name in POLICIES[1:]}
-    many["governed_gains"] |= {MEASURES[0]: worse, MEASURES[2]: worse | {NAIVE: [-0.0071, -0.02, 0.01]}}
-    many["governed_gains"][MEASURES[1]] = {name: [0.0049, 0.0, 0.01] for name in POLICIES[1:]}
+    worse = {name: [-0.011, -0.02, -0.0021] for name in POLICIES[1:] + RIVALS}
+    many["governed_gains"] |= {MEASURES[0]: worse, MEASURES[2]: worse | {RIVALS[0]: [-0.0071, -0.02, 0.01]}}
+    many["governed_gains"][MEASURES[1]] = {name: [0.0049, 0.0, 0.01] for name in POLICIES[1:] + RIVALS}
     parts = (replays_bench.FIRST_HALF, replays_bench.SECOND_HALF)
     halves = [line("calm", part, seed, recommended=FROZEN) for part in parts for seed in (1, 2)]
     broken = replays_bench.report(replays_bench.summary(by_key([many, *halves]), "c0", ["bank marketing"]))
     assert broken == [
         "late flights: governed may lose more than 0.01 to frozen",
         "average precision within periods: within 0.01 of the best on 1 histories, 11 of 13 needed",
-        "late flights: average precision -0.0110 against naive, -0.0021 at most",
+        "late flights: average precision -0.0110 against weekly_on_all_rows, -0.0021 at most",
         "average precision: within 0.01 of the best on 0 histories, 10 of 13 needed",
-        "late flights: log loss -0.0071 against naive, +0.0100 at most",
+        "late flights: log loss -0.0071 against weekly_on_all_rows, +0.0100 at most",
         "log loss: within 0.01 of the best on 0 histories, 10 of 13 needed",
         "+0.0049 within periods on average, +0.005 needed",
         "2 halves were replayed, 30 needed",
@@ -495,7 +498,9 @@ def test_each_broken_claim_is_reported(replays_bench: ModuleType, capsys: pytest
 def test_seeds_of_a_kind_are_averaged_with_an_interval_of_their_own(replays_bench: ModuleType) -> None:
     lines = [line("calm", replays_bench.WHOLE, seed) for seed in (1, 2)]
     for seed, gain in enumerate((0.0, 0.02)):
-        lines[seed]["governed_gains"] = {"average precision": {name: [gain, 0.0, 0.0] for name in POLICIES[1:]}}
+        lines[seed]["governed_gains"] = {
+            "average precision": {name: [gain, 0.0, 0.0] for name in POLICIES[1:] + RIVALS}
+        }
     found = replays_bench.governed_on("calm", lines)
     assert found["governed_gains"]["average precision"][NAIVE] == pytest.approx([0.01, -0.1171, 0.1371], abs=1e-4)
     assert found["installations"][NAIVE] == 40
