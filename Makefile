@@ -49,7 +49,7 @@ demo-full: $(SETUP) ## three weeks of it, with days between the events
 	MLIFE_DEMO_DAYS=21 MLIFE_DEMO_EVENT_DAYS='[3,10,14]' $(BIN)/mlife demo
 
 demo-quick: $(SETUP) ## the same with fewer people and days, for CI; `make demo` replaces it
-	MLIFE_MARKET_USERS=4000 MLIFE_MARKET_JOBS=500 MLIFE_GATE_USERS=200 MLIFE_DEMO_DAYS=7 MLIFE_DEMO_EVENT_DAYS='[1,3,6]' \
+	MLIFE_MARKET_USERS=4000 MLIFE_MARKET_JOBS=500 MLIFE_DEMO_DAYS=7 MLIFE_DEMO_EVENT_DAYS='[1,3,6]' \
 	  $(BIN)/mlife demo
 
 dev: $(SETUP) ## the Dagster UI on http://127.0.0.1:3000, the pages on :3001 (PORT=... PAGES_PORT=... for others)

@@ -30,7 +30,6 @@ RESULT = ROOT / "benchmarks" / "results" / "data_of_a_day.json"
 SIZE = {
     "MLIFE_MARKET_USERS": "4000",
     "MLIFE_MARKET_JOBS": "500",
-    "MLIFE_GATE_USERS": "200",
     "MLIFE_DEMO_DAYS": "7",
     "MLIFE_DEMO_FAULTS": "false",
 }

@@ -54,7 +54,7 @@ from mlife_assets.deployments.landed_days import INGEST_REPORT
 RESULT = ROOT / "benchmarks" / "results" / "standalone_month.json"
 WORK = ROOT / "var" / "standalone_month"
 FIRST, HISTORY_DAYS, DAYS = date(2025, 9, 5), 60, 30
-USERS, JOBS, GATE_USERS = 2_500, 400, 200
+USERS, JOBS = 2_500, 400
 LATE = {5: "job_closed", 12: "hire"}
 TWICE, DAMAGED, EARLY = {7: "click"}, {9: "job_closed"}, {20: "hire"}
 MAY_BLOCK = {*LATE, *TWICE, *DAMAGED, *EARLY, *(number + 1 for number in EARLY)}
@@ -123,7 +123,6 @@ class Month:
         return {
             "MLIFE_HOME": str(self.home),
             "MLIFE_CLOCK_FILE": str(self.home.parent / "present"),
-            "MLIFE_GATE_USERS": str(GATE_USERS),
             "MLIFE_ALERT_WEBHOOK": webhook,
             "NO_PROXY": "127.0.0.1",
         }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -25,20 +24,17 @@ from mlife_assets.home_settings import DEFAULT_HOME, PROJECT_ROOT, is_placeholde
 from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.mail.letterhead import Letterhead, read_letterhead, require_own_letterhead
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.policies import Policies, job_promotion_policy
+from mlife_assets.recruiting.policies import Policies
 
 HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 RUNBOOKS_FOLDER = PROJECT_ROOT / "docs" / "runbooks"
 WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
-WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days", "gate_users")
-POLICY_DEFAULT = "gate_users"
-"""The field of the world that a policy has the default of: remembered only where it differs, so the policy may move."""
+WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days")
 WORLD_OF_OLD = {"demo_event_days": (3, 10, 14)}
 """What has another default now than in the releases that wrote no file."""
 DECIDED = {  # fields that decide one of a policy wherever they are set
-    "gate_users": "promotion.minimum_users_with_positives",
     "approve_console_sends": "messaging.auto_approve_within_limits",
 }
 
@@ -67,7 +63,7 @@ class HomeSource(PydanticBaseSettingsSource):
             return WORLD_OF_OLD if holds_market(home) else {}
         try:
             remembered = json.loads(path.read_text(encoding="utf-8"))
-            return {name: remembered[name] for name in WORLD if name in remembered or name != POLICY_DEFAULT}
+            return {name: remembered[name] for name in WORLD}
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(
                 f"{path} does not say which market this home holds ({error}); restore it from a copy, or delete it and "
@@ -97,11 +93,6 @@ class Settings(AwsSettings):
     demo_event_days: tuple[DemoDay, DemoDay, DemoDay] = Field(
         default=(2, 7, 11),
         description="Demo days on which people change, a city opens and an export is faulty.",
-    )
-    gate_users: int = Field(
-        default=job_promotion_policy().minimum_users_with_positives,
-        ge=30,
-        description="Applicants with shown jobs to rank that the gate needs for a verdict; a small market has fewer.",
     )
     approve_console_sends: bool = Field(
         default=False, description="Turns on `auto_approve_within_limits`; refused unless the gateway is the console."
@@ -172,8 +163,6 @@ class Settings(AwsSettings):
     def remember_world(self) -> None:
         """Write down in the home which market it holds."""
         world = {name: getattr(self, name) for name in WORLD}
-        if world[POLICY_DEFAULT] == type(self).model_fields[POLICY_DEFAULT].default:
-            del world[POLICY_DEFAULT]
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
 
@@ -213,7 +202,6 @@ class Settings(AwsSettings):
         return Policies(
             decided=tuple(field for name, field in DECIDED.items() if name in self.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.approve_console_sends),
-            promotion=replace(job_promotion_policy(), minimum_users_with_positives=self.gate_users),
         )
 
     def own_letterhead(self) -> Letterhead | None:

@@ -29,7 +29,7 @@ from mlife_assets.market.world import Calibration, Injection
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
-from mlife_assets.recruiting.policies import Policies
+from mlife_assets.recruiting.policies import PanelPolicy, Policies
 from mlife_assets.settings import Settings
 
 HASH_KEY = "the-secret-of-the-lived-world-0123456789"
@@ -39,10 +39,11 @@ VERDICTS = ("wait", "retrain", "block", "wait")
 
 POLICIES = Policies(
     promotion=PromotionPolicy(
-        minimum_users_with_positives=30, gate_weeks=2, bootstrap_resamples=500, win_alpha_per_year=0.2,
+        gate_weeks=2, bootstrap_resamples=500, win_alpha_per_year=0.2,
         gates_per_year=2, calibration_slope_minimum=0.2, calibration_slope_maximum=5.0, calibration_level_minimum=0.2,
         calibration_level_maximum=5.0,
     ),
+    panel=PanelPolicy(minimum_users=30),
     monitoring=MonitoringPolicy(
         sample_rows_per_day=500, reference_days=8, reference_examples=5_000, domain_classifier_sample_rows=500,
         explained_rows_per_day=400, minimum_mature_positives=30,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,13 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from mlife_assets.adapters.instance_files import read_declared
 from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.recruiting.instances import DeclaredModel
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import DEFS_FOLDER, WORLD, WORLD_FILE, NewWorldSettings, Settings
+from mlife_assets.settings import WORLD, WORLD_FILE, NewWorldSettings, Settings
 
-SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_GATE_USERS": "60", "MLIFE_DEMO_FAULTS": "0"}
+SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_DEMO_FAULTS": "0"}
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 VARIABLES = {
     "MLIFE_DEPLOYMENT": "aws", "MLIFE_FIRST_DAY": "2026-01-01", "AWS_REGION": "eu-west-1", "MLIFE_LAKE": "s3://lake",
@@ -44,9 +41,8 @@ def small(tmp_path, monkeypatch):
 
 def test_a_home_remembers_its_world(small):
     settings = Settings(home=small)
-    assert (settings.market_users, settings.market_jobs, settings.gate_users) == (300, 40, 60)
+    assert (settings.market_users, settings.market_jobs) == (300, 40)
     assert settings.demo_faults is False
-    assert settings.policies().promotion.minimum_users_with_positives == 60
 
 
 def test_the_home_of_the_environment_is_the_one_that_is_asked(small, monkeypatch):
@@ -61,7 +57,7 @@ def test_the_environment_comes_before_what_the_home_remembers(small, monkeypatch
 
 
 def test_a_new_world_does_not_look_back(small, tmp_path):
-    assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000, gate_users=840)
+    assert NewWorldSettings(home=small) == NewWorldSettings(home=small, market_users=10_000)
 
 
 def test_a_market_of_a_release_that_wrote_no_file_keeps_its_story(tmp_path):
@@ -80,17 +76,11 @@ def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
     assert settings.policies() == Policies()
 
 
-def test_a_default_of_a_policy_is_not_remembered_and_follows_the_policy(tmp_path):
-    class Later(Settings):
-        gate_users: int = 2_000
-
+def test_a_file_of_an_earlier_release_says_more_and_none_may_say_less(tmp_path):
     NewWorldSettings(home=tmp_path).remember_world()
     remembered = json.loads((tmp_path / WORLD_FILE).read_text())
-    assert set(remembered) == set(WORLD) - {"gate_users"}
-    assert Settings(home=tmp_path).gate_users == 840
-    assert Later(home=tmp_path).gate_users == 2_000
     (tmp_path / WORLD_FILE).write_text(json.dumps(remembered | {"gate_users": 1_000}))
-    assert Later(home=tmp_path).gate_users == 1_000, "files of earlier releases say it all"
+    assert Settings(home=tmp_path).policies() == Policies()
     del remembered["seed"]
     (tmp_path / WORLD_FILE).write_text(json.dumps(remembered))
     with pytest.raises(IntegrityError, match="seed"):
@@ -108,18 +98,10 @@ def test_the_file_is_for_people_too(small):
     assert json.loads((small / WORLD_FILE).read_text())["market_users"] == 300
 
 
-def test_what_the_environment_sets_is_decided_and_what_a_file_states_gives_way(tmp_path, monkeypatch) -> None:
-    (jobs,) = (one for one in read_declared(DEFS_FOLDER).models if one.name == "job_applications")
-    attributes = {**jobs.instance.attributes, "promotion": {"minimum_users_with_positives": 70}}
-    stated = DeclaredModel(replace(jobs.instance, attributes=attributes), jobs.declare)
-    default = Settings(home=tmp_path)
-    assert default.policies().decided == ()
-    assert stated(default.policies()).promotion.minimum_users_with_positives == 70
-    for users in (60, 1_000):  # 1,000 is the default, and here somebody said so
-        monkeypatch.setenv("MLIFE_GATE_USERS", str(users))
-        found = Settings(home=tmp_path).policies()
-        assert found.decided == ("promotion.minimum_users_with_positives",)
-        assert stated(found).promotion.minimum_users_with_positives == users
+def test_what_the_environment_sets_is_decided(tmp_path, monkeypatch) -> None:
+    assert Settings(home=tmp_path).policies().decided == ()
+    monkeypatch.setenv("MLIFE_APPROVE_CONSOLE_SENDS", "false")
+    assert Settings(home=tmp_path).policies().decided == ("messaging.auto_approve_within_limits",)
 
 
 def test_processes_of_dagster_get_the_database_however_it_was_given(tmp_path, monkeypatch) -> None:

@@ -101,27 +101,33 @@ def job_training_policy() -> TrainingPolicy:
     )
 
 
-def job_promotion_policy() -> PromotionPolicy:
-    """Return what a challenger has to pass.
+@dataclass(frozen=True)
+class PanelPolicy:
+    """When recruiters who ranked stand for people at the gate.
 
-    A panel of recruiters stands for people once it has ranked for 840 users whose outcomes can be put in order: the
-    difference of two unlike rankings is then known to within .025 MAP (ADR 41). With fewer the rule in use does.
+    All sides are then compared on the panel's rows alone, so it has to have ranked for so many users whose outcomes can
+    be put in order that the difference of two unlike rankings is known to within .025 MAP (ADR 41).
     """
-    return PromotionPolicy(minimum_users_with_positives=840)
+
+    minimum_users: int = 840
+
+    def __post_init__(self) -> None:
+        _bounded(self, minimum_users=(30, 1e9))
 
 
 @dataclass(frozen=True)
 class Policies:
     """All policies of one deployment; `messaging` is that of the first application.
 
-    `decided` names fields that the environment set (`promotion.minimum_users_with_positives`): what an instance states
+    `decided` names fields that the environment set (`messaging.auto_approve_within_limits`): what an instance states
     of them does not count.
     """
 
     label: LabelPolicy = field(default_factory=LabelPolicy)
     candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
     training: TrainingPolicy = field(default_factory=job_training_policy)
-    promotion: PromotionPolicy = field(default_factory=job_promotion_policy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    panel: PanelPolicy = field(default_factory=PanelPolicy)
     monitoring: MonitoringPolicy = field(default_factory=MonitoringPolicy)
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
     messaging: MessagingPolicy = field(default_factory=MessagingPolicy)

@@ -28,13 +28,13 @@ from mlife_assets.recruiting.features import haversine_km
 from mlife_assets.recruiting.panel import ballots, baseline
 from mlife_assets.recruiting.panel.ballots import Panel, panel_template, parse_panel, require_candidates, template_bytes
 from mlife_assets.recruiting.panel.baseline import human_baseline, kendall_w, panel_agreement, panel_name, panel_rows
-from mlife_assets.recruiting.policies import CandidatePolicy
+from mlife_assets.recruiting.policies import CandidatePolicy, PanelPolicy
 
 Rows = list[dict[str, str]]
 POLICY = CandidatePolicy(candidates_per_user=6)
 DAY = date(2026, 6, 2)
 NEXT = DAY + timedelta(days=1)
-PANEL_POLICY = PromotionPolicy(minimum_users_with_positives=30, bootstrap_resamples=200)
+PANEL_POLICY = PanelPolicy(minimum_users=30)
 AGREEMENT_POLICY = PromotionPolicy(bootstrap_resamples=400)
 RANKS = st.tuples(st.integers(2, 6), st.integers(2, 9), st.integers(0, 10_000)).map(
     lambda drawn: np.array([np.random.default_rng((drawn[2], k)).permutation(drawn[1]) + 1 for k in range(drawn[0])])
@@ -439,7 +439,9 @@ def test_the_gate_takes_the_panel_as_its_human() -> None:
         "human": on_examples(human.examples, human.name, human.scores),
     }
     terms = Terms(NEXT + timedelta(days=8))
-    decision = decide_promotion(Hearing(human.examples, sides, terms, calibration=None), PANEL_POLICY)
+    decision = decide_promotion(
+        Hearing(human.examples, sides, terms, calibration=None), PromotionPolicy(bootstrap_resamples=200)
+    )
     assert not decision.is_promoted
     (against,) = [one for one in decision.comparisons if one.against == "human"]
     assert against.model_version == human.name

@@ -82,7 +82,7 @@ def gate_day(platform: BoardPorts, day: date, first: date) -> GateDay:
     cohorts = cohort_days(platform, days)
     examples, pairs = gate_examples(cohorts)
     panels = platform.panels.panels_of(days, until=run_time(day))
-    human = human_baseline(panels, examples, recruiter_scores(pairs), policy)
+    human = human_baseline(panels, examples, recruiter_scores(pairs), platform.policies.panel)
     rows = GateRows(
         human.examples,
         pairs.filter(pa.array(human.mask)),

@@ -25,6 +25,7 @@ from mlife_assets.core.training.gate_examples import GateExamples
 from mlife_assets.core.training.model_card.facts import PANEL_PREFIX
 from mlife_assets.recruiting.cohort import RULE_NAME
 from mlife_assets.recruiting.panel.ballots import ID_LENGTH, Ballot, Panel
+from mlife_assets.recruiting.policies import PanelPolicy
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,10 @@ def panel_rows(
 
 
 def human_baseline(
-    panels: Sequence[Panel], examples: GateExamples, proxy_scores: np.ndarray, policy: PromotionPolicy
+    panels: Sequence[Panel],
+    examples: GateExamples,
+    proxy_scores: np.ndarray,
+    policy: PanelPolicy,
 ) -> HumanBaseline:
     """Return the human side of a gate: the panel where it can judge, else the frozen rule as a named proxy.
 
@@ -142,7 +146,7 @@ def human_baseline(
         panels: verified panels that were recorded before outcomes, at most one per day; other days are passed over.
         examples: all n examples that the gate could use; with items.
         proxy_scores: of the frozen rule on them, shape (n,).
-        policy: how many users with positives a comparison needs.
+        policy: how many users with positives a panel has to have ranked for.
 
     Raises:
         InvalidInputError: two panels are of one day, the examples have no item, or `proxy_scores` are not n.
@@ -162,12 +166,13 @@ def human_baseline(
     rows = panel_rows(used, examples.user_ids, examples.items, examples.as_of_dates)
     is_positive = rows.mask & np.asarray(examples.is_relevant, dtype=bool)
     users = len(set(np.asarray(examples.user_ids, dtype=object)[is_positive].tolist()))
-    name, minimum = panel_name(used), policy.minimum_users_with_positives
-    if users < minimum:
+    name = panel_name(used)
+    if users < policy.minimum_users:
         return _proxy(
             examples,
             proxy_scores,
-            f"{name} ranked for {users:,} users with positives, {minimum:,} needed; {RULE_NAME} stands in as a proxy.",
+            f"{name} ranked for {users:,} users with positives, {policy.minimum_users:,} needed; {RULE_NAME} stands in "
+            "as a proxy.",
         )
     left_out = rows.unranked + rows.incomplete
     recruiters = len({recruiter for panel in used for recruiter in panel.recruiters})
