@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.examples import HUMAN_COLUMN, ExampleSpec
 from mlife_assets.core.model import Model
-from mlife_assets.core.policies import TrainingPolicy
+from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.fit import fit_model
@@ -117,13 +117,17 @@ def train_on_examples(
     found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
-    one_gate = replace(model.promotion, gates_per_year=1, win_alpha_per_year=model.promotion.one_sided_alpha)
+    if (
+        champion is None and model.promotion.win_alpha == PromotionPolicy().win_alpha
+    ):  # one gate, unless more are stated
+        one_gate = replace(model.promotion, gates_per_year=1, win_alpha_per_year=model.promotion.one_sided_alpha)
+        model = replace(model, promotion=one_gate)
     judged = judge_model(
         artifact,
         training,
         GateRows.of_examples(gate, roles),
         human_of(model, gate),
-        model if champion is not None else replace(model, promotion=one_gate),
+        model,
         Terms(as_of),
         champion=champion,
         threads=model.training.threads,

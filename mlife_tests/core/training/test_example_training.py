@@ -107,6 +107,13 @@ def test_a_model_that_is_better_than_chance_is_promoted_and_no_human_is_said(tra
     assert trained.decision.outcome == "promoted", trained.decision.sentences
     assert trained.decision.objective == "average precision"
     assert any("human" in sentence and "not given" in sentence for sentence in trained.decision.sentences)
+    assert any(sentence.startswith("One gate is held") for sentence in trained.decision.sentences)
+
+
+def test_a_stated_number_of_gates_counts() -> None:
+    stated = study(promotion={"minimum_users_with_positives": 100, "bootstrap_resamples": 400, "gates_per_year": 20})
+    found = train_on_examples(without_human(examples()), stated)
+    assert any("so that in a year of 20 a " in sentence for sentence in found.decision.sentences)
 
 
 def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) -> None:
