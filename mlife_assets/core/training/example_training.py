@@ -117,9 +117,8 @@ def train_on_examples(
     found = searched(training, policy) if policy.search_trials else None
     policy = policy if found is None else found.tuned(policy)
     artifact = fit_model(training, policy, progress, estimator=model.estimator, simple_columns=model.simple_columns)
-    if (
-        champion is None and model.promotion.win_alpha == PromotionPolicy().win_alpha
-    ):  # one gate, unless more are stated
+    is_stated = model.promotion.win_alpha != PromotionPolicy().win_alpha
+    if champion is None and not is_stated:
         one_gate = replace(model.promotion, gates_per_year=1, win_alpha_per_year=model.promotion.one_sided_alpha)
         model = replace(model, promotion=one_gate)
     judged = judge_model(
