@@ -112,15 +112,6 @@ def test_the_same_rows_give_the_same_bytes(objective: Objective) -> None:
     assert "parameters" not in texts[0]
 
 
-def test_the_text_scores_what_the_booster_scores() -> None:
-    import lightgbm
-
-    rows = drawn()
-    booster = boost(rows, SPEC, POLICY, objective="binary", trees=8)
-    loaded = lightgbm.Booster(model_str=model_text(booster), params={"verbosity": -1})
-    assert predict_raw(loaded, rows.matrix, POLICY).tobytes() == predict_raw(booster, rows.matrix, POLICY).tobytes()
-
-
 def test_an_entity_of_more_rows_than_a_group_may_have_is_ranked() -> None:
     rows = drawn(2 * boosting.GROUP_ROWS_MAXIMUM + 500, entities=1)
     policy = replace(POLICY, minimum_child_examples=200)
@@ -188,12 +179,6 @@ def test_classes_are_not_weighted() -> None:
     assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(rare.outcome.mean(), rel=0.02)
 
 
-def test_progress_counts_trees() -> None:
-    seen: list[tuple[int, int]] = []
-    boost(drawn(300), SPEC, POLICY, objective="binary", trees=4, progress=lambda done, most: seen.append((done, most)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
 def test_what_is_held_while_lightgbm_is_imported_is_freed_without_a_look_for_garbage() -> None:
     """Its import parses, and the parser keeps errors with the frames that they passed."""
     code = """
@@ -247,7 +232,8 @@ def test_a_later_formulation_wins_only_beyond_one_standard_error(gain_in_errors:
     noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
     first = np.random.default_rng(2).uniform(size=400)
     later = first + noise + gain_in_errors * 0.1 / np.sqrt(400)
-    assert choose([judged("funnel", first), judged("binary", later)]).name == winner
+    for rows in (400, 4_000):  # with ten rows an entity error and gain shrink alike
+        assert choose([judged("funnel", first, rows), judged("binary", later, rows)]).name == winner
 
 
 def test_the_error_is_that_of_the_paired_difference() -> None:
@@ -255,17 +241,6 @@ def test_the_error_is_that_of_the_paired_difference() -> None:
     first = np.random.default_rng(2).uniform(size=50)
     later = first + 0.01 + np.random.default_rng(3).normal(0, 0.01, 50)
     assert choose([judged("funnel", first), judged("binary", later)]).name == "binary"
-
-
-def test_the_error_is_taken_between_entities_and_the_gain_per_row() -> None:
-    """With ten rows an entity both shrink alike, so the verdict is that of the entities."""
-    noise = np.random.default_rng(1).normal(size=400)
-    noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
-    first = np.random.default_rng(2).uniform(size=400)
-    for gain_in_errors, winner in ((0.9, "funnel"), (1.1, "binary")):
-        later = first + noise + gain_in_errors * 0.1 / np.sqrt(400)
-        found = choose([judged("funnel", first, rows=4_000), judged("binary", later, rows=4_000)])
-        assert found.name == winner
 
 
 def test_a_tie_a_single_entity_and_a_single_formulation_keep_the_first() -> None:
@@ -425,15 +400,6 @@ def test_a_fold_is_scored_by_what_was_complete_when_it_began(training_set: Train
             in_last = last_fold[held_out]
             assert raws[0][~in_last].tobytes() == raws[1][~in_last].tobytes()
             assert (raws[0][in_last].tobytes() != raws[1][in_last].tobytes()) == is_told
-
-
-def test_examples_without_an_item_are_measured_alike(training_set: TrainingSet) -> None:
-    spec = spec_of(training_set)
-    for name in ("funnel", "binary"):
-        with_item, without = (
-            tune(name, one, spec, FORMULATION_POLICY) for one in (training_set, without_item(training_set))
-        )
-        assert with_item.log_loss == without.log_loss
 
 
 def test_a_half_without_positives_is_refused(training_set: TrainingSet) -> None:

@@ -81,19 +81,6 @@ def test_average_precision_of_probabilities_is_that_of_raw_scores(
     assert len(np.unique(probability)) == len(np.unique(raw[fresh]))
 
 
-def test_a_step_curve_cost_what_this_one_keeps() -> None:
-    """What 0.1.0 fitted on the same rows ties, and loses average precision on others."""
-    from sklearn.isotonic import IsotonicRegression
-
-    raw, outcome = drawn(20_000, 0.9, -1.0)
-    fresh, happened = drawn(20_000, 0.9, -1.0, seed=1)
-    steps = IsotonicRegression(out_of_bounds="clip").fit(raw, outcome.astype(float)).predict(fresh)
-    curve = fit_calibrator(raw, outcome, isotonic_minimum_positives=1).probabilities(fresh)
-    lost, kept = (average_precision(fresh, happened) - average_precision(one, happened) for one in (steps, curve))
-    assert lost > 0.005
-    assert kept == 0
-
-
 @pytest.mark.parametrize("least", [1, 10_000_000])
 @pytest.mark.parametrize("slope", [-1.0, 0.0])
 def test_scores_that_say_nothing_or_the_contrary_give_the_base_rate_and_keep_their_order(
@@ -128,7 +115,9 @@ def test_noise_gets_the_base_rate_and_a_weak_score_keeps_its_curve(least: int) -
 def test_a_score_that_separates_is_no_noise(rows: int) -> None:
     """The standard error of its fitted slope is as large as the slope, or larger."""
     raw = np.linspace(-3, 3, rows)
-    assert fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000).method == "logistic"
+    found = fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000)
+    assert found.method == "logistic"
+    assert 0 < found.probabilities(raw)[0] < 0.5 < found.probabilities(raw)[-1] < 1
 
 
 def test_scores_that_are_all_alike_give_the_base_rate() -> None:
@@ -143,13 +132,6 @@ def test_a_curve_promises_as_much_as_happened_on_its_rows(seed: int) -> None:
     raw, outcome = drawn(5_000, 0.7, -0.5, seed)
     found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
     assert found.probabilities(raw).mean() == pytest.approx(outcome.mean(), rel=1e-9)
-
-
-def test_separable_outcomes_have_a_finite_answer() -> None:
-    raw = np.linspace(-3, 3, 200)
-    probability = fit_calibrator(raw, raw > 0, isotonic_minimum_positives=10_000).probabilities(raw)
-    assert np.isfinite(probability).all()
-    assert probability[0] < 0.05 < 0.95 < probability[-1]
 
 
 def test_one_class_is_not_enough_and_lengths_must_agree() -> None:
@@ -215,13 +197,6 @@ def test_isotonic_begins_with_the_number_of_positives_of_the_policy() -> None:
     assert fit_calibrator(raw, outcome, isotonic_minimum_positives=positives + 1).method == "logistic"
 
 
-@pytest.mark.parametrize("scores", [[-2.0, -2.0, -2.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]])
-def test_few_distinct_scores_are_enough_for_a_curve(scores: list[float]) -> None:
-    raw, outcome = np.tile(scores, 50), np.tile([False, False, True, False, True, True], 50)
-    found = fit_calibrator(raw, outcome, isotonic_minimum_positives=1)
-    assert (np.diff(found.probabilities(np.unique(raw))) > 0).all()
-
-
 def test_the_order_of_rows_changes_no_bit_of_the_curve() -> None:
     raw, outcome = drawn(3_000, 1.0, 0.0)
     order = np.random.default_rng(2).permutation(len(raw))
@@ -253,18 +228,11 @@ def outcomes(seed: int, n: int, slope: float = 1.0, intercept: float = 0.0) -> t
     return expit(log_odds), rng.random(n) < expit(intercept + slope * log_odds)
 
 
-def test_good_probabilities_have_slope_one_and_no_gap() -> None:
-    result = calibration(*outcomes(1, 60_000))
-    assert result.slope_lower < 1 < result.slope_upper
-    assert result.intercept_lower < 0 < result.intercept_upper
-    assert result.expected_calibration_error < 0.005
-    assert (result.n, len(result.bins), result.bins[0].rows) == (60_000, 10, 6_000)
-
-
 def test_overconfidence_and_too_low_promises_are_distinguished() -> None:
     overconfident = calibration(*outcomes(2, 60_000, slope=0.6, intercept=-1.0))
     assert overconfident.slope == pytest.approx(0.6, abs=0.05)
     assert overconfident.slope_upper < 1
+    assert (overconfident.n, len(overconfident.bins), overconfident.bins[0].rows) == (60_000, 10, 6_000)
     low = calibration(*outcomes(3, 60_000, intercept=0.7))
     assert low.slope_lower < 1 < low.slope_upper
     assert low.intercept == pytest.approx(0.7, abs=0.05)
@@ -285,25 +253,6 @@ def test_slope_and_interval_agree_with_statsmodels() -> None:
         assert (ours.slope_lower, ours.slope_upper) == pytest.approx(tuple(fit.conf_int()[1]), abs=2e-3)
 
 
-def test_intervals_cover_when_users_bring_several_dependent_rows() -> None:
-    rng = np.random.default_rng(5)
-    covered, naive = [], []
-    for _ in range(300):
-        users = np.repeat(np.arange(300), 8)
-        log_odds = np.repeat(rng.normal(-0.5, 1.0, 300), 8)
-        outcome = np.repeat(rng.random(300), 8) < expit(log_odds)
-        flipped = rng.random(len(users)) < 0.3
-        outcome = np.where(flipped, rng.random(len(users)) < expit(log_odds), outcome)
-        for result, kept in (
-            (calibration(expit(log_odds), outcome, cluster_ids=users), covered),
-            (calibration(expit(log_odds), outcome), naive),
-        ):
-            level = result.level
-            kept.append([result.slope_lower <= 1 <= result.slope_upper, level.lower <= 1 <= level.upper])
-    assert np.min(np.mean(covered, axis=0)) >= 0.91, "of slope and of level"
-    assert np.max(np.mean(naive, axis=0)) < 0.8
-
-
 def test_equal_probabilities_share_a_bin_whatever_the_order_of_rows() -> None:
     probability = np.array([0.1] * 50 + [0.5] * 50)
     outcome = np.arange(100) % 5 == 0
@@ -314,14 +263,8 @@ def test_equal_probabilities_share_a_bin_whatever_the_order_of_rows() -> None:
     assert first.expected_calibration_error == pytest.approx(0.2)
 
 
-def test_probabilities_of_zero_and_one_are_finite() -> None:
-    probability, outcome = outcomes(6, 5_000)
-    probability[:3], outcome[:3] = [0.0, 1.0, 0.0], [True, False, False]
-    assert np.isfinite(calibration(probability, outcome).slope)
-
-
 def test_the_fit_is_the_maximum_even_where_a_full_newton_step_overshoots() -> None:
-    probability = np.array([1.0] * 6 + [0.5] * 6 + [0.001] * 6)
+    probability = np.array([1.0] * 6 + [0.5] * 6 + [0.0] * 6)
     outcome = np.array([1, 0, 0, 0, 0, 0] * 3, dtype=float)
     result = calibration(probability, outcome)
     log_odds = np.log(np.clip(probability, 1e-6, 1 - 1e-6) / (1 - np.clip(probability, 1e-6, 1 - 1e-6)))
@@ -385,17 +328,6 @@ def test_a_gain_in_log_loss_is_the_difference_of_two_log_losses_and_turns_its_si
     assert gain.n == 500
 
 
-def test_the_interval_of_a_gain_covers_when_rows_of_a_user_depend_on_each_other() -> None:
-    """True gain 0 by symmetry: two forecasts that err by as much in opposite directions, users with one fate."""
-    covered = 0
-    for seed in range(200):
-        fate = np.repeat(np.random.default_rng(seed).random(60) < 0.5, 10)
-        high = np.full(600, 0.6)
-        gain = log_loss_gain(high, 1 - high, fate, cluster_ids=np.repeat(np.arange(60), 10).astype(str))
-        covered += gain.lower <= 0 <= gain.upper
-    assert 182 <= covered <= 198, "95 % within Monte Carlo error"
-
-
 def test_a_gain_needs_the_same_rows_and_clusters() -> None:
     truth, happened = outcomes(22, 40)
     with pytest.raises(InvalidInputError, match="cluster ids"):
@@ -407,12 +339,17 @@ def test_a_gain_needs_the_same_rows_and_clusters() -> None:
 def test_the_level_is_the_intercept_as_a_ratio_of_odds() -> None:
     """The intercept is that of a logistic regression with the log-odds as offset, which statsmodels fits as well."""
     probability, outcome = outcomes(8, 20_000, intercept=-0.73)
-    found = calibration(probability, outcome)
+    probability, outcome, users = np.repeat(probability, 2), np.repeat(outcome, 2), np.repeat(np.arange(20_000), 2)
     offset = np.log(probability / (1 - probability))
-    fit = sm.GLM(outcome.astype(float), np.ones(len(outcome)), family=sm.families.Binomial(), offset=offset).fit()
-    assert found.level.estimate == pytest.approx(np.exp(fit.params[0]))
-    assert (found.level.lower, found.level.upper) == pytest.approx(tuple(np.exp(fit.conf_int()[0])), rel=1e-3)
-    assert found.level.upper < 0.55
+    model = sm.GLM(outcome.astype(float), np.ones(len(outcome)), family=sm.families.Binomial(), offset=offset)
+    by_user = {"cov_type": "cluster", "cov_kwds": {"groups": users, "use_correction": False}}
+    widths = []
+    for clusters, arguments in ((None, {}), (users, by_user)):
+        fit, found = model.fit(**arguments), calibration(probability, outcome, cluster_ids=clusters)
+        assert found.level.estimate == pytest.approx(np.exp(fit.params[0]))
+        assert (found.level.lower, found.level.upper) == pytest.approx(tuple(np.exp(fit.conf_int()[0])), rel=1e-3)
+        widths.append(np.log(found.level.upper / found.level.lower))
+    assert widths[1] == pytest.approx(np.sqrt(2) * widths[0], rel=0.02), "each row is there twice"
 
 
 def world(seed: int = 1, users: int = 800) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:

@@ -21,14 +21,13 @@ from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training import known_examples, step_rows
-from mlife_assets.core.training.boosting import Rows, boost, model_text, predict_raw
+from mlife_assets.core.training.boosting import boost, model_text
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import tuning_spec
 from mlife_assets.core.training.known_examples import as_known, in_order, joined_marts, mart_windows, with_step_times
 from mlife_assets.core.training.recipes import recipe_of
 from mlife_assets.core.training.step_rows import AllRows, known_outcome, thinned, thinned_weights
 from mlife_assets.core.training.training_set import TrainingSet, build_training_set
-from mlife_assets.core.windows import last_mature_exposure_day
 
 TODAY = date(2026, 6, 1)
 OPENED_DAYS, BOUGHT_DAYS = 2, 7
@@ -56,7 +55,6 @@ TUNED = TrainingPolicy(minimum_child_examples=10, negatives_per_kept=3, negative
 SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
 COUNT = 6_000
 FIT = np.arange(COUNT) < 4_000
-VALIDATION = np.arange(COUNT) >= 4_500
 EVERY = np.ones(COUNT, dtype=bool)
 THINNED = TrainingPolicy(negatives_per_kept=3, negatives_minimum=1_000)
 LABEL = "is_applied"
@@ -150,15 +148,11 @@ def test_an_outcome_that_is_not_known_cannot_be_had() -> None:
 def test_rows_are_known_by_the_age_of_the_exposure_whatever_came_of_it(back: int, first: int, more: int) -> None:
     known_on = TODAY - timedelta(days=back)
     day = np.datetime64(TODAY, "D") - np.arange(DAYS)
-    rows = pa.table(
-        {
-            "day": pa.array(day),
-            "opened": pa.array(np.arange(DAYS) % 2 == 0),
-            "bought": pa.array(np.arange(DAYS) % 4 == 0),
-            "opened_known": pa.array(day + first),
-            "bought_known": pa.array(day + first + more),
-        }
-    )
+    columns = {
+        "day": day, "opened": np.arange(DAYS) % 2 == 0, "bought": np.arange(DAYS) % 4 == 0,
+        "opened_known": day + first, "bought_known": day + first + more,
+    }  # fmt: skip
+    rows = pa.table({name: pa.array(values) for name, values in columns.items()})
     found = as_known(rows, ROLES, known_on)
     ages = np.array([(known_on - one).days for one in found["day"].to_pylist()])
     assert len(ages) == sum((known_on - one).days >= first for one in rows["day"].to_pylist())
@@ -252,9 +246,8 @@ def _with_nulls(rows: pa.Table) -> pa.Table:
 def test_a_mart_that_has_no_early_label_knows_none() -> None:
     (label, rows), (step, young) = marts(TODAY)
     model = replace(MODEL, roles=replace(ROLES, early_label="bought_soon"))
-    assert (
-        joined_marts([(label, rows), (step, young)], model)["bought_soon"].null_count == rows.num_rows + young.num_rows
-    )
+    joined = joined_marts([(label, rows), (step, young)], model)
+    assert joined["bought_soon"].null_count == rows.num_rows + young.num_rows
     assert known_examples.with_early_label(rows, ROLES) is rows
     assert known_examples.with_early_label(rows, model.roles)["bought_soon"].null_count == rows.num_rows
     soon = young.append_column("bought_soon", pa.array([True] * young.num_rows))
@@ -278,13 +271,6 @@ def test_a_step_is_complete_when_mart_and_record_say_so() -> None:
     assert known == [day + timedelta(days=21) for day in rows["day"].to_pylist()]
     sooner = replace(MODEL, steps=(replace(MODEL.steps[0], maturity_days=1), MODEL.steps[1]))
     assert with_step_times(rows, sooner).equals(rows), "the mart is not known before it says so"
-
-
-def test_the_last_day_of_a_step_is_the_window_that_its_record_says() -> None:
-    training = trained(exposures(), known_on=TODAY - timedelta(days=4))
-    for step in MODEL.steps:
-        last = last_mature_exposure_day(TODAY - timedelta(days=4), step.maturity_days)
-        assert training.trained_to[step.label] == last
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), max_size=12, unique=True))
@@ -394,24 +380,6 @@ def test_the_draw_follows_seed_and_rows_alone() -> None:
     first, again, other = (thinned_weights(outcome, replace(THINNED, seed=seed)) for seed in (7, 7, 8))
     assert first.tobytes() == again.tobytes()
     assert (first != other).any()
-
-
-def test_a_policy_that_keeps_all_leaves_all() -> None:
-    assert (thinned_weights(outcomes(20_000), replace(THINNED, negatives_per_kept=1)) == 1).all()
-    assert thinned_weights(np.zeros(0, dtype=bool), THINNED).shape == (0,)
-
-
-def test_probabilities_stay_what_they_are() -> None:
-    rng = np.random.default_rng(3)
-    signal = rng.normal(size=30_000)
-    outcome = rng.random(30_000) < 1 / (1 + np.exp(3 - signal))
-    rows = Rows(signal[:, None], outcome, np.arange(30_000), weight=thinned_weights(outcome, THINNED))
-    spec = FeatureSpec(("signal",), ())
-    booster = boost(rows.where(rows.weight > 0), spec, THINNED, objective="binary", trees=60)
-    said = 1 / (1 + np.exp(-predict_raw(booster, rows.matrix, THINNED)))
-    assert said.mean() == pytest.approx(outcome.mean(), rel=0.02)
-    top = signal > 1
-    assert said[top].mean() == pytest.approx(outcome[top].mean(), rel=0.05)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.retrain_decisions import NEW_LABELS, RetrainDecision
@@ -57,7 +57,7 @@ from mlife_assets.recruiting.features import JOB_EXAMPLES, pair_features
 
 BEGAN, RETRAIN = date(2026, 6, 10), RetrainPolicy()
 AGED = TrainingPolicy(recipes=("recent_linear", "recent", "plain"), half_life_days=14.0, half_life_days_in_drift=3.5)
-CONFIRMED = ("concept_drift_confirmed", "concept_alarm")
+CONFIRMED, DATA = ("concept_drift_confirmed", "concept_alarm"), ("data_drift_confirmed", "data_alarm")
 ROWS = 2_000
 POLICY = TrainingPolicy(minimum_child_examples=20, learning_rate=0.1, half_life_days=10.0, feature_fraction=1.0)
 SPEC = FeatureSpec(("strength", "noise"), ())
@@ -86,16 +86,6 @@ def log_loss(rows: Rows, step: FittedStep) -> float:
     return float(np.mean(np.logaddexp(0, np.where(rows.outcome, -raw, raw))))
 
 
-def test_recipes_say_what_they_weigh_and_what_trees_stand_on() -> None:
-    found = [(recipe_of(name).is_aged, recipe_of(name).has_base, recipe_of(name).has_trees) for name in RECIPES]
-    assert found == [
-        (False, False, True), (True, False, True), (False, True, True), (True, True, True),
-        (False, False, True), (False, True, False),
-    ]  # fmt: skip
-    assert recipe_of("plain") is PLAIN
-    assert PLAIN.of(POLICY) == POLICY
-
-
 def test_the_default_is_what_lightgbm_does_where_nobody_says_anything() -> None:
     import lightgbm
 
@@ -116,13 +106,6 @@ def test_weights_halve_with_every_half_life_before_the_newest_row() -> None:
     assert weighted_by_age(rows, recipe_of("linear"), POLICY) is rows
 
 
-def test_the_newest_row_is_that_of_the_step() -> None:
-    rows = drawn()
-    early = rows.where(rows.day < rows.day.max() - 20)
-    weights = weighted_by_age(early, recipe_of("recent"), POLICY).weight
-    assert weights.max() == 1.0
-
-
 @pytest.mark.parametrize("names", [("plain", "recent"), ("linear", "recent_linear")])
 def test_after_a_change_recent_rows_teach_the_new_law(names: tuple[str, str]) -> None:
     rows, later = drawn(change_on=45), drawn(change_on=0, seed=2)
@@ -138,15 +121,6 @@ def test_without_a_change_every_recipe_learns_the_law() -> None:
     best = float(np.mean(np.logaddexp(0, np.where(later.outcome, truth, -truth))))
     for name in RECIPES:
         assert best - 0.005 < log_loss(later, fitted(rows, name)) < best + 0.1 * (no_skill - best)
-
-
-def test_probabilities_stay_what_they_are_by_every_recipe() -> None:
-    rows, later = drawn(), drawn(seed=2)
-    for name in RECIPES:
-        said = 1 / (1 + np.exp(-fitted(rows, name).raw(later.matrix, POLICY)))
-        assert said.mean() == pytest.approx(later.outcome.mean(), rel=0.06)
-        top = later.matrix[:, 0] > 1
-        assert said[top].mean() == pytest.approx(later.outcome[top].mean(), rel=0.06)
 
 
 def test_trees_learn_what_the_base_leaves_over() -> None:
@@ -253,30 +227,17 @@ def drawn_of_curves(count: int = 8_000, seed: int = 1) -> Rows:
     return Rows(np.column_stack([pay, km, city]), outcome, rng.integers(0, 50, count))
 
 
-def standing(rows: Rows, base: LinearBase) -> np.ndarray:
-    """Return each column of a base of one piece, standardised over the rows."""
-    columns = []
-    for curve in base.curves:
-        capped = np.clip(rows.matrix[:, BASE_SPEC.names.index(curve.name)], curve.knots[0], curve.knots[-1])
-        columns.append((capped - capped.mean()) / capped.std())
-    return np.column_stack(columns)
-
-
-def slopes(rows: Rows, base: LinearBase) -> np.ndarray:
-    """Return the slope of each standardised column."""
-    found = []
-    for curve in base.curves:
-        spread = np.clip(rows.matrix[:, BASE_SPEC.names.index(curve.name)], curve.knots[0], curve.knots[-1]).std()
-        found.append((curve.log_odds[-1] - curve.log_odds[0]) / (curve.knots[-1] - curve.knots[0]) * spread)
-    return np.array(found)
-
-
 def test_it_is_the_ridge_regression_that_another_library_fits() -> None:
     rows = drawn_of_curves()
     base = fit_linear_base(rows, BASE_SPEC, BASE_POLICY)
     assert [curve.name for curve in base.curves] == ["pay", "km"]
-    model = LogisticRegression(C=1 / 10.0, tol=1e-10, max_iter=1_000).fit(standing(rows, base), rows.outcome)
-    assert slopes(rows, base) == pytest.approx(model.coef_[0], abs=1e-5)
+    knots, ends = (np.array([getattr(one, name) for one in base.curves]) for name in ("knots", "log_odds"))
+    capped = np.clip(rows.matrix[:, :2], knots[:, 0], knots[:, -1])
+    spread = capped.std(axis=0)
+    model = LogisticRegression(C=1 / 10.0, tol=1e-10, max_iter=1_000)
+    model.fit((capped - capped.mean(axis=0)) / spread, rows.outcome)
+    slopes = (ends[:, -1] - ends[:, 0]) / (knots[:, -1] - knots[:, 0]) * spread
+    assert slopes == pytest.approx(model.coef_[0], abs=1e-5)
     assert base.intercept == pytest.approx(float(model.intercept_[0]), abs=1e-5)
 
 
@@ -367,10 +328,8 @@ def test_rows_that_show_the_curvature_do_not_decide_where_it_ends(monkeypatch: p
 def test_the_same_rows_give_the_same_bits_in_any_layout() -> None:
     rows = drawn_of_curves()
     other = replace(rows, matrix=np.asfortranarray(rows.matrix))
-    assert (
-        fit_linear_base(rows, BASE_SPEC, BASE_POLICY).to_json()
-        == fit_linear_base(other, BASE_SPEC, BASE_POLICY).to_json()
-    )
+    first, second = (fit_linear_base(one, BASE_SPEC, BASE_POLICY).to_json() for one in (rows, other))
+    assert first == second
 
 
 def test_separable_rows_have_a_finite_answer() -> None:
@@ -447,16 +406,6 @@ def test_recent_rows_count_more_in_it_and_without_weights_it_is_what_it_was(
         for one in (rows, replace(rows, weight=np.ones(8)))
     )
     assert plain.raw(rows.matrix) == pytest.approx(ones.raw(rows.matrix))
-
-
-def test_it_is_read_back_and_one_changed_byte_is_noticed(own: ModelArtifact) -> None:
-    files = own.files()
-    assert ModelArtifact.from_files(own.model_version, files) == own
-    name = "stage_1.estimator.skops"
-    changed = bytearray(files[name])
-    changed[len(changed) // 2] ^= 1
-    with pytest.raises(IntegrityError, match="a file was changed"):
-        ModelArtifact.from_files(own.model_version, {**files, name: bytes(changed)})
 
 
 def test_the_gate_judges_it_like_any_other_and_it_may_be_promoted(
@@ -558,26 +507,15 @@ def test_the_half_life_grows_with_the_drift(age: int, half_life: float) -> None:
     assert found == replace(AGED, recipes=("recent_linear", "recent"), half_life_days=half_life)
 
 
-@pytest.mark.parametrize("age", [-1, 0, 28, 60])
-def test_before_it_is_confirmed_and_when_it_is_old_a_fit_is_as_usual(age: int) -> None:
-    assert policy_as_of(AGED, DRIFT, add_days(BEGAN, age), RETRAIN) is AGED
-
-
 @pytest.mark.parametrize(
-    "decisions",
+    ("policy", "decisions", "age"),
     [
-        (),
-        (decided(1, "data_drift_confirmed", "data_alarm"),),
-        (decided(1, NEW_LABELS),),
-        (decided(1, "data_drift_confirmed", "data_alarm", NEW_LABELS),),
+        *((AGED, DRIFT, age) for age in (-1, 0, 28, 60)),
+        (AGED, (), 3),
+        *((AGED, (decided(1, *codes),), 3) for codes in (DATA, (NEW_LABELS,), (*DATA, NEW_LABELS))),
+        *((replace(AGED, **kept), DRIFT, 3) for kept in ({"recipes": ("plain", "linear")}, {"half_life_days": 2.0})),
     ],
 )
-def test_other_reasons_change_no_fit(decisions: tuple[RetrainDecision, ...]) -> None:
-    assert policy_as_of(AGED, decisions, add_days(BEGAN, 3), RETRAIN) is AGED
-
-
-@pytest.mark.parametrize(
-    "policy", [replace(AGED, recipes=("plain", "linear")), replace(AGED, half_life_days=2.0)], ids=["plain", "short"]
-)
-def test_a_policy_that_weighs_no_row_by_age_or_by_a_shorter_half_life_is_kept(policy: TrainingPolicy) -> None:
-    assert policy_as_of(policy, DRIFT, add_days(BEGAN, 3), RETRAIN) is policy
+def test_any_other_fit_is_as_usual(policy: TrainingPolicy, decisions: tuple[RetrainDecision, ...], age: int) -> None:
+    """Before a drift is confirmed, when it is old, for other reasons, and where no row or a younger one weighs less."""
+    assert policy_as_of(policy, decisions, add_days(BEGAN, age), RETRAIN) is policy

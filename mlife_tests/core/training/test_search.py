@@ -157,14 +157,6 @@ def test_other_data_features_or_policy_are_another_search(training_set: Training
     assert study_name(training_set, replace(POLICY, search_trials=50)) == names[0]
 
 
-def test_two_searches_share_a_storage(training_set: TrainingSet, tmp_path: Path) -> None:
-    storage = opened("journal", tmp_path)
-    both = [replace(POLICY, search_trials=2, learning_rate=rate) for rate in (0.05, 0.2)]
-    found = [search(training_set, policy, storage) for policy in both]
-    assert found == [search(training_set, policy) for policy in both]
-    assert found[0].trials[0].log_loss != found[1].trials[0].log_loss
-
-
 def test_a_search_that_is_off_is_refused(training_set: TrainingSet) -> None:
     with pytest.raises(InvalidInputError, match="search_trials is 0, which turns the search off"):
         search(training_set, replace(POLICY, search_trials=0))
@@ -201,12 +193,6 @@ def test_the_best_trial_is_applied_and_the_earlier_of_equals_wins() -> None:
     assert policy == replace(POLICY, leaves=12, minimum_child_examples=77, feature_fraction=0.7, l2_penalty=3.5)
     assert isinstance(policy.leaves, int)
     assert isinstance(policy.minimum_child_examples, int)
-
-
-def test_the_search_improves_on_a_bad_policy(training_set: TrainingSet) -> None:
-    bad = replace(POLICY, trees_maximum=30, minimum_child_examples=2_000, leaves=2, search_trials=6)
-    found = search(training_set, bad)
-    assert found.best.log_loss < found.trials[0].log_loss
 
 
 def test_the_plot_is_the_same_png_twice(longer: Search) -> None:

@@ -165,22 +165,14 @@ def test_the_hash_does_not_depend_on_order_chunks_or_later_rows(examples: pa.Tab
     assert build(earlier, gate=EARLY).data_hash == expected.data_hash
 
 
-@pytest.mark.parametrize("name", ["is_applied", "distance", "title", "days_since_last_click"])
+@pytest.mark.parametrize("name", ["is_applied", "latitude", "title", "days_since_last_click"])
 def test_the_hash_follows_every_value(examples: pa.Table, name: str) -> None:
-    name = {"distance": "latitude"}.get(name, name)
-    values = examples[name].to_pylist()
-    row = next(
-        i
-        for i, day in enumerate(examples["exposure_date"].to_pylist())
-        if day < date(2026, 4, 20) and values[i] is not None
-    )
-    other = {"is_applied": lambda v: not v, "latitude": lambda v: np.nextafter(v, 99), "title": lambda v: v + "s"}.get(
-        name, lambda _: None
-    )
-    values[row] = other(values[row])
-    changed = examples.set_column(
-        examples.column_names.index(name), name, pa.array(values, examples.schema.field(name).type)
-    )
+    values, days = examples[name].to_pylist(), examples["exposure_date"].to_pylist()
+    row = next(i for i, day in enumerate(days) if day < date(2026, 4, 20) and values[i] is not None)
+    other = {"is_applied": lambda v: not v, "latitude": lambda v: np.nextafter(v, 99), "title": lambda v: v + "s"}
+    values[row] = other.get(name, lambda _: None)(values[row])
+    column = pa.array(values, examples.schema.field(name).type)
+    changed = examples.set_column(examples.column_names.index(name), name, column)
     assert build(changed).data_hash != build(examples).data_hash
 
 
@@ -226,21 +218,6 @@ def test_the_gap_is_the_attribution_window_of_each_row() -> None:
     just_before = [fit for day, fit in zip(days, training.is_fit, strict=True) if day == start - timedelta(days=5)]
     assert {bool(fit) for fit in just_before} == {True, False}
     assert start in [day for day, fit in zip(known, training.is_fit, strict=True) if fit]
-
-
-def test_a_split_tells_its_days_and_counts() -> None:
-    examples = loans()
-    training = split(examples)
-    assert training.examples is examples
-    assert (training.roles, training.data_hash, training.quarantined_rows) == (LOANS, "d", 4)
-    assert training.last_day == LAST
-    assert training.first_day == date(2026, 1, 1)
-    assert training.validation_start == date(2026, 2, 20)
-    assert training.positives == sum(examples["repaid"].to_pylist())
-    assert training.trained_to == {"accepted": LAST, "repaid": LAST}
-    assert training.outcome("accepted").tolist() == examples["accepted"].to_pylist()
-    shorter = split(examples, policy=replace(LOAN_POLICY, validation_days=3))
-    assert shorter.validation_start == date(2026, 2, 27)
 
 
 def test_a_split_takes_no_outcome_that_was_not_known_and_misses_none_that_was() -> None:
@@ -548,11 +525,11 @@ def test_what_is_negative_may_be_known_earlier_too() -> None:
 
 def test_a_difference_that_is_too_small_to_matter_is_not_named() -> None:
     """Positives a twentieth sooner each day: with enough rows that is certain, and no reason to change the file."""
-    one = found(
-        lambda rng, day, outcome: np.minimum(rng.geometric(np.where(outcome, 0.106, 0.1)), 60),
-        seed=3,
-        rows_per_day=2_000,
-    )
+
+    def sooner(rng, day, outcome):
+        return np.minimum(rng.geometric(np.where(outcome, 0.106, 0.1)), 60)
+
+    one = found(sooner, seed=3, rows_per_day=2_000)
     assert one.difference_lower > 0
     assert not one.depends_on_outcome
 
@@ -568,20 +545,18 @@ def test_days_that_share_a_fate_widen_the_interval() -> None:
     assert sum(named) <= 1
 
 
-def test_too_few_complete_weeks_are_said_and_not_judged() -> None:
-    days = FIRST + np.repeat(np.arange(40), 10)
-    outcome = np.arange(400) % 4 == 0
-    one = judged(days, days + np.where(outcome, 3, 10), outcome, date(2025, 2, 10))
+@pytest.mark.parametrize(
+    ("days", "rows_per_day", "words"),
+    [
+        (40, 10, "weeks of rows are old enough to be complete, 8 needed"),
+        (120, 1, "was not judged: days of rows with labels of both outcomes"),
+    ],
+)
+def test_too_few_complete_weeks_and_days_of_one_row_are_not_judged(days: int, rows_per_day: int, words: str) -> None:
+    day, outcome = FIRST + np.repeat(np.arange(days), rows_per_day), np.arange(days * rows_per_day) % 2 == 0
+    one = judged(day, day + np.where(outcome, 3, 10), outcome, (FIRST + days).item())
     assert not one.depends_on_outcome
-    assert "weeks of rows are old enough to be complete, 8 needed" in one.sentence
-
-
-def test_days_of_one_row_say_nothing() -> None:
-    days = FIRST + np.arange(120)
-    outcome = np.arange(120) % 2 == 0
-    one = judged(days, days + np.where(outcome, 3, 10), outcome, date(2025, 6, 1))
-    assert (one.depends_on_outcome, one.rows) == (False, 0)
-    assert "was not judged: days of rows with labels of both outcomes" in one.sentence
+    assert words in one.sentence
 
 
 def bookings(seed: int = 6):
