@@ -19,9 +19,7 @@ from mlife_assets.core.monitoring import contributions
 from mlife_assets.core.monitoring import thresholds as limits
 from mlife_assets.core.monitoring.columns import (
     LABEL,
-    PLAIN_WORDS,
     MonitoringColumns,
-    Wording,
     capitalised,
     examples_of,
     prefix_of,
@@ -32,8 +30,7 @@ from mlife_assets.core.monitoring.latent import DOMAIN_CLASSIFIER, RECONSTRUCTIO
 from mlife_assets.core.monitoring.outcomes import keys_of
 from mlife_assets.core.monitoring.reference import tidy
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, conclude
-from mlife_assets.core.monitoring.thresholds import COLUMN_SIZES, Statistic, Threshold, changed_sizes, sizes_of
-from mlife_assets.core.policies import MonitoringPolicy
+from mlife_assets.core.monitoring.thresholds import Statistic, Threshold
 from mlife_assets.recruiting.features import JOB_EXAMPLES
 from mlife_assets.recruiting.job_applications import PAIR_COLUMNS
 
@@ -41,7 +38,6 @@ LOANS = ExampleSpec("client", "day", "repaid", "known_on", ("amount",))
 ROWS = pa.table(
     {"client": ["a", "b"], "day": [date(2026, 1, 1)] * 2, "known_on": [date(2026, 1, 8)] * 2, "amount": [1.0, 2.0]}
 )
-POLICY = MonitoringPolicy()
 PAIRS = pa.table({"user_id": ["a", "b", "c"], "distance_km": [1.0, 2.0, 3.0]})
 NAMES = ("distance_km", "openings")
 DAY = date(2026, 6, 11)
@@ -57,20 +53,14 @@ def test_every_restricted_kind_of_column_follows() -> None:
 
 def test_the_columns_of_an_embedding_are_one_block() -> None:
     columns = MonitoringColumns(embedding=("taste_1", "taste_2", "job_text_1"))
-    assert columns.embedding_blocks == {
-        "taste_embeddings": ("taste_1", "taste_2"),
-        "job_text_embeddings": ("job_text_1",),
-    }
+    blocks = {"taste_embeddings": ("taste_1", "taste_2"), "job_text_embeddings": ("job_text_1",)}
+    assert columns.embedding_blocks == blocks
 
 
 def test_statistics_of_the_label_have_plain_names_and_those_of_a_step_its_own() -> None:
     assert (prefix_of(LABEL), prefix_of("quote")) == ("", "quote_")
     plain, of_quotes = keys_of(["size"]), keys_of(["size"], "quote")
     assert of_quotes == [(f"quote_{method}", column) for method, column in plain]
-
-
-def test_a_model_that_says_no_words_has_outcomes_that_convert() -> None:
-    assert {LABEL: Wording("outcomes", "converts")} == PLAIN_WORDS
 
 
 def test_a_sentence_begins_with_the_words_as_they_were_given() -> None:
@@ -206,16 +196,6 @@ def test_each_detector_alarms_alone(reference) -> None:
     assert "leave the linear structure" in reconstruction.sentence
 
 
-def test_a_detector_without_a_limit_is_refused(reference) -> None:
-    with pytest.raises(UpstreamMismatchError, match="no limit for domain_classifier on text_embeddings"):
-        latent_drift_report(
-            as_of=reference.as_of_date,
-            reference=reference,
-            sample_rows=1,
-            statistics=[Statistic(DOMAIN_CLASSIFIER, "text_embeddings", 0.5)],
-        )
-
-
 def of_blocks(reference, *statistics: Statistic, **settings):
     limits = [
         Threshold(method, block, 0.5, 0.01, 0.55, 14, 0.001)
@@ -323,35 +303,6 @@ def test_every_day_is_compared_once_with_days_of_the_other_half() -> None:
     design = limits.halves(9)
     assert sorted(day for analysed, _ in design for day in analysed) == list(range(9))
     assert all(not set(analysed) & set(compared) for analysed, compared in design)
-
-
-def test_error_rates_of_a_family_add_up() -> None:
-    known = [limits.Threshold("m", str(k), 0.0, 1.0, 1.0, 14, 0.002) for k in range(5)]
-    assert limits.family_error(known) == pytest.approx(0.01)
-    assert limits.family_error([]) == 0
-
-
-def test_kept_are_the_sizes_of_samples_by_their_names_in_the_policy() -> None:
-    assert sizes_of(POLICY) == {
-        "sample_rows_per_day": 2_000,
-        "explained_rows_per_day": 1_000,
-        "domain_classifier_sample_rows": 2_000,
-        "domain_classifier_entity_reference_rows": 8_000,
-    }
-
-
-def test_every_size_that_changed_is_named_and_others_are_not() -> None:
-    other = replace(POLICY, explained_rows_per_day=500, domain_classifier_entity_reference_rows=2_000, seed=1)
-    assert changed_sizes(sizes_of(POLICY), other, limits.JOINT_SIZES) == (
-        "since limits were learned the policy has changed in explained_rows_per_day (1,000 then, 500 now), "
-        "domain_classifier_entity_reference_rows (8,000 then, 2,000 now)"
-    )
-    assert changed_sizes(sizes_of(POLICY), other, COLUMN_SIZES) is None
-    assert changed_sizes(sizes_of(other), other, limits.JOINT_SIZES) is None
-
-
-def test_what_was_not_kept_is_not_taken_for_unchanged() -> None:
-    assert changed_sizes({}, POLICY, COLUMN_SIZES) == "it was not kept with how many rows limits were learned"
 
 
 def test_contributions_lie_beside_the_features_without_the_expected_value() -> None:

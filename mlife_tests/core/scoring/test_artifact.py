@@ -76,14 +76,15 @@ def test_the_manifest_names_the_files(artifact: ModelArtifact) -> None:
         file_names(b"{}")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_one_changed_byte_is_noticed(artifact: ModelArtifact, name: str) -> None:
-    files = artifact.files()
+@pytest.mark.parametrize("name", [*FILES, "stage_1.base.json"])
+def test_one_changed_byte_is_noticed(artifact: ModelArtifact, based_artifact: ModelArtifact, name: str) -> None:
+    made = artifact if name in FILES else based_artifact
+    files = made.files()
     text = files[name].decode()
     place = next(i for i in range(len(text) // 2, len(text)) if text[i].isdigit())
     files[name] = (text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :]).encode()
-    with pytest.raises(IntegrityError, match=artifact.model_version):
-        ModelArtifact.from_files(artifact.model_version, files)
+    with pytest.raises(IntegrityError, match=made.model_version):
+        ModelArtifact.from_files(made.model_version, files)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"[1]"])
@@ -119,17 +120,12 @@ def test_stages_with_and_without_a_base_live_in_one_artifact(based_artifact: Mod
     assert mixed.model_version != based_artifact.model_version
 
 
-def test_a_base_decides_the_version_and_one_changed_byte_of_it_is_noticed(based_artifact: ModelArtifact) -> None:
+def test_a_base_decides_the_version_and_a_missing_one_is_noticed(based_artifact: ModelArtifact) -> None:
     first, *rest = based_artifact.stages
     assert first.base is not None
     moved = replace(first, base=replace(first.base, intercept=np.nextafter(first.base.intercept, 9.0)))
     assert replace(based_artifact, stages=(moved, *rest)).model_version != based_artifact.model_version
     files = based_artifact.files()
-    text = files["stage_1.base.json"].decode()
-    place = next(at for at in range(len(text) // 2, len(text)) if text[at].isdigit())
-    files["stage_1.base.json"] = (text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :]).encode()
-    with pytest.raises(IntegrityError, match=based_artifact.model_version):
-        ModelArtifact.from_files(based_artifact.model_version, files)
     del files["stage_1.base.json"]
     with pytest.raises(IntegrityError, match="stage_1"):
         ModelArtifact.from_files(based_artifact.model_version, files)
@@ -204,18 +200,6 @@ def test_parts_of_any_row_sum_to_its_log_odds_and_are_finite(asked: list[tuple[f
 def test_columns_are_found_by_name_whatever_their_place() -> None:
     rows = matrix()
     assert BASE.raw(rows[:, ::-1], NAMES[::-1]).tobytes() == BASE.raw(rows, NAMES).tobytes()
-
-
-def test_no_rows_have_no_scores() -> None:
-    assert BASE.raw(np.zeros((0, 3)), NAMES).shape == (0,)
-    assert BASE.contributions(np.zeros((0, 3)), NAMES).shape == (0, 4)
-
-
-def test_json_keeps_every_bit() -> None:
-    text = BASE.to_json()
-    assert LinearBase.from_json(text) == BASE
-    assert LinearBase.from_json(text).to_json() == text
-    assert json.loads(text)["curves"][1]["knots"][1] == 1 / 3
 
 
 def linear() -> Any:
@@ -309,16 +293,11 @@ def test_a_function_of_ones_own_is_no_trusted_type() -> None:
 
 
 def test_a_file_that_asks_for_another_type_is_refused_before_any_is_made() -> None:
-    parts = {}
-    with zipfile.ZipFile(io.BytesIO(stored(linear).to_bytes())) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, content in parts.items():
-            changed = content.replace(b'"StandardScaler"', b'"Popen"').replace(
-                b"sklearn.preprocessing._data", b"subprocess"
-            )
-            archive.writestr(name, changed)
+    with zipfile.ZipFile(io.BytesIO(stored(linear).to_bytes())) as given, zipfile.ZipFile(target, "w") as changed:
+        for name in given.namelist():
+            content = given.read(name).replace(b'"StandardScaler"', b'"Popen"')
+            changed.writestr(name, content.replace(b"sklearn.preprocessing._data", b"subprocess"))
     with pytest.raises(IntegrityError, match=r"subprocess\.Popen, which is not trusted"):
         StoredEstimator.from_bytes(target.getvalue())
     with pytest.raises(IntegrityError, match="cannot be read"):

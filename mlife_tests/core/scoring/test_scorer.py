@@ -67,8 +67,6 @@ def stage_alone(artifact: ModelArtifact, place: int) -> LightGBMScorer:
 
 def stump_text(value: float) -> str:
     """Return a model of two features with one split whose sides differ by about four times `value`."""
-    import lightgbm
-
     rows = np.column_stack([np.arange(100.0), np.zeros(100)])
     parameters = {"objective": "binary", "verbosity": -1, "num_threads": 1, "min_child_samples": 5, "seed": 1}
     data = lightgbm.Dataset(rows, label=(np.arange(100) >= 50).astype(float), params=parameters)
@@ -134,22 +132,6 @@ def test_neither_threads_nor_layout_nor_order_matter(
         assert other.contributions(part).tobytes() == reasons.tobytes()
 
 
-@pytest.mark.parametrize(
-    "calibrator",
-    [
-        Calibrator("isotonic", (-6.0, -4.5, -3.1, -1.0), (0.001, 0.01, 0.04, 0.2)),
-        Calibrator("sigmoid", (0.9, -0.1), ()),
-    ],
-    ids=["isotonic", "sigmoid"],
-)
-@settings(max_examples=100, deadline=None)
-@given(raw=st.lists(st.floats(-40, 40), min_size=1, max_size=40))
-def test_calibration_of_one_is_that_of_many(calibrator: Calibrator, raw: list[float]) -> None:
-    many = calibrator.probabilities(np.array(raw))
-    alone = np.concatenate([calibrator.probabilities(np.array([value])) for value in raw])
-    assert alone.tobytes() == many.tobytes()
-
-
 def test_what_the_base_adds_is_in_scores_and_contributions(scored_artifact: ModelArtifact, matrix: np.ndarray) -> None:
     whole = LightGBMScorer(scored_artifact, threads=1)
     for stage in scored_artifact.stages:
@@ -187,14 +169,6 @@ def test_one_stage_has_one_step_and_its_log_odds(tiny_models: ModuleType) -> Non
     assert found.steps["is_applied"].tobytes() == found.probability.tobytes()
     assert found.probability.tobytes() == artifact.stages[0].calibrator.probabilities(found.raw).tobytes()
     assert found.raw.min() < 0 < found.raw.max()
-
-
-def test_a_funnel_alone_is_the_batch(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
-    scorer = LightGBMScorer(funnel, threads=2)
-    same_alone(scorer, tiny_models.random_matrix(5, 60))
-    batch = scorer.contributions(tiny_models.random_matrix(5, 60))
-    alone = [scorer.contributions(tiny_models.random_matrix(5, 60)[row : row + 1]) for row in range(60)]
-    assert np.concatenate(alone).tobytes() == batch.tobytes()
 
 
 @pytest.mark.parametrize("is_funnel", [False, True])
@@ -248,24 +222,8 @@ def test_log_probabilities_of_any_log_odds_are_finite_and_add_up(log_odds: float
 
 def test_no_rows_have_no_scores(scorer: LightGBMScorer) -> None:
     found = scorer.score(np.zeros((0, WIDTH)))
-    assert found.raw.shape == found.probability.shape == (0,)
-    assert scorer.contributions(np.zeros((0, WIDTH))).shape == (0, len(scorer.model_names) + 1)
-
-
-def test_a_funnel_of_no_rows_has_no_scores(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
-    scorer = LightGBMScorer(funnel, threads=1)
-    empty = np.zeros((0, len(scorer.feature_names)))
-    found = scorer.score(empty)
     assert [values.shape for values in (found.raw, found.probability, *found.steps.values())] == [(0,)] * 4
-    assert scorer.contributions(empty).shape == (0, len(scorer.model_names) + 1)
-
-
-def test_a_scorer_tells_its_columns(tiny_models: ModuleType, funnel: ModelArtifact) -> None:
-    scorer = LightGBMScorer(funnel, threads=1)
-    assert scorer.model_version == funnel.model_version
-    assert scorer.feature_spec is funnel.feature_spec
-    assert scorer.feature_names == tiny_models.SPEC.names
-    assert scorer.model_names == (*tiny_models.SPEC.names, "job_click_rate")
+    assert scorer.contributions(np.zeros((0, WIDTH))).shape == (0, len(scorer.model_names) + 1)
 
 
 @pytest.mark.parametrize("shape", [(WIDTH,), (3, WIDTH - 1), (3, WIDTH, 1)])

@@ -90,11 +90,6 @@ def test_ordinary_days_have_no_fault(faults, world) -> None:
         assert faults(world.day(offset, 600)) == set()
 
 
-def test_a_new_city_is_drift_and_no_fault(faults, world) -> None:
-    for share in (0.15, 0.4):
-        assert faults(world.day(20, 600, new_city=share)) == set()
-
-
 @pytest.mark.parametrize("factor", [100.0, 0.01])
 def test_a_pay_in_another_unit_is_a_fault(faults, sentences, day, pairs_world, factor: float) -> None:
     pay = day[RESERVATION].to_numpy() * factor
@@ -128,12 +123,6 @@ def test_pay_that_grew_by_half_is_drift(faults, day, pairs_world) -> None:
 
 def zeroed(day: pa.Table, name: str, share: float, seed: int) -> np.ndarray:
     return np.where(np.random.default_rng(seed).random(day.num_rows) < share, 0.0, day[name].to_numpy())
-
-
-def test_zero_inflated_distances_are_a_fault(faults, day, pairs_world) -> None:
-    found = faults(pairs_world.replaced(day, distance_km=zeroed(day, "distance_km", 0.3, 1)))
-    assert ("distance_km", "zero_share") in found
-    assert found <= {("distance_km", "zero_share"), ("distance_km", "one_value_share")}
 
 
 def test_zero_inflation_shows_where_a_few_zeros_were_usual(world, pairs_world, reference) -> None:
@@ -302,6 +291,7 @@ def test_rare_types_ours_and_those_that_do_not_land_daily_may_be_absent() -> Non
 def test_labels_may_be_late(label: str) -> None:
     (finding,) = freshness({}, {label: [500] * 5})
     assert not finding.is_alarm
+    assert "nothing landed for the day before" in finding.sentence
     assert "labels may be late" in finding.sentence
 
 
@@ -433,15 +423,6 @@ def test_newcomers_without_a_taste_and_their_first_one_are_no_fault(warm, market
         newcomers = newcomers.filter(pc.equal(newcomers["metro_code"], CITY))
         unknown.append((newcomers.num_rows, pc.sum(pc.equal(newcomers["taste_1"], 0.0)).as_py()))
     assert unknown == [(135, 135)] * DELAY + [(135, 0)] * 2
-
-
-def test_labels_that_do_not_come_are_reported(warm, market_reference) -> None:
-    market = warm.branch(Injection("labels_late", warm.day, size=5.0))
-    market.live()
-    (click,) = [f for f in market.report(market_reference).findings if (f.column, f.method) == ("click", "freshness")]
-    assert not click.is_alarm
-    assert "nothing landed for the day before" in click.sentence
-    assert "left to their maturity" in click.sentence
 
 
 def test_an_exporter_that_is_repaired_is_no_fault(warm, market_reference) -> None:
