@@ -31,7 +31,7 @@ from mlife_assets.core.disk_faults import disk_error, disk_errors_explained
 from mlife_assets.core.encoded_words import shown
 from mlife_assets.core.errors import InvalidInputError, MissingExtraError, PermanentError, TransientError
 from mlife_assets.core.extras import EXTRAS, missing_extra
-from mlife_assets.core.ids import digest, digests, event_id, keyed_hash, unit_interval
+from mlife_assets.core.ids import digest, digests, keyed_hash, unit_interval
 from mlife_assets.core.threads import one_thread
 from mlife_assets.recruiting.ids import message_id
 
@@ -51,19 +51,13 @@ FULL = [
     wrapped(sqlite3.OperationalError("database or disk is full")),
     GenericError("Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error 28)"),
 ]
-
-
 READ_ONLY = [
     raised(errno.EROFS),
     sqlite3.OperationalError("attempt to write a readonly database"),
     GenericError("Generic LocalFileSystem error: Unable to create dir: Read-only file system (os error 30)"),
     duckdb.IOException('IO Error: Cannot open file "w.duckdb": Read-only file system'),
 ]
-
-
 REFUSED = [raised(errno.EACCES), raised(errno.EPERM)]
-
-
 OTHER = [
     raised(errno.ENOENT), OSError("disk is full"), ValueError("no space left on device"),
     sqlite3.OperationalError("database is locked"), KeyError("read-only file system"), TimeoutError(),
@@ -266,10 +260,6 @@ def test_a_digest_is_sha256_over_the_joined_parts() -> None:
     assert digest(("a", 1), 64) == hashlib.sha256(b"a\x1f1").hexdigest()
 
 
-def test_parts_do_not_run_together() -> None:
-    assert event_id("click", "ab", "c") != event_id("click", "a", "bc")
-
-
 @given(st.lists(st.text("a\x1f", max_size=3), max_size=4), st.lists(st.text("a\x1f", max_size=3), max_size=4))
 def test_no_two_lists_of_parts_share_a_digest(first: list[str], second: list[str]) -> None:
     # No part and one empty part are joined to the same text; no id is made of either.
@@ -282,11 +272,6 @@ def test_digests_of_columns_are_those_of_their_rows(rows: list[tuple[str, str]])
     first, second = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
     assert digests("kind", first, second) == [digest(("kind", *row)) for row in rows]
     assert digests("a\x1fkind", first, second, length=8) == [digest(("a\x1fkind", *row), 8) for row in rows]
-
-
-@given(st.text(), st.text())
-def test_unit_interval_lies_in_its_interval(salt: str, value: str) -> None:
-    assert 0.0 <= unit_interval(salt, value) < 1.0
 
 
 def test_unit_interval_is_uniform() -> None:

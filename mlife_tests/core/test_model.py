@@ -326,16 +326,10 @@ def test_a_column_may_be_absent_only_when_it_was_added_later_and_may_be_null() -
 
 
 def test_text_has_a_length_and_only_notes_break_lines() -> None:
-    assert (text("title").text_length, event_columns.note("body").text_length) == (
-        event_columns.TEXT_LENGTH,
-        event_columns.NOTE_LENGTH,
-    )
-    assert [column.has_lines for column in (text("title"), event_columns.note("body"), identifier("user_id"))] == [
-        False,
-        True,
-        False,
-    ]
-    assert [column.is_identifier for column in (text("title"), identifier("user_id"))] == [False, True]
+    title, body, user = text("title"), event_columns.note("body"), identifier("user_id")
+    assert (title.text_length, body.text_length) == (event_columns.TEXT_LENGTH, event_columns.NOTE_LENGTH)
+    assert [column.has_lines for column in (title, body, user)] == [False, True, False]
+    assert [column.is_identifier for column in (title, user)] == [False, True]
 
 
 def test_columns_of_all_versions_may_be_delivered() -> None:

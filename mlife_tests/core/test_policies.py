@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import FrozenInstanceError, asdict, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,11 @@ KEY = storage_places.Credentials("AKIA", "hidden", "token")
 DAYS = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 FIRST, END = date(2026, 4, 4), date(2026, 4, 24)
 NEW = Progress(FIRST, END, None, None, False)
+BEYOND = {
+    "margin_average_precision": -0.01, "warmup_days": 5, "naive_retrain_days": 0, "alarms_window": 61,
+    "window_days_minimum": 0, "gate_rows_share_maximum": 0.9, "bootstrap_block_days": 0, "bootstrap_resamples": 100,
+    "one_sided_alpha": 0.5, "seed": -1,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,11 @@ NEW = Progress(FIRST, END, None, None, False)
         (lambda: policies.ExampleFilePolicy(seconds=0), "ExampleFilePolicy.seconds is 0"),
         (lambda: policies.ExampleFilePolicy(maximum_ratio=5_000), "maximum_ratio is 5000"),
         (lambda: RetrainPolicy(alarm_days_needed=4, alarm_days_window=3), "alarm_days_needed exceeds"),
+        (lambda: policies.BacktestPolicy(alarms_needed=4, alarms_window=3), "alarms_needed exceeds alarms_window"),
+        *(
+            (partial(policies.BacktestPolicy, **{name: value}), f"BacktestPolicy.{name} is {value}")
+            for name, value in BEYOND.items()
+        ),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(make: object, named: str) -> None:
@@ -76,20 +87,9 @@ def test_the_error_of_a_win_is_a_years_divided_by_its_gates() -> None:
     assert PromotionPolicy(win_alpha_per_year=0.1, gates_per_year=4).win_alpha == 0.025
 
 
-def test_an_opening_holds_six_gates_that_each_may_err() -> None:
-    """ADR 8 says up to 14 % of openings: not being inferior errs per gate."""
-    gates = RetrainPolicy().drift_open_days / RetrainPolicy().days_between_fits
-    assert 1 - (1 - PromotionPolicy().one_sided_alpha) ** gates == pytest.approx(0.14, abs=0.005)
-
-
 def test_sending_is_off_by_default() -> None:
     assert MessagingPolicy().auto_approve_within_limits is False
     assert MessagingPolicy().allow_sunday is False
-
-
-def test_policies_cannot_be_changed_in_place() -> None:
-    with pytest.raises(FrozenInstanceError):
-        ContactPolicy().holdout_share = 0.0  # type: ignore[misc]
 
 
 def test_the_version_follows_the_content() -> None:
@@ -111,25 +111,6 @@ def test_what_was_fixed_before_anything_was_compared() -> None:
     assert (policy.bootstrap_block_days, policy.one_sided_alpha) == (7, 0.025)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("margin_average_precision", -0.01), ("warmup_days", 5), ("naive_retrain_days", 0), ("alarms_window", 61),
-        ("window_days_minimum", 0), ("gate_rows_share_maximum", 0.9),
-        ("bootstrap_block_days", 0), ("bootstrap_resamples", 100),
-        ("one_sided_alpha", 0.5), ("seed", -1),
-    ],
-)  # fmt: skip
-def test_bounds_are_kept(name: str, value: float) -> None:
-    with pytest.raises(InvalidInputError, match=f"BacktestPolicy.{name} is {value}"):
-        policies.BacktestPolicy(**{name: value})
-
-
-def test_more_alarms_than_windows_cannot_be_asked_for() -> None:
-    with pytest.raises(InvalidInputError, match="alarms_needed exceeds alarms_window"):
-        policies.BacktestPolicy(alarms_needed=4, alarms_window=3)
-
-
 def test_reading_and_judging_a_file_stays_below_two_gigabytes() -> None:
     policy = LandingPolicy()
     assert policy.maximum_file_bytes + 3 * policy.maximum_decoded_bytes < 2 * 2**30
@@ -146,10 +127,6 @@ def test_bounds_are_included_and_the_first_field_outside_is_named() -> None:
 def test_not_a_number_lies_in_no_bounds() -> None:
     with pytest.raises(InvalidInputError, match="is nan"):
         policies.require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))
-
-
-def test_every_field_is_one_of_the_policy() -> None:
-    assert set(policies.BOOSTING_FIELDS) <= set(asdict(POLICY))
 
 
 def test_a_boosted_model_counts_all_and_another_what_is_left() -> None:
@@ -186,11 +163,6 @@ def test_what_is_stated_is_taken_and_the_rest_stays() -> None:
 def test_what_cannot_be_is_named_with_its_bound(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         stated_policy(PromotionPolicy(), "promotion", given, where="the attribute")
-
-
-def test_a_field_under_two_names_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="has old and its new name leaves"):
-        stated_policy(TrainingPolicy(), "training", {"old": 3, "leaves": 4}, {"old": "leaves"})
 
 
 @pytest.mark.parametrize(
@@ -281,11 +253,8 @@ def test_a_partition_runs_in_its_own_evening_utc() -> None:
 
 
 def test_days_between_includes_both_ends_and_is_empty_backwards() -> None:
-    assert list(days_between(date(2026, 2, 27), date(2026, 3, 1))) == [
-        date(2026, 2, 27),
-        date(2026, 2, 28),
-        date(2026, 3, 1),
-    ]
+    three = [date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1)]
+    assert list(days_between(three[0], three[-1])) == three
     assert list(days_between(date(2026, 3, 1), date(2026, 2, 28))) == []
 
 

@@ -102,12 +102,6 @@ def test_columns_that_cannot_be_written_are_read_and_left_alone(random_rows: Cal
     assert [column.tobytes() for column in (relevant, scores)] == [column.tobytes() for column in kept]
 
 
-def test_a_repeated_item_of_a_user_is_refused_with_its_rows() -> None:
-    flags = np.array([True, False, True])
-    with pytest.raises(InvalidInputError, match=r"'a' has the same item in rows 0 and 2 \(1 repeats in all\)"):
-        prepare_ranking_rows(["a", "a", "a"], ["1", "2", "1"], flags, 1)
-
-
 @pytest.mark.parametrize("size", [7, 8, 9, 500])
 @pytest.mark.parametrize("is_shuffled", [False, True])
 def test_one_repeat_among_many_rows_is_refused_with_its_rows(size: int, is_shuffled: bool) -> None:
@@ -185,15 +179,6 @@ def test_contiguous_groups_stay_where_they_are() -> None:
     assert len(groups.arrangement) == len(groups.slots) == 0
     assert groups.starts.tolist() == [8, 4, 0, 12]
     assert groups.users[groups.group_users].tolist() == [3, 3, 5, 9]
-
-
-def test_many_mixed_rows_are_staged() -> None:
-    rng = np.random.default_rng(1)
-    users = rng.integers(0, 5_000, 80_000)
-    groups = group_rows(read_ids(users), None)
-    assert sorted(groups.slots.tolist()) == list(range(80_000))
-    assert groups.arranged(users).tolist() == sorted(users.tolist())
-    assert members(groups, len(users)) == list(expected_members(users, np.zeros_like(users)).values())
 
 
 def test_each_user_has_places_from_one_on_and_a_higher_score_comes_first() -> None:
@@ -406,15 +391,6 @@ def test_invariant_3_a_constant_score_gets_the_random_value_even_when_positives_
     assert abs(result.mean - result.random_mean) < 4 * error
 
 
-def test_a_constant_score_gets_the_random_value_of_each_user_on_average_over_seeds() -> None:
-    users, items = ["a"] * 12 + ["b"] * 5, [*range(12), *range(5)]
-    relevant = np.array([True, True, True] + [False] * 9 + [True] + [False] * 4)
-    results = [rank_rows(prepare_ranking_rows(users, items, relevant, seed), np.zeros(17), 4) for seed in range(3_000)]
-    values = np.array([result.average_precision for result in results])
-    error = values.std(axis=0) / np.sqrt(len(values))
-    assert np.all(np.abs(values.mean(axis=0) - results[0].random_expectation) < 4 * error)
-
-
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 64, 65, 129, 5_000])
 @pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
 def test_groups_of_every_size_and_share_of_positives(size: int, share: float) -> None:
@@ -458,14 +434,6 @@ def test_random_expectation_is_the_mean_over_all_orders(n: int, m: int, depth: i
     result = rank_rows(prepare_ranking_rows(users, items, items < m, 1), orders.ravel(), depth)
     assert result.mean == pytest.approx(random_ranking_expectation(np.array([n]), np.array([m]), depth)[0], abs=1e-12)
     assert result.random_mean == pytest.approx(result.mean, abs=1e-12)
-
-
-def test_hand_worked_expectations() -> None:
-    n, m = np.array([4, 20]), np.array([1, 2])
-    assert random_ranking_expectation(n, m, 2).tolist() == [
-        pytest.approx((1 + 1 / 2) / 4),
-        pytest.approx((0.1 + 0.1 * (1 + 1 / 19) / 2) / 2),
-    ]
 
 
 @pytest.mark.parametrize(("n", "m"), [(5, 0), (5, 6)])
@@ -528,12 +496,3 @@ def test_counting_is_a_stable_sort() -> None:
     kernels.compiled(kernels.counting_positions)(codes, heads.copy(), positions)
     assert order.tolist() == np.argsort(codes, kind="stable").tolist()
     assert positions[order].tolist() == list(range(500))
-
-
-def test_a_read_only_view_leaves_its_array_writeable() -> None:
-    array = np.zeros(3)
-    view = kernels.read_only(array)
-    assert array.flags.writeable
-    assert np.shares_memory(array, view)
-    with pytest.raises(ValueError, match="read-only"):
-        view[0] = 1

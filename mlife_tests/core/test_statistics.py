@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from datetime import date, timedelta
 from urllib.parse import unquote
@@ -17,7 +16,7 @@ from PIL import Image
 from mlife_assets.core import glances, statistics
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.glances import BAD, CHARACTERS_MAXIMUM, GOOD, QUIET, WIDTH, Bar, Estimate, bars, columns, forest
-from mlife_assets.core.pictures import COLOURS, data_uri, palette_png
+from mlife_assets.core.pictures import COLOURS, palette_png
 from mlife_assets.core.statistics import day_multiplicities, paired_bootstrap_interval, resampled_means
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,22 +27,13 @@ def share_covered(lower: list[float], upper: list[float], truth: float) -> float
     return float(np.mean((np.array(lower) <= truth) & (truth <= np.array(upper))))
 
 
-def test_bootstrap_agrees_with_the_normal_interval_on_many_users() -> None:
-    values = np.random.default_rng(1).normal(0.02, 0.3, 5_000)
-    interval = paired_bootstrap_interval(values, 4_000, 0.025, 7)
-    error = values.std() / np.sqrt(len(values))
-    assert interval.estimate == pytest.approx(values.mean())
-    assert interval.lower == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
-    assert interval.upper == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
-    assert (interval.level, interval.n) == (0.95, 5_000)
-
-
 def test_bounds_are_the_order_statistics_of_their_tails_and_turn_with_the_sides() -> None:
     """Of 400 resamples 10 lie in a tail of 2.5 %: the bounds are the tenth from either end."""
     values = np.random.default_rng(6).exponential(size=50)
     interval = paired_bootstrap_interval(values, 400, 0.025, 7)
     means = np.sort(resampled_means(values, 400, 7))
     assert (interval.lower, interval.upper) == (means[9], means[-10])
+    assert (interval.estimate, interval.level, interval.n) == (values.mean(), 0.95, 50)
     other = paired_bootstrap_interval(-values, 400, 0.025, 7)
     assert (other.estimate, other.lower, other.upper) == (-interval.estimate, -interval.upper, -interval.lower)
 
@@ -72,13 +62,6 @@ def test_bootstrap_covers_skewed_differences() -> None:
         intervals.append(paired_bootstrap_interval(differences, 400, 0.025, seed))
     covered = share_covered([i.lower for i in intervals], [i.upper for i in intervals], 0.12)
     assert 0.92 <= covered <= 0.975
-
-
-def test_few_resamples_widen_the_interval() -> None:
-    values = np.random.default_rng(4).normal(size=500)
-    few = [paired_bootstrap_interval(values, 80, 0.025, seed) for seed in range(60)]
-    many = paired_bootstrap_interval(values, 20_000, 0.025, 1)
-    assert np.mean([i.upper - i.lower for i in few]) > many.upper - many.lower
 
 
 @pytest.mark.parametrize(
@@ -330,9 +313,3 @@ def test_a_picture_has_so_many_colours_and_the_same_bytes_again(colours: int) ->
     assert image.size == (150, 100)
     assert colours // 2 < len(image.getcolors()) <= colours
     assert palette_png(figure(), colours) == png
-
-
-def test_a_data_uri_holds_the_picture() -> None:
-    head, _, body = data_uri(b"\x89PNG bytes").partition(",")
-    assert head == "data:image/png;base64"
-    assert base64.b64decode(body) == b"\x89PNG bytes"

@@ -25,28 +25,18 @@ def table(**more: object) -> pa.Table:
     rows = DAYS * PER_DAY
     strength, day = rng.normal(size=rows), np.datetime64("2026-01-01") + np.repeat(np.arange(DAYS), PER_DAY)
     columns = {
-        "who": [f"w{row}" for row in range(rows)],
-        "day": day,
-        "won": rng.random(rows) < 1 / (1 + np.exp(1 - strength)),
-        "known": day + 3,
-        "strength": strength,
-        "age": rng.integers(18, 70, rows).astype(np.float64),
-        "kind": rng.choice(["a", "b", "c"], rows),
-        **more,
-    }
-    return pa.table(
-        {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
-    )
+        "who": [f"w{row}" for row in range(rows)], "day": day,
+        "won": rng.random(rows) < 1 / (1 + np.exp(1 - strength)), "known": day + 3, "strength": strength,
+        "age": rng.integers(18, 70, rows).astype(np.float64), "kind": rng.choice(["a", "b", "c"], rows), **more,
+    }  # fmt: skip
+    return pa.table({name: pa.array(values) for name, values in columns.items()})
 
 
 def told(
     rows: pa.Table, *, features: tuple[str, ...] = (), categoricals: tuple[str, ...] = (), **spec: object
 ) -> TableReport:
-    roles = {
-        **ROLES,
-        "features": [*ROLES["features"], *features],
-        "categoricals": [*ROLES["categoricals"], *categoricals],
-    }
+    more = {"features": features, "categoricals": categoricals}
+    roles = ROLES | {name: [*ROLES[name], *values] for name, values in more.items()}
     promotion = {"minimum_users_with_positives": 100}
     study = Study.from_json(json.dumps({"roles": roles, "promotion": promotion, **spec}))
     return check_table(ReadTable(rows), study, TODAY)

@@ -403,8 +403,6 @@ PARTS = st.tuples(
     st.sampled_from(["", ".", ".1", ".123456", ".1234567"]),
     st.sampled_from(["", "Z", "z", "+02", "+02:00", "-0230", "+24:00", "+02:60", "+2", " "]),
 ).map("".join)
-
-
 NUMBERS = st.text("0123456789-+.eExXinfNaAF_ ", max_size=22) | st.integers().map(str) | st.floats().map(str)
 
 
