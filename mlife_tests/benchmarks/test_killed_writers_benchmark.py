@@ -72,12 +72,9 @@ def test_what_was_put_or_deleted_again_is_seen_in_a_bucket_of_the_template(
 
 
 def test_a_batch_follows_from_its_writer_and_number(killed_writers_bench: ModuleType) -> None:
-    assert (
-        killed_writers_bench.batch_rows(3, 5)
-        == killed_writers_bench.batch_rows(3, 5)
-        != killed_writers_bench.batch_rows(4, 5)
-    )
-    assert killed_writers_bench.batch_rows(3, 8) == killed_writers_bench.batch_rows(4, 8)
+    rows = killed_writers_bench.batch_rows
+    assert rows(3, 5) == rows(3, 5) != rows(4, 5)
+    assert rows(3, 8) == rows(4, 8)
 
 
 def test_a_line_that_a_kill_cut_off_is_not_one(killed_writers_bench: ModuleType, tmp_path: Path) -> None:

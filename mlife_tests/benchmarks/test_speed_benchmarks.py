@@ -146,13 +146,8 @@ def test_memory_may_not_grow(monitoring_cost_bench: ModuleType) -> None:
 def test_power_is_pooled_over_markets(monitoring_cost_bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     found = dict.fromkeys(monitoring_cost_bench.CURVE_DRIFTS, 0) | {"new city, 8 %": 5}
     missed = dict.fromkeys(monitoring_cost_bench.CURVE_DRIFTS, 0)
-    monitoring_cost_bench.report_curve(
-        [
-            monitoring_cost_bench.CurvePoint(rows, 0.2, {}, one, 5)
-            for rows in monitoring_cost_bench.CURVE_ROWS
-            for one in (found, missed)
-        ]
-    )
+    point, asked = monitoring_cost_bench.CurvePoint, monitoring_cost_bench.CURVE_ROWS
+    monitoring_cost_bench.report_curve([point(rows, 0.2, {}, one, 5) for rows in asked for one in (found, missed)])
     out = capsys.readouterr().out
     assert "50% [24%, 76%]" in out
     assert out.count("(default)") == 1
@@ -225,18 +220,11 @@ def test_rows_of_a_commit_are_kept_and_those_of_files_that_differ_are_measured_a
         assert commits == {"before": commit, "after": present}
 
 
-def test_the_backtest_has_the_flights_of_a_few_carriers(waiting_bench: ModuleType, tmp_path: Path) -> None:
-    spec = json.loads(waiting_bench.spec_of_a_backtest(tmp_path).read_text())
-    assert spec["where"].endswith("and carrier in ('WN', 'FL', 'YV', 'OO')")
-
-
 def test_all_but_seconds_is_compared(server_demo_bench: ModuleType) -> None:
     other: dict[str, Any] = {**SUMMARY, "seconds": {}, "cpu_seconds": 150.0}
     assert server_demo_bench.differences(SUMMARY, other) == []
-    assert server_demo_bench.differences(SUMMARY, {**other, "messages": {"delivered": 1}, "more": 0}) == [
-        "messages",
-        "more",
-    ]
+    changed = {**other, "messages": {"delivered": 1}, "more": 0}
+    assert server_demo_bench.differences(SUMMARY, changed) == ["messages", "more"]
     assert server_demo_bench.differences(SUMMARY, {name: other[name] for name in ("seed", "messages")}) == ["events"]
     kept = server_demo_bench.record({"embedded": SUMMARY, "server": other}, "abc")
     assert (kept["ratio"], kept["differences"], "cpu_seconds" in kept["summary"]) == (1.5, [], False)
@@ -299,18 +287,16 @@ def summary(*gates: tuple[str, str]) -> dict[str, Any]:
 
 
 def test_a_promotion_after_the_drift_answers_it(demos_bench: ModuleType) -> None:
-    found = demos_bench.answer(
-        summary(("2026-06-01", "promoted"), ("2026-06-08", "refused"), ("2026-06-12", "promoted"))
-    )
+    gates = ("2026-06-01", "promoted"), ("2026-06-08", "refused"), ("2026-06-12", "promoted")
+    found = demos_bench.answer(summary(*gates))
     assert found["answered"] == {"day": 11, "outcome": "promoted", "said": "promoted on 2026-06-12"}
     assert [one["day"] for one in found["gates"]] == [7, 11]
 
 
 def test_the_first_champion_and_refusals_answer_nothing(demos_bench: ModuleType) -> None:
     """What is promoted on day 4 has seen no click of the drift's first day."""
-    found = demos_bench.answer(
-        summary(("2026-06-01", "promoted"), ("2026-06-05", "promoted"), ("2026-06-08", "refused"))
-    )
+    gates = ("2026-06-01", "promoted"), ("2026-06-05", "promoted"), ("2026-06-08", "refused")
+    found = demos_bench.answer(summary(*gates))
     assert found["answered"] is None
     kept = demos_bench.record([found, found], "abc")
     assert (kept["answered"], kept["cpu_seconds"]) == (0, 4)
@@ -338,13 +324,6 @@ def test_a_broken_promise_is_named(demos_bench: ModuleType, changed: dict[str, A
 def test_a_demo_that_was_lived_is_not_lived_again(demos_bench: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "7.json").write_text(json.dumps(summary()))
     assert demos_bench.demo(7, tmp_path) == summary()
-
-
-def test_the_default_seed_is_the_first(demos_bench: ModuleType) -> None:
-    from mlife_assets.settings import Settings
-
-    assert demos_bench.SEEDS[0] == Settings.model_fields["seed"].default
-    assert len(set(demos_bench.SEEDS)) == 5
 
 
 @pytest.fixture

@@ -142,20 +142,6 @@ def test_base_rates_are_those_of_the_linear_world(is_text: bool, mid_world) -> N
     assert found == pytest.approx(expected, rel=0.02)
 
 
-def test_the_world_is_not_linear_in_pay_or_distance() -> None:
-    """Sizes: the README of the market's data."""
-    calibration, step = Calibration(), 1e-4
-    kilometres, log_ratio = np.linspace(1.0, 50.0, 50), np.linspace(-0.6, 0.8, 50)
-    late = np.zeros(50, dtype=bool)
-    by_km = (felt_distance(calibration, kilometres + step, late) - felt_distance(calibration, kilometres, late)) / step
-    by_pay = (felt_pay(calibration, log_ratio + step) - felt_pay(calibration, log_ratio)) / step
-    assert by_km[kilometres > 21].min() / by_km[kilometres < 20].max() == pytest.approx(2.0)
-    assert by_pay[log_ratio < -0.01].min() / by_pay[log_ratio > 0.01].max() == pytest.approx(1.95, rel=0.04)
-    assert (np.diff(by_pay[log_ratio > 0]) < 0).all()
-    late_slopes = felt_distance(calibration, kilometres, ~late) / felt_distance(calibration, kilometres, late)
-    assert late_slopes == pytest.approx(1.3)
-
-
 @pytest.fixture(scope="module")
 def people() -> Population:
     return draw_population(CONFIG, CATALOGUE)

@@ -152,14 +152,6 @@ def test_trades_lean_mildly_and_the_two_answers_are_independent_otherwise(answer
     )
 
 
-def test_leanings_name_trades_and_categories_that_exist() -> None:
-    assert set(FEMALE_LEANING) <= set(OCCUPATION_GROUPS)
-    assert set(private_files.ETHNICITY_LEANING) <= set(ETHNICITIES)
-    assert {group for leaning in private_files.ETHNICITY_LEANING.values() for group in leaning} <= set(
-        OCCUPATION_GROUPS
-    )
-
-
 def test_an_answer_depends_on_the_seed_the_user_and_the_trade_only(answered) -> None:
     few = draw_audit_attributes(7, USERS[500:400:-1], TRADES[500:400:-1]).to_pydict()
     assert few == {name: values[500:400:-1] for name, values in answered.items()}

@@ -101,13 +101,6 @@ class MemoryStore:
     def exists(self, key: str) -> bool:
         return key in self.objects
 
-    def folders(self, prefix: str) -> list[str]:
-        below = (key.removeprefix(f"{prefix}/").split("/") for key in self.list(f"{prefix}/"))
-        return sorted({parts[0] for parts in below if len(parts) > 1})
-
-    def list(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.objects if key.startswith(prefix))
-
 
 class PlainDetectors:
     """Distances of means in standard deviations; outcomes by the limits that `core.monitoring.concept` learns."""
@@ -163,11 +156,6 @@ def rows() -> Callable[..., pa.Table]:
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
-
-
-@pytest.fixture(scope="session")
-def new_store() -> type[MemoryStore]:
-    return MemoryStore
 
 
 @pytest.fixture(scope="session")

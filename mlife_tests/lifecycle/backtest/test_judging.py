@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.ready_estimators import logistic_regression
 from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
 from mlife_assets.lifecycle.backtest.judging import Judge, Judged, holdout_window, served_window
 from mlife_assets.lifecycle.backtest.learning import Learner, score
@@ -21,7 +20,6 @@ from mlife_assets.lifecycle.backtest.learning import Learner, score
 DAY = date(2025, 3, 1)
 FIRST = date(2025, 1, 1)
 CHAMPION, AS_OF = FIRST + timedelta(days=42), FIRST + timedelta(days=75)
-REASON = "the model in use is too old"
 
 
 @pytest.fixture
@@ -86,20 +84,6 @@ def test_scores_do_not_look_at_labels(history, rows, learner):
     flipped = history(table.set_column(2, "won", [[not one for one in table["won"].to_pylist()]]))
     places = np.arange(500)
     assert np.array_equal(score(built, artifact, places).raw, score(flipped, artifact, places).raw)
-
-
-def test_an_estimator_of_ones_own_is_learned_and_kept_like_trees(history, rows, learner, store, model):
-    plain = history(rows())
-    built = history(rows(), replace(model(), estimator=logistic_regression))
-    assert built.content_hash != plain.content_hash, "the two share no step"
-    fit = learner(built).fit(DAY)
-    assert fit.artifact.is_estimator
-    written = len(store.objects)
-    again = learner(built).fit(DAY)
-    assert again.artifact.files() == fit.artifact.files()
-    assert len(store.objects) == written
-    places = np.arange(500)
-    assert score(built, again.artifact, places).raw.tobytes() == score(built, fit.artifact, places).raw.tobytes()
 
 
 def test_each_step_of_a_funnel_learns_what_was_complete_for_it_that_morning(history, rows, learner, model):

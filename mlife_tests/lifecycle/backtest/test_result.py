@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -178,9 +178,8 @@ def test_the_margin_is_held_against_the_lower_bound():
     assert gain.lower < gain.estimate < 0
     for margin, is_as_good in ((-gain.lower + 1e-6, True), (-gain.lower - 1e-6, False)):
         policy = BacktestPolicy(bootstrap_resamples=400, margin_average_precision=margin)
-        assert (
-            measured(probabilities, outcome, codes, policy=policy).average_precision.is_as_good("b", "a") is is_as_good
-        )
+        found = measured(probabilities, outcome, codes, policy=policy).average_precision
+        assert found.is_as_good("b", "a") is is_as_good
 
 
 def test_knowing_when_it_happens_often_counts_over_all_rows_and_not_within_periods():
@@ -263,11 +262,8 @@ def results_of(
     values = {**values, "constant": constant}
     names = list(values)
     loss = {**dict.fromkeys(names, 0.5), "constant": 0.6, **(losses or {})}
-    return Measured(
-        criterion(values, half),
-        criterion({**values, **(within or {})}, half),
-        criterion(loss, 0.002, is_lower_better=True),
-    )
+    ranked = criterion(values, half), criterion({**values, **(within or {})}, half)
+    return Measured(*ranked, criterion(loss, 0.002, is_lower_better=True))
 
 
 def said(found) -> str:
@@ -364,12 +360,8 @@ def test_a_constant_that_nothing_beats_is_recommended_and_said():
 
 
 def test_models_that_rank_and_say_worse_probabilities_than_a_constant_are_named():
-    found = recommend(
-        results_of(
-            governed=0.4, frozen=0.3, naive=0.4, every_alarm=0.4, losses={"frozen": 0.7, "constant": 0.6}
-        ),
-        WORK,
-    )  # fmt: skip
+    losses = {"frozen": 0.7, "constant": 0.6}
+    found = recommend(results_of(governed=0.4, frozen=0.3, naive=0.4, every_alarm=0.4, losses=losses), WORK)
     assert "By log loss one probability for everybody is better than the frozen model (-0.1000" in said(found)
     assert "Nothing is shown to beat" not in said(found)
 
@@ -386,19 +378,8 @@ def page(changed) -> str:
     return render_backtest(changed.result, changed.cost)
 
 
-class Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-
 def words(page: str) -> str:
-    parser = Text()
-    parser.feed(page)
-    return " ".join(" ".join(parser.parts).split())
+    return " ".join(unescape(re.sub("<[^>]+>", " ", page)).split())
 
 
 def test_the_page_says_what_was_found(page, changed):
