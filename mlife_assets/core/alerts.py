@@ -1,4 +1,4 @@
-"""Alerts: what a person has to look at, as one message for several."""
+"""Alerts: findings that need a person, combined into one message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SPELT_OUT = 5
-"""Alerts that one message spells out; a chat shows a screen of them, the rest is counted."""
+"""Alerts spelt out in one message, about a chat's screen; the rest is only counted."""
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,9 @@ class Alert:
     """One alert.
 
     Attributes:
-        name: identifies it for ever.
-        sentence: what it says, in a line.
-        facts: what is known of it.
+        name: permanent identifier.
+        sentence: one line for people.
+        facts: details.
     """
 
     name: str
@@ -25,9 +25,9 @@ class Alert:
 
 
 def message_of(alerts: Sequence[Alert]) -> str:
-    """Return alerts as the text of one message: the newest last, and how many are not spelt out.
+    """Return alerts as one message: the newest last, and the number of those not spelt out.
 
-    A stranger's words stay a line of plain characters: Slack reads `<!channel>` and `<link|words>` anywhere.
+    Strangers' words become one line of plain characters: Slack interprets `<!channel>` and `<link|words>` anywhere.
     """
     shown = ["".join(one if one.isprintable() else "?" for one in alert.sentence) for alert in alerts[-SPELT_OUT:]]
     hidden = len(alerts) - len(shown)

@@ -1,10 +1,10 @@
 """Casting a column to its contract, row by row where the whole column does not fit.
 
-Concept: a cast never loses anything but the decimals that a float cannot hold. A column whose type cannot hold the
-contract's values is wrong in every row; one that mostly can is wrong only in the rows that cannot. A cast fails as a
-whole and does not say where, so looking for bad rows by trying costs a cast per bad row. They are found by the written
-rule of the cast (`castable_rows`), which may let through what the cast refuses and never the other way round, and by
-halving what is left; a good column costs one cast.
+Concept: a cast loses nothing but the decimals that a float cannot hold. A column of an unsuitable type is wrong in
+every row; otherwise only the rows whose values do not fit are wrong. Arrow's cast fails as a whole without saying
+where, and trying each row would cost a cast per bad row. So bad rows are found by the written rule of the cast
+(`castable_rows`), which may pass a row that the cast refuses but never the reverse, and then by halving the rest. A
+good column costs one cast.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
 
 @dataclass(frozen=True)
 class Cast:
-    """A column cast to its contract: `values` (null in bad rows) and masks of shape (n,) of what is wrong where."""
+    """A column cast to its contract: `values` (null in bad rows) and a mask of shape (n,) per kind of fault."""
 
     values: pa.Array
     wrong_type: np.ndarray
@@ -39,7 +39,7 @@ class Cast:
 
 
 def cast_column(array: pa.Array, target: pa.DataType) -> Cast:
-    """Cast `array` to `target`. Never raises for what the data holds."""
+    """Cast `array` to `target`. The data can make no call raise."""
     size = len(array)
     nothing = np.zeros(size, dtype=bool)
     everything = np.ones(size, dtype=bool)

@@ -1,4 +1,4 @@
-"""What a look at a deployment found: what is as it must be, and what to do about the rest."""
+"""Results of checking a deployment, each fault with its remedy."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mlife_assets.core.errors import MlifeError
 
 SKEW_MAXIMUM = timedelta(minutes=1)
 SKEW_WHILE_SENDING = timedelta(minutes=5)
-"""How far a clock may be off, or behind what was sent, while something is sent: hosts never agree to the second."""
+"""Tolerated clock difference, or delay behind the newest send, while sending: hosts never agree to the second."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one part.
+    """Result for one part.
 
     Attributes:
-        part: what was looked at, as settings name it.
-        says: what is so.
-        remedy: what to do; empty where nothing is wrong.
+        part: name of the part in the settings.
+        says: its state.
+        remedy: what to do; empty if nothing is wrong.
     """
 
     part: str
@@ -30,12 +30,12 @@ class Finding:
 
     @property
     def is_fault(self) -> bool:
-        """Return whether something has to be done."""
+        """Return whether something must be done."""
         return bool(self.remedy)
 
 
 def clock_finding(part: str, apart: timedelta) -> Finding:
-    """Return what follows from how far at least the clock of a part and that of this machine are apart."""
+    """Return the finding for the smallest possible difference between a part's clock and this machine's."""
     if apart <= SKEW_MAXIMUM:
         return Finding(part, "its clock agrees with this machine's")
     return Finding(
@@ -47,7 +47,7 @@ def clock_finding(part: str, apart: timedelta) -> Finding:
 
 @contextmanager
 def faults_found(part: str, found: list[Finding]) -> Iterator[None]:
-    """Add an error of mlife to `found`, as the fault of a part: the other parts are looked at all the same."""
+    """Add an mlife error to `found` as a fault of the part, so that the other parts are still checked."""
     try:
         yield
     except MlifeError as error:

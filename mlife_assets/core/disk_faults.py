@@ -1,7 +1,7 @@
-"""What a disk refuses, as errors that say what to do.
+"""Disk failures as errors with a remedy.
 
-Concept: the operating system has a number for each; databases and object stores hide it in their words. Whether trying
-again can help is the difference that a caller needs: space may be freed, a read-only disk stays so.
+Concept: the operating system numbers them; databases and object stores hide them in their messages. Callers need to
+know whether a retry can help: space may be freed, a read-only disk stays read-only.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _WORDS = {
     "permission denied": _REFUSED,
     "unable to open database file": _UNOPENED,
 }
-"""What SQLite, DuckDB and obstore say when they are refused something."""
+"""Messages of SQLite, DuckDB and obstore when the disk refuses."""
 
 _SPEAKERS = ("sqlite3", "_sqlite3", "sqlalchemy", "duckdb", "_duckdb", "obstore")
 
 
 def disk_error(place: str, error: BaseException) -> MlifeError | None:
-    """Return what `error` says about the disk, as an error of ours; None when it is about something else.
+    """Return a disk failure as an mlife error; None for any other `error`.
 
     Args:
         place: which file or folder, for errors that do not name it.
@@ -57,7 +57,7 @@ def disk_error(place: str, error: BaseException) -> MlifeError | None:
 
 @contextmanager
 def disk_errors_explained(place: object) -> Iterator[None]:
-    """Turn what the disk refuses within into errors of ours that name `place`; any other error passes."""
+    """Raise disk failures within as mlife errors that name `place`; other errors pass."""
     try:
         yield
     except MlifeError:

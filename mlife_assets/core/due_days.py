@@ -1,13 +1,12 @@
-"""Which day is due: what a home that goes by a clock runs next, and which day of somebody's own tables comes first.
+"""Which day is due: the next run of a home that follows a clock, and the first open day of user tables.
 
 Concept: days run in order, one at a time, oldest first, so a clock that is late or was moved catches up by the same
-steps as one that was never off. History lands as a range, and waits for whole days: who copies it type by type would
-have all but the first type observed late, for good. The first challenger is trained on the whole of it; while the
+steps as one that was never off. History lands as a range and waits for complete days: if it were copied type by type,
+all types but the first would stay observed late for good. The first challenger is trained on the whole of it; while the
 gate refuses, days go on landing as history, and a week later it is tried again.
 
-Of somebody's own tables, a day decides on what the days before decided, so the calendar and confirmed drifts need them
-in order. What was decided out of order on purpose is not asked for again: only days since the last decided one
-count.
+With user tables, each day's decision builds on the days before, so the calendar and confirmed drifts need order. Days
+skipped on purpose are not requested again: only days since the last decided one count.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ Kind = Literal["history", "first_model", "day"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a home has come.
+    """Progress of a home.
 
     Attributes:
         first: its first partition.
         history_end: last day of its history.
         landed: newest day that has landed; None before the first.
-        next_day: the day that runs next where a model serves; None while none does.
+        next_day: the next day to run; None while no model serves.
         is_tried: whether a first model of `landed` was tried, and the gate refused it or its runs were given up.
     """
 
@@ -47,9 +46,9 @@ class DueWork:
     """What to run next.
 
     Attributes:
-        kind: of work; None when nothing is due.
-        first, last: the days that it covers.
-        sentence: what is waited for, or what runs.
+        kind: kind of work; None when nothing is due.
+        first, last: first and last day of the work.
+        sentence: the work, or the missing input.
     """
 
     kind: Kind | None
@@ -61,13 +60,13 @@ class DueWork:
 def due_work(
     progress: Progress, *, due_until: date, delivered: Collection[date], lacking: Mapping[date, Collection[str]]
 ) -> DueWork:
-    """Return what to run next.
+    """Return the next work.
 
     Args:
         progress: how far the home has come.
-        due_until: last day whose time has come.
+        due_until: last day that is due.
         delivered: days for which something was delivered; partition D lands what was delivered for the day before.
-        lacking: of those the ones that history waits for, with the types of which no file has come.
+        lacking: delivered days for which history waits, with the types whose files are missing.
     """
     landed, end = progress.landed, progress.history_end
     if progress.next_day is None and landed is not None and _is_first_model_due(landed, end) and not progress.is_tried:
@@ -112,10 +111,10 @@ def _next_first_model(day: date, history_end: date) -> date:
 
 
 def day_to_run_first(day: date, delivered: Iterable[date], decided: Iterable[date]) -> date | None:
-    """Return the day that has to be run before `day`; None where none has.
+    """Return the day that must run before `day`; None if there is none.
 
     Args:
-        day: that is to be decided.
+        day: the day to decide.
         delivered: days that have examples, delivered or taken in.
         decided: days that were decided.
     """

@@ -1,7 +1,7 @@
-"""Encoded words (RFC 2047): what a mail program shows of a header.
+"""Encoded words (RFC 2047): headers as a mail program shows them.
 
-Concept: a rule that reads `=?utf-8?q?evil=2Ecom?=` as letters judges something that nobody sees. So decoding comes
-first, and goes on until nothing is left to decode: words within words, spaces within words, unknown charsets.
+Concept: a rule that reads `=?utf-8?q?evil=2Ecom?=` as letters judges something that nobody sees. So headers are decoded
+first, repeatedly: words within words, spaces within words, unknown charsets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _HEX = re.compile(rb"=([0-9A-F]{2})", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
-    """Return what a mail program may show for `text` in a header; `text` itself without encoded words."""
+    """Return `text` as a mail program may show it in a header; `text` itself without encoded words."""
     while len(decoded := _WORD.sub(_decoded, _BETWEEN.sub("?==?", text))) < len(text):
         text = decoded
     return text

@@ -17,14 +17,14 @@ DAY = "as_of_date"
 
 @dataclass(frozen=True)
 class EntityColumn:
-    """Which column says whom a row is about."""
+    """The column that holds the entity."""
 
     name: str
 
 
 @dataclass(frozen=True, eq=False)
 class EntityRows:
-    """Rows of one day in order of their entity."""
+    """Rows of one day, ordered by entity."""
 
     table: pa.Table
     entity: str
@@ -36,7 +36,7 @@ class EntityRows:
 
     @property
     def repeated(self) -> int:
-        """How many rows repeat an entity."""
+        """Number of rows that repeat an entity."""
         return int(self.table.num_rows - len(pc.unique(self.table[self.entity])))
 
     def rows(self, chosen: npt.NDArray[np.int64] | slice = slice(None)) -> pa.Table:
@@ -49,7 +49,7 @@ def find_entities(tables: tuple[pa.Table, ...], day: date, policy: EntityColumn)
     """Return the rows of the one table of a model without an item.
 
     Raises:
-        InvalidInputError: there are several tables, a column is missing, or a row is of another day or of nobody.
+        InvalidInputError: there are several tables, a column is missing, or a row is of another day or without entity.
     """
     if len(tables) != 1:
         raise InvalidInputError(f"find_entities got {len(tables)} tables; name one mart with a row per entity")

@@ -1,22 +1,22 @@
 """The error hierarchy of mlife.
 
-Concept: a caller decides by type alone whether trying again can help. A `PermanentError` fails the same way every
-time; a `TransientError` may pass. Each message names what was wrong, where, and what to do about it.
+Concept: the type alone says whether a retry can help. A `PermanentError` fails the same way every time; a
+`TransientError` may pass. Each message names the fault, its place and its remedy.
 """
 
 from __future__ import annotations
 
 
 class MlifeError(Exception):
-    """Base of every error raised on purpose by mlife."""
+    """Base of all deliberate mlife errors."""
 
 
 class PermanentError(MlifeError):
-    """Trying again with the same input fails again."""
+    """A retry with the same input fails again."""
 
 
 class TransientError(MlifeError):
-    """Trying again later may succeed."""
+    """A later retry may succeed."""
 
 
 class InvalidInputError(PermanentError):
@@ -32,11 +32,11 @@ class IntegrityError(PermanentError):
 
 
 class NewerVersionError(PermanentError):
-    """Something was stored by a newer mlife than this one; names what, and that mlife must be upgraded."""
+    """Something was stored by a newer mlife; names it and asks for an upgrade."""
 
 
 class MissingExtraError(PermanentError):
-    """A package is not installed that an optional part of mlife needs; names the extra that has it."""
+    """An optional part of mlife lacks a package; names the extra to install."""
 
 
 class NotFoundError(PermanentError):
@@ -44,7 +44,7 @@ class NotFoundError(PermanentError):
 
 
 class NotGivenError(NotFoundError):
-    """The owner of a deployment has named no such thing; names the setting. One that is gone is another."""
+    """The owner of a deployment has set no such thing; names the setting. Something that was lost is another error."""
 
 
 class UpstreamMismatchError(PermanentError):
@@ -64,7 +64,7 @@ class ProviderThrottledError(TransientError):
 
 
 class ProviderRejectedError(PermanentError):
-    """The provider refused this send for good."""
+    """The provider refused this send permanently."""
 
 
 class AmbiguousSendError(PermanentError):

@@ -1,9 +1,9 @@
 """The parts of an event schema: columns, their ranges, event types and their versions.
 
 Concept: a schema is data. The same declaration gives the Arrow schema of the log, the rules of validation and the type
-in each engine, so that no engine reads a file as something else. A nullable column or an enum value that is added makes
-a new version, and files of older ones are read as they are. Any other change makes a new version with an `Upcaster`. A
-column keeps its type for ever: what changes gets a new name.
+in each engine, so all engines read a file alike. A nullable column or an enum value that is added makes a new version,
+and files of older ones are read as they are. Any other change makes a new version with an `Upcaster`. A column keeps
+its type for ever: a new type needs a new name.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _CONSTANT = re.compile(r"'\w+'")
 TEXT_LENGTH = 200
 """Characters of an id, a name, a title or a code. Ids here have 28, and long titles end at 100 to 150."""
 NOTE_LENGTH = 2_000
-"""Characters of what is written in sentences; the longest that is composed here has 1,530."""
+"""Characters of sentences; the longest that is composed here has 1,530."""
 BODY_LENGTH = 400_000
-"""Characters of what is sent: a mail has two parts of at most 100,000 bytes, each of which JSON may write as two."""
+"""Characters of a message body: a mail has two parts of at most 100,000 bytes, and JSON may write a byte as two."""
 _NAMES = {
     pa.string(): ("varchar", "string"),
     pa.int64(): ("bigint", "bigint"),
@@ -38,10 +38,10 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an event: its Arrow type and what a valid value is; `since` is the version that added it.
+    """One column of an event: its Arrow type and valid values; `since` is the version that added it.
 
-    `text_length` bounds text in characters, whatever the type is that it is written for: a number has few digits.
-    An id is never empty. Text holds no control characters; only where `has_lines` it may break lines.
+    `text_length` bounds the characters of a value written as text, for any type: a number has few digits. An id is
+    never empty. Text holds no control characters; only where `has_lines` it may break lines.
     """
 
     name: str
@@ -61,15 +61,15 @@ class Column:
 class Upcaster:
     """A pure function from the rows of one version of a type to those of the next, written as data.
 
-    Two engines read the log, Arrow and DuckDB, so it is in the one language that both run.
+    Both engines that read the log, Arrow and DuckDB, run it.
 
     Attributes:
-        version: of the rows that it takes; it gives those of `version + 1`.
+        version: version of its input rows; the output has `version + 1`.
         columns: payload columns of `version`.
-        select: the list of a SELECT over such rows, which carries everything else over, for example
-            `* exclude (surface), surface as place`.
-        adds: name and expression of each column that `select` adds, where it does nothing else and each is never null
-            in later rows, so that rows of all versions are read in one pass.
+        select: the list of a SELECT over such rows, which also carries unchanged columns over, for example `* exclude
+            (surface), surface as place`.
+        adds: name and expression of each column that `select` adds, if it does nothing else and none is null in later
+            rows; then one pass reads rows of all versions.
     """
 
     version: int
@@ -79,13 +79,13 @@ class Upcaster:
 
     @classmethod
     def adding(cls, version: int, columns: tuple[Column, ...], **expressions: str) -> Upcaster:
-        """Return what gives each row more columns, by SQL expressions over its own."""
+        """Return an upcaster that adds columns, given as SQL expressions over a row."""
         added_columns = ", ".join(f"{expression} as {name}" for name, expression in expressions.items())
         return cls(version, columns, f"*, {added_columns}", tuple(expressions.items()))
 
     @property
     def constants(self) -> dict[str, str] | None:
-        """The constants that it adds, if it adds nothing else: such rows need no engine."""
+        """The constants that it adds, if nothing else: such rows need no engine."""
         found = {name: expression[1:-1] for name, expression in self.adds if _CONSTANT.fullmatch(expression)}
         return found if found and len(found) == len(self.adds) else None
 
@@ -94,7 +94,7 @@ class Upcaster:
 class EventType:
     """A named event with its payload columns and the exporter that owns it (`source`: market or platform).
 
-    `version` is 1 for what 0.1.0 released and grows with each release that changes the type. `upcasters` lead from
+    `version` is 1 for what 0.1.0 released and grows with each release that changes the type. `upcasters` convert
     versions that cannot be read as they are, in order.
     """
 
@@ -115,14 +115,14 @@ class EventType:
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.all_columns])
 
     def contract(self, version: int) -> EventType:
-        """Return the type as rows of `version` must be read: today's, or that of the upcaster which takes them."""
+        """Return the contract for reading rows of `version`: today's, or that of the upcaster which takes them."""
         for upcaster in self.upcasters:
             if version <= upcaster.version:
                 return EventType(self.name, self.source, upcaster.columns, upcaster.version, self.upcasters)
         return self
 
     def delivered(self, names: Iterable[str]) -> EventType:
-        """Return the contract that an export with columns `names` was made for: the newest it meets, else today's."""
+        """Return the contract of an export with columns `names`: the newest that it meets, else today's."""
         given = set(names)
         older = (self.contract(upcaster.version) for upcaster in reversed(self.upcasters))
         return next((kind for kind in (self, *older) if not kind.missing(given)), self)
@@ -139,7 +139,7 @@ class EventType:
         return tuple({column.name: column for column in (*older, *self.all_columns)}.values())
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Return the columns that `names` lack, but for those that exporters of an older version cannot know."""
+        """Return the columns missing from `names`, except those that exporters of an older version cannot know."""
         given = set(names)
         return [c.name for c in self.all_columns if c.name not in given and not (c.nullable and c.since > 1)]
 
@@ -156,7 +156,7 @@ ENVELOPE = (
 
 
 def identifier(name: str, *, nullable: bool = False) -> Column:
-    """Return a column that names something."""
+    """Return a column of identifiers."""
     return Column(name, pa.string(), nullable=nullable, is_identifier=True)
 
 
@@ -211,7 +211,7 @@ def added(since: int, column: Column) -> Column:
 
 
 def duckdb_type(arrow: pa.DataType) -> str:
-    """Return what DuckDB calls a type."""
+    """Return DuckDB's name of a type."""
     if pa.types.is_list(arrow):
         return duckdb_type(arrow.value_type) + "[]"
     if pa.types.is_struct(arrow):
@@ -220,7 +220,7 @@ def duckdb_type(arrow: pa.DataType) -> str:
 
 
 def hive_type(arrow: pa.DataType) -> str:
-    """Return what a catalogue of Hive's kind calls a type."""
+    """Return Hive's name of a type."""
     if pa.types.is_list(arrow):
         return f"array<{hive_type(arrow.value_type)}>"
     if pa.types.is_struct(arrow):
@@ -229,7 +229,7 @@ def hive_type(arrow: pa.DataType) -> str:
 
 
 def known_since(rows: pa.Table, instant: datetime) -> pa.Table:
-    """Return rows with `observed_at` no earlier than an instant (aware)."""
+    """Return rows whose `observed_at` is at or after an aware instant."""
     place = rows.schema.get_field_index("observed_at")
     observed, since = rows["observed_at"], pa.scalar(instant, TIMESTAMP)
     known = pc.if_else(pc.less(observed, since), since, observed)

@@ -1,10 +1,9 @@
-"""What an example is: which columns say who, what, when, what happened and what was known.
+"""Examples: the roles of their columns (entity, item, time, label, features).
 
-Concept: everything downstream asks for roles, not for column names, so another use of the same lifecycle names
-its own columns once. An example without a label time cannot be shown to be mature, so the role is not optional. A step
-that is complete sooner than the label may say so, and is learned sooner. So may what is known of the label by then,
-where nearly all of it is. What is ranked is optional: without an item there is no ranking, and examples are judged by
-average precision over all rows.
+Concept: later steps use roles, not column names, so a new use of the lifecycle names its columns once. An example
+without a label time cannot be shown to be mature, so the role is not optional. A step that is complete before the label
+may have a time of its own, and is then learned sooner; so may an early label, where nearly all labels are known by
+then. The item is optional: without one examples are judged by average precision over all rows.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.quoting import quoted
 
 HUMAN_COLUMN = "human_score"
-"""What people would have said instead of a model, in tables of examples."""
+"""Score of the human ranking, in tables of examples."""
 OPTIONAL_ROLES = ("features", "categoricals", "early_label")
 """Roles whose values may be missing."""
 
@@ -40,19 +39,19 @@ class ExampleSpec:
     """Roles of the columns of an examples table.
 
     Attributes:
-        entity: whom an example is about; a ranking is made for one.
+        entity: subject of an example; each has its own ranking.
         time: day of the exposure, which is the day of the features (date).
-        label: whether it happened (boolean).
+        label: whether the outcome happened (boolean).
         label_time: first day as of which the label is complete (date).
-        features: numeric columns that a model may see.
-        item: what is ranked; None where examples are no ranking.
-        categoricals: text columns that a model may see.
-        funnel: boolean columns that have to happen before the label, in order; a model of each step is an option.
-        funnel_times: for each of them the first day as of which it is complete (date), where that is before the label
-            is; empty for the label's time. Columns may repeat, also the label's.
+        features: numeric inputs of a model.
+        item: ranked object; None without a ranking.
+        categoricals: text inputs of a model.
+        funnel: boolean columns of the steps before the label, in order; a model may learn each step.
+        funnel_times: per step, the first day as of which it is complete (date), if earlier than the label's; empty for
+            the label's time. Columns may repeat, also the label's.
         early_label: whether the label had happened when the last step of the funnel was complete (boolean, null where
-            that is not known). It teaches the rows that are too young for the label, and judges none. None for nothing.
-        rates: ratios of two features, smoothed towards what is usual, so that a new user or item has one.
+            that is not known). It is the target of rows too young for the label and judges no model. None without one.
+        rates: ratios of two features, smoothed towards the prior, so that new users and items have one.
         vocabularies: all values of a categorical, where they are known beforehand; else those of the training rows.
     """
 
@@ -70,7 +69,7 @@ class ExampleSpec:
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse columns with two roles, an empty name, no features, a rate of no features, times that miss a step."""
+        """Refuse a column with two roles, an empty name, no features, a rate of unknown features, missing times."""
         seen: dict[str, str] = {}
         for role, name in (*self._roles(), *(("rates", rate.name) for rate in self.rates)):
             if not name:
@@ -113,7 +112,7 @@ class ExampleSpec:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Columns that say which rows are alike: the entity's, and the item's where there is one."""
+        """Columns that identify a row: the entity's, and the item's if there is one."""
         return (self.entity,) if self.item is None else (self.entity, self.item)
 
     @property
@@ -134,7 +133,7 @@ class ExampleSpec:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExampleSpec:
-        """Return the spec that a JSON object describes; keys are the attributes.
+        """Return the spec of a JSON object whose keys are the attributes.
 
         Raises:
             InvalidInputError: a key is unknown or missing, or a value has the wrong form; names the key.
@@ -165,7 +164,7 @@ class ExampleSpec:
 
     @classmethod
     def from_json(cls, text: str) -> ExampleSpec:
-        """Return the spec of a JSON object. Raises InvalidInputError when it is none or does not fit."""
+        """Return the spec of a JSON object. Raises InvalidInputError if it is not one or does not fit."""
         try:
             record = json.loads(text)
         except json.JSONDecodeError as error:
@@ -175,7 +174,7 @@ class ExampleSpec:
         return cls.from_record(record)
 
     def to_json(self) -> str:
-        """Return canonical JSON that `from_json` reads: the attributes in order of their names, all else in its own."""
+        """Return canonical JSON for `from_json`: attributes sorted by name, all else in its own order."""
         record = asdict(self) | {"vocabularies": dict(self.vocabularies)}
         return json.dumps({name: record[name] for name in sorted(record)}, indent=1)
 
@@ -183,15 +182,15 @@ class ExampleSpec:
         """Return `examples` if its columns fit their roles.
 
         Raises:
-            InvalidInputError: as of the first of its `faults`.
+            InvalidInputError: the first of its `faults`.
         """
         for fault in self.faults(examples):
             raise InvalidInputError(fault)
         return examples
 
     def faults(self, examples: pa.Table) -> Iterator[str]:
-        """Yield what does not fit: a column is missing, of a type that cannot play its role, or null where it must not
-        be, or an outcome is complete before its exposure ended or, of a step, after the label; by column, row, remedy.
+        """Yield each fault with column, row, remedy: a missing column, type or value, or an outcome that is complete
+        before its exposure ended, or a step after the label.
         """
         sound = set()
         for role, name in self._roles():

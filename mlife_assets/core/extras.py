@@ -1,7 +1,7 @@
-"""Which optional part of mlife has which package, and what to say where one is missing.
+"""Packages of the extras, and the message when one is missing.
 
-Concept: mlife as a library brings what a ConversionModel needs. Everything else is imported where it is used, and what
-is not there is said with the command that installs it.
+Concept: mlife as a library brings the dependencies of a ConversionModel. Everything else is imported on use; a missing
+package is reported with the command that installs it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ EXTRAS = {
     "sqlalchemy": "messages",
     "statsmodels": "nannyml",
 }
-"""Name of a module -> the extra that has its package."""
+"""Module -> the extra that has its package."""
 
 
 def missing_extra(error: ImportError) -> MissingExtraError | None:
-    """Return what to say about an import that failed; None unless a package of an extra is missing."""
+    """Return the error for a failed import; None unless a package of an extra is missing."""
     top = (error.name or "").partition(".")[0]
     extra = EXTRAS.get(top) if isinstance(error, ModuleNotFoundError) else None
     return None if extra is None else MissingExtraError(f"{top} is not installed; run: pip install 'mlife[{extra}]'")

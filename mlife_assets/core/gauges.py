@@ -1,4 +1,4 @@
-"""A measured state of a home: what a name says, and its values by labels."""
+"""A measured state of a home: its description and its values by labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Gauge:
 
     Attributes:
         name: in lower case, with its unit at the end.
-        says: what a value means, in a sentence without an end.
+        says: the meaning of a value, without a full stop.
         values: labels and value; a measure that does not exist yet has none.
     """
 

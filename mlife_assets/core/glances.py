@@ -1,8 +1,8 @@
 """Glances: drawings so short that Dagster's UI shows them at once.
 
 Concept: the UI renders Markdown of fewer than 1,000 characters in place and hides longer text behind a button. So a
-glance says the key figure in that space: rows stand in the order of their importance, and those that do not fit are
-counted. Colours can be read on a light and on a dark ground.
+glance says the key figure in that space: rows are ordered by importance, and those that do not fit are counted. Colours
+can be read on a light and on a dark ground.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 CHARACTERS_MAXIMUM = 999
 ROW_CHARACTERS_MINIMUM = 6
-"""What the shortest row of any drawing takes, such as `M4 0H4`."""
+"""Characters of the shortest possible row, such as `M4 0H4`."""
 TEXT, GOOD, BAD, QUIET = "#777", "#3b78c4", "#d0443a", "#8a97a5"
 WIDTH, ROW, LINE, LABEL_CHARACTERS = 290, 34, 23, 28
 _ENCODED = {"%": "%25", "&": "%26", "#": "%23", "<": "%3C", ">": "%3E", "\\": "%5C", "\n": " "}
@@ -34,7 +34,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Bar:
-    """A value of at least 0; `is_alarm` colours it."""
+    """A value >= 0; `is_alarm` colours it."""
 
     label: str
     value: float
@@ -42,9 +42,9 @@ class Bar:
 
 
 def forest(rows: Sequence[Estimate], title: str, *, limit: float, limit_words: str, form: str = "+.3f") -> str:
-    """Return Markdown of estimates with their intervals and the line that they are held against.
+    """Return Markdown of estimates with their intervals, and the line to compare with.
 
-    Blue lies above the line with the whole interval, red below, grey on both sides. `form` formats a number.
+    Blue: the interval is above the line; red: below; grey: on both sides. `form` formats a number.
     """
     place = _scale([limit, *(bound for row in rows for bound in (row.lower, row.upper))])
 
@@ -137,9 +137,9 @@ def _scale(values: Sequence[float]) -> Callable[[float], int]:
 
 
 def _fitting(draw: Callable[[int], str], rows: int, title: str) -> str:
-    """Return the drawing of as many rows as fit. Raises InvalidInputError when not even one does.
+    """Return the drawing of the most rows that fit. Raises InvalidInputError when not even one does.
 
-    Counts that cannot fit are not tried: drawing them costs the square of all days there are.
+    Larger counts are not tried: drawing costs the square of the number of days.
     """
     for count in range(min(rows, CHARACTERS_MAXIMUM // ROW_CHARACTERS_MINIMUM), 0, -1):
         encoded = "".join(_ENCODED.get(letter, letter) for letter in draw(count))

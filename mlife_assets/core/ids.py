@@ -1,6 +1,6 @@
-"""Deterministic identifiers: the thread that a trace follows.
+"""Deterministic identifiers, which connect the records of a trace.
 
-Concept: the same facts give the same id in every process and release, so writing twice is writing once.
+Concept: the same facts give the same id in every process and release, so a second write changes nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 SEPARATOR = "\x1f"
-"""ASCII unit separator: validation lets no id with it into the log."""
+"""ASCII unit separator: validation keeps ids that contain it out of the log."""
 
 _NO_TEXT = b"\xff"
-"""A byte that no text in UTF-8 holds."""
+"""A byte that UTF-8 never holds."""
 
 
 def digest(parts: Iterable[object], length: int = 24) -> str:
@@ -36,7 +36,7 @@ def digest(parts: Iterable[object], length: int = 24) -> str:
 
 
 def digests(*parts: str | Column, length: int = 24) -> list[str]:
-    """Return the `digest` of each row; a part that is one text is the same in all rows. Columns have no nulls."""
+    """Return the `digest` of each row; a single value counts for all rows. Columns have no nulls."""
     import pyarrow.compute as pc
 
     constants = [part for part in parts if isinstance(part, str)]
@@ -60,7 +60,7 @@ def event_id(event_type: str, *parts: object) -> str:
 
 
 def unit_interval(*parts: object) -> float:
-    """Map `parts` to a uniform number in [0, 1) by hash: assignment that is the same in every process and release."""
+    """Map `parts` to a uniform number in [0, 1) by hash, the same in every process and release."""
     return int(digest(parts, 13), 16) / 16**13
 
 

@@ -1,7 +1,7 @@
-"""Names in a landing folder: which are taken, which are left alone, and how each is shown.
+"""Names in a landing folder: rules for accepting, ignoring and displaying them.
 
-Concept: a name is a stranger's text. It is shown with whatever cannot be printed escaped, and a file is taken only when
-its name needs no escaping, so that a source in a report is a name that can be typed.
+Concept: a name is a stranger's text. Unprintable characters are shown escaped, and a file is taken only when its name
+needs no escaping, so that a source in a report is a name that can be typed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mlife_assets.core.validation import FileFault, Reason
 NAME_LENGTH_MAXIMUM = 200
 _DAY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _UNFINISHED = re.compile(r".+#\d+")
-"""What the object store leaves of a write that was killed."""
+"""Left in the object store by a killed write."""
 NO_EVENT_TYPE = "it is no folder of an event type"
 NO_DAY = "it is no folder of a day, dt=YYYY-MM-DD"
 NESTED = "files lie directly in the folder of a day; move it up"
 IGNORED_MAXIMUM = 200
-"""Entries of one kind of a day that are listed one by one."""
+"""Maximum of ignored entries of one kind and day that are listed singly."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file, or what stands in its place, in the folder of an event type and a day.
+    """An entry, usually a file, in the folder of an event type and a day.
 
     Attributes:
         event_type: name of the first folder, printable.
@@ -42,7 +42,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class IgnoredFile:
-    """Something that is left alone; `is_expected` when that is the use of its name (`_SUCCESS`, `.part`)."""
+    """An ignored entry; `is_expected` when its name conventionally means that (`_SUCCESS`, `.part`)."""
 
     source: str
     why: str
@@ -51,27 +51,27 @@ class IgnoredFile:
 
 @dataclass(frozen=True)
 class LandedDay:
-    """What lies in landing for a day: deliveries by source, and what is left alone."""
+    """The landing folder of a day: deliveries by source, and ignored entries."""
 
     deliveries: tuple[Delivery, ...]
     ignored: tuple[IgnoredFile, ...]
 
 
 class Landing(Protocol):
-    """The port of files that were delivered, read without trust."""
+    """Port for reading delivered files, which are not trusted."""
 
     def look(self, day: date) -> LandedDay:
-        """Return what lies there for `day`, refused and ignored things included, and what belongs to no day."""
+        """Return the entries for `day`, with refused and ignored ones and those that belong to no day."""
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it is not to be read."""
+        """Return the bytes of a faultless delivery, or the fault found while reading."""
 
 
 class LandingArea(Landing, Protocol):
-    """The port of where exporters leave files: a folder, or a bucket."""
+    """Port of the place where exporters leave files: a folder or a bucket."""
 
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
-        """Return the sources of the deliveries of those of `days` that have some."""
+        """Return deliveries by day, for those of `days` that have any."""
 
 
 def shown_name(name: str) -> str:
@@ -104,7 +104,7 @@ def day_of_folder(name: str) -> date | None:
 
 
 def hidden_reason(name: str) -> str | None:
-    """Return why a name is left alone by convention, None when it is not."""
+    """Return why a name is ignored by convention; None if it is not."""
     if name.startswith(("_", ".")):
         return "names that start with _ or . are left alone"
     if _UNFINISHED.fullmatch(name):
@@ -113,7 +113,7 @@ def hidden_reason(name: str) -> str | None:
 
 
 def ignored_file(source: str, name: str, why: str) -> IgnoredFile:
-    """Return something that is left alone because of its name, or else because of `why`."""
+    """Return an entry ignored because of its name, or else because of `why`."""
     hidden = hidden_reason(name)
     return IgnoredFile(source, hidden or why, is_expected=hidden is not None)
 
@@ -128,5 +128,5 @@ def bounded(entries: Sequence[IgnoredFile]) -> tuple[IgnoredFile, ...]:
 
 
 def too_large(maximum_bytes: int) -> FileFault:
-    """Return why a file with more bytes than are read is refused."""
+    """Return the fault of a file with more bytes than the limit."""
     return FileFault(Reason.TOO_LARGE, f"the file has more than {maximum_bytes} bytes; split the export")

@@ -1,8 +1,8 @@
-"""A model: what it answers, what it learns from, what it scores, and by which policies it lives.
+"""A model: its target, training data, rows to score and policies.
 
-Concept: everything downstream takes a model as an argument, so a second one is a second record and no second path. The
-record is pure: the graph, the command line and the endpoint read the same one. Its hash stands in each artifact, so it
-can be said later under which declaration a model was made.
+Concept: all code takes a model as an argument, so a second model is a second record and no second code path. The record
+is pure: the graph, the command line and the endpoint read the same one. Each artifact holds its hash, so the
+declaration behind a model can be found later.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ DECLARATION = "declaration"
 
 @dataclass(frozen=True)
 class Step:
-    """One outcome of a model; its label is the last, and what has to happen before it comes first.
+    """One outcome of a model, in order of time; the label is the last.
 
     Attributes:
         name: "quote", "sale".
         label: boolean column.
-        examples: mart with one row per exposure, this outcome and those that are mature sooner.
+        examples: mart with one row per exposure, with this outcome and earlier mature ones.
         maturity_days: days after the exposure until the outcome is complete; its label is mature a day later, when that
             day has been observed (`windows.mature_day`).
-        plural: several of them in a sentence; empty for the name with an s.
-        verb: what a row does that has it ("is sold"); empty for "leads to" them.
+        plural: plural for sentences; empty for the name with an s.
+        verb: phrase for a row with the outcome ("is sold"); empty for "leads to" and the plural.
     """
 
     name: str
@@ -70,43 +70,43 @@ class Step:
 
     @property
     def wording(self) -> Wording:
-        """How sentences speak of the step."""
+        """The step's name in sentences."""
         plural = self.plural or f"{self.name.replace('_', ' ')}s"
         return Wording(plural, self.verb or f"leads to {plural}")
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The rule in use today, which a model has to beat; `score` takes rows with features, higher ranks first."""
+    """The rule in use today, which a model must beat; `score` takes rows of features, higher ranks first."""
 
     name: str
     score: Callable[[pa.Table], npt.NDArray[np.float64]]
 
 
 class ScorableRows(Protocol):
-    """The rows that a model scores on a day, before all columns of all of them are made."""
+    """The rows that a model scores on a day; columns are built on demand."""
 
     @property
     def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-        """Entity, and item (the entity again where there is none), of each row."""
+        """Entity and item (without an item the entity again) of each row."""
 
     @property
     def repeated(self) -> int:
-        """How many rows repeat the ids of another."""
+        """Number of rows that repeat the ids of another."""
 
     def rows(self, chosen: npt.NDArray[np.int64] | slice = ...) -> pa.Table:
-        """Return all columns of all rows or of the chosen ones."""
+        """Return all columns of the chosen rows, by default of all."""
 
 
 @dataclass(frozen=True)
 class RowSource:
-    """Where the rows to score on a day come from.
+    """Source of the rows to score on a day.
 
     Attributes:
-        tables: marts, of which the rows of the day are read.
-        find: takes those tables in order, the day and `policy`.
-        policy: what `find` may choose by, a frozen record; None for nothing.
-        constants: values of text columns that are the same for all rows to score, such as how they would be shown.
+        tables: marts to read the day's rows from.
+        find: function of those tables in order, the day and `policy`.
+        policy: frozen record of criteria for `find`; None for none.
+        constants: values of text columns that are the same for all rows to score, such as the way of display.
     """
 
     tables: tuple[str, ...]
@@ -120,35 +120,35 @@ class RowSource:
 
 
 def unchanged(rows: pa.Table) -> pa.Table:
-    """Return `rows`: those of a model whose marts hold its features as they are, and all of whose examples count."""
+    """Return `rows`: the default if marts already hold all features and all examples count."""
     return rows
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of an outcome. `steps`, `row_id` and `rows` say where the platform finds what a file of examples holds.
+    """A model of an outcome. The platform needs `steps`, `row_id` and `rows`; a file of examples does not.
 
     Attributes:
         name: identifier, in events, keys and paths.
-        title: what the model answers.
-        outcome: what is predicted, in words that finish "the chance that".
-        source: where the data comes from.
-        roles: what the columns of examples are.
+        title: the model's question, for people.
+        outcome: the predicted event, in words that finish "the chance that".
+        source: origin of the data.
+        roles: roles of the columns of examples.
         steps: outcomes in order, the label last.
         row_id: column that no two exposures of a day share.
-        rows: what is scored on a day.
-        derive: rows of a mart, or to score, with the features that the mart does not hold; each row by itself.
-        unbiased: of examples, those that no decision of the model itself selected.
-        baseline: the rule in use; None where nobody decides by one today.
-        simple_columns: what the simple rule beside each model looks at; empty for the columns that weigh most.
-        estimator: makes what takes LightGBM's place; None for LightGBM.
-        watched: how columns are watched.
-        words: what features mean, by name; one without words is called by its name.
-        training: how it is fitted.
-        promotion: how it is judged.
-        monitoring: what is watched.
-        retrain: when it is trained again.
-        backtest: how its history is replayed.
+        rows: rows to score on a day.
+        derive: adds features to rows of a mart or to rows to score, row by row.
+        unbiased: selects the examples that no decision of the model itself influenced.
+        baseline: the rule in use today; None without one.
+        simple_columns: inputs of the simple rule; empty for the most important columns.
+        estimator: factory of another estimator; None for LightGBM.
+        watched: monitored columns.
+        words: description of features by name; the default is the name.
+        training: policy of fitting.
+        promotion: policy of the gate.
+        monitoring: policy of monitoring.
+        retrain: policy of retraining.
+        backtest: policy of replaying its history.
     """
 
     name: str
@@ -173,7 +173,7 @@ class Model:
     backtest: BacktestPolicy = field(default_factory=BacktestPolicy)
 
     def __post_init__(self) -> None:
-        """Refuse a model whose parts contradict each other, and functions that no record could name."""
+        """Refuse a model whose parts contradict each other, and functions without an importable name."""
         require_name("Model.name", self.name)
         labels = tuple(step.label for step in self.steps)
         if self.steps and labels != self.roles.steps:
@@ -211,7 +211,7 @@ class Model:
 
     @property
     def label_step(self) -> Step:
-        """The step that the model is about. Raises InvalidInputError for a model of a file."""
+        """The step that the model predicts. Raises InvalidInputError for a model of a file."""
         if not self.steps:
             raise InvalidInputError(f"model {self.name} has no steps; a model of the platform names its marts")
         return self.steps[-1]
@@ -223,23 +223,23 @@ class Model:
 
     @property
     def wording(self) -> dict[str, Wording]:
-        """How sentences speak of each outcome."""
+        """Words of each outcome for sentences."""
         return {outcome: step.wording for outcome, step in self.outcomes.items()}
 
     @property
     def row_source(self) -> RowSource:
-        """Where rows to score come from. Raises InvalidInputError for a model of a file."""
+        """Source of the rows to score. Raises InvalidInputError for a model of a file."""
         if self.rows is None:
             raise InvalidInputError(f"model {self.name} has no rows; a model of the platform names its marts")
         return self.rows
 
     @property
     def maturity_days(self) -> int:
-        """After how many days a label is complete."""
+        """Days until a label is complete."""
         return self.label_step.maturity_days
 
     def step(self, name: str) -> Step:
-        """Return a step by name. Raises InvalidInputError when there is none of it."""
+        """Return a step by name. Raises InvalidInputError for an unknown one."""
         for step in self.steps:
             if step.name == name:
                 return step
@@ -259,7 +259,7 @@ class Model:
 
     @property
     def declared(self) -> dict[str, Any]:
-        """What the manifest of an artifact says of the model that it is one of."""
+        """The model's entries in the manifest of an artifact."""
         return {"model_name": self.name, "declaration_hash": self.content_hash, DECLARATION: self.to_record()}
 
     @property

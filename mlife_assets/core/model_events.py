@@ -1,5 +1,5 @@
-"""Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; what it scored,
-and which version served from when on.
+"""Events of a model's life: registered, judged, promoted, rolled back, imported, due for retraining; its scores, and
+the history of champions.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ PROMOTED, ROLLED_BACK = "model_promoted", "model_rolled_back"
 REIGN_EVENTS = (PROMOTED, ROLLED_BACK)
 _SAID = ("model_version", "previous_version", "actor", "reason")
 WHY = (text("actor"), note("reason"))
-"""Who did something, and why."""
+"""Actor and reason of an act."""
 MODEL_NAME = "model_name"
-"""Column that says which model an event is about."""
+"""Column with the model of an event."""
 DECLARATION_HASH = "declaration_hash"
-"""Column that says under which record of the model something was decided (`core.model`); null before there was one."""
+"""Column with the hash of the model's record behind a decision (`core.model`); null before there were hashes."""
 IMPORTED = "model_imported"
-"""A version came from another environment. What the gate of that one said is no verdict of the gate here."""
+"""A version came from another environment. That environment's verdict of the gate does not count here."""
 OUTCOMES = ("promoted", "refused", "not_enough_evidence")
 NOT_JUDGED = "not_judged"
 PROMOTION_KIND = "kind"
-"""Column that says by which way a challenger was judged (`training.gate`); null in verdicts from when there was one."""
+"""Column with the challenger's way to promotion (`training.gate`); null in verdicts from when there was one."""
 _PAYLOADS: dict[str, tuple[Column, ...]] = {
     "retrain_decided": (
         identifier("decision_id"),
@@ -83,7 +83,7 @@ _SCORED = (
     number("raw_score"),
     number("probability", 0, 1),
 )
-"""A score of an entity for whom nothing is ranked: what is ranked for somebody has events of its own."""
+"""A score of an entity, for models without an item; rankings have events of their own."""
 _IMPORTED = (
     identifier("model_version"),
     identifier("bundle_id"),
@@ -94,7 +94,7 @@ _IMPORTED = (
     text_list("sentences"),
     *WHY,
 )
-"""Where a version came from, whose key signed for that, the last verdict of the gate there and when it was given."""
+"""Origin of a version, whose key signed it, and the last verdict of the gate there with its date."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class Reign:
     """One change of the champion.
 
     Attributes:
-        model_version: who serves from `since` on.
-        previous_version: who served before; None at first.
-        since: when it was known.
+        model_version: champion from `since` on.
+        previous_version: champion before; None at first.
+        since: time at which it was known.
         kind: `promoted` or `rolled_back`.
-        actor: who did it.
+        actor: who made the change.
         reason: why.
     """
 
@@ -141,7 +141,7 @@ def standing(history: Sequence[Reign]) -> list[str]:
 
 
 def model_event_types(first_model: str) -> tuple[EventType, ...]:
-    """Return the types; rows of version 1, of when there was one model, are about `first_model`."""
+    """Return the event types; rows of version 1, from before there were several models, belong to `first_model`."""
     about = identifier(MODEL_NAME)
     under = added(2, identifier(DECLARATION_HASH, nullable=True))
     later = {

@@ -1,7 +1,7 @@
-"""A model of somebody's own two tables: from what is declared of them to the record that everything downstream takes.
+"""A model of two user tables: from their declaration to the record of the model.
 
-Concept: whoever has a table of examples and one of rows to score says which column is what and after how many days a
-label is final. Policies are those of mlife where nothing else is stated, and are checked by the same records.
+Concept: the owner of a table of examples and of one of rows to score declares the roles of the columns and the days
+until a label is final. Policies default to mlife's and are checked by the same records.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlife_assets.core.quoting import quoted, require_name
 from mlife_assets.core.stated_policies import is_said, named, stated_attribute
 
 LABEL_TIME = "label_mature_date"
-"""What the label time is called where the table has no column of it."""
+"""Name of the label time if the table has no such column."""
 WATCHED = ("unalarmed", "ranged", "residual", "never_zero")
 TAKEN = (DAY, "exposure_date", "model_version", "raw_score", "probability", "prediction_id", "feature_hash", TERMS)
 """Names of columns that mlife adds beside those of the tables."""
@@ -34,17 +34,17 @@ TAKEN = (DAY, "exposure_date", "model_version", "raw_score", "probability", "pre
 
 @dataclass(frozen=True)
 class OwnColumns:
-    """Which column of the tables is what.
+    """Roles of the columns of the tables.
 
     Attributes:
-        entity: whom a row is about.
+        entity: subject of a row.
         time: day of the example, in the table of examples.
-        label: whether it happened.
-        features: numbers that a model may see.
-        categoricals: text that a model may see.
-        label_time: first day as of which the label is final; empty where every label is after `maturity_days`.
+        label: whether the outcome happened.
+        features: numeric inputs of a model.
+        categoricals: text inputs of a model.
+        label_time: first day as of which the label is final; empty if every label is after `maturity_days`.
         row_id: column that no two examples of a day share; empty for the entity's.
-        rule: feature by which is decided today, higher first; empty where nobody does.
+        rule: feature of today's decision rule, higher first; empty without one.
     """
 
     entity: str
@@ -63,7 +63,7 @@ class OwnModel:
 
     Attributes:
         model: the record.
-        rows: what the tables hold.
+        rows: contents of the tables.
         start_date: first day with a partition.
     """
 
@@ -74,7 +74,7 @@ class OwnModel:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a declaration states beside its columns: fields of policies, columns that are watched otherwise, words."""
+    """Optional parts of a declaration: fields of policies, monitoring of columns, words."""
 
     training: Mapping[str, Any] = field(default_factory=dict)
     promotion: Mapping[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def own_model(
     start_date: date,
     stated: Stated,
 ) -> OwnModel:
-    """Return the model that is declared.
+    """Return the declared model.
 
     Raises:
         InvalidInputError: something contradicts itself or is out of bounds; names the attribute and the remedy.
@@ -142,7 +142,7 @@ def own_model(
 
 
 def column_scores(column: str) -> Callable[[pa.Table], npt.NDArray[np.float64]]:
-    """Return the rule that ranks by a column, the higher the first; a row without a value comes last."""
+    """Return the rule that ranks by a column, highest first, rows without a value last."""
 
     def scores(rows: pa.Table) -> npt.NDArray[np.float64]:
         values = np.asarray(rows[column].to_numpy(), dtype=np.float64)
@@ -154,7 +154,7 @@ def column_scores(column: str) -> Callable[[pa.Table], npt.NDArray[np.float64]]:
 
 
 def _require_features(roles: ExampleSpec, stated: Stated) -> None:
-    """Refuse what is said of a column that no model sees."""
+    """Refuse statements about a column that is no feature."""
     features = (*roles.features, *roles.categoricals)
     for key, names in stated.watched.items():
         known = roles.features if key in ("ranged", "never_zero") else features

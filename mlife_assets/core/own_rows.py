@@ -1,14 +1,13 @@
-"""Judging the rows that somebody's own table delivers for a day.
+"""Judging the rows that a user table delivers for a day.
 
 Concept: one bad row never stops the good ones: accepted + rejected = delivered. Partition D of examples holds the rows
-whose outcome became known for good by the morning of D, each once. A row is taken when `time < label_time <= D <= time
-+ maturity_days + 1`: not before its label is final, so that none that is immature is ever stored, and not after the
-morning as of which every label of its day is complete, so that a day that was learned from never gets rows later. A
-row that comes too late belongs into the partition in which it was due, which is materialized again.
+whose outcome became final by the morning of D, each once. A row is accepted when `time < label_time <= D <= time +
+maturity_days + 1`: not before its label is final, so no immature one is stored, and not after the morning as of which
+all labels of its day are complete, so no rows are added to a day already learned from. A late row belongs in the
+partition in which it was due, which must be materialized again.
 
-People's tables come as pandas, polars or a database made them, so a flag may be 0 and 1, an id a number and a day a
-time at midnight. What can be read without a guess is read; a value that cannot is wrong alone, and no other row with
-it. A number that is no number is a missing one.
+Tables come from pandas, polars or a database, so a flag may be 0 and 1, an id a number and a day a time at midnight.
+Unambiguous values are converted; any other rejects its own row only. NaN is a missing number.
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ from mlife_assets.core.validation import REJECTED_SCHEMA, Reason
 EXAMPLES, ROWS = "examples", "rows"
 """Names of the two tables, in keys, reports and sentences."""
 DAY = "as_of_date"
-"""Column that says on which day a row is scored."""
+"""Column with the day on which a row is scored."""
 TERMS = "taken_under"
-"""Column that says what a row was taken under."""
+"""Column with the terms under which a row was accepted."""
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class OwnRows:
-    """What the two tables of a model hold.
+    """Contents of a model's two tables.
 
     Attributes:
-        roles: what the columns are.
+        roles: roles of the columns.
         row_id: column that no two exposures of a day share; the entity's where there is one a day.
         maturity_days: days after the exposure until every label is final.
-        is_label_timed: whether examples say when their label was known; else it is when every label of the day is.
+        is_label_timed: whether examples have their own label time; otherwise labels are known when all of the day are.
     """
 
     roles: ExampleSpec
@@ -73,7 +72,7 @@ class OwnRows:
         return pa.schema([(DAY, pa.date32()), (self.roles.entity, pa.string()), *_features(self.roles)])
 
     def terms(self, table: str) -> dict[str, str]:
-        """Return what rows of a table are taken under, by attribute: under other terms they would be other rows."""
+        """Return the terms of a table's rows, by attribute; a change of terms makes other rows."""
         roles, entity = self.roles, {"columns.entity": self.roles.entity}
         if table == ROWS:
             return entity
@@ -87,15 +86,15 @@ class OwnRows:
 
     @property
     def partitions_after(self) -> tuple[int, int]:
-        """How many days after its exposure the first and the last partition lie that may hold an example."""
+        """Return the days from an exposure to the first and to the last partition that may hold the example."""
         return 1, self.maturity_days + 1
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Rows of one delivery: `accepted` as they are kept, `rejected` as `validation.REJECTED_SCHEMA` has them.
+    """Rows of one delivery: `accepted` as stored, `rejected` by `validation.REJECTED_SCHEMA`.
 
-    A table without rows that lacks a column is rejected as row -1.
+    Row -1 stands for an empty table that lacks a column.
     """
 
     accepted: pa.Table
@@ -112,7 +111,7 @@ class _Fault:
 
 
 def judge_examples(delivered: pa.Table, own: OwnRows, day: date) -> Judged:
-    """Split the examples that were delivered for partition `day`."""
+    """Split the delivered examples of partition `day`."""
     roles, schema = own.roles, own.examples
     wanted = [name for name in schema.names if own.is_label_timed or name != roles.label_time]
     read, faults = _read(delivered, schema, wanted)
@@ -131,7 +130,7 @@ def judge_examples(delivered: pa.Table, own: OwnRows, day: date) -> Judged:
 
 
 def judge_rows(delivered: pa.Table, own: OwnRows, day: date) -> Judged:
-    """Split the rows to score on `day` that were delivered; a column that says the day has to say this one."""
+    """Split the delivered rows to score on `day`; a column of the day, if any, must hold this one."""
     roles, schema = own.roles, own.rows
     times = {name: pa.date32() for name in dict.fromkeys((DAY, roles.time)) if name in delivered.column_names}
     wanted = [name for name in schema.names if name != DAY]
@@ -153,7 +152,7 @@ def _features(roles: ExampleSpec) -> list[tuple[str, pa.DataType]]:
 
 
 def _read(delivered: pa.Table, schema: pa.Schema, wanted: Sequence[str]) -> tuple[dict[str, Read], list[_Fault]]:
-    """Return the wanted columns as their types, or the faults of a table that lacks one or has one twice."""
+    """Return the wanted columns in their types, or the faults: a column is missing or repeated."""
     names = delivered.column_names
     everywhere = np.ones(delivered.num_rows, dtype=bool)
     if missing := [name for name in wanted if name not in names]:
@@ -190,7 +189,7 @@ _WORDS = {
 
 
 def _time_faults(own: OwnRows, exposed: pa.Array, known: pa.Array, complete: pa.Array, day: date) -> Iterator[_Fault]:
-    """Yield what breaks `time < label_time <= day <= time + maturity_days + 1`."""
+    """Yield violations of `time < label_time <= day <= time + maturity_days + 1`."""
     time, name = own.roles.time, own.roles.label_time
     today, limit = pa.scalar(day, pa.date32()), f"{own.maturity_days} days of maturity and the morning after"
     yield _Fault(
@@ -217,7 +216,7 @@ def _time_faults(own: OwnRows, exposed: pa.Array, known: pa.Array, complete: pa.
 
 
 def _repeated(faults: Sequence[_Fault], keys: Sequence[pa.Array], name: str, which: str) -> _Fault:
-    """Return the fault of rows whose keys are those of an earlier row that is good otherwise."""
+    """Return the fault of rows that repeat the keys of an earlier, otherwise good row."""
     size = len(keys[0])
     bad = _union(faults, size)
     good = np.flatnonzero(~bad)
@@ -286,7 +285,7 @@ def _nowhere(size: int) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A column of n values as its declared type, and which of them could not be read, bool (n,); those are null."""
+    """A column of n values in its declared type, and a mask of unreadable ones, bool (n,); those are null."""
 
     values: pa.Array
     wrong: npt.NDArray[np.bool_]
@@ -316,7 +315,7 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _whole(array: pa.Array) -> pa.Array:
-    """Return decimals without a fraction, as databases give whole numbers, as such; those beyond 64 bits stay."""
+    """Return decimals without a fraction, as databases give whole numbers, as int64; larger ones stay."""
     if not pa.types.is_decimal(array.type) or array.type.scale > 0:
         return array
     try:

@@ -16,7 +16,7 @@ COLOURS = 32
 
 
 def palette_png(figure: Figure, colours: int = COLOURS) -> bytes:
-    """Return a figure as a PNG of few colours; more of them where a colour stands for a number."""
+    """Return a figure as a PNG of few colours; colour scales need more."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -30,5 +30,5 @@ def palette_png(figure: Figure, colours: int = COLOURS) -> bytes:
 
 
 def data_uri(png: bytes) -> str:
-    """Return the address of a PNG that holds the picture itself."""
+    """Return a data URI of a PNG."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from mlife_assets.core.errors import InvalidInputError
 
 LATER = "later"
-"""In the metadata of a field that came once policies were on record: approvals and decisions of before stay theirs."""
+"""In the metadata of fields added after policies were first recorded: earlier approvals and decisions stay valid."""
 
 BOOSTING_FIELDS = (
     "base_pieces",
@@ -32,10 +32,11 @@ BOOSTING_FIELDS = (
     "falling",
     "search_trials",
 )
-"""What a training policy says of LightGBM alone."""
+"""Fields of a training policy for LightGBM alone."""
 RECIPES = ("plain", "recent", "linear", "recent_linear", "default", "logistic")
-"""How a step may be learned: whether recent rows count more, whether its trees stand on a linear base, by trees as
-LightGBM grows them where nothing is said, or by none (`core.training.recipes`)."""
+"""Recipes of a step: recent rows weighted or not, trees on a linear base or not, LightGBM's default trees, none
+(`core.training.recipes`).
+"""
 DEFAULT_RECIPES = ("plain", "recent", "default", "logistic")
 GIB = 2**30
 MIB = 2**20
@@ -53,23 +54,22 @@ class TrainingPolicy:
 
     `lambdarank` may be listed, too; it is not by default, since it was never close to winning.
 
-    `recipes` compete by the objective for the formulation that was chosen with the first of them. `half_life_days` is
-    that of the weight of a row in the recent ones, by the day of its exposure; while a concept drift is open it is half
-    the drift's age, and not below `half_life_days_in_drift` (`core.training.drifting`). A linear base cuts each number
-    into `base_pieces`, whose slopes are shrunk by `base_penalty`.
+    `recipes` compete by the objective for the formulation that was chosen with the first of them. In the recent ones
+    the weight of a row halves every `half_life_days` since its exposure; while a concept drift is open it is half the
+    drift's age, and not below `half_life_days_in_drift` (`core.training.drifting`). A linear base is piecewise:
+    `base_pieces` per number, with slopes shrunk by `base_penalty`.
 
-    Where roles name an early label, it teaches the rows that are too young for the label, unless less than
+    If roles name an early label, rows too young for the label learn from it, unless less than
     `early_label_share_minimum` of the newest `early_label_positives` came that early: of 200, .95 is known to .015. A
-    young day is left out as silent where less than half of the usual came, at an error of `early_label_silence_alpha`
-    a day (`core.training.early_label`).
+    young day with less than half of the usual early labels is left out as silent, at an error of
+    `early_label_silence_alpha` a day (`core.training.early_label`).
 
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
-    the probabilities. Where at least `negatives_minimum` stay, one of `negatives_per_kept` rows on which nothing
-    happened is learned from and counts as many times.
+    the probabilities. If at least `negatives_minimum` stay, one of `negatives_per_kept` rows without any outcome is
+    used and counts as many times.
 
-    `search_trials` bounds a search, 0 turns it off. `threads` is fixed because the sums of LightGBM
-    depend on it, and 1 because two threads that wait for each other on a busy machine were measured twenty times slower
-    than one.
+    `search_trials` bounds a search, 0 turns it off. `threads` is fixed because the sums of LightGBM depend on it, and 1
+    because two threads that wait for each other on a busy machine were measured twenty times slower than one.
     """
 
     RETIRED: ClassVar[Mapping[str, str]] = {
@@ -131,39 +131,36 @@ class TrainingPolicy:
 class PromotionPolicy:
     """When a challenger replaces the champion. Closed by default: ties and thin evidence refuse.
 
-    A first model, a changed configuration and another estimator have to win. A win is spent over a year:
-    `win_alpha_per_year` is the chance at most that a house whose changes are no better ever promotes one within a year
-    of `gates_per_year` gates. Each gate may err by an equal part of it (Bonferroni), however the gates depend on each
-    other and however many were held before. A refit of the champion's configuration serves unless something speaks
-    against it.
+    A first model, a changed configuration and another estimator have to win. `win_alpha_per_year` bounds the chance
+    that changes which are no better are ever promoted within a year of `gates_per_year` gates. Each gate may use an
+    equal part of it (Bonferroni), which holds for dependent gates too. A refit of the champion's configuration serves
+    unless something speaks against it.
 
-    `one_sided_alpha` is the error of every interval that is shown. `fairness_one_sided_alpha` is the audit's
-    own, since there the error that a smaller alpha prevents is a refusal: one alpha for both would loosen fairness
-    where the gate is tightened.
+    `one_sided_alpha` is the error of every interval that is shown. `fairness_one_sided_alpha` is the audit's own, since
+    a smaller alpha there prevents refusals: a shared one would loosen fairness as the gate tightens.
 
-    Probabilities are judged by slope and by level. The level is the odds of what happened over the odds of what was
-    said: spend and capacity are planned with sums of probabilities, and at .67 a plan is half too large. Its bounds
-    mirror each other, as those of the slope do, and are wider: a level fitted on 300 positives of a week and judged on
-    500 of others is known to a tenth at best, and of days that share their weather to a fifth.
+    Probabilities are judged by slope and by level. The level is the observed over the predicted odds: spend and
+    capacity are planned with sums of probabilities, and at .67 a plan is half too large. Its bounds mirror each other,
+    as those of the slope do, and are wider: a level fitted on 300 positives of a week and judged on 500 others is known
+    to a tenth at best, and to a fifth if days vary together.
 
     `impact_ratio_minimum` is the four-fifths rule of the Uniform Guidelines: a challenger is refused when the interval
     of a group's impact ratio lies below it. `minimum_group_share` is the share of the audited users below which a group
     is reported and not judged, as New York City's Local Law 144 allows. `gate_block_days` counts without an item only:
     days per resampled block. Rows of one day share its weather, prices and campaigns, so a day is the smallest
-    independent unit; where a day's luck lasts into the next, longer blocks hold the error, and the gate needs as many
-    of them (`benchmarks/gate.py`).
+    independent unit; if days are correlated, longer blocks keep the error, and the gate needs as many of them
+    (`benchmarks/gate.py`).
 
-    `judged_by` says what the newest `gate_weeks` hold back. By `folds`, nothing: each calendar week that holds a day of
-    theirs is judged by the recipe fitted on what was known when it began (or since then, where what served was fitted
-    since), and what serves is its fit on everything mature. By a `holdout`, all of them: the model that is judged, and
-    serves, learned from what was known before the first. Scores of the fit on everything must follow those of the
-    newest fold's model, of the same recipe a week or two younger: a Spearman correlation below
-    `fold_rank_correlation_minimum` refuses. It is no measure of quality and asks only that what serves is the recipe
-    that was judged: sound refits lie far above it, also across a drift, while columns that were mixed up, a label
-    turned around or a fit that went astray come near 0 or below (docs/adr/0030).
+    `judged_by` decides whether the newest `gate_weeks` are held back. With `folds` they are not: each calendar week of
+    them is judged by the recipe fitted on the data known when it began (or later, if the served model was), and the fit
+    on all mature data serves. With `holdout` they are: the judged model serves, trained on the data known before the
+    first. Scores of the fit on everything must follow those of the newest fold's model, of the same recipe a week or
+    two younger: a Spearman correlation below `fold_rank_correlation_minimum` refuses. This is no measure of quality; it
+    ensures that the serving fit behaves as the judged recipe: sound refits lie far above it, also across a drift, while
+    swapped columns, an inverted label or a failed fit come near 0 or below (docs/adr/0030).
 
-    `rewritten_share_maximum` is the share of the judged rows that may score otherwise than when they were served, since
-    tables correct a few rows late. A leak or a rewritten column changes most; 1 asks for nothing.
+    `rewritten_share_maximum` is the share of the judged rows whose score may differ from the served one, since tables
+    correct a few rows late. A leak or a rewritten column changes most; 1 turns this off.
     """
 
     RETIRED: ClassVar[Mapping[str, str]] = {
@@ -216,21 +213,20 @@ class PromotionPolicy:
 
 @dataclass(frozen=True)
 class MonitoringPolicy:
-    """What is watched. Samples have a fixed size so that alarms do not grow with traffic.
+    """Sizes and limits of monitoring. Samples have a fixed size so that alarms do not grow with traffic.
 
     `reference_examples` and, for each earlier step of a funnel, `reference_step_examples` bound the scored exposures of
-    the reference and of a window; a step is many times as frequent as the label, so fewer rows hold as many. SHAP
-    values, which cost more than anything else of a day, are computed for `explained_rows_per_day` of its rows.
+    the reference and of a window; a step is far more frequent than the label, so fewer rows suffice. SHAP values, the
+    largest cost of a day, are computed for `explained_rows_per_day` of its rows.
 
     The domain classifier compares up to `domain_classifier_sample_rows` of a day with as many of the reference. Rows of
     entities are nearly independent, so those are compared with `domain_classifier_entity_reference_rows`: a fifth less
     scatter for a fiftieth of a second.
 
     `recompute_rows_per_day` feature rows are derived again from raw events: today's before they are scored, and as many
-    of yesterday's as they were logged. `changed_share_maximum` is the share of entities of which a lasting attribute
-    may change in a night, unless usual nights show more. `accepted_findings` names quality findings as `column/method`
-    that a person has looked at and declares true (a unit that changed for good): still shown, they no longer block.
-    Empty unless somebody answers for it.
+    of yesterday's as they were logged. `changed_share_maximum` is the share of entities whose lasting attribute may
+    change in a night, unless that is usual. `accepted_findings` names quality findings as `column/method` that a person
+    has verified (a permanently changed unit): they are shown but no longer block. Empty by default.
     """
 
     sample_rows_per_day: int = 2_000
@@ -275,7 +271,7 @@ class RetrainPolicy:
     """When the governor asks for a fit, and how long a drift shapes it.
 
     A fit is due `days_between_fits` after the last one, if `minimum_new_mature_positives` have matured since, and
-    `days_between_fits_in_drift` after it where a kind of drift alarms that had been quiet for as long when it was made.
+    `days_between_fits_in_drift` after it if a kind of drift alarms that had been quiet as long before it.
 
     Drift is confirmed when its kind alarmed in `alarm_days_needed` of the last `alarm_days_window` looks that share no
     rows, the newest among them: a day apart for inputs, a week for outcomes. For `drift_open_days` from its last
@@ -284,8 +280,8 @@ class RetrainPolicy:
     A retraining that failed is tried again `retry_wait_minutes` after its end, one wait per further attempt; then a
     person is alerted.
 
-    `minimum_importance_share`: data or latent drift counts only on a day when what moved carries at least this share of
-    the champion's importance (mean |SHAP|); what the model hardly looks at is no reason to replace it. 0 counts all.
+    `minimum_importance_share`: data or latent drift counts only if the moved columns carry at least this share of the
+    champion's importance (mean |SHAP|). 0 counts all.
     """
 
     RETIRED: ClassVar[Mapping[str, str]] = dict.fromkeys(
@@ -320,7 +316,7 @@ class RetrainPolicy:
 
 
 def policy_version(policy: object) -> str:
-    """Return a short content hash of a policy dataclass instance; a `LATER` field at its default is no part of it."""
+    """Return a short content hash of a policy dataclass instance, without `LATER` fields at their default."""
     text = json.dumps(_stated(policy), sort_keys=True)
     return "pol_" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -338,10 +334,10 @@ def _stated(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class ExampleFilePolicy:
-    """Limits on a file of examples, which somebody else may have made, and on the SQL of its spec.
+    """Limits on a file of examples, which may come from strangers, and on the SQL of its spec.
 
-    `maximum_bytes` bounds what an archive unpacks to and what the examples take in memory. Text packs 5 to 20 times
-    smaller; beyond `maximum_ratio`, which counts from `ratio_from_bytes` on, an archive is made to fill a disk.
+    `maximum_bytes` bounds the unpacked size and the examples' memory. Text compresses 5 to 20 times; an archive beyond
+    `maximum_ratio`, which counts from `ratio_from_bytes` on, is an attack on the disk.
     """
 
     maximum_bytes: int = 4 * GIB
@@ -357,16 +353,16 @@ class ExampleFilePolicy:
 
 @dataclass(frozen=True)
 class BacktestPolicy:
-    """How a history is replayed, and what counts as worse.
+    """How a history is replayed, and the margins for "worse".
 
-    `margin_average_precision` and `margin_log_loss` (nats per row) are how much worse than the best a policy may be and
-    still be as good, by the lower bound of the interval of the difference.
+    `margin_average_precision` and `margin_log_loss` (nats per row) are the non-inferiority margins of a policy against
+    the best, by the lower bound of the difference.
 
-    `warmup_days` pass before the first champion, more where it could not be trained or watched yet. The naive rival
+    `warmup_days` pass before the first champion, more if it cannot be trained or monitored yet. The naive rival
     retrains every `naive_retrain_days`; the other when drift alarmed in `alarms_needed` of the last `alarms_window`
-    windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds the rows that
-    monitoring samples. A twin of the first champion holds back at most `gate_rows_share_maximum` of the mature rows,
-    which say what its scores of unseen rows look like.
+    windows. A window of monitoring lasts at least `window_days_minimum` days and until it holds monitoring's sample
+    size. A twin of the first champion holds back at most `gate_rows_share_maximum` of the mature rows, which show its
+    scores of unseen rows.
 
     Days are resampled in blocks of `bootstrap_block_days`, so that neighbouring days stay together.
     """
@@ -405,12 +401,12 @@ class BacktestPolicy:
 class LandingPolicy:
     """Limits on landing files; a file beyond them is refused and the rest of landing goes on.
 
-    A day of 10,000 users is a file of 2 MB with 30,000 rows. Of `maximum_files` of a type and day the rest is refused:
-    each is compared with all others; so it is once they hold `maximum_bytes` or took `maximum_cpu_seconds` together.
-    `maximum_rows`, `maximum_values` (cells and elements of
-    lists) and `maximum_decoded_bytes` bound what a small file may expand to, so that reading and judging it stays below
-    2 GB. `worker_memory_bytes` is what the decoding process may take beyond its libraries. A file may cost
-    `decoding_cpu_seconds`, and `decoding_seconds` of waiting, which is more because a machine may be busy.
+    A day of 10,000 users is a file of 2 MB with 30,000 rows. Files of a type and day beyond `maximum_files` are
+    refused, since each is compared with all others; so are those beyond `maximum_bytes` or `maximum_cpu_seconds` in
+    total. `maximum_rows`, `maximum_values` (cells and elements of lists) and `maximum_decoded_bytes` bound what a small
+    file may expand to, so that reading and judging it stays below 2 GB. `worker_memory_bytes` bounds the decoding
+    process beyond its libraries. A file may cost `decoding_cpu_seconds`, and `decoding_seconds` of wall time, which is
+    more because a machine may be busy.
     """
 
     maximum_files: int = 1_000
@@ -440,12 +436,12 @@ def require_bounded(owner: object, **bounds: tuple[float, float]) -> None:
 
 
 def fields_that_count(policy: TrainingPolicy, *, is_boosted: bool) -> dict[str, Any]:
-    """Return what a policy says of how a model is fitted, by LightGBM or by an estimator of one's own."""
+    """Return the fields of a policy that affect a fit by LightGBM or by another estimator."""
     return {name: value for name, value in asdict(policy).items() if is_boosted or name not in BOOSTING_FIELDS}
 
 
 def require_no_boosting(policy: TrainingPolicy) -> None:
-    """Refuse what an estimator of one's own would not keep: a direction of an effect, a search for parameters.
+    """Refuse options that only LightGBM supports: a direction of an effect, a search for parameters.
 
     Raises:
         InvalidInputError: the policy asks for one of them; names it.

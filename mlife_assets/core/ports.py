@@ -1,7 +1,7 @@
-"""Protocols of everything with a side effect: what `core` and `components` ask for, and adapters provide.
+"""Protocols of everything with a side effect: used by `core` and `components`, provided by adapters.
 
 Concept: each port has exactly one embedded adapter today; production adapters fit the same shape and the same tests.
-The lake is the threat to the event log, so a signed head is worth what its place and its key are worth.
+Signed heads protect the event log against writers of the lake, so their place and key must be safe.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class HeadStore(Protocol):
-    """Where heads are kept: outside the lake, each written once."""
+    """Storage of heads, outside the lake, each written once."""
 
     @property
     def name(self) -> str:
-        """How findings call this place."""
+        """Name of this place in findings."""
 
     def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:
         """Keep a head. Raises ContentConflictError when another is there, unless it `replaces` a damaged one."""
@@ -39,15 +39,15 @@ class HeadStore(Protocol):
 
 
 class HeadSigner(Protocol):
-    """Who signs heads, with Ed25519: a key of this host, or a key service."""
+    """Signs heads with Ed25519: a key of this host, or a key service."""
 
     @property
     def message_bytes_maximum(self) -> int | None:
-        """How many bytes it signs at most; None for any number."""
+        """Largest message that it signs, in bytes; None for any."""
 
     @property
     def public_key(self) -> bytes:
-        """The 32 bytes that verify what it signs."""
+        """The 32 bytes that verify its signatures."""
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature, 64 bytes."""
@@ -58,7 +58,7 @@ class HeadPins(Protocol):
 
     @property
     def says_signed(self) -> bool:
-        """Whether a key is pinned by signing with it, so that one without heads says that they are gone."""
+        """Whether pinning a key leaves a signed head, so that a pinned key without heads proves a loss."""
 
     def keys(self) -> list[bytes]:
         """Return the pinned keys, the root of trust first."""
@@ -67,7 +67,7 @@ class HeadPins(Protocol):
         """Return the pinned keys by their ids."""
 
     def pin(self, key: bytes) -> None:
-        """Trust one more key; again is a no-op."""
+        """Trust one more key; a no-op if known."""
 
 
 class Clock(Protocol):
@@ -81,10 +81,10 @@ class ObjectStore(Protocol):
     """A bucket or a folder. Keys are relative, with `/`."""
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Create `key`; False when it already holds these bytes. Raises ContentConflictError when it holds others."""
+        """Create `key`; False if it already holds these bytes. Raises ContentConflictError if it holds others."""
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write `key`, whatever it held. For derived, rebuildable data only; never for the event log or artifacts."""
+        """Overwrite `key`. For derived, rebuildable data only; never for the event log or artifacts."""
 
     def get(self, key: str) -> bytes:
         """Return the bytes of `key`. Raises NotFoundError; a failed read is never an empty answer."""
@@ -93,7 +93,7 @@ class ObjectStore(Protocol):
         """Return whether `key` exists."""
 
     def folders(self, prefix: str) -> list[str]:
-        """Return the names of the folders directly below `prefix`, sorted, without listing what is in them."""
+        """Return the names of the folders directly below `prefix`, sorted, without listing their content."""
 
     def list(self, prefix: str) -> list[str]:
         """Return all keys below `prefix`, sorted."""
@@ -101,7 +101,7 @@ class ObjectStore(Protocol):
 
 @dataclass(frozen=True)
 class Append:
-    """What one append to the event log did."""
+    """Result of one append to the event log."""
 
     event_type: str
     keys: tuple[str, ...]
@@ -133,8 +133,8 @@ class EventLog(Protocol):
     def remembered(self, *event_types: str, anew: bool = False) -> tuple[Rows, ...]:
         """Return all rows of each type, as `read` does; a process reads each file once.
 
-        What another process appends counts at the next call. The rows are the same object for as long as nothing was
-        added. What a crash left unlisted may count only when files are listed `anew`.
+        Appends of other processes count from the next call on. The same object is returned until rows are added. Files
+        that a crash left unlisted may count only if files are listed `anew`.
         """
 
 
@@ -143,9 +143,9 @@ class Scores:
     """Scores of n rows, float64 of shape (n,).
 
     Attributes:
-        raw: what the model says before calibration, in log-odds (of several steps: the log-probability of all). It is
-            what contributions sum to and calibrators are fitted on.
-        probability: calibrated probability of the outcome. It serves, so it is what ranks.
+        raw: uncalibrated score in log-odds (for several steps: the log-probability of all). Contributions sum to it,
+            and calibrators are fitted on it.
+        probability: calibrated probability of the outcome. It is served and ranks.
         steps: step of the funnel -> its calibrated probability given the step before; the product is `probability`.
     """
 
@@ -155,11 +155,11 @@ class Scores:
 
 
 class Scorer(Protocol):
-    """A loaded model with all its preprocessing."""
+    """A loaded model with its preprocessing."""
 
     @property
     def model_version(self) -> str:
-        """Content hash of the artifact behind it."""
+        """Content hash of the artifact."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ class Scorer(Protocol):
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of what contributions are for: the columns of the matrix and what the model derives from them."""
+        """Names for contributions: the columns of the matrix and the model's derived ones."""
 
     def score(self, features: np.ndarray) -> Scores:
         """Score a float64 matrix of shape (n, len(feature_names)); missing is NaN, categories are codes."""
@@ -177,45 +177,45 @@ class Scorer(Protocol):
 
 
 class AlertChannel(Protocol):
-    """Whom alerts are sent to: a chat, a pager, a mailbox."""
+    """Destination of alerts: a chat, a pager, a mailbox."""
 
     @property
     def name(self) -> str:
-        """Its kind, as runs show it."""
+        """Its kind, as shown in runs."""
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
-        """Hand over alerts as one message; the same may come twice. Raises TransientError or PermanentError."""
+        """Send alerts as one message; the same may come twice. Raises TransientError or PermanentError."""
 
 
 class Measures(Protocol):
-    """Whom numbers are handed to that alarms watch."""
+    """Destination of metrics that alarms watch."""
 
     def report(self, name: str, value: float) -> None:
-        """Hand a number over, of now. What goes wrong is logged: a number stops no day."""
+        """Publish a current value. Failures are logged only: a metric stops no day."""
 
 
 class SendingStop(Protocol):
-    """A switch outside of everything that runs, which stops every send."""
+    """A switch outside the platform that stops every send."""
 
     def is_stopped(self) -> bool:
-        """Return whether nothing may be sent now; where that cannot be known, nothing may."""
+        """Return whether sending is stopped; an unknown state counts as stopped."""
 
 
 class EventSource(Protocol):
-    """Where raw events come from: delivers landing files, knows nothing of the platform."""
+    """Source of raw events: delivers landing files, knows nothing of the platform."""
 
     def deliver(self, day: date) -> list[str]:
         """Make sure that the landing files of `day` exist and return their object keys, sorted."""
 
 
 class Detectors(Protocol):
-    """What a replay asks of detectors: numbers about sampled rows and scored outcomes, never verdicts."""
+    """Detectors as a replay uses them: numbers about sampled rows and scored outcomes, never verdicts."""
 
     def limits(self, reference: MonitoringReference, policy: MonitoringPolicy) -> tuple[Threshold, ...]:
-        """Return the limits that the A/A windows of a reference teach."""
+        """Return the limits learned from the A/A windows of a reference."""
 
     def drift(self, reference: MonitoringReference, rows: pa.Table) -> tuple[Statistic, ...]:
-        """Return the distance of every watched column of a window's sample from the reference."""
+        """Return the distance of every monitored column of a window's sample from the reference."""
 
     def latent(self, reference: MonitoringReference, rows: pa.Table, policy: MonitoringPolicy) -> tuple[Statistic, ...]:
         """Return how well the rows of a window's sample can be separated from the reference jointly."""

@@ -1,7 +1,7 @@
-"""Values from outside: how they are quoted in errors, and which names models, their steps and what uses them may have.
+"""Values from outside: quoting them in errors, and valid names of models, steps and their uses.
 
-Concept: an error names the value that was wrong, and a value can be as large as its sender likes. So what is quoted has
-a bound, whatever its type, and is cut before it is written out.
+Concept: an error names the wrong value, and a sender can make a value arbitrarily large. So quotes of any type are
+bounded, and cut before they are written out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAXIMUM_CHARACTERS = 100
 
 
 class _Bounded(reprlib.Repr):
-    """The library's bounded `repr`, with strings cut at their end only, so that a reader sees how they begin."""
+    """The library's bounded `repr`, with strings cut only at their end, so that their beginning shows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def quoted(value: object) -> str:
 
 
 def require_name(where: str, name: str) -> None:
-    """Raise InvalidInputError unless a model or a step may be called so; `where` is what names it."""
+    """Raise InvalidInputError unless `name` is valid for a model or a step; `where` is the place of the name."""
     if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
         raise InvalidInputError(
             f"{where} is {quoted(name)}; use lower-case words joined by underscores, at most "

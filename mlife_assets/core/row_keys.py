@@ -177,7 +177,7 @@ def stable_hashes(ids: np.ndarray) -> np.ndarray:
 
 
 def _string_hashes(names: pa.Array) -> np.ndarray:
-    """Hash the length of each name in bytes, then its bytes in words of eight, the last padded with zeros."""
+    """Hash the length of each name in bytes, then its bytes as words of eight, zero-padded."""
     _, offset_buffer, data = names.buffers()
     if not len(names):
         return np.empty(0, dtype=np.uint64)
@@ -200,7 +200,7 @@ def _string_hashes(names: pa.Array) -> np.ndarray:
 
 
 def user_hashes(user_ids: np.ndarray, seed: int) -> np.ndarray:
-    """Return the uint64 hash of each distinct user id that is mixed with the hash of an item into a tie key."""
+    """Return the uint64 hash of each distinct user id; mixed with an item's hash it gives a tie key."""
     salt = splitmix64(np.array([seed], dtype=np.int64).view(np.uint64))
     return splitmix64(stable_hashes(user_ids) ^ salt)
 

@@ -1,4 +1,4 @@
-"""Policies as people state them: a few fields of a file, the rest as it is."""
+"""Policies as stated in files: a few changed fields, defaults for the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def is_said(value: Any) -> bool:
-    """Return whether a value is a text that says something."""
+    """Return whether a value is a non-empty text."""
     return isinstance(value, str) and bool(value.strip())
 
 
@@ -27,7 +27,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def is_of_kind(value: Any, expected: Any) -> bool:
-    """Return whether a value of a file may stand where `expected` is the default; a list stands for a tuple."""
+    """Return whether a value of a file has the kind of the default `expected`; a list stands for a tuple."""
     if isinstance(expected, bool):
         return isinstance(value, bool)
     if isinstance(expected, tuple):
@@ -46,15 +46,15 @@ def stated_policy(
     *,
     where: str = "the spec's",
 ) -> Policy:
-    """Return a policy with the changes that somebody states; lists become tuples, and whole numbers stay whole.
+    """Return a policy with the stated changes; lists become tuples, and whole numbers stay whole.
 
     Args:
-        default: the policy that is changed; fields of an earlier release stand in its `RETIRED` with what replaced
-            them, and load with a warning.
-        name: what it is called where the changes are stated.
+        default: the policy to change; its `RETIRED` lists fields of earlier releases with their replacement; these load
+            with a warning.
+        name: its name in the file of changes.
         given: fields and values.
-        renamed: fields that may stand under an earlier name.
-        where: whose it is, in sentences.
+        renamed: earlier names of fields.
+        where: its owner, for messages.
 
     Raises:
         InvalidInputError: a field is unknown, or a value is of another kind or out of bounds; names it and the remedy.
@@ -84,12 +84,12 @@ def stated_policy(
 
 
 def stated_attribute(name: str, default: Policy, given: Mapping[str, Any]) -> Policy:
-    """Return a policy with the changes that an attribute of a component states; errors begin with its name."""
+    """Return a policy with the changes of a component's attribute; errors begin with the attribute's name."""
     return named(name, lambda: stated_policy(default, name, given, where="the attribute"))
 
 
 def named(attribute: str, make: Callable[[], Made]) -> Made:
-    """Return what `make` makes. Raises InvalidInputError that begins with the name of the attribute."""
+    """Call `make`; an InvalidInputError begins with the attribute's name."""
     try:
         return make()
     except InvalidInputError as error:

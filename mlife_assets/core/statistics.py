@@ -110,11 +110,11 @@ def day_multiplicities(days: int, block_days: int, resamples: int, seed: int) ->
 
 
 def widened_for_blocks(resampled: np.ndarray, block_days: int, shorter: np.ndarray, shorter_days: int) -> np.ndarray:
-    """Return an estimate in each block resample, spread as far as days vary that depend on each other.
+    """Return the estimates of block resamples, spread to the full variance of dependent days.
 
-    A block is cut off from its neighbours, which hides a part of the variance: blocks of b days see V - c / b. Blocks
-    of two lengths tell V (the bias-corrected estimate of Politis and Romano, Journal of Time Series Analysis 1995).
-    Nothing is ever narrowed.
+    Cutting blocks apart hides a part of the variance: blocks of b days show V - c / b. Blocks of two lengths identify V
+    (the bias-corrected estimate of Politis and Romano, Journal of Time Series Analysis 1995). Estimates are never
+    narrowed.
 
     Args:
         resampled: the estimate in each resample of blocks of `block_days`, shape (resamples,).

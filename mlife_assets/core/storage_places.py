@@ -1,6 +1,6 @@
-"""Where a deployment keeps things that lie on no disk of its own: a bucket, a database.
+"""Places of a deployment outside its own disk: a bucket, a database.
 
-Concept: an address is refused for what is wrong with it before anything is opened, and nothing falls back to a folder.
+Concept: a wrong address is refused before anything is opened, and never replaced by a folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATABASE_URL = re.compile(
 
 @dataclass(frozen=True)
 class Credentials:
-    """The key by which a bucket is opened; none of it is ever shown."""
+    """The key for a bucket; never shown."""
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
@@ -30,14 +30,14 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A place in an object store that speaks S3.
+    """A place in an S3-compatible object store.
 
     Attributes:
         name: of the bucket.
-        prefix: what all keys start with, without slashes around it; empty for the whole bucket.
-        credentials: the key that opens it; None where the role of the machine does.
+        prefix: common prefix of all keys, without slashes around it; empty for the whole bucket.
+        credentials: its key; None if the machine's role grants access.
         endpoint: address of the object store; None for that of AWS.
-        region: where the bucket is.
+        region: region of the bucket.
     """
 
     name: str
@@ -61,7 +61,7 @@ def bucket_name_and_prefix(url: str) -> tuple[str, str]:
     """Return bucket and prefix of `s3://bucket/prefix`.
 
     Raises:
-        InvalidInputError: it is no such address.
+        InvalidInputError: it is another kind of address.
     """
     found = _BUCKET_URL.fullmatch(url)
     segments = [] if found is None else found[2].split("/")

@@ -1,7 +1,7 @@
-"""A study: a file of examples, how it is read, and the model that is made of it.
+"""A study: a file of examples, the way to read it, and its model.
 
 Concept: one JSON file turns any table with an entity, a time, a label and the time at which the label was complete into
-examples. What the table lacks is derived by SQL expressions, so the file that people have is the file that is used.
+examples. SQL expressions derive missing columns, so existing files can be used as they are.
 """
 
 from __future__ import annotations
@@ -37,23 +37,22 @@ STUDY = "study"
 """Name of the model of a spec file."""
 GATE_SHARE = 0.2
 VALIDATION_SHARE = 0.25
-"""Of the days before the gate, where the spec does not say how many days validate: as many as the gate has by default,
-so that calibration averages over as much weather as it is judged on."""
+"""Share of the days before the gate for validation, by default: as many days as the gate, for calibration."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a spec file says.
+    """Contents of a spec file.
 
     Attributes:
-        model: what is made of the file; its examples are the file's, so it names no marts.
+        model: model of the file; its examples are the file's, so it names no marts.
         derive: (column, SQL expression) in order; later ones may use earlier ones.
-        where: SQL condition on the rows that count; None for all.
+        where: SQL condition on the rows; None for all.
         human_score: SQL expression of the score of the human rule, higher first; None without a rule.
         gate_share: share of the days, the last ones, on which the gate judges.
-        validation_share: share of the days before the gate that validate; None where the spec says how many days.
-        stated: fields of policies that the spec or a policy file states, as `policy.field`; what else there is may
-            follow the size of a history that is replayed.
+        validation_share: share of the days before the gate that validate; None if the spec states a number of days.
+        stated: fields of policies that the spec or a policy file states, as `policy.field`; other fields may follow the
+            size of a replayed history.
     """
 
     model: Model
@@ -66,7 +65,7 @@ class Study:
 
     @classmethod
     def from_json(cls, text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Study:
-        """Return the study of a spec file. `renamed` has fields of policies that may stand under an earlier name.
+        """Return the study of a spec file. `renamed` has earlier names of policy fields.
 
         Raises:
             InvalidInputError: it is not JSON, a key is unknown or missing, or a value is out of bounds; names the key.
@@ -140,7 +139,7 @@ class Study:
 
 
 def human_scores(rows: pa.Table) -> npt.NDArray[np.float64]:
-    """Return the score of the human rule, which the spec's expression made a column."""
+    """Return the human rule's score, a column made by the spec's expression."""
     scores: npt.NDArray[np.float64] = rows[HUMAN_COLUMN].to_numpy()
     return scores
 
@@ -180,7 +179,7 @@ def _expression(name: str, value: Any) -> str:
 
 
 def _require_nothing_of_lightgbm(training: Mapping[str, Any], file: str) -> None:
-    """Refuse what is said of LightGBM beside an estimator: nothing would read it."""
+    """Refuse LightGBM's options beside an estimator, which would ignore them."""
     if given := [name for name in training if name in BOOSTING_FIELDS]:
         raise InvalidInputError(
             f"the {file}'s training has {', '.join(given)}, which LightGBM alone reads; leave it out, or the estimator"

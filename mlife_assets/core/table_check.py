@@ -1,9 +1,9 @@
-"""The check of a table before a training: all of its faults at once, and the difference that its gate can show.
+"""Check of a table before training: all of its faults at once, and the difference that its gate can detect.
 
-Concept: a *fault* stops a training, a *warning* makes its model worse or its verdict untrue, a *note* is good to know.
-Each names column, rows and remedy. What a training would refuse is asked of the code that refuses it; the rest is read
-off evenly spaced rows. What the gate can show is measured on its own days with two quick rankings of a kind that are
-often compared, small trees and a weighted sum.
+Concept: a *fault* stops a training, a *warning* makes its model worse or its verdict untrue, a *note* is information.
+Each names column, rows and remedy. Faults come from the code by which a training refuses; the rest is found on evenly
+spaced rows. The gate's power is measured on its own days with two quick, typical rankings: small trees and a weighted
+sum.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ from mlife_assets.core.training.simple_rule import fit_simple_rule
 Severity = Literal["fault", "warning", "note"]
 ROWS_EXAMINED = 20_000
 IDENTIFIER_SHARE = 0.5
-"""Distinct values over rows from which on a column names rows and does not describe them."""
+"""Ratio of distinct values to rows from which on a column identifies rows."""
 WORDS_OF_TEXT = 4
 DEAD_DAYS, DEAD_ROWS = 7, 20
-"""A column has gone dead when so many days are without it, in which so many rows used to have it."""
+"""A column is dead if it is empty on so many days, which used to have so many of its rows."""
 COPIES_MINIMUM, COPIES_SHARE, COPIES_TIMES_CHANCE = 5, 0.001, 5
-"""Copies under other ids are named from this share of the rows on, where they are so many times those by chance."""
+"""Minimum, share of rows and multiple of chance from which on copies under other ids are reported."""
 NOBODY = "\x01"
-"""Column in the place of the entity where rows are compared without it."""
+"""Column that replaces the entity when rows are compared without it."""
 RESAMPLES = 200
 MARGIN = 0.01
-"""The difference that a gate should be able to show."""
+"""The difference that a gate should be able to detect."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadTable:
-    """A table as it was read.
+    """A table after reading.
 
     Attributes:
-        rows: the columns of the roles that are there; values that could not be read are null.
-        faults: sentences on these.
-        cut: column of days -> rows of which an hour was cut off.
+        rows: existing columns of the roles; unreadable values are null.
+        faults: sentences on unreadable values.
+        cut: column of days -> rows that lost a time of day.
     """
 
     rows: pa.Table
@@ -84,13 +84,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Power:
-    """What the gate can show.
+    """Power of the gate.
 
     Attributes:
         half_width: of the 95 % interval of a difference in the objective.
-        objective: of the differences.
-        gate_days: days that it judges on.
-        more_days: days like these that a difference of `MARGIN` takes beside them.
+        objective: metric of the differences.
+        gate_days: days of the gate.
+        more_days: similar days needed in addition to detect a difference of `MARGIN`.
     """
 
     half_width: float
@@ -101,7 +101,7 @@ class Power:
 
 @dataclass(frozen=True)
 class TableReport:
-    """The report on a table. Parts that a fault prevents are None."""
+    """The report on a table. A part is None if a fault prevents it."""
 
     rows: int
     positives: int
@@ -111,17 +111,17 @@ class TableReport:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Sentences on what stops a training."""
+        """Sentences of the faults, which stop a training."""
         return tuple(one.sentence for one in self.findings if one.severity == "fault")
 
 
 def check_table(read: ReadTable, study: Study, today: date) -> TableReport:
-    """Return everything that is to be said of a table before a training. The order of rows decides no finding.
+    """Return the report on a table before training. The order of rows changes no finding.
 
     Args:
         read: the table.
         study: roles, policies and the gate's share of the days.
-        today: labels that are complete later are not known yet.
+        today: labels complete after this day are unknown yet.
     """
     rows, roles = read.rows, study.model.roles
     faults = [*read.faults, *roles.faults(rows)]
@@ -205,7 +205,7 @@ def _of_column(
 
 
 def _copied_columns(few: pa.Table, names: list[str]) -> Iterator[Finding]:
-    """Yield each column whose values follow from an earlier one's, in the same order: a copy, or in another unit."""
+    """Yield each column whose values are ordered as an earlier one's: a copy, or another unit."""
     seen: dict[bytes, str] = {}
     for name in names:
         column = few[name].combine_chunks()
@@ -222,7 +222,7 @@ def _copied_columns(few: pa.Table, names: list[str]) -> Iterator[Finding]:
 
 
 def _of_training(rows: pa.Table, study: Study, today: date) -> Iterator[Finding]:
-    """Yield what a training would refuse."""
+    """Yield faults that a training would refuse."""
     for step in (
         lambda: require_complete(rows, study.model.roles, today),
         lambda: training_rows(rows, study.model, study.gate_share, study.validation_share),
@@ -234,7 +234,7 @@ def _of_training(rows: pa.Table, study: Study, today: date) -> Iterator[Finding]
 
 
 def _of_outcomes(few: pa.Table, roles: ExampleSpec) -> Iterator[Finding]:
-    """Yield features that give the outcome away."""
+    """Yield features that give the label away."""
     outcome = _flags(few[roles.label])
     if 0 < outcome.sum() < len(outcome):
         spec = fit_feature_spec(few, roles)
@@ -246,8 +246,8 @@ def _of_outcomes(few: pa.Table, roles: ExampleSpec) -> Iterator[Finding]:
 def _copied_rows(rows: pa.Table, roles: ExampleSpec) -> Iterator[Finding]:
     """Yield rows that repeat another of their day, under the same ids or under others.
 
-    Few values repeat by chance. That is measured on rows of different days; columns that say the same of all rows of a
-    day, such as the weather, are left out.
+    Chance repeats are measured on rows of different days; columns that are constant within a day, such as the weather,
+    are left out.
     """
     spec = fit_feature_spec(rows, roles)
     day = rows[roles.time].to_numpy().astype("datetime64[D]").astype(np.int64)
@@ -273,7 +273,7 @@ def _copied_rows(rows: pa.Table, roles: ExampleSpec) -> Iterator[Finding]:
 
 
 def _on_day(prints: Fingerprints, day: npt.NDArray[np.int64]) -> Fingerprints:
-    """Return fingerprints that tell days apart, too."""
+    """Return fingerprints that include the day."""
     return prints ^ (day.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
@@ -290,13 +290,13 @@ def _varied_within_days(rows: pa.Table, roles: ExampleSpec, day: npt.NDArray[np.
 
 
 def _pairs(keys: npt.NDArray[Any]) -> float:
-    """Return how many pairs of n keys are equal."""
+    """Return the number of pairs of equal keys."""
     _, counts = np.unique(keys, return_counts=True)
     return float(np.sum(counts * (counts - 1.0) / 2))
 
 
 def _power(rows: pa.Table, study: Study) -> tuple[Power | None, str]:
-    """Return what the gate can show, and the same in words."""
+    """Return the gate's power, and the same in words."""
     model, roles = study.model, study.model.roles
     start = gate_start(rows, model, study.gate_share)
     before = as_known(rows, roles, start)

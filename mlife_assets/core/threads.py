@@ -1,9 +1,8 @@
-"""Linear algebra on one thread, where something is fitted or scored.
+"""Linear algebra on one thread during fits and scoring.
 
-Concept: sums of several threads differ in their last bits from those of one, and threads that wait for each other take
-five times the time on arrays of this size. Importing mlife changes nothing in a process that is somebody else's: the
-limit is the process's, so it holds from the first computation to the last of those that overlap, and what was before
-comes back.
+Concept: sums of several threads differ in their last bits from those of one, and waiting threads take five times as
+long on arrays of this size. Importing mlife changes nothing in a user's process: the limit, which is process-wide,
+lasts from the first to the last of overlapping computations, then the former limit returns.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _inside = 0
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep the linear algebra of the libraries that are loaded by now to one thread."""
+    """Keep the linear algebra of the loaded libraries to one thread."""
     global _inside
     with _lock:
         for library in _blas("scipy.linalg" in sys.modules):
@@ -50,7 +49,7 @@ def _set(library: LibController, threads: int) -> None:
 
 @cache
 def _blas(has_scipy: bool) -> list[LibController]:  # noqa: ARG001  NumPy and SciPy bring a library each
-    """Find the libraries that multiply matrices; looking for them takes milliseconds."""
+    """Find the libraries for matrix products; the search takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
     found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -2,13 +2,13 @@
 
 Concept: one bad row never stops the good ones. Each row is accepted, cast to the exact schema, or rejected with the
 first reason that holds, in the order of `Reason`; accepted + rejected = rows. Sentences name field and remedy, never a
-value; the value is in `raw`, which holds contract columns only, so columns nobody asked for are not stored. A row with
-a value that is too long has no `raw`: what is beyond measure is not copied, it stays in the landing file. Otherwise the
-text keeps what the file held, so that a row can be replayed. Times, dates and numbers that JSON has no word for are
-text; where text was asked for they are `{"not_text": ...}`, and bytes that are not UTF-8 are `{"base64": ...}`.
+value; the value is in `raw`, which holds contract columns only, so other columns are not stored. A row with an overlong
+value has no `raw`; it stays in the landing file. Otherwise `raw` keeps the file's values, so that a row can be
+replayed. Times, dates and numbers without a form in JSON are text; in text columns they are `{"not_text": ...}`, and
+bytes that are not UTF-8 are `{"base64": ...}`.
 
-Lengths of text count characters, and are looked at before anything is done with a value. Most columns hold neither long
-text nor rare bytes, which their buffers show at once; only others are looked at value by value.
+Lengths of text count characters, and are checked before any use of a value. The buffers of most columns show at once
+that there is neither long text nor a rare byte; only others are checked value by value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.event_columns import TIMESTAMP, Column, EventType
 
 PART_ROWS = 65_536
-"""Rows that are Python objects at a time."""
+"""Rows held as Python objects at a time."""
 _BASE64 = "base64"
 _NOT_TEXT = "not_text"
 _INT64_LIMIT = 2**63
@@ -53,11 +53,11 @@ _CONTROLS = r"[\p{Cc}\x{2028}\x{2029}]"
 _CONTROLS_BUT_LINES = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 _FIRST_PRINTABLE, _DELETE = 0x20, 0x7F
 _LEADS = (0xC2, 0xE2)
-"""First bytes, in UTF-8, of control characters beyond ASCII and of the separators of lines."""
+"""First UTF-8 bytes of control characters beyond ASCII and of line separators."""
 
 
 class Reason(StrEnum):
-    """Why a row or a file was rejected; when several hold, the first in this order is given."""
+    """Reason of rejecting a row or a file; if several hold, the first in this order."""
 
     UNSAFE_NAME = "unsafe_name"
     NOT_A_FILE = "not_a_file"
@@ -82,7 +82,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class FileFault:
-    """Why a file is refused as a whole, and what to do."""
+    """Reason of refusing a whole file, and the remedy."""
 
     reason: Reason
     detail: str
@@ -90,8 +90,8 @@ class FileFault:
 
 @dataclass(frozen=True)
 class Validated:
-    """Rows split by validity: `accepted` has the schema of `contract`, which is today's unless an exporter wrote for an
-    older version; `rejected` has `REJECTED_SCHEMA`. Both are in row order.
+    """Rows split by validity: `accepted` has the schema of `contract`, today's unless the exporter used an older
+    version; `rejected` has `REJECTED_SCHEMA`. Both are in row order.
     """
 
     contract: EventType
@@ -116,9 +116,9 @@ def validate(
     """Split `table` into accepted and rejected rows.
 
     `now` (aware) bounds both times of an event. `known_ids` are event ids that exist already; a row with one of them,
-    or with the id of an earlier accepted row, is a duplicate. Columns outside the contract are dropped and named.
-    Files of exporters that know an older version only are judged by its contract.
-    Raises `InvalidInputError` only for misuse: a naive `now`, a repeated column name.
+    or with the id of an earlier accepted row, is a duplicate. Columns outside the contract are dropped and named. Files
+    written for an older version are judged by its contract. Raises `InvalidInputError` only for misuse: a naive `now`,
+    a repeated column name.
     """
     if now.tzinfo is None:
         raise InvalidInputError(f"now ({now.isoformat()}) has no zone; pass an aware datetime in UTC")
@@ -154,7 +154,7 @@ def validate(
 
 @lru_cache(maxsize=64)
 def rejected_file(reason: Reason, detail: str) -> pa.Table:
-    """Return the one rejection, of shape (1,), of a file that has no readable rows: one table for files without end."""
+    """Return the one rejection, of shape (1,), of a file without readable rows."""
     row = {"row": WHOLE_FILE, "event_id": None, "reason": reason.value, "field": None, "detail": detail, "raw": None}
     return pa.Table.from_pylist([row], schema=REJECTED_SCHEMA)
 
@@ -217,7 +217,7 @@ def _value_faults(column: Column, cast: Cast, is_broken: np.ndarray) -> Iterator
 
 
 def _outside(values: pa.Array, column: Column) -> tuple[np.ndarray, str]:
-    """Return which values are not finite or out of the column's range, and the rule in words."""
+    """Return a mask of values that are not finite or out of the column's range, and the rule in words."""
     low, high = column.minimum, column.maximum
     rules = [f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None]
     rule = " and ".join(rules) or "a finite number"
@@ -258,7 +258,7 @@ def _time_faults(casts: dict[str, Cast], now: datetime) -> Iterator[_Fault]:
 
 
 def _duplicates(ids: pa.Array, is_bad: np.ndarray, known_ids: pa.Array | Sequence[str] | None) -> list[_Fault]:
-    """Return the faults of rows whose id is known, or is that of an earlier row that is good otherwise."""
+    """Return the faults of rows with a known id, or that of an earlier, otherwise good row."""
     known = np.zeros(len(ids), dtype=bool)
     if known_ids is not None and len(known_ids):
         value_set = known_ids if isinstance(known_ids, pa.Array | pa.ChunkedArray) else pa.array(known_ids, pa.string())
@@ -318,7 +318,7 @@ def too_long(array: pa.Array, length: int) -> np.ndarray:
 
 
 def has_control_characters(values: pa.Array, *, may_break_lines: bool) -> np.ndarray:
-    """Return a mask (n,) of values with control characters; tabs and line breaks are none where they may be."""
+    """Return a mask (n,) of values with control characters; tabs and line breaks are allowed if lines may break."""
     data = values.buffers()[2]
     if data is None:
         return np.zeros(len(values), dtype=bool)
@@ -342,7 +342,7 @@ def _is_string(found: pa.DataType) -> bool:
 def rows_as_json(columns: Mapping[str, pa.Array], count: int, *, text_columns: Collection[str] = ()) -> pa.Array:
     """Return one JSON object per row of `columns` (each of length `count`), keys in column order, as text.
 
-    `text_columns` are those whose contract asks for text.
+    `text_columns` are text in the contract.
     """
     parts = [pa.array([], pa.string())]
     encode = json.JSONEncoder().encode
@@ -355,7 +355,7 @@ def rows_as_json(columns: Mapping[str, pa.Array], count: int, *, text_columns: C
 
 
 def json_as_table(rows: Sequence[str]) -> pa.Table:
-    """Return the rows as a table with the types that JSON keeps; `core.validation` casts them to the contract."""
+    """Return the rows as a table in the types of JSON; `core.validation` casts them to the contract."""
     parsed = [json.loads(row) for row in rows]
     names = list(dict.fromkeys(name for row in parsed for name in row))
     return pa.table({name: _column([row.get(name) for row in parsed]) for name in names})
@@ -387,7 +387,7 @@ def _plain_values(array: pa.Array, wants_text: bool) -> list[Any]:
 
 
 def _plain(value: object, marks_text: bool) -> object:
-    """Return a JSON value; text that stands for something else is marked when `marks_text`."""
+    """Return a JSON value; text for another type is marked if `marks_text`."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -417,7 +417,7 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def _list_column(values: list[Any]) -> pa.Array:
-    """Return a list array; a value that is no list becomes a list of itself, which its contract then refuses."""
+    """Return a list array; a value that is no list becomes a list of itself, which the contract then refuses."""
     lists = [value if value is None or isinstance(value, list) else [value] for value in values]
     elements = _column([element for value in lists if value is not None for element in value])
     offsets = [0]

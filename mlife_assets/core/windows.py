@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 FIRST_EVENT_DAY = date(2026, 4, 3)
-"""First day of raw events in the simulated market, and of days that are counted where nothing else says one."""
+"""First day of raw events in the simulated market, and the default for counting days."""
 
 FIRST_PARTITION = FIRST_EVENT_DAY + timedelta(days=1)
-"""The first day with anything to ingest there."""
+"""The simulated market's first day with events to ingest."""
 
 RUN_HOUR_UTC = 18
-"""Hour at which partition D runs: 10-17 local overlaps across the contiguous US."""
+"""Hour at which partition D runs: within 10-17 local time across the contiguous US."""
 
 
 def day_start(day: date) -> datetime:
-    """Return `day` 00:00 UTC, the exclusive upper bound of what features of partition `day` may have observed."""
+    """Return `day` 00:00 UTC: features of partition `day` use only observations before it."""
     return datetime.combine(day, time(0), tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ def run_time(day: date) -> datetime:
 
 
 def days_between(first: date, last: date) -> Iterator[date]:
-    """Yield every day from `first` to `last`, both included; nothing when `last < first`."""
+    """Yield every day from `first` to `last`, both included; none if `last < first`."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
 

@@ -1,1 +1,1 @@
-"""What is delivered to AWS, as far as it can be said without asking AWS."""
+"""Deliveries to AWS, as far as they can be computed without calling AWS."""

@@ -1,8 +1,8 @@
-"""Which stacks an environment has, in which account, what each is given, and what it leaves when it goes.
+"""The stacks of an environment: their accounts, their parameters, and what remains after deletion.
 
-Concept: the gate renders with the same values that reach AWS, since both take them from here.
+Concept: the gate and AWS render with the same values, since both take them from here.
 
-A plan of changes is shown to people before anybody executes it.
+People see a plan of changes before anybody executes it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 SHARED_ACCOUNTS = ("delivery", "witness")
 OWNERS = ("environment", *SHARED_ACCOUNTS)
 POLICY = "AWS::S3::BucketPolicy"
-"""Which stays with its bucket."""
+"""It stays with its bucket."""
 STORED = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>)>")
 """Types of parameters whose default is a name in Parameter Store, where CloudFormation reads them itself."""
 
@@ -38,7 +38,7 @@ class InfraFiles:
     Attributes:
         stacks: stacks.yaml.
         accounts: parameters/accounts.yaml.
-        parameters: what each environment's file sets, by environment.
+        parameters: settings of each environment's file, by environment.
         templates: the text of each template, by name.
         declared: the parameters that each template takes, by template.
         resources: types of each template's resources by logical name, by template.
@@ -56,7 +56,7 @@ class InfraFiles:
 
 @dataclass(frozen=True)
 class StackInputs:
-    """One stack as it is to be.
+    """Target state of one stack.
 
     Attributes:
         owner: `environment`, `delivery` or `witness`.
@@ -78,7 +78,7 @@ class StackInputs:
 
 @dataclass(frozen=True)
 class StackGone:
-    """A stack that goes: by which role, if not that of whoever deletes, after which commands, and what stays."""
+    """A stack to delete: the role if it is not the caller's, commands to run first, and what remains."""
 
     stack: str
     account: str
@@ -94,12 +94,12 @@ def known_values(
 
     Args:
         accounts: parameters/accounts.yaml.
-        given: what the pipeline hands over, such as the image; `{delivery}` and its kind stand for accounts.
-        set_by_file: what the environment's own file sets.
+        given: values from the pipeline, such as the image; `{delivery}` and the like stand for accounts.
+        set_by_file: settings of the environment's own file.
         environment: dev, staging or prod.
 
     Raises:
-        InvalidInputError: two accounts are one, or the file sets what is known otherwise.
+        InvalidInputError: two accounts are one, or the file sets a value that is known from elsewhere.
     """
     ids = accounts["accounts"]
     if len(set(ids.values())) != len(ids):
@@ -122,7 +122,7 @@ def known_values(
 
 
 def words_of(accounts: Mapping[str, Any], environment: str) -> dict[str, str]:
-    """Return what stands for accounts, region and environment in stacks.yaml."""
+    """Return the values of the placeholders in stacks.yaml: accounts, region, environment."""
     ids = accounts["accounts"]
     shared = {name: ids[name] for name in SHARED_ACCOUNTS}
     region = accounts["region"]
@@ -172,7 +172,7 @@ def account_of(files: InfraFiles, environment: str, owner: str) -> str:
 
 
 def teardown(files: InfraFiles, environment: str, today: date) -> tuple[StackGone, ...]:
-    """Return the stacks of an environment in the order in which they are deleted; what all share is left out.
+    """Return the stacks of an environment in order of deletion, without those that environments share.
 
     Raises InvalidInputError where the environment is unknown.
     """
@@ -232,7 +232,7 @@ def _given(declared: Mapping[str, Any], known: Mapping[str, Any], template: str)
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property that differs; None where it was or will not be there, or is known only when it is executed."""
+    """One property that differs; None if absent before or after, or known only during execution."""
 
     path: str
     before: str | None
@@ -241,7 +241,7 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource."""
+    """A change of one resource."""
 
     what: str
     name: str
@@ -254,10 +254,10 @@ class PlannedStack:
     """One stack of a plan.
 
     Attributes:
-        change_set: ARN of what was shown; None where nothing differs, or the stack waits.
-        waits_for: names in Parameter Store that are not there yet.
+        change_set: ARN of the displayed change set; None if nothing differs or the stack waits.
+        waits_for: missing names in Parameter Store.
         made_from: hash of template and parameters.
-        read: what each of those names held that is there.
+        read: values of the names that exist.
     """
 
     name: str
@@ -271,11 +271,11 @@ class PlannedStack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was shown for one account of an environment.
+    """The plan shown for one account of an environment.
 
     Attributes:
-        image: what the stacks were planned with.
-        image_before: what runs now, to which a rollback returns; None before the first deployment.
+        image: image that the stacks were planned with.
+        image_before: running image, the target of a rollback; None before the first deployment.
     """
 
     environment: str
@@ -288,14 +288,14 @@ class Plan:
 
 
 def made_from(stack: StackInputs) -> str:
-    """Return the hash of what a stack is made from."""
+    """Return the hash of a stack's inputs."""
     return hashlib.sha256(json.dumps([stack.body, dict(stack.given)], sort_keys=True).encode()).hexdigest()
 
 
 def changes_of(described: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Return the changes of a change set from the `Changes` that DescribeChangeSet gives.
 
-    Raises InvalidInputError at an action that is not known: what cannot be shown is not executed.
+    Raises InvalidInputError on an unknown action: a plan must be shown completely to be executed.
     """
     return tuple(_change(one["ResourceChange"]) for one in described)
 
@@ -324,7 +324,7 @@ def _properties(details: Iterable[Mapping[str, Any]]) -> Iterator[PropertyChange
 
 
 def to_be_made(stack: StackInputs) -> tuple[Change, ...]:
-    """Return what a stack that waits will add, at most: conditions of its template may leave some out."""
+    """Return the most that a waiting stack will add: conditions of its template may leave some out."""
     return tuple(Change("added", name, kind, ()) for name, kind in sorted(stack.adds.items()))
 
 
@@ -358,12 +358,12 @@ def _shown(value: str | None) -> str:
 
 
 def plan_as_text(plan: Plan) -> str:
-    """Return a plan as JSON, as `plan_from_text` takes it."""
+    """Return a plan as JSON for `plan_from_text`."""
     return json.dumps(asdict(plan), indent=1, sort_keys=True) + "\n"
 
 
 def plan_from_text(text: str) -> Plan:
-    """Return the plan that `plan_as_text` wrote. Raises InvalidInputError where it is none."""
+    """Return the plan that `plan_as_text` wrote. Raises InvalidInputError on any other text."""
     try:
         tree = json.loads(text)
         stacks = [

@@ -1,11 +1,11 @@
-"""Which columns of the rows that a model scores are watched, and how; what rows and outcomes are called.
+"""The monitored columns of scored rows, and the names of rows and outcomes.
 
-Concept: a column is watched in the way that fits what it is. A physical unit has a range, a closed vocabulary has no
-new values, and a column that moves with the calendar or with what we do ourselves is shown but never counted as drift.
+Concept: the kind of a column decides how it is monitored. A physical unit has a range, a closed vocabulary has no new
+values, and a column that moves with the calendar or with our own acts is shown but never counts as drift.
 
-Statistics of the label have plain names. What has to happen before it is an outcome too, known sooner and more
-frequent; its statistics have the name of the step in front. Scored examples say by `exposure_date` and
-`label_mature_date` when they were shown and complete; a model with other names has them added.
+Statistics of the label have plain names. Earlier steps are outcomes too, known sooner and more frequent; their
+statistics have the step's name as a prefix. Scored examples have the columns `exposure_date` and `label_mature_date`,
+which are added if the model names them otherwise.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.examples import ExampleSpec
 
 LABEL = ""
-"""The outcome that a model is about; an earlier step is called by its name."""
+"""The label; an earlier step goes by its name."""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """How an outcome is spoken of: `plural` is several of them, `verb` what a row does that has it."""
+    """Words for an outcome: `plural`, and `verb` for a row that has it."""
 
     plural: str = "outcomes"
     verb: str = "converts"
 
 
 PLAIN_WORDS = {LABEL: Wording()}
-"""Words for a model that says nothing but its label."""
+"""Words for a model that names only its label."""
 
 
 def capitalised(words: str) -> str:
-    """Return words as a sentence begins with them; what is written in capitals stays."""
+    """Return words with a capital first letter; other capitals stay."""
     return words[:1].upper() + words[1:]
 
 
 def prefix_of(outcome: str) -> str:
-    """Return what names of statistics of an outcome begin with."""
+    """Return the prefix of an outcome's statistics."""
     return f"{outcome}_" if outcome else ""
 
 
 def examples_of(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
-    """Return examples with the days of monitoring. Raises InvalidInputError where another column is called so."""
+    """Return examples with the days of monitoring. Raises InvalidInputError if another column has such a name."""
     for name, own in (("exposure_date", roles.time), ("label_mature_date", roles.label_time)):
         if own == name:
             continue
@@ -59,31 +59,31 @@ def examples_of(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
 
 @dataclass(frozen=True)
 class MonitoringColumns:
-    """Which columns of a row are watched, and how. Every name must be a column of the sampled rows."""
+    """Monitored columns and how each is monitored. Every name must be a column of the sampled rows."""
 
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     embedding: tuple[str, ...] = ()
     """`<name>_1`, `<name>_2`, ... of each embedding."""
     embedded: tuple[str, ...] = ()
-    """Features through which embeddings reach a model that does not take them as they are: what they matter by."""
+    """Features computed from embeddings, for a model that does not take these directly: they give the importance."""
     contribution: tuple[str, ...] = ()
-    """Columns that hold the champion's SHAP values (`contributions`); which there are follows from the model."""
+    """Columns that hold the champion's SHAP values (`contributions`), as the model requires."""
     unalarmed: tuple[str, ...] = ()
-    """Columns that move with the calendar or with what we do ourselves: shown, but no evidence of drift."""
+    """Columns that move with the calendar or with our own acts: shown, but no evidence of drift."""
     closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Closed vocabularies: any other value is a fault."""
     ranged: tuple[str, ...] = ()
     """Columns with a physical unit: a value beyond those of the reference is a fault."""
     residual: tuple[str, ...] = ()
-    """Columns of scored examples along which outcomes are held against the model's expectation. Few, for power."""
+    """Columns of scored examples along which outcomes are compared with the model's expectation. Few, for power."""
     never_zero: tuple[str, ...] = ()
     entity_blocks: tuple[str, ...] = ()
-    """Blocks (`<name>_embeddings`) that speak of the entity alone, so that rows of a sample are nearly independent."""
+    """Blocks (`<name>_embeddings`) of the entity alone, so that rows of a sample are nearly independent."""
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """Columns whose drift is measured one by one: numeric, then categorical."""
+        """Columns whose drift is measured singly: numeric, then categorical."""
         return self.numeric + self.categorical
 
     @property
@@ -93,11 +93,11 @@ class MonitoringColumns:
 
     @property
     def embedding_blocks(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each embedding (`<name>_embeddings`), looked at one embedding at a time.
+        """Columns of each embedding (`<name>_embeddings`), tested one embedding at a time.
 
-        Rows of one item share its embedding, rows of one entity hardly meet in a sample: looked at together, the few
-        items would set the limit for the many entities. Of the blocks of `entity_blocks` more rows say more; any other
-        is worth as many rows as there are items, however many it has.
+        Many sampled rows share an item's embedding, few share an entity's: tested together, the few items would set the
+        limit for the many entities. More rows add information only to blocks of `entity_blocks`; any other is worth as
+        many rows as it has items.
         """
         blocks: dict[str, tuple[str, ...]] = {}
         for name in self.embedding:
@@ -106,9 +106,9 @@ class MonitoringColumns:
         return blocks
 
     def restricted_to(self, names: Sequence[str]) -> MonitoringColumns:
-        """Return these columns without those that a table with columns `names` lacks.
+        """Return the columns that are among `names`.
 
-        What never alarms stays: a model may take what no sample shows, and what explains it has to leave that out.
+        `unalarmed` stays complete: a model may take columns that no sample has, which its explanation must leave out.
         """
         known = set(names)
 

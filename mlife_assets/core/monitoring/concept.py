@@ -1,9 +1,9 @@
 """Concept drift: does the same input still lead to the same outcome?
 
-Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is held against
-what CBPE expects without labels, and residuals against the reference. Earlier steps of a funnel are judged too, each as
-soon as it is mature: there are more of them and they are known days earlier. With fewer positives than the policy asks
-for, the only honest answer is "not enough evidence".
+Concept: P(y|x) moves, which no detector on inputs can see. On mature labels only, realised performance is compared with
+CBPE's estimate without labels, and residuals with the reference. Earlier steps of a funnel are judged too, each as soon
+as it is mature: there are more of them and they are known days earlier. With fewer positives than the policy demands,
+the answer is "not enough evidence".
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from mlife_assets.core.policies import MonitoringPolicy
 REPORT = "concept_drift_report"
 KIND = "concept"
 WINDOW_DAYS = 7
-"""Whole weeks, so that the rhythm of the week cancels."""
+"""Whole weeks, so that weekdays cancel."""
 
 
 def concept_window(
@@ -59,7 +59,7 @@ def concept_window(
 ) -> pa.Table:
     """Return the examples of the latest `days` mature exposure days that lie after the reference's own examples.
 
-    Immature rows are left out here, on purpose and by date; `concept_drift_report` refuses them.
+    Immature rows are dropped here by date; `concept_drift_report` refuses them.
     """
     last = pc.max(reference.scored(outcome)["exposure_date"])
     mature = examples.filter(
@@ -82,17 +82,17 @@ def concept_drift_report(
     late: Mapping[str, LateFeedback] | None = None,
     words: Mapping[str, Wording] = PLAIN_WORDS,
 ) -> MonitoringReport:
-    """Return the concept drift report of day `as_of`. What is given by outcome may lack some of the reference's.
+    """Return the concept drift report of day `as_of`. Arguments by outcome may lack some of the reference's.
 
     Args:
         as_of: the day.
-        reference: whose outcomes are judged.
+        reference: defines the outcomes to judge.
         examples: windows (`concept_window`), scored by the reference's model.
         statistics: their estimated and realised performance (`performance_statistics`), where a window
             `has_enough_positives`; other outcomes are noted, not judged.
-        policy: how much evidence is needed, and the rate of false alarms.
+        policy: minimum evidence and the rate of false alarms.
         late: outcomes whose window is empty because feedback was late, to be named in the report.
-        words: what outcomes are called in it.
+        words: names of outcomes in the report.
 
     Raises:
         InvalidInputError: a label is immature.
@@ -147,7 +147,7 @@ def _lateness_words(late: Mapping[str, LateFeedback], order: Sequence[str], word
 
 @dataclass(frozen=True)
 class _Window:
-    """What is judged of one outcome."""
+    """The data of one outcome to judge."""
 
     outcome: str
     examples: pa.Table
@@ -196,7 +196,7 @@ def _judged(
     family: int,
     policy: MonitoringPolicy,
 ) -> tuple[list[Finding], dict[str, list[str]]]:
-    """Return what was found of a window, and along which columns the reference or the window hold too little for it."""
+    """Return the findings of a window, and the columns along which it or the reference has too few positives."""
     outcomes = scored_outcomes(reference, window.examples, window.outcome)
     evidence = outcomes.evidence()
     positives, reference_positives = positives_of(window.examples), positives_of(reference.scored(window.outcome))

@@ -1,8 +1,8 @@
-"""What the champion makes of a pair: SHAP values beside its features, and how much a column matters.
+"""SHAP values of the champion beside a pair's features, and the importance of columns.
 
-Concept: the model's own latent space. A pair's SHAP values say how far each feature moved its score, so a region that
-the model treats alike stays one point, and one that it treats differently moves. Their columns lie beside the features
-that they belong to, in the sample of the reference and of the day alike.
+Concept: SHAP values are the model's own latent space: how far each feature moved a pair's score. A region that the
+model treats alike is one point in it, and a changed treatment moves it. Samples of the reference and of the day both
+hold them beside the features.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PREFIX = "shap_"
 
 
 def with_contributions(pairs: pa.Table, contributions: npt.NDArray[np.float64], model_names: Sequence[str]) -> pa.Table:
-    """Return `pairs` with one column of SHAP values per feature of the model, replacing those that are there.
+    """Return `pairs` with one column of SHAP values per feature of the model, replacing existing ones.
 
-    `contributions` of the first n rows have shape (n, model_names + 1), the last column, the expected value, being left
-    out: what `Scorer.contributions` gives. Later rows have none, which is null: SHAP values are dear, and the sample is
-    in the order of a hash, so its first rows are a sample too. Raises InvalidInputError on another shape.
+    `contributions` of the first n rows have shape (n, model_names + 1), as from `Scorer.contributions`; the last
+    column, the expected value, is dropped. Later rows are null: SHAP values are expensive, and the sample is ordered by
+    a hash, so its first rows are a sample too. Raises InvalidInputError on another shape.
     """
     rows, width = contributions.shape if contributions.ndim == 2 else (-1, -1)
     if not 0 <= rows <= pairs.num_rows or width != len(model_names) + 1:
@@ -43,10 +43,10 @@ def with_contributions(pairs: pa.Table, contributions: npt.NDArray[np.float64], 
 def explained_matrix(
     matrix: npt.NDArray[np.float64], names: Sequence[str], unalarmed: Iterable[str]
 ) -> npt.NDArray[np.float64]:
-    """Return a feature matrix of shape (n, len(names)) in which columns that never alarm are missing throughout.
+    """Return a feature matrix of shape (n, len(names)) with NaN in the columns that never alarm.
 
-    A tree lets one feature change what another contributes, so leaving out the contributions of a count that came
-    late would not keep the delay out of the rest.
+    In a tree one feature changes the contribution of another, so dropping the contributions of a late count would not
+    keep its delay out of the others.
     """
     silent = set(unalarmed)
     blind = matrix.copy()
@@ -55,7 +55,7 @@ def explained_matrix(
 
 
 def contributing(sample: pa.Table, unalarmed: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns of SHAP values that are watched: not constant, and not of a column that never alarms."""
+    """Return the monitored SHAP columns: not constant, and not of a column that never alarms."""
     silent = {PREFIX + name for name in unalarmed}
     return tuple(
         name
@@ -65,12 +65,12 @@ def contributing(sample: pa.Table, unalarmed: Iterable[str]) -> tuple[str, ...]:
 
 
 def feature_of(name: str) -> str:
-    """Return the feature that a column of SHAP values belongs to; any other column is its own."""
+    """Return the feature of a SHAP column; any other column itself."""
     return name.removeprefix(PREFIX)
 
 
 def importance_shares(importance: Mapping[str, float] | None) -> Mapping[str, float] | None:
-    """Return mean |SHAP| per feature as shares of its sum; None when there is none to share.
+    """Return mean |SHAP| per feature as shares of its sum; None if the sum is 0 or unknown.
 
     Raises InvalidInputError on a value that is negative or not finite.
     """
@@ -84,7 +84,7 @@ def importance_shares(importance: Mapping[str, float] | None) -> Mapping[str, fl
 
 
 def share_of(columns: Iterable[str], shares: Mapping[str, float] | None) -> float | None:
-    """Return the share of importance that the features of `columns` carry together; None when it is not known."""
+    """Return the summed share of importance of the features of `columns`; None if unknown."""
     if shares is None:
         return None
     features = dict.fromkeys(feature_of(column) for column in columns)

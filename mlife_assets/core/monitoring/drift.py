@@ -39,10 +39,9 @@ def data_drift_report(
     """Return the data drift report of day `as_of`.
 
     `pairs` is the day's sample, `statistics` the distances of its columns from `drift_statistics` on the same sample;
-    `importance` (feature -> mean |SHAP|) orders the findings and gives each its share of the whole, which for values
-    that the reference never held is at least their share of the rows: no measured importance speaks of them. It
-    silences none: whether an alarm counts is for the governor to say. Raises UpstreamMismatchError when a statistic has
-    no stored limit.
+    `importance` (feature -> mean |SHAP|) orders the findings and gives each its share of the sum. Values unknown to the
+    reference have no measured importance, so their share is at least their share of rows. All alarms are reported; the
+    governor decides which count. Raises UpstreamMismatchError when a statistic has no stored limit.
     """
     limits = by_key(reference.thresholds)
     shares = importance_shares(importance)
@@ -86,7 +85,7 @@ def data_drift_report(
 
 
 def error_words(reference: MonitoringReference, findings: Sequence[Finding]) -> str:
-    """Return how often a report of these findings alarms without drift, in words; empty when none of them can."""
+    """Return the rate of false alarms of a report with these findings, in words; empty if none can alarm."""
     alarming = set(reference.columns.alarming)
     limits = by_key(reference.thresholds)
     held = [limits[f.method, f.column] for f in findings if f.kind != KIND or f.column in alarming]
@@ -105,10 +104,10 @@ def _summary(moved: Sequence[Finding], total: int) -> str:
 def weight_of(
     columns: Sequence[str], reference: MonitoringReference, day: pa.Table, shares: Mapping[str, float] | None
 ) -> float | None:
-    """Return what columns of a tidy day weigh: their share of importance, or that of rows with values never seen.
+    """Return the weight of a tidy day's columns: their share of importance, or the share of rows with new values.
 
-    What a model makes of a value that it never saw cannot be read from what it makes of others, so each such row counts
-    in full. None when no importance is known.
+    A model's treatment of a new value cannot be inferred from other values, so each such row counts in full. None if
+    importance is unknown.
     """
     share = share_of(columns, shares)
     if share is None:

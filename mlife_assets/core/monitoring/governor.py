@@ -1,14 +1,13 @@
 """The retrain governor: one verdict a day, with its reasons.
 
-Concept: a refit is the default, as a weekly cron entry would make it; what a breach adds is that it comes sooner. A fit
-is due a week after the last one, if labels have matured since, and a few days after it where a kind of drift alarms
-that was quiet when it was made. A fit is cheap, so a false alarm costs little. A day's data or latent drift counts when
-what moved carries a share of the champion's importance, since input drift of a column that the model hardly uses is no
-reason for anything; concept drift is about outcomes and matters whatever changed. Drift is confirmed when the same kind
-alarmed in n of the last m looks that do not overlap, the newest among them, so its error is one of days; a drift that
-is not seen again is not confirmed again. A confirmation asks for no other fit: it makes young rows weigh more and
-bounds what is normal (`open_drift`). A quality fault blocks, always. Unknown means no: a missing or undecided quality
-report blocks as a failed one does, and an alarm whose importance is not known is not dismissed.
+Concept: a weekly refit is the default, as in cron; a drift alarm only makes it come sooner. A fit is due a week after
+the last one, if labels have matured since, and a few days after it if a kind of drift alarms that was quiet then. A fit
+is cheap, so a false alarm costs little. A day's data or latent drift counts only if the moved columns carry a share of
+the champion's importance, since drift of a hardly used input is harmless; concept drift is about outcomes and always
+counts. Drift is confirmed when the same kind alarmed in n of the last m looks that do not overlap, the newest among
+them, so its error is one of days; each confirmation needs a new alarm. A confirmation requests no further fit: it
+raises the weight of young rows and shortens the reference (`open_drift`). A quality fault blocks, always. Unknown means
+no: a missing or undecided quality report blocks as a failed one does, and an alarm of unknown importance counts.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 
 LOOK_DAYS = {"data": 1, "latent": 1, "concept": 7}
-"""Days between two looks that share no rows: inputs are of a day, outcomes of a week (`concept.WINDOW_DAYS`)."""
+"""Days between two looks that share no rows: inputs span a day, outcomes a week (`concept.WINDOW_DAYS`)."""
 NO_REFIT = "No refit is due either"
 
 WEIGHED_KINDS = ("data", "latent")
@@ -50,17 +49,16 @@ COLUMNS_NAMED = 4
 
 @dataclass(frozen=True)
 class ChampionFacts:
-    """What is known of the serving model on the day.
+    """State of the serving model on a day.
 
     Attributes:
         model_version: of the champion; None without one.
         trained_as_of: day of its training.
         new_mature_positives: those that the last fit has not learned from.
-        fit_dates: days on which a challenger was fitted or asked for, whatever the gate said.
+        fit_dates: days on which a challenger was fitted or requested, whatever the gate's verdict.
         is_retraining_in_flight: whether a fit is running.
-        lacking: what a first model would lack to learn from or to be judged by; None where it lacks nothing, or one
-            serves.
-        days_between_looks: at inputs, at most.
+        lacking: what a first model still lacks for training or judgement; None if nothing, or if a model serves.
+        days_between_looks: maximum distance of looks at inputs.
     """
 
     model_version: str | None
@@ -190,8 +188,8 @@ def _earlier_looks(
 ) -> list[RetrainDecision]:
     """Return the earlier looks at a kind of drift that share no rows with today's or with each other, newest first.
 
-    Inputs are held against what was normal to the champion, so of them only looks of its own count. Outcomes of a week
-    outlast a champion that is refitted weekly, so of these each counts.
+    Inputs are compared with the champion's reference, so only its own looks at them count. Looks at outcomes span a
+    week, as long as a weekly champion serves, so those under any champion count.
     """
     days, window = LOOK_DAYS[kind], policy.alarm_days_window
     newest, oldest = as_of, add_days(as_of, 1 - window * max(days, champion.days_between_looks))
@@ -228,7 +226,7 @@ def _objections(
 
 
 def _days_between(last: date, alarmed: Sequence[str], history: Sequence[RetrainDecision], policy: RetrainPolicy) -> int:
-    """Return how many days after a fit the next may follow: fewer where a kind alarms that had been quiet then."""
+    """Return the minimum days between fits: fewer if a kind alarms that was quiet at the last fit."""
     quiet_since = add_days(last, 1 - policy.days_between_fits)
     known = {kind for past in history if quiet_since <= past.as_of_date <= last for kind in past.alarms}
     return policy.days_between_fits if known.issuperset(alarmed) else policy.days_between_fits_in_drift
@@ -241,10 +239,10 @@ def _quiet(dismissed: Collection[str]) -> tuple[str, str]:
 
 
 def importance_of(report: MonitoringReport) -> float | None:
-    """Return the share of the champion's importance that the alarms of a report carry; None when one is not known.
+    """Return the share of the champion's importance that a report's alarms carry; None if one is unknown.
 
-    Alarms of data drift are columns, whose shares add up; those of latent drift are blocks of columns that overlap, of
-    which the largest counts.
+    Data drift alarms per column, so shares add up; latent drift alarms per block, and blocks overlap, so the largest
+    share counts.
     """
     shares = [finding.importance_share for finding in report.alarms]
     known = [share for share in shares if share is not None]
@@ -256,11 +254,11 @@ def importance_of(report: MonitoringReport) -> float | None:
 
 
 def dismissed_alarms(alarming: Mapping[str, MonitoringReport], minimum_share: float) -> Iterator[tuple[str, str]]:
-    """Yield the kinds whose alarm does not count, each with the sentence that says why.
+    """Yield each kind whose alarm does not count, with a sentence of the reason.
 
     Args:
         alarming: kind -> report that alarms.
-        minimum_share: of the champion's importance that what moved has to carry.
+        minimum_share: minimum importance of the moved columns, as a share of the champion's.
     """
     for kind in WEIGHED_KINDS:
         report = alarming.get(kind)

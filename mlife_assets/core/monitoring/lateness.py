@@ -1,12 +1,11 @@
-"""Late feedback: on which days outcomes did not arrive as they usually do, and which examples that touches.
+"""Late feedback: days on which outcomes did not arrive as usual, and the examples affected.
 
-Concept: a label is mature when its window has closed *and* been observed. Feedback is what is counted by its arrival:
-the first outcome that comes. When it comes days late, labels look like refusals, and what was done last week is missing
-from the features, so a model looks wrong although nothing changed.
-A reference leaves such examples out. A week that is judged may not: what is left of it is some weekdays with few
-outcomes, held against limits of whole weeks, so it is not judged at all. The price of one late day is every morning on
-which it lies in the span of a week and its maturity: the next 10 for an outcome that matures in 2 days, the next 15 for
-one that matures in 7. Feedback that is late more often than that is never judged.
+Concept: a label is mature when its window has closed *and* been observed. Feedback is the earliest outcome, counted by
+the day of its arrival. When it comes days late, labels look negative and last week's behaviour is missing from the
+features, so a model looks wrong although nothing changed. A reference leaves such examples out. A week to judge cannot:
+the few weekdays left would be compared with limits of whole weeks, so it is not judged at all. One late day prevents
+judgement on every morning on which the week or its maturity includes it: the next 10 for an outcome that matures in 2
+days, the next 15 for one that matures in 7. Feedback that is late more often than that is never judged.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ FRESH_DAYS = 2
 """Feedback is fresh when it is observed on its day or the next."""
 FRESH_SHARE = 0.5
 FEW = 30
-"""Below so many a day, that most are old or that none came says nothing."""
+"""With fewer a day, mostly old or missing feedback means nothing."""
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """How much feedback was observed on a day, and how much of it is at most `FRESH_DAYS` old.
+    """Number of feedback events observed on a day, and how many are at most `FRESH_DAYS` old.
 
-    `is_said_to_be_none`: whoever delivers feedback said that there is none, which is no silence.
+    `is_said_to_be_none`: the deliverer stated that there is none; that is no silence.
     """
 
     count: int
@@ -46,12 +45,12 @@ NONE_TO_COME = Arrivals(0, 0, is_said_to_be_none=True)
 
 @dataclass(frozen=True)
 class LateFeedback:
-    """Why a window is not judged.
+    """Reason why a window is not judged.
 
     Attributes:
-        days: on which feedback was late.
+        days: days with late feedback.
         judged_again_on: the morning on which the window is judged again.
-        feedback: what was late, in words ("replies").
+        feedback: name of the late feedback ("replies").
     """
 
     days: frozenset[date]
@@ -62,9 +61,9 @@ class LateFeedback:
 def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozenset[date]:
     """Return which of `days` had late feedback; a day that `arrivals` lacks had none.
 
-    Late is a day whose feedback is mostly old, or on which none came although the median of up to 14 earlier days of
-    `days` that were not late is not small. Less than usual is not late: there may be less to come. A day of which it is
-    said that there is none is neither late nor usual.
+    A day is late if its feedback is mostly old, or if none came although the median of up to 14 earlier punctual days
+    of `days` is not small. Less than usual is not late: there may be less to report. A day stated to have none is
+    neither late nor usual.
     """
     usual: list[int] = []
     late = []
@@ -85,15 +84,15 @@ def late_days(arrivals: Mapping[date, Arrivals], days: Iterable[date]) -> frozen
 def late_days_between(
     first: date, last: date, arrived_on: Callable[[date], Arrivals], *, oldest: date
 ) -> frozenset[date]:
-    """Return the days of [first, last] on which feedback was late, all of them over.
+    """Return the days of [first, last] on which feedback was late, all of them past.
 
-    What is usual is looked for before `first`, behind an outage too, so that one does not become usual by its length;
-    after `REACH_DAYS` without a usual week silence is what is usual, and nothing is late for it.
+    The usual amount is taken from before `first`, skipping an outage, so that a long one does not become usual; after
+    `REACH_DAYS` without a usual week silence is usual, and no longer late.
 
     Args:
-        first: of the days that are asked about.
-        last: of them.
-        arrived_on: what was observed on a day.
+        first: first day to judge.
+        last: last day to judge.
+        arrived_on: feedback observed on a day.
         oldest: before it there is no feedback.
     """
     arrivals: dict[date, Arrivals] = {}
@@ -117,9 +116,9 @@ def _has_usual_days(arrivals: Mapping[date, Arrivals], first: date) -> bool:
 
 
 def late_within(late: Iterable[date], first: date, as_of: date) -> frozenset[date]:
-    """Return the late days that touch exposures since `first` or their labels as known on the morning of `as_of`.
+    """Return the late days that affect exposures since `first` or their labels as of the morning of `as_of`.
 
-    These are days from the day before `first`, which features saw, to the day before `as_of`.
+    They lie between the day before `first`, which features saw, and the day before `as_of`.
     """
     return frozenset(day for day in late if add_days(first, -1) <= day < as_of)
 
@@ -133,10 +132,7 @@ def judged_again_on(late: Iterable[date], *, maturity_days: int, window_days: in
 
 
 def without_late_feedback(examples: pa.Table, late: Iterable[date]) -> pa.Table:
-    """Return the examples without a late day from the day before the exposure, which its features saw, to its maturity.
-
-    `examples` has `exposure_date` and `label_mature_date`, the first morning on which the label is known.
-    """
+    """Return the examples without a late day between the day before exposure, which features saw, and maturity."""
     days = np.array(sorted(late), dtype="datetime64[D]")
     if not len(days):
         return examples

@@ -1,11 +1,11 @@
 """Latent drift: did the joint distribution or a representation move although the columns may not?
 
-Concept: two detectors on several blocks of columns, each sensitive to something else. The domain classifier on features
-sees new regions and broken correlations (the workhorse); on each embedding by itself it sees new clusters and broken
-correlations of its dimensions; on the champion's SHAP values it sees what the model itself treats differently. PCA
+Concept: two detectors on several blocks of columns, each with a sensitivity of its own. The domain classifier on
+features sees new regions and broken correlations (the workhorse); on each embedding by itself it sees new clusters and
+broken correlations of its dimensions; on the champion's SHAP values it sees a changed treatment by the model. PCA
 reconstruction sees rows that leave the linear structure of the reference (weak on its own, cheap, and independent of a
-classifier's luck). A classifier does not care for scale, so a block that moved names the columns by which it did, and
-what share of the champion's importance these carry.
+classifier's luck). A classifier ignores scale, so a moved block also names the columns responsible and their share of
+the champion's importance.
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ def latent_drift_report(
 ) -> MonitoringReport:
     """Return the latent drift report of day `as_of` from `latent_statistics` of its sample of `sample_rows` pairs.
 
-    `importance` (feature -> mean |SHAP| of the champion) gives every alarm the share that its columns carry; that of an
-    embedding is what it reaches the model by (`MonitoringColumns.embedded`), and rows of `pairs`, the sample, with
-    values that the reference never held count in full (`drift.weight_of`). Raises UpstreamMismatchError when a
-    statistic has no stored limit.
+    `importance` (feature -> mean |SHAP| of the champion) gives every alarm the share of its columns; an embedding's is
+    that of its features (`MonitoringColumns.embedded`), and rows of `pairs`, the sample, with values unknown to the
+    reference count in full (`drift.weight_of`). Raises UpstreamMismatchError when a statistic has no stored limit.
     """
     limits = by_key(reference.thresholds)
     shares = importance_shares(importance)

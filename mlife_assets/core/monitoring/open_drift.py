@@ -1,7 +1,7 @@
-"""An open drift, from the governor's recorded decisions: its first day, and the days that are normal meanwhile. Pure.
+"""An open drift, from the governor's recorded decisions: its first day, and the reference days meanwhile. Pure.
 
-Concept: a champion has to be watched against the world that it serves in. A reference that reaches back behind the
-drift holds two worlds: limits learned from it are too wide for either.
+Concept: a champion is monitored against the world that it serves. A reference from before and after the drift mixes two
+worlds, and its limits are too wide for either.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from mlife_assets.core.policies import RetrainPolicy
 from mlife_assets.core.windows import add_days
 
 OUTCOME_DAYS = 7
-"""A week of outcomes at least, so that each weekday is among them."""
+"""At least a week of outcomes, so that each weekday is among them."""
 
 
 def drift_start(
     decisions: Iterable[RetrainDecision], as_of: date, policy: RetrainPolicy, kinds: Iterable[str] = KINDS
 ) -> date | None:
-    """Return the day of the first alarm of the newest run that was confirmed; None where none is open as of a day.
+    """Return the day of the first alarm of the newest confirmed run; None if none is open as of a day.
 
-    A run lasts while alarms come closer together than the governor's window of them, whoever was champion. It is open
-    for `drift_open_days` from its last confirmation.
+    A run lasts while gaps between alarms are shorter than the governor's window, across champions. It is open for
+    `drift_open_days` from its last confirmation.
 
     Args:
         decisions: one per day, in any order; those later than `as_of` do not count.
         as_of: the day.
         policy: the window of alarms, and how long a confirmed drift stays open.
-        kinds: of drift, of which one has to be confirmed.
+        kinds: kinds of drift; one must be confirmed.
     """
     codes = {kind + CONFIRMED_SUFFIX for kind in kinds}
     began: date | None = None
@@ -50,7 +50,7 @@ def drift_start(
 
 
 def days_of_normality(began: date | None, as_of: date, usual: int) -> int:
-    """Return how many days stand for normality as of a day: while a drift is open those since it began.
+    """Return the number of reference days as of a day: while a drift is open, those since it began.
 
     At least as many as a reference needs, and never more than usual.
     """
@@ -58,5 +58,5 @@ def days_of_normality(began: date | None, as_of: date, usual: int) -> int:
 
 
 def first_normal_outcome(began: date | None, first: date, last: date) -> date:
-    """Return the first exposure day of [first, last] whose outcomes are normal: that of the drift, a week at least."""
+    """Return the first exposure day of [first, last] after the start of the drift, at least a week before `last`."""
     return first if began is None else max(first, min(began, add_days(last, 1 - OUTCOME_DAYS)))

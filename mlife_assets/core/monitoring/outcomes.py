@@ -1,17 +1,17 @@
-"""Statistics of scored examples with outcomes: how well probabilities fit what came, along what they do not, and how
-far one may lie from the reference's own value where nothing changed.
+"""Statistics of scored examples with outcomes: how well probabilities fit outcomes, along which features they do not,
+and the limits of each statistic without drift.
 
-Concept: residuals (outcome minus probability) are held against the reference: their level, their slope along the score,
-and along the rank of each feature (one Newton step of a logistic regression, which names what changed). Ranks, because
-a few rows far out (people who look a thousand kilometres away) would otherwise carry the whole statistic, and whether
-one of them converted would decide it. A rare value still can, so slope and residuals say on how many expected positives
-they hang. Each step of a funnel is an outcome with statistics of its own.
+Concept: residuals (outcome minus probability) are compared with the reference: their level, their slope along the
+score, and along the rank of each feature (one Newton step of a logistic regression, which names the changed feature).
+Ranks, because otherwise a few outliers (people who search a thousand kilometres away) would carry the whole statistic,
+and one conversion among them would decide it. A rare value still can, so slope and residuals come with the expected
+positives behind them. Each step of a funnel is an outcome with statistics of its own.
 
-Limits come from resampling the reference by what makes rows alike (days, entities, items) and by single rows, whichever
-varies most, and widen as positives get fewer: items turn over, so a week is judged on other items than the reference,
-each with an appeal of its own. Those of slope and residuals are never narrower than the probabilities imply, of the
-reference and of the window. What hangs on few expected positives is not judged, because a small count is no normal
-variable; with as few as are allowed, the error of one statistic is two to four times its share of the day's.
+Limits come from resampling the reference by clusters (days, entities, items) and by single rows, whichever varies most,
+and widen as positives get fewer: items turn over, so a week is judged on other items than the reference, each with an
+appeal of its own. Those of slope and residuals are never narrower than the probabilities imply, of the reference and of
+the window. Statistics with few expected positives are not judged, because a small count is not normally distributed;
+with the minimum, the error of one statistic is two to four times its share of the day's.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from mlife_assets.core.threads import one_thread
 
 RESAMPLES = 200
 EXPECTED_POSITIVES_MINIMUM = 5
-"""Below it a statistic is not judged."""
+"""A statistic with fewer is not judged."""
 SHORTFALL = "performance_shortfall"
 LEVEL = "calibration_level"
 SLOPE = "calibration_slope"
 RESIDUAL = "residual_score"
 METRICS = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 MINIMUM_INFORMATION = 1e-9
-"""Below it a feature has no spread to learn a step from."""
+"""A feature with less has no spread to learn a step from."""
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Usual:
-    """What the reference shows of the statistics of one outcome, `deviations` those of a sample of one positive."""
+    """The reference's values of one outcome's statistics, `deviations` being those of a sample of one positive."""
 
     keys: list[tuple[str, str]]
     values: Array
@@ -61,13 +61,13 @@ def learn_concept_thresholds(
     policy: MonitoringPolicy,
     usual_shortfalls: Mapping[tuple[str, str], float] | None = None,
 ) -> tuple[Threshold, ...]:
-    """Return the limits of all outcome statistics that rest on enough; none of an outcome with too few positives.
+    """Return the limits of all outcome statistics with enough evidence; none of an outcome with too few positives.
 
     `mean` is the reference's own value, `standard_deviation` that of a sample with one positive, `upper` the largest
     distance from `mean` allowed for a window with the minimum of positives, unless its own probabilities imply more.
     The day's false alarm rate is divided by the number of statistics of all outcomes (two-sided for all but the
-    shortfalls). An estimate may be too high where nothing changed; `usual_shortfalls`, (method, column) -> estimated
-    minus realised on days that the estimator was not fitted on, is the mean of a shortfall, never below 0.
+    shortfalls). An estimate may be too high even without drift; `usual_shortfalls`, (method, column) -> estimated minus
+    realised on days that the estimator was not fitted on, is the mean of a shortfall, never below 0.
     """
     shortfalls = usual_shortfalls or {}
     known = [
@@ -97,7 +97,7 @@ def learn_concept_thresholds(
 
 
 def rests_on_enough(evidence: Evidence) -> npt.NDArray[np.bool_]:
-    """Return which statistics hang on enough expected positives to be judged, bool, in the order of `keys_of`."""
+    """Return which statistics have enough expected positives to be judged, bool, in the order of `keys_of`."""
     return evidence.expected_positives >= EXPECTED_POSITIVES_MINIMUM
 
 
@@ -113,8 +113,8 @@ def limit_for(
 ) -> tuple[float, float]:
     """Return the limit of one statistic of `family` for a window of `positives`, and its error rate, both sides.
 
-    `deviation` is that of a sample with one positive, `least_deviation` what the window's own probabilities imply
-    (`Evidence`).
+    `deviation` is that of a sample with one positive, `least_deviation` the minimum implied by the window's
+    probabilities (`Evidence`).
     """
     from scipy.stats import norm
 
@@ -152,13 +152,13 @@ def _usual(reference: MonitoringReference, outcome: str, policy: MonitoringPolic
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What scored examples can say of each statistic, in the order of `keys_of`, at the observed rate.
+    """The information of scored examples about each statistic, in the order of `keys_of`, at the observed rate.
 
     `least_deviation`: standard deviation if outcomes were drawn from the probabilities, the inverse root of Fisher's
-    information. Where hardly a row is anything but usual, perhaps none of the few positives that are expected there
-    came, and resampling what came shows no scatter at all. `expected_positives`: as many as the statistic effectively
-    hangs on, (sum of v c^2)^2 / sum of v c^4 with v the variance of a row and c the feature less its mean. Of
-    performance and level neither is worked out (0 and infinite): they rest on all positives, which the policy bounds.
+    information. If few rows deviate from the mode, perhaps none of the few positives expected there came, and
+    resampling shows no scatter. `expected_positives`: the effective number behind the statistic, (sum of v c^2)^2 / sum
+    of v c^4 with v the variance of a row and c the feature less its mean. Performance and level have 0 and infinity:
+    they use all positives, which the policy bounds.
     """
 
     least_deviation: Array
@@ -197,7 +197,7 @@ class ScoredOutcomes:
         return values
 
     def evidence(self) -> Evidence:
-        """Return how far each statistic scatters at least, and on how many expected positives it hangs."""
+        """Return the minimum scatter of each statistic, and the expected positives behind it."""
         _, variance, centred = self._unweighted
         squared = centred**2
         with one_thread():
@@ -217,7 +217,7 @@ class ScoredOutcomes:
 
     @cached_property
     def _rooms(self) -> npt.NDArray[np.float64]:
-        """Room for three matrices of slope and features: to ask the system for it each time costs more than sums."""
+        """Room for three matrices of slope and features: allocating it each time costs more than the sums."""
         rooms = np.empty((3, len(self.outcome), 1 + self.features.shape[1]))
         rooms[0, :, 1:] = self.features
         return rooms
@@ -229,7 +229,7 @@ class ScoredOutcomes:
     def _beside_an_intercept(self, weights: Array) -> tuple[Array, Array, Array]:
         """Return residuals and variances of rows (n,), and slope and features less their means, shape (n, 1 + k).
 
-        The next call writes over the last of them.
+        The next call overwrites the last of these.
         """
         # Residuals are taken after rescaling to the observed rate, so a moved level does not show in every feature.
         expected = np.clip(self.probability * np.exp(self._level(weights)), 1e-6, 1 - 1e-6)
@@ -268,9 +268,9 @@ def scored_outcomes(reference: MonitoringReference, examples: pa.Table, outcome:
 
 
 def standardised_ranks(values: Array, usual: Array) -> Array:
-    """Return where `values` lie among the `usual` ones: mid-ranks, of which the known usual have mean 0, deviation 1.
+    """Return the mid-ranks of `values` among the known `usual` ones, scaled so that these have mean 0, deviation 1.
 
-    A missing value, and every value where all that is usual is one value, is 0.
+    A missing value is 0, and so is every value if all usual ones are equal.
     """
     known, counts = np.unique(usual[~np.isnan(usual)], return_counts=True)
     if len(known) < 2:
@@ -278,7 +278,7 @@ def standardised_ranks(values: Array, usual: Array) -> Array:
     below = np.concatenate([[0], np.cumsum(counts)])
     middle = (below[:-1] + below[1:]) / 2
     deviation = np.sqrt(np.average((middle - below[-1] / 2) ** 2, weights=counts))
-    order = np.argsort(values)  # values in order are looked up three times as fast
+    order = np.argsort(values)  # sorted values are looked up three times as fast
     ordered = values[order]
     first = np.searchsorted(known, ordered)
     after = first + (known[np.minimum(first, len(known) - 1)] == ordered)
@@ -299,11 +299,11 @@ def keys_of(names: Sequence[str], outcome: str = LABEL) -> list[tuple[str, str]]
 
 
 def has_enough_positives(examples: pa.Table | None, policy: MonitoringPolicy) -> bool:
-    """Return whether scored examples hold the mature positives (and a negative) that a statement needs."""
+    """Return whether scored examples hold the minimum of mature positives, and a negative."""
     positives = positives_of(examples)
     return bool(examples is not None and policy.minimum_mature_positives <= positives < examples.num_rows)
 
 
 def positives_of(examples: pa.Table | None) -> int:
-    """Return how many scored examples are positive."""
+    """Number of positive scored examples."""
     return int(examples["is_positive"].to_numpy().sum()) if examples is not None and examples.num_rows else 0

@@ -1,12 +1,12 @@
 """Small pictures of monitoring, as PNG bytes for metadata and the dashboard.
 
-Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the same input. A distance says that a column
-moved, two histograms on one axis say how. Both are shares of their own rows, so a day is compared with a reference of
+Concept: a picture is at most 40 KB (palette PNG) and the same bytes for the same input. A distance shows that a column
+moved, two histograms on one axis show how. Both are shares of their own rows, so a day is compared with a reference of
 many days, and each column has a panel of its own.
 
-The estimate of performance is what the scores promise, the band below it how far outcomes may fall short by chance. A
-realised line that leaves the band is concept drift; both lines moving together is a change of the mix. Ranking quality
-per entity, which the gate judges, has no limit of its own: days of few entities vary too much.
+Performance is estimated from the scores; the band below is how far outcomes may fall short by chance. A realised line
+that leaves the band is concept drift; both lines moving together is a change of the mix. Ranking quality per entity,
+which the gate judges, has no limit of its own: days of few entities vary too much.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ PANEL_INCHES = 1.45
 ESTIMATE, BAND, CHANCE, REPLACED = "#1f77b4", "#dce9f5", "#c9b37e", "#8c6bb1"
 ALARM, QUIET, LINE = "#c0392b", "#7f8c9b", "#2c3e50"
 UNIMPORTANT = "#eab5ae"
-"""An alarm that does not count, because the model hardly looks at what moved."""
+"""An alarm that does not count, because the model hardly uses the moved columns."""
 VERDICT_COLOURS = {"retrain": "#1f77b4", "wait": "#c9d1d9", "block": ALARM}
 BARS_MAXIMUM = 26
 TICKS_MAXIMUM = 12
 DECISIONS_SHOWN = 120
-"""Days; more are narrower than a pixel is worth, and each takes its time to draw."""
+"""More days would be narrower than a pixel each and slow to draw."""
 PANELS_MAXIMUM, PANELS_ACROSS = 18, 3
 BINS, FEW_VALUES, CATEGORIES_MAXIMUM = 24, 12, 8
 TAIL_PERCENT = 0.5
@@ -51,7 +51,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PerformanceDay:
-    """One metric of one outcome in the window of one day; `allowed` is how far below its estimate it may be."""
+    """One metric of one outcome in the window of one day; `allowed` is its largest shortfall without an alarm."""
 
     as_of_date: date
     outcome: str
@@ -62,15 +62,15 @@ class PerformanceDay:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether it fell short of the estimate by more than is allowed."""
+        """Whether the shortfall exceeds the allowed one."""
         return self.allowed is not None and self.estimated - self.realised > self.allowed
 
 
 @dataclass(frozen=True)
 class RankingDay:
-    """MAP@k per entity of one day: the champion's, that of the rule in use and that of a random order.
+    """MAP@k per entity of one day: the champion's, the rule's in use and a random order's.
 
-    `simple` is that of the simple rule and `replaced` that of the model before; None where there is none.
+    `simple` is the simple rule's and `replaced` the previous model's; None without one.
     """
 
     as_of_date: date
@@ -86,12 +86,12 @@ def plot_performance(
 ) -> bytes:
     """Return a PNG with one panel per outcome and metric that has values, and one of MAP per entity, on one time axis.
 
-    Outcomes stand in the order of their `words`.
+    Outcomes are ordered as in `words`.
     """
     from matplotlib import dates
     from matplotlib.figure import Figure
 
-    ticks: Any = dates  # has no types of its own
+    ticks: Any = dates  # the library has no types
 
     panels = [
         (outcome, metric, ordered)
@@ -101,7 +101,7 @@ def plot_performance(
     ]
     height = 0.6 + PANEL_INCHES * max(1, len(panels) + bool(ranking))
     figure = Figure(figsize=(7.2, height), dpi=90)
-    # Margins that are known beforehand: working them out (`layout="constrained"`) costs twice what drawing does.
+    # Margins are fixed: computing them (`layout="constrained"`) costs twice the drawing.
     figure.subplots_adjust(left=0.065, right=0.99, bottom=0.35 / height, top=1 - 0.25 / height, hspace=0.3)
     if not panels and not ranking:
         figure.text(0.5, 0.5, "Not enough mature labels yet.", ha="center", va="center", fontsize=9)
@@ -163,9 +163,9 @@ def _titled(axes: Axes, title: str) -> None:
 
 
 def plot_findings(report: MonitoringReport) -> bytes:
-    """Return a PNG of every finding as a bar in units of its limit, with the importance of what it is about, if known.
+    """Return a PNG of every finding as a bar in units of its limit, with the importance of its columns, if known.
 
-    Beyond the line at 1 it alarms.
+    Bars beyond the line at 1 alarm.
     """
     from matplotlib.figure import Figure
 
@@ -276,7 +276,7 @@ def _draw_numbers(axes: Axes, before: Array, after: Array) -> None:
         low, high = np.percentile(both, [TAIL_PERCENT, 100 - TAIL_PERCENT])
         edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
     for side, look in ((before, {"color": BEFORE, "histtype": "stepfilled"}), (after, _OUTLINE)):
-        held = np.clip(side, edges[0], edges[-1])  # what lies farther out is counted at the edge
+        held = np.clip(side, edges[0], edges[-1])  # values farther out are counted at the edge
         axes.hist(held, bins=edges.tolist(), weights=np.full(len(held), 100 / max(len(held), 1)), **look)
 
 

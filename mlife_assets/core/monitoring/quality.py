@@ -1,14 +1,13 @@
-"""Data quality: is what arrived what it claims to be? A fault here blocks; it never retrains.
+"""Data quality: are the inputs intact? A fault blocks; it never retrains.
 
-Concept: a fault is what no change of the world explains: a price in cents, a distance of exactly zero, a value out of a
-closed vocabulary, an event type that stopped arriving, everybody's home somewhere else. A new city, more users or new
-behaviour is not a fault, so open vocabularies, counts of behaviour and moderate growth are left to drift. Every rule is
-also reported when it holds, so that a report shows what was looked at and not only what broke.
+Concept: a fault has no explanation by a change of the world: a price in cents, a distance of exactly zero, a value out
+of a closed vocabulary, an event type that stopped arriving, everybody's home moved. A new city, more users or new
+behaviour is not a fault, so open vocabularies, counts of behaviour and moderate growth are left to drift. Rules that
+hold are reported too, so that a report shows everything that was checked.
 
-A count is held against the usual days of the same count. Labels may be late: when none land this is reported and does
-not alarm, because waiting for them is the business of maturity. Limits of columns come from the worst day of the
-reference. A column that is broken may be so for a part of its rows, so rules count rows; a unit that changed for all of
-them shows in the median as well.
+A count is compared with its usual days. Labels may be late: if none land, that is reported without alarm, because
+maturity already waits for them. Limits of columns come from the worst day of the reference. A column may be broken in
+some rows only, so rules count rows; a changed unit of all rows also shows in the median.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ REPORT = "data_quality_report"
 FAULTS_NAMED = 5
 
 UNIT_RATIO = 5.0
-"""No world moves the median of a price or a distance fivefold overnight; cents, metres or thousands do."""
+"""A real change never moves the median of a price or a distance fivefold overnight; cents, metres or thousands do."""
 NEAR_ZERO_SHARE = 0.05
 """A column whose smallest reference value is below this share of its median has no lower bound but zero."""
 CONTINUOUS_SHARE = 0.2
@@ -48,15 +47,15 @@ KIND = "quality"
 SCHEMA = "schema"
 
 VOLUME_RATIO = (0.5, 2.0)
-"""Candidate pairs against the median reference day: beyond these a pipe is broken or doubled, not a city opened."""
+"""Limits of candidate pairs over the median reference day: beyond them a pipe is broken or doubled."""
 OFF_DAYS_SHARE = 0.25
-"""A type that fails to land on more days than these does not land daily, so its absence is no fault."""
+"""A type missing on more days than this does not land daily, so its absence is no fault."""
 RARE_EVENTS = 30
 """Fewer than so many events a day may be missing by chance."""
 REFUSED_ROWS_MINIMUM = 5
-"""Fewer refused rows than these are a fault only where they are most of what came."""
+"""Fewer refused rows are a fault only if they are most of the delivery."""
 WORDS_SHARE = 0.25
-"""Rows refused for what strangers write are a fault of the exporter from this share on: below, few writers suffice."""
+"""From this share on, rows refused for strangers' words are the exporter's fault: below, a few writers suffice."""
 _WORDS_REASONS = frozenset({Reason.CONTROL_CHARACTER.value, Reason.TOO_LONG.value})
 _SCHEMA_REASONS = frozenset(
     reason.value
@@ -66,7 +65,7 @@ _SCHEMA_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Refusal:
-    """What an ingest refused of one event type for one reason.
+    """Rows of one event type that an ingest refused for one reason.
 
     Attributes:
         event_type: of the landing file.
@@ -74,7 +73,7 @@ class Refusal:
         rows: refused rows; files where the reason concerns a file as a whole.
         first_row: row of the first example, `validation.WHOLE_FILE` for a file.
         field: column of the first example.
-        detail: what to do about it.
+        detail: the remedy.
         is_of_strangers: whether the column of every example holds words that strangers write.
     """
 
@@ -92,23 +91,23 @@ class Refusal:
 
     @property
     def is_duplicate(self) -> bool:
-        """Whether the rows repeat others, which keeps the log right and is counted apart."""
+        """Whether the rows repeat others, which does not harm the log and is counted apart."""
         return self.reason == Reason.DUPLICATE_EVENT_ID.value
 
     @property
     def is_schema(self) -> bool:
-        """Whether a whole file is not what was agreed."""
+        """Whether a whole file violates its contract."""
         return self.reason in _SCHEMA_REASONS or self.first_row == WHOLE_FILE
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What landed for the day before; nothing where no events land.
+    """Landed events of the day before; empty where no events land.
 
     Attributes:
         counts: events by type.
         history: the same for earlier days.
-        refused: what that day's ingest refused.
+        refused: refusals of that day's ingest.
         own_types: event types that we write ourselves, so that they need not land.
         label_types: event types that may be late.
     """
@@ -134,11 +133,11 @@ def data_quality_report(
     Args:
         as_of: the day.
         reference: of the serving model.
-        sample: of the day, with the columns of the reference; one it lacks, or has in another type, is a fault. An
-            empty sample is a fault, not an empty answer.
-        policy: limits, and the findings that a person has accepted.
+        sample: of the day, with the columns of the reference; a missing one, or one of another type, is a fault. So is
+            an empty sample.
+        policy: limits, and findings accepted by a person.
         landed: events of the day before.
-        further: findings of rules that need more than the sample say of two days.
+        further: findings of other rules, such as those on two days.
 
     Raises:
         InvalidInputError: a count is negative.
@@ -170,7 +169,7 @@ def data_quality_report(
 
 
 def _accepted(finding: Finding, policy: MonitoringPolicy) -> Finding:
-    """Return the finding without its alarm where the policy says that a person answers for it."""
+    """Return the finding, without its alarm if the policy accepts it."""
     if not finding.is_alarm or f"{finding.column}/{finding.method}" not in policy.accepted_findings:
         return finding
     return replace(finding, is_alarm=False, sentence=f"{finding.sentence[:-1]}; accepted by policy.")
@@ -234,7 +233,7 @@ def _out_of_range(reference: MonitoringReference, day: pa.Table, policy: Monitor
         low, high = float(profile.minimum or 0.0), float(profile.maximum or 0.0)
         width = max(high - low, abs(high), 1e-9)
         usual, column = float(profile.median or 0.0), numbers(day, name)
-        # Below a price list lies no long tail: half of the smallest price is as far outside as twice the largest.
+        # Price lists have no long tail at the low end: half the smallest price is as extreme as twice the largest.
         is_bounded = name in reference.columns.never_zero and low > NEAR_ZERO_SHARE * usual
         is_outside = (column < (low / 2 if is_bounded else low - width)) | (column > high + width)
         share, limit = float(np.mean(is_outside)), policy.out_of_range_share_maximum
@@ -247,7 +246,7 @@ def _out_of_range(reference: MonitoringReference, day: pa.Table, policy: Monitor
 
 
 def _units(reference: MonitoringReference, day: pa.Table, _: MonitoringPolicy) -> Iterator[Finding]:
-    """Hold the median of what is measured in a unit against the reference: a ratio above one, either way."""
+    """Compare the median of a measured column with the reference: a ratio above one, either way."""
     for name in reference.columns.never_zero:
         if name not in day.column_names:
             continue
@@ -273,10 +272,7 @@ def _zeros(reference: MonitoringReference, day: pa.Table, policy: MonitoringPoli
 
 
 def _one_value(reference: MonitoringReference, day: pa.Table, _: MonitoringPolicy) -> Iterator[Finding]:
-    """Find a column that one value took over: a default that was filled in, or a constant.
-
-    Counts of behaviour are left out: late labels make them zero.
-    """
+    """Find a column filled with one value: a default or a constant."""
     columns = reference.columns
     for name in dict.fromkeys([*columns.alarming, *columns.ranged]):
         if name not in day.column_names:
@@ -308,7 +304,7 @@ def schema_fault(column: str, sentence: str) -> Finding:
 
 
 def volume(reference: MonitoringReference, pair_rows: int) -> Iterator[Finding]:
-    """Hold the number of candidate pairs against the usual reference day."""
+    """Compare the number of candidate pairs with the usual reference day."""
     usual = float(np.median(list(reference.pair_rows.values())))
     low, high = VOLUME_RATIO[0] * usual, VOLUME_RATIO[1] * usual
     is_low, is_high = pair_rows < low, pair_rows > high
@@ -326,7 +322,7 @@ def freshness(
     own_types: Collection[str] = (),
     label_types: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Hold each type that lands daily against its usual count.
+    """Compare each type that lands daily with its usual count.
 
     Types that we write ourselves (`own_types`) need not land. Labels (`label_types`) are reported and do not alarm.
     """
@@ -363,11 +359,11 @@ def refusals(
     history: Mapping[str, Sequence[int]],
     policy: MonitoringPolicy,
 ) -> Iterator[Finding]:
-    """Hold what each type had refused against what it landed.
+    """Compare refused with landed rows of each type.
 
-    A few bad rows, strangers' words that nobody can read, or a stray file beside good ones, are noted without alarm:
-    the log took what was good, and a few rows with a control character stop nobody's day. Whole files
-    are a fault of the schema when the type did not land without them, labels included: a refused file is not late.
+    A few bad rows, illegible words of strangers, or a stray file beside good ones, are noted without alarm: the log
+    took the rest. Whole files are a schema fault if nothing else of the type landed, even for labels: a refused file is
+    not late.
     """
     by_type: dict[str, list[Refusal]] = defaultdict(list)
     for refusal in refused:
@@ -390,7 +386,7 @@ def refusals(
 
 
 def _broken_file(refusal: Refusal, landed: int, usual: Sequence[int], policy: MonitoringPolicy) -> Finding:
-    """Return the finding of files, or of all rows of a file, that are not what was agreed."""
+    """Return the finding of files, or of all rows of a file, that violate the contract."""
     is_file = refusal.first_row == WHOLE_FILE
     what = "files were" if is_file else "rows were"
     sentence = f"{refusal.event_type}: {refusal.rows:,} {what} refused for {refusal.reason}: {refusal.detail}"

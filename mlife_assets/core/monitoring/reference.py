@@ -1,7 +1,7 @@
-"""What "normal" looked like when a model was promoted: samples, limits, ranges and vocabularies.
+"""The monitoring reference of a model at its promotion: samples, limits, ranges and vocabularies.
 
 Concept: the reference belongs to one model version, is small (days x fixed sample), out of sample for the model, and
-never changes. A retrained model gets a new one, so drift is always measured against what the serving model knows.
+never changes. A retrained model gets a new one, so drift is always measured against the serving model's own data.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from mlife_assets.core.policies import MonitoringPolicy
 
 DAY = "as_of_date"
 DAYS_MINIMUM = 8
-"""Days of a reference: halves of four are held against each other to learn how days differ."""
+"""Days of a reference: two halves of four are compared to learn how days differ."""
 STORED_FORM = 2
-"""Version of the stored layout. In 1, limits of outcomes were along standardised values, which say nothing of ranks."""
+"""Version of the stored layout. Version 1 had limits of outcomes along standardised values instead of ranks."""
 EXAMPLE_COLUMNS = ("exposure_date", "label_mature_date", "probability", "is_positive")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Plain facts of one column of the reference; shares are those of the worst day.
+    """Summary of one column of the reference; shares are those of the worst day.
 
     Attributes:
         column: its name.
@@ -104,7 +104,7 @@ def plain_values(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def most_frequent(values: npt.NDArray[Any]) -> tuple[str, float]:
-    """Return the most frequent of `plain_values` and its share of all rows; missing values are none."""
+    """Return the most frequent of `plain_values`, not counting missing ones, and its share of all rows."""
     is_number = np.issubdtype(values.dtype, np.floating)
     there = values[~np.isnan(values)] if is_number else values[values != ""]
     if len(there) == 0:
@@ -118,13 +118,13 @@ def most_frequent(values: npt.NDArray[Any]) -> tuple[str, float]:
 class MonitoringReference:
     """The reference of one model version.
 
-    `ids`: columns that say which rows are alike, the entity's and, of a ranking, the item's. `sample`: one row per
-    sampled pair (`as_of_date`, `ids`, watched, embedding and SHAP columns). `examples`: mature, scored, out of sample
+    `ids`: columns that cluster rows, the entity's and, in a ranking, the item's. `sample`: one row per sampled pair
+    (`as_of_date`, `ids`, watched, embedding and SHAP columns). `examples`: mature, scored, out of sample
     (`exposure_date`, `label_mature_date`, `probability`, `is_positive`, optional ids and feature columns), at most
     label-mature as of `as_of_date`. `steps`: the same with the probability and the outcome of each earlier step of a
-    funnel, by its name. `scored_by`: who scored the examples of an outcome, model version -> rows; where nobody is
-    named, the model itself. `pair_rows`: candidate pairs of each reference day before sampling. `sizes`: with how many
-    rows `thresholds` were learned (`sizes.sizes_of`).
+    funnel, by its name. `scored_by`: models that scored an outcome's examples, version -> rows; empty for the model
+    itself. `pair_rows`: candidate pairs of each reference day before sampling. `sizes`: numbers of rows with which
+    `thresholds` were learned (`sizes.sizes_of`).
     """
 
     model_version: str
@@ -142,7 +142,7 @@ class MonitoringReference:
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """The outcomes of which there are scored examples: the label's, then those of earlier steps."""
+        """The outcomes with scored examples: the label, then earlier steps."""
         return (LABEL, *self.steps)
 
     def scored(self, outcome: str) -> pa.Table:
@@ -155,7 +155,7 @@ class MonitoringReference:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of the sample, the examples and which columns are watched: what fitted calculators are kept under."""
+        """Hash of the sample, the examples and the monitored columns: the key of stored fitted calculators."""
         columns = self.columns
         watched = (columns.watched, columns.alarming, columns.embedding, columns.contribution)
         digest = hashlib.sha256(repr(watched).encode())
@@ -176,7 +176,7 @@ class MonitoringReference:
         return self.sample.filter(pc.equal(self.sample[DAY], pa.scalar(day, pa.date32())))
 
     def why_incomparable(self, pairs: pa.Table, policy: MonitoringPolicy, sizes: Sequence[str]) -> str | None:
-        """Return why the sample `pairs` of a day cannot be held against this reference; None when it can.
+        """Return why the sample `pairs` of a day cannot be compared with this reference; None if it can.
 
         Limits hold for the `sizes` (`COLUMN_SIZES` or `JOINT_SIZES`) that they were learned with, and for days of full
         samples: one of less than half the rows scatters more than they allow.
@@ -204,7 +204,7 @@ class MonitoringReference:
     def with_thresholds(
         self, thresholds: Sequence[Threshold], sizes: Mapping[str, int] | None = None
     ) -> MonitoringReference:
-        """Return this reference holding `thresholds` that were learned with `sizes`; without them none is known."""
+        """Return this reference with `thresholds` that were learned with `sizes`, if known."""
         return replace(self, thresholds=tuple(thresholds), sizes=dict(sizes or {}))
 
     def to_tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
@@ -317,7 +317,7 @@ def build_reference(
 
 
 def tidy(table: pa.Table, columns: MonitoringColumns, names: Sequence[str]) -> pa.Table:
-    """Return day and `names` of `table`: numbers as float64 with NaN for null, everything else as string.
+    """Return the day and columns `names` of `table`: numbers as float64 with NaN for null, everything else as string.
 
     Raises InvalidInputError naming a column that the table lacks.
     """
@@ -363,6 +363,6 @@ def check_examples(examples: pa.Table, as_of: date) -> None:
 
 
 def _kept(examples: pa.Table, columns: MonitoringColumns, ids: Sequence[str]) -> pa.Table:
-    """Return the columns that limits of outcomes are learned from; ids, where there are any, say who is alike."""
+    """Return the columns for learning limits of outcomes, with ids, if any, for clusters."""
     known = [name for name in ids if name in examples.column_names]
     return examples.select([*EXAMPLE_COLUMNS, *known, *columns.residual])

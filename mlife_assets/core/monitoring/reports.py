@@ -1,7 +1,7 @@
-"""What a monitoring day concluded: findings and the report that holds them.
+"""Results of a monitoring day: findings and their report.
 
-Concept: a report is a statement with evidence. Every finding carries the number, the limit it was held against and a
-sentence that a person understands without knowing the method.
+Concept: a report is a statement with evidence. Every finding carries the number, its limit and a sentence that needs no
+knowledge of the method.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ STATUSES: tuple[Status, ...] = ("ok", "alarm", "not_enough_evidence")
 
 @dataclass(frozen=True)
 class Finding:
-    """One statistic held against one limit. `column` is empty when it speaks of the whole row.
+    """One statistic and its limit. `column` is empty for a statistic of the whole row.
 
     Attributes:
-        kind: what it is about: quality, data, latent, concept.
+        kind: quality, data, latent or concept.
         column: a column, or the name of a block of columns.
-        method: how the statistic was computed.
-        statistic: what was found.
-        threshold: what it was held against.
-        is_alarm: whether it goes beyond.
+        method: method of the statistic.
+        statistic: its value.
+        threshold: its limit.
+        is_alarm: whether the limit is exceeded.
         sentence: the same in words.
-        importance_share: share in [0, 1] of the champion's importance that what moved carries; None when unknown.
+        importance_share: share in [0, 1] of the champion's importance that the moved columns carry; None if unknown.
         moved_columns: the columns by which a block of columns moved, the strongest first.
     """
 
@@ -63,9 +63,9 @@ class Finding:
 
     @property
     def ratio(self) -> float | None:
-        """The statistic in units of its limit, 1 being at it; 0 for what is better than expected, None without a limit.
+        """Ratio of statistic to limit. 0 if better than expected; None without a limit.
 
-        None also beyond the limit without an alarm: what moves with the calendar is no drift.
+        None also beyond the limit without an alarm: moves with the calendar are no drift.
         """
         if self.threshold <= 0:
             return None
@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class MonitoringReport:
-    """What one kind of monitoring says about one day. `status` is `alarm` exactly when a finding alarms."""
+    """The result of one kind of monitoring on one day. `status` is `alarm` exactly when a finding alarms."""
 
     name: str
     as_of_date: date
@@ -101,7 +101,7 @@ class MonitoringReport:
 
     @property
     def moved_columns(self) -> tuple[str, ...]:
-        """What moved by name, in the order of the alarms: columns, else the method that speaks of the whole row."""
+        """Names of the moved columns, in the order of the alarms; the method for a statistic of the whole row."""
         named = (f.moved_columns or (f.column or f.method,) for f in self.alarms)
         return tuple(dict.fromkeys(name for names in named for name in names))
 

@@ -1,8 +1,8 @@
-"""A day's decision about retraining, as it is recorded, and the runs that decisions still need.
+"""A day's recorded decision about retraining, and the runs still to launch.
 
-Concept: requests are stateless. A day decided to retrain without a run needs one, one whose run failed needs another
-attempt after a wait, up to a limit, and then a person. A run trains the partition of its day, so runs and attempts
-belong to the day. The request's key names day and attempt, so asking twice is asking once.
+Concept: requests are stateless. A day with the verdict `retrain` needs a run; a failed run needs another attempt after
+a wait, up to a limit, and then a person. A run trains the partition of its day, so runs and attempts belong to the day.
+The request's key names day and attempt, so repeated requests launch one run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DecisionFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run that was launched for a cause: its state, and when it ended. `ended_at` may be None while it is active."""
+    """A run launched for a cause: its state and end. `ended_at` may be None while it is active."""
 
     state: RunState
     ended_at: datetime | None = None
@@ -60,12 +60,12 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a cause needs now.
+    """The next attempt for a cause.
 
     Attributes:
         number: of the attempt to launch; None when none is due.
-        due_at: until when the next attempt waits; None when it is due or there is none.
-        is_exhausted: whether it failed as often as it may, so that a person must look.
+        due_at: end of the wait for the next attempt; None when it is due or there is none.
+        is_exhausted: whether all allowed attempts failed, so that a person must look.
     """
 
     number: int | None
@@ -75,7 +75,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class RetrainingRequest:
-    """One run to ask for."""
+    """One run to request."""
 
     run_key: str
     decision_id: str
@@ -85,7 +85,7 @@ class RetrainingRequest:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What to request now, and a sentence for the log; `exhausted` decisions need a person."""
+    """Runs to request now, and a sentence for the log; `exhausted` decisions need a person."""
 
     requests: tuple[RetrainingRequest, ...]
     exhausted: tuple[DecisionFacts, ...]
@@ -93,9 +93,9 @@ class Outlook:
 
 
 def next_attempt(runs: Sequence[RunFacts], *, now: datetime, retry_wait_minutes: Sequence[int]) -> Attempt:
-    """Return what is needed for a cause that these runs were launched for, in any order.
+    """Return the next attempt for a cause, from its runs so far in any order.
 
-    Attempts are one more than waits. A wait is counted from the end of the latest failed run.
+    There is one attempt more than waits. A wait is counted from the end of the latest failed run.
     """
     if any(run.state != "failed" for run in runs):
         return Attempt(None)
@@ -154,7 +154,7 @@ def outstanding_retrainings(
 
 @dataclass(frozen=True)
 class RetrainDecision:
-    """The verdict of one day, in the fields of the `retrain_decided` event, so that history is a fold over events."""
+    """The verdict of one day, with the fields of the `retrain_decided` event: history is a fold over events."""
 
     as_of_date: date
     verdict: Verdict
@@ -168,10 +168,10 @@ class RetrainDecision:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """The kinds of drift that alarmed that day and mattered, in fixed order, whether or not the day counts."""
+        """The kinds of drift that alarmed and mattered that day, in fixed order, whether or not the day counts."""
         return tuple(kind for kind in KINDS if kind + ALARM_SUFFIX in self.codes)
 
     @property
     def unimportant_alarms(self) -> tuple[str, ...]:
-        """The kinds of drift that alarmed that day by columns that the champion hardly uses, in fixed order."""
+        """The kinds of drift that alarmed that day only by columns of little importance, in fixed order."""
         return tuple(kind for kind in KINDS if kind + UNIMPORTANT_SUFFIX in self.codes)

@@ -1,4 +1,4 @@
-"""The fixed-size sample of candidate pairs that monitoring looks at.
+"""The fixed-size sample of candidate pairs for monitoring.
 
 Concept: an alarm must not become more likely because traffic grew, so each day gives the same number of rows, chosen by
 a hash of (seed, day, entity, item). The choice depends on nothing else: not on row order, process or library version.
@@ -64,12 +64,12 @@ def sample_pairs(entities: Ids, items: Ids, *, as_of: date, seed: int, rows: int
 
 
 def in_shares(places: npt.NDArray[np.int64], counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return which of the k things that were counted each of n places falls to, int64 (n,), in shares of the counts.
+    """Return one of k classes for each of n places, int64 (n,), in proportion to the `counts` of the classes.
 
-    Any run of places holds the shares, nearly to the row. Where nothing was counted all fall to the last.
+    Any run of places has these shares, nearly to the row. If all counts are 0, all places get the last class.
     """
     ends = np.cumsum(counts) / max(1, sum(counts))
-    # Multiples of the golden ratio fill [0, 1) evenly, whichever run of them is looked at (Weyl 1916).
+    # Multiples of the golden ratio fill [0, 1) evenly in any run of them (Weyl 1916).
     found = np.searchsorted(ends, places * GOLDEN_RATIO % 1.0, side="right")
     return np.minimum(found, len(counts) - 1).astype(np.int64)
 

@@ -1,14 +1,14 @@
-"""Limits learned from drift-free days: the only place where "too far" is decided.
+"""Limits learned from drift-free days: the limits of all drift statistics.
 
 Concept: each reference day is compared with the days of the *other half* of the reference (blocked A/A), so slow
-turnover of items and entities is inside what is normal. The limit is the one-sided prediction bound of Student's t
-for one more day, mean + t * sd * sqrt(1 + 1/days), at the day's error rate divided by the number of statistics
-(Bonferroni). Days of one half share their comparison, so t has half the days as degrees of freedom. The limit is never
-below the bound that theory gives for two independent samples of as many *independent units* as there are: pairs of one
-item are alike and items turn over, so 2,000 pairs of 400 items are worth fewer (design effect, Kish 1965).
+turnover of items and entities counts as normal. The limit is the one-sided prediction bound of Student's t for one more
+day, mean + t * sd * sqrt(1 + 1/days), at the day's error rate divided by the number of statistics (Bonferroni). Days of
+one half share their comparison, so t has half the days as degrees of freedom. The limit is never below the bound that
+theory gives for two independent samples of as many *independent units* as there are: pairs of one item are alike and
+items turn over, so 2,000 pairs of 400 items are worth fewer (design effect, Kish 1965).
 
-A limit holds for the number of rows that it was learned with: fewer scatter more and alarm more often, more hide what
-it was meant to find. So a policy whose sizes were changed since is reported instead of used.
+A limit holds for its number of rows: fewer scatter more and alarm more often, more hide drift. So a policy whose sizes
+changed since is reported instead of used.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ JOINT_SIZES = (
     "domain_classifier_sample_rows",
     "domain_classifier_entity_reference_rows",
 )
-"""Sizes on which the joint detectors depend: all that are kept."""
+"""Sizes on which the joint detectors depend: all sizes."""
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One computed number. `column` names what it was computed on: a column or a block of columns.
+    """One computed number. `column` names its column or block of columns.
 
-    `moved_columns` are those of a block that say most, in order; empty when that was not asked.
+    `moved_columns` are the most informative columns of a block, in order; empty if not computed.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Statistic:
 class Threshold:
     """The limit of one statistic, with the A/A evidence behind it. A statistic alarms when it exceeds `upper`.
 
-    `error_rate` is the share of drift-free days on which it is meant to.
+    `error_rate` is the intended share of alarms on drift-free days.
     """
 
     method: str
@@ -86,7 +86,7 @@ def learn_threshold(
 
 
 def effective_rows(values: npt.NDArray[Any], clusters: Sequence[npt.NDArray[Any]], *, is_category: bool) -> float:
-    """Return how many independent rows a column of n clustered rows is worth.
+    """Return the effective number of independent rows of a column with n clustered rows.
 
     `values` of shape (n,) are numbers, compared by rank (NaN highest), or category codes; `clusters` holds one integer
     label array of shape (n,) per way of clustering. The worst of them counts: n / (1 + (m - 1) * icc), with m the
@@ -150,7 +150,7 @@ def by_key(thresholds: Sequence[Threshold]) -> Mapping[tuple[str, str], Threshol
 
 
 def family_error(limits: Iterable[Threshold]) -> float:
-    """Return the rate at which one limit of several is exceeded without drift, at most: their sum (Bonferroni)."""
+    """Return the highest rate at which any of several limits is exceeded without drift: their sum (Bonferroni)."""
     return sum(limit.error_rate for limit in limits)
 
 
@@ -167,7 +167,7 @@ def sizes_of(policy: MonitoringPolicy) -> dict[str, int]:
 
 
 def changed_sizes(learned: Mapping[str, int], policy: MonitoringPolicy, names: Sequence[str]) -> str | None:
-    """Return in words which of the sizes `names` are others than limits were learned with; None when none is."""
+    """Return in words which of the sizes `names` differ from those behind the limits; None if none does."""
     if not learned:
         return "it was not kept with how many rows limits were learned"
     today = sizes_of(policy)

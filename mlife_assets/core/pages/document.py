@@ -1,9 +1,8 @@
-"""The document around every page, the templates of words and tables in it, and where each page is.
+"""The document around every page, the templates of words and tables in it, and the pages' addresses.
 
 Concept: one string in, one file out. A page loads nothing, which its own content security policy enforces: no script
-runs but the one with the hash that the policy names. The same page gives the same bytes.
-Python chooses, counts, sorts and words; a template lays out. A name that was not given is an error and no blank, so
-that a page cannot lose a part in silence.
+runs but the one with the hash that the policy names. The same page gives the same bytes. Python chooses, counts, sorts
+and words; a template lays out. An undefined name is an error, so that a page cannot silently lose a part.
 
 The address of a page is its key in the lake, so a relative link works over HTTP and between files alike. `/` serves the
 dashboard too: `..` of the root is the root. Some pages have no file; only a server links to them.
@@ -29,11 +28,11 @@ DASHBOARD = "dashboard/index.html"
 BACKTEST = "backtest/lifecycle_backtest.html"
 RUNBOOKS = "runbooks/"
 Places = Sequence[tuple[str, str]]
-"""(words, address) of the pages that have no file, only a server."""
+"""(words, address) of the pages that only a server has, without a file."""
 PACKAGE = "mlife_assets.core.pages"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'self'"
 SLOT = "<!--served-->"
-"""Where the server puts links to what only it has. Text cannot hold it: `<` is escaped."""
+"""Place for the server's own links. Text cannot hold it: `<` is escaped."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def page(title: str, body: Markup, *, nav: Sequence[Link] = (), script: str = ""
 
 
 def with_links(document: str, links: Sequence[Link]) -> str:
-    """Return a page with further links in its bar; a page of an earlier release, which has none, gets one."""
+    """Return a page with further links in its bar; a page of an earlier release gets a bar."""
     if SLOT in document:
         return document.replace(SLOT, str(join(*map(_item, links), Markup(SLOT))), 1)
     bar = element("nav", *(join(_anchor(link), " ") for link in links), style="padding:12px 24px")
@@ -99,7 +98,7 @@ def _anchor(link: Link) -> Markup:
 
 
 def render(template: str, *, package: str = PACKAGE, **context: Any) -> Markup:
-    """Return a template of `<package>/templates`, or of those that all pages share, with its names filled in."""
+    """Render a template of `<package>/templates`, or of the shared ones, with its names filled in."""
     return Markup(_environment(package).get_template(template).render(context))
 
 
@@ -148,7 +147,7 @@ def between(here: str, there: str) -> str:
 
 
 def nav(here: str, *, has_backtest: bool = False) -> tuple[Link, ...]:
-    """Return the links of a page of the lake to the others: what a file can follow."""
+    """Return the links from a page of the lake to the others that are files."""
     places = [("Dashboard", DASHBOARD), ("Model versions", f"{DASHBOARD}#models")]
     if has_backtest or here == BACKTEST:
         places.append(("Backtest", BACKTEST))
@@ -156,12 +155,12 @@ def nav(here: str, *, has_backtest: bool = False) -> tuple[Link, ...]:
 
 
 def served_nav(here: str, served: Places, *, has_backtest: bool = False) -> tuple[Link, ...]:
-    """Return the links of a page that is only served."""
+    """Return the links of a page that exists only on the server."""
     return (*nav(here, has_backtest=has_backtest), *_served_links(here, served))
 
 
 def with_served_links(document: str, here: str, served: Places, more: Sequence[Link] = ()) -> str:
-    """Return a page of the lake as it is served: with links to what is only served, and `more`.
+    """Return a page of the lake with the server's links and `more`.
 
     A page of an earlier release has no bar; it gets one with all links.
     """

@@ -16,7 +16,7 @@ _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uf
 
 
 def writable(value: str) -> str:
-    """Return text in which what HTML or UTF-8 cannot hold (control characters, lone surrogates) is U+FFFD."""
+    """Return text with U+FFFD for characters that HTML or UTF-8 cannot hold (control characters, lone surrogates)."""
     return _UNSAFE.sub("\ufffd", value)
 
 
@@ -42,5 +42,5 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
 
 
 def join(*parts: str) -> Markup:
-    """Return the parts in a row, escaping those that are text."""
+    """Return the concatenated parts; text is escaped."""
     return Markup("").join(text(part) for part in parts)

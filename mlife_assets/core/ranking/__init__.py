@@ -1,1 +1,1 @@
-"""Ranking quality: AP, NDCG and recall at depth k per user, their means, and what a random ranking would get."""
+"""Ranking quality: AP, NDCG and recall at depth k per user, their means, and the values of a random ranking."""

@@ -30,13 +30,13 @@ _THIRD_SHIFT = np.uint64(31)
 
 @cache
 def compiled(kernel: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Return `kernel` as machine code: one thread, exact floating point, kept on disk where a folder is writable."""
+    """Return `kernel` as machine code: one thread, exact floating point, cached on disk if a folder is writable."""
     import numba
 
     compile_kernel = partial(numba.njit, parallel=False, fastmath=False, error_model="numpy")
     try:
         return cast("Callable[_P, _T]", compile_kernel(kernel, cache=True))
-    except RuntimeError:  # there is no folder that numba can write its cache to
+    except RuntimeError:  # numba has no folder for its cache
         return cast("Callable[_P, _T]", compile_kernel(kernel))
 
 
@@ -177,7 +177,7 @@ def group_metrics(
     discounts: np.ndarray,
     ideals: np.ndarray,
 ) -> np.ndarray:
-    """Return AP, NDCG and recall at `depth` of each group that has a positive, float64 of shape (3, these groups).
+    """Return AP, NDCG and recall at `depth` of each group with a positive, float64 of shape (3, these groups).
 
     The positives of a group are sorted by score and tie key. Each row then finds by bisection how many positives come
     before it; the counts give the rank of each positive. Sums run over positives by ascending rank.

@@ -1,4 +1,4 @@
-"""Rows to be ranked: in groups, one per (user, window), each contiguous; each row with the key that orders its ties.
+"""Rows to rank, in contiguous groups, one per (user, window), each with its tie key.
 
 Concept: an item may occur once in a group. Two rows of one group that share a tie key are the same item, since the key
 is a bijection of the hash of the item; they are found in a hash table of the group.
@@ -6,8 +6,7 @@ is a bijection of the hash of the item; they are found in a hash table of the gr
 Groups are ordered by user, then window. Where every group is one run of the input, as in a table in order of users, the
 rows stay where they are. Otherwise an arrangement lists the rows group by group; it is found by counting. Rows that are
 mixed well are first staged: moved into a few hundred buckets of neighbouring groups, which the processor does with
-orderly writes. What follows then stays within a bucket, which its cache holds. One step from end to end would miss the
-cache in every row.
+orderly writes. Later steps stay within a bucket, which fits the cache. A single pass would miss the cache on every row.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Scoring: artifact, what a model sees of a row, raw scores and probabilities, and why."""
+"""Scoring: artifact, model inputs, raw scores and probabilities, and reasons."""

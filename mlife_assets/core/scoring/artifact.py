@@ -1,12 +1,12 @@
 """The artifact: everything that turns a feature row into a score, addressed by its content.
 
 Concept: all fitted preprocessing is inside, as text and JSON that a person can read; nothing is pickled. The version
-hashes what decides scores and what they were learned from. The manifest (when, by which code, how good) is hashed
-apart, so a commit alone makes no new model.
+hashes everything that determines scores, and the training data. The manifest (time, code, quality) is hashed
+separately, so a commit alone makes no new model.
 
-A base adds to the log-odds what its curves say: one per number, straight between a few knots and flat beyond its ends,
-or per category, with a knot at each code. A logistic regression is a base below a text of no trees.
-Columns are summed one by one: a product of matrices rounds a row differently when it stands alone.
+A base adds the values of its curves to the log-odds: one curve per number, straight between a few knots and flat beyond
+its ends, or per category, with a knot at each code. A logistic regression is a base with no trees. Columns are summed
+one by one: a matrix product would round a single row differently.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec
 Array = npt.NDArray[np.float64]
 SPEC_FILE, MANIFEST_FILE = "feature_spec.json", "manifest.json"
 ESTIMATOR = "is_estimator"
-"""Key of a manifest whose models are estimators of one's own."""
+"""Key of a manifest whose models are scikit-learn estimators."""
 ESTIMATOR_FILE = "estimator.skops"
-"""How the name of such an estimator's file ends: the only file of an artifact that is no text."""
+"""Suffix of such an estimator's file: the only binary file of an artifact."""
 BASED = "steps_with_base"
-"""Key of a manifest that lists the steps whose trees stand on a linear base; missing where there is none."""
+"""Key of a manifest that lists the steps whose trees stand on a linear base; missing without one."""
 
 
 @dataclass(frozen=True)
 class BaseCurve:
-    """What one column adds.
+    """The curve of one column.
 
     Attributes:
-        name: of the column that a model sees.
+        name: of the column, as the model sees it.
         knots: values of the number, or codes of the category, ascending.
-        log_odds: what is added at the knots; in between it is interpolated, beyond them it is that of the end.
-        missing: what is added where the value is missing.
+        log_odds: values at the knots, interpolated in between and constant beyond the ends.
+        missing: value for a missing number.
     """
 
     name: str
@@ -52,7 +52,7 @@ class BaseCurve:
     missing: float = 0.0
 
     def of(self, values: Array) -> Array:
-        """Return what n values add, both (n,)."""
+        """Return the curve at n values, both (n,)."""
         added: Array = np.interp(values, *self._points)
         added[np.isnan(values)] = self.missing
         return added
@@ -64,7 +64,7 @@ class BaseCurve:
 
 @dataclass(frozen=True)
 class LinearBase:
-    """A base: log-odds where nothing is known, and a curve per number."""
+    """A linear base: an intercept in log-odds, and a curve per number."""
 
     intercept: float
     curves: tuple[BaseCurve, ...]
@@ -73,7 +73,7 @@ class LinearBase:
         """Return log-odds of n rows, (n,); a row has the same bits alone and among others.
 
         Args:
-            matrix: what a model sees, (n, names).
+            matrix: model inputs, (n, names).
             names: of its columns.
         """
         places = {name: place for place, name in enumerate(names)}
@@ -83,7 +83,7 @@ class LinearBase:
         return total
 
     def contributions(self, matrix: Array, names: Sequence[str]) -> Array:
-        """Return what each column adds, (n, names + 1), the last being the intercept; rows sum to `raw`.
+        """Return the value of each column's curve, (n, names + 1), the last being the intercept; rows sum to `raw`.
 
         As curves have a mean of 0, these are the SHAP values of an additive model (Lundberg and Lee 2017).
         """
@@ -96,7 +96,7 @@ class LinearBase:
         return parts
 
     def to_json(self) -> str:
-        """Return canonical JSON; floats survive to the bit. What a missing value adds is written where it is not 0."""
+        """Return canonical JSON; floats survive to the bit. `missing` is written unless it is 0."""
         record = asdict(self)
         record["curves"] = [{k: v for k, v in one.items() if k != "missing" or v} for one in record["curves"]]
         return json.dumps(record, sort_keys=True, separators=(",", ":"))
@@ -118,10 +118,10 @@ class ModelStage:
 
     Attributes:
         step: name of the outcome that it predicts.
-        model_text: LightGBM's text format; empty where an estimator took its place.
+        model_text: LightGBM's text format; empty if an estimator replaces it.
         calibrator: raw score to probability.
-        estimator: file of an estimator of one's own (`estimators`); None for LightGBM.
-        base: what the trees stand on; None where they stand on nothing.
+        estimator: file of a scikit-learn estimator (`estimators`); None for LightGBM.
+        base: linear base of the trees; None without one.
     """
 
     step: str
@@ -154,7 +154,7 @@ class ModelArtifact:
 
     @property
     def is_estimator(self) -> bool:
-        """Whether an estimator of one's own took LightGBM's place."""
+        """Whether a scikit-learn estimator replaces LightGBM."""
         return any(stage.estimator is not None for stage in self.stages)
 
     @cached_property
@@ -176,7 +176,7 @@ class ModelArtifact:
         return "mdl_" + digest.hexdigest()[:20]
 
     def files(self) -> dict[str, bytes]:
-        """Return the content of each file; the manifest names the version that hashes the others, and seals itself."""
+        """Return the content of each file; the manifest holds the version, which hashes the others, and its seal."""
         manifest = {
             **self.manifest,
             "model_version": self.model_version,
@@ -205,7 +205,7 @@ class ModelArtifact:
 
         Raises:
             IntegrityError: a file was changed: the content no longer hashes to `model_version`, the manifest to its
-                seal, or a file is not, byte for byte, what its content is written as.
+                seal, or a file is not in canonical form, byte for byte.
         """
         try:
             sealed = json.loads(files[MANIFEST_FILE])

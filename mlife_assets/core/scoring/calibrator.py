@@ -1,8 +1,8 @@
 """The calibrator: from a raw score to a probability.
 
-Concept: a handful of numbers in JSON and one vectorised function, so one row alone gets the same bits. The function
-rises everywhere: two scores that differ get probabilities that differ, in the same order, so that what is served ranks
-as well as the model does. Release 0.1.0 wrote step curves and curves with a clip, which tie; they score as they did.
+Concept: a handful of numbers in JSON and one vectorised function, so one row alone gets the same bits. The function is
+strictly increasing: different scores get different probabilities in the same order, so probabilities rank as well as
+raw scores. Release 0.1.0 wrote step curves and clipped curves, which tie; they still score as before.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CURVES = ("centred_isotonic", "logistic", "base_rate")
 RELEASED = ("isotonic", "sigmoid")
 """Methods of release 0.1.0: read and used, no longer fitted."""
 FLOOR = 1e-6
-"""Where a curve bends, and where those of release 0.1.0 are cut off."""
+"""Probability at which a curve bends, and where those of release 0.1.0 are cut off."""
 FLOOR_OF_ALL = 1e-8
-"""What a curve approaches and never reaches: no finite sample proves impossibility."""
+"""Probability that a curve approaches and never reaches: no finite sample proves impossibility."""
 LOG_ODDS_MAXIMUM = 30.0
-"""Of release 0.1.0, beyond its floor; keeps the exponential from overflowing."""
+"""Limit in release 0.1.0, beyond its floor; keeps the exponential from overflowing."""
 
 _BEND = float(np.log(1 / FLOOR - 1))
 _ROOM = float(np.log(1 / FLOOR_OF_ALL - 1)) - _BEND
@@ -37,10 +37,10 @@ class Calibrator:
     """A fitted calibrator.
 
     Attributes:
-        method: how it was fitted. `centred_isotonic`, `logistic` and `base_rate` are curves: straight lines between
-            knots in log-odds, the outer ones going on beyond the ends. A `base_rate` rises by next to nothing, because
-            scores said nothing when it was fitted. `isotonic` (straight lines between knots in probability, level
-            beyond the ends) and `sigmoid` (slope and intercept) are of release 0.1.0.
+        method: method of the fit. `centred_isotonic`, `logistic` and `base_rate` are curves: straight lines between
+            knots in log-odds, extrapolated beyond the ends. A `base_rate` is nearly flat, because scores were
+            uninformative when it was fitted. `isotonic` (straight lines between knots in probability, level beyond the
+            ends) and `sigmoid` (slope and intercept) are of release 0.1.0.
         raw: knots, ascending; for `sigmoid` (slope, intercept).
         probability: values at the knots of an `isotonic`; else empty.
         log_odds: values at the knots of a curve, ascending; else empty.
@@ -80,7 +80,7 @@ class Calibrator:
         return probability
 
     def _along(self, raw: Array) -> Array:
-        """Return the log-odds of the curve; what is rounded never passes the next knot, so order is never turned."""
+        """Return the log-odds of the curve; rounding never passes the next knot, so order is kept."""
         knots, values = np.array(self.raw), np.array(self.log_odds)
         slopes, next_values = np.diff(values) / np.diff(knots), np.append(values[1:-1], np.inf)
         place = np.clip(np.searchsorted(knots, raw, side="right") - 1, 0, len(slopes) - 1)
@@ -119,7 +119,7 @@ class Calibrator:
 
 
 def _bent(log_odds: Array) -> Array:
-    """Return log-odds that rise ever more slowly beyond the floor: near 0 and 1 floats have no room to keep order."""
+    """Return log-odds that rise ever more slowly beyond the floor: floats near 0 and 1 could not keep the order."""
     size = np.abs(log_odds)
     beyond = np.maximum(size - _BEND, 0.0) / _ROOM
     return np.copysign(np.minimum(size, _BEND) + _ROOM * (1.0 - 1.0 / (1.0 + beyond)), log_odds)

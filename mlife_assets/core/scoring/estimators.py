@@ -1,9 +1,9 @@
-"""Estimators of scikit-learn as bytes: what may take LightGBM's place, without pickle, and how it is taken apart.
+"""Scikit-learn estimators in place of LightGBM: stored as bytes without pickle, scored and explained.
 
-Concept: a file of `skops` names the types that it would make; they are held against a list before any is made, when it
-is written and when it is read. `skops` writes memory addresses and the time; both are replaced by their order, so the
-same estimator gives the same bytes. Scores are log-odds, contributions are shap's and sum to them. A linear model is
-summed column by column: a product of matrices rounds a row differently when it stands alone.
+Concept: a file of `skops` names its types; they are checked against a list before any is created, on writing and on
+reading. `skops` writes memory addresses and the time; addresses are replaced by their order and the time is dropped, so
+the same estimator gives the same bytes. Scores are log-odds; contributions are shap's and sum to them. A linear model
+is summed column by column: a matrix product would round a single row differently.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from mlife_assets.core.errors import IntegrityError, InvalidInputError
 
 Array = npt.NDArray[np.float64]
 MakeEstimator: TypeAlias = Callable[[], Any]
-"""Returns a new estimator or pipeline of scikit-learn, not fitted."""
+"""Factory of a new, unfitted estimator or pipeline of scikit-learn."""
 TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
-"""Types that a file may hold besides those of scikit-learn and numpy that `skops` trusts."""
+"""Types allowed in a file besides those of scikit-learn and numpy that `skops` trusts."""
 FINAL_STEPS = ("LogisticRegression", "HistGradientBoostingClassifier")
 THREADS = "n_threads"
 SCHEMA = "schema.json"
 LARGEST = 1e30
-"""Numbers beyond count as missing, so that no sum overflows."""
+"""Larger numbers count as missing, so that no sum overflows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class StoredEstimator:
     """A fitted estimator.
 
     Attributes:
-        estimator: of scikit-learn, or a pipeline; its last step is one of `FINAL_STEPS`.
-        background: mean of the training rows as the last step sees them, float64 (columns,): what contributions are
-            held against where the last step is linear.
+        estimator: scikit-learn estimator or pipeline whose last step is one of `FINAL_STEPS`.
+        background: mean of the training rows as input of the last step, float64 (columns,): the baseline of
+            contributions if the last step is linear.
     """
 
     estimator: Any
@@ -50,10 +50,10 @@ class StoredEstimator:
 
     @classmethod
     def fitted_on(cls, estimator: Any, matrix: Array) -> StoredEstimator:
-        """Return a fitted estimator with the rows that it was fitted on as background.
+        """Return a fitted estimator with the mean of its training rows as background.
 
         Raises:
-            InvalidInputError: its steps make other columns of those that they get, so no contribution could be named.
+            InvalidInputError: its steps change the number of columns, so contributions would have no names.
         """
         seen = transformed(estimator, matrix)
         if seen.shape[1] != matrix.shape[1]:
@@ -72,7 +72,7 @@ class StoredEstimator:
             for place, weight in enumerate(final.coef_[0]):
                 total = total + float(weight) * seen[:, place]
             return total
-        # One thread: there is a pool for each tree, and on a busy machine two threads wait for each other each time.
+        # One thread: each tree has a thread pool, and on a busy machine threads would wait for each other at each tree.
         with _threads().limit(limits=1, user_api="openmp"):
             return np.asarray(final.decision_function(seen), dtype=np.float64)
 
@@ -91,7 +91,7 @@ class StoredEstimator:
         return np.column_stack([values, np.full(len(values), expected)])
 
     def to_bytes(self) -> bytes:
-        """Return the file: the same bytes of the same estimator.
+        """Return the file; equal estimators give equal bytes.
 
         Raises:
             InvalidInputError: it holds a type that is not trusted.
@@ -129,7 +129,7 @@ def steps_of_estimator(estimator: Any) -> list[Any]:
 
 
 def parameters(estimator: Any) -> dict[str, Any]:
-    """Return what an estimator was made with, step -> parameter -> value: JSON-able, the same of equal estimators."""
+    """Return the parameters of an estimator, step -> parameter -> value: JSON-able, equal for equal estimators."""
     found: dict[str, Any] = {}
     for step in steps_of_estimator(estimator):
         name = type(step).__name__
@@ -140,17 +140,17 @@ def parameters(estimator: Any) -> dict[str, Any]:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return what scores."""
+    """Return the last step, which scores."""
     return steps_of_estimator(estimator)[-1]
 
 
 def usable(matrix: Array) -> Array:
-    """Return a matrix in which numbers beyond `LARGEST` are missing: scikit-learn refuses what is infinite."""
+    """Return a matrix with numbers beyond `LARGEST` as missing: scikit-learn refuses infinity."""
     return np.where(np.abs(matrix) <= LARGEST, matrix, np.nan)
 
 
 def transformed(estimator: Any, matrix: Array) -> Array:
-    """Return rows as the last step sees them."""
+    """Return the rows as inputs of the last step."""
     seen = usable(matrix)
     for step in steps_of_estimator(estimator)[:-1]:
         seen = step.transform(seen)
@@ -161,7 +161,7 @@ def require_usable(estimator: Any) -> None:
     """Refuse an estimator before it is fitted.
 
     Raises:
-        InvalidInputError: nothing says how its scores come about, or it cannot take a missing value.
+        InvalidInputError: its scores cannot be explained, or it cannot take a missing value.
     """
     from sklearn.utils import get_tags
 
@@ -186,7 +186,7 @@ def require_usable(estimator: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a parameter as JSON; of what JSON has no word for, its name."""
+    """Return a parameter as JSON; the name of a value that JSON cannot hold."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if value is None or isinstance(value, bool | int | str):
@@ -205,14 +205,14 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _threads() -> Any:
-    """Return what limits threads; looking for their libraries takes longer than scoring a row."""
+    """Return the thread controller; finding the libraries takes longer than scoring a row."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def import_shap() -> Any:
-    """Return shap, whose import asks matplotlib for what it will drop."""
+    """Return shap; its import uses deprecated parts of matplotlib."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         import shap
@@ -230,7 +230,7 @@ def _untrusted(data: bytes) -> list[str]:
 
 
 def _canonical(data: bytes) -> bytes:
-    """Return a file of `skops` with addresses replaced by their order, in a fixed order and of no time."""
+    """Return a file of `skops` in a fixed order, with addresses numbered and without time."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     ids: dict[str, int] = {}
@@ -244,7 +244,7 @@ def _canonical(data: bytes) -> bytes:
         if not isinstance(value, dict):
             return value
         if isinstance(threads := value.get(THREADS), dict) and "content" in threads:
-            # Of the machine that fitted; no score depends on it. Equal numbers share an address, this one none.
+            # Addresses are the fitting machine's; scores do not depend on them. Equal numbers share an address.
             value = {**value, THREADS: {**threads, "content": "1", "__id__": THREADS}}
         found = {key: renamed(inner) for key, inner in value.items()}
         if "__id__" in found:

@@ -1,7 +1,7 @@
-"""The feature spec: from a row of an examples table to what a model sees, with everything that had to be fitted.
+"""The feature spec: from a row of an examples table to model inputs, with all fitted preprocessing.
 
-Concept: a matrix row holds what is known, unfitted: numbers, counts, codes. What was fitted on training rows, a
-category's code and the prior of a rate, lives in the spec inside the artifact: a row alone is a batch, and an endpoint
+Concept: a matrix row holds plain values: numbers, counts, codes. Preprocessing fitted on training rows (codes of
+categories, priors of rates) is in the spec inside the artifact, so a single row scores as in a batch, and an endpoint
 takes plain counts. `expanded` appends the rates; a user or an item without a history gets the prior.
 """
 
@@ -37,7 +37,7 @@ class SmoothedRate:
         successes: feature that counts successes.
         trials: feature that counts trials.
         prior_rate: rate of a row without trials.
-        prior_strength: trials that the prior is worth.
+        prior_strength: weight of the prior, in trials.
     """
 
     name: str
@@ -54,7 +54,7 @@ class FeatureSpec:
     Attributes:
         names: all columns of a matrix in order.
         vocabularies: categorical feature -> values, in code order; a value that is not listed becomes NaN.
-        rates: what `expanded` appends, in order.
+        rates: rates that `expanded` appends, in order.
     """
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class FeatureSpec:
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of the columns that a model sees: `names`, then the rates."""
+        """Names of a model's inputs: `names`, then the rates."""
         return (*self.names, *(rate.name for rate in self.rates))
 
     @property
@@ -77,9 +77,9 @@ class FeatureSpec:
         return "spec_" + hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     def expanded(self, matrix: Array) -> Array:
-        """Return what a model sees of a matrix (n, names): float64 of shape (n, model_names).
+        """Return the model inputs of a matrix (n, names): float64 of shape (n, model_names).
 
-        Where one of the two counts is missing, nothing is known of the rate, which is then its prior.
+        A rate with a missing count is its prior.
         """
         if not self.rates:
             return matrix
@@ -89,7 +89,7 @@ class FeatureSpec:
         return seen
 
     def write_rates(self, seen: Array) -> None:
-        """Write the rates into what a model sees, (n, model_names), beside the columns of the matrix."""
+        """Write the rates into model inputs, (n, model_names), beside the columns of the matrix."""
         places = {name: place for place, name in enumerate(self.names)}
         for place, rate in enumerate(self.rates, len(self.names)):
             counts = [seen[:, places[name]] for name in (rate.successes, rate.trials)]
@@ -98,7 +98,7 @@ class FeatureSpec:
             seen[:, place] = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
 
     def only(self, names: Collection[str]) -> FeatureSpec:
-        """Return the spec of those of its columns and rates that are named, with the counts of the rates."""
+        """Return the spec with only the named columns and rates, and the counts of these rates."""
         rates = tuple(rate for rate in self.rates if rate.name in names)
         wanted = {*names, *(count for rate in rates for count in (rate.successes, rate.trials))}
         vocabularies = tuple(one for one in self.vocabularies if one[0] in wanted)
@@ -120,7 +120,7 @@ class FeatureSpec:
 
 
 def fit_feature_spec(examples: pa.Table, roles: ExampleSpec) -> FeatureSpec:
-    """Return the spec of training rows: known vocabularies, else the values that occur; rates with fitted priors.
+    """Return the spec of training rows: known vocabularies, else the occurring values; rates with fitted priors.
 
     Raises:
         InvalidInputError: a column is missing.
@@ -138,8 +138,8 @@ def fit_feature_spec(examples: pa.Table, roles: ExampleSpec) -> FeatureSpec:
 def fit_rate(role: RateRole, successes: Array, trials: Array) -> SmoothedRate:
     """Return a rate whose prior has the mean of all rows and the spread between them.
 
-    The spread is the moment estimate of a beta-binomial (Kleinman, JASA 1973): what the rates vary beyond the chance of
-    their own few trials. Rows without trials, or with a missing count, say nothing.
+    The spread is the moment estimate of a beta-binomial (Kleinman, JASA 1973): the variance of the rates beyond the
+    chance of their few trials. Rows without trials, or with a missing count, are ignored.
 
     Args:
         role: names.
@@ -167,7 +167,7 @@ def examples_matrix(examples: pa.Table, spec: FeatureSpec, constants: Mapping[st
     Args:
         examples: n rows with the columns of `spec`.
         spec: order and vocabularies.
-        constants: categorical feature -> the value that all rows are to have, whatever the table says.
+        constants: categorical feature -> value for all rows instead of the table's.
 
     Raises:
         InvalidInputError: a column is missing.
@@ -184,9 +184,9 @@ def examples_matrix(examples: pa.Table, spec: FeatureSpec, constants: Mapping[st
 
 
 def seen_matrix(examples: pa.Table, spec: FeatureSpec, rows: npt.NDArray[np.bool_] | None = None) -> Array:
-    """Return what a model sees of the m rows of a mask, all by default: float64 of shape (m, model_names).
+    """Return the model inputs of the m rows of a mask, by default all: float64 of shape (m, model_names).
 
-    It is `spec.expanded` of `examples_matrix`, and other rows take no memory.
+    It is `spec.expanded` of `examples_matrix`, without memory for other rows.
 
     Raises:
         InvalidInputError: a column is missing.
@@ -201,7 +201,7 @@ def seen_matrix(examples: pa.Table, spec: FeatureSpec, rows: npt.NDArray[np.bool
 
 
 def feature_values(examples: pa.Table, name: str, spec: FeatureSpec) -> Array:
-    """Return a column of n rows as a matrix has it, the code of a category or a number: float64 (n,).
+    """Return a column of n rows as codes of a category or numbers: float64 (n,).
 
     Raises:
         InvalidInputError: it is missing.
@@ -215,7 +215,7 @@ def feature_values(examples: pa.Table, name: str, spec: FeatureSpec) -> Array:
 
 
 def unseen_values(spec: FeatureSpec, constants: Mapping[str, str]) -> list[str]:
-    """Return a sentence on each of `constants` that no row of the training had: it counts as missing in every score."""
+    """Return a sentence per constant that no training row had: it counts as missing in every score."""
     return [
         f"{name} is {quoted(constants[name])} in all rows, which the model has not learned from (it knows "
         f"{', '.join(values) or 'none'}): it is scored as missing."

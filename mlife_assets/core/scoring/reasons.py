@@ -1,7 +1,6 @@
-"""Reasons: why one row scores as it does in plain words, what matters over all rows, what is said beside a score.
+"""Reasons: the explanation of one row's score in plain words, global importance, probability of the first step.
 
-Concept: contributions of a row and the expected value sum to its raw score, so an explanation is the score, taken
-apart.
+Concept: contributions of a row and the expected value sum to its raw score, so an explanation decomposes the score.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ REASONS_LOGGED = 3
 Array = npt.NDArray[np.float64]
 REASONS_MAXIMUM = 5
 Words: TypeAlias = Mapping[str, str]
-"""What features mean, by name, where a model says so."""
+"""Descriptions of features, by name, if a model has them."""
 
 
 class ExplainableScorer(Scorer, Protocol):
-    """A scorer that brings names and vocabularies of its features."""
+    """A scorer with names and vocabularies of its features."""
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -33,7 +32,7 @@ class ExplainableScorer(Scorer, Protocol):
 
 
 def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
-    """Return the calibrated probability of the first step of a funnel, float64 (n,); NaN where a model has one step."""
+    """Return the calibrated probability of the first step of a funnel, float64 (n,); NaN for a model of one step."""
     steps = list(scores.steps.values())
     return np.full(len(scores.probability), np.nan) if len(steps) < 2 else np.asarray(steps[0], dtype=np.float64)
 
@@ -41,8 +40,7 @@ def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
 def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64], words: Words) -> list[list[str]]:
     """Return the `REASONS_LOGGED` strongest reasons of each row of a matrix (n, feature_names), strongest first.
 
-    A row alone gives the words that it gives in a batch. A contribution of exactly 0 is no reason, so a row may have
-    fewer.
+    A single row gives the same words as in a batch. A contribution of exactly 0 is no reason, so a row may have fewer.
     """
     spec = scorer.feature_spec
     rows = zip(scorer.contributions(matrix), spec.expanded(matrix), strict=True)
@@ -51,12 +49,12 @@ def strongest_reasons(scorer: ExplainableScorer, matrix: npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScoreParts:
-    """A raw score taken apart: what is expected of any row, and what each feature adds for this one.
+    """A raw score as a sum: the expected value, and the contribution of each feature of this row.
 
     Attributes:
         expected: the expected value; with all contributions it sums to the score.
         contributions: SHAP value by feature, in the order of the model.
-        values: what the model saw of each feature, as people write it.
+        values: input by feature, formatted for people.
     """
 
     expected: float
@@ -65,7 +63,7 @@ class ScoreParts:
 
 
 def score_parts(contributions: Array, values: Array, spec: FeatureSpec) -> ScoreParts:
-    """Return the score of one row taken apart; the arguments are those of `reasons`."""
+    """Return the parts of one row's score; the arguments are those of `reasons`."""
     _require_fit(contributions, values, spec)
     names, vocabularies = spec.model_names, dict(spec.vocabularies)
     seen = {name: value_words(float(value), vocabularies.get(name)) for name, value in zip(names, values, strict=True)}
@@ -76,14 +74,14 @@ def score_parts(contributions: Array, values: Array, spec: FeatureSpec) -> Score
 def reasons(
     contributions: Array, values: Array, spec: FeatureSpec, words: Words, limit: int = REASONS_MAXIMUM
 ) -> list[str]:
-    """Return why one row scores as it does, strongest first.
+    """Return the reasons of one row's score, strongest first.
 
     Args:
         contributions: one row of `Scorer.contributions`, shape (model_names + 1,).
-        values: what the model sees of the row, shape (model_names,): `FeatureSpec.expanded`.
+        values: model inputs of the row, shape (model_names,): `FeatureSpec.expanded`.
         spec: names and vocabularies.
-        words: what features mean.
-        limit: at most so many reasons.
+        words: descriptions of features.
+        limit: maximum of reasons.
 
     Raises:
         InvalidInputError: shapes do not fit the spec.
@@ -110,12 +108,12 @@ def _require_fit(contributions: Array, values: Array, spec: FeatureSpec) -> None
 
 
 def words_of(name: str, words: Words) -> str:
-    """Return what a feature means: what `words` say, else its name as people write it."""
+    """Return the description of a feature: from `words`, else its name with spaces."""
     return words.get(name, name.replace("_", " "))
 
 
 def value_words(value: float, vocabulary: Sequence[str] | None) -> str:
-    """Return a value that the model sees as people write it; `vocabulary` is that of a category, else None."""
+    """Return a model input formatted for people; `vocabulary` is that of a category, else None."""
     if np.isnan(value):
         return "unknown"
     if np.isinf(value):

@@ -1,8 +1,8 @@
 """Scoring: a loaded artifact behind the `Scorer` port.
 
-Concept: one row alone, in a batch or at the endpoint gives the same bits, so everything here works row by row and
-sums in the model's own order. LightGBM's Python package imports pandas, scikit-learn and matplotlib, which takes
-seconds. Its C library alone predicts, and `lightgbm.Booster` calls the same functions of it, so the bits are the same.
+Concept: one row alone, in a batch or at the endpoint gives the same bits, so every computation is row by row, with sums
+in the model's own order. LightGBM's Python package imports pandas, scikit-learn and matplotlib, which takes seconds. So
+predictions call its C library directly, the same functions as `lightgbm.Booster`, with the same bits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FLOAT64, _ROW_MAJOR, _FIRST, _ALL = 1, 1, 0, -1
 Array = npt.NDArray[np.float64]
 
 ROWS_WORTH_THREADS = 1_000
-"""Fewer rows are scored sooner than another thread is awake."""
+"""Fewer rows are scored before a second thread wakes."""
 
 
 class Trees:
@@ -81,7 +81,7 @@ class Trees:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Return the library that LightGBM's package finds, without importing the package."""
+    """Return LightGBM's C library, found without importing the package."""
     package = importlib.util.find_spec("lightgbm")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm")
@@ -97,10 +97,10 @@ def _require(code: int) -> None:
 
 
 class StagedScorer(ABC):
-    """Scores with the models of an artifact, one or one of each step, and their calibrators.
+    """Scores with the models of an artifact, one in all or one per step, and their calibrators.
 
-    One stage: `raw` is its log-odds. A funnel: `raw` is the log-probability that all steps happen, as the models say
-    it; `probability` is the product of the calibrated steps.
+    One stage: `raw` is its log-odds. A funnel: `raw` is the uncalibrated log-probability that all steps happen;
+    `probability` is the product of the calibrated steps.
     """
 
     def __init__(self, artifact: ModelArtifact, *, threads: int) -> None:
@@ -126,12 +126,12 @@ class StagedScorer(ABC):
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of what `contributions` are for: the columns of the matrix, then the smoothed rates."""
+        """Names for `contributions`: the columns of the matrix, then the smoothed rates."""
         return self._artifact.feature_spec.model_names
 
     @abstractmethod
     def _raws(self, matrix: Array) -> list[Array]:
-        """Return the log-odds of each stage for n rows as a model sees them, each (n,)."""
+        """Return the log-odds of each stage for n rows of model inputs, each (n,)."""
 
     @abstractmethod
     def _parts(self, matrix: Array) -> list[Array]:
@@ -217,7 +217,7 @@ class SklearnScorer(StagedScorer):
 
 
 def scorer_of(artifact: ModelArtifact, *, threads: int) -> StagedScorer:
-    """Return the scorer of an artifact, whatever its models are."""
+    """Return the scorer for an artifact's kind of models."""
     kind = SklearnScorer if artifact.is_estimator else LightGBMScorer
     return kind(artifact, threads=threads)
 
@@ -238,4 +238,4 @@ def _rescaled(contributions: np.ndarray) -> np.ndarray:
 
 
 _SMALL = 1e-9
-"""Below this, the slope of the curve stands for the change over so short a way."""
+"""Below this, the slope of the curve approximates the change."""

@@ -1,8 +1,8 @@
 """Boosting: one LightGBM model from rows, the same bytes from the same rows.
 
 Concept: deterministic to the byte: fixed threads, fixed seed, ordered rows. Two objectives: `binary` gives log-odds;
-`lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Cutting numbers into bins is
-a large part of a fit, so fits on parts of the same rows may share the bins.
+`lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Binning is a large part of a
+fit, so fits on parts of the same rows may share bins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Objective = Literal["binary", "lambdarank"]
 Progress = Callable[[int, int], None]
 """Called with (trees so far, trees at most)."""
 Watch = Callable[[Any, int], bool]
-"""Called with (booster, trees so far); says whether that is enough."""
+"""Called with (booster, trees so far); returns whether to stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Bins:
 
     Attributes:
         data: a constructed `lightgbm.Dataset`.
-        places: which of its rows, ascending, int64 (n,).
+        places: selected rows of it, ascending, int64 (n,).
     """
 
     data: Any
@@ -50,16 +50,16 @@ class Bins:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What one model learns from: n rows.
+    """The n training rows of one model.
 
     Attributes:
         matrix: float64 of shape (n, features).
         outcome: bool (n,).
-        entity: code of whom each row is about, int64 (n,); needed to rank.
-        day: of exposure, in days of one count, int64 (n,); None where no recipe asks for it.
-        weight: how many rows each stands for, float64 (n,); None for one.
-        start: log-odds that the model is added to, float64 (n,); None for none.
-        bins: of the matrix, where fits share them.
+        entity: code of each row's entity, int64 (n,); needed to rank.
+        day: of exposure, counted in days, int64 (n,); None if no recipe needs it.
+        weight: weight of each row, float64 (n,); None for 1.
+        start: log-odds below the model, float64 (n,); None for 0.
+        bins: of the matrix, if fits share them.
     """
 
     matrix: npt.NDArray[np.float64]
@@ -91,7 +91,7 @@ class Rows:
 
 
 def weighted(rows: Rows, weight: npt.NDArray[np.float64]) -> Rows:
-    """Return rows each of which stands for `weight` times as many, float64 (n,)."""
+    """Return rows with their weight multiplied by `weight`, float64 (n,)."""
     return replace(rows, weight=weight if rows.weight is None else rows.weight * weight)
 
 
@@ -105,7 +105,7 @@ def boost(
     watch: Watch | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Return a booster of at most `trees` trees; fewer where nothing can be split, or `watch` has seen enough.
+    """Return a booster of at most `trees` trees; fewer if no split is left, or `watch` stops.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -145,7 +145,7 @@ def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Rows:
         rows.matrix,
         label=rows.outcome.astype(np.float64),
         params=_parameters(spec, policy),
-        free_raw_data=False,  # LightGBM asks a part of shared bins for it
+        free_raw_data=False,  # needed for parts of shared bins
         **_columns(spec),
     )
     return replace(rows, bins=Bins(data.construct(), np.arange(len(rows.outcome))))
@@ -155,15 +155,15 @@ def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Rows:
 def _lightgbm() -> Any:
     """Return LightGBM, imported in a thread of its own.
 
-    LightGBM imports matplotlib, whose parser keeps exceptions and with them the frames of its callers. Frames of a fit
-    hold all rows; those of a new thread hold nothing.
+    LightGBM imports matplotlib, whose parser keeps exceptions and thus their callers' frames. Frames of a fit hold all
+    rows; a new thread has none.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(import_module, "lightgbm").result()
 
 
 def _parameters(spec: FeatureSpec, policy: TrainingPolicy) -> dict[str, Any]:
-    """Return what all objectives share.
+    """Return the parameters of all objectives.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -185,7 +185,7 @@ def _parameters(spec: FeatureSpec, policy: TrainingPolicy) -> dict[str, Any]:
 
 
 def _columns(spec: FeatureSpec) -> dict[str, Any]:
-    """Return what LightGBM has to know of the columns."""
+    """Return LightGBM's parameters of the columns."""
     return {
         "feature_name": _column_names(spec),
         "categorical_feature": [spec.model_names.index(name) for name in spec.categorical],
@@ -193,7 +193,7 @@ def _columns(spec: FeatureSpec) -> dict[str, Any]:
 
 
 def monotone_constraints(spec: FeatureSpec, policy: TrainingPolicy) -> list[int]:
-    """Return 1, -1 or 0 per column that a model sees.
+    """Return 1, -1 or 0 per model input.
 
     Raises:
         InvalidInputError: the policy names a feature that does not exist or is a category.
@@ -207,7 +207,7 @@ def monotone_constraints(spec: FeatureSpec, policy: TrainingPolicy) -> list[int]
 
 
 def model_text(booster: Any) -> str:
-    """Return LightGBM's text without what follows the trees: importances and run-time parameters decide no score."""
+    """Return LightGBM's text up to the trees' end: importances and run-time parameters after it affect no score."""
     text: str = booster.model_to_string()
     return text[: text.index(END_OF_TREES)] + END_OF_TREES + "\n"
 
@@ -215,7 +215,7 @@ def model_text(booster: Any) -> str:
 def predict_raw(
     booster: Any, matrix: npt.NDArray[np.float64], policy: TrainingPolicy, *, after: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Return what the trees after the first `after` add to the raw scores of n rows, float64 (n,)."""
+    """Return the sum of the trees after the first `after` for n rows, in log-odds, float64 (n,)."""
     return np.asarray(
         booster.predict(matrix, raw_score=True, start_iteration=after, num_threads=policy.threads),
         dtype=np.float64,
@@ -223,7 +223,7 @@ def predict_raw(
 
 
 def _column_names(spec: FeatureSpec) -> list[str]:
-    """Return the names of columns where LightGBM can write them into its text, else their places."""
+    """Return column names if LightGBM can write them into its text, else positions."""
     names = list(spec.model_names)
     return (
         names if all(_PLAIN.fullmatch(name) for name in names) else [f"column_{place}" for place in range(len(names))]

@@ -2,8 +2,8 @@
 
 Concept: with enough positives centred isotonic regression (Oron and Flournoy, Statistics in Biopharmaceutical Research
 2017, doi 10.1080/19466315.2017.1286256), else a logistic curve of the raw score (Platt 1999). Both keep the order of
-scores and never turn it around. Where scores say nothing of the outcome, or the contrary, everybody gets the base rate
-but for a rise too small to matter, and the calibrator is called so: whoever asks whether a model ranks can see it.
+scores. If scores are uninformative or inverted, everybody gets the base rate with a negligible slope, and the
+calibrator's method says so (`base_rate`).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ NEWTON_TOLERANCE = 1e-12
 RIDGE = 1e-9
 LOG_ODDS_MAXIMUM = 30.0
 SLOPE_OF_NOTHING = 1e-3
-"""Log-odds per standard deviation of the score: what says so little, says nothing."""
+"""Log-odds per standard deviation of the score: a smaller slope counts as uninformative."""
 ERRORS_OF_NOTHING = 2.0
-"""Standard errors of the slope: a score that says nothing gets a curve of its own luck in 2 % of fits, not in half."""
+"""Standard errors of the slope: an uninformative score is calibrated by chance in 2 % of fits, not in half."""
 SPREAD_MINIMUM = 1e-9
-"""Of scores, as a share of their size: below it they are one score and its rounding."""
+"""Spread relative to size: below it, scores are one score and rounding errors."""
 BLOCK_MINIMUM = 25
-"""Positives and negatives that a knot rests on: its log-odds are then known to within .3."""
+"""Positives and negatives per knot: its log-odds are then known to within .3."""
 
 
 def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minimum_positives: int) -> Calibrator:
-    """Fit on rows that the model was not fitted on.
+    """Fit a calibrator on rows outside the model's training data.
 
     Args:
         raw: raw scores (log-odds), shape (n,).
@@ -66,10 +66,10 @@ def fit_calibrator(raw: Array, outcome: npt.NDArray[np.bool_], *, isotonic_minim
 
 
 def _errors_from_nothing(score: Array, outcome: npt.NDArray[np.bool_]) -> float:
-    """Return how many standard errors the slope lies above 0, by the score test (Rao 1948).
+    """Return by how many standard errors the slope exceeds 0, by the score test (Rao 1948).
 
-    It takes the error at slope 0. That of the fitted slope grows faster than the slope where classes are separable
-    (Hauck and Donner 1977), and would call the best of scores nothing. `score` has mean 0 and standard deviation 1.
+    It uses the error at slope 0. That of the fitted slope grows faster than the slope for separable classes (Hauck and
+    Donner 1977), and would call the best scores uninformative. `score` has mean 0 and standard deviation 1.
     """
     rate = float(outcome.mean())
     return float((score * outcome).sum()) / float(np.sqrt(len(score) * rate * (1 - rate)))
@@ -80,11 +80,11 @@ def _line(method: Method, centre: float, unit: float, level: float, rise: float)
 
 
 def _centred_isotonic(raw: Array, outcome: npt.NDArray[np.bool_], slope: float) -> Calibrator:
-    """Fit a monotone curve through the weighted centres of its blocks; `slope` (log-odds) leads on beyond the ends.
+    """Fit a monotone curve through the weighted centres of its blocks; `slope` (log-odds) extrapolates.
 
-    Neighbouring blocks are pooled until each holds enough of both classes: no run of one class at an end, however long,
-    is a probability of 0 or 1, and no step of three rows bends the curve. Lines between centres do not keep the mean of
-    the blocks, so the curve is moved in log-odds until its mean is the base rate.
+    Neighbouring blocks are pooled until each holds enough of both classes: long runs of one class at an end never give
+    a probability of 0 or 1, and three rows cannot bend the curve. Lines between centres do not keep the mean of the
+    blocks, so the curve is moved in log-odds until its mean is the base rate.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -106,7 +106,7 @@ def _centred_isotonic(raw: Array, outcome: npt.NDArray[np.bool_], slope: float) 
 
 
 def _pooled(blocks: Array) -> Array:
-    """Return neighbours pooled until each has `BLOCK_MINIMUM` of both classes; what is left joins the last one.
+    """Return neighbours pooled until each has `BLOCK_MINIMUM` of both classes; the remainder joins the last one.
 
     Columns are rows, positives and the sum of scores, in the order of scores.
     """
@@ -144,8 +144,8 @@ def _numbers(values: Array) -> tuple[float, ...]:
 def _logistic(score: Array, outcome: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope and level at 0 of a logistic curve by Newton steps; the problem is convex in two numbers.
 
-    Targets are shrunk off 0 and 1 as Platt did, so separable outcomes have a finite answer. Sums avoid BLAS, whose bits
-    depend on its threads. `score` has mean 0 and standard deviation 1.
+    Targets are shrunk from 0 and 1 as in Platt 1999, so separable outcomes have a finite answer. Sums avoid BLAS, whose
+    bits depend on its threads. `score` has mean 0 and standard deviation 1.
     """
     positives = int(outcome.sum())
     high, low = (positives + 1) / (positives + 2), 1 / (len(outcome) - positives + 2)

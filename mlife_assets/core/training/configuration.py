@@ -1,4 +1,4 @@
-"""The configuration of a model: what a person decided of how it is fitted. A fit of the same one is a refit."""
+"""The configuration of a model: people's decisions about its fit. Another fit of the same one is a refit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mlife_assets.core.training.manifest_facts import OWN_ESTIMATOR
 
 _SET_IN_A_DRIFT = ("half_life_days", "recipes")
 _FOLLOWS_DATA = (*_SET_IN_A_DRIFT, "threads", "validation_days")
-"""Fields of the policy of a fit that a drift at hand, the machine or the length of a history set."""
+"""Policy fields that follow an open drift, the machine or the length of a history."""
 
 
 def changed_configuration(challenger: ModelArtifact, champion: ModelArtifact) -> tuple[str, ...]:
-    """Return what differs between the configurations of two models, in words; nothing where one refits the other.
+    """Return the differences between the configurations of two models, in words; empty for a refit.
 
-    Compared are the features, the label, the estimator with its parameters and the training policy. A field that one of
-    them does not know, because another release fitted it, is not compared.
+    Compared are the features, the label, the estimator with its parameters and the training policy. A field unknown to
+    one of them, because another release fitted it, is not compared.
     """
     ours, theirs = _facts(challenger), _facts(champion)
     return tuple(
@@ -39,5 +39,5 @@ def _facts(artifact: ModelArtifact) -> dict[str, Any]:
         "estimator": manifest.get(OWN_ESTIMATOR) or "LightGBM",
         **{f"training.{name}": said for name, said in {**fitted, **stated}.items()},
     }
-    found: dict[str, Any] = json.loads(json.dumps(facts))  # a manifest that was just made has tuples, one on disk lists
+    found: dict[str, Any] = json.loads(json.dumps(facts))  # a fresh manifest has tuples, a stored one lists
     return found

@@ -1,12 +1,12 @@
-"""The early label: rows too young for the label teach it by what had happened when the step before was complete.
+"""The early label: a provisional target for rows too young for the label, known when the step before is complete.
 
-Concept: an attribution window is as long as the slowest outcomes ask for, and most come soon. In the first days of a
-new world the label has seen nothing of it, so the last step of a funnel answers by the old one. By the early label it
-has seen what the step before has. That is wrong about slow outcomes, so it is used only where few are slow: the share
-that came early is counted on the newest positives that have both labels, and each early positive stands for the others.
-A day whose outcomes did not arrive looks like one on which nobody wanted anything; a young day with less than half of
-the usual, beyond chance, teaches nothing. Only the final fit and the simple rule are taught. Trees are counted,
-formulations and recipes compared, probabilities calibrated and models judged by the complete label.
+Concept: an attribution window is as long as the slowest outcomes need, and most come soon. In the first days after a
+drift the label has seen none of it, so the last step of a funnel follows the old world. The early label has seen as
+much as the step before. It is wrong about slow outcomes, so it is used only if few are slow: the share of early ones is
+counted on the newest positives that have both labels, and each early positive counts for the late ones too. A day whose
+outcomes did not arrive looks like a day of no interest; a young day with less than half of the usual, beyond chance, is
+not used. Only the final fit and the simple rule use early labels. Trees are counted, formulations and recipes compared,
+probabilities calibrated and models judged by the complete label.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Days = npt.NDArray[np.datetime64]
 
 @dataclass(frozen=True, eq=False)
 class EarlyLabel:
-    """What the early label of a training set teaches, of its n rows.
+    """The early labels of the n rows of a training set.
 
     Attributes:
-        rows: too young for the label, and taught by the early one, bool (n,).
-        outcome: whether the label had happened to them early, bool (n,).
-        weight: how many rows each stands for: an early positive also for those that come late, float64 (n,).
-        facts: which share came early, which days were silent, why nothing is taught; empty where there is none.
+        rows: rows too young for the label that use the early one, bool (n,).
+        outcome: their early label, bool (n,).
+        weight: weight of each row: an early positive also counts for late ones, float64 (n,).
+        facts: share of early ones, silent days, reason for not using any; empty without an early label.
     """
 
     rows: Mask
@@ -45,7 +45,7 @@ class EarlyLabel:
     facts: Mapping[str, Any]
 
     def taught(self, name: str, training: TrainingSet, step: str) -> tuple[Mask, Mask]:
-        """Return the outcome of a step and the rows that its final fit is about, both bool (n,).
+        """Return the outcome of a step and the rows of its final fit, both bool (n,).
 
         Args:
             name: of the formulation.
@@ -60,7 +60,7 @@ class EarlyLabel:
         return outcome | (young & self.outcome), rows | young
 
     def facts_of(self, name: str, training: TrainingSet) -> dict[str, Any]:
-        """Return what a manifest says of it: facts, and which rows taught the label of a formulation."""
+        """Return the manifest's entries: facts, and the early rows of a formulation's label."""
         if not self.rows.any():
             return dict(self.facts)
         young = self.taught(name, training, training.roles.label)[1] & self.rows
@@ -74,19 +74,19 @@ class EarlyLabel:
         }
 
     def weight_of(self, step: str, training: TrainingSet) -> npt.NDArray[np.float64] | None:
-        """Return how many rows each stands for in the fit of a step, float64 (n,); None where each is one."""
+        """Return the weights of rows in the fit of a step, float64 (n,); None if all are 1."""
         return self.weight if step == training.roles.label and self.rows.any() else None
 
 
 def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
-    """Return what the early label teaches: nothing where there is none, or where it may not be believed.
+    """Return the usable early labels: none if there is no early label or it is unreliable.
 
     Args:
         training: rows, of which the youngest have no label.
-        policy: how many positives say which share comes early, and how large it has to be.
+        policy: number of positives for the early share, and its minimum.
 
     Raises:
-        InvalidInputError: the early label of a day is known of some of its rows alone.
+        InvalidInputError: only some rows of a day have the early label.
     """
     roles = training.roles
     if roles.early_label is None or roles.early_label not in training.examples.column_names:
@@ -127,7 +127,7 @@ def _days(training: TrainingSet) -> Days:
 
 
 def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:
-    """Refuse a day of which some rows alone have the early label: who has it may depend on what happened."""
+    """Refuse days of which only some rows have the early label: having it may depend on the outcome."""
     before = training.roles.steps[-2]
     found, codes = np.unique(days, return_inverse=True)
     rows, said = (np.bincount(codes[mask], minlength=len(found)) for mask in (training.known(before), known))
@@ -139,14 +139,14 @@ def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:
 
 
 def _silent_days(reached: Mask, outcome: Mask, days: Days, usual: float, policy: TrainingPolicy) -> Days:
-    """Return the young days on which, beyond chance, less than half came of what usually comes; all if together so.
+    """Return the young days with significantly less than half of the usual early labels; all if so in total.
 
     Args:
         reached: young rows that reached the step before, bool (n,).
         outcome: whether the label had happened early, bool (n,).
         days: of exposure, (n,).
-        usual: share of the rows that reached the step before to which the label happens early.
-        policy: the chance of a day to be taken for silent that is not.
+        usual: usual share of early labels among rows that reached the step before.
+        policy: the chance of wrongly calling a day silent.
     """
     from scipy.stats import binom
 

@@ -35,7 +35,7 @@ class Evaluation:
     Attributes:
         depth: k of MAP@k.
         rankers: one entry per ranker, in the order given.
-        random_map: what a random ranking of the same rows gets on average (analytic).
+        random_map: average MAP of a random ranking of the same rows (analytic).
         users_with_positives: users that count in MAP.
     """
 

@@ -1,7 +1,7 @@
 """Training on any examples: from a table and its roles to a model and the gate's verdict about it.
 
-Concept: the last days are the gate's. What each step sees was complete when they begin, so the model is judged as it
-would have served. The gate window is read once, by the model that was chosen without it.
+Concept: the last days are the gate's. Training uses only outcomes complete when they begin, so the model is judged as
+it would have served. The gate window is read once, after the model was chosen without it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ DAYS_MINIMUM = 10
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A model of examples and what the gate says of it.
+    """A model of examples and the gate's verdict.
 
     Attributes:
         artifact: the model.
         decision: the gate's verdict.
-        calibration: of its probabilities on the gate window; None when it cannot be measured.
+        calibration: of its probabilities on the gate window; None if it cannot be measured.
         training: its training set.
-        gate: the rows that it was judged on, in canonical order.
+        gate: the judged rows, in canonical order.
         judged: its scores of those rows.
         search: the search for hyper-parameters; None when it was off.
         as_of: labels are complete as of this day.
@@ -59,7 +59,7 @@ class TrainedModel:
 def gate_start(examples: pa.Table, model: Model, share: float) -> date:
     """Return the first day of the last `share` of the days from the first example to the last.
 
-    Of fewer days than an interval needs nothing can be shown, so the gate has those at least, up to half of all.
+    The gate has at least the days that an interval needs, up to half of all.
 
     Raises:
         NotEnoughEvidenceError: the examples span too few days.
@@ -74,7 +74,7 @@ def gate_start(examples: pa.Table, model: Model, share: float) -> date:
 
 
 def canonical(examples: pa.Table, roles: ExampleSpec) -> pa.Table:
-    """Return the columns of the roles in an order that the input's order does not change."""
+    """Return the columns of the roles in canonical row order."""
     names = [roles.time, *(name for name in roles.columns if name != roles.time)]
     if HUMAN_COLUMN in examples.column_names and HUMAN_COLUMN not in names:
         names.append(HUMAN_COLUMN)
@@ -95,17 +95,17 @@ def train_on_examples(
     """Train a model on validated examples and judge it on the last days.
 
     Args:
-        examples: rows with the columns of the roles, and those that the baseline scores.
+        examples: rows with the columns of the roles and the baseline's.
         model: roles, policies, baseline and estimator.
-        today: labels that are complete later are not known yet.
+        today: labels complete after this day are unknown yet.
         gate_share: share of the days, the last ones, on which the gate judges.
-        validation_share: share of the days before it that validate; None for as many as the policy says.
-        champion: an earlier model of the same features to be held against.
+        validation_share: share of the days before it that validate; None for the policy's number.
+        champion: an earlier model of the same features to compare with.
         progress: called with (trees, at most).
-        searched: the search, where the policy has one.
+        searched: the search, if the policy has one.
 
     Raises:
-        InvalidInputError: a label is not complete as of `today`, or the champion needs a column that is not there.
+        InvalidInputError: a label is not complete as of `today`, or the champion needs a missing column.
         NotEnoughEvidenceError: too few days, examples or positives.
     """
     roles = model.roles
@@ -137,7 +137,7 @@ def train_on_examples(
 def training_rows(
     rows: pa.Table, model: Model, gate_share: float, validation_share: float | None
 ) -> tuple[TrainingSet, TrainingPolicy]:
-    """Return what is learned from before the gate begins, and the policy with the days that validate.
+    """Return the training set before the gate, and the policy with its validation days.
 
     Raises:
         NotEnoughEvidenceError: too few days, examples or positives.
@@ -155,14 +155,14 @@ def training_rows(
 
 
 def validated_by_share(policy: TrainingPolicy, share: float | None, days: int) -> TrainingPolicy:
-    """Return a policy that validates on a share of the days before the gate, at least a week; None leaves it."""
+    """Return a policy with a share of the days before the gate for validation, at least a week; None leaves it."""
     if share is None:
         return policy
     return replace(policy, validation_days=min(max(round(share * days), 7), 366))
 
 
 def human_of(model: Model, rows: pa.Table) -> Human | None:
-    """Return the rule in use with its scores of rows; None where there is none."""
+    """Return the rule in use with its scores of rows; None without one."""
     rule = model.baseline
     return None if rule is None else Human(rule.name, rule.score(rows))
 

@@ -1,8 +1,8 @@
 """Plots of SHAP values: importance, the swarm of all features, the dependence on one, the waterfall of one row.
 
-Concept: the shap package draws what people know from it. It draws on pyplot's current figure and spreads points by
-numpy's global generator, so `_figure` lends it a figure and a seed and leaves both as they were. Pyplot has one current
-figure for all threads: whoever draws in several threads holds a lock.
+Concept: these are the plots of the shap package. It draws on pyplot's current figure and spreads points by numpy's
+global generator, so `_figure` lends it a figure and a seed and restores both. Pyplot has one current figure for all
+threads: callers in several threads must hold a lock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def plot_dependences(
 def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> bytes:
     """Return a PNG of the SHAP value of each of n rows per feature, coloured by the feature's own value.
 
-    A category is grey: its code is neither high nor low. The features beyond the strongest are one swarm together.
+    A category is grey: its code is neither high nor low. Features beyond the strongest share one swarm.
     """
     count = min(SWARMS_MAXIMUM, len(spec.model_names))
     with _figure(8.0, 1.0 + 0.36 * count) as figure:
@@ -79,14 +79,14 @@ def plot_beeswarm(contributions: Array, matrix: Array, spec: FeatureSpec, words:
 def plot_dependence(name: str, contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> bytes:
     """Return a PNG of the SHAP value of one feature against its value, for n rows.
 
-    Colour is the feature whose value goes with what is left; a missing value is a tick at the left edge.
+    Colour is the feature that explains most of the rest; a missing value is a tick at the left edge.
 
     Args:
         name: one of `spec.model_names`.
         contributions: `Scorer.contributions`, shape (n, model_names + 1).
-        matrix: what the model sees, shape (n, model_names).
+        matrix: model inputs, shape (n, model_names).
         spec: names and vocabularies; a category is drawn as the mean of its rows.
-        words: what features mean.
+        words: descriptions of features.
 
     Raises:
         InvalidInputError: there is no such feature.
@@ -109,7 +109,7 @@ def plot_dependence(name: str, contributions: Array, matrix: Array, spec: Featur
 
 
 def for_pages(beeswarm: bytes, dependences: Mapping[str, bytes], words: Words) -> dict[str, str]:
-    """Return the pictures of a model as a page takes them: data URIs by title, the swarm first."""
+    """Return a model's pictures for a page: data URIs by title, the swarm first."""
     titled = {f"SHAP value by {words_of(name, words)}": png for name, png in dependences.items()}
     return {title: data_uri(png) for title, png in {"SHAP values": beeswarm, **titled}.items()}
 
@@ -145,7 +145,7 @@ def _category_means(title: str, effect: Array, values: Array, vocabulary: tuple[
 
 
 def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec, words: Words) -> Any:
-    """Return contributions of n rows as shap knows them; categories are objects, so that they get no colour."""
+    """Return contributions of n rows in shap's class; categories are objects, so that they get no colour."""
     import pandas as pd
 
     data = pd.DataFrame(matrix)
@@ -157,7 +157,7 @@ def _explanation(contributions: Array, matrix: Array, spec: FeatureSpec, words: 
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[Any]:
-    """Lend pyplot a current figure, its settings and numpy's global generator; all are as before afterwards."""
+    """Lend pyplot a current figure, its settings and numpy's global generator; restore them afterwards."""
     import matplotlib as mpl
 
     if mpl.get_backend(auto_select=False) is None:
@@ -168,7 +168,7 @@ def _figure(width: float, height: float) -> Iterator[Any]:
     state = np.random.get_state()  # noqa: NPY002 - shap draws from it
     np.random.seed(SEED)  # noqa: NPY002
     with plt.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value has no percentiles
+        warnings.simplefilter("ignore", RuntimeWarning)  # an empty column has no percentiles
         figure = plt.figure(
             figsize=(width, height), dpi=90, layout=ConstrainedLayoutEngine(w_pad=PADDING_INCHES, h_pad=PADDING_INCHES)
         )

@@ -1,13 +1,13 @@
 """Fitting: from a training set to an artifact, by the formulation and the recipe that won on the validation window.
 
 Concept: formulation, recipe, number of trees and calibrators come from validation days that the first fit, with its
-vocabularies and priors, has not seen; each step of what serves is then fitted on everything that was mature for it
-before the gate, with that number of trees, and the label also on what an early label says of younger rows
-(`early_label`). The gate measures the calibration of what serves, out of sample.
+vocabularies and priors, has not seen; each step of the served model is then fitted on all its mature rows before the
+gate, with that number of trees, and the label also on early labels of younger rows (`early_label`). The gate measures
+the calibration of the served model, out of sample.
 
-Formulations compete by the first recipe of the policy, then recipes for the formulation that won: sums of fits, no
-product. What comes first stays unless another is better by more than one standard error. Nothing else is looked at, so
-the model of a fold chose without the rows that it is judged on.
+Formulations compete by the first recipe of the policy, then recipes for the winning formulation: the number of fits is
+a sum, not a product. The first stays unless another is better by more than one standard error. No other rows are used,
+so the model of a fold is chosen without the rows that judge it.
 """
 
 from __future__ import annotations
@@ -64,18 +64,18 @@ Tune: TypeAlias = Callable[[str, Recipe, str, Objective], TunedStep]
 """Fits a step of a formulation by a recipe."""
 IMPORTANCE_ROWS, RULE_ROWS = 2_000, 50_000
 FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, EarlyLabel], tuple[ModelStage, int]]
-"""Fits a step, taught by the early label, too; returns its stage and how many rows it learned from."""
+"""Fits a step, with early labels too; returns its stage and the number of training rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Competition:
-    """Who competed and who won.
+    """Competitors and winner.
 
     Attributes:
-        formulations: by the first recipe, in the order of the policy.
-        formulations_refused: why others could not be learned.
-        recipes: the formulation that won by each recipe, in the order of the policy.
-        recipes_refused: why what is fitted cannot follow others.
+        formulations: fits by the first recipe, in the policy's order.
+        formulations_refused: reasons why others could not be learned.
+        recipes: fits of the winning formulation by each recipe, in the policy's order.
+        recipes_refused: reasons why others do not fit the model.
         chosen: the winner.
     """
 
@@ -94,7 +94,7 @@ def compete(
     cores: int = 1,
     estimator: MakeEstimator | None = None,
 ) -> Competition:
-    """Return which formulation and recipe win on the validation window.
+    """Return the competition for formulation and recipe on the validation window.
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack.
@@ -139,15 +139,15 @@ def compete(
 
 
 def each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list[R]:
-    """Return what a function gives for each argument, up to `cores` at once."""
+    """Map a function over arguments, up to `cores` at once."""
     if cores == 1:
         return [function(one) for one in arguments]
-    with ThreadPoolExecutor(cores) as pool:  # LightGBM works outside of Python's lock
+    with ThreadPoolExecutor(cores) as pool:  # LightGBM releases Python's lock
         return list(pool.map(function, arguments))
 
 
 def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None) -> Tune:
-    """Return what tunes LightGBM; features, thinning and bins are made once."""
+    """Return the tuner of LightGBM; features, thinning and bins are computed once."""
     rows = rows_to_tune_on(training, tuning_spec(training), policy)
     return lambda name, recipe, step, objective: tune_step(
         name, step, objective, recipe, training, rows, policy, progress
@@ -155,7 +155,7 @@ def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | 
 
 
 def _tuning_of(training: TrainingSet, policy: TrainingPolicy, estimator: MakeEstimator) -> Tune:
-    """Return what tunes an estimator of one's own."""
+    """Return the tuner of another estimator."""
     spec = tuning_spec(training)
     return lambda name, recipe, step, objective: tune_estimator(
         name, step, objective, recipe, training, spec, policy, estimator
@@ -180,19 +180,19 @@ def fit_model(
 ) -> ModelArtifact:
     """Choose a formulation, fit, calibrate and describe a model of the outcome.
 
-    Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes what takes
-    LightGBM's place: an estimator or a pipeline of scikit-learn. `simple_columns` are those of the simple rule
-    beside the model (`simple_rule`). Without its importances a manifest is made sooner; `importance_of` gives them.
+    Up to `cores` models are fitted at once; the artifact does not depend on it. `estimator` makes a scikit-learn
+    estimator or pipeline in LightGBM's place. `simple_columns` are those of the simple rule beside the model
+    (`simple_rule`). Importances in the manifest take time; `importance_of` gives them later.
 
     Raises:
         InvalidInputError: the policy names a feature or a formulation that the examples lack, or the estimator cannot
-            take LightGBM's place or keep what the policy asks for.
+            replace LightGBM or lacks an option of the policy.
         NotEnoughEvidenceError: a step has one class only.
     """
     if estimator is not None:
         require_no_boosting(policy)
         made(estimator, seed=policy.seed)
-        cores = 1  # a fit of scikit-learn limits the threads of the whole process
+        cores = 1  # a fit of scikit-learn limits the threads of the process
     found = compete(training, policy, progress, cores=cores, estimator=estimator)
     chosen = found.chosen
     spec = fit_feature_spec(training.examples, training.roles)
@@ -241,7 +241,7 @@ def _final_boosting(
     spec: FeatureSpec,
     progress: Progress | None,
 ) -> FinalStep:
-    """Return what fits a step on everything by LightGBM, thinned, in bins that steps share."""
+    """Return the final fit of a step by LightGBM, thinned, with shared bins."""
     part = thinned(every_row(training, spec), np.ones(training.examples.num_rows, dtype=bool), spec, policy)
 
     def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
@@ -262,7 +262,7 @@ def _final_estimator(
     spec: FeatureSpec,
     estimator: MakeEstimator,
 ) -> FinalStep:
-    """Return what fits a step on everything by an estimator of one's own."""
+    """Return the final fit of a step by another estimator."""
 
     def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
         outcome, reached = early.taught(chosen.name, training, step.step)
@@ -277,7 +277,7 @@ def _final_estimator(
 
 
 def importance_of(artifact: ModelArtifact, learned: pa.Table, policy: TrainingPolicy) -> dict[str, float]:
-    """Return mean |SHAP| of the raw score per feature, on evenly spaced rows of those that a model learned from."""
+    """Return mean |SHAP| of the raw score per feature, on evenly spaced training rows."""
     scorer, count = scorer_of(artifact, threads=policy.threads), learned.num_rows
     places = np.linspace(0, count - 1, min(IMPORTANCE_ROWS, count)).astype(np.int64)
     few = learned.select(list(scorer.feature_names)).take(pa.array(places))
@@ -316,7 +316,7 @@ def _manifest(
 
 
 def _method(policy: TrainingPolicy, chosen: Formulation, estimator: MakeEstimator | None) -> dict[str, object]:
-    """Return trees or the estimator's parameters, and of the policy what counted."""
+    """Return trees or the estimator's parameters, and the policy fields in effect."""
     counted = {"policy": fields_that_count(policy, is_boosted=estimator is None)}
     if estimator is not None:
         return {**counted, OWN_ESTIMATOR: parameters(made(estimator, seed=policy.seed))}

@@ -1,6 +1,6 @@
-"""Scores by folds: what models say of a gate's rows where each is asked about days of its own.
+"""Scores by folds: each row of a gate's window is scored by the model of its day.
 
-Concept: raw scores of different models are on no common scale; probabilities are, and one score ranks everywhere.
+Concept: raw scores of different models are on no common scale; probabilities are, and the same score ranks everywhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Scorers = Callable[[str], StagedScorer]
 
 
 def itself(artifact: ModelArtifact, model: Model) -> Fold:
-    """Return the days about which a model may be asked itself: all its steps had learned was complete when they began.
+    """Return the fold of the days that a model may score: all its training outcomes were complete when they began.
 
     Args:
         artifact: the model.
@@ -43,18 +43,18 @@ def itself(artifact: ModelArtifact, model: Model) -> Fold:
 def first_unlearned_day(artifact: ModelArtifact) -> date:
     """Return the first exposure day that no step of a model has learned from.
 
-    The steps of a funnel learn to different days, and the product of all of them is what the label is held against.
+    Steps of a funnel are trained up to different days, and the product of all is compared with the label.
     """
     return add_days(max(learned_to(artifact.manifest, stage.step) for stage in artifact.stages), 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredPart:
-    """What the model of a fold says of its rows.
+    """The scores of one fold.
 
     Attributes:
-        fold: who was asked.
-        places: of its rows among all, int64 (m,).
+        fold: the fold, with its model.
+        places: positions of its rows, int64 (m,).
         matrix: of the rows, float64 (m, names).
         scores: of the matrix.
     """
@@ -75,10 +75,10 @@ def side_of_folds(
 ) -> Side:
     """Return the probabilities of the gate's rows, each row by the model of its fold.
 
-    `known` is what models said of exposures before: none is asked about a row again.
+    `known` has earlier scores of exposures; no row is scored twice.
 
     Raises:
-        InvalidInputError: a row is older than all folds, or was learned from.
+        InvalidInputError: a row is older than all folds, or was in its model's training set.
     """
     days, exposed = ranked_days(gate), gate.exposures[roles.time].to_numpy().astype("datetime64[D]")
     probability = np.empty(len(exposed))
@@ -99,9 +99,9 @@ def side_of_folds(
 
 
 def side_alone(version: str, folds: Sequence[Fold], gate: GateRows, scorers: Scorers) -> Side:
-    """Return how a model ranks the gate's rows on whose days anybody may be asked for it.
+    """Return a model's scores of the gate's rows, if its folds cover their days.
 
-    Older rows score 0 and count as learned from, so that the gate leaves them out.
+    Older rows score 0 and count as training rows, so that the gate leaves them out.
     """
     first = folds[0].first_day
     days = ranked_days(gate)
@@ -112,7 +112,7 @@ def side_alone(version: str, folds: Sequence[Fold], gate: GateRows, scorers: Sco
 
 
 def simple_of_folds(folds: Sequence[Fold], gate: GateRows, load: Callable[[str], ModelArtifact]) -> Array | None:
-    """Return what the simple rules beside the models of folds say of the ranked rows; None where a fold has none."""
+    """Return the scores of the ranked rows by the simple rules beside the folds' models; None if a fold has none."""
     found = np.empty(gate.ranked.num_rows)
     for fold, places in rows_by_fold(folds, ranked_days(gate)):
         artifact = load(fold.model_version)
@@ -135,7 +135,7 @@ def by_fold(folds: Sequence[Fold], rows: pa.Table, days: Days, constants: Mappin
 def scored_parts(
     folds: Sequence[Fold], rows: pa.Table, days: Days, constants: Mapping[str, str], scorers: Scorers
 ) -> Iterator[ScoredPart]:
-    """Yield what the model of each fold says of its rows with features, oldest first."""
+    """Yield the scores of each fold that has rows, oldest first."""
     for fold, places in rows_by_fold(folds, days):
         scorer = scorers(fold.model_version)
         matrix = examples_matrix(at_places(rows, places), scorer.feature_spec, dict(constants))
@@ -143,7 +143,7 @@ def scored_parts(
 
 
 def at_places(rows: pa.Table, places: Places) -> pa.Table:
-    """Return the rows at ascending places; those of a fold usually lie together and are not copied then."""
+    """Return the rows at ascending places; adjacent ones, as those of a fold usually are, are not copied."""
     if len(places) and places[-1] - places[0] + 1 == len(places):
         return rows.slice(int(places[0]), len(places))
     return rows.take(pa.array(places))

@@ -1,10 +1,10 @@
-"""Folds: the parts of a gate's window, and whose word counts on which day.
+"""Folds: the parts of a gate's window, each with the model that scores it.
 
-Concept: a model may be asked about a day only if it knew no outcome that was still to come on it: what it learned from
-was complete when the day began. So a recipe speaks through one model per week, and what was served through whoever
-served. Both are sequences of folds, each of which lasts until the next begins. Weeks begin on Mondays whatever day it
-is, so that challengers of neighbouring days have their folds in common. Where what was served was fitted within a week,
-the recipe is fitted anew on that day, too: else a recipe of last Monday would be held against a model that knows more.
+Concept: a model may score a day only if its training outcomes were complete when the day began. So a recipe is
+represented by one model per week, and past serving by the models that served. Both are sequences of folds, each of
+which lasts until the next begins. Weeks always begin on Mondays, so that challengers of neighbouring days share folds.
+If a served model was fitted within a week, the recipe is refitted on that day too; otherwise last Monday's recipe would
+be compared with a model trained on newer data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 FOLD_DAYS = 7
-"""A week, so that each fold has every weekday; the newest model is then at most that much older than its rows."""
+"""A week, so that each fold has every weekday; the newest model is at most a week older than its rows."""
 
 Days = npt.NDArray[np.datetime64]
 Places = npt.NDArray[np.int64]
@@ -29,12 +29,12 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Fold:
-    """Days from one on that one model is asked about.
+    """Consecutive days that one model scores.
 
     Attributes:
-        first_day: of its rows; they last until the next fold begins.
+        first_day: of its rows; the fold lasts until the next begins.
         model_version: of the model.
-        trained_to: last exposure day that it learned from.
+        trained_to: last exposure day of its training.
     """
 
     first_day: date
@@ -44,14 +44,14 @@ class Fold:
 
 @dataclass(frozen=True)
 class GateWindow:
-    """What the gate of a day looks at.
+    """The window of a day's gate.
 
     Attributes:
         first_day: of the window.
         last_day: the newest mature day.
-        sentence: how is judged, in words.
-        folds: who is asked for the challenger; none by a holdout, nor in a replay, which keeps models by day.
-        served: who is asked for what was served; none by a holdout, and before the first champion.
+        sentence: the way of judging, in words.
+        folds: the challenger's models; empty for a holdout, and in a replay, which keeps models by day.
+        served: the models that served; empty for a holdout, and before the first champion.
     """
 
     first_day: date
@@ -62,7 +62,7 @@ class GateWindow:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a report says of it."""
+        """Facts for reports."""
         return {
             "judged_by": "folds" if self.folds else "holdout",
             "first_gate_day": self.first_day,
@@ -76,14 +76,14 @@ def fold_starts(as_of: date, maturity_days: int, weeks: int, fitted_on: Iterable
     """Return the days on which the folds of a gate begin, oldest first.
 
     They are the Mondays of the weeks that hold the newest `weeks` times 7 days with mature labels: `weeks`, or one more
-    where the last mature day is no Sunday; the newest of those is not yet whole. Besides, a fold begins on each day of
-    these weeks on which a model was fitted that served.
+    if the last mature day is no Sunday; the newest is then incomplete. A fold also begins on each day of these weeks on
+    which a served model was fitted.
 
     Args:
         as_of: day of the gate.
         maturity_days: days after an exposure until its label is mature.
         weeks: of the window.
-        fitted_on: days on which models were fitted that served since; others are left out.
+        fitted_on: days on which served models were fitted; days outside are ignored.
     """
     last = last_mature_exposure_day(as_of, maturity_days)
     oldest = add_days(last, 1 - FOLD_DAYS * weeks)
@@ -93,13 +93,13 @@ def fold_starts(as_of: date, maturity_days: int, weeks: int, fitted_on: Iterable
 
 
 def in_order(folds: Sequence[Fold]) -> tuple[Fold, ...]:
-    """Return folds by their days; of several that begin on a day the one that was given last."""
+    """Return folds by their days; of several that begin on one day, the last one given."""
     by_day = {fold.first_day: fold for fold in folds}
     return tuple(by_day[day] for day in sorted(by_day))
 
 
 def since(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
-    """Return whose word counts from a day on: who was asked before it begins on that day."""
+    """Return the folds from a day on; the one in force on that day begins there."""
     ordered = in_order(folds)
     later = [fold for fold in ordered if fold.first_day > day]
     present = [replace(fold, first_day=day) for fold in ordered if fold.first_day <= day][-1:]
@@ -112,11 +112,11 @@ def until(folds: Sequence[Fold], day: date) -> tuple[Fold, ...]:
 
 
 def in_succession(first: Sequence[Fold], reigns: Iterable[tuple[date, Sequence[Fold]]]) -> tuple[Fold, ...]:
-    """Return whose word counts of models that served one after the other.
+    """Return the folds of models that served one after the other.
 
     Args:
-        first: who is asked about the days before the first reign.
-        reigns: day from which a model served and who is asked for it, oldest first.
+        first: folds of the days before the first champion.
+        reigns: first serving day of each champion with its folds, oldest first.
     """
     found = tuple(first)
     for begins, folds in reigns:
@@ -125,11 +125,11 @@ def in_succession(first: Sequence[Fold], reigns: Iterable[tuple[date, Sequence[F
 
 
 def in_common(folds: Sequence[Fold], served: Sequence[Fold], last: date) -> tuple[tuple[Fold, ...], tuple[Fold, ...]]:
-    """Return a challenger's folds and what was served until a day, both from the first day that both speak about.
+    """Return the folds of a challenger and of serving until a day, both from the first common day on.
 
     Args:
         folds: of the challenger.
-        served: whoever served; empty before anything was, and then all days of the challenger count.
+        served: of serving; if empty, all days of the challenger count.
         last: last day of the gate's window.
     """
     if not served:
@@ -139,7 +139,7 @@ def in_common(folds: Sequence[Fold], served: Sequence[Fold], last: date) -> tupl
 
 
 def speaking(folds: Sequence[Fold], first: date, last: date) -> list[str | None]:
-    """Return which model is asked about each day of [first, last]; None where nobody is."""
+    """Return the model that scores each day of [first, last]; None if there is none."""
     found: list[str | None] = []
     for back in range((last - first).days + 1):
         begun = until(folds, add_days(first, back + 1))
@@ -148,10 +148,10 @@ def speaking(folds: Sequence[Fold], first: date, last: date) -> list[str | None]
 
 
 def rows_by_fold(folds: Sequence[Fold], days: Days) -> list[tuple[Fold, Places]]:
-    """Return the folds that have rows among n days, oldest first, each with the places of its own.
+    """Return the folds that have rows among n days, oldest first, each with the positions of its rows.
 
     Raises:
-        InvalidInputError: a row is older than all folds, or its model learned from its day; names the row.
+        InvalidInputError: a row is older than all folds, or its day is in its model's training data; names the row.
     """
     ordered = in_order(folds)
     starts = np.array([fold.first_day for fold in ordered], dtype="datetime64[D]")

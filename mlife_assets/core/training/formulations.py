@@ -1,14 +1,14 @@
-"""Formulations: the ways in which one outcome can be learned, and which of them is better on the validation window.
+"""Formulations: ways to learn one outcome, and their comparison on the validation window.
 
 Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
-`lambdarank` learns the order alone. A step that is known sooner than the label learns, and validates, on rows that have
-no label yet. Formulations are compared on the rows that have one, by the log loss of their calibrated probabilities, a
-proper score: MAP over what was shown rewards whoever learns how it was shown, and was seen to choose a model that ranks
-all candidates worse. The first one of the policy stays unless a later one is better by more than one
-standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and Regression
-Trees, 1984), so noise does not choose. Numbers of trees, and recipes of one formulation, are chosen by the objective.
+`lambdarank` learns the order alone. A step known sooner than the label trains and validates also on rows without a
+label yet. Formulations are compared on rows with a label, by the log loss of their calibrated probabilities, a proper
+score: MAP over shown items rewards learning how they were shown, and has chosen a model that ranks all candidates
+worse. The first one of the policy stays unless a later one is better by more than one standard error of the paired
+difference (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984), so noise does not
+choose. Numbers of trees, and recipes of one formulation, are chosen by the objective.
 
-Validation is walked in folds: each is scored by a fit on what was complete when it began.
+Validation has folds, each scored by a fit on the outcomes complete when it began.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class TunedStep:
 
     Attributes:
         step: name of the outcome.
-        objective: how it was learned.
-        trees: number of trees at which validation was best; 0 where there are none.
-        raw: raw scores of the v rows from validation's start on, float64 (v,); NaN may be what nobody asks about:
-            neither reached nor with a label.
-        is_reached: those of them that reached the step before and whose outcome of this one is known, bool (v,).
-        outcome: whether rows reached this step, bool (v,); False where that is not known.
+        objective: objective of the fit.
+        trees: number of trees at which validation was best; 0 without trees.
+        raw: raw scores of the v rows from validation's start on, float64 (v,); NaN is allowed for rows that are neither
+            reached nor labelled.
+        is_reached: rows that reached the step before and have a known outcome of this one, bool (v,).
+        outcome: whether rows reached this step, bool (v,); False if unknown.
     """
 
     step: str
@@ -69,16 +69,16 @@ class TunedStep:
 
 @dataclass(frozen=True, eq=False)
 class Formulation:
-    """A tuned formulation and how well it did on the validation window.
+    """A tuned formulation with its results on the validation window.
 
     Attributes:
         name: `funnel`, `binary` or `lambdarank`.
-        recipe: by which its steps were learned.
+        recipe: recipe of its steps.
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
         rows: validation rows with a label.
-        ranked: its objective on them; None where recipes do not compete.
+        ranked: its objective on them; None if recipes do not compete.
     """
 
     name: str
@@ -108,9 +108,9 @@ def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tup
 
 
 def tuning_spec(training: TrainingSet) -> FeatureSpec:
-    """Return the spec that the rows to fit a step on alone decide.
+    """Return the spec of the fitting rows alone, without validation.
 
-    Categories that come up later and the level of rates in the validation window are news there, as they are in life.
+    Later categories and rates are then unknown in the validation window, as in serving.
 
     Raises:
         InvalidInputError: a column is missing.
@@ -199,7 +199,7 @@ def tune_step(
 
 
 def clusters(training: TrainingSet, rows: Mask) -> tuple[Codes, bool]:
-    """Return of each of m rows whose luck it shares, codes from 0, (m,), and whether it is ranked among those."""
+    """Return the cluster of each of m rows, codes from 0, (m,), and whether ranking is within clusters."""
     has_items = training.roles.item is not None
     of = training.entity_codes if has_items else days_of(training)
     return np.unique(of[rows], return_inverse=True)[1].astype(np.int64), has_items
@@ -215,7 +215,7 @@ def tune_estimator(
     policy: TrainingPolicy,
     make: MakeEstimator,
 ) -> TunedStep:
-    """Fit an estimator of one's own, which has no number of trees to be found, as `tune_step` fits LightGBM."""
+    """Fit a scikit-learn estimator, which has no number of trees to tune, in the way of `tune_step`."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
     raw = np.empty(len(held_out))
     for start, where in held_out_by_fold(training):
@@ -230,7 +230,7 @@ def tune_estimator(
 def compared(
     name: str, recipe: Recipe, steps: list[TunedStep], training: TrainingSet, policy: TrainingPolicy
 ) -> Formulation:
-    """Return the formulation of tuned steps with how well it did on the rows of the validation window with a label.
+    """Return the formulation of tuned steps with its results on the labelled rows of the validation window.
 
     Raises:
         NotEnoughEvidenceError: half of the entities have one class only.
@@ -268,7 +268,7 @@ def choose(formulations: list[Formulation]) -> Formulation:
 
 
 def choose_recipe(recipes: Sequence[Formulation]) -> Formulation:
-    """Return the recipe that is best by the objective; of those that are not shown to be worse, by log loss."""
+    """Return the recipe with the best objective; among recipes not shown to be worse, the lowest log loss."""
     ranked = [one.ranked for one in recipes if one.ranked is not None]
     return recipes[best_of(ranked, lambda place: recipes[place].log_loss)]
 
@@ -276,7 +276,7 @@ def choose_recipe(recipes: Sequence[Formulation]) -> Formulation:
 def _probability(steps: list[TunedStep], entity: Codes, isotonic_minimum_positives: int) -> Array:
     """Return the probability of the outcome of n rows, (n,).
 
-    Probabilities are calibrated across: those of every second entity by the others, so no row judges its own curve.
+    Calibration is crossed: every second entity is calibrated on the others, so no row is in its own curve's data.
 
     Raises:
         NotEnoughEvidenceError: a half has one class only.

@@ -1,8 +1,8 @@
-"""What the gate judges: mature examples, contenders, and the conditions that make a comparison valid.
+"""Input of the gate: mature examples, contenders, and the conditions for a valid comparison.
 
-Concept: a comparison is fair only when both sides rank the same rows, with scores of the model they claim, on outcomes
-that are complete, seen by no training, and not caused by what one side chose. Each requirement is a condition
-with a name and a sentence; nothing is compared unless all hold.
+Concept: a comparison is fair only when both sides rank the same rows, with scores of the stated model, on complete
+outcomes that no training used and no side's choices caused. Each requirement is a condition with a name and a sentence;
+nothing is compared unless all hold.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.row_keys import encode_days, encode_ids
 
 ALLOWED_SLICES = ("organic", "explore")
-"""Slices whose outcomes favour no contender. What follows from a choice of the policy favours that policy."""
+"""Slices whose outcomes favour no contender. Outcomes of a policy's own choices favour that policy."""
 
 SHOWN = "shown"
-"""Name of a cohort of which only those items are ranked that users were shown."""
+"""Name of a cohort that ranks only the items shown to users."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One requirement: its name, whether it is met, and a sentence that says so with the numbers."""
+    """One requirement: its name, whether it is met, and a sentence with the numbers."""
 
     name: str
     is_met: bool
@@ -35,8 +35,8 @@ class Condition:
 class GateExamples:
     """n rows (user, item, day) with their mature outcome. A user may occur on several days; (user, day) is one ranking.
 
-    Without an item, all rows are one pool and (user, day) names a row; where a user has several rows a day, pass ids of
-    the rows in place of the users.
+    Without an item, all rows are one pool and (user, day) names a row; for several rows of a user a day, pass row ids
+    as users.
 
     Attributes:
         user_ids: shape (n,), strings or integers.
@@ -44,7 +44,7 @@ class GateExamples:
         as_of_dates: day of the ranking, datetime64[D] or dates, shape (n,).
         is_relevant: whether the outcome happened and no contender caused it, bool, shape (n,).
         label_mature_dates: first day as of which the outcome is complete, shape (n,).
-        slices: where each row's outcome comes from, one of `ALLOWED_SLICES`; None when all are organic.
+        slices: source of each row's outcome, one of `ALLOWED_SLICES`; None if all are organic.
         cohort: named in every result.
     """
 
@@ -67,7 +67,7 @@ class GateExamples:
 
     @property
     def items(self) -> np.ndarray:
-        """The items of examples that have some.
+        """The items of the examples.
 
         Raises:
             InvalidInputError: the examples have no item.
@@ -98,7 +98,7 @@ class Contender:
     """One ranker with its scores.
 
     Attributes:
-        model_version: of the model that is judged, as the registry names it (for the human: name of the rule or panel).
+        model_version: registered version of the judged model (for the human: name of the rule or panel).
         scored_by: model version recorded with the scores; must equal `model_version`.
         user_ids: users of the scored rows, shape (m,).
         item_ids: items of the scored rows, shape (m,); None when the examples have no item.
@@ -158,7 +158,7 @@ def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
 def contender_conditions(
     examples: GateExamples, role: str, contender: Contender, aligned: np.ndarray | str
 ) -> list[Condition]:
-    """Return the conditions on one contender; `aligned` is what `aligned_scores` returned for it."""
+    """Return the conditions on one contender; `aligned` is its result of `aligned_scores`."""
     version = contender.model_version
     is_current = contender.scored_by == version
     text = f"The scores of the {role} are those of {version}."
@@ -181,7 +181,7 @@ def contender_conditions(
 
 
 def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> np.ndarray | str:
-    """Return the scores in the order of the examples, or the sentence that says which rows differ."""
+    """Return the scores in the order of the examples, or a sentence on the rows that differ."""
     scores = np.asarray(contender.scores, dtype=np.float64)
     if (examples.item_ids is None) != (contender.item_ids is None):
         has, lacks = ("examples have", role) if contender.item_ids is None else (f"{role} has", "examples")
@@ -232,9 +232,9 @@ def _repeats(examples: GateExamples) -> tuple[int, int]:
 
 
 def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condition:
-    """Refuse a score that ranks nothing; with an item it must differ between items of one user.
+    """Refuse a constant score; with an item it must differ between items of one user.
 
-    The champion is not asked: a constant one is a reason to replace it.
+    The champion is exempt: a constant score is a reason to replace it.
     """
     name = f"{role}_scores_vary"
     if np.all(scores == scores[0]):

@@ -1,13 +1,13 @@
-"""Insurance against refits that make things worse: when the model serves again that they are held against.
+"""Rollback insurance against worse refits: when an earlier model (the anchor) serves again.
 
-Concept: refits serve without having won, so a loss that one of them brings, or that they bring together, is looked for
-afterwards. Each label week gives one number: the objective of what the refits said less that of an anchor, the model
-that last won or that a person chose, on the rows of that week. No week counts twice. Two e-detectors read them: one
-says that the refits are worse, which rolls them back, the other that they are better: the newest of them becomes the
-anchor. Refits that were rolled back go on unseen and return once four weeks in a row are on average not below it.
+Concept: refits serve without a win, so losses, of one or of all together, are tested for afterwards. Each label week
+gives one number: the objective of the refits minus that of an anchor, the model that last won or that a person chose,
+on the rows of that week. No week counts twice. Two e-detectors read the numbers: one finds that the refits are worse,
+which rolls them back, the other that they are better: the newest refit becomes the anchor. After a rollback refits go
+on without serving, and return once four weeks in a row are on average not below the anchor.
 
-Only the objective is compared: differences of log loss depend on each other from week to week (level, slope), so that a
-detector on them fires where nothing is wrong.
+Only the objective is compared: differences of log loss are correlated from week to week (level, slope), which would
+cause false alarms.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 THRESHOLD = 2080.0
-"""40 years of weeks: on average it takes at least so many until refits that are no worse are rolled back."""
+"""40 years of weeks: the minimum average time until equally good refits are rolled back by mistake."""
 WEEKS_TO_RETURN = 4
 LAMBDAS = np.array([0.5, 1.0, 2.0, 3.0])
-"""Losses, in standard deviations, that are looked for."""
+"""Losses to detect, in standard deviations."""
 WIDENED = 1.2
-"""Scale over the one that was learned, since that is known to a fifth after a few weeks."""
+"""Factor on the learned scale, which is known to a fifth after a few weeks."""
 MEMORY = 0.97
 FIRST_WEIGHT = 4.0
-"""Weeks that the first standard error counts as."""
+"""Weight of the first standard error, in weeks."""
 SMALLEST_ERROR = 1e-4
 BOUNDS = (-8.0, 2.5)
-"""Of a week in standard deviations: one week alone never rolls back."""
+"""Bounds of a week in standard deviations: one week alone never rolls back."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the weeks so far say.
+    """State after the weeks so far.
 
     Attributes:
         rolled_back: places of the weeks after which the anchor served, ascending.
@@ -72,12 +72,12 @@ class Detector:
     """A mixture of Shiryaev-Roberts e-detectors that weekly numbers are negative on average.
 
     Shin, Ramdas and Rinaldo, E-detectors: a nonparametric framework for sequential change detection (New England
-    Journal of Statistics in Data Science 2024). A number is divided by `WIDENED` times a scale that was known before
-    it, or its own standard error, the larger; exp(l x - l^2 / 2) is an e-value while x is sub-Gaussian with a mean of
-    at most 0 given the past. That is assumed, and weeks that follow each other break it.
+    Journal of Statistics in Data Science 2024). A number is divided by `WIDENED` times the larger of a scale known
+    before it and its own standard error; exp(l x - l^2 / 2) is an e-value while x is sub-Gaussian with a mean of at
+    most 0 given the past. That is an assumption, which correlated weeks violate.
 
     Attributes:
-        sums: of each of `LAMBDAS`.
+        sums: one per `LAMBDAS`.
     """
 
     def __init__(self) -> None:
@@ -86,14 +86,14 @@ class Detector:
         self._weight, self._before = FIRST_WEIGHT, 0.0
 
     def add(self, gain: float, error: float) -> bool:
-        """Add a week; returns whether it is found."""
+        """Add a week; returns whether the loss is detected."""
         if self._squares is None:
             self._squares, self._before = self._weight * max(error, SMALLEST_ERROR) ** 2, np.nan
         scale = max(float(np.sqrt(self._squares / self._weight)), error)
         x = float(np.clip(-gain / (WIDENED * scale), *BOUNDS))
         self.sums = (1 + self.sums) * np.exp(LAMBDAS * x - LAMBDAS**2 / 2)
         if not np.isnan(self._before):
-            # Of successive differences, which a lasting loss does not widen.
+            # From successive differences, which a lasting loss does not widen.
             step = min((gain - self._before) ** 2 / 2, 9 * scale**2)
             self._squares, self._weight = MEMORY * self._squares + step, MEMORY * self._weight + 1
         self._before = gain
@@ -101,7 +101,7 @@ class Detector:
 
 
 def standing(weeks: Sequence[Week]) -> Standing:
-    """Return what label weeks say, oldest first, each against the anchor of its time."""
+    """Return the state after label weeks, oldest first, each against the anchor of its time."""
     worse, better = Detector(), Detector()
     rolled_back: list[int] = []
     returned: list[int] = []
@@ -121,9 +121,9 @@ def standing(weeks: Sequence[Week]) -> Standing:
 
 
 def week_of(gain: float, without_one: Array) -> Week | None:
-    """Return a label week of its gain and the gains without one of its u days or users each (u,).
+    """Return a label week from its gain and the gains without one of its u days or users each (u,).
 
-    None where there are fewer than three: a standard error of theirs says nothing, and is no sign of exactness.
+    None for fewer than three: their standard error is meaningless.
     """
     if len(without_one) < 3:
         return None
@@ -131,7 +131,7 @@ def week_of(gain: float, without_one: Array) -> Week | None:
 
 
 def weeks_to_find(loss: float, scatter: float) -> float:
-    """Return within how many weeks a lasting loss is found in 4 of 5 cases, measured (`benchmarks/rollback.py`).
+    """Return the weeks within which a lasting loss is detected in 4 of 5 cases, measured (`benchmarks/rollback.py`).
 
     Args:
         loss: of the objective, above 0.

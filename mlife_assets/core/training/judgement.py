@@ -1,10 +1,9 @@
 """The driver of the gate: from models and rows to a verdict, for the platform, `mlife train` and the replay alike.
 
-Concept: a gate has two kinds of rows. Rankings are compared on the candidates of a day that were shown since; where a
-model ranks nothing, on every example. Probabilities are measured on what was shown: mature exposures that neither side
-chose. Those are also what training could have copied, since they have the form of what is learned from: a candidate is
-ranked with the features of its day and an outcome counted otherwise, so it equals no training row, copied or not. For
-a file of examples both are the same rows.
+Concept: a gate has two kinds of rows. Rankings are compared on the candidates of a day that were shown since; without
+an item, on every example. Probabilities are measured on exposures: mature ones that neither side chose. Copies of
+training rows are searched there too, since exposures have the form of training rows, while a candidate has the features
+of its day and an outcome counted otherwise. For a file of examples both are the same rows.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ class GateRows:
     """The rows of a gate's window.
 
     Attributes:
-        examples: what is ranked, n rows with their mature outcome.
+        examples: ranked rows, n of them with their mature outcome.
         ranked: the same rows with features, in the same order.
         exposures: m mature rows with the columns of the roles, on which probabilities are measured.
-        constants: values of text columns that all ranked rows have, whatever the table says.
+        constants: values of text columns for all ranked rows instead of the table's.
     """
 
     examples: GateExamples
@@ -83,11 +82,11 @@ class GateRows:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A challenger or a champion: one model, or the models of a recipe, each asked about rows of its own.
+    """A challenger or a champion: one model, or a recipe's models, each scoring rows of its own.
 
     Attributes:
-        model_version: what is judged.
-        trained_to: last exposure day that any of its steps learned from; of several models that of the first.
+        model_version: the judged version.
+        trained_to: last exposure day in the training of any step; of several models that of the first.
         ranking: calibrated probabilities of the ranked rows, higher first, shape (n,).
         probability: calibrated, of the exposures, shape (m,).
     """
@@ -108,14 +107,14 @@ class Human:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """A verdict and what it was made of.
+    """A verdict and its inputs.
 
     Attributes:
         decision: the gate's verdict.
         calibration: of the challenger on the exposures; None, which the gate refuses, when it cannot be measured.
-        challenger: what was judged.
-        contenders: role -> who was compared.
-        facts: what else the report of the decision keeps.
+        challenger: the judged side.
+        contenders: role -> compared ranker.
+        facts: further content of the decision's report.
     """
 
     decision: PromotionDecision
@@ -136,21 +135,21 @@ def judge_model(
     champion: ModelArtifact | None,
     threads: int,
 ) -> Judgement:
-    """Return the gate's verdict of a model on rows that it has not learned from.
+    """Return the gate's verdict of a model on rows outside its training data.
 
     Args:
         artifact: the challenger.
         training: its training set.
         gate: rows of the window.
-        human: what is in use today; None is right only for a model that declares no baseline.
+        human: today's rule; None only for a model that declares no baseline.
         model: roles and policies.
-        terms: their conditions are what this model alone requires, such as an audit of fairness.
-        champion: what serves; None for the first.
-        threads: to score with.
+        terms: their conditions are this model's special ones, such as an audit of fairness.
+        champion: the serving model; None before the first.
+        threads: for scoring.
 
     Raises:
-        InvalidInputError: the champion needs a column that is not there.
-        NotEnoughEvidenceError: only one class to learn from.
+        InvalidInputError: the champion needs a missing column.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     matrix = gate.matrix(artifact.feature_spec)
     required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
@@ -176,11 +175,10 @@ def judge(
     Args:
         gate: rows of the window.
         sides: models by their role of a `Hearing`.
-        human: what is in use today; None is right only for a model that declares no baseline.
+        human: today's rule; None only for a model that declares no baseline.
         model: roles and policies.
-        terms: their conditions are `required_conditions`, of a recipe in its own parts, and what this model alone
-            requires.
-        simple: scores of the ranked rows by the simple rule beside the challenger, (n,); None where it has none.
+        terms: their conditions are `required_conditions`, for a recipe in two parts, and this model's special ones.
+        simple: scores of the ranked rows by the simple rule beside the challenger, (n,); None without one.
 
     Raises:
         InvalidInputError: scores and rows differ in length, or as of `decide_promotion`.
@@ -208,7 +206,7 @@ def judge(
 
 
 def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) -> Side:
-    """Return what a model says of the gate's rows; `matrix` is `gate.matrix` of its spec."""
+    """Return a model's scores of the gate's rows; `matrix` is `gate.matrix` of its spec."""
     spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
     ranked = scorer.score(matrix)
     measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
@@ -239,7 +237,7 @@ def _gain(probability: Array, other: Array, exposures: pa.Table, roles: ExampleS
 
 
 def _clusters(rows: pa.Table, roles: ExampleSpec) -> pa.ChunkedArray:
-    """Return what rows share: those of an entity depend on each other, without items those of a day (weather)."""
+    """Return the cluster of each row: the entity, or without items the day, since its rows share the weather."""
     return rows[roles.time if roles.item is None else roles.entity].cast(pa.string())
 
 

@@ -1,9 +1,9 @@
-"""What was known of examples on a day: the outcomes of each step, and none before it was complete.
+"""Examples as known on a day: the outcome of each step, once it was complete.
 
 Concept: steps of a funnel are complete at different ages, so the newest exposures have the outcome of early steps and
-none of the label. A step is known by cohort of exposure: of all exposures that are old enough, never of those whose
-outcome came early, or fast ones would count double. An early label is known by the same cohort as the last step before
-the label. What is not known is null, so nobody learns from it by mistake.
+none of the label. A step is known per cohort of exposures: for all that are old enough, never only for those whose
+outcome came early, or fast outcomes would be overrepresented. An early label is known for the same cohorts as the last
+step before the label. Unknown outcomes are null, so none is learned by mistake.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from mlife_assets.core.model import Model, Step
 from mlife_assets.core.windows import last_mature_exposure_day
 
 RUNS_MAXIMUM = 100
-"""Runs of rows that are put together as they lie. Each becomes a chunk of every column, which costs little."""
+"""Maximum of row runs sliced without copying. Each becomes a chunk of every column, at little cost."""
 
 
 def as_known(rows: pa.Table, roles: ExampleSpec, known_on: date) -> pa.Table:
-    """Return the rows of which a step was complete as of `known_on`; outcomes that were not are null.
+    """Return the rows with a complete step as of `known_on`; incomplete outcomes are null.
 
     Args:
         rows: n rows with the columns of the steps and their times.
-        roles: what the columns are.
+        roles: roles of the columns.
         known_on: the day.
     """
     day = pa.scalar(known_on, pa.date32())
@@ -48,7 +48,7 @@ def as_known(rows: pa.Table, roles: ExampleSpec, known_on: date) -> pa.Table:
 
 
 def _outcome_times(rows: pa.Table, roles: ExampleSpec) -> dict[str, str]:
-    """Return the columns that say what happened, each with the first day as of which it is complete."""
+    """Return the outcome columns, each with the column of the first day as of which it is complete."""
     early = roles.early_label
     times = roles.step_times
     return times if early is None or early not in rows.column_names else {**times, early: roles.early_time}
@@ -58,7 +58,7 @@ def require_roles(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
     """Refuse examples whose roles are unknown: a null date would pass every comparison with a date.
 
     Raises:
-        InvalidInputError: a column is not there, or null where it must not be.
+        InvalidInputError: a column is missing, or null where it must not be.
     """
     for name in (row_id, roles.time, roles.label_time, *roles.steps):
         if name not in rows.column_names:
@@ -69,10 +69,10 @@ def require_roles(rows: pa.Table, roles: ExampleSpec, row_id: str) -> None:
 
 
 def require_mature(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
-    """Refuse an outcome that is there before it is complete.
+    """Refuse an outcome that exists before it is complete.
 
     Raises:
-        InvalidInputError: names the step, how many rows, the first of them and the remedy.
+        InvalidInputError: names the step, the number of rows, the first of them and the remedy.
     """
     for step, time in _outcome_times(rows, roles).items():
         is_early = pc.and_not(rows[step].is_valid(), pc.less_equal(rows[time], pa.scalar(as_of, pa.date32())))
@@ -85,7 +85,7 @@ def require_mature(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
 
 
 def require_known(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
-    """Refuse an outcome that is complete and not there: its row would silently not be learned from.
+    """Refuse a complete outcome that is null: training would silently skip its row.
 
     Raises:
         InvalidInputError: names the step, the first row and the remedy.
@@ -101,11 +101,11 @@ def require_known(rows: pa.Table, roles: ExampleSpec, as_of: date) -> None:
 
 @dataclass(frozen=True)
 class MartWindow:
-    """Which rows of a step's mart are learned from.
+    """Rows of a step's mart to learn from.
 
     Attributes:
         step: the step.
-        after: exposures after this day; None for all, of the label, whose mart knows all steps.
+        after: exposures after this day; None for all rows of the label's mart, which has all steps.
         last: last exposure day.
     """
 
@@ -115,7 +115,7 @@ class MartWindow:
 
 
 def mart_windows(model: Model, known_on: date) -> tuple[MartWindow, ...]:
-    """Return which rows of which marts hold all that was known on a day: the label's, then what earlier steps add."""
+    """Return the windows of the marts as known on a day: the label's, then additional ones of earlier steps."""
     roles = model.roles
     sooner = [one for one in model.steps[:-1] if roles.step_times[one.label] != roles.label_time]
     windows: list[MartWindow] = []
@@ -128,9 +128,9 @@ def mart_windows(model: Model, known_on: date) -> tuple[MartWindow, ...]:
 
 
 def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Table:
-    """Return rows of the marts of steps as one table: the columns that all have, the steps and their times.
+    """Return rows of the marts of steps as one table: common columns, the steps and their times.
 
-    A mart without the early label knows none.
+    Rows of a mart without the early label have null.
 
     Args:
         marts: steps with rows of their marts, as of `mart_windows`: the label's first.
@@ -158,14 +158,14 @@ def joined_marts(marts: Sequence[tuple[Step, pa.Table]], model: Model) -> pa.Tab
 
 
 def with_early_label(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
-    """Return rows of a mart with the early label; it is not known where a release built the mart that knew none."""
+    """Return rows of a mart with the early label; null if the mart's release had none."""
     if roles.early_label is None or roles.early_label in rows.column_names:
         return rows
     return rows.append_column(roles.early_label, pa.nulls(rows.num_rows, pa.bool_()))
 
 
 def with_step_times(rows: pa.Table, model: Model) -> pa.Table:
-    """Return rows of a mart with the day as of which each step is complete: what the mart says, or the steps if later.
+    """Return rows of a mart with the day as of which each step is complete: the mart's, or the step's if later.
 
     Args:
         rows: n rows with their day.
@@ -181,10 +181,10 @@ def with_step_times(rows: pa.Table, model: Model) -> pa.Table:
 
 
 def in_order(rows: pa.Table, time: str, row_id: str) -> pa.Table:
-    """Return rows by day and exposure, the order in which a mart is read: then they are not copied.
+    """Return rows by day and exposure, without a copy if they are in this order already.
 
     Raises:
-        InvalidInputError: an exposure is there twice.
+        InvalidInputError: an exposure occurs twice.
     """
     if _is_rising(rows, time, row_id):
         return rows
@@ -215,7 +215,7 @@ def count(mask: pa.ChunkedArray) -> int:
 
 
 def where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """Return the rows of a mask: as they lie where they are a few runs, such as whole days, else those of the first."""
+    """Return the rows of a mask: slices if they form few runs, such as whole days, else a copy."""
     if count(mask) == rows.num_rows:
         return rows
     runs = np.flatnonzero(np.diff(np.asarray(mask, dtype=np.int8), prepend=0, append=0)).reshape(-1, 2)

@@ -1,14 +1,15 @@
 """Is a label known as early for one outcome as for the other?
 
-Concept: where "cancelled" is known on the day and "stayed" at the end of the window, the young mature rows are all
-cancellations, and every policy learns a lie from them. So the share of positives among rows that were known after k
-days is held against what their cohorts (the rows of one day of exposure) came to in the end. Within a cohort neither
-the base rate nor the pace of labels can drift.
+Concept: if "cancelled" is known on the day and "stayed" at the end of the window, the young mature rows are all
+cancellations, and training on them is biased. So the share of positives among rows known after k days is compared with
+the final share of their cohorts (the rows of one day of exposure). Within a cohort neither the base rate nor the pace
+of labels can drift.
 
-Windows may differ in length: who books for next summer cancels more often, and is known later. So what the columns say
-is taken off both sides first, out of fold: off the outcome, and off whether it was known within k days. What is left
-moves together only where the label time depends on the outcome itself (the generalised covariance measure of Shah and
-Peters, Annals of Statistics 2020). An error of one guess alone moves nothing, which is why both are guessed.
+Windows may differ in length: bookings for next summer are cancelled more often, and known later. So predictions from
+the columns are subtracted first, out of fold: from the outcome, and from whether it was known within k days. The
+residuals are correlated only if the label time depends on the outcome itself (the generalised covariance measure of
+Shah and Peters, Annals of Statistics 2020). An error in only one prediction causes no correlation, which is why both
+are predicted.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from mlife_assets.core.training.required import fingerprints
 
 BLOCK_DAYS = 7
 BLOCKS_MINIMUM = 8
-"""Blocks of cohorts that a statement needs: with fewer their scatter says nothing."""
+"""Minimum blocks of cohorts: the scatter of fewer means nothing."""
 COMPLETE_SHARE = 0.99
-"""A cohort is complete when it is as old as this share of labels takes."""
+"""A cohort is complete at the age by which this share of labels has come."""
 CUTS_MAXIMUM = 8
 ERROR_RATE = 0.001
-"""How often an honest history may be named, over all cuts."""
+"""Rate of false findings on an honest history, over all cuts."""
 ODDS_RATIO_MINIMUM = 1.1
-"""By how much the odds of a positive must differ for the difference to be worth naming."""
+"""Minimum odds ratio of positives worth reporting."""
 GUESSED_ROWS = 50_000
-"""Rows whose columns are asked. More would take seconds, and their days alone say the rest."""
+"""Rows with predictions from columns. More would take seconds; their days alone cover the rest."""
 FOLDS, ROUNDS = 3, 60
 GUESSING = {
     "objective": "l2",
@@ -52,14 +53,14 @@ GUESSING = {
 
 @dataclass(frozen=True)
 class LabelTimes:
-    """What label times say of outcomes.
+    """Result of the test on label times.
 
     Attributes:
         depends_on_outcome: whether one outcome is known earlier than the other.
-        days: days after the exposure at which the difference is clearest; 0 where nothing could be compared.
-        rows: of complete cohorts that were known by then.
+        days: days after the exposure at which the difference is clearest; 0 without a comparison.
+        rows: rows of complete cohorts that were known by then.
         known_share: positives among them.
-        complete_share: positives that their days and columns say.
+        complete_share: share of positives expected by their days and columns.
         difference_lower: lower bound of `known_share` - `complete_share`, at the error rate of the test.
         difference_upper: upper bound.
         sentence: the same in words.
@@ -80,16 +81,16 @@ class LabelTimes:
 
     @property
     def remark(self) -> str | None:
-        """The sentence where it says more than that all is well."""
+        """The sentence, unless all is well."""
         return self.sentence if self.depends_on_outcome or self.is_explained else None
 
 
 @dataclass(frozen=True, eq=False)
 class _Cut:
-    """Rows known within k days, how many of them should be positive, and how far that scatters.
+    """Rows known within k days, with their expected positives and its scatter.
 
-    `drawn` is the standard deviation of the positives as of a draw, `scattered` as blocks of cohorts show it. `early`
-    counts the rows that were known for no reason that the columns give: with windows by column a few, else all.
+    `drawn` is the standard deviation of the positives by sampling, `scattered` by blocks of cohorts. `early` counts the
+    rows known early for reasons outside the columns: few if windows follow columns, else all.
     """
 
     days: int
@@ -110,7 +111,7 @@ class _Cut:
         return (self.observed - self.expected) / max(self.drawn, self.scattered)
 
     def half(self, error: float) -> float:
-        """Return how far the difference may lie off by chance, with an error on each side."""
+        """Return the half-width of the difference's interval, with an error on each side."""
         from scipy.stats import norm, t
 
         reach = norm.ppf(1 - error) * self.drawn, t.ppf(1 - error, self.blocks - 1) * self.scattered
@@ -118,34 +119,33 @@ class _Cut:
 
     @property
     def log_odds_ratio(self) -> float:
-        """Log of the odds among rows that were early over those expected of them, half a row added to each count."""
+        """Log odds ratio of observed over expected positives among early rows, with half a row added to each count."""
         usual = self.early * self.expected / self.known
         counts = (min(max(count, 0.0), self.early) for count in (usual + self.observed - self.expected, usual))
         here, there = ((count + 0.5) / (self.early - count + 0.5) for count in counts)
         return float(np.log(here / there))
 
     def is_shown(self, error: float) -> bool:
-        """Return whether the difference is no chance, and large enough to matter."""
+        """Return whether the difference is significant and large enough."""
         matters = abs(self.log_odds_ratio) >= np.log(ODDS_RATIO_MINIMUM)
         return bool(abs(self.difference) > self.half(error) and matters)
 
 
 def label_times(rows: pa.Table, roles: ExampleSpec, as_of: date) -> LabelTimes:
-    """Return whether label times depend on outcomes, as of a day on which every label is known.
+    """Return whether label times depend on outcomes, as of a day on which all labels are known.
 
-    Rows known within k days of a cohort are a draw without replacement if labels come as early for either outcome, so
-    their positives have the mean and variance of the hypergeometric distribution (Mantel and Haenszel, JNCI 1959); of
-    residuals it is the variance of a permutation, or of their products where that is larger. The interval is never
-    narrower than that of blocks of seven cohorts, since rows of a week may share a fate: by Student's t and around what
-    all blocks have in common, or a difference that lasts would hide itself. Up to eight k are tried, each at its share
-    of the error rate. A label time that is the same for all is honest, whatever drifts. The order of rows is of no
-    account.
+    If labels come equally early for both outcomes, the rows of a cohort known within k days are a draw without
+    replacement, so their positives are hypergeometric (Mantel and Haenszel, JNCI 1959); for residuals the variance is
+    that of a permutation, or of their products if larger. The interval is at least as wide as that of blocks of seven
+    cohorts, since rows of a week may be correlated: by Student's t around the mean of all blocks, or a lasting
+    difference would hide itself. Up to eight k are tried, each at its share of the error rate. A label time that is
+    equal for all passes, whatever drifts. The order of rows does not matter.
 
     Args:
         rows: n examples with the columns of the roles.
-        roles: what the columns are.
-        as_of: the newest day of knowledge. Rows that are not in the file because nobody knows yet are those of young
-            cohorts, which are left out.
+        roles: roles of the columns.
+        as_of: the newest day of knowledge. Rows still missing because their label is unknown are of young cohorts,
+            which are left out.
     """
     exposed, known_on = (
         rows[name].to_numpy().astype("datetime64[D]").astype(np.int64) for name in (roles.time, roles.label_time)
@@ -154,7 +154,7 @@ def label_times(rows: pa.Table, roles: ExampleSpec, as_of: date) -> LabelTimes:
     positive = np.asarray(rows[roles.label].to_numpy(zero_copy_only=False), dtype=np.float64)
     if not len(delay) or delay.min() == delay.max():
         return _nothing("Every label is known equally long after its row.")
-    # Young cohorts hold early labels only, so how long labels take is read off the older half.
+    # Young cohorts have early labels only, so the older half shows how long labels take.
     older = delay[exposed <= np.median(exposed)]
     age = int(np.datetime64(as_of, "D").astype(np.int64)) - exposed
     is_complete = age >= np.quantile(older, COMPLETE_SHARE, method="higher")
@@ -198,7 +198,7 @@ def label_times(rows: pa.Table, roles: ExampleSpec, as_of: date) -> LabelTimes:
 
 
 def _cut_days(delay: npt.NDArray[np.int64]) -> list[int]:
-    """Return up to eight numbers of days after which some labels are known and some are not, ascending."""
+    """Return up to eight delays in days after which some labels are known and others not, ascending."""
     found, counts = np.unique(delay, return_counts=True)
     candidates, share = found[:-1], np.cumsum(counts)[:-1] / len(delay)
     if len(candidates) <= CUTS_MAXIMUM:
@@ -214,9 +214,9 @@ def _cut(
     k: int,
     guessed: tuple[Array, Array] | None = None,
 ) -> _Cut | None:
-    """Return the rows known within k days beside their cohorts; None where too few could have shown a difference.
+    """Return the rows known within k days with their cohorts; None if too few to show a difference.
 
-    `guessed` are what the columns say of the outcome and of being known by then, both (n,).
+    `guessed` are predictions of the outcome and of being known by then, both (n,).
     """
     outcome, early = positive, is_known.astype(np.float64)
     cohort_days, cohort = np.unique(exposed, return_inverse=True)
@@ -260,7 +260,7 @@ def _beyond_columns(
     delay: npt.NDArray[np.int64],
     days: list[int],
 ) -> list[_Cut]:
-    """Return the cuts with what columns and day of exposure say taken off outcomes and delays, out of fold."""
+    """Return the cuts on residuals: outcomes and delays minus out-of-fold predictions by columns and day."""
     spec = fit_feature_spec(rows, roles)
     prints = fingerprints(rows, roles, spec)
     order = np.lexsort((positive, delay, exposed, prints))[:GUESSED_ROWS]
@@ -268,7 +268,7 @@ def _beyond_columns(
     matrix = np.column_stack([examples_matrix(rows.take(pa.array(order)), spec), exposed])
     categorical = [spec.names.index(name) for name in spec.categorical]
     targets = [positive, *((delay <= k).astype(np.float64) for k in days)]
-    # Folds by content: the order of rows is of no account, and copies of a row share a fold.
+    # Folds by content: independent of the order of rows, with copies of a row in one fold.
     said, *early = _out_of_fold(matrix, targets, prints[order] % np.uint64(FOLDS), categorical)
     found = (_cut(exposed, positive, delay <= k, k, (said, one)) for k, one in zip(days, early, strict=True))
     return [cut for cut in found if cut is not None]
@@ -277,7 +277,7 @@ def _beyond_columns(
 def _out_of_fold(
     matrix: Array, targets: list[Array], fold: npt.NDArray[np.uint64], categorical: list[int]
 ) -> list[Array]:
-    """Return a guess of each target of n rows by trees that have not seen the row's fold, each (n,)."""
+    """Return predictions of each target for n rows, by trees that have not seen the row's fold, each (n,)."""
     guesses = [np.full(len(matrix), float(np.mean(target))) for target in targets]
     for held in np.unique(fold):
         is_held = fold == held
@@ -291,11 +291,11 @@ def _out_of_fold(
 
 
 def guessed(learned: Array, targets: list[Array], asked: Array, categorical: list[int]) -> list[Array]:
-    """Return what small trees of n rows say of m others about each target, (m,).
+    """Return predictions of each target for m rows, by small trees fitted on n others, each (m,).
 
     Args:
         learned: float64 (n, columns).
-        targets: numbers to guess, each (n,).
+        targets: numbers to predict, each (n,).
         asked: float64 (m, columns).
         categorical: places of the columns that hold codes.
     """

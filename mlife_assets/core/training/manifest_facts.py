@@ -1,8 +1,8 @@
 """Facts of a manifest for people: flat, named, in a fixed order.
 
-Concept: manifests grow, and old ones stay. A reader that knows the keys would be silent about the new ones, so
-everything is flattened to dotted names. Importance is kept apart, because it is a table, and the declaration of the
-model, because its hash says whether two are the same.
+Concept: manifests grow, and old ones stay. A reader with fixed keys would omit new ones, so everything is flattened to
+dotted names. Importance is kept apart, because it is a table, and the declaration of the model, because its hash
+suffices for comparison.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Section = Literal["windows", "data", "policy", "metrics", "method"]
 
 IMPORTANCE = "importance"
 OWN_ESTIMATOR = "estimator"
-"""Key of the parameters of what took LightGBM's place."""
+"""Key of the parameters of an estimator in LightGBM's place."""
 AT_LIMIT = "trees_at_limit"
-"""Key of the steps whose number of trees is not one that validation chose freely, each with the limit."""
-FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"  # the first of models that stopped early by log loss
+"""Key of the steps whose number of trees was bounded by a limit, each with the limit."""
+FIRST_TREE, MAXIMUM = "first tree", "maximum of trees"  # of models that stopped early by log loss
 LIMIT_WORDS = {
     FIRST_TREE: "stopped at its first tree: a second one made validation worse, so it learned next to nothing",
     MAXIMUM: "took as many trees as it may: more might have been better",
@@ -29,7 +29,7 @@ LIMIT_WORDS = {
 TRAINED_TO = "trained_to"
 """Key of the last exposure day whose complete outcome each step learned from; models of 0.1.0 have none."""
 EARLY_LABEL = "early_label"
-"""Key of what taught the rows that are too young for the label (`training.early_label`)."""
+"""Key of the facts on early labels in training (`training.early_label`)."""
 _APART = (IMPORTANCE, DECLARATION)
 _DATA = {
     "examples",
@@ -59,13 +59,13 @@ _METHOD = {
 
 
 def trained_to(manifest: Mapping[str, Any], step: str) -> date:
-    """Return the last exposure day whose complete outcome a step learned from; without its own, that of the model."""
+    """Return the last exposure day whose complete outcome a step learned from; by default that of the model."""
     days: Mapping[str, str] = manifest.get(TRAINED_TO, {})
     return date.fromisoformat(days.get(step, manifest["training_end_date"]))
 
 
 def learned_to(manifest: Mapping[str, Any], step: str) -> date:
-    """Return the last exposure day that a step learned anything from, an early label included."""
+    """Return the last exposure day in the training of a step, early labels included."""
     early = manifest.get(EARLY_LABEL, {}).get("last_day")
     days = [trained_to(manifest, step)]
     if early is not None and step == manifest.get("label"):
@@ -74,21 +74,21 @@ def learned_to(manifest: Mapping[str, Any], step: str) -> date:
 
 
 def last_trained_day(manifest: Mapping[str, Any]) -> date:
-    """Return the last exposure day that any part of a model learned from: rows after it are news to all of it."""
+    """Return the last exposure day in the training of any step: later rows are out of sample."""
     return max(
         date.fromisoformat(day) for day in (manifest["training_end_date"], *manifest.get(TRAINED_TO, {}).values())
     )
 
 
 def trained_to_words(days: Mapping[str, date]) -> str:
-    """Return the last exposure day whose complete outcome each step learned from: one day where it is one for all."""
+    """Return the last exposure day whose complete outcome each step learned from: one day if all agree."""
     if len(set(days.values())) == 1:
         return next(iter(days.values())).isoformat()
     return ", ".join(f"{day.isoformat()} ({step})" for step, day in days.items())
 
 
 def manifest_facts(manifest: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Return all facts but importance and declaration: dotted name -> value, by name. Lists become text."""
+    """Return all facts but importance and declaration: dotted name -> value, sorted. Lists become text."""
     return dict(sorted(_flat("", {key: value for key, value in manifest.items() if key not in _APART}).items()))
 
 
@@ -108,7 +108,7 @@ def importance_by_stage(manifest: Mapping[str, Any]) -> dict[str, dict[str, floa
 
 
 def fitted_words(manifest: Mapping[str, Any]) -> str:
-    """Return what was fitted: how many trees and where that is a limit, or the steps of an estimator of one's own."""
+    """Return the fitted model in words: the number of trees and any limit, or the estimator's steps."""
     if OWN_ESTIMATOR in manifest:
         return ", ".join(manifest[OWN_ESTIMATOR])
     if not manifest["trees"]:
@@ -119,7 +119,7 @@ def fitted_words(manifest: Mapping[str, Any]) -> str:
 
 
 def early_label_words(manifest: Mapping[str, Any]) -> str:
-    """Return what rows that are too young for their label taught; "" where there is no early label or no such row."""
+    """Return the use of early labels in words; "" without any."""
     facts: Mapping[str, Any] = manifest.get(EARLY_LABEL, {})
     if "refused" in facts:
         return f"rows too young for their label taught it nothing: {facts['refused']}"
@@ -133,14 +133,14 @@ def early_label_words(manifest: Mapping[str, Any]) -> str:
 
 
 def trees_at_limit(trees_by_step: Mapping[str, int], maximum: int) -> dict[str, str]:
-    """Return the steps that took as many trees as they may: nobody saw whether more are better."""
+    """Return the steps with the maximum of trees: more might be better."""
     return {step: MAXIMUM for step, trees in trees_by_step.items() if trees >= maximum}
 
 
 def recipe_words(manifest: Mapping[str, Any]) -> str:
     """Return the recipe, and the log loss of each that competed on the validation window, the lowest first.
 
-    A model of release 0.1.0 names none: all its rows count alike, and its trees stand on nothing.
+    A model of release 0.1.0 names none: its rows count alike, and its trees have no base.
     """
     losses: Mapping[str, float] = manifest.get("recipes", {})
     shown = sorted(losses.items(), key=lambda item: (item[1], item[0]))
@@ -150,7 +150,7 @@ def recipe_words(manifest: Mapping[str, Any]) -> str:
 
 
 def section_of(name: str, value: Scalar) -> Section:
-    """Return under which heading a fact is shown."""
+    """Return the heading of a fact."""
     parts = name.split(".")
     if parts[0] in _POLICY:
         return "policy"
@@ -164,7 +164,7 @@ def section_of(name: str, value: Scalar) -> Section:
 
 
 def value_words(value: Scalar) -> str:
-    """Return a value as people read it: whole numbers with separators, others with six significant digits.
+    """Return a value for people: whole numbers with separators, others with six significant digits.
 
     An empty text, as of an empty list, is "none".
     """

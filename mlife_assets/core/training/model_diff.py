@@ -1,8 +1,8 @@
-"""What differs between two artifacts: facts, features, vocabularies, importance.
+"""Differences between two artifacts: facts, features, vocabularies, importance.
 
 Concept: two versions that score differently differ in data, in policy, in features or in code; a diff names which, and
-says how far what matters to the model has moved. Importance is compared as a share of its sum, because its unit,
-log-odds or log-probability, grows with how sure a model is.
+the shifts of importance. Importance is compared as a share of its sum, because its unit, log-odds or log-probability,
+grows with the model's confidence.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mlife_assets.core.training.manifest_facts import (
 )
 
 SHIFT_MINIMUM = 0.01
-"""A share of importance that moved by less than this is not put into sentences."""
+"""Smaller shifts of a share of importance get no sentence."""
 SHIFTS_NAMED = 5
 
 
 @dataclass(frozen=True)
 class FactChange:
-    """One fact that differs. A side that lacks it counts as None; `is_new` and `is_gone` distinguish it from a None.
+    """One fact that differs. A missing side is None; `is_new` and `is_gone` distinguish it from a value None.
 
     Attributes:
         section: "windows", "data", "policy", "metrics" or "method".
@@ -56,7 +56,7 @@ class FactChange:
 
 @dataclass(frozen=True)
 class VocabularyChange:
-    """Values of a categorical feature that one side knows and the other counts as missing."""
+    """Values of a categorical feature known to one side only; the other counts them as missing."""
 
     feature: str
     added: tuple[str, ...]
@@ -66,7 +66,7 @@ class VocabularyChange:
 
 @dataclass(frozen=True)
 class ImportanceShift:
-    """A feature's share of all importance of a stage on both sides; 0 where a side has no such feature."""
+    """A feature's share of a stage's importance on both sides; 0 if a side lacks the feature."""
 
     stage: str
     feature: str
@@ -110,7 +110,7 @@ class ModelDiff:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The difference for people, what explains most first."""
+        """The difference in sentences, the most explanatory first."""
         if self.is_same:
             return (f"Both are {self.left_version}.",)
         changed = {fact.name for fact in self.facts}
@@ -152,7 +152,7 @@ class ModelDiff:
 
 
 def diff_models(left: ModelArtifact, right: ModelArtifact) -> ModelDiff:
-    """Return what differs between two artifacts, seen from `left`."""
+    """Return the differences between two artifacts, seen from `left`."""
     ours, theirs = left.feature_spec, right.feature_spec
     return ModelDiff(
         left_version=left.model_version,
@@ -168,7 +168,7 @@ def diff_models(left: ModelArtifact, right: ModelArtifact) -> ModelDiff:
 
 
 def _all_facts(artifact: ModelArtifact) -> dict[str, Scalar]:
-    """Manifest and what stands beside it: the data, and the priors of smoothed rates."""
+    """Return the manifest's facts, the hash of the data, and the priors of smoothed rates."""
     facts = manifest_facts(artifact.manifest) | {"training_data_hash": artifact.training_data_hash}
     for rate in artifact.feature_spec.rates:
         facts[f"priors.{rate.name}.rate"] = rate.prior_rate

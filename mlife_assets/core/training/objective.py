@@ -1,12 +1,12 @@
-"""The objective: how well scores rank held-out rows, how sure that is, and which of several fits is best by it.
+"""The objective: how well scores rank held-out rows, its error, and the best of several fits.
 
-Concept: average precision, over the rows of an entity where there are items (and then their mean, MAP), else over all
-rows; equal scores are one step, as scikit-learn defines it. A fit is worse only beyond one standard error of the paired
-difference (Breiman et al., Classification and Regression Trees, 1984), taken between entities where there are items,
-else between days, since rows of one day share its weather. Among those that are not worse the log loss after
-recalibration decides: it scatters less. Folds weigh as much as they have positives.
+Concept: average precision, with items per entity and averaged (MAP), else over all rows; equal scores are one step, as
+in scikit-learn. A fit is worse only beyond one standard error of the paired difference (Breiman et al., Classification
+and Regression Trees, 1984), clustered by entity with items, else by day, since rows of one day share its weather. Among
+fits that are not worse, the log loss after recalibration decides: it scatters less. Folds weigh by positives.
 
-The error is that of the linearised statistic: `influence` says how the objective moves with the weight of a cluster.
+The error is that of the linearised statistic: `influence` is the derivative of the objective by the weight of a
+cluster.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """How well scores rank held-out rows.
+    """Quality of a ranking of held-out rows.
 
     Attributes:
-        value: higher is better; 0 where nothing can be ranked.
+        value: higher is better; 0 if no row can be ranked.
         influence: of each cluster on it, float64 (clusters,); sums to 0.
         weight: positives behind it.
     """
@@ -42,7 +42,7 @@ class Ranked:
 
     @classmethod
     def of_folds(cls, folds: Sequence[Ranked]) -> Ranked:
-        """Return the mean of folds, each weighing as much as it has positives; their clusters are different ones."""
+        """Return the mean of folds, weighted by positives; each fold has clusters of its own."""
         total = sum(fold.weight for fold in folds) or 1.0
         shares = [fold.weight / total for fold in folds]
         influence = np.concatenate([share * fold.influence for share, fold in zip(shares, folds, strict=True)])
@@ -54,8 +54,8 @@ def measured(raw: Array, outcome: npt.NDArray[np.bool_], cluster: Codes, *, is_b
 
     Args:
         raw: scores, higher first, finite, (n,).
-        outcome: what happened, (n,).
-        cluster: entity of each row where ranks are among its own, else the day, codes from 0, (n,).
+        outcome: bool, (n,).
+        cluster: entity of each row if ranks are within entities, else the day, codes from 0, (n,).
         is_by_cluster: whether ranks are within clusters.
     """
     if not outcome.any() or outcome.all():
@@ -66,7 +66,7 @@ def measured(raw: Array, outcome: npt.NDArray[np.bool_], cluster: Codes, *, is_b
     group = of if is_by_cluster else np.zeros(len(of), dtype=np.int64)
     is_new = np.append(True, (score[1:] != score[:-1]) | (group[1:] != group[:-1]))
     step = np.cumsum(is_new) - 1
-    first = np.flatnonzero(is_new)[step]  # of the rows of an equal score, and one after the last of them
+    first = np.flatnonzero(is_new)[step]  # of the rows of an equal score, and the end of the last
     after = np.append(np.flatnonzero(is_new)[1:], len(score))[step]
     begin = np.searchsorted(group, group, side="left")
     hits = np.append(0.0, np.cumsum(hit))
@@ -82,14 +82,14 @@ def measured(raw: Array, outcome: npt.NDArray[np.bool_], cluster: Codes, *, is_b
         return measured(raw, outcome, np.zeros(len(raw), dtype=np.int64), is_by_cluster=False)
     total = float(hit.sum())
     value = float(np.sum(hit * precision)) / total
-    # Of a row's weight: its own precision, and the precision of the positives that are not above it.
+    # Influence of a row's weight: its own precision, and that of the positives not above it.
     higher, lower = (_from(part, first) for part in (hit / rows, hit * found / rows**2))
     influence = (hit * (precision - value + higher) - lower) / total
     return Ranked(value, np.bincount(of, weights=influence, minlength=clusters).astype(np.float64), total)
 
 
 def recalibrated_loss(raw: Array, outcome: npt.NDArray[np.bool_]) -> float:
-    """Return the summed log loss of n scores under the logistic curve that fits them; 0 where one class is missing."""
+    """Return the summed log loss of n scores after fitting a logistic curve; 0 if one class is missing."""
     if not outcome.any() or outcome.all():
         return 0.0
     said = fit_calibrator(raw, outcome, isotonic_minimum_positives=len(outcome) + 1).probabilities(raw)
@@ -97,7 +97,7 @@ def recalibrated_loss(raw: Array, outcome: npt.NDArray[np.bool_]) -> float:
 
 
 def best_of(found: Sequence[Ranked], loss: Callable[[int], float]) -> int:
-    """Return the place of the best: of those that are not worse than the highest, the one of lowest loss."""
+    """Return the position of the best: among those not worse than the highest, the lowest loss."""
     top = found[int(np.argmax([one.value for one in found]))]
     tied = [
         place
@@ -108,11 +108,11 @@ def best_of(found: Sequence[Ranked], loss: Callable[[int], float]) -> int:
 
 
 class Looks:
-    """What is seen of a fit as it grows, on the rows of a fold that no tree has learned from.
+    """Checks of a growing fit on the rows of a fold that no tree has learned from.
 
     Attributes:
-        raws: scores of all v held-out rows after each tenth tree, the last one, and at once where there are no trees.
-        found: the objective of those m rows that are judged.
+        raws: scores of all v held-out rows after each tenth tree and the last one; one entry without trees.
+        found: the objective of the m judged rows.
     """
 
     def __init__(
@@ -123,25 +123,25 @@ class Looks:
         cluster: Codes,
         is_by_cluster: bool,
     ) -> None:
-        """Keep rows (v, model_names), which of them are judged (v,), and outcome and cluster of those, (m,)."""
+        """Keep held-out rows (v, model_names), a mask of judged ones (v,), and their outcome and cluster, (m,)."""
         self.held_out, self._judged, self._outcome, self._cluster = held_out, judged, outcome, cluster
         self._is_by_cluster = is_by_cluster
         self.raws: list[Array] = []
         self.found: list[Ranked] = []
 
     def see(self, raw: Array) -> bool:
-        """Look at scores, (v,), and return whether nothing has been gained for some time."""
+        """Check scores, (v,), and return whether there was no gain for some time."""
         self.raws.append(raw)
         self.found.append(measured(raw[self._judged], self._outcome, self._cluster, is_by_cluster=self._is_by_cluster))
         values = [one.value for one in self.found]
         return len(values) - 1 - int(np.argmax(values)) >= LOOKS_WITHOUT_GAIN
 
     def loss(self, place: int) -> float:
-        """Return the summed log loss of the judged rows at a look, recalibrated."""
+        """Return the summed log loss of the judged rows at a check, recalibrated."""
         return recalibrated_loss(self.raws[place][self._judged], self._outcome)
 
 
 def _from(values: Array, place: npt.NDArray[np.int64]) -> Array:
-    """Return the sums of values from places on."""
+    """Return the sums of values from positions on."""
     sums: Any = np.append(0.0, np.cumsum(values))
     return np.asarray(sums[-1] - sums[place])

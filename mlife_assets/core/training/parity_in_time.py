@@ -1,9 +1,9 @@
 """Parity in time: the table still gives the scores that were served.
 
-Concept: a model version is a pure function of a row, so the score that it recorded at serving and the one that it gives
-to the same row of the training table differ only where the table does. A column that was filled with what came later,
-or a table that was rewritten, shows without statistics once rows that were served are mature and in the table. A column
-that the model hardly uses shows later: when rows are mature that a refit served which had learned from it.
+Concept: a model version is a pure function of a row, so its score recorded at serving and its score of the same row of
+the training table differ only if the table changed. A column filled with later knowledge, or a rewritten table, shows
+without statistics once served rows are mature and in the table. For a column that the model hardly uses this takes
+longer: until a refit has learned from it, and rows served by that refit are mature.
 """
 
 from __future__ import annotations
@@ -18,30 +18,29 @@ from mlife_assets.core.training.gate import Condition
 
 NAME = "table_gives_the_scores_that_were_served"
 TOLERANCE = 1e-9
-"""Of a probability: above the last bits, in which two versions of a library differ, and far below any change of a
-feature."""
+"""Tolerance of a probability: above the last bits, in which library versions differ, and far below any real change."""
 
 
 def parity_in_time(
     rows: Sequence[str], recorded: Array, recomputed: Array, positive: npt.NDArray[np.bool_], share_maximum: float
 ) -> Condition:
-    """Return the condition that rows of a table score as they did when they were served.
+    """Return the condition that rows of a table still have their served scores.
 
     Late corrections of few rows are normal, so a share of the positives and of the negatives may differ, and one row of
-    each always may. They are counted apart, since what was filled in after a rare outcome changes few rows of all.
+    each always may. They are counted apart, since values filled in after a rare outcome change only a few of all rows.
 
     Args:
-        rows: what names the row of each score (n,). A row that was scored more than once counts once, and agrees if
-            one of its recorded scores does.
+        rows: name of the row of each score (n,). A row that was scored more than once counts once, and agrees if one of
+            its recorded scores does.
         recorded: probabilities at serving, float64 (n,).
-        recomputed: those that the same model versions give to the rows as the table has them now, float64 (n,).
+        recomputed: scores of the table's current rows by the same model versions, float64 (n,).
         positive: outcome of the row of each score, bool (n,).
         share_maximum: share of rows that may differ.
     """
     if not len(rows):
         return Condition(NAME, True, "No score of a row that the gate judges was recorded at serving.")
     names, first, row = np.unique(np.asarray(rows), return_index=True, return_inverse=True)
-    # What is no number is no agreement.
+    # NaN never agrees.
     apart = np.nan_to_num(np.abs(recomputed - recorded), nan=np.inf)
     nearest = np.full(len(names), np.inf)
     np.minimum.at(nearest, row, apart)

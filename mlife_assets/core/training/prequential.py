@@ -1,11 +1,12 @@
-"""The prequential gate: a recipe is judged by what it would have said, each row by a model of what was known before.
+"""The prequential gate: a recipe is judged by scores that it would have served, each row scored by a model of earlier
+knowledge.
 
-Concept: a holdout judges one model, which must not have seen the weeks that it is judged on, and so is the older the
-more evidence is asked for. Judged here is the recipe: the window is cut into folds, each scored by the recipe fitted on
-what was mature when the fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984),
-and held against what was served. Every row is out of sample on both sides, whoever served, and the newest fold is
-scored by a model as fresh as folds and the delay of labels allow. Both sides are ranked by the calibrated probability,
-which is what serves; raw scores of different models would be on no common scale either.
+Concept: a holdout judges one model, which must not have seen the judged weeks, and so gets older with more evidence.
+Here the recipe is judged: the window is cut into folds, each scored by the recipe fitted on the data mature when the
+fold began (prequential evaluation: Dawid, Journal of the Royal Statistical Society A 1984), and compared with the
+served scores. Every row is out of sample on both sides, and the newest fold is scored by a model as fresh as folds and
+the delay of labels allow. Both sides are ranked by the served calibrated probability; raw scores of different models
+would be on no common scale either.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 VERSION_PREFIX = "recipe_"
 SERVING_PREFIX = "serving_"
-"""Of conditions on what would serve, so that none has the name of a condition of folds."""
+"""Prefix of conditions on the model to serve, which keeps their names apart from conditions of folds."""
 
 
 @dataclass(frozen=True)
 class JudgedFold:
-    """A model and the rows of the gate's window that it was asked about.
+    """A model and its rows of the gate's window.
 
     Attributes:
         model_version: of the model.
@@ -52,7 +53,7 @@ class JudgedFold:
 
 
 def recipe_version(model_versions: Sequence[str]) -> str:
-    """Return a name of a recipe as it was judged: what its models are called follows from their content."""
+    """Return a name for a judged recipe: a hash of its models' versions."""
     return VERSION_PREFIX + hashlib.sha256("|".join(model_versions).encode()).hexdigest()[:16]
 
 
@@ -63,18 +64,17 @@ def fold_conditions(
     model: Model,
     scored: tuple[Array, Scores] | None = None,
 ) -> tuple[Condition, ...]:
-    """Return the conditions that each fold has to meet alone.
+    """Return the conditions that each fold has to meet on its own.
 
-    They are about one model and the rows that it is asked about: it was trained before them, on outcomes that were
-    complete when they began, they are no copies of rows that it learned from, and it scores them to the same bits
-    whoever asks.
+    They concern one model and the rows that it scores: it was trained before them, on outcomes complete when they
+    began; they are no copies of training rows; and it scores them to the same bits in every way of asking.
 
     Args:
         artifact: the model of the fold.
         training: its training set.
         rows: of the fold, at least one.
         model: roles and policies.
-        scored: their matrix and what the model said of it; None to ask it here.
+        scored: their matrix and its scores; None to compute them here.
     """
     matrix, scores = scored or (examples_matrix(rows, artifact.feature_spec), None)
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
@@ -91,10 +91,10 @@ def fold_conditions(
 
 
 def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) -> tuple[Condition, ...]:
-    """Return the conditions that the model that would serve has to meet.
+    """Return the conditions on the model to serve.
 
-    Folds judge its recipe and not the model itself. It has learned from the rows, so they say nothing of how good it
-    is, only whether it works: finite probabilities that differ, to the same bits whoever asks.
+    Folds judge its recipe and not the model itself. The rows are in its training data, so they cannot measure its
+    quality, only that it works: finite, varying probabilities, with the same bits in every way of asking.
 
     Args:
         artifact: the model.
@@ -121,16 +121,16 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
 
 
 def newest_week(rows: pa.Table, roles: ExampleSpec) -> pa.Table:
-    """Return the rows of the last seven days. The newest fold may have begun yesterday, and few rows rank by luck."""
+    """Return the rows of the last seven days. The newest fold may be a day old, and few rows rank by luck."""
     days = rows[roles.time].to_numpy().astype("datetime64[D]")
     return rows.filter(pa.array(days > days.max() - np.timedelta64(FOLD_DAYS, "D")))
 
 
 def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.Table, model: Model) -> Condition:
-    """Return the condition that the model that would serve ranks rows as the newest fold's model does, by and large.
+    """Return the condition that the model to serve ranks rows roughly as the newest fold's model.
 
-    Spearman's correlation of their probabilities. Folds judge a recipe, so one thing is left to say of the model
-    itself: that it is that recipe's work. It has learned from the rows, so this says nothing of how good it is.
+    Spearman's correlation of their probabilities. Folds judge a recipe; this checks that the model follows that recipe.
+    The rows are in its training data, so this does not measure quality.
 
     Args:
         serving: the fit on everything mature.
@@ -161,19 +161,19 @@ def recipe_conditions(
     exposures: pa.Table,
     model: Model,
 ) -> tuple[Condition, ...]:
-    """Return what is required of a recipe that folds have judged and of its fit that would serve.
+    """Return the conditions on a recipe judged by folds and on its fit to serve.
 
     Args:
         serving: the fit on everything mature.
-        to_be_learned: what it learned from.
-        folds: who was asked, with the conditions of each.
-        newest: the model of the newest of them.
+        to_be_learned: its training set.
+        folds: models of the folds, with the conditions of each.
+        newest: the newest fold's model.
         newest_rows: the rows of the newest week.
         exposures: all rows of the window.
         model: roles and policies.
 
     Raises:
-        NotEnoughEvidenceError: only one class to learn from.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     of_the_fit = [
         replace(one, name=f"{SERVING_PREFIX}{one.name.removeprefix(SERVING_PREFIX)}")
@@ -202,7 +202,7 @@ def rank_correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float6
 
 
 def over_folds(folds: Sequence[JudgedFold]) -> tuple[Condition, ...]:
-    """Return each condition once: met where every fold meets it, else in the words of the first that fails."""
+    """Return each condition once: met if every fold meets it, else in the words of the first failure."""
     found = []
     for name in dict.fromkeys(one.name for fold in folds for one in fold.conditions):
         ones = [(fold, one) for fold in folds for one in fold.conditions if one.name == name]

@@ -1,7 +1,7 @@
-"""Estimators that are ready to take LightGBM's place, by name.
+"""Predefined estimators in LightGBM's place, by name.
 
-Concept: a spec file names no code, so the list is closed. Who wants another one declares a model in Python. A text
-column is the place of its value in the list of values, to a linear model a number like any other.
+Concept: a spec file names no code, so the list is closed; other estimators need a model in Python. A text column is
+encoded as the position of its value, which a linear model takes as a number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ITERATIONS_MAXIMUM = 1_000
 
 
 def logistic_regression() -> Any:
-    """Return a logistic regression of columns on one scale, a missing value being the median."""
+    """Return a logistic regression on standardised columns, with the median for missing values."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -28,9 +28,9 @@ def logistic_regression() -> Any:
 
 
 def histogram_boosting() -> Any:
-    """Return scikit-learn's boosting with small leaves and steps, as `TrainingPolicy` has them.
+    """Return scikit-learn's boosting with small leaves and steps, as in `TrainingPolicy`.
 
-    No rows are held out at random to stop it: rows of one day are alike, so they would say to go on too long.
+    Early stopping on random rows is off: rows of one day are alike, so it would stop too late.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -48,7 +48,7 @@ READY: Mapping[str, MakeEstimator] = {make.__name__: make for make in (logistic_
 
 
 def ready_estimator(name: Any) -> MakeEstimator:
-    """Return a maker by name. Raises InvalidInputError naming the known ones."""
+    """Return a factory by name. Raises InvalidInputError naming the known ones."""
     if not isinstance(name, str) or name not in READY:
         raise InvalidInputError(f"no estimator is called {quoted(name)}; known are {', '.join(READY)}")
     return READY[name]

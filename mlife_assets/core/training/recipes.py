@@ -1,20 +1,19 @@
 """Recipes: the weights of rows, the base below the trees, and the size of the trees.
 
 Concept: `plain` has small trees with the parameters of the policy, `default` LightGBM's own, `logistic` none. *Recent*
-rows count more: the weight of a row halves with every half-life, so a model follows a world that moves and forgets what
-it was. Days after the first alarm of a drift, the rows of the new world are a few days among months; half of the
-drift's age as half-life lets what came after it weigh three times what came before. As it ages, the usual half-life
-returns. A *base* of straight pieces under the trees learns a change from few rows, as its slopes are few; the trees
-learn what it leaves over.
+rows count more: the weight of a row halves with every half-life, so a model follows a changing world. Days after the
+first alarm of a drift, the new rows are a few days among months; a half-life of half the drift's age gives rows after
+it three times the weight of those before. As the drift ages, the usual half-life returns. A piecewise linear *base*
+under the trees learns a change from few rows, as it has few slopes; the trees learn the rest.
 
-A base is a ridge logistic regression, found by Newton steps under signs. A number is capped at outer quantiles and
-cut at inner ones; each piece has a slope of its own, so a curve may bend where the rows do, and a direction that the
-policy wants is a sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS, whose
-bits depend on its threads. `logistic` is a base alone, with a level for each value of a category: the penalty shrinks
-rare ones to the mean, as a target encoding does.
+A base is a ridge logistic regression, fitted by Newton steps with constraints on signs. A number is capped at outer
+quantiles and cut at inner ones; each piece has a slope of its own, so a curve may bend, and a direction that the policy
+demands constrains the sign of slopes. Pieces are standardised, missing values count as their mean. Sums avoid BLAS,
+whose bits depend on its threads. `logistic` is a base alone, with a level for each value of a category: the penalty
+shrinks rare ones to the mean, as a target encoding does.
 
-An estimator is made anew for each fit, so nothing is left over from the one before. What it leaves to chance gets the
-seed of the policy; one thread sums, since the order of sums decides bits.
+Each fit creates a new estimator, so no state is left over. Its random state gets the policy's seed; one thread sums,
+since the order of sums changes bits.
 """
 
 from __future__ import annotations
@@ -56,21 +55,21 @@ from mlife_assets.core.training.step_rows import evenly
 
 WEIGHT = "sample_weight"
 LOOKED_AT = 15_000
-"""Rows of either class that folds learn from: enough to choose by, and the final fit learns from all."""
+"""Rows of either class used to fit folds: enough for choices; the final fit uses all."""
 CAPS = (0.01, 0.99)
-"""Quantiles beyond which a number counts as the quantile: one odd value bends no line."""
+"""Quantiles at which numbers are capped: one outlier bends no line."""
 WITH_TAILS = (0.0, 0.05, 0.5, 0.95, 1.0)
-"""Quantiles at which `logistic` cuts numbers: tails have slopes of their own, as what is rare is found there."""
+"""Quantiles at which `logistic` cuts numbers: tails have slopes of their own, since rare outcomes occur there."""
 NEWTON_STEPS = 50
 GAIN = 1e-3
-"""Of the log-likelihood of all rows: a step that gains less is the last, as noise moves it by a thousand times more."""
+"""Log-likelihood gain of all rows below which Newton stops; noise moves it a thousand times more."""
 HALVINGS = 20
 CURVATURE_ROWS = 10_000
-"""Rows that say how the likelihood curves. They decide how many steps it takes, not where they end."""
+"""Rows for the curvature of the likelihood. They affect the number of steps, not the result."""
 SWEEPS, SWEPT = 200, 0.02
-"""At most so many; fewer once they move a slope by less than this share of what the first did."""
+"""Maximum of sweeps; the last is one that moves slopes by less than this share of the first."""
 WEIGHT_MINIMUM = 1e-6
-"""Of the rows that know a number, in rows: what was last known very many half-lives ago weighs nothing, at last 0."""
+"""Minimum weight of the rows with a known number, in rows: after very many half-lives it would round to 0."""
 LOG_ODDS_MAXIMUM = 30.0
 Array = npt.NDArray[np.float64]
 
@@ -84,9 +83,9 @@ class _Pieces:
         name: column of each piece.
         start: value at which each begins.
         stop: value at which it ends.
-        mean: weighted mean of its capped values.
+        mean: weighted mean of a piece's capped values.
         spread: weighted standard deviation of them.
-        sign: of its slope where the policy wants one, else 0.
+        sign: sign of its slope by the policy, else 0.
     """
 
     standing: Array
@@ -104,7 +103,7 @@ class _Levels:
 
     Attributes:
         name: of the column.
-        code: of the value of each row, int64 (n,); the last one is that of a missing value.
+        code: code of each row's value, int64 (n,); the last one means missing.
         share: of each value in the weight of all rows, (values,).
     """
 
@@ -114,11 +113,11 @@ class _Levels:
 
 
 def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, has_levels: bool = False) -> LinearBase:
-    """Return the base of rows, on top of the log-odds that they start from, if any.
+    """Return the base of rows, added to their initial log-odds, if any.
 
     Maximises the weighted likelihood minus half of `policy.base_penalty` times the squares of the slopes of
-    standardised pieces. With levels, values of categories and missing values have effects, too, whose mean is 0 and
-    whose squares cost as much.
+    standardised pieces. With levels, values of categories and missing values have effects too, with mean 0 and the same
+    penalty.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -161,7 +160,7 @@ def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, ha
 
 
 def _levels(matrix: Array, weight: Array, spec: FeatureSpec) -> list[_Levels]:
-    """Return the values of categories, and of numbers whether they are known."""
+    """Return the levels of categories, and a known/missing level of numbers."""
     total, found = float(np.sum(weight)), []
     for place, name in enumerate(spec.model_names):
         values = np.ascontiguousarray(matrix[:, place])
@@ -181,7 +180,7 @@ def _levels(matrix: Array, weight: Array, spec: FeatureSpec) -> list[_Levels]:
 def _pieces(
     matrix: Array, weight: Array, spec: FeatureSpec, policy: TrainingPolicy, quantiles: Sequence[float]
 ) -> _Pieces:
-    """Return the pieces of every number that varies, in rows that weigh anything."""
+    """Return the pieces of every varying number, over rows with weight."""
     signs = monotone_constraints(spec, policy)
     names, starts, stops, means, spreads, directions = list[str](), [], [], [], [], []
     standing = np.empty((len(spec.model_names) * (len(quantiles) - 1), len(matrix)))
@@ -217,7 +216,7 @@ def _pieces(
 
 
 def _knots(values: Array, quantiles: Sequence[float]) -> list[float]:
-    """Return where a number's pieces begin and end: at quantiles; fewer where values repeat."""
+    """Return the bounds of a number's pieces: quantiles; fewer if values repeat."""
     finite = values[np.abs(values) <= LARGEST]
     if not len(finite):
         return []
@@ -230,7 +229,7 @@ def _knots(values: Array, quantiles: Sequence[float]) -> list[float]:
 def _climbed(
     pieces: _Pieces, levels: Sequence[_Levels], outcome: Array, weight: Array, start: Array, penalty: float
 ) -> tuple[float, Array]:
-    """Return intercept, and slopes and effects of values in a row, at the maximum.
+    """Return intercept, and slopes followed by effects of values, at the maximum.
 
     Newton steps, whose curvature is that of evenly spaced rows.
     """
@@ -278,7 +277,7 @@ class _Columns:
         return len(self.standing) + sum(len(one.share) for one in self.levels)
 
     def every(self, stride: int) -> _Columns:
-        """Return them over evenly spaced rows."""
+        """Return the columns over evenly spaced rows."""
         few = np.ascontiguousarray(self.standing[:, ::stride])
         return _Columns(few, [replace(one, code=np.ascontiguousarray(one.code[::stride])) for one in self.levels])
 
@@ -288,7 +287,7 @@ class _Columns:
         return np.concatenate([np.einsum("pn,n->p", self.standing, values), *by_level])
 
     def added(self, slopes: Array) -> Array:
-        """Return the sum of the columns times slopes, (n,)."""
+        """Return the product of the columns and slopes, (n,)."""
         place = len(self.standing)
         found: Array = np.einsum("p,pn->n", slopes[:place], self.standing)
         for one in self.levels:
@@ -299,7 +298,7 @@ class _Columns:
     def curvature(self, bend: Array) -> Array:
         """Return the sums of products of two columns times `bend`, (count, count)."""
         found, place = np.zeros((self.count, self.count)), len(self.standing)
-        for number, piece in enumerate(self.standing):  # half of it: the other half is the same
+        for number, piece in enumerate(self.standing):  # the matrix is symmetric
             found[number, number:] = replace(self, standing=self.standing[number:]).sums(piece * bend)
         for number, one in enumerate(self.levels):
             size, later = len(one.share), place
@@ -322,11 +321,11 @@ def _move(
     sign: npt.NDArray[np.int64],
     penalty: float,
 ) -> tuple[float, Array]:
-    """Return the step to the top of the parabola that fits here, slopes keeping their signs; by cyclic descent."""
+    """Return the step to the maximum of the local parabola, with slopes' signs kept, by cyclic descent."""
     across, total = few.sums(bend), float(np.sum(bend))
     if total <= 0.0:
         return 0.0, np.zeros(few.count)
-    # The level is moved along with the slopes, so it leaves the problem.
+    # The intercept moves along with the slopes, so it is eliminated.
     curvature = few.curvature(bend) - across[:, None] * across[None, :] / total
     curvature[np.diag_indices(few.count)] += penalty
     left = uphill - across * (uphill_level / total)
@@ -336,7 +335,7 @@ def _move(
     enough = 0.0
     for _ in range(SWEEPS):
         largest = 0.0
-        for place in open_places:  # Python's own numbers: an element of an array takes several times as long
+        for place in open_places:  # Python floats: elements of arrays take several times as long
             wanted = start[place] + moved[place] + left.item(place) / diagonal[place]
             if signs[place] * wanted < 0:
                 wanted = 0.0
@@ -364,14 +363,14 @@ def _likelihood(log_odds: Array, outcome: Array, weight: Array) -> float:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a step is learned.
+    """The way to learn a step.
 
     Attributes:
-        name: of the policy's list.
+        name: from the policy's list.
         is_aged: whether recent rows count more.
-        has_base: whether the trees, if any, stand on a linear base.
-        has_trees: False where the base is all.
-        trees: what its trees have instead of what the policy says.
+        has_base: whether there is a linear base, below the trees if any.
+        has_trees: False for a base alone.
+        trees: parameters of its trees that replace the policy's.
     """
 
     name: str
@@ -381,7 +380,7 @@ class Recipe:
     trees: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, policy: TrainingPolicy) -> TrainingPolicy:
-        """Return the policy by which its trees grow."""
+        """Return the policy for its trees."""
         return replace(policy, **self.trees)
 
 
@@ -392,7 +391,7 @@ LIGHTGBM = {
     "feature_fraction": 1.0,
     "l2_penalty": 0.0,
 }
-"""What LightGBM does where nobody says anything."""
+"""LightGBM's default parameters."""
 _OF: Mapping[str, Recipe] = {
     **{name: Recipe(name, "recent" in name, "linear" in name) for name in RECIPES[:4]},
     "default": Recipe("default", trees=LIGHTGBM),
@@ -402,26 +401,26 @@ PLAIN = _OF["plain"]
 
 
 def recipe_of(name: str) -> Recipe:
-    """Return the recipe of a name that a policy lists."""
+    """Return a recipe by its name in a policy."""
     return _OF[name]
 
 
 @dataclass(frozen=True, eq=False)
 class FittedStep:
-    """Trees, and the base that they stand on where there is one."""
+    """Trees, and their base if any."""
 
     booster: Any
     base: LinearBase | None
     spec: FeatureSpec
 
     def raw(self, matrix: Array, policy: TrainingPolicy) -> Array:
-        """Return log-odds of n rows as a model sees them, (n,)."""
+        """Return log-odds of n rows of model inputs, (n,)."""
         trees = predict_raw(self.booster, matrix, policy)
         return trees if self.base is None else self.base.raw(matrix, self.spec.model_names) + trees
 
 
 def weighted_by_age(rows: Rows, recipe: Recipe, policy: TrainingPolicy) -> Rows:
-    """Return rows of which recent ones count more where the recipe says so: those of the newest day as before."""
+    """Return rows weighted by age if the recipe says so; weights of the newest day stay."""
     if not recipe.is_aged or rows.day is None:
         return rows
     age = (rows.day.max(initial=0) - rows.day).astype(np.float64)
@@ -440,7 +439,7 @@ def fit_step(
     looks: Looks | None = None,
     progress: Progress | None = None,
 ) -> FittedStep:
-    """Return a step learned from rows by a recipe, by fewer trees where `looks` have seen enough.
+    """Return a step learned from rows by a recipe, with fewer trees if `looks` stop it.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -477,7 +476,7 @@ def fit_step(
 
 
 def _spaced(rows: Rows) -> Rows:
-    """Return at most `LOOKED_AT` evenly spaced rows of either class, which stand for the others."""
+    """Return at most `LOOKED_AT` evenly spaced rows of either class, weighted to represent all."""
     weight = np.zeros(len(rows.outcome))
     for of_class in (rows.outcome, ~rows.outcome):
         kept = evenly(of_class, LOOKED_AT)
@@ -486,10 +485,10 @@ def _spaced(rows: Rows) -> Rows:
 
 
 def made(make: MakeEstimator, *, seed: int) -> Any:
-    """Return a new estimator with a seed wherever it asks for one.
+    """Return a new estimator with every random state seeded.
 
     Raises:
-        InvalidInputError: it cannot take LightGBM's place; says why.
+        InvalidInputError: it cannot replace LightGBM; gives the reason.
     """
     estimator = make()
     require_usable(estimator)
@@ -502,7 +501,7 @@ def made(make: MakeEstimator, *, seed: int) -> Any:
 
 
 def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]:
-    """Return the recipes that an estimator does not follow, and why: it is fitted as it is unless its policy asks."""
+    """Return the recipes that an estimator does not follow, and why: rows are weighted only if its policy asks."""
     from sklearn.utils.validation import has_fit_parameter
 
     last, refused = last_step(make()), {}
@@ -517,10 +516,10 @@ def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]
 
 
 def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstimator:
-    """Return an estimator fitted on rows, each counting as much as it weighs.
+    """Return an estimator fitted on weighted rows.
 
     Raises:
-        InvalidInputError: it cannot take LightGBM's place, or refuses the rows.
+        InvalidInputError: it cannot replace LightGBM, or refuses the rows.
     """
     from threadpoolctl import threadpool_limits
 
@@ -539,13 +538,13 @@ def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstima
 def policy_as_of(
     policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
 ) -> TrainingPolicy:
-    """Return how a model of a day is fitted: as usual, or with a shorter half-life where a concept drift is open.
+    """Return the policy of a day's fit: the usual one, or a shorter half-life during an open concept drift.
 
     Args:
         policy: as declared.
         decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
         known_on: the day whose knowledge the model holds.
-        retrain: what a drift is, and for how long it stays open.
+        retrain: when a drift is confirmed, and for how long it stays open.
     """
     half_life = half_life_in_drift(policy, decisions, known_on, retrain)
     return policy if half_life is None else with_half_life(policy, half_life)
@@ -554,9 +553,9 @@ def policy_as_of(
 def half_life_in_drift(
     policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
 ) -> float | None:
-    """Return the half-life in days that an open concept drift asks for; None where a fit is as usual.
+    """Return the half-life in days during an open concept drift; None for the usual one.
 
-    It is as usual where no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
+    None also if no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
     """
     began = drift_start(decisions, known_on, retrain, ["concept"])
     if began is None or not _aged(policy):
@@ -566,10 +565,10 @@ def half_life_in_drift(
 
 
 def with_half_life(policy: TrainingPolicy, half_life_days: float) -> TrainingPolicy:
-    """Return a policy whose rows weigh by age, and by a half-life of its own.
+    """Return a policy with rows weighted by age, and the given half-life.
 
-    Only recipes that weigh rows by age compete: days of validation are older than the drift and would choose the
-    recipe that knows the old world best.
+    Only recipes that weigh rows by age compete: validation days are older than the drift and would choose the best
+    recipe for the old world.
     """
     return replace(policy, recipes=_aged(policy), half_life_days=half_life_days)
 

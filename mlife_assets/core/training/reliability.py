@@ -1,9 +1,8 @@
-"""Whether probabilities can be believed: calibration slope, level and the reliability curve.
+"""Reliability of probabilities: calibration slope, level and the reliability curve.
 
 Concept: a probability is calibrated when a logistic regression of the outcome on its log-odds has slope 1 and, with
 that slope, intercept 0 (Cox, Biometrika 1958; the second is calibration in the large: Van Calster et al., BMC Medicine
-2019, doi 10.1186/s12916-019-1466-7). Intervals allow for rows that depend on each other, as those of one user or of one
-day do.
+2019, doi 10.1186/s12916-019-1466-7). Intervals allow for dependent rows, as of one user or one day.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _SPREAD_MINIMUM = 1e-9
 _LEVEL = 0.95
 _BINS = 10
 _CLUSTERS_MINIMUM = 3
-"""A slope and an intercept leave no scores to vary between fewer."""
+"""Fewer clusters leave the scores of slope and intercept no variance."""
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Rows of like probability: how many, what was said and what happened."""
+    """Rows of similar probability: their number, mean prediction and observed rate."""
 
     rows: int
     mean_probability: float
@@ -38,11 +37,11 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities can be believed.
+    """Calibration of probabilities.
 
     Attributes:
         slope: of the logistic regression of outcome on log-odds; 1 is right, below 1 is overconfident.
-        intercept: in log-odds, with the slope held at 1; 0 is right, above 0 means that too little was promised.
+        intercept: in log-odds, with the slope fixed at 1; 0 is right, above 0 means that predictions are too low.
         expected_calibration_error: mean absolute gap between probability and rate over bins of equal size.
         positives: rows with the outcome.
         n: rows.
@@ -62,9 +61,9 @@ class Calibration:
 
     @property
     def level(self) -> Interval:
-        """The intercept as a ratio, with its interval: the odds of what happened over the odds of what was said.
+        """The intercept as a ratio, with its interval: observed over predicted odds.
 
-        1 is right; below 1 too much was promised.
+        1 is right; below 1 predictions are too high.
         """
         estimate, lower, upper = np.exp([self.intercept, self.intercept_lower, self.intercept_upper]).tolist()
         return Interval(estimate, lower, upper, _LEVEL, self.n)
@@ -84,8 +83,8 @@ def calibration(
 
     Args:
         probability: within [0, 1], float of shape (n,).
-        outcome: whether it happened, bool of shape (n,).
-        cluster_ids: what makes rows depend on each other, such as their user or day; None when nothing does.
+        outcome: the outcome, bool of shape (n,).
+        cluster_ids: clusters of dependent rows, such as their user or day; None for independent rows.
 
     Raises:
         InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.
@@ -137,15 +136,15 @@ def log_loss_gain(
 ) -> Interval:
     """Return by how much the mean log loss of `other` exceeds that of `probability`, in nats per row, at 95 %.
 
-    The log loss is a proper score: it is least for the true probabilities, so whoever's is lower says what happens
-    better, whatever the slopes are. Rows are paired; the error is that of a ratio of cluster sums with Student's t, one
-    degree of freedom less than clusters.
+    The log loss is a proper score: its minimum is at the true probabilities, so a lower one means better predictions,
+    whatever the slopes. Rows are paired; the error is that of a ratio of cluster sums with Student's t, one degree of
+    freedom less than clusters.
 
     Args:
         probability: within [0, 1], float of shape (n,); held 1e-6 off 0 and 1.
         other: of the other side for the same rows, float of shape (n,).
-        outcome: whether it happened, bool of shape (n,).
-        cluster_ids: what makes rows depend on each other, such as their user or day.
+        outcome: the outcome, bool of shape (n,).
+        cluster_ids: clusters of dependent rows, such as their user or day.
 
     Raises:
         InvalidInputError: a probability lies outside [0, 1] or is NaN (names the row), or columns differ in length.

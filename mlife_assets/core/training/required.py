@@ -1,17 +1,17 @@
-"""What is required of a challenger besides ranking better: the one list, for every gate.
+"""Conditions on a challenger besides ranking better, the same for every gate.
 
-Concept: each condition is about what was learned from, or about one model and rows that it has not seen. A holdout
-judges one model and asks for both; a recipe that is judged by folds asks for the second part in every fold.
+Concept: each condition concerns the training data, or one model and rows that it has not seen. A holdout judges one
+model by both; a recipe judged by folds needs the second part in every fold.
 
-Leakage makes an evaluation look better than the model is. A feature that nearly decides the outcome by itself was
-recorded after it. A label time that does so was taken from the outcome: the newest days then hold those rows alone
-whose outcome came early. And where rows of the gate repeat rows of the training set more often than training rows
-repeat each other, somebody copied them. All are conditions of the gate: they refuse, and say which column or how many
-rows. What a step learned from that has no label yet is examined by the outcome of that step.
+Leakage makes an evaluation look better than the model is. A feature that nearly determines the outcome by itself was
+recorded after it. A label time that does so was derived from the outcome: the newest days then hold only rows whose
+outcome came early. And if gate rows repeat training rows more often than training rows repeat each other, they were
+copied. All are conditions of the gate: they refuse, and name the column or the number of rows. Training rows of a step
+without a label yet are tested by the outcome of that step.
 
-Parity: a row gets the same bits alone, in a batch, in another order, and after a reload. Training, batch and endpoint
-are judged by one number only if the number does not depend on who asks. Equality is of bits, not within a tolerance: a
-difference in the last bit shows that two code paths exist.
+Parity: a row gets the same bits alone, in a batch, in another order, and after a reload. One measurement covers
+training, batch and endpoint only if all score alike. Equality is of bits, not within a tolerance: a difference in the
+last bit reveals a second code path.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 NAME = "scoring_parity"
 ROWS_COMPARED = 5_000
-"""Rows that are scored in every other way than in one batch with all: a second code path shows in any few of them."""
+"""Rows that are also scored in every other way than in one batch: few rows reveal a second code path."""
 
 SEPARATION_MAXIMUM = 0.98
 """Area under the ROC curve of one feature alone. Honest features of conversions stay far below (.5 to .8)."""
 ROWS_EXAMINED = 100_000
 REPEATS_TOLERANCE = 0.1
-"""How much more often, relatively, gate rows may repeat: what is natural drifts. Nothing where no row repeats."""
+"""Tolerated relative excess of repeated gate rows, since natural repeats drift. 0 if no row repeats."""
 Fingerprints: TypeAlias = npt.NDArray[np.uint64]
 _POSITIVE = np.uint64(0x9E3779B97F4A7C15)
 """Bits that a positive outcome flips."""
@@ -53,7 +53,7 @@ _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condition, ...]:
-    """Return what is required of that which is learned from: neither a feature nor a label time gives it away.
+    """Return the conditions on the training data: no feature and no label time gives the outcome away.
 
     Raises:
         NotEnoughEvidenceError: only one class.
@@ -84,13 +84,13 @@ def scoring_conditions(
     threads: int,
     scores: Scores | None = None,
 ) -> tuple[Condition, ...]:
-    """Return what is required of one model and the rows that it is asked about.
+    """Return the conditions on one model and the rows that it scores.
 
-    No exposure is a copy of what it learned from, and it scores `matrix` to the same bits whoever asks; `scores` are
-    what it said of them, if it was asked before.
+    No exposure is a copy of a training row, and it scores `matrix` to the same bits in every way of asking; `scores`
+    are its earlier scores of it, if any.
 
     Raises:
-        InvalidInputError: the outcome of an exposure is not known.
+        InvalidInputError: the outcome of an exposure is unknown.
     """
     spec, roles = artifact.feature_spec, training.roles
     known, asked = fingerprints(training.examples, roles, spec), fingerprints(exposures, roles, spec)
@@ -109,12 +109,12 @@ def scoring_conditions(
 def required_conditions(
     artifact: ModelArtifact, training: TrainingSet, exposures: pa.Table, matrix: Array, model: Model, *, threads: int
 ) -> tuple[Condition, ...]:
-    """Return what is required of every challenger besides ranking better: the one list.
+    """Return all conditions on a challenger besides ranking better.
 
-    A recipe that is judged by folds meets the first part on what it will learn from, the second in every fold.
+    A recipe judged by folds needs the first part on its final training data, the second in every fold.
 
     Raises:
-        NotEnoughEvidenceError: only one class to learn from.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     return (
         *training_conditions(training, artifact.feature_spec),
@@ -123,7 +123,7 @@ def required_conditions(
 
 
 def examined_steps(roles: ExampleSpec) -> tuple[str, ...]:
-    """Return the label, then the steps that are complete at a time of their own and so learn from other rows."""
+    """Return the label, then the steps with a completion time, and thus training rows, of their own."""
     return (roles.label, *(step for step, time in roles.step_times.items() if time != roles.label_time))
 
 
@@ -143,7 +143,7 @@ def _worst(conditions: Sequence[Condition]) -> Condition:
 def parity_of(
     artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int, scores: Scores | None = None
 ) -> Condition:
-    """Return the condition that a model scores rows to the same bits in every way of asking, also read back."""
+    """Return the condition that a model, also read back, scores rows to the same bits in every way of asking."""
     reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
     return parity_condition(
         scorer_of(artifact, threads=threads),
@@ -156,7 +156,7 @@ def parity_of(
 
 
 class RowScorer(Protocol):
-    """What parity needs of a scorer: any object that scores a matrix."""
+    """Port of parity: any object that scores a matrix."""
 
     def score(self, features: np.ndarray, /) -> Scores:
         """Score n rows: raw score and calibrated probability, both of shape (n,)."""
@@ -174,15 +174,15 @@ def parity_condition(
     """Return the condition that `scorer` gives a row the same bits in every way of asking.
 
     All rows are scored at once. A seeded sample of them is scored in a shuffled order and by `reloaded`, a part of it
-    one by one. The sentence of an unmet condition names the first row that differs, by how much, and where.
+    one by one. The sentence of an unmet condition names the first row that differs, the difference, and the way.
 
     Args:
-        scorer: the challenger's, as it was trained or loaded.
+        scorer: the challenger's, trained or loaded.
         matrix: features, shape (n, features).
-        rows: rows that are scored alone; all when fewer are compared.
+        rows: number of rows scored singly; all if fewer are compared.
         seed: of the samples and of the shuffled order.
         reloaded: a second scorer of the same artifact, read back from its files.
-        in_batch: what the model said of all rows where they were judged; None to score them here.
+        in_batch: the model's earlier scores of all rows; None to compute them here.
     """
     count = len(matrix)
     if count == 0 or rows < 1:
@@ -223,7 +223,7 @@ def _values(scores: Scores) -> np.ndarray:
 def _difference(way: str, asked: np.ndarray, found: np.ndarray, batch: np.ndarray, compared: np.ndarray) -> str | None:
     """Compare the scores `found` of the rows `asked` with those of the batch; None when all bits agree.
 
-    `compared` says which rows of the caller the batch holds.
+    `compared` has the caller's row numbers of the batch.
     """
     if found.shape != (len(asked), 2):
         return f"{len(asked):,} rows scored {way} got {len(found):,} scores; a scorer gives each row one."
@@ -267,7 +267,7 @@ def separations(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec
     Args:
         matrix: float64 of shape (n, features).
         outcome: bool (n,), both classes.
-        spec: names and which of them are categories.
+        spec: names and categories.
 
     Raises:
         NotEnoughEvidenceError: only one class.
@@ -295,7 +295,7 @@ def giveaway_words(found: Separation) -> str:
 
 
 def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Return which of n rows are examined, ascending: of very many evenly spaced ones, of each class its own."""
+    """Return the indices of the examined rows of n, ascending: evenly spaced within each class if there are many."""
     if len(outcome) <= ROWS_EXAMINED:
         return np.arange(len(outcome))
     classes = [_evenly(np.flatnonzero(outcome == value), ROWS_EXAMINED // 2) for value in (False, True)]
@@ -305,7 +305,7 @@ def examined_rows(outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
 def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: FeatureSpec) -> Condition:
     """Return the condition that no feature predicts the outcome by itself; arguments as of `separations`.
 
-    Of very many rows `examined_rows` are looked at, since the area does not depend on the mix of classes.
+    Of many rows only `examined_rows` are used, since the area does not depend on the mix of classes.
 
     Raises:
         NotEnoughEvidenceError: only one class.
@@ -323,15 +323,15 @@ def feature_condition(matrix: Array, outcome: npt.NDArray[np.bool_], spec: Featu
 
 
 def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | None = None) -> Condition:
-    """Return the condition that how long an outcome takes does not give it away.
+    """Return the condition that the delay of an outcome does not give it away.
 
-    A conversion is known when it happens, but a label is complete when its window has closed, whatever happened. With
-    the day of the conversion as label time, the days before a cut hold conversions only.
+    A conversion is known when it happens, but a label is complete when its window has closed, in either case. If label
+    times are days of conversion, the days before a cut hold conversions only.
 
     Args:
         examples: n rows whose outcome is known, both classes.
-        roles: what the columns are.
-        step: whose outcome; None for the label.
+        roles: roles of the columns.
+        step: step of the outcome; None for the label.
     """
     label = step or roles.label
     label_time = roles.step_times[label]
@@ -354,13 +354,13 @@ def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: np
     """Return the condition that gate rows do not repeat training rows more often than is natural.
 
     A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
-    training set: the share of its later rows that repeat an earlier one, or the other way round. How often rows repeat
-    depends on how many there are to repeat, so gate rows are held against each part alone.
+    training set: the share of its later rows that repeat an earlier one, or the other way round. The share of repeats
+    depends on the number of rows to repeat, so gate rows are compared with each part alone.
 
     Args:
         known: of n training rows whose outcome is known, `with_outcome`.
-        asked: of the rows that the gate judges, `with_outcome`.
-        is_later: which training rows are the later ones, bool (n,).
+        asked: of the gate's rows, `with_outcome`.
+        is_later: mask of the later training rows, bool (n,).
     """
     condition = "gate_rows_are_not_training_rows"
     if len(asked) == 0:
@@ -387,7 +387,7 @@ def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: np
 def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Fingerprints:
     """Return a hash of 64 bits of entity, item and every feature of n rows, (n,).
 
-    Among millions of rows, two that differ hardly ever share one.
+    Collisions are rare even among millions of rows.
     """
     prints = np.zeros(rows.num_rows, dtype=np.uint64)
     for name in spec.names:
@@ -401,15 +401,15 @@ def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Finge
 
 
 def with_outcome(prints: Fingerprints, outcome: npt.NDArray[np.bool_]) -> Fingerprints:
-    """Return fingerprints of n rows that also tell their outcomes apart, bool (n,)."""
+    """Return fingerprints of n rows that include their outcomes, bool (n,)."""
     return np.where(outcome, prints ^ _POSITIVE, prints)
 
 
 def _hashed_text(column: pa.ChunkedArray) -> Fingerprints:
-    """Return a hash of each value as text; each that occurs is hashed once."""
+    """Return a hash of each value as text; each distinct value is hashed once."""
     coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     hashes = hash_ids(coded.dictionary, "id")
-    places = coded.indices.fill_null(len(hashes)).to_numpy()  # nothing is no word
+    places = coded.indices.fill_null(len(hashes)).to_numpy()  # missing values
     return np.asarray(np.append(hashes, _NOBODY)[places], dtype=np.uint64)
 
 
@@ -424,8 +424,8 @@ def _mix(prints: Fingerprints, values: Fingerprints) -> None:
 def _area_of_category(codes: Array, outcome: npt.NDArray[np.bool_]) -> float:
     """Return the area when each category is scored by its share of positives among its other rows.
 
-    No row sees itself, so a category of one row says nothing. Of two rows of one category neither may reveal the other:
-    leaving out oneself alone would rank the negative first, so such pairs count half. Below .5 the shares say nothing.
+    No row uses its own outcome, so a category of one row is uninformative. Leaving out only itself would rank the
+    negative of two rows of one category first, so such pairs count half. Areas below .5 are uninformative.
     """
     _, category = np.unique(np.where(np.isnan(codes), -1.0, codes), return_inverse=True)
     rows = np.bincount(category)

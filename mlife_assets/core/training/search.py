@@ -1,8 +1,8 @@
 """The hyper-parameter search: bounded, seeded, resumable, off by default.
 
 Concept: Optuna's tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes, the log loss of the
-validation window decides. Trial 0 is what the policy says now. The sampler is seeded anew for each trial, so a search
-that was interrupted and resumed proposes what it would have proposed in one go. The gate window is not looked at.
+validation window decides. Trial 0 is the current policy. The sampler is reseeded for each trial, so a resumed search
+proposes the same trials as an uninterrupted one. The gate window is not used.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def search(
     storage: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Search:
-    """Return the search over `policy.search_trials` trials; trials that `storage` holds already are not run again.
+    """Return the search over `policy.search_trials` trials; trials in `storage` are not run again.
 
     Args:
-        training: where to fit and validate.
-        policy: what trial 0 uses, and how many trials.
+        training: rows to fit and validate on.
+        policy: parameters of trial 0, and the number of trials.
         storage: an Optuna storage; None keeps trials in memory.
         progress: called with (trials done, trials in all).
 
@@ -126,7 +126,7 @@ def search(
 
 
 def study_name(training: TrainingSet, policy: TrainingPolicy) -> str:
-    """Return the name of a search: other rows, other features or another policy are another search."""
+    """Return the name of a search, which depends on rows, features and policy."""
     roles = hashlib.sha256(training.roles.to_json().encode()).hexdigest()[:12]
     return f"{training.data_hash[:16]}-{roles}-{policy_version(replace(policy, search_trials=0))}"
 
@@ -149,7 +149,7 @@ def plot_search(found: Search) -> bytes:
 
 
 def _searched_formulation(training: TrainingSet, policy: TrainingPolicy) -> str:
-    """Return the first formulation of log-odds that can be learned; `binary` where the policy has a ranking only."""
+    """Return the first formulation in log-odds that can be learned; `binary` if the policy has only a ranking."""
     refused = []
     for name in (*available_formulations(training, policy), "binary"):
         if name != "lambdarank":
@@ -163,14 +163,14 @@ def _searched_formulation(training: TrainingSet, policy: TrainingPolicy) -> str:
 
 
 def _sampler(seed: int) -> Any:
-    """Return a sampler that looks at finished trials only: with `constant_liar`, one that a crash left would count."""
+    """Return a sampler that uses finished trials only: with `constant_liar`, one left by a crash would count."""
     import optuna
 
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=False)
 
 
 def _present(policy: TrainingPolicy) -> dict[str, float]:
-    """Return what the policy says now, moved into the bounds of the search."""
+    """Return the policy's current parameters, moved into the bounds of the search."""
     return {
         "leaves": min(max(policy.leaves, LEAVES[0]), LEAVES[1]),
         "minimum_child_examples": min(
@@ -182,7 +182,7 @@ def _present(policy: TrainingPolicy) -> dict[str, float]:
 
 
 def _finished(study: Any) -> list[Trial]:
-    """Return finished trials in order; one that a crash left unfinished does not count."""
+    """Return finished trials in order, without those interrupted by a crash."""
     import optuna
 
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))

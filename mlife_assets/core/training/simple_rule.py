@@ -1,12 +1,12 @@
-"""The best simple rule: a logistic regression on a handful of columns, fitted on the rows that a model learns from.
+"""The best simple rule: a logistic regression on a few columns, fitted on a model's training rows.
 
-Concept: a model that beats the rule in use may still be worth no more than a weighted sum that anybody can read. So the
-sum is fitted beside each model, on the same rows, and stands wherever the two others do: a model that is not shown to
-rank better is not needed. It is a few numbers in the manifest and ranks any later row.
+Concept: a model that beats the rule in use may still be no better than a readable weighted sum. So the sum is fitted
+beside each model, on the same rows, and compared everywhere: a model that is not shown to rank better is not needed. It
+is a few numbers in the manifest and ranks any later row.
 
-A category adds points by its value: its log-odds, shrunk to those of all rows by as much as values differ by chance,
-times the weight of the column. The weight is learned from points that other rows of a value gave (target encoding with
-cross-fitting; Micci-Barreca, SIGKDD Explorations 2001), so values of a few rows say no more than they know.
+A category adds points by its value: its log-odds, shrunk towards those of all rows by the chance variation of values,
+times the weight of the column. The weight is learned from points computed on other rows (target encoding with
+cross-fitting; Micci-Barreca, SIGKDD Explorations 2001), so values with few rows are not overrated.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, fit_rate
 from mlife_assets.core.training.ready_estimators import logistic_regression
 
 SIMPLE_RULE = "simple_rule"
-"""Its key in a manifest, and its name where it is compared."""
+"""Key in a manifest, and name in comparisons."""
 COLUMNS_MAXIMUM = 8
-"""As many as a person can hold in mind and still call it simple."""
+"""The most columns that a person can grasp as simple."""
 
 
 FOLDS = 5
-"""Parts of the rows, each of which gets its points of a category from the others."""
+"""Parts of the rows; each gets its points of a category from the others."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """What a category adds.
+    """Points of a category.
 
     Attributes:
-        column: of what a model sees.
+        column: a model input.
         of_value: (value, log-odds), in the order of the vocabulary.
-        otherwise: log-odds of a missing value, and of any other.
+        otherwise: log-odds of a missing or other value.
     """
 
     column: str
@@ -55,8 +55,8 @@ class SimpleRule:
     """A weighted sum of columns.
 
     Attributes:
-        columns: numeric columns of what a model sees.
-        missing: value of each column where it is missing.
+        columns: numeric model inputs.
+        missing: replacement of a missing value of each column.
         weights: log-odds per unit of each column.
         intercept: log-odds where all columns are 0.
         points: of categories; rules of earlier releases have none.
@@ -73,7 +73,7 @@ class SimpleRule:
 
         Args:
             matrix: of shape (n, spec.names).
-            spec: of the model that it was fitted beside.
+            spec: of the model beside the rule.
 
         Raises:
             InvalidInputError: the spec lacks a column.
@@ -95,7 +95,7 @@ class SimpleRule:
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> SimpleRule | None:
-        """Return the rule beside a model; None for a model of a release that fitted none."""
+        """Return the rule beside a model; None for a model of a release without rules."""
         record = manifest.get(SIMPLE_RULE)
         if record is None:
             return None
@@ -108,7 +108,7 @@ class SimpleRule:
 
 
 def simple_scores(artifact: ModelArtifact, matrix: Array) -> Array | None:
-    """Return what the rule beside a model says of a matrix of its spec, float64 (n,); None where it has none."""
+    """Return the scores of a matrix by the rule beside a model, float64 (n,); None without one."""
     rule = SimpleRule.of_manifest(artifact.manifest)
     return None if rule is None else rule.score(matrix, artifact.feature_spec)
 
@@ -122,15 +122,15 @@ def fit_simple_rule(
     """Return the rule of rows.
 
     Args:
-        matrix: what a model sees, of shape (n, spec.model_names).
+        matrix: model inputs, of shape (n, spec.model_names).
         outcome: whether each converted, shape (n,).
         spec: of that matrix.
-        columns: what the rule may look at; where none is given, the columns that weigh most, per standard deviation, in
-            a regression on all of them.
+        columns: inputs of the rule; by default those with the largest weights, per standard deviation, in a regression
+            on all columns.
 
     Raises:
         InvalidInputError: a column is not one of the spec.
-        NotEnoughEvidenceError: one class only.
+        NotEnoughEvidenceError: only one class.
     """
     positives = int(outcome.sum())
     if not 0 < positives < len(outcome):
@@ -138,7 +138,7 @@ def fit_simple_rule(
     names = tuple(columns) or spec.model_names
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):  # finding the libraries whose threads it limits takes milliseconds
+    with threadpool_limits(limits=1):  # finding the libraries takes milliseconds
         rule, per_deviation = _fitted(matrix, outcome, names, spec)
         if columns or len(names) <= COLUMNS_MAXIMUM:
             return rule
@@ -168,7 +168,7 @@ def _fitted(
             medians[name] = _median(values)  # `SimpleImputer` takes ten times as long
             values = np.where(np.isnan(values), medians[name], values)
         columns.append(values)
-    seen = np.stack(columns).T  # by column, which orders its sums
+    seen = np.stack(columns).T  # by column, for a fixed order of sums
     regression.fit(scaling.fit_transform(seen), outcome.astype(np.int64))
     per_deviation = np.asarray(regression.coef_[0], dtype=np.float64)
     weights = per_deviation / scaling.scale_
@@ -183,12 +183,12 @@ def _fitted(
 
 
 def _value_places(codes: Array, count: int) -> npt.NDArray[np.int64]:
-    """Return the place of the value of each of n rows, (n,): its code, or `count` where it is missing."""
+    """Return the index of each row's value, (n,): its code, or `count` if missing."""
     return np.where(np.isnan(codes), count, codes).astype(np.int64)
 
 
 def _encoded(codes: Array, outcome: npt.NDArray[np.bool_], count: int) -> tuple[Array, Array]:
-    """Return log-odds of the values of n rows by the rows of other folds, (n,), and of each value by all rows.
+    """Return the log-odds of n rows' values from the rows of other folds, (n,), and of each value from all rows.
 
     The latter has shape (count + 1,), the last one being of a missing value.
     """

@@ -1,12 +1,12 @@
-"""Step rows: what a step of a formulation is learned from and validated on.
+"""Step rows: training and validation rows of a step of a formulation.
 
-Concept: a step that is known sooner than the label has rows without a label, so every step asks for its own rows, and
-what is not known of a row is never asked for. Formulations and recipes that are about all rows share bins, which are
-those of the rows to fit on: the validation window is news to them.
+Concept: a step known sooner than the label has rows without a label, so every step has rows of its own, and unknown
+outcomes are never read. Formulations and recipes on all rows share bins, which are cut from the fitting rows without
+the validation window.
 
-Thinning: what can be learned is bounded by the rarer class; beyond some thousand rows more negatives cost time and say
-little. Of each run of k negatives in canonical order, which starts with the day, one is drawn and counts k times, so
-every stretch of days keeps its share and probabilities stay what they are. Weighted negatives are no weighted classes.
+Thinning: the rarer class limits learning; beyond some thousand rows more negatives cost time and add little. Of each
+run of k negatives in canonical order, which starts with the day, one is drawn and counts k times, so every stretch of
+days keeps its share and probabilities are unchanged, unlike with weighted classes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AllRows:
-    """All n rows in canonical order; what a model sees is made of those that are asked for.
+    """All n rows in canonical order; model inputs are built on demand.
 
     Attributes:
-        outcome: the first thing that may happen to each, bool (n,).
-        entity: code of whom each is about, int64 (n,).
-        seen: returns what a model sees of the m rows of a mask, float64 (m, model_names).
-        day: of exposure, in days of one count, int64 (n,).
+        outcome: whether the first step happened to each, bool (n,).
+        entity: code of each row's entity, int64 (n,).
+        seen: returns model inputs of the m rows of a mask, float64 (m, model_names).
+        day: of exposure, counted in days, int64 (n,).
     """
 
     outcome: Mask
@@ -50,17 +50,17 @@ class Part:
     """Some of all rows.
 
     Attributes:
-        of_all: which of them, bool (n,).
-        rows: those, in bins.
+        of_all: mask over all rows, bool (n,).
+        rows: these rows, in bins.
     """
 
     of_all: Mask
     rows: Rows
 
     def about(self, outcome: Mask, reached: Mask, weight: Array | None = None) -> Rows:
-        """Return the rows that a step is about, with its outcome; arguments are of all rows, bool and float64 (n,).
+        """Return the rows of a step, with its outcome; arguments are of all rows, bool and float64 (n,).
 
-        Where they are few they get bins of their own: these are cut soon, and those of others say little of them.
+        Few rows get bins of their own: cutting them is fast, and the shared bins fit them badly.
         """
         inside = reached[self.of_all]
         shares = 2 * int(np.count_nonzero(inside)) >= len(inside)
@@ -72,13 +72,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class TuningRows:
-    """A fold: the rows that are fitted on and those that tune.
+    """A fold: rows for fitting and rows for tuning.
 
     Attributes:
         spec: of the features.
-        start: first day of the rows that are held out.
-        of_all: which of all rows these are, bool (n,).
-        held_out: what a model sees of them, float64 (v, model_names).
+        start: first day of the held-out rows.
+        of_all: mask of the held-out rows among all, bool (n,).
+        held_out: model inputs of held-out rows, float64 (v, model_names).
         fit: rows to learn from.
     """
 
@@ -90,13 +90,13 @@ class TuningRows:
 
 
 def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolicy) -> Part:
-    """Return rows of a mask, thinned where nothing happened, in bins of their own.
+    """Return rows of a mask, with negatives thinned, in bins of their own.
 
     Args:
         rows: all of them.
         among: the mask, bool (n,).
         spec: of the features.
-        policy: how many stay.
+        policy: number of negatives kept.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -115,14 +115,14 @@ def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolic
 
 
 def thinned_weights(outcome: Mask, policy: TrainingPolicy) -> Array:
-    """Return how many rows each of n rows stands for, float64 (n,); 0 where it is left out.
+    """Return the weight of each of n rows, float64 (n,); 0 if left out.
 
-    A run is as long as `policy.negatives_per_kept`, or shorter where fewer than `policy.negatives_minimum` would stay.
-    Positives stand for themselves; the weights of negatives sum to their number.
+    A run is as long as `policy.negatives_per_kept`, or shorter if fewer than `policy.negatives_minimum` would stay.
+    Positives weigh 1; the weights of negatives sum to their number.
 
     Args:
-        outcome: whether anything happened to each row, in canonical order, bool (n,).
-        policy: how long runs are, and the seed of the draw.
+        outcome: whether any step happened to each row, in canonical order, bool (n,).
+        policy: length of runs, and seed of the draw.
     """
     weights = np.ones(len(outcome))
     negatives = np.flatnonzero(~outcome)
@@ -138,29 +138,29 @@ def thinned_weights(outcome: Mask, policy: TrainingPolicy) -> Array:
 
 
 def evenly(rows: Mask, most: int) -> Mask:
-    """Return at most so many of the rows of a mask, evenly spaced, bool (n,)."""
+    """Return a mask of at most `most` evenly spaced rows of a mask, bool (n,)."""
     places, kept = np.flatnonzero(rows), np.zeros(len(rows), dtype=np.bool_)
     kept[places[np.linspace(0, len(places) - 1, min(most, len(places))).astype(np.int64)]] = True
     return kept
 
 
 def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mask) -> Rows:
-    """Return the rows of a mask, whose outcome of a step is known, with that outcome."""
+    """Return the rows of a mask with their outcome of a step, which must be known."""
     outcome = np.zeros(len(rows), dtype=np.bool_)
     outcome[rows] = training.outcome(step, rows)
     return rows_of(training, spec, outcome, rows)
 
 
 def rows_of(training: TrainingSet, spec: FeatureSpec, outcome: Mask, rows: Mask) -> Rows:
-    """Return the rows of a mask; outcome and mask are of all n rows."""
+    """Return the rows of a mask; outcome and mask cover all n rows."""
     seen = seen_matrix(training.examples, spec, rows)
     return Rows(seen, outcome[rows], training.entity_codes[rows], day=days_of(training)[rows])
 
 
 def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
-    """Return all rows, with whether the first step happened to each; where that is not known, it counts as if it did.
+    """Return all rows, with whether the first step happened to each; an unknown one counts as having happened.
 
-    So a row that is thinned is one of which it is known that nothing happened.
+    So only rows that are known to have no outcome are thinned.
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
@@ -168,7 +168,7 @@ def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
 
 
 def known_outcome(training: TrainingSet, step: str) -> Mask:
-    """Return whether each row reached a step, bool (n,); False where that is not known."""
+    """Return whether each row reached a step, bool (n,); False if unknown."""
     outcome, known = np.zeros(training.examples.num_rows, dtype=np.bool_), training.known(step)
     outcome[known] = training.outcome(step, known)
     return outcome
@@ -182,29 +182,29 @@ def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], .
 
 
 def reached_before(name: str, training: TrainingSet, step: str) -> Mask:
-    """Return the rows that a step is learned from, bool (n,).
+    """Return the training rows of a step, bool (n,).
 
-    It is known of them, and in a funnel they reached the step before.
+    Their outcome is known, and in a funnel they reached the step before.
     """
     rows, before = training.known(step), step_before(name, training, step)
     return rows if before is None else rows & known_outcome(training, before)
 
 
 def step_before(name: str, training: TrainingSet, step: str) -> str | None:
-    """Return the step of a formulation that has to be reached before another; None for its first."""
+    """Return the step of a formulation before another; None for its first."""
     steps = [one for one, _ in steps_of(name, training)]
     place = steps.index(step)
     return steps[place - 1] if place > 0 else None
 
 
 def from_validation_on(training: TrainingSet) -> Mask:
-    """Return the rows of validation, of whichever step, bool (n,)."""
+    """Return the validation rows of any step, bool (n,)."""
     masks = [training.validating(step) for step in training.roles.steps]
     return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
 def rows_to_tune_on(training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy) -> list[TuningRows]:
-    """Return what all formulations are tuned on, fold by fold: the rows of whichever step.
+    """Return the tuning rows of all formulations by fold, for all steps.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -217,7 +217,7 @@ def rows_to_tune_on(training: TrainingSet, spec: FeatureSpec, policy: TrainingPo
 
 
 def held_out_by_fold(training: TrainingSet) -> list[tuple[date, Mask]]:
-    """Return the first day of each fold of validation and its rows, of whichever step, bool (n,)."""
+    """Return the first day and the rows of each fold of validation, for all steps, bool (n,)."""
     later, days = from_validation_on(training), days_of(training)
     first = [(start - date(1970, 1, 1)).days for start in training.fold_starts]
     return [

@@ -1,10 +1,9 @@
-"""The training set: which mature examples a model may learn from, and how they are split in time.
+"""The training set: the mature examples for training, and their split in time.
 
-Concept: a model that serves on day A could have learned only from what was mature on A, of each step what was mature
-for that step. The gate judges on days from `gate_start`, so everything that the model sees was mature by then. Within
-it, validation is the latest days of the label that hold enough to learn from, and what is newer: never more of either
-class than is left to fit on. It is cut into folds; a step fits on what was complete for it when a fold starts, so none
-has learned from a row that validates.
+Concept: a model that serves on day A could have learned only from outcomes mature on A, for each step separately. The
+gate judges days from `gate_start` on, so all training outcomes were mature by then. Validation is the latest labelled
+days with enough of both classes, and newer rows: never more of either class than is left to fit on. It is cut into
+folds; a step is fitted on its outcomes complete at the start of a fold, so no validation row is used for fitting.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Examples in a canonical order that starts with their day, what is known of each, and the split.
+    """Examples in a canonical order that starts with their day, their known outcomes, and the split.
 
     Attributes:
-        examples: n rows with all features, of which at least one step is known; an outcome that is not is null.
-        roles: what the columns are.
+        examples: n rows with all features and at least one known step; unknown outcomes are null.
+        roles: roles of the columns.
         validation_start: first exposure day of the validation window.
-        data_hash: of the rows with what was derived from them; independent of the order of the input.
+        data_hash: of the rows with derived columns; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
     """
 
@@ -66,19 +65,19 @@ class TrainingSet:
 
     @property
     def last_day(self) -> date:
-        """Last exposure day, of whichever step."""
+        """Last exposure day, for any step."""
         return pc.max(self.examples[self.roles.time]).as_py()  # type: ignore[no-any-return]
 
     @property
     def trained_to(self) -> dict[str, date]:
-        """Steps in order that are known of a row, each with the last exposure day whose complete outcome it has."""
+        """Known steps in order, each with the last exposure day whose complete outcome is used."""
         days = self.examples[self.roles.time]
         last = {step: pc.max(days.filter(pa.array(self.known(step)))).as_py() for step in self.roles.steps}
         return {step: day for step, day in last.items() if day is not None}
 
     @property
     def complete_on(self) -> date:
-        """First day on which every outcome that it can learn from was complete."""
+        """First day on which all its outcomes were complete."""
         times = self.roles.step_times.items()
         known = (self.examples[time].filter(pa.array(self.known(step))) for step, time in times)
         return max(pc.max(days).as_py() for days in known)  # type: ignore[no-any-return]
@@ -95,12 +94,12 @@ class TrainingSet:
 
     @property
     def is_validation(self) -> Mask:
-        """Rows that validate the label, on which formulations are compared, bool (n,)."""
+        """Validation rows of the label, on which formulations are compared, bool (n,)."""
         return self.validating(self.roles.label)
 
     @cached_property
     def entity_codes(self) -> npt.NDArray[np.int64]:
-        """A number per row that equal entities share, int64 (n,)."""
+        """Code of each row's entity, int64 (n,)."""
         entities = self.examples[self.roles.entity].combine_chunks().dictionary_encode()
         return np.asarray(entities.indices, dtype=np.int64)
 
@@ -110,7 +109,7 @@ class TrainingSet:
 
     @cached_property
     def fold_starts(self) -> tuple[date, ...]:
-        """First days of the folds of validation: two with as many positives each, where each then has both classes."""
+        """First days of the folds of validation: two with equal numbers of positives, if each then has both classes."""
         days = self._days(self.roles.time)[self.is_validation]
         flags = self.outcome(self.roles.label, self.is_validation)
         happened = np.sort(days[flags])
@@ -120,19 +119,19 @@ class TrainingSet:
         return (self.validation_start,)
 
     def fitting(self, step: str, start: date | None = None) -> Mask:
-        """Return the rows whose outcome of a step was complete when a fold starts, the first by default, bool (n,)."""
+        """Return the rows with a complete outcome of a step at the start of a fold, by default the first, bool (n,)."""
         known_on = np.datetime64(self.validation_start if start is None else start, "D")
         return self.known(step) & (self._days(self.roles.step_times[step]) <= known_on)
 
     def validating(self, step: str) -> Mask:
-        """Return the rows from validation's start on whose outcome of a step is known, bool (n,)."""
+        """Return the rows from validation's start on with a known outcome of a step, bool (n,)."""
         return self.known(step) & (self._days(self.roles.time) >= np.datetime64(self.validation_start, "D"))
 
     def outcome(self, step: str, rows: Mask | None = None) -> Mask:
-        """Return whether the m rows of a mask, all by default, reached a step of the funnel, bool (m,).
+        """Return whether the m rows of a mask, by default all, reached a step of the funnel, bool (m,).
 
         Raises:
-            InvalidInputError: it is not known of one of them.
+            InvalidInputError: the outcome of a row is unknown.
         """
         asked = self.examples[step] if rows is None else self.examples[step].filter(pa.array(rows))
         if asked.null_count:
@@ -152,23 +151,23 @@ def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> li
 
 
 def first_gate_day(as_of: date, model: Model) -> date:
-    """Return the first day that a holdout keeps: of its rankings, or of the weeks that it judges all rows of."""
+    """Return the first day of a holdout: of its rankings, or of the weeks whose rows are all judged."""
     if model.roles.item is not None:
         return gate_days(as_of, model.maturity_days, model.promotion)[0]
     return add_days(last_mature_exposure_day(as_of, model.maturity_days), 1 - 7 * model.promotion.gate_weeks)
 
 
 def last_training_day(gate_start: date, maturity_days: int) -> date:
-    """Return the last exposure day whose label was mature when the gate's first ranking was made."""
+    """Return the last exposure day whose label was mature at the gate's first ranking."""
     return last_mature_exposure_day(gate_start, maturity_days)
 
 
 def least_history_days(model: Model) -> int:
-    """Return how many days there must be before the platform's first day for its model to have a day to fit on.
+    """Return the minimum of history days before the platform's first day, for its model to have a day to fit on.
 
-    That model is made the day before that first day. The gate, the labels and the validation window each lie
-    further back, and the very first day has no features: nothing was known before it. By folds one is enough, the
-    newest, which began up to a week before the last mature day: the gate says whether what it holds suffices.
+    That model is made the day before. The gate, the labels and the validation window each lie further back, and the
+    very first day has no features. With folds the newest is enough, which began up to a week before the last mature
+    day: the gate decides whether it holds enough.
     """
     made_on = date(2000, 1, 1)
     by_folds = model.promotion.judged_by == "folds"
@@ -189,21 +188,21 @@ def build_training_set(
     quarantined: Collection[date],
     is_derived: bool = False,
 ) -> TrainingSet:
-    """Return the training set of a model that is gated on days from `gate_start`.
+    """Return the training set of a model whose gate judges days from `gate_start` on.
 
-    Rows that come in order stay where they lie, so a set of mapped rows takes no memory but for its outcomes.
+    Rows in order are not copied, so a set of memory-mapped rows takes memory only for its outcomes.
 
     Args:
-        rows: of the mart of the label, or of those of all steps (`joined_marts`), one per exposure; what was not known
-            when the gate starts is left out.
+        rows: of the mart of the label, or of those of all steps (`joined_marts`), one per exposure; outcomes unknown at
+            the gate's start are left out.
         model: roles, maturity, and the policy of the split and of minimum sizes.
         as_of: day of the training.
-        gate_start: first day on which the gate ranks; the day of the training where nothing is held out.
+        gate_start: first day on which the gate ranks; the day of the training without a holdout.
         quarantined: days whose features must not train.
         is_derived: whether the rows have their derived features.
 
     Raises:
-        InvalidInputError: an outcome is not mature as of `as_of`, or unknown although it is, or an exposure is there
+        InvalidInputError: an outcome is not mature as of `as_of`, or unknown although it is, or an exposure occurs
             twice.
         NotEnoughEvidenceError: too few examples or positives.
     """
@@ -235,11 +234,11 @@ def split_examples(
     data_hash: str,
     quarantined_rows: int = 0,
 ) -> TrainingSet:
-    """Return the training set of what was known on a day (`as_known`), split in time.
+    """Return the training set as known on a day (`as_known`), split in time.
 
-    Validation is the last `policy.validation_days` of mature labels, or more where these hold too few of a class, and
-    what is newer; but of neither class more than is fitted on. Rows to fit a step on are those whose outcome was
-    complete when validation starts, so the gap is the step's own attribution window.
+    Validation is the last `policy.validation_days` of mature labels, or more if these hold too few of a class, and
+    newer rows; but of neither class more than is fitted on. Rows to fit a step on are those whose outcome was complete
+    when validation starts, so the gap is the step's own attribution window.
 
     Raises:
         InvalidInputError: an outcome is not mature as of `known_on`, or unknown although it is.
@@ -274,7 +273,7 @@ def split_examples(
 
 
 def _validation_start(days: Days, mature: Days, flags: Mask, last_day: date, policy: TrainingPolicy) -> date:
-    """Return the first day of validation: with enough of both classes, of neither more than there is to fit on."""
+    """Return the first day of validation: with enough of both classes, but of neither more than there is to fit on."""
     start = np.datetime64(add_days(last_day, 1 - policy.validation_days), "D")
     classes = [mask for mask in (flags, ~flags) if mask.any()]
     enough = min(np.sort(days[mask])[-min(policy.validation_minimum_per_class, int(mask.sum()))] for mask in classes)
@@ -290,12 +289,12 @@ def _validation_start(days: Days, mature: Days, flags: Mask, last_day: date, pol
 def hash_examples(examples: pa.Table) -> str:
     """Return a hash over names, types and values of every column of ordered examples.
 
-    Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices and chunks nor
-    what lies under a null can change the hash, and a null is not an empty text or a zero.
+    Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices, chunks nor bytes
+    under a null change the hash, and a null differs from an empty text or zero.
     """
     digest = hashlib.sha256(examples.num_rows.to_bytes(8, "big"))
     for name in sorted(examples.column_names):
-        column = examples[name].combine_chunks()  # of one column at a time: there may be more rows than memory
+        column = examples[name].combine_chunks()  # one column at a time: the rows may exceed memory
         digest.update(f"\x1e{name}\x1f{column.type}\x1f{column.null_count}\x1f".encode())
         if column.null_count:
             digest.update(np.packbits(np.asarray(column.is_null())).data)
@@ -305,7 +304,7 @@ def hash_examples(examples: pa.Table) -> str:
 
 
 def _canonical_bytes(column: pa.Array) -> list[npt.NDArray[Any]]:
-    """Return contiguous arrays that hold the values of a column without nulls, and nothing else."""
+    """Return contiguous arrays with exactly the values of a column without nulls."""
     types, values = pa.types, column.drop_null()
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()

@@ -117,7 +117,7 @@ def _grid(frame: _Frame) -> Markup:
 
 
 def _pending(frame: _Frame) -> Markup:
-    """Shade the days whose values are not known yet: an empty chart would read as zero."""
+    """Shade the days whose values are not known yet: blank space would read as zero."""
     waits = frame.chart.pending
     if waits is None:
         return Markup("")
@@ -281,7 +281,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Lane:
-    """One row: its name, a note below the name, and what lies on its track."""
+    """One row: its name, a note below the name, and its track."""
 
     name: str
     note: str = ""

@@ -1,8 +1,8 @@
-"""Estimates with their intervals: differences against what they must exceed, ratios against a minimum, reliability.
+"""Estimates with intervals: differences and their limits, ratios and their minimum, reliability.
 
 Concept: an interval is always drawn; a point without one would look certain. A bound that is not finite reaches the
-edge. Both axes of reliability are alike, so what is right lies on the diagonal; where probabilities differ by a lot
-both are logarithmic, since small ones would be crowded at zero.
+edge. Both axes of reliability are alike, so calibrated probabilities lie on the diagonal; if probabilities differ by a
+lot, both are logarithmic, since small ones would crowd at zero.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOG_FROM_RATIO = 20.0
 
 @dataclass(frozen=True)
 class Difference:
-    """One line of a forest plot; `limit` is what a lower bound is held against, None where nothing is asked."""
+    """One line of a forest plot; `limit` is the minimum of the lower bound, None without one."""
 
     name: str
     estimate: float
@@ -91,7 +91,7 @@ def figure(width: float, height: float, label: str, body: Markup) -> Markup:
 
 @dataclass(frozen=True)
 class Point:
-    """One bin: the mean of what was said, the rate of what happened and its bounds."""
+    """One bin: the mean prediction, the observed rate and its bounds."""
 
     said: float
     happened: float
@@ -100,7 +100,7 @@ class Point:
 
 
 def reliability_plot(points: Sequence[Point], label: str) -> Markup:
-    """Return what was said against what happened, one point per bin with its interval."""
+    """Return predicted against observed rates, one point per bin with its interval."""
     width, height, left, right, top, bottom = 460.0, 340.0, 58.0, 14.0, 14.0, 46.0
     low, high, ticks, is_log = _shared_axis(points)
     across = Scale(low, high, left, width - right, ticks, is_log)

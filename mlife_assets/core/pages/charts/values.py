@@ -19,7 +19,7 @@ MISSING = "–"  # noqa: RUF001 - an en dash is how tables show that there is no
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STEPS_OF_DAYS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 365)
 Unit = Literal["share", "points", "count", "usd", "score"]
-"""How a number is written: 0.123 as `12.3 %`, as `+12.3 points` (a difference of shares), as `0`, `$0.12`, `0.123`."""
+"""Format of a number: 0.123 as `12.3 %`, as `+12.3 points` (a difference of shares), as `0`, `$0.12`, `0.123`."""
 Role = Literal["main", "rival", "muted", "accent", "threshold"]
 Form = Literal["line", "dashed", "bar", "whisker"]
 MarkerKind = Literal["retrain", "promoted", "refused", "block", "rollback"]
@@ -48,7 +48,7 @@ def finite(value: float | None) -> float | None:
 class DailyValue:
     """One value of one day, with a 95 % interval when there is one.
 
-    `pending_until`: the day on which the value will be known; set only where `value` is None because it is not yet.
+    `pending_until`: the day on which the value will be known; set only if `value` is None for that reason.
     """
 
     day: date
@@ -60,7 +60,7 @@ class DailyValue:
 
 @dataclass(frozen=True)
 class Marker:
-    """Something that happened on a day; drawn on every chart that it may explain."""
+    """An event of a day, drawn on every chart that it may explain."""
 
     day: date
     kind: MarkerKind
@@ -214,7 +214,7 @@ class Scale:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value lies."""
+        """Return the place of a value."""
         held = min(max(value, self.low), self.high)
         if self.is_log:
             share = math.log(held / self.low) / math.log(self.high / self.low)

@@ -1,22 +1,21 @@
-"""The audit: impact ratios of every measure by every attribute, and what follows for the gate.
+"""The audit: impact ratios of every measure by every attribute, and the gate's condition.
 
 Concept: the form is that of Local Law 144 (6 RCNY 5-301): a group's rate over that of the group with the highest rate.
-A ratio is judged by its interval, so neither a small group's chance nor a point estimate refuses a model. The
-reference is picked from the data, therefore the error is divided among all ordered pairs of judged groups, which covers
-whichever pair is picked: the chance that any group with a true ratio at or above the minimum is called low is at most
+A ratio is judged by its interval, so neither a small group's chance nor a point estimate refuses a model. The reference
+is picked from the data, therefore the error is divided among all ordered pairs of judged groups, which covers whichever
+pair is picked: the chance that any group with a true ratio at or above the minimum is called low is at most
 `fairness_one_sided_alpha` in the whole audit. No other error of the gate enters: a smaller one would call fewer groups
-low, and a gate that is tightened would loosen fairness.
+low, so tightening the gate would loosen fairness.
 
-Measures know no group: a user's score is that of their best candidate, since who is selected is offered one item.
-Exposure is what a ranking gives to items: the first rank counts 1, rank r counts 1 / log2(1 + r) (Singh & Joachims, KDD
-2018, with the discount of Jarvelin & Kekalainen's DCG). What an item is worth, the caller says. Valued is relative to
-the user's own candidates, so a group whose candidates are all worth little is not counted as treated worse by the
-ranking.
+Measures ignore groups: a user's score is that of their best candidate, since selected users get one item. Exposure is
+what a ranking gives to items: the first rank counts 1, rank r counts 1 / log2(1 + r) (Singh & Joachims, KDD 2018, with
+the discount of Jarvelin & Kekalainen's DCG). The caller supplies the worth of items. "Valued" is relative to the user's
+own candidates, so a group with only low-value candidates does not count as treated worse by the ranking.
 
 Intervals: both bounds have the same error, given as `alpha` for each, because an audit reads one bound at a time. The
 level is free: an audit of many groups needs bounds far out in the tails, where the log interval of Katz fails (a group
-of which nobody is selected has no upper bound) and a bootstrap percentile would need tens of thousands of resamples.
-Hence the score interval for shares and a bootstrap standard error for means.
+without a selected user has no upper bound) and a bootstrap percentile would need tens of thousands of resamples. Hence
+the score interval for shares and a bootstrap standard error for means.
 """
 
 from __future__ import annotations
@@ -53,9 +52,9 @@ from mlife_assets.core.training.gate_examples import Condition
 MEASURES = ("selection", "scoring", "exposure")
 FAMILIES = len(MEASURES) * len(ATTRIBUTES)
 SMALLEST_JUDGED_GROUP = 30
-"""Users below which no group is judged, however small the sample: a bootstrap of fewer says little."""
+"""Minimum users of a judged group in any sample: a bootstrap of fewer is unreliable."""
 SMALLEST_SHOWN_GROUP = 10
-"""Users below which not even the count of a group is shown, because it might point at a person (see `results`)."""
+"""Minimum users of a group whose count is shown, since a smaller one might identify a person (see `results`)."""
 CONDITION = "impact_ratios_not_proven_low"
 NAMED_MAXIMUM = 3
 
@@ -75,8 +74,8 @@ def audit_fairness(
     """Return the audit of a model.
 
     Args:
-        model_version: who is audited.
-        outcomes: what it does to n users.
+        model_version: the audited model.
+        outcomes: its effects on n users.
         sex: one of `results.SEXES` or `unknown` for each user, shape (n,).
         race_ethnicity: one of `results.ETHNICITIES` or `unknown` for each user, shape (n,).
         policy: minimum ratio, minimum share of a judged group, error, resamples and seed.
@@ -150,7 +149,7 @@ def _table(measure: str, attribute: str, values: Array, labels: np.ndarray, poli
 def _ratios(
     measure: str, judged: Mapping[str, Array], reference: str, alpha: float, policy: PromotionPolicy
 ) -> dict[str, RatioInterval]:
-    """Return the ratio of every judged group but the reference; nothing when resamples leave the reference at zero."""
+    """Return the ratio of every judged group but the reference; empty if resamples leave the reference at zero."""
     best, others = judged[reference], [name for name in judged if name != reference]
     if measure != "exposure":
         counts = {name: (int(own.sum()), len(own)) for name, own in judged.items()}
@@ -179,10 +178,10 @@ def _standing(one: RatioInterval, minimum: float) -> str:
 
 
 def fairness_condition(audit: FairnessAudit | None, model_version: str) -> Condition:
-    """Return the gate's condition: refused where an interval proves a ratio below the minimum, or nothing was judged.
+    """Return the gate's condition: refused if an interval proves a ratio below the minimum, or no group was judged.
 
     Args:
-        audit: None when there is none, which refuses.
+        audit: None refuses.
         model_version: of the challenger; an audit of another model refuses.
     """
     if audit is None:
@@ -229,8 +228,8 @@ def share_ratio_interval(
 ) -> RatioInterval:
     """Return the score interval of share / reference share (Koopman, Biometrics 1984).
 
-    All ratios that a score test does not reject, in which both shares are the likeliest ones that have that ratio. It
-    has an upper bound when there is no success, and holds its level for small groups.
+    It holds all ratios that a score test does not reject, with the maximum-likelihood shares of each ratio. It has an
+    upper bound even without a success, and keeps its level for small groups.
 
     Raises:
         InvalidInputError: counts are negative or exceed their trials, or `alpha` is not in (0, .5).
@@ -258,7 +257,7 @@ def _quantile(alpha: float) -> float:
 
 
 def _where_score_is(limit: float, low: float, high: float, counts: tuple[int, int, int, int]) -> float:
-    """Return the ratio at which the score, which falls as the ratio grows, crosses `limit`; searched by bisection."""
+    """Return the ratio at which the score, which falls as the ratio grows, crosses `limit`, by bisection."""
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         if _score(exp(middle), *counts) > limit:
@@ -269,7 +268,7 @@ def _where_score_is(limit: float, low: float, high: float, counts: tuple[int, in
 
 
 def _score(ratio: float, x: int, n: int, x_reference: int, n_reference: int) -> float:
-    """Return how many standard errors the shares lie above `ratio`, given the likeliest shares of that ratio."""
+    """Return by how many standard errors the shares exceed `ratio`, given their likeliest values of that ratio."""
     a = (n + n_reference) * ratio
     b = (n + x_reference) * ratio + x + n_reference
     root = (b - sqrt(max(b * b - 4 * a * (x + x_reference), 0.0))) / (2 * a)
@@ -307,15 +306,15 @@ def mean_ratio_interval(
 
 @dataclass(frozen=True, eq=False)
 class UserOutcomes:
-    """What a model does to each of n users.
+    """Effects of a model on each of n users.
 
     Attributes:
         user_ids: ascending, shape (n,).
         is_selected: whether the user is among the best `budget`, bool (n,).
         is_above_median: whether the user's score is above the median of all users, bool (n,).
         valued_exposure: share of the exposure of the user's first `depth` items that goes to items worth at least the
-            median of the user's candidates, in [0, 1]; NaN where all candidates are worth the same, so that no
-            ranking could matter; shape (n,).
+            median of the user's candidates, in [0, 1]; NaN if all candidates are worth the same, so that ranking cannot
+            matter; shape (n,).
     """
 
     user_ids: np.ndarray
@@ -327,14 +326,14 @@ class UserOutcomes:
 def user_outcomes(
     user_ids: IdColumn, item_ids: IdColumn, scores: np.ndarray, worth: np.ndarray, *, budget: int, depth: int, seed: int
 ) -> UserOutcomes:
-    """Return what `scores` do to each user of m (user, item) rows; the order of rows changes nothing.
+    """Return the effects of `scores` on each user of m (user, item) rows, in any order.
 
     Args:
         user_ids: shape (m,).
         item_ids: shape (m,), each (user, item) once.
         scores: higher is better, finite, shape (m,).
         worth: of the item, in any unit, finite, shape (m,).
-        budget: users that are selected, those with the highest best score; ties by a seeded hash.
+        budget: number of selected users, by highest best score; ties by a seeded hash.
         depth: ranks of a user that count as exposure.
         seed: of the hash that orders ties.
 

@@ -1,11 +1,11 @@
-"""What an audit found: a row per category, a table per measure and attribute, and all of them.
+"""Results of an audit: a row per category, a table per measure and attribute, and the whole audit.
 
-Concept: the categories are those that New York City's Local Law 144 asks for (6 RCNY 5-301), which are the ones that
-companies report to the EEOC (Component 1 of EEO-1). What a person did not say is `unknown`, never a guess.
+Concept: the categories are those of New York City's Local Law 144 (6 RCNY 5-301), which companies also report to the
+EEOC (Component 1 of EEO-1). A missing answer is `unknown`, never a guess.
 
-A result holds aggregates only. A category of so few people that its numbers might point at a person is named without
-numbers from the start, so nothing has to be hidden later. Totals are shown, so where one category alone is suppressed
-and nobody is unknown, its count is what the others leave: the audit is for a restricted circle of readers.
+A result holds aggregates only. A category so small that its numbers might identify a person has no numbers from the
+start. Totals are shown, so if only one category is suppressed and nobody is unknown, its count can be computed: the
+audit is for a restricted circle of readers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ETHNICITIES = (
     "Two or More Races",
 )
 ATTRIBUTES = ("sex", "race_ethnicity", "sex_and_race_ethnicity")
-"""What an audit is made by, in order; the last is the intersection."""
+"""The attributes of an audit, in order; the last is the intersection."""
 ATTRIBUTE_WORDS = {
     "sex": "sex",
     "race_ethnicity": "race or ethnicity",
@@ -58,15 +58,14 @@ class ImpactRow:
 
     Attributes:
         category: its name.
-        users: people in it; None when suppressed. For exposure those whose candidates differ in worth.
-        selected: of them selected or above the median; None for exposure and when suppressed.
+        users: people in it; None if suppressed. For exposure only those whose candidates differ in worth.
+        selected: people selected or above the median; None for exposure and if suppressed.
         rate: share selected or above the median, or mean share of exposure; None when suppressed.
         ratio: rate over the reference's rate; None when not judged.
         lower: lower bound of the ratio.
         upper: upper bound of the ratio.
         standing: `reference`, `at_least_minimum`, `not_settled`, `proven_low`, `too_small`, `suppressed`, or `no_ratio`
-            when there is no second group to compare with, or the best rate is zero or so near to it that resamples of
-            the group hold nobody.
+            without a second group, or if the best rate is zero or so near to it that resamples hold no selected user.
     """
 
     category: str
@@ -115,10 +114,10 @@ class FairnessAudit:
     """All tables of one model on one sample.
 
     Attributes:
-        model_version: who was audited.
+        model_version: the audited model.
         users: people in the sample.
-        minimum: ratio below which a group is treated too unlike the best treated.
-        family_alpha: chance at most that any group is called low wrongly, over the whole audit.
+        minimum: minimum ratio to the best treated group.
+        family_alpha: maximum chance that any group is wrongly called low, over the whole audit.
         tables: one per measure and attribute, measures first.
     """
 
@@ -140,7 +139,7 @@ class FairnessAudit:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the numbers has to know: sample, unknown answers, groups not judged, multiplicity."""
+        """Notes for readers of the numbers: sample, unknown answers, groups not judged, multiplicity."""
         first = self.tables[0] if self.tables else None
         lines = [f"{self.users:,} users were audited; a group's rate is compared with that of the best treated group."]
         if first is not None:
@@ -185,7 +184,7 @@ class FairnessAudit:
 
     @classmethod
     def from_report(cls, report: Mapping[str, Any]) -> FairnessAudit:
-        """Return the audit that `to_report` wrote.
+        """Return the audit from `to_report`.
 
         Raises:
             InvalidInputError: the report lacks a field.

@@ -1,7 +1,7 @@
 """The promotion gate: may a challenger replace the champion? Pure, and closed by default.
 
-`decide` holds the decision and its words, `comparing` what it compares, `verdict` its result and conditions.
-Inputs and the conditions that make a comparison valid are in `core.training.gate_examples`.
+`decide` holds the decision and its words, `comparing` the comparisons, `verdict` its result and conditions. Inputs and
+the conditions that make a comparison valid are in `core.training.gate_examples`.
 """
 
 from __future__ import annotations

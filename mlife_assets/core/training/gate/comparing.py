@@ -1,13 +1,13 @@
 """Comparing rankings on the same rows: the evidence, and the difference from every rival with its bounds.
 
 Concept: with an item the objective is MAP@k, resampled by user; without one it is the average precision of all rows,
-resampled by day. Each difference has two lower bounds: that of the interval that is shown, a percentile of the
-bootstrap, and that of a win, whose error is so small that it is read from the standard error by Student's t.
+resampled by day. Each difference has two lower bounds: that of the displayed interval, a percentile of the bootstrap,
+and that of a win, whose error is so small that it is computed from the standard error by Student's t.
 
-AP = sum over thresholds of (recall gained) x (precision there), with one threshold per distinct score, so rows of equal
-score enter together and their order cannot matter; a constant score gets the base rate. A resample of days only changes
-how often each day's rows count. So rows are sorted once, counted per threshold and day, and every resample is a
-weighted sum of those counts. Only thresholds that gain a positive matter; the others are merged.
+AP = sum over thresholds of (recall gained) x (precision there), with one threshold per distinct score, so the order of
+equal scores cannot matter; a constant score gets the base rate. A resample of days only changes the weights of days. So
+rows are sorted once, counted per threshold and day, and every resample is a weighted sum of those counts. Only
+thresholds that gain a positive matter; the others are merged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CELLS_PER_CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ranking the rows showed: counts for the decision, conditions on the evidence, comparisons."""
+    """Results of ranking the rows: counts for the decision, conditions on the evidence, comparisons."""
 
     users: int
     users_with_positives: int
@@ -52,7 +52,7 @@ class Evaluation:
     comparisons: tuple[Comparison, ...]
 
     def against(self, name: str) -> tuple[Comparison, ...]:
-        """Return the comparison with one other side; nothing when it was not made."""
+        """Return the comparison with one other side; empty if it was not made."""
         return tuple(one for one in self.comparisons if one.against == name)
 
 
@@ -60,7 +60,7 @@ NOTHING = Evaluation(0, 0, (), ())
 
 
 def days_with_positives_needed(model: Model) -> int:
-    """Return on how many days the gate of a model without an item needs a positive; 0 with an item."""
+    """Return the number of days with a positive that a gate needs without an item; 0 with an item."""
     return 0 if model.roles.item is not None else MINIMUM_DAY_BLOCKS * model.promotion.gate_block_days
 
 
@@ -72,7 +72,7 @@ def evaluate(
     Args:
         examples: the rows; without `item_ids` they are one pool.
         scores: role -> scores in the order of the rows, shape (n,); the challenger is one of them.
-        versions: role -> what its side is called.
+        versions: role -> name of its side.
         policy: depth, margin, evidence, errors and the bootstrap.
     """
     if examples.item_ids is not None:
@@ -231,7 +231,7 @@ def day_counts(scores: np.ndarray, is_positive: np.ndarray, day_codes: np.ndarra
 
 
 def weighted_average_precision(counts: DayCounts, multiplicities: np.ndarray) -> np.ndarray:
-    """Return the average precision in each of b resamples, shape (b,); 0 where a resample holds no positive.
+    """Return the average precision in each of b resamples, shape (b,); 0 for a resample without a positive.
 
     Args:
         counts: of one score.
@@ -242,7 +242,7 @@ def weighted_average_precision(counts: DayCounts, multiplicities: np.ndarray) ->
     if thresholds == 0:
         return result
     step = max(1, _CELLS_PER_CHUNK // thresholds)
-    # Sums of whole numbers are exact in float64, in any order. The threads of BLAS would stall on a busy core.
+    # Sums of whole numbers are exact in float64 in any order. BLAS threads would stall on a busy core.
     with one_thread():
         for begin in range(0, len(multiplicities), step):
             weights = multiplicities[begin : begin + step].T

@@ -1,16 +1,15 @@
 """The decision: may a challenger replace the champion? Pure, and closed by default.
 
-Concept: a refit is the default and a change has to win. A *refit* of the champion's configuration is what a cron entry
-would install: it serves unless something speaks against it, a condition of validity (leakage, copied rows, immature
-labels, scoring that is not the same everywhere, fairness) or probabilities that are shown to be worse. How it ranks is
-reported. Refits of one configuration differ by less than any gate can show, so asking each for a proof keeps old
-models. A first model, a changed configuration and another estimator *win* or do not serve: the lower bound of the
-paired difference to the human baseline and to the champion lies strictly above the margin, so a tie refuses. Both must
-hold, which needs no correction for two tests; the error of the bound is a year's, divided by its gates. A first
-champion is refused as well where a simple rule that was fitted on the same rows is shown to rank better; later that is
-reported, because a refusal would keep the older model and not the rule. A model that is not shown to rank better than
-the rule is not needed, which is said whatever the outcome. An invalid comparison is refused without being made; too
-little evidence for a win is an outcome of its own, and no pass.
+Concept: a refit is the default and a change has to win. A *refit* of the champion's configuration is what cron would
+install: it serves unless a condition of validity fails (leakage, copied rows, immature labels, inconsistent scoring,
+fairness) or its probabilities are shown to be worse. Its ranking is only reported. Refits of one configuration differ
+by less than a gate can detect, so requiring a proof would keep old models. A first model, a changed configuration and
+another estimator must *win*: the lower bound of the paired difference to the human baseline and to the champion lies
+strictly above the margin, so a tie refuses. Both must hold, which needs no correction for two tests; the error of the
+bound is a year's, divided by its gates. A first champion is also refused if a simple rule fitted on the same rows is
+shown to rank better; later that is only reported, because a refusal would keep the older model and not the rule. A
+remark always states if a model is not shown to rank better than the rule. An invalid comparison is refused without
+being made; too little evidence for a win is an outcome of its own.
 """
 
 from __future__ import annotations
@@ -66,13 +65,13 @@ PROVISIONAL = (
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms a challenger is heard.
+    """Terms of judging a challenger.
 
     Attributes:
         as_of: labels must be mature as of this day.
         required: conditions that were checked elsewhere (scoring parity, impact ratios).
-        is_refit: whether the challenger is the champion's configuration on newer rows, which need not win.
-        changes: in words, what else it is; none where nothing serves or nobody compared.
+        is_refit: whether the challenger is the champion's configuration on newer rows, so that it need not win.
+        changes: changes of configuration, in words; empty without a champion or a comparison.
     """
 
     as_of: date
@@ -83,25 +82,21 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Hearing:
-    """What the gate hears: rows, sides, terms and what was measured.
+    """Input of the gate: rows, sides, terms and measurements.
 
     Attributes:
         examples: n mature rows of the gate window, in any order; without `item_ids` they are judged as one pool.
-        sides: role -> who ranks the rows.
-            "challenger": the new model.
-            "champion": the model in use; missing before the first promotion.
-            "human": the baseline; with an item a missing one refuses, without an item it is reported as not given.
-            "simple": the simple rule that was fitted on the challenger's rows. A first champion is refused where it is
-            shown to rank better; later it is reported.
-            "champion_alone": the champion asked about every row, where "champion" is a mixture of those who served. A
-            win has to beat it as well, or an equal of a new champion would win against what served before it. Compared
-            on the rows that are younger than what it learned from.
-        terms: day, other conditions, and whether a win is asked.
+        sides: role -> ranker of the rows. "challenger": the new model. "champion": the model in use; missing before the
+            first promotion. "human": the baseline; if missing, models with an item are refused, others report it.
+            "simple": the simple rule fitted on the challenger's rows. A first champion is refused if the rule is shown
+            to rank better; later it is reported. "champion_alone": the current champion on every row, if "champion" is
+            a mixture of those that served. A win has to beat it too; otherwise an equal of a new champion could win
+            against earlier ones. Only rows younger than its training data count.
+        terms: day, other conditions, and whether a win is required.
         calibration: of the challenger's probabilities on mature exposures outside its training; None refuses a first
             model.
-        log_loss_gain: how much lower the challenger's log loss is than the champion's on those exposures; None where
-            it was not measured.
-        has_no_human: the caller's word that no human ranks these items today; only then may "human" be missing.
+        log_loss_gain: the champion's log loss minus the challenger's on those exposures; None if not measured.
+        has_no_human: the caller's statement that no human ranks these items today; only then may "human" be missing.
     """
 
     examples: GateExamples
@@ -118,8 +113,8 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
     Without an item the policy's minimum of users with positives counts positive rows.
 
     Raises:
-        InvalidInputError: ids are missing, columns differ in length, a human is given that does not exist by
-            `has_no_human`, or a refit or "champion_alone" without a champion. Every other fault is a refusal.
+        InvalidInputError: ids are missing, columns differ in length, a human contradicts `has_no_human`, or a refit or
+            "champion_alone" without a champion. Every other fault is a refusal.
     """
     examples, calibration, is_refit = hearing.examples, hearing.calibration, hearing.terms.is_refit
     challenger = hearing.sides[CHALLENGER]
@@ -192,9 +187,9 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
 
 
 def _is_same(other: Contender | None, champion: Contender | None) -> bool:
-    """Return whether a comparison with the champion says all about another side.
+    """Return whether the comparison with the champion already covers another side.
 
-    A champion may come as a mixture, of each row who served; only scores tell it from the model of its name.
+    A champion may be a mixture of models by row; only scores distinguish it from the model of that name.
     """
     if other is None or champion is None:
         return True
@@ -212,7 +207,7 @@ def _with(
 ) -> tuple[Evaluation, list[Condition]]:
     """Return the evaluation with the comparison against one more side, and the conditions on its evidence.
 
-    Of the rows those count that this side has not learned from; no day of its training is known, no row does.
+    Only rows outside this side's training data count; none does if its last training day is unknown.
     """
     days = np.asarray(examples.as_of_dates, dtype="datetime64[D]")
     end = other.training_end_date
@@ -249,7 +244,7 @@ def _is_another(challenger: Contender, champion: Contender | None) -> list[Condi
 
 
 def remark_on_alpha(policy: PromotionPolicy) -> str:
-    """Return how much a win may err, at one gate and in a year."""
+    """Return the allowed error of a win, at one gate and in a year."""
     if policy.gates_per_year == 1:
         return f"One gate is held: its bound errs in at most {policy.win_alpha:.1%} of tables that show nothing."
     return (
@@ -259,7 +254,7 @@ def remark_on_alpha(policy: PromotionPolicy) -> str:
 
 
 def remark_on_changes(changes: Sequence[str]) -> str:
-    """Return why a win is asked, and what to do while there is none."""
+    """Return why a win is required, and what to do until then."""
     return (
         f"A win is asked, since the configuration changed: {'; '.join(changes)}. Until it wins the champion is not "
         "refitted; take the change back, or promote the challenger by hand."
@@ -267,7 +262,7 @@ def remark_on_changes(changes: Sequence[str]) -> str:
 
 
 def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
-    """Return how the challenger stands to the simple rule; unless it is shown to be better, it is not needed."""
+    """Return the comparison with the simple rule in words; unless shown to be better, the model is not needed."""
     text = compared(comparison, objective)
     if comparison.delta.lower > 0:
         return f"It is shown to rank better than {NAMES[SIMPLE]}: {text}."
@@ -289,9 +284,9 @@ def remarks_on_a_refit(
 
 
 def sentences_of(outcome: Outcome, conditions: Sequence[Condition], kind: Kind, *, has_human: bool) -> tuple[str, ...]:
-    """Return the verdict for people: the reason, further reasons, then what was measured.
+    """Return the verdict for people: the reason, further reasons, then measurements.
 
-    A missing human baseline that was allowed is mentioned as well, so that nobody takes silence for a comparison.
+    A missing human baseline is always mentioned, even if allowed.
     """
     shown = SHOWN_WHEN_MET if has_human else (HUMAN_GIVEN, *SHOWN_WHEN_MET)
     measured = [c.sentence for c in conditions if c.is_met and c.name.startswith(shown)]

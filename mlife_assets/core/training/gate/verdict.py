@@ -1,7 +1,7 @@
 """The verdict of the gate: its result types, and the conditions that any objective shares.
 
 Concept: one result type for every objective. A verdict is a list of conditions with sentences; the outcome follows from
-those that are not met, and the first sentence is the first reason.
+the unmet ones, and the first sentence is the first reason.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from mlife_assets.core.training.reliability import Calibration
 
 Outcome = Literal["promoted", "refused", "not_enough_evidence"]
 Kind = Literal["win", "refit", "non_inferiority"]
-"""Decisions of release 0.1.0 have the last one as well."""
+"""Decisions of release 0.1.0 may have the last one."""
 WIN: Kind = "win"
 REFIT: Kind = "refit"
 
 EVIDENCE_PREFIX = "enough_"
-"""Conditions with this prefix ask for more data; one that is not met makes the outcome "not_enough_evidence"."""
+"""Conditions with this prefix require evidence; an unmet one makes the outcome "not_enough_evidence"."""
 
 HUMAN_GIVEN = "human_baseline_given"
 BEATS_PREFIX = "beats_"
 KEEPS_PROBABILITIES = "keeps_probabilities"
 LEVEL = "is_calibrated_in_level"
 SIMPLE = "simple"
-"""Role of the simple rule that was fitted on the rows of the challenger."""
+"""Role of the simple rule fitted on the challenger's rows."""
 ALONE = "champion_alone"
-"""Role of the champion where several models served in the window: that one, asked about every row."""
+"""Role of the current champion, scoring every row, if several models served in the window."""
 NOT_WORSE_PREFIX = "is_not_worse_than_"
 COMPARED_PREFIXES = (KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
-"""Conditions with these prefixes say how the sides compare; all others say whether the comparison may be believed."""
+"""Prefixes of conditions that compare the sides; all others decide whether the comparison is valid."""
 SHOWN_WHEN_MET = (KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated", EVIDENCE_PREFIX)
-"""Of the simple rule a remark is made, whatever the outcome."""
+"""The simple rule always gets a remark."""
 NAMES = {
     "random": "a random ranking",
     ALONE: "the champion alone, asked about days before its own as well",
@@ -49,13 +49,13 @@ class Comparison:
     """Challenger against one other ranking on the same rows.
 
     Attributes:
-        against: "human", "simple" (the rule fitted on the same rows), "champion" (what was served), "champion_alone"
-            or "random".
+        against: "human", "simple" (the rule fitted on the same rows), "champion" (as served), "champion_alone" or
+            "random".
         model_version: of the other side.
         challenger_map: the objective of the challenger: MAP@k, or average precision of examples without an item.
         other_map: the objective of the other side (for "random" its expectation: analytic, or the base rate).
         delta: challenger minus other with its bounds; n counts users with positives, or days without an item.
-        margin: what a win has to exceed.
+        margin: minimum for a win, exclusive.
         win_bound: lower bound of the difference at the error of a win, which is smaller than that of `delta`.
     """
 
@@ -69,7 +69,7 @@ class Comparison:
 
     @property
     def is_for_a_win(self) -> bool:
-        """Whether a win has to beat this side; the others are held against something else, or reported."""
+        """Whether a win has to beat this side; others have conditions of their own, or are only reported."""
         return self.against != SIMPLE
 
     @property
@@ -85,24 +85,24 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """The verdict and everything it rests on.
+    """The verdict and its evidence.
 
     Attributes:
         outcome: "promoted", "refused" or "not_enough_evidence".
         model_version: of the challenger.
         champion_version: None before the first promotion.
-        cohort: where relevance comes from.
-        objective: what is compared, as sentences name it: "MAP@10" or "average precision".
-        depth: k of MAP@k; None where the objective has no depth.
-        comparisons: against the human, the simple rule and the champion (if any), a random ranking; empty
-            when a comparison is invalid.
+        cohort: source of relevance.
+        objective: compared metric, for sentences: "MAP@10" or "average precision".
+        depth: k of MAP@k; None for an objective without depth.
+        comparisons: against the human, the simple rule and the champion (if any), a random ranking; empty when a
+            comparison is invalid.
         users: users in the examples; rows when they have no item.
         users_with_positives: users that count in MAP; positive rows when the examples have no item.
         conditions: every requirement that was checked, in order.
-        sentences: the verdict for people: first why, then what was measured.
+        sentences: the verdict for people: reasons, then measurements.
         policy_version: hash of the policy that the decision was taken under.
-        log_loss_gain: how much lower the challenger's log loss is than the champion's; None where it was not measured.
-        kind: "refit" where the champion's configuration was fitted again, else "win".
+        log_loss_gain: the champion's log loss minus the challenger's; None if not measured.
+        kind: "refit" of the champion's configuration, else "win".
     """
 
     outcome: Outcome
@@ -131,7 +131,7 @@ class PromotionDecision:
         return tuple(condition for condition in self.conditions if not condition.is_met)
 
     def against(self, name: str) -> Comparison | None:
-        """Return the comparison with one other side; None when it was not made."""
+        """Return the comparison with one other side; None if it was not made."""
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
 
@@ -158,9 +158,9 @@ def is_not_worse(comparison: Comparison, objective: str) -> Condition:
 def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> tuple[Condition, ...]:
     """Return the conditions on the probabilities of a first model: they are usable.
 
-    Neither slope (too bold or too timid) nor level (too much or too little in all) is shown to be off, with its whole
-    interval outside of the policy's bounds; one that reaches into them shows nothing yet, which is said
-    (`is_provisional`). The slope is shown to be above 0, or a higher probability is not known to mean anything.
+    Neither slope (over- or underconfident) nor level (too high or too low overall) is shown to be wrong, by an interval
+    entirely outside the policy's bounds; an interval across a bound is inconclusive and reported (`is_provisional`).
+    The slope must be shown to be above 0; otherwise higher probabilities may mean nothing.
     """
     if calibration is None:
         text = "No calibration was measured; evaluate probabilities on more examples."
@@ -179,14 +179,14 @@ def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> t
 
 
 def is_provisional(calibration: Calibration, policy: PromotionPolicy) -> bool:
-    """Return whether the probabilities are not shown to lie within the policy's bounds, with their whole intervals."""
+    """Return whether an interval of the probabilities lies partly outside the policy's bounds."""
     return any(lower < low or upper > high for _, _, (lower, upper), (low, high) in _measured(calibration, policy))
 
 
 def _measured(
     calibration: Calibration, policy: PromotionPolicy
 ) -> tuple[tuple[str, str, tuple[float, float], tuple[float, float]], ...]:
-    """Return of slope and level the condition, the words, the interval and the bounds."""
+    """Return condition, words, interval and bounds, of slope and level each."""
     slope = (policy.calibration_slope_minimum, policy.calibration_slope_maximum)
     level = (policy.calibration_level_minimum, policy.calibration_level_maximum)
     found = calibration.level
@@ -197,10 +197,10 @@ def _measured(
 
 
 def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, policy: PromotionPolicy) -> Condition:
-    """Return the condition on the probabilities where a champion serves.
+    """Return the condition on the probabilities if a champion serves.
 
-    They are shown to be calibrated in slope and level, or not shown to be worse than the champion's: refusing would
-    keep those. No whole interval of `gain` lies below zero. What was not measured shows nothing.
+    They are shown to be calibrated in slope and level, or not shown to be worse than the champion's, which a refusal
+    would keep: `gain` does not lie wholly below 0. An unmeasured gain shows nothing.
     """
     if calibration is not None and not is_provisional(calibration, policy):
         text = " ".join(one.sentence for one in is_calibrated(calibration, policy))
@@ -214,7 +214,7 @@ def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, 
 
 
 def other_side(comparison: Comparison) -> str:
-    """Return what sentences call the other side of a comparison."""
+    """Return the name of the other side of a comparison in sentences."""
     return NAMES.get(comparison.against, f"the {comparison.against}")
 
 
@@ -232,7 +232,7 @@ def level_words(calibration: Calibration) -> str:
 
 
 def gained(gain: Interval) -> str:
-    """Return how much lower a log loss is, with its bounds."""
+    """Return the reduction of a log loss, with its bounds."""
     return f"log loss lower by {gain.estimate:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
 
 
@@ -246,7 +246,7 @@ def compared(comparison: Comparison, objective: str) -> str:
 
 
 def outcome_of(conditions: Sequence[Condition]) -> Outcome:
-    """Return what follows from the conditions: all met promotes, thin evidence is an outcome of its own."""
+    """Return the outcome of the conditions: all met promotes, thin evidence is an outcome of its own."""
     unmet = [condition.name for condition in conditions if not condition.is_met]
     if not unmet:
         return "promoted"

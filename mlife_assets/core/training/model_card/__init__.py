@@ -1,4 +1,4 @@
-"""The model card: what a version is, what it was measured to do, what it must not be used for, as one HTML page.
+"""The model card of a version as one HTML page: description, measurements, and limits of use.
 
-`facts` holds what a card says, `describe` makes it from an artifact and its verdict, `page` renders it.
+`facts` holds its content, `describe` makes it from an artifact and its verdict, `page` renders it.
 """

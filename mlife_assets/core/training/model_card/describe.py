@@ -1,7 +1,7 @@
-"""From an artifact and what was measured on it to the facts of its card.
+"""From an artifact and its measurements to the facts of its card.
 
-Concept: the caller says what the model is for and hands over results as they are. Every fact of the manifest reaches
-the card, also one that this module has never heard of.
+Concept: the caller gives the model's purpose and results. Every fact of the manifest reaches the card, including those
+unknown to this module.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ _PROVENANCE = {"training_data_hash", "code_version"}
 
 @dataclass(frozen=True)
 class CardSubject:
-    """What a family of models is about, the same for every version.
+    """Description of a family of models, the same for every version.
 
     Attributes:
-        title: what the model answers, in a few words.
-        purpose: what it is for and what not, one sentence each.
-        outcome_name: what is predicted, in words that finish "the chance that ...".
+        title: the model's question, in a few words.
+        purpose: its purpose and its limits, one sentence each.
+        outcome_name: the predicted event, in words that finish "the chance that ...".
         data: rules of the data for people, attribution windows above all.
-        limits: that hold whatever is measured, for example that the world is simulated.
-        feature_words: feature -> what it means.
-        measure_words: measure of the fairness audit -> its heading, where the usual one says too little.
+        limits: limits independent of measurements, for example that the world is simulated.
+        feature_words: feature -> description.
+        measure_words: measure of the fairness audit -> its heading, if not the usual one.
         policies: name -> frozen policy, besides those that the manifest holds.
     """
 
@@ -84,9 +84,9 @@ def describe_model(
 
     Args:
         artifact: the model; its manifest names windows, counts, policies and importance.
-        subject: what the model is about.
+        subject: description of the model.
         as_of: labels were complete as of this day.
-        decision: the gate's verdict, whatever the objective; None when no gate judged.
+        decision: the gate's verdict, of any objective; None if no gate judged.
         calibration: on mature outcomes outside the training.
         fairness: the audit of this version.
         windows: further windows, for example the gate's; one with the name of a window of the manifest replaces it.
@@ -139,7 +139,7 @@ def describe_model(
 
 
 def _calibrators(artifact: ModelArtifact) -> Facts:
-    """Return the calibrator of each step by name: the manifest lists them without saying whose they are."""
+    """Return the calibrator of each step by name, which the manifest's list lacks."""
     is_one = len(artifact.stages) == 1
     return tuple(
         (CALIBRATOR if is_one else CALIBRATOR_OF_STEP + stage.step, stage.calibrator.method)
@@ -165,7 +165,7 @@ def _is_in_window(name: str) -> bool:
 
 
 def _windows(facts: Mapping[str, Scalar], given: Sequence[CardWindow]) -> tuple[CardWindow, ...]:
-    """Return the windows of the manifest, a step that learned from newer days apart, and the given ones.
+    """Return the windows of the manifest, steps with newer training days apart, and the given ones.
 
     The training is that of the label; validation ends with it.
     """

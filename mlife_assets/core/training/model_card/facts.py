@@ -1,8 +1,7 @@
-"""What a model card says: frozen records, each optional part None when it was not measured, and the limits that follow.
+"""Content of a model card: frozen records, whose optional parts are None if not measured, and derived limits.
 
-Concept: a part that is missing is said to be missing. A card that is silent about fairness or about people reads as if
-all were well. A limit that somebody has to remember to write is missing when it matters, so each rule reads the facts
-and says one thing, with the number that it rests on.
+Concept: missing parts are reported as missing. A card without a word on fairness or people reads as if all were well.
+People forget to write limits, so each rule derives one from the facts, with its number.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from mlife_assets.core.training.manifest_facts import AT_LIMIT, LIMIT_WORDS
 from mlife_assets.core.training.reliability import Calibration
 
 PANEL_PREFIX = "panel:"
-"""How the name of a human baseline begins that people made by ranking the same rows."""
+"""Prefix of the name of a human baseline from people who ranked the same rows."""
 FEW_POSITIVES = 1_000
-"""Fewer positives than an isotonic calibrator needs; rates of small groups are then guesses."""
+"""Isotonic calibration needs more positives; with fewer, rates of small groups are guesses."""
 SHORT_TRAINING_DAYS = 365
 CALIBRATOR = "calibrator"
 CALIBRATOR_OF_STEP = "calibrator of "
-"""How `method` names the calibrator of a model of one step, and of each step of a model of several."""
+"""Prefix in `method` of the calibrator of each step of a model of several."""
 COHORT_WORDS = {
     "cohort": "all mature outcomes of the gate's days that no contender caused",
     SHOWN: "the items that users were shown from the gate's days on without a choice of a contender",
@@ -35,15 +34,15 @@ Facts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class CardWindow:
-    """A span of days, both included, that data came from.
+    """A span of days of data, both ends included.
 
     Attributes:
         name: "training", "validation" or "gate", say.
         first: first day.
         last: last day.
-        note: what it was used for.
+        note: its use.
         rows: examples in it; None when not counted.
-        positives: of them with the outcome; None when not counted.
+        positives: examples with the outcome; None when not counted.
     """
 
     name: str
@@ -56,7 +55,7 @@ class CardWindow:
 
 @dataclass(frozen=True)
 class CardMetric:
-    """A measured value, with a 95 % interval where there is one."""
+    """A measured value, with a 95 % interval if there is one."""
 
     name: str
     value: float
@@ -71,30 +70,30 @@ class ModelCard:
 
     Attributes:
         model_version: content hash of the artifact.
-        title: what the model answers, in a few words.
-        purpose: what it is for and what not, one sentence each.
-        outcome_name: what is predicted, in words that finish "the chance that ...".
+        title: the model's question, in a few words.
+        purpose: its purpose and its limits, one sentence each.
+        outcome_name: the predicted event, in words that finish "the chance that ...".
         as_of_date: day of its training; None when there is none.
-        windows: where its data came from.
+        windows: spans of its data.
         data: counts and rules of the data, attribution windows included.
-        objective_name: what the comparisons compare, "MAP@10" or "average precision"; None when nothing was compared.
-        cohort: where the outcomes of the comparison come from; None when nothing was compared.
-        comparisons: against other rankings on the same rows; those that were not made are missing.
+        objective_name: metric of the comparisons, "MAP@10" or "average precision"; None without any.
+        cohort: source of the comparison's outcomes; None without one.
+        comparisons: against other rankings on the same rows; only those that were made.
         outcome: the gate's verdict; None when no gate judged.
-        conditions: all that the gate asked for.
+        conditions: all of the gate.
         sentences: the verdict for people.
         metrics: further measured values.
-        calibration: whether probabilities can be believed; None when not measured.
-        slope_bounds: within which the gate counts a slope as right; None when no gate judged.
+        calibration: of the probabilities; None when not measured.
+        slope_bounds: the gate's bounds of a good slope; None when no gate judged.
         level_bounds: the same of the level.
         fairness: impact ratios by group; None when not audited.
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".
         pictures: title -> data URI of a PNG of how features move the score, the one of all features first.
-        feature_words: feature -> what it means, where there are words for it.
-        measure_words: measure of the fairness audit -> its heading, where the usual one is not used.
+        feature_words: feature -> description, if there is one.
+        measure_words: measure of the fairness audit -> its heading, if not the usual one.
         vocabularies: categorical feature -> known values.
-        policies: policy -> field -> value, what people decided.
-        method: how it was fitted: trees, calibrator and the like.
+        policies: policy -> field -> value, as people decided.
+        method: of the fit: trees, calibrator and the like.
         provenance: code version and hashes.
         limits: known before any measurement; `limits.derived_limits` adds those that follow from the facts.
     """
@@ -128,7 +127,7 @@ class ModelCard:
     limits: tuple[str, ...] = ()
 
     def against(self, name: str) -> Comparison | None:
-        """Return the comparison with "human", "champion" or "random"; None when it was not made."""
+        """Return the comparison with "human", "champion" or "random"; None if it was not made."""
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
     @property
@@ -143,12 +142,12 @@ class ModelCard:
 
 
 def cohort_words(cohort: str) -> str:
-    """Return where the outcomes of a comparison come from, in words that follow "on" or "of"."""
+    """Return the source of a comparison's outcomes, in words that follow "on" or "of"."""
     return COHORT_WORDS.get(cohort, f"outcomes of {cohort}")
 
 
 def derived_limits(card: ModelCard) -> tuple[str, ...]:
-    """Return what the facts of a card forbid to believe, most general first."""
+    """Return the limits that follow from a card's facts, most general first."""
     return tuple(sentence for rule in _RULES for sentence in rule(card))
 
 
@@ -202,7 +201,7 @@ def _positives(card: ModelCard) -> Iterator[str]:
 
 
 def _calibrator(card: ModelCard) -> Iterator[str]:
-    """Say of each step of the model what its calibrator cannot do: steps of one model may have different ones."""
+    """Yield the limits of each step's calibrator: steps of one model may have different ones."""
     for fact, name in card.method:
         if not fact.startswith(CALIBRATOR):
             continue

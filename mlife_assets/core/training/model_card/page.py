@@ -1,7 +1,7 @@
 """The whole card.
 
-Concept: one string in, one file out. The page loads nothing and runs nothing; the same facts give the same bytes. What
-was not measured has its place on the page and says so there.
+Concept: one string in, one file out. The page loads nothing and runs nothing; the same facts give the same bytes. Parts
+that were not measured keep their place and say so.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MEASURE_WORDS = {
 
 
 def render_model_card(facts: ModelCard, nav: Sequence[Link] = ()) -> str:
-    """Return the card as one self-contained HTML document; `nav` links to other pages where there are any."""
+    """Return the card as one self-contained HTML document; `nav` links to other pages, if any."""
     is_judged = facts.outcome in OUTCOMES
     body = render(
         "model_card.html",
@@ -74,7 +74,7 @@ class BarRow:
 
 
 def tiles(card: ModelCard) -> Iterator[tuple[str, str, str]]:
-    """Yield label, value and detail of the figures that a reader looks for first."""
+    """Yield label, value and detail of the key figures."""
     ours = card.comparisons[0].challenger_map if card.comparisons else None
     others = ", ".join(f"{c.against} {format_value(c.other_map, 'score')}" for c in card.comparisons)
     objective = card.objective_name or "Objective"
@@ -114,7 +114,7 @@ def metric_rows(card: ModelCard) -> tuple[tuple[CardMetric, ...], tuple[CardMetr
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """The comparisons in order, those that were not made with the reason, the sample and the drawing."""
+    """The comparisons in order, reasons for missing ones, the sample and the drawing."""
 
     made: tuple[Comparison, ...]
     not_made: tuple[tuple[str, str], ...]
