@@ -1,9 +1,8 @@
-"""The steps of a day: who is asked about which days, what is learned, what the gate says.
+"""The steps of a day: scoring models by day, training, the gate.
 
-Concept: a model speaks for itself from the day on by which it had learned everything it knows; for the days before, the
-folds of its training do. What was served is whoever served; before the first champion, that one's folds stand in. So a
-champion that was promoted yesterday has a word on weeks that its own fit has learned from, and no row is scored by what
-has seen it.
+Concept: a model scores a day only if its training data ends before that day; its out-of-fold models score earlier days.
+Serving is represented by the models that served, and by the first champion's folds before that. So a champion promoted
+yesterday has scores for weeks of its own training data, and no row is scored by a model that has seen it.
 """
 
 from __future__ import annotations
@@ -42,15 +41,15 @@ def begins_to_serve(reign: Reign) -> date:
 
 
 def asked_for(models: Models, version: str) -> tuple[Fold, ...]:
-    """Return who is asked for a model: the folds of its training, then itself."""
+    """Return the scorers of a model: the folds of its training, then itself."""
     own = itself(models.load(version), models.model)
     return (*until(models.trained_folds(version), own.first_day), own)
 
 
 def served(facts: Facts, first: date = date.min) -> tuple[Fold, ...]:
-    """Return what was served as the day decides, for all days on which anybody may be asked; none without a champion.
+    """Return the served models as of the day, for all days with a scorer; empty without a champion.
 
-    A champion serves from the first run after its promotion on. Models that had left by `first` need not load any more.
+    A champion serves from the first run after its promotion on. Models replaced by `first` are not loaded.
     """
     reigns = [(begins_to_serve(one), one.model_version) for one in facts.champions()]
     left = sum(begins <= first for begins, _ in reigns[1:])
@@ -59,12 +58,12 @@ def served(facts: Facts, first: date = date.min) -> tuple[Fold, ...]:
 
 
 def folds_fitted(starts: Sequence[date], fit: Callable[[date], T]) -> tuple[list[T], str]:
-    """Return the fits of folds, oldest first, and why there are not as many as were asked for.
+    """Return the fits of folds, oldest first, and the reason if some are missing.
 
-    Folds follow each other without a gap: before the first that nothing can be learned for, none counts.
+    Folds have no gaps: those before a fold that cannot be trained do not count.
 
     Raises:
-        NotEnoughEvidenceError: nothing can be learned for the newest fold.
+        NotEnoughEvidenceError: the newest fold cannot be trained.
     """
     found: list[T] = []
     for first in reversed(starts):
@@ -78,10 +77,10 @@ def folds_fitted(starts: Sequence[date], fit: Callable[[date], T]) -> tuple[list
 
 
 def window_of_folds(facts: Facts, version: str) -> GateWindow:
-    """Return what the gate looks at: the days of the challenger's folds on which anything was served.
+    """Return the gate's window: the days of the challenger's folds on which a model served.
 
     Raises:
-        NotEnoughEvidenceError: what was served has learned from every day of the window.
+        NotEnoughEvidenceError: the served models have learned from every day of the window.
     """
     folds = facts.challenger_folds(version)
     within = served(facts, folds[0].first_day)
@@ -108,7 +107,7 @@ def window_of_folds(facts: Facts, version: str) -> GateWindow:
 
 
 def held_against(facts: Facts, version: str) -> tuple[str | None, tuple[str, ...]]:
-    """Return the champion, and how the configuration of a challenger differs from its own: not at all in a refit."""
+    """Return the champion, and the changes of a challenger's configuration against it: empty for a refit."""
     history, load = facts.champions(), facts.models.load
     if not history:
         return None, ()
@@ -128,7 +127,7 @@ def judged_by_folds(
 
     Raises:
         InvalidInputError: a row lies outside of the window.
-        NotEnoughEvidenceError: only one class to learn from.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     models, model, exposures = facts.models, facts.models.model, gate.exposures
     champion, changes = held_against(facts, version)
@@ -150,7 +149,7 @@ def judged_by_folds(
     if champion is not None:
         sides["champion"] = side_of_folds(champion, window.served, gate, model.roles, models.scorer, parts)
         known = Insured.of_report(facts.last_decision(), facts.champions()[-1], models.load)
-        if is_refit and all(one.is_met for one in required):  # weeks of a table that is wrong say nothing of refits
+        if is_refit and all(one.is_met for one in required):  # a faulty table's weeks mean nothing for refits
             newer = insured(known, sides[CHALLENGER], champion, gate, window.first_day, facts)
             required = (*required, newer.condition)
         if not is_refit:
@@ -158,5 +157,5 @@ def judged_by_folds(
     terms = Terms(facts.day, required, is_refit, changes)
     judged = judge(gate, sides, human, model, terms, simple=simple_of_folds(window.folds, gate, models.load))
     if newer is not None and any(one.name == NAME for one in judged.decision.conditions):
-        known = newer  # the gate asks for it only where its own conditions of validity are met
+        known = newer  # the gate needs it only if its own conditions of validity are met
     return judged if known is None else replace(judged, facts=known.facts)

@@ -1,4 +1,4 @@
-"""What is known on the morning of a day of one model and of those that served: the port of the lifecycle."""
+"""The port of the lifecycle: knowledge of one model and its champions on the morning of a day."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 
 class Models(Protocol):
-    """The models that were fitted of one declaration."""
+    """The fitted models of one declaration."""
 
     @property
     def model(self) -> Model:
         """Roles, steps and policies."""
 
     def load(self, version: str) -> ModelArtifact:
-        """Return a model that was fitted."""
+        """Return a fitted model."""
 
     def scorer(self, version: str) -> StagedScorer:
         """Return its scorer."""
 
     def trained_folds(self, version: str) -> Sequence[Fold]:
-        """Return the folds of its training; none where it was judged by a holdout."""
+        """Return the folds of its training; empty if a holdout judged it."""
 
 
 class Facts(Protocol):
-    """What is known on the morning of a day."""
+    """Knowledge on the morning of a day."""
 
     @property
     def models(self) -> Models:
-        """The challenger, those that served, and those of their folds."""
+        """The challenger, the served models, and the models of their folds."""
 
     @property
     def day(self) -> date:
-        """The day that decides."""
+        """The day to decide."""
 
     def champions(self) -> Sequence[Reign]:
-        """Return all changes of the champion that are known, oldest first."""
+        """Return all known changes of the champion, oldest first."""
 
     def last_decision(self) -> Mapping[str, Any]:
         """Return the report of the last decision before the day; empty without one."""
@@ -56,7 +56,7 @@ class Facts(Protocol):
         """Return the folds of the day's challenger."""
 
     def training_set(self) -> TrainingSet:
-        """Return what the fit of the day learns from. Raises NotEnoughEvidenceError when it is too small."""
+        """Return the training set of the day's fit. Raises NotEnoughEvidenceError if it is too small."""
 
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
-        """Return the conditions of a fold alone (`fold_conditions`), of which `part` says what its model said."""
+        """Return the conditions of a fold alone (`fold_conditions`); `part` has its scores."""

@@ -1,4 +1,4 @@
-"""A refit: what keeps a fit of the champion's configuration from serving, before anything is said of how it ranks."""
+"""A refit: the vetoes on a fit of the champion's configuration, before its ranking is reported."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 
 def vetoes(artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, model: Model) -> tuple[Condition, ...]:
-    """Return the conditions that a refit does not meet; none where it may serve.
+    """Return the unmet conditions of a refit; empty if it may serve.
 
     Args:
         artifact: the refit.
         training: its training set.
-        rows: the newest mature rows, at least one; it may have learned from them.
+        rows: the newest mature rows, at least one; they may be training rows.
         model: roles and policies.
 
     Raises:
-        NotEnoughEvidenceError: only one class to learn from.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     conditions = (
         *training_conditions(training, artifact.feature_spec),

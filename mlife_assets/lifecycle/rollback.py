@@ -1,6 +1,6 @@
-"""Rollback insurance of a model over its days: what refits gained in each label week, and who serves for it.
+"""Rollback insurance of a model over its days: the gain of refits in each label week, and the model that serves.
 
-Concept: refits are held against an anchor, whether they serve or not, by the folds of the day's challenger: a calendar
+Concept: refits are compared with an anchor, whether they serve or not, by the folds of the day's challenger: a calendar
 week is scored by the fold that begins on its Monday. The anchor is the model that last won or that a person chose. A
 week is recorded once, by the first valid decision after all its labels are mature, and carried to the next decisions.
 """
@@ -34,20 +34,20 @@ from mlife_assets.lifecycle.facts import Facts
 NAME = "refits_are_not_rolled_back"
 REPORT = "insurance"
 GATE = "gate"
-"""Who changes the champion by a verdict; any other actor is a person."""
+"""Actor of verdicts; any other actor is a person."""
 SHOWN_LOSS, WEEKS_SHOWN = 2.0, 8
-"""Standard deviations of weekly differences whose finding the sentence speaks of, and from how many weeks on."""
+"""Detectable loss in standard deviations of weekly differences, and the weeks from which on a sentence reports it."""
 
 
 @dataclass(frozen=True)
 class Insured:
-    """What is known of refits since a model won or a person chose one.
+    """State of the insurance since a model won or a person chose one.
 
     Attributes:
         anchor: that model.
-        weeks: Monday of each label week that was judged since -> what refits gained in it, oldest first.
-        judged_to: newest Monday whose week was judged, also against an earlier anchor: no week counts twice.
-        remark: why it began anew, where that is no one's decision.
+        weeks: Monday of each label week judged since -> gain of refits in it, oldest first.
+        judged_to: newest judged Monday, also against an earlier anchor: no week counts twice.
+        remark: reason of a restart that nobody decided.
     """
 
     anchor: str
@@ -56,21 +56,21 @@ class Insured:
     remark: str = ""
 
     def after(self, monday: date, week: Week | None) -> Insured:
-        """Return what is known once a week was asked; one that cannot be judged, None, is as if it were not."""
+        """Return the state after a week; None, a week that cannot be judged, changes nothing."""
         return self if week is None else replace(self, weeks={**self.weeks, monday: week}, judged_to=monday)
 
     def anew(self, anchor: str, remark: str = "") -> Insured:
-        """Return the beginning with another anchor."""
+        """Return the state at the start with another anchor."""
         return Insured(anchor, {}, self.judged_to, remark)
 
     @property
     def standing(self) -> Standing:
-        """What the weeks say."""
+        """Result of the weeks."""
         return standing(list(self.weeks.values()))
 
     @property
     def condition(self) -> Condition:
-        """The condition that refits serve, with what the scatter of the weeks can find."""
+        """The condition that refits serve, with the loss detectable at the weeks' scatter."""
         gains = np.array([week.gain for week in self.weeks.values()])
         said = self.standing
         if said.is_rolled_back:
@@ -92,16 +92,16 @@ class Insured:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The record as a report keeps it."""
+        """The record for a report."""
         weeks = [{"monday": str(day), "gain": one.gain, "error": one.error} for day, one in self.weeks.items()]
         return {REPORT: {"anchor": self.anchor, "weeks": weeks, "judged_to": self.judged_to and str(self.judged_to)}}
 
     @classmethod
     def of_report(cls, report: Mapping[str, Any], newest: Reign, load: Callable[[str], ModelArtifact]) -> Insured:
-        """Return what a decision left, if any; anew where the newest champion is no refit of its anchor.
+        """Return the state left by a decision, if any; a new one if the newest champion is no refit of the anchor.
 
-        What a person lets serve is the anchor from then on. What the gate does follows from configurations, whatever
-        became of the verdict: a step may have failed after it, and a day may have been judged again.
+        A person's choice becomes the anchor. For the gate's champions, configurations decide, not verdicts: a step may
+        have failed after one, and a day may have been judged again.
         """
         kept, champion = report.get(REPORT), newest.model_version
         if kept is None:
@@ -119,14 +119,14 @@ class Insured:
 
 
 def insured(before: Insured, challenger: Side, champion: str, gate: GateRows, first: date, facts: Facts) -> Insured:
-    """Return what is known of refits once the label weeks that are new to the gate were judged.
+    """Return the state after judging the label weeks that are new to the gate.
 
-    The champion becomes the anchor where they are shown to be better.
+    The champion becomes the anchor if refits are shown to be better.
 
     Args:
-        before: what was known before.
-        challenger: what the folds of the day's challenger say of the gate's rows.
-        champion: who serves.
+        before: the state before.
+        challenger: scores of the gate's rows by the challenger's folds.
+        champion: the serving model.
         gate: rows of the window.
         first: day of the window.
         facts: of the day.
@@ -145,9 +145,9 @@ def insured(before: Insured, challenger: Side, champion: str, gate: GateRows, fi
 
 
 def new_mondays(known: Insured, first: date, last: date) -> list[date]:
-    """Return the Mondays of the whole weeks within [first, last] that are younger than those known.
+    """Return the Mondays of the whole weeks within [first, last] that are newer than the judged ones.
 
-    Where the anchor was fitted on a Monday, its own week is not one of them: `first` is a later day.
+    If the anchor was fitted on a Monday, its own week is not included: `first` is a later day.
     """
     start = first if known.judged_to is None else max(first, add_days(known.judged_to, 7))
     monday = add_days(start, -start.weekday() % 7)
@@ -155,10 +155,10 @@ def new_mondays(known: Insured, first: date, last: date) -> list[date]:
 
 
 def gain_of_week(examples: GateExamples, ours: Array, theirs: Array, policy: PromotionPolicy) -> Week | None:
-    """Return how much better n rows of a label week are ranked by our scores than by theirs, (n,) each.
+    """Return the gain of ranking n rows of a label week by our scores instead of theirs, (n,) each.
 
-    It is the difference of average precision with days left out one at a time, or of MAP with users; None where nothing
-    is positive, or with fewer than three of them.
+    It is the difference of average precision, with a jackknife by day, or of MAP, by user; None without a positive, or
+    with fewer than three days or users.
     """
     positive = np.asarray(examples.is_relevant, dtype=np.bool_)
     if not positive.any():

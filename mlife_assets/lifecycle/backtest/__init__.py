@@ -1,7 +1,7 @@
 """A replay of the whole lifecycle on a history, before anything is deployed.
 
-`history` holds the rows and what was known when, `contestants` and `governed` the five policies, `replay` the fold over
-days, `measure` and `result` what follows, `page` the report for people.
+`history` holds the rows and when each outcome was known, `contestants` and `governed` the five policies, `replay` the
+fold over days, `measure` and `result` results, `page` the report.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a replay keeps as it goes, so that a killed one goes on: results of costly steps by what they follow from.
+"""Checkpoints of a replay, so that a killed one can be resumed: results of costly steps by their inputs.
 
-Concept: the replay itself is a pure fold and is done anew each time; only its costly steps are remembered. Their keys
-hold the hash of history and policies, so other inputs never meet, and each is written once and whole: a replay that
-was killed leaves results or nothing, and one that computes something else under the same key is refused.
+Concept: the replay itself is a pure fold and runs again each time; only its costly steps are stored. Their keys hold
+the hash of history and policies, so other inputs have other keys, and each is written once and whole: a killed replay
+leaves whole results only, and a different result under the same key is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ports import ObjectStore
 
 FORMAT = "replay_5"
-"""Part of every key; to be changed with whatever changes results without changing inputs."""
+"""Part of every key; change it with any change of results that inputs do not show."""
 
 
 class Checkpoints:
@@ -42,7 +42,7 @@ class Checkpoints:
         """Return the JSON-able result of a step: kept, or computed and then kept.
 
         Raises:
-            IntegrityError: what was kept is not what was written.
+            IntegrityError: the stored result was changed.
         """
         key = f"{self._prefix}/{hashlib.sha256(step.encode()).hexdigest()[:32]}.json"
         if self._store.exists(key):
@@ -72,7 +72,7 @@ class Checkpoints:
 
 
 class Timings:
-    """Measured seconds by step: kept apart from results, which are the same on every machine."""
+    """Measured seconds by step, stored apart from results, which are the same on every machine."""
 
     def __init__(self, store: ObjectStore, content_hash: str, stopwatch: Callable[[], float]) -> None:
         """Measure with `stopwatch`, which returns seconds from any start."""
@@ -81,14 +81,14 @@ class Timings:
         self._stopwatch = stopwatch
 
     def measure(self, step: str, compute: Callable[[], Any]) -> Any:
-        """Return what `compute` gives and keep how long it took."""
+        """Call `compute`, store its duration and return its result."""
         began = self._stopwatch()
         result = compute()
         self._store.replace(self._key(step), repr(self._stopwatch() - began).encode())
         return result
 
     def seconds(self, step: str) -> float:
-        """Return how long a step took when it was computed. Raises NotFoundError when it never was."""
+        """Return the seconds that a step took to compute. Raises NotFoundError if it never was."""
         return float(self._store.get(self._key(step)))
 
     def _key(self, step: str) -> str:

@@ -1,9 +1,9 @@
-"""The policies of a replay: who serves on which day, and why.
+"""The policies of a replay: the serving model of each day, and why.
 
-Concept: who has models begins with the same first champion, which nothing was held against; all see the same rows and
-labels. `frozen` never learns again. `naive` fits on every tick of the calendar and installs what it gets. `every_alarm`
-does so whenever drift alarmed often enough, without a gate and without a pause. `constant` has no model: one
-probability for everybody, and whoever does not beat it is not worth running.
+Concept: policies with models begin with the same first champion, which was not gated; all see the same rows and labels.
+`frozen` never retrains. `naive` fits at fixed intervals and installs every model. `every_alarm` does so whenever drift
+alarmed often enough, without a gate or a pause. `constant` has no model, but one probability for everybody; a policy
+that does not beat it is not worth running.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FIRST, ONE_FOR_ALL, IMPOSSIBLE = "first_champion_ungated", "one_probability_for_
 
 @dataclass(frozen=True)
 class Decision:
-    """What a policy did on one morning.
+    """A policy's decision on one morning.
 
     Attributes:
         day: the morning.
@@ -37,7 +37,7 @@ class Decision:
         codes: machine-readable reasons.
         sentences: reasons in words.
         model_version: of the model that serves after it.
-        challenger_version: of the model that was trained; None without one.
+        challenger_version: of the trained model; None without one.
     """
 
     day: date
@@ -50,12 +50,12 @@ class Decision:
 
 @dataclass(frozen=True)
 class Start:
-    """The first champion of all policies and what was known of it.
+    """The first champion of all policies.
 
     Attributes:
         day: first morning that it serves.
         serving: the model.
-        twin: the same recipe without the holdout, and the holdout, which it scores.
+        twin: the same recipe fitted without the holdout, which it scores.
     """
 
     day: date
@@ -68,10 +68,10 @@ class Contestant(ABC):
     """One policy and its record.
 
     Attributes:
-        champions: who served since when, oldest first.
-        decisions: one per morning on which something was decided.
+        champions: first serving day -> model, oldest first.
+        decisions: one per morning with a decision.
         training_days: mornings on which a challenger was trained.
-        fits: every fit that the policy is charged, each once, the first champion's included.
+        fits: every fit charged to the policy, each once, including the first champion's.
     """
 
     history: History
@@ -106,21 +106,21 @@ class Contestant(ABC):
 
     @property
     def installations(self) -> int:
-        """How many models served after the first champion."""
+        """Number of models that served after the first champion."""
         return len(self.champions) - 1
 
     @property
     def served(self) -> Judged:
-        """Who served from when on."""
+        """Serving models by first day."""
         return Judged(dict(self.champions))
 
     def served_probability(self) -> npt.NDArray[np.float64]:
-        """Return the probability that was served for each row since the first champion, float64 (n,)."""
+        """Return the served probability of each row since the first champion, float64 (n,)."""
         places = np.arange(self.history.place(self.served.first_day), len(self.history.days))
         return self.served.probability(self.history, places)
 
     def _fitted(self, day: date) -> Fit | None:
-        """Return the fit of a day and charge it; record why there is none."""
+        """Return and charge the fit of a day; record the reason if there is none."""
         try:
             fit = self.learner.fit(day)
         except NotEnoughEvidenceError as error:
@@ -156,7 +156,7 @@ class Frozen(Contestant):
 
 
 class Constant(Contestant):
-    """One probability for everybody: the share of positives among what was mature at the start.
+    """One probability for everybody: the share of positives among mature rows at the start.
 
     Attributes:
         share: the probability.
@@ -181,7 +181,7 @@ class Constant(Contestant):
 
     @property
     def installations(self) -> int:
-        """None."""
+        """0: there is no model."""
         return 0
 
     def served_probability(self) -> npt.NDArray[np.float64]:
@@ -190,10 +190,10 @@ class Constant(Contestant):
 
 
 class Naive(Contestant):
-    """A new model on every tick of the calendar, installed as it is."""
+    """A new model at fixed intervals, installed without a gate."""
 
     def on_morning(self, day: date) -> None:
-        """Retrain when the last training is old enough and something has matured since."""
+        """Retrain if the last training is old enough and labels have matured since."""
         every = self.history.model.backtest.naive_retrain_days
         last = self.training_days[-1]
         if (day - last).days < every:
@@ -212,10 +212,10 @@ class Watching(Contestant):
     """A policy that monitors its champion.
 
     Attributes:
-        reference: what is normal to the champion.
-        windows: that closed so far.
-        windows_without_outcomes: of them, those that held too few mature positives to judge outcomes on.
-        twin: who scored the rows before the first champion served.
+        reference: the champion's monitoring reference.
+        windows: number of closed windows.
+        windows_without_outcomes: closed windows with too few mature positives to judge outcomes.
+        twin: models for the rows before the first champion served.
     """
 
     reference: MonitoringReference
@@ -224,7 +224,7 @@ class Watching(Contestant):
     windows_without_outcomes: int
 
     def begin(self, start: Start) -> None:
-        """Install the first champion and learn what is normal to it."""
+        """Install the first champion and build its reference."""
         super().begin(start)
         self.windows = self.windows_without_outcomes = 0
         self._charge(start.twin.newest)
@@ -232,12 +232,12 @@ class Watching(Contestant):
         self.reference = self.watcher.reference(start.serving, start.twin, start.day)
 
     def install_watched(self, fit: Fit, day: date) -> None:
-        """Let a fit serve, and learn its reference from the scores that were served before it."""
+        """Let a fit serve, and build its reference from earlier served scores."""
         self.reference = self.watcher.reference(fit, self._unseen(day), day)
         self._install(fit, day)
 
     def _unseen(self, day: date) -> Judged:
-        """Return who scored the newest weeks of mature rows without having seen them: the twin, then who served."""
+        """Return the scorers of the newest weeks of mature rows out of sample: the twin, then the champions."""
         asked = {**self.twin.fits, **self.champions}
         window = served_window(self.history, day, self.twin.first_day)
         first = self.twin.first_day if isinstance(window, str) else window.first_day
@@ -246,7 +246,7 @@ class Watching(Contestant):
         return Judged({max(one, first): asked[one] for one in days if one >= oldest})
 
     def on_morning(self, day: date) -> None:
-        """Look at the window that closed, where one did."""
+        """Look at the window that closed, if any."""
         number = self.history.window_closing(day)
         if number is None:
             self.on_no_reports(day)

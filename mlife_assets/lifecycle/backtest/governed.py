@@ -1,7 +1,7 @@
-"""The governed policy: the real governor decides, and its refits serve unless something speaks against them.
+"""The governed policy: the real governor decides, and its refits serve unless a condition fails.
 
-Concept: the governor is asked every morning, as a deployment's is. What the newest window said stands until the next
-one closes: a refit that had to wait is not forgotten meanwhile, and one may be due on any day.
+Concept: the governor decides every morning, as in a deployment. Reports of the newest window stay in force until the
+next one closes, so a waiting refit is not lost, and one may be due on any day.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Governed(Watching):
     """The real governor, the real vetoes and the real rollback insurance.
 
     Attributes:
-        looked: what the governor said of each window as it closed, oldest first.
+        looked: the governor's decision at each closing of a window, oldest first.
         newest: reports of the newest window.
-        anchor: the model that refits are held against.
-        refits: the first champion and what was fitted since when, also while refits are rolled back.
-        insured: what is known of refits against the anchor.
+        anchor: the model that refits are compared with.
+        refits: first day -> first champion or later fit, also while refits are rolled back.
+        insured: results of refits against the anchor.
     """
 
     looked: list[RetrainDecision]
@@ -43,7 +43,7 @@ class Governed(Watching):
     insured: Insured
 
     def begin(self, start: Start) -> None:
-        """Begin with the first champion, which is new on its first day."""
+        """Begin with the first champion, new on its first day."""
         super().begin(start)
         self.looked = []
         self.anchor, self.refits = start.serving, {start.day: start.serving}
@@ -51,14 +51,14 @@ class Governed(Watching):
         self.newest = self.watcher.reports(self.champion, self.reference, self.history.closed_windows(start.day)[-1])
 
     def on_reports(self, day: date, reports: Reports) -> None:
-        """Ask the governor; where it says retrain, fit again."""
+        """Ask the governor; if its verdict is retrain, fit again."""
         self.newest = reports
         verdict = self._ask(day)
         self.looked.append(verdict)
         self._follow(day, verdict)
 
     def on_no_reports(self, day: date) -> None:
-        """Ask the governor again on what the newest window said."""
+        """Ask the governor again on the newest window's reports."""
         verdict = self._ask(day)
         if verdict.verdict == "retrain":
             self._follow(day, verdict)
@@ -66,8 +66,8 @@ class Governed(Watching):
     def _ask(self, day: date) -> RetrainDecision:
         """Return the governor's verdict on the newest window.
 
-        What drifted in a window that closed before the champion served is nothing to it; only the quality of those rows
-        stands. A window in the middle of which a champion began counts, its older rows included.
+        Of a window that closed before the champion served, only the quality report counts, not drift. A window during
+        which the champion began counts with all its rows.
         """
         closed_on, version = self.newest.closed_on, self.champion.artifact.model_version
         installed_on, newest = self.champion.as_of, self.newest.standing(day)
@@ -93,7 +93,7 @@ class Governed(Watching):
         return replace(said, sentences=(*said.sentences, f"The newest window of monitoring closed on {closed_on}."))
 
     def _follow(self, day: date, verdict: RetrainDecision) -> None:
-        """Do what the governor says."""
+        """Carry out the governor's verdict."""
         if verdict.verdict != "retrain":
             self._record(day, verdict.verdict, verdict.codes, verdict.sentences)
             return
@@ -123,7 +123,7 @@ class Governed(Watching):
         self._record(day, "installed", verdict.codes, (*verdict.sentences, f"{version} was installed."), version)
 
     def _insurance(self, day: date) -> Condition:
-        """Hold refits against the anchor in the label weeks that have become mature; return whether they may serve."""
+        """Compare refits with the anchor in newly mature label weeks; return whether they may serve."""
         history, model = self.history, self.history.model
         for monday in new_mondays(self.insured, add_days(self.anchor.as_of, 1), add_days(day, -1)):
             places = np.arange(history.place(monday), history.place(add_days(monday, 7)))
@@ -139,7 +139,7 @@ class Governed(Watching):
         return self.insured.condition
 
     def _half_life(self, day: date, verdict: RetrainDecision) -> float | None:
-        """Return the half-life in days of a model of a day, where a drift that was open then asks for one."""
+        """Return the half-life in days for a day's model during an open drift, else None."""
         model = self.history.model
         looks = min(366, model.retrain.alarm_days_window * self._days_between_looks(day))
         apart = replace(
@@ -154,7 +154,7 @@ class Governed(Watching):
         return now - then
 
     def _days_between_looks(self, day: date) -> int:
-        """Return how many days the newest windows lasted, so that the governor's looks at inputs are whole windows."""
+        """Return the number of days of the newest windows, so that the governor's looks at inputs are whole windows."""
         count = self.history.model.retrain.alarm_days_window
         newest = self.history.closed_windows(day)[-count:]
         return max(1, -(-((add_days(day, 1) - newest[0].closed_on).days) // count))

@@ -1,14 +1,12 @@
-"""A history to be replayed: rows in time order, what was known on each day, windows for monitoring, and sizes that
-follow.
+"""A history to replay: rows in time order, knowledge by day, windows for monitoring, and derived sizes.
 
-Concept: on the morning of day D the rows before D have been seen, and a label counts when its label time is at most D,
-an earlier step when its own is. Every access to outcomes takes D, so one that is not mature on D cannot be had. A
-window of monitoring is the shortest run of whole days that holds as many rows as monitoring samples, so samples have
-one size whatever the traffic.
+Concept: on the morning of day D the rows before D have been seen, and a label counts if its label time is at most D;
+earlier steps have their own times. Every access to outcomes takes D, so immature ones cannot be read. A window of
+monitoring is the shortest run of whole days with monitoring's sample size, so samples have one size at any traffic.
 
-Defaults are those of a deployment with thousands of rows a day. What nobody stated follows from how long the history
-is, how many rows a day has and how often it happens before the replay begins; no label of the replay decides how it is
-replayed. Nothing grows beyond its default, and each has a floor; what error small ones have is in docs/adr/0031.
+Defaults are those of a deployment with thousands of rows a day. Unstated sizes follow from the length of the history,
+the rows per day and the rate of positives before the replay begins; no label of the replay affects its settings. No
+size exceeds its default, and each has a minimum; docs/adr/0031 has the error of small ones.
 """
 
 from __future__ import annotations
@@ -35,9 +33,9 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.lifecycle.backtest.measure import BLOCKS_MINIMUM
 
 WARMUP_SHARE = 0.25
-"""Of the days of the history, at most; the default of the policy bounds it from above."""
+"""Share of the days of the history, at most; the policy's default is an upper bound."""
 WARMUP_DAYS_MINIMUM = 28
-"""Half of it are the days with positives that the gate needs (`MINIMUM_DAY_BLOCKS`), the other half trains."""
+"""Half of it are the gate's days with positives (`MINIMUM_DAY_BLOCKS`), the other half trains."""
 WINDOW_ROWS_MINIMUM = 200
 MATURE_POSITIVES_MINIMUM = 50
 MATURE_POSITIVES_DAYS = 14
@@ -54,12 +52,12 @@ Days = npt.NDArray[np.datetime64]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a history is, and what was derived from that.
+    """The size of a history, and derived settings.
 
     Attributes:
-        rows_per_day: rows over days, those without a row included.
-        positives_per_day: rows per day times the share of positives known before the replay; None where none was known.
-        derived: field of a policy -> its value, of those that nobody stated and that differ from the default.
+        rows_per_day: rows over days, including days without a row.
+        positives_per_day: rows per day times the share of positives known before the replay; None if none was known.
+        derived: field of a policy -> value, for unstated ones that differ from the default.
     """
 
     rows_per_day: float
@@ -68,7 +66,7 @@ class Sizes:
 
     @property
     def sentence(self) -> str | None:
-        """What was derived, in words; None where nothing was."""
+        """The derived settings, in words; None without any."""
         if not self.derived:
             return None
         listed = ", ".join(f"{name} {value:,}" for name, value in self.derived.items())
@@ -79,7 +77,7 @@ class Sizes:
         )
 
     def days_for(self, positives: float) -> float | None:
-        """Return how many days so many positives take; None where that is not known."""
+        """Return the days that so many positives take; None if unknown."""
         return positives / self.positives_per_day if self.positives_per_day else None
 
 
@@ -90,18 +88,18 @@ def sized(
     outcome: npt.NDArray[np.bool_],
     stated: Collection[str],
 ) -> tuple[Model, Sizes]:
-    """Return the model with sizes that fit a history, and which they are.
+    """Return the model with sizes that fit a history, and these sizes.
 
     A window takes half of the interval of the naive rival, so that two alarms fit into it. Outcomes are judged on the
-    positives of two weeks. What the first champion is held against asks for those of the gate's weeks, or of as many
-    days as it may take of the warm-up, whose end would have to wait for them otherwise.
+    positives of two weeks. The first champion's holdout needs those of the gate's weeks, or fewer if they would not fit
+    into its share of the warm-up.
 
     Args:
         model: with the policies as declared.
         days: exposure day of each row, datetime64[D] (n,), ascending.
         mature: first day as of which each label is complete, datetime64[D] (n,).
-        outcome: labels, bool (n,); read as far as they are complete when the warm-up ends.
-        stated: fields that somebody stated, as `policy.field`; they stay.
+        outcome: labels, bool (n,); used only if complete at the end of the warm-up.
+        stated: stated fields, as `policy.field`; they stay.
     """
     span = int((days[-1] - days[0]).astype(np.int64)) + 1
     rows_per_day = len(days) / span
@@ -134,13 +132,13 @@ def sized(
 
 @dataclass(frozen=True)
 class Window:
-    """Rows of whole days that monitoring looks at on the morning of `closed_on`; the days are [first_day, closed_on).
+    """Rows of whole days, monitored on the morning of `closed_on`; the days are [first_day, closed_on).
 
     Attributes:
         first_day: first day of its rows.
         closed_on: the day after its last.
-        start: place of its first row.
-        stop: place after its last row.
+        start: position of its first row.
+        stop: position after its last row.
     """
 
     first_day: date
@@ -155,13 +153,13 @@ class History:
 
     Attributes:
         model: roles, policies, baseline and estimator.
-        validation_share: share of the days before a fit's last that validate; None for as many as the policy says.
+        validation_share: share of the days before a fit's last for validation; None for the policy's number.
         rows: n rows with the columns of the roles.
         days: exposure day of each row, datetime64[D] (n,), ascending.
         mature: first day as of which each label is complete, datetime64[D] (n,).
-        outcome: labels, bool (n,); to be read through `known` only.
+        outcome: labels, bool (n,); read them only through `known`.
         windows: of monitoring, in order.
-        sizes: how large it is, and which sizes of the policies follow from that.
+        sizes: its size, and derived sizes of policies.
     """
 
     model: Model
@@ -190,7 +188,7 @@ class History:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of rows, roles, policies and the columns of the simple rule: what a result depends on."""
+        """Hash of the inputs of a result: rows, roles, policies and the columns of the simple rule."""
         digest = hashlib.sha256(hash_examples(self.rows).encode())
         model, rule = self.model, self.model.baseline
         for part in (model.training, model.promotion, model.monitoring, model.retrain, model.backtest):
@@ -200,30 +198,30 @@ class History:
         return digest.hexdigest()
 
     def training_policy(self, last_day: date) -> TrainingPolicy:
-        """Return how a model is fitted whose newest row is of `last_day`."""
+        """Return the policy of a fit whose newest row is of `last_day`."""
         return validated_by_share(self.model.training, self.validation_share, (last_day - self.first_day).days + 1)
 
     def place(self, day: date) -> int:
-        """Return how many rows lie before `day`."""
+        """Return the number of rows before `day`."""
         return int(np.searchsorted(self.days, np.datetime64(day, "D")))
 
     def known(self, as_of: date, since: date | None = None) -> npt.NDArray[np.int64]:
-        """Return the places of rows from `since` on whose label is complete as of `as_of`, int64 (k,), ascending."""
+        """Return the positions of rows from `since` on whose label is complete as of `as_of`, int64 (k,), ascending."""
         start = 0 if since is None else self.place(since)
         stop = self.place(as_of)
         found = np.flatnonzero(self.mature[start:stop] <= np.datetime64(as_of, "D"))
         return np.asarray(found + start, dtype=np.int64)
 
     def learnable(self, as_of: date) -> pa.Table:
-        """Return the rows of which a step was complete as of `as_of`, before it; outcomes that were not are null."""
+        """Return the rows before `as_of` with a step complete by then; incomplete outcomes are null."""
         return as_known(self.rows.slice(0, self.place(as_of)), self.model.roles, as_of)
 
     def take(self, places: npt.NDArray[np.int64]) -> pa.Table:
-        """Return rows by place."""
+        """Return rows by position."""
         return self.rows.take(pa.array(places))
 
     def window_closing(self, day: date) -> int | None:
-        """Return the number of the window that closes on the morning of `day`, None without one."""
+        """Return the number of the window that closes on the morning of `day`; None without one."""
         return self._closes.get(day)
 
     def closed_windows(self, as_of: date) -> tuple[Window, ...]:
@@ -246,16 +244,16 @@ def prepare_history(
     """Return the history of validated examples.
 
     Args:
-        examples: rows with the columns of the roles, and those that the baseline scores.
+        examples: rows with the columns of the roles and the baseline's.
         model: roles, policies, baseline and estimator.
-        today: labels that are complete later are not known yet.
-        validation_share: share of the days before a fit's last that validate; None for as many as the policy says.
-        stated: fields of policies that stay as they are, as `policy.field`; the others of `sizing.DERIVED` follow the
-            history. By default all stay, as those of a deployment do.
+        today: labels complete after this day are unknown yet.
+        validation_share: share of the days before a fit's last for validation; None for the policy's number.
+        stated: policy fields to keep, as `policy.field`; the others of `DERIVED` follow the history. By default all are
+            kept, as in a deployment.
 
     Raises:
-        InvalidInputError: a label is not complete as of `today`, or rows repeat what the gate judges once; names the
-            field and the row.
+        InvalidInputError: a label is not complete as of `today`, or (entity, item, day) is repeated; names the field
+            and the row.
         NotEnoughEvidenceError: there are no rows, or too few for a replay.
     """
     roles = model.roles
@@ -320,14 +318,14 @@ def as_date(day: np.datetime64) -> date:
 
 
 def _fitted_to(model: Model) -> Model:
-    """Return the model with a joint detector that looks at no more rows than a window has."""
+    """Return the model with joint detectors that use no more rows than a window has."""
     monitoring = model.monitoring
     most = min(monitoring.domain_classifier_sample_rows, monitoring.sample_rows_per_day)
     return replace(model, monitoring=replace(monitoring, domain_classifier_sample_rows=most))
 
 
 def _require_unique(rows: pa.Table, roles: ExampleSpec) -> None:
-    """Refuse rows that the gate would: it judges each (entity, item, day) once."""
+    """Refuse repeated (entity, item, day), which the gate would refuse."""
     names: Sequence[str] = [name for name in (roles.entity, roles.item, roles.time) if name is not None]
     counted = rows.group_by(list(names)).aggregate([([], "count_all")])
     repeated = counted.filter(pc.greater(counted["count_all"], 1))

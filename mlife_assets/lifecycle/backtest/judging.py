@@ -1,4 +1,4 @@
-"""Judging within a replay: which model scores rows that it has not seen, and what keeps a fit from serving."""
+"""Judging within a replay: out-of-sample scores, and the conditions that keep a fit from serving."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ WEEK_DAYS = 7
 
 
 def served_window(history: History, as_of: date, since: date) -> GateWindow | str:
-    """Return the newest weeks of mature rows since a day; more where the evidence asks for more.
+    """Return the newest weeks of mature rows since a day; more if the evidence requires it.
 
-    Without enough evidence return the sentence that says what is missing, as `holdout_window` does.
+    Without enough evidence return a sentence on the missing part, as `holdout_window` does.
     """
     places = history.known(as_of, since=since)
     first, _, missing = _evidence(history, places, f" since {since}, when serving began,")
@@ -40,7 +40,7 @@ def served_window(history: History, as_of: date, since: date) -> GateWindow | st
 
 
 def holdout_window(history: History, as_of: date, last_training_day: date | None) -> GateWindow | str:
-    """Return the shortest window of the newest mature rows, after a day where one is given, with enough evidence.
+    """Return the shortest window of the newest mature rows, after a given day if any, with enough evidence.
 
     It takes at most a share of all mature rows.
     """
@@ -53,7 +53,7 @@ def holdout_window(history: History, as_of: date, last_training_day: date | None
     since = "" if last_training_day is None else f" after {last_training_day}, the champion's last training day,"
     first, count, missing = _evidence(history, bounded, since)
     is_cut = len(bounded) < len(inside)
-    # Whole days: a day that the share cuts through is not the gate's.
+    # Whole days: the gate leaves out a day that the share would cut.
     if first is not None and (first > as_date(history.days[bounded[0]]) or not is_cut):
         last = as_date(history.days[bounded[-1]])
         return GateWindow(first, last, f"The gate's window begins on {first} with {count}.")
@@ -63,12 +63,12 @@ def holdout_window(history: History, as_of: date, last_training_day: date | None
 
 
 def _evidence(history: History, places: npt.NDArray[np.int64], since: str) -> tuple[date | None, str, str]:
-    """Return the last day from which on rows hold the gate's evidence and how much, or what is missing.
+    """Return the last day from which on rows hold the gate's evidence, its amount, and the missing part if any.
 
     `since` says in words where the rows begin.
 
-    Positives (entities with one, where items are ranked) are counted from the newest day back, and so are the days with
-    positives that a bootstrap by day needs.
+    Positives (entities with one, with items) are counted from the newest day back, and so are the days with positives
+    that a bootstrap by day needs.
     """
     roles, promotion = history.model.roles, history.model.promotion
     positive = places[history.outcome[places]][::-1]
@@ -93,7 +93,7 @@ def _evidence(history: History, places: npt.NDArray[np.int64], since: str) -> tu
 
 
 def _distinct_so_far(values: np.ndarray) -> np.ndarray:
-    """Return how many distinct values there are up to each place, int64 (n,)."""
+    """Return the number of distinct values up to each position, int64 (n,)."""
     if not len(values):
         return np.zeros(0, dtype=np.int64)
     is_first = np.zeros(len(values), dtype=np.int64)
@@ -103,10 +103,10 @@ def _distinct_so_far(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Judged:
-    """A window of rows, each scored by one of its models that had not seen it.
+    """A window of rows, each scored out of sample by one of its models.
 
     Attributes:
-        fits: who is asked from a day on, oldest first: one by a holdout, else one a fold, or one a champion.
+        fits: model from a day on, oldest first: one in all for a holdout, else one per fold or champion.
     """
 
     fits: Mapping[date, Fit]
@@ -118,28 +118,28 @@ class Judged:
 
     @property
     def newest(self) -> Fit:
-        """The model that is asked about the newest days."""
+        """The model of the newest days."""
         return list(self.fits.values())[-1]
 
     @property
     def version(self) -> str:
-        """Name of what is judged."""
+        """Name of the judged model or recipe."""
         versions = [fit.artifact.model_version for fit in self.fits.values()]
         return versions[0] if len(versions) == 1 else recipe_version(versions)
 
     @property
     def key(self) -> str:
-        """What its probabilities follow from: models, and the days from which on each of them is asked."""
+        """Key of its probabilities: the models, and the days from which on each scores."""
         return ",".join(f"{fit.artifact.model_version}@{day}" for day, fit in self.fits.items())
 
     def parts(self, history: History, places: npt.NDArray[np.int64]) -> list[tuple[date, npt.NDArray[np.int64]]]:
-        """Return the days of `fits` that have rows among ascending places of the window, each with its own."""
+        """Return the days of `fits` that have rows among ascending positions of the window, each with its own."""
         numbers = np.searchsorted(np.array(list(self.fits), "datetime64[D]"), history.days[places], side="right") - 1
         parts = [(day, places[numbers == number]) for number, day in enumerate(self.fits)]
         return [(day, own) for day, own in parts if len(own)]
 
     def probability(self, history: History, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Return the probabilities of n rows of the window by ascending place, float64 (n,)."""
+        """Return the probabilities of n rows of the window by ascending position, float64 (n,)."""
         parts = [score(history, self.fits[day].artifact, own).probability for day, own in self.parts(history, places)]
         return np.concatenate([np.zeros(0), *parts])
 
@@ -148,8 +148,8 @@ class Judged:
     ) -> npt.NDArray[np.float64]:
         """Return the probabilities of n rows after the window, float64 (n,), by the models that scored it.
 
-        Each row is asked of one model, in the shares in which the models scored the ascending places `judged`, so that
-        what a model of few rows gets wrong is the same in both. Whom a row is asked of follows from its place alone.
+        Each row is scored by one model, with the models in the same shares as for the ascending positions `judged`, so
+        that the errors of models of few rows are alike in both. A row's model depends only on its position.
         """
         parts = self.parts(history, judged) or [(list(self.fits)[-1], judged)]
         numbers = in_shares(places, [len(own) for _, own in parts])
@@ -162,7 +162,7 @@ class Judged:
 
 
 class Judge:
-    """Asks what keeps a fit from serving, each question at most once per replay."""
+    """Checks the conditions that keep a fit from serving, each at most once per replay."""
 
     def __init__(self, history: History, learner: Learner, checkpoints: Checkpoints) -> None:
         self._history = history
@@ -170,10 +170,10 @@ class Judge:
         self._checkpoints = checkpoints
 
     def faults(self, fit: Fit, as_of: date) -> tuple[Condition, ...]:
-        """Return what keeps a fit from serving; nothing where it may.
+        """Return the unmet conditions of a fit; empty if it may serve.
 
         Raises:
-            NotEnoughEvidenceError: only one class to learn from.
+            NotEnoughEvidenceError: only one class in the training data.
         """
         history = self._history
 

@@ -1,8 +1,8 @@
-"""Learning within a replay: models from what was mature.
+"""Training within a replay, on mature outcomes.
 
-Concept: the model of a day is the recipe fitted on every row of which a step was complete that morning, each step on
-its own rows. It follows from the day, and from the half-life where an open drift asks for a shorter one, so policies
-that ask for the same share it, and each is charged for it.
+Concept: the model of a day is the recipe fitted on every row with a complete step that morning, each step on its own
+rows. It depends only on the day, and on the shorter half-life during an open drift, so policies share it, and each is
+charged for it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Fit:
 
     Attributes:
         artifact: the model.
-        as_of: labels that were mature on this day were learned from.
-        rows: with a label that it was fitted on.
-        last_day: last exposure day that any of its steps learned from.
+        as_of: day on which the training labels were mature.
+        rows: training rows with a label.
+        last_day: last exposure day in the training of any step.
         label_last_day: last exposure day whose label it learned from.
-        half_life_days: of its rows, where an open drift asked for one.
+        half_life_days: of row weights, during an open drift.
     """
 
     artifact: ModelArtifact
@@ -61,7 +61,7 @@ class Learner:
         self._importances: dict[str, dict[str, float]] = {}
 
     def fit(self, as_of: date, half_life_days: float | None = None) -> Fit:
-        """Return the model of everything mature on the morning of `as_of`, by a half-life of its own if one is given.
+        """Return the model of everything mature on the morning of `as_of`, with a half-life of its own if given.
 
         Raises:
             NotEnoughEvidenceError: too few examples or positives, or a part has one class only.
@@ -81,10 +81,10 @@ class Learner:
         return self._fits[step]
 
     def importance(self, fit: Fit) -> dict[str, float]:
-        """Return mean |SHAP| of the raw score per feature; few of the models that are fitted are asked for it."""
+        """Return mean |SHAP| of the raw score per feature, computed on demand."""
 
         def measured() -> dict[str, float]:
-            if "importance" in fit.artifact.manifest:  # the fit of an earlier release, that was remembered
+            if "importance" in fit.artifact.manifest:  # a stored fit of an earlier release
                 return dict(fit.artifact.manifest["importance"])
             learned = self.training_set(fit.as_of).examples
             return importance_of(fit.artifact, learned, self._history.model.training)
@@ -94,11 +94,11 @@ class Learner:
         return self._importances[fit.step]
 
     def seconds(self, fit: Fit) -> float:
-        """Return how long a fit took when it was computed."""
+        """Return the seconds that a fit took to compute."""
         return self._timings.seconds(fit.step)
 
     def training_set(self, as_of: date) -> TrainingSet:
-        """Return what a fit of that morning learns from. Raises NotEnoughEvidenceError where nothing can be."""
+        """Return the training set of that morning. Raises NotEnoughEvidenceError if it is too small."""
         history, roles = self._history, self._history.model.roles
         rows, known = history.learnable(as_of), history.known(as_of)
         last = as_date(history.days[known[-1]]) if len(known) else history.first_day
@@ -133,12 +133,12 @@ def _step(as_of: date, half_life_days: float | None) -> str:
 
 
 def _text(name: str, data: bytes) -> str:
-    """Return a file of an artifact for a checkpoint, which is JSON; that of an estimator is no text."""
+    """Return a file of an artifact as text for a JSON checkpoint; an estimator's file is binary."""
     return base64.b64encode(data).decode() if name.endswith(ESTIMATOR_FILE) else data.decode()
 
 
 def score(history: History, artifact: ModelArtifact, places: np.ndarray) -> Scores:
-    """Return the scores of rows by place; labels are not looked at."""
+    """Return the scores of rows by position; labels are not used."""
     from mlife_assets.core.scoring.scorer import scorer_of
 
     scorer = scorer_of(artifact, threads=history.model.training.threads)

@@ -1,10 +1,10 @@
-"""How well each policy did over the replay, by each criterion, and the differences between policies with intervals.
+"""Results of each policy over the replay by three criteria, and differences between policies with intervals.
 
-Concept: all policies are measured on the same rows, each row by the probability that the policy served for it, by three
-criteria: average precision of all rows in one ranking, which also rewards knowing when it happens often; average
-precision within periods, which does not; log loss, which asks for the probabilities themselves. Average precision is
-that of the gate: AP = sum over distinct scores of (recall gained) x (precision there). Blocks of neighbouring days are
-resampled, the same for all policies, because days that lie close share weather, prices and the model that served.
+Concept: all policies are measured on the same rows, each row by the probability that the policy served for it, by
+average precision of all rows in one ranking, which also rewards knowing times of high rates; average precision within
+periods, which does not; and log loss, which measures the probabilities themselves. Average precision is that of the
+gate: AP = sum over distinct scores of (recall gained) x (precision there). Blocks of neighbouring days are resampled,
+the same for all policies, because close days share weather, prices and the served model.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from mlife_assets.core.threads import one_thread
 
 Array = npt.NDArray[np.float64]
 BLOCKS_MINIMUM = 8
-"""Blocks of days that an interval needs: with fewer, the tail of a widened percentile interval has no resample."""
+"""Blocks of days that an interval needs: with fewer, the widened percentile has no resample."""
 
 
 @dataclass(frozen=True, eq=False)
 class Criterion:
-    """What one criterion says of every policy.
+    """One criterion for every policy.
 
     Attributes:
-        values: policy -> its value on the rows themselves.
-        resampled: policy -> its value in each resample, float64 (r,); the same resamples for all.
-        margin: how much worse still counts as good.
+        values: policy -> value on the actual rows.
+        resampled: policy -> value in each resample, float64 (r,); the same resamples for all.
+        margin: the non-inferiority margin.
         is_lower_better: whether less is better, as of a loss.
-        blocks: blocks of days that were resampled.
+        blocks: number of resampled blocks of days.
         alpha: error on each side of an interval.
     """
 
@@ -50,7 +50,7 @@ class Criterion:
         return expanded_percentile_interval(self.values[name], self.resampled[name], self.alpha, self.blocks)
 
     def gain(self, one: str, other: str) -> Interval:
-        """Return by how much `one` is better than `other`; below 0 it is worse, whichever way the criterion runs."""
+        """Return by how much `one` is better than `other`; below 0 it is worse, for any criterion."""
         sign = -1.0 if self.is_lower_better else 1.0
         return expanded_percentile_interval(
             sign * (self.values[one] - self.values[other]),
@@ -80,7 +80,7 @@ class Measured:
 
     @property
     def criteria(self) -> dict[str, Criterion]:
-        """The criteria by what they are called, the first one first."""
+        """The criteria by name, the main one first."""
         return {
             "average precision": self.average_precision,
             "average precision within periods": self.within_periods,
@@ -93,9 +93,9 @@ class Ranking:
     """Rows sorted by a score, highest first, in groups of equal score; several rankings one after the other.
 
     Attributes:
-        order: places of the rows in that order, int64 (n,).
-        last_of_group: places in that order of the last row of each score, int64 (g,).
-        before: for each group, the place in that order of the first row of its ranking, int64 (g,).
+        order: row numbers in that order, int64 (n,).
+        last_of_group: positions in that order of the last row of each score, int64 (g,).
+        before: for each group, the position in that order of the first row of its ranking, int64 (g,).
     """
 
     order: npt.NDArray[np.int64]
@@ -104,7 +104,7 @@ class Ranking:
 
     @classmethod
     def of(cls, score: Array, ranking: npt.NDArray[np.int64] | None = None) -> Ranking:
-        """Return the rankings of n scores: one of all rows, or one for each number that `ranking` has."""
+        """Return the rankings of n scores: one of all rows, or one per number in `ranking`."""
         codes = np.zeros(len(score), dtype=np.int64) if ranking is None else ranking
         order = np.lexsort((-score, codes))
         ordered, of_row = score[order], codes[order]
@@ -114,9 +114,9 @@ class Ranking:
         return cls(order, last, starts[np.searchsorted(starts, last, side="right") - 1])
 
     def average_precision(self, outcome: npt.NDArray[np.bool_], weights: Array) -> float:
-        """Return the average precision where each row counts `weights` times; 0 without a positive.
+        """Return the average precision with row `weights`; 0 without a positive.
 
-        Several rankings count by their positives.
+        Several rankings are weighted by their positives.
         """
         if not len(self.last_of_group):
             return 0.0
@@ -140,7 +140,7 @@ def measure(
     *,
     period_days: int,
 ) -> Measured:
-    """Return what n served rows say of each policy.
+    """Return the results of each policy on n served rows.
 
     Args:
         probabilities: policy -> probability of each row, shape (n,).
@@ -148,7 +148,7 @@ def measure(
         day_codes: day of each row, 0 to `days` - 1, int64 (n,).
         days: consecutive days of the replay.
         policy: margins, blocks, resamples and error.
-        period_days: days of a period. One in which only one class occurred orders nothing and is left out.
+        period_days: days of a period. A period with one class only is left out.
 
     Raises:
         NotEnoughEvidenceError: too few blocks of days, or only one class.
@@ -167,7 +167,7 @@ def measure(
     multiplicities = day_multiplicities(days, block, policy.bootstrap_resamples, policy.seed)
     ones, rows = np.ones(days), np.bincount(day_codes, minlength=days).astype(np.float64)
     periods = day_codes // period_days
-    # A row outside weighs nothing, so that a ranking of one class, in which nobody can err, dilutes no difference.
+    # Rows outside weigh nothing, so that rankings of one class, in which no error is possible, dilute no difference.
     is_inside = _has_both(periods, outcome)[periods].astype(np.float64)
 
     def ranked(ranking: npt.NDArray[np.int64] | None, of_row: Array) -> Callable[[Array], tuple[float, Array]]:
@@ -187,7 +187,7 @@ def measure(
         return float(by_day.sum() / len(outcome)), resampled
 
     def criterion(of: Callable[[Array], tuple[float, Array]], margin: float, *, is_lower_better: bool) -> Criterion:
-        # Policies that served the same probabilities are one.
+        # Policies with the same probabilities are computed once.
         known: dict[bytes, tuple[float, Array]] = {}
         found = {}
         for name, probability in probabilities.items():
@@ -211,7 +211,7 @@ def measure(
 
 
 def _has_both(periods: npt.NDArray[np.int64], outcome: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return of each period whether its rows are of both classes, bool (periods,)."""
+    """Return for each period whether it has both classes, bool (periods,)."""
     positives, rows = np.bincount(periods, outcome), np.bincount(periods)
     return np.asarray((positives > 0) & (positives < rows))
 

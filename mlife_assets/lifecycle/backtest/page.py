@@ -1,7 +1,7 @@
 """The page of a replay: one self-contained HTML document, and its small picture as PNG bytes for metadata.
 
-Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. Everything
-shares one time axis that begins with the replay. Quality is drawn by period, what was done by day.
+Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. All charts
+share one time axis that begins with the replay. Quality is drawn by period, actions by day.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class PolicyRow:
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """One decision of governed: the sentences that say most, and the rest."""
+    """One decision of governed: the most informative sentences, and the rest."""
 
     decision: Decision
     reason: str
@@ -127,7 +127,7 @@ POLICY_COLUMNS = (
 
 
 def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
-    """Return label, value and detail of the figures that a reader looks for first."""
+    """Return label, value and detail of the key figures."""
     governed, naive = result.policy("governed"), result.policy("naive")
     versus = result.differences
     return (
@@ -148,7 +148,7 @@ def tiles(result: BacktestResult) -> tuple[tuple[str, str, str], ...]:
 
 
 def span_words(result: BacktestResult) -> str:
-    """Return which days were replayed."""
+    """Return the replayed days in words."""
     span = f"{format_day(result.start_day, year=True)} to {format_day(result.last_day, year=True)}"
     warm = (result.start_day - result.first_day).days
     return (
@@ -182,7 +182,7 @@ def _policy_row(result: BacktestResult, cost: Cost, one: PolicyResult) -> Policy
 
 
 def policies_note(result: BacktestResult) -> str:
-    """Return what the columns of the policies mean."""
+    """Return the explanation of the policies' columns."""
     backtest = result.settings["backtest"]
     return (
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
@@ -193,7 +193,7 @@ def policies_note(result: BacktestResult) -> str:
 
 
 def decision_rows(result: BacktestResult) -> tuple[str, list[DecisionRow]]:
-    """Return a summary of what governed decided, and what it did and why, the newest first.
+    """Return a summary of governed's decisions, and its actions with reasons, the newest first.
 
     Decisions to wait are counted by their first reason.
     """
@@ -222,7 +222,7 @@ def setting_rows(result: BacktestResult) -> list[tuple[str, str]]:
 
 
 def _reason(decision: Decision, first: str) -> str:
-    """Return the sentence that says most: the governor's reason, then why a fit does not serve."""
+    """Return the most informative sentence: the governor's reason, then why a fit does not serve."""
     cause = decision.sentences[1] if decision.sentences[0].startswith("Retraining is due") else first
     return f"{cause} {decision.sentences[-1]}" if decision.action == "refused" else cause
 
@@ -327,7 +327,7 @@ def work_charts(result: BacktestResult) -> Markup:
 
 
 def lanes(result: BacktestResult) -> Markup:
-    """Return one lane per policy with a sign for everything that it did, and ticks where its windows alarmed."""
+    """Return one lane per policy with a sign per action, and ticks for alarmed windows."""
     return render_lanes([_lane(one) for one in result.policies], (result.start_day, result.last_day))
 
 
@@ -360,7 +360,7 @@ def signs_used(result: BacktestResult) -> list[tuple[str, str, str]]:
 
 
 def differences(result: BacktestResult) -> list[tuple[str, Markup]]:
-    """Return each criterion and by how much governed is better than each other, with intervals and the margin."""
+    """Return each criterion and the gain of governed over each other policy, with intervals and the margin."""
     backtest, drawn = result.settings["backtest"], []
     for what, gains in result.gains.items():
         margin = backtest["margin_log_loss" if what == "log loss" else "margin_average_precision"]
@@ -423,7 +423,7 @@ def _regret(result: BacktestResult) -> tuple[Series, ...]:
 
 
 def plot_replay(result: BacktestResult) -> bytes:
-    """Return a PNG: average precision of each policy by period, with what governed did, and trainings cumulated."""
+    """Return a PNG: average precision of each policy by period, governed's actions, and cumulated trainings."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 4.6), dpi=90, layout="constrained")

@@ -1,7 +1,7 @@
 """The replay: one morning after the other, five policies side by side.
 
-Concept: on each morning every policy decides from what is known, then its champion serves the day. Costly steps are
-remembered by what they follow from, so policies share them and a replay that was killed goes on where it was.
+Concept: on each morning every policy decides on current knowledge, then its champion serves the day. Costly steps are
+stored by their inputs, so policies share them and a killed replay resumes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ HELD = (
     "was the default, always weekly was within 0.01 of the best on second halves of 40 recorded histories: on 28 in "
     "average precision, on 38 within periods, on 34 in log loss."
 )
-"""How often the advice by default was right (`benchmarks/results/replays.json`)."""
+"""Success rate of the default recommendation (`benchmarks/results/replays.json`)."""
 WEEK_DAYS = 7
 
 
@@ -70,10 +70,10 @@ class Replayed:
 
     Attributes:
         result: the same for the same inputs.
-        cost: measured seconds, which are not.
+        cost: measured seconds, which differ.
         contestants: the policies with their records.
         probabilities: policy -> probability served for each row since the start, float64 (n,).
-        resumed_steps: costly steps that an earlier run had done.
+        resumed_steps: costly steps taken from an earlier run.
     """
 
     result: BacktestResult
@@ -94,14 +94,14 @@ def replay(
     """Replay a history through training, maturity, monitoring, governor and gate under five policies.
 
     Args:
-        history: what to replay.
-        detectors: what monitoring computes with.
-        store: where costly steps are remembered; the same store and inputs go on where an earlier run stopped.
-        stopwatch: returns seconds from any start; only costs are measured with it.
+        history: the history to replay.
+        detectors: computations of monitoring.
+        store: storage of costly steps; the same store and inputs resume an earlier run.
+        stopwatch: returns seconds from any start; used only for costs.
         progress: called after each morning.
 
     Raises:
-        NotEnoughEvidenceError: no first champion could be trained and watched, or too few days are left after it.
+        NotEnoughEvidenceError: no first champion could be trained and monitored, or too few days are left after it.
     """
     checkpoints = Checkpoints(store, history.content_hash)
     learner = Learner(history, checkpoints, Timings(store, history.content_hash, stopwatch))
@@ -124,10 +124,10 @@ def replay(
 
 
 def first_champion(history: History, learner: Learner, watcher: Watcher) -> Start:
-    """Return the first champion, on the first closing of a window on which it can be trained and watched.
+    """Return the first champion, at the first window's end at which it can be trained and monitored.
 
     Raises:
-        NotEnoughEvidenceError: there is no such day that leaves enough blocks of days; says what is missing.
+        NotEnoughEvidenceError: no such day leaves enough blocks of days; names the missing part.
     """
     policy = history.model.backtest
     earliest = add_days(history.first_day, policy.warmup_days)
@@ -261,7 +261,7 @@ def _periods(
 
 
 def limits(history: History, governed: Contestant) -> tuple[str, ...]:
-    """Return what a replay of a history cannot show, what governed could not see first."""
+    """Return the limits of a replay in sentences, governed's blind spots first."""
     policy = history.model.backtest
     return (
         *_unjudged(history, governed),
@@ -279,7 +279,7 @@ def limits(history: History, governed: Contestant) -> tuple[str, ...]:
 
 
 def _unjudged(history: History, governed: Contestant) -> list[str]:
-    """Return how much of the replay passed without enough outcomes to watch, and what it would take."""
+    """Return how long outcomes were too few to monitor, and the requirement."""
     if not isinstance(governed, Watching) or not governed.windows_without_outcomes:
         return []
     needed = history.model.monitoring.minimum_mature_positives

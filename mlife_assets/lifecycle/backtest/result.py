@@ -1,11 +1,11 @@
-"""What a replay found: frozen results and their JSON form, and which policy they speak for.
+"""Results of a replay: frozen records, their JSON form, and the recommended policy.
 
-Concept: the same inputs give the same bytes, so nothing that was measured with a clock is part of the result.
+Concept: the same inputs give the same bytes, so measured times are not part of the result.
 
-Recommended is a weekly refit, unless a policy that does less is shown to lose at most the margin to it by every
-criterion: the lower bound of its gain does not lie below minus the margin. Of those, the one that installs fewest
-models, then the one that trains least: a model that is exchanged is work and a risk. One probability for everybody is
-among them: where a weekly refit does not beat it by more than the margin, no model is worth running.
+The recommendation is a weekly refit, unless a policy with less work is shown to lose at most the margin to it by every
+criterion: the lower bound of its gain is at least minus the margin. Of those it is the one with the fewest
+installations, then trainings, since each exchange of a model is work and a risk. The constant is among them: if a
+weekly refit does not beat it by more than the margin, no model is worth running.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Work:
-    """What a policy did: decisions to train, and models that it installed after the first."""
+    """Work of a policy: trainings, and models installed after the first."""
 
     trainings: int
     installations: int
@@ -39,7 +39,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The policy that the history speaks for.
+    """The recommended policy.
 
     Attributes:
         policy: its name.
@@ -55,7 +55,7 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
 
     Args:
         measured: every policy by every criterion, with the margins that were fixed before the replay.
-        work: what each policy did, by name.
+        work: work of each policy, by name.
     """
     names = list(measured.average_precision.values)
 
@@ -83,7 +83,7 @@ def recommend(measured: Measured, work: Mapping[str, Work]) -> Recommendation:
 
 
 def short_of_weekly(measured: Measured, name: str) -> list[str]:
-    """Return the criteria by which a policy is not shown to lose at most the margin to a weekly refit."""
+    """Return the criteria by which a policy is not shown to lose at most the margin to weekly refits."""
     return [what for what, criterion in measured.criteria.items() if not criterion.is_as_good(name, NAIVE)]
 
 
@@ -123,7 +123,7 @@ def _value(interval: Interval) -> str:
 
 
 def _range(gain: Interval) -> str:
-    return f"{gain.estimate + 0.0:+.4f} ({gain.lower + 0.0:+.4f} to {gain.upper + 0.0:+.4f})"  # no minus before 0
+    return f"{gain.estimate + 0.0:+.4f} ({gain.lower + 0.0:+.4f} to {gain.upper + 0.0:+.4f})"  # avoids -0
 
 
 def _done(work: Work) -> str:
@@ -136,14 +136,14 @@ def _counted(count: int, what: str) -> str:
 
 @dataclass(frozen=True)
 class Period:
-    """A run of days of the replay; values are None where the rows have one class only.
+    """A run of days of the replay; values are None for rows of one class only.
 
     Attributes:
         first_day: first day.
         last_day: last day.
         rows: served.
         positives: among them.
-        matured: labels that became complete on these days, of rows served since the replay began.
+        matured: labels of served rows that became complete on these days.
         pending: labels of served rows that were not complete on the last day.
         average_precision: by policy, of these rows alone.
         log_loss: by policy.
@@ -161,7 +161,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a policy did.
+    """Results of a policy.
 
     Attributes:
         average_precision: of all rows in one ranking, with its interval.
@@ -176,17 +176,17 @@ class Score:
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """What one policy did and how well.
+    """Actions and results of one policy.
 
     Attributes:
         name: of the policy.
-        score: how well it did by each criterion.
-        trainings: decisions to train that were carried out, the first champion included.
+        score: results by each criterion.
+        trainings: executed decisions to train, including the first champion.
         fits: models fitted for them, each once.
-        fitted_rows: rows that all fits together learned from.
+        fitted_rows: training rows of all fits together.
         installations: models that served after the first champion.
-        refusals: fits that something spoke against.
-        decisions: one per morning on which something was decided.
+        refusals: fits refused by a condition.
+        decisions: one per morning with a decision.
     """
 
     name: str
@@ -201,28 +201,28 @@ class PolicyResult:
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """What a replay found.
+    """Results of a replay.
 
     Attributes:
-        title: what the model answers.
-        source: where the data comes from.
+        title: the model's question, for people.
+        source: origin of the data.
         content_hash: of rows, roles and policies.
         first_day: of the history.
-        start_day: first day that was served.
+        start_day: first served day.
         last_day: of the history.
         rows: served.
         positives: among them.
         windows: of monitoring during the replay.
         policies: in the order of the contestants.
         differences: average precision of `governed` minus that of each other.
-        gains: criterion -> other policy -> by how much `governed` is better, the first one being `differences`.
-        margin: how much worse `governed` may be.
+        gains: criterion -> other policy -> gain of `governed`, the first one being `differences`.
+        margin: allowed loss of `governed`.
         periods: in order.
         recommendation: the verdict.
-        label_times: whether one outcome is known earlier than the other, in which case every policy learns a lie.
-        notes: what a reader has to know before anything else, the gravest first; mostly empty.
-        settings: the policies as they were, by name.
-        limits: what the replay cannot show.
+        label_times: whether one outcome is known earlier than the other, which biases every policy.
+        notes: warnings for the top of a report, the gravest first; mostly empty.
+        settings: the policies used, by name.
+        limits: limits of the replay.
     """
 
     title: str
@@ -256,6 +256,6 @@ class BacktestResult:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that the fits of each policy took where they were computed, by policy."""
+    """Seconds of fitting, by policy, measured when computed."""
 
     fit_seconds: dict[str, float]

@@ -1,9 +1,9 @@
 """Monitoring within a replay: references and the four reports of a window, by the real detectors and limits.
 
-Concept: the reference is the newest windows before a model serves, and the outcomes of the rows that the gate looked
-at, scored by who was judged on them: the model that serves has learned from those rows, and what it says of them is not
-what out-of-sample scores look like. Later outcomes are asked of the same models: each fit on few rows errs in a way of
-its own, and held against the errors of another fit it would be a drift.
+Concept: the reference is the newest windows before a model serves, and the outcomes of the gate's rows, scored by the
+models judged on them: the serving model has learned from those rows, so its own scores would not be out of sample.
+Later outcomes are scored by the same models: each fit on few rows has errors of its own, and a comparison with another
+fit's errors would look like drift.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from mlife_assets.lifecycle.backtest.judging import Judged
 from mlife_assets.lifecycle.backtest.learning import Fit, Learner
 
 RESIDUAL_COLUMNS = 8
-"""Numeric features along which outcomes are held against expectations: those that matter most. Few, for power."""
+"""Numeric features along which outcomes are compared with expectations: the most important. Few, for power."""
 VALUES_MINIMUM = 30
-"""Values of a column in each half of the reference: with fewer it is not watched."""
+"""Minimum values of a column in each half of the reference for monitoring it."""
 EXPECTED_POSITIVES = 2.0
+"""A window of outcomes is long enough once it expects so many times the required positives."""
 SAMPLES_KEPT = 200
-"""At about a megabyte each; a reference reads those of at most 120 days."""
-"""Times the positives that a statement needs: so many a window of outcomes expects before it is long enough."""
+"""About a megabyte each; a reference reads those of at most 120 days."""
 
 
 @dataclass(frozen=True)
 class Reports:
-    """What monitoring says of one window."""
+    """Monitoring reports of one window."""
 
     quality: MonitoringReport
     data: MonitoringReport
@@ -64,7 +64,7 @@ class Reports:
         return any(report.status == "alarm" for report in (self.data, self.latent, self.concept))
 
     def standing(self, day: date) -> Reports:
-        """Return the reports as they stand on a later day, on which no window closed."""
+        """Return the reports as of a later day without a new window."""
         return Reports(**{field.name: replace(getattr(self, field.name), as_of_date=day) for field in fields(self)})
 
     def to_record(self) -> dict[str, object]:
@@ -73,14 +73,14 @@ class Reports:
 
     @classmethod
     def from_record(cls, record: dict[str, object]) -> Reports:
-        """Return what `to_record` described."""
+        """Return the reports from `to_record`."""
         return cls(**{name: MonitoringReport.from_json(json.dumps(report)) for name, report in record.items()})
 
 
 def watchable(columns: MonitoringColumns, samples: Sequence[pa.Table]) -> MonitoringColumns:
-    """Return the columns of which both halves of the windows hold enough values to be compared with each other.
+    """Return the columns with enough values in both halves of the windows.
 
-    A column that was empty for half of the reference has no normal yet; a later reference may watch it.
+    A column that was empty for half of the reference cannot be judged yet; a later reference may monitor it.
     """
     middle = len(samples) // 2
     kept = [
@@ -114,12 +114,12 @@ class Watcher:
         self._samples: dict[tuple[str, date], pa.Table] = {}
 
     def reference(self, serving: Fit, judged: Judged, as_of: date) -> MonitoringReference:
-        """Return what normal looks like to `serving` as of a day.
+        """Return the reference of `serving` as of a day.
 
         Args:
-            serving: the model that will be watched.
-            judged: mature rows that say what out-of-sample scores look like, and who scores them without having
-                seen them: the folds or the twin that were judged (or the model itself, when it has not seen them).
+            serving: the model to monitor.
+            judged: mature rows and their out-of-sample scorers: the judged folds or twin (or the model itself, if it
+                has not seen the rows).
             as_of: the day.
 
         Raises:
@@ -138,7 +138,7 @@ class Watcher:
         return self._references[key]
 
     def reports(self, serving: Fit, reference: MonitoringReference, window: Window) -> Reports:
-        """Return the reports of a window against a reference of the serving model, which `reference` returned."""
+        """Return the reports of a window against the serving model's reference, from `reference`."""
         asked = self._scored_by[reference.model_version, reference.content_hash].key
         version, seen = reference.model_version, reference.content_hash
         step = f"reports|{version}|{asked}|{reference.as_of_date}|{seen}|{window.closed_on}"
@@ -187,7 +187,7 @@ class Watcher:
         )
 
     def _sample(self, serving: Fit, window: Window) -> pa.Table:
-        """Return the sampled rows of a window: day, ids, what the model sees, and its SHAP values."""
+        """Return the sampled rows of a window: day, ids, model inputs, and SHAP values."""
         key = (serving.artifact.model_version, window.closed_on)
         if key not in self._samples:
             if len(self._samples) == SAMPLES_KEPT:
@@ -207,7 +207,7 @@ class Watcher:
         return with_contributions(table.append_column(DAY, day), scorer.contributions(matrix), scorer.model_names)
 
     def _seen(self, serving: Fit, places: npt.NDArray[np.int64]) -> tuple[pa.Table, npt.NDArray[np.float64]]:
-        """Return rows as monitoring reads them, rates included, and the matrix that the scorer takes."""
+        """Return rows with rates for monitoring, and the scorer's matrix."""
         history, spec, roles = self._history, serving.artifact.feature_spec, self._history.model.roles
         rows = history.take(places)
         matrix = examples_matrix(rows, spec)
@@ -219,16 +219,16 @@ class Watcher:
         return pa.table(arrays), matrix
 
     def _ids(self, places: npt.NDArray[np.int64]) -> tuple[pa.ChunkedArray, list[str]]:
-        """Return what a row is drawn by: its entity, and what sets it apart from the entity's other rows."""
+        """Return the sampling ids of a row: its entity, and a key among the entity's rows."""
         roles, rows = self._history.model.roles, self._history.take(places)
         items = [""] * len(places) if roles.item is None else rows[roles.item].cast(pa.string()).to_pylist()
         days = self._history.days[places].astype(str).tolist()
         return rows[roles.entity].cast(pa.string()), [f"{item}|{day}" for item, day in zip(items, days, strict=True)]
 
     def _scored(self, probability: Array, places: npt.NDArray[np.int64], serving: Fit) -> pa.Table:
-        """Return mature rows, scored out of sample, as examples of concept drift, described as the serving model sees.
+        """Return mature rows, scored out of sample, as examples of concept drift, with the serving model's inputs.
 
-        `places` are ascending.
+        `places` are ascending positions.
         """
         history = self._history
         seen, _ = self._seen(serving, places)
@@ -281,9 +281,9 @@ class Watcher:
         )
 
     def _outcomes(self, serving: Fit, reference: MonitoringReference, as_of: date) -> pa.Table:
-        """Return the newest mature rows since the model serves, whole weeks at least and until enough is expected.
+        """Return the newest mature rows of the model's service: whole weeks, until enough positives are expected.
 
-        How far they reach back follows from what the model expects, never from what came, which would bias the answer.
+        Their length depends on expected positives, never on observed ones, which would bias the test.
         """
         history, policy = self._history, self._history.model.monitoring
         places = history.known(as_of, since=reference.as_of_date)
