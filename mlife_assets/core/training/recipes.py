@@ -555,10 +555,10 @@ def half_life_in_drift(
 ) -> float | None:
     """Return the half-life in days during an open concept drift; None for the usual one.
 
-    None also if no recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
+    None also unless the first recipe of the policy weighs rows by age. Arguments as of `policy_as_of`.
     """
     began = drift_start(decisions, known_on, retrain, ["concept"])
-    if began is None or not _aged(policy):
+    if began is None or not recipe_of(policy.recipes[0]).is_aged:
         return None
     half_life = max(policy.half_life_days_in_drift, (known_on - began).days / 2)
     return half_life if half_life < policy.half_life_days else None
@@ -570,8 +570,5 @@ def with_half_life(policy: TrainingPolicy, half_life_days: float) -> TrainingPol
     Only recipes that weigh rows by age compete: validation days are older than the drift and would choose the best
     recipe for the old world.
     """
-    return replace(policy, recipes=_aged(policy), half_life_days=half_life_days)
-
-
-def _aged(policy: TrainingPolicy) -> tuple[str, ...]:
-    return tuple(name for name in policy.recipes if recipe_of(name).is_aged)
+    aged = tuple(name for name in policy.recipes if recipe_of(name).is_aged)
+    return replace(policy, recipes=aged, half_life_days=half_life_days)

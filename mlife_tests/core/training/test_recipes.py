@@ -513,7 +513,7 @@ def test_the_half_life_grows_with_the_drift(age: int, half_life: float) -> None:
         *((AGED, DRIFT, age) for age in (-1, 0, 28, 60)),
         (AGED, (), 3),
         *((AGED, (decided(1, *codes),), 3) for codes in (DATA, (NEW_LABELS,), (*DATA, NEW_LABELS))),
-        *((replace(AGED, **kept), DRIFT, 3) for kept in ({"recipes": ("plain", "linear")}, {"half_life_days": 2.0})),
+        *((replace(AGED, **kept), DRIFT, 3) for kept in ({"recipes": ("plain", "recent")}, {"half_life_days": 2.0})),
     ],
 )
 def test_any_other_fit_is_as_usual(policy: TrainingPolicy, decisions: tuple[RetrainDecision, ...], age: int) -> None:
