@@ -218,10 +218,10 @@ def _fitted(formulation: str, training: TrainingSet, policy: TrainingPolicy, pre
     """Return the steps of a model as the product fits them, before calibration."""
     recipe, spec = recipe_of(policy.recipes[0]), prepared["spec"]
     steps = {}
-    for step, objective in steps_of(formulation, training):
-        tuned = tune_step(formulation, step, objective, recipe, training, prepared["tuning"], policy)
+    for step in steps_of(formulation, training):
+        tuned = tune_step(formulation, step, recipe, training, prepared["tuning"], policy)
         rows = prepared["part"].about(known_outcome(training, step), reached_before(formulation, training, step))
-        steps[step] = fit_step(rows, recipe, spec, policy, objective=objective, trees=tuned.trees)
+        steps[step] = fit_step(rows, recipe, spec, policy, trees=tuned.trees)
     return {"spec": spec, "steps": steps, "policy": policy}
 
 
@@ -247,7 +247,7 @@ def _moved(
         if name == CORRECTION:
             added = fit_linear_base(rows, spec, policy).raw(later, spec.model_names)
         else:
-            booster = boost(rows, spec, policy, objective="binary", trees=WARM_TREES)
+            booster = boost(rows, spec, policy, trees=WARM_TREES)
             added = np.asarray(booster.predict(later, raw_score=True))
         found[step] = start[step] + added
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Literal
@@ -51,8 +52,6 @@ class TrainingPolicy:
     `validation_minimum_per_class` examples with and without the outcome; but it never has more of either than there is
     to fit on. A curve of probabilities is not learned from a dozen rows: 100 of each is the convention for validating
     one (Vergouwe et al. 2005, doi 10.1016/j.jclinepi.2004.06.017).
-
-    `lambdarank` may be listed, too; it is not by default, since it was never close to winning.
 
     `recipes` compete by the objective for the formulation that was chosen with the first of them. In the recent ones
     the weight of a row halves every `half_life_days` since its exposure; while a concept drift is open it is half the
@@ -119,10 +118,13 @@ class TrainingPolicy:
             raise InvalidInputError(
                 f"TrainingPolicy.recipes is {self.recipes}; list {', '.join(RECIPES)} or some of them"
             )
-        if not self.formulations or set(self.formulations) - {"funnel", "binary", "lambdarank"}:
-            raise InvalidInputError(
-                f"TrainingPolicy.formulations is {self.formulations}; list funnel, binary, lambdarank or some of them"
-            )
+        if "lambdarank" in self.formulations:
+            text = "TrainingPolicy.formulations has lambdarank, which never won and is gone; remove it"
+            warnings.warn(text, FutureWarning, stacklevel=3)
+            kept = tuple(name for name in self.formulations if name != "lambdarank") or ("binary",)
+            object.__setattr__(self, "formulations", kept)
+        if not self.formulations or set(self.formulations) - {"funnel", "binary"}:
+            raise InvalidInputError(f"TrainingPolicy.formulations is {self.formulations}; list funnel, binary or both")
         if both := set(self.rising) & set(self.falling):
             raise InvalidInputError(f"TrainingPolicy: {min(both)} is both rising and falling; keep one")
 

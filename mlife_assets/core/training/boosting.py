@@ -1,8 +1,7 @@
 """Boosting: one LightGBM model from rows, the same bytes from the same rows.
 
-Concept: deterministic to the byte: fixed threads, fixed seed, ordered rows. Two objectives: `binary` gives log-odds;
-`lambdarank` orders the rows of an entity and needs a calibrator to become a probability. Binning is a large part of a
-fit, so fits on parts of the same rows may share bins.
+Concept: deterministic to the byte: fixed threads, fixed seed, ordered rows. Trees add log-odds. Binning is a large
+part of a fit, so fits on parts of the same rows may share bins.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +22,9 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 
 END_OF_TREES = "end of trees"
-GROUP_ROWS_MAXIMUM = 10_000
-"""LightGBM refuses larger groups to rank; an entity with more rows is split."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
-Objective = Literal["binary", "lambdarank"]
 Progress = Callable[[int, int], None]
 """Called with (trees so far, trees at most)."""
 Watch = Callable[[Any, int], bool]
@@ -55,7 +51,6 @@ class Rows:
     Attributes:
         matrix: float64 of shape (n, features).
         outcome: bool (n,).
-        entity: code of each row's entity, int64 (n,); needed to rank.
         day: of exposure, counted in days, int64 (n,); None if no recipe needs it.
         weight: weight of each row, float64 (n,); None for 1.
         start: log-odds below the model, float64 (n,); None for 0.
@@ -64,7 +59,6 @@ class Rows:
 
     matrix: npt.NDArray[np.float64]
     outcome: npt.NDArray[np.bool_]
-    entity: npt.NDArray[np.int64]
     day: npt.NDArray[np.int64] | None = None
     weight: npt.NDArray[np.float64] | None = None
     start: npt.NDArray[np.float64] | None = None
@@ -72,21 +66,13 @@ class Rows:
 
     def where(self, mask: npt.NDArray[Any]) -> Rows:
         """Return the rows of a mask."""
-        bins = None if self.bins is None else Bins(self.bins.data, self.bins.places[mask])
-        return replace(self._taken(mask), bins=bins)
-
-    def by_entity(self) -> Rows:
-        """Return the rows grouped by entity, in bins of their own: a part of shared ones keeps their order."""
-        return self._taken(np.argsort(self.entity, kind="stable"))
-
-    def _taken(self, places: npt.NDArray[Any]) -> Rows:
         return Rows(
-            self.matrix[places],
-            self.outcome[places],
-            self.entity[places],
-            day=None if self.day is None else self.day[places],
-            weight=None if self.weight is None else self.weight[places],
-            start=None if self.start is None else self.start[places],
+            self.matrix[mask],
+            self.outcome[mask],
+            day=None if self.day is None else self.day[mask],
+            weight=None if self.weight is None else self.weight[mask],
+            start=None if self.start is None else self.start[mask],
+            bins=None if self.bins is None else Bins(self.bins.data, self.bins.places[mask]),
         )
 
 
@@ -100,7 +86,6 @@ def boost(
     spec: FeatureSpec,
     policy: TrainingPolicy,
     *,
-    objective: Objective,
     trees: int,
     watch: Watch | None = None,
     progress: Progress | None = None,
@@ -111,20 +96,18 @@ def boost(
         InvalidInputError: the policy constrains a feature that does not exist.
     """
     lightgbm = _lightgbm()
-    parameters = _parameters(spec, policy) | {"objective": objective, "metric": "None"}
-    part = rows.by_entity() if objective == "lambdarank" else rows
-    if part.bins is not None:
-        data = part.bins.data.subset(part.bins.places, params=parameters).construct()
-        data.set_label(part.outcome.astype(np.float64))
-        data.set_weight(part.weight)
-        data.set_init_score(part.start)
+    parameters = _parameters(spec, policy) | {"objective": "binary", "metric": "None"}
+    if rows.bins is not None:
+        data = rows.bins.data.subset(rows.bins.places, params=parameters).construct()
+        data.set_label(rows.outcome.astype(np.float64))
+        data.set_weight(rows.weight)
+        data.set_init_score(rows.start)
     else:
         data = lightgbm.Dataset(
-            part.matrix,
-            label=part.outcome.astype(np.float64),
-            weight=part.weight,
-            init_score=part.start,
-            group=_group_sizes(part.entity) if objective == "lambdarank" else None,
+            rows.matrix,
+            label=rows.outcome.astype(np.float64),
+            weight=rows.weight,
+            init_score=rows.start,
             params=parameters,
             **_columns(spec),
         )
@@ -163,7 +146,7 @@ def _lightgbm() -> Any:
 
 
 def _parameters(spec: FeatureSpec, policy: TrainingPolicy) -> dict[str, Any]:
-    """Return the parameters of all objectives.
+    """Return the parameters of all fits.
 
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
@@ -228,11 +211,3 @@ def _column_names(spec: FeatureSpec) -> list[str]:
     return (
         names if all(_PLAIN.fullmatch(name) for name in names) else [f"column_{place}" for place in range(len(names))]
     )
-
-
-def _group_sizes(entity: npt.NDArray[np.int64]) -> list[int]:
-    sizes: list[int] = []
-    for size in np.unique(entity, return_counts=True)[1].tolist():
-        whole, rest = divmod(size, GROUP_ROWS_MAXIMUM)
-        sizes += [GROUP_ROWS_MAXIMUM] * whole + ([rest] if rest else [])
-    return sizes

@@ -28,7 +28,7 @@ from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix, fit_feature_spec, seen_matrix
 from mlife_assets.core.scoring.scorer import scorer_of
-from mlife_assets.core.training.boosting import Objective, Progress, model_text, weighted
+from mlife_assets.core.training.boosting import Progress, model_text, weighted
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.early_label import EarlyLabel, early_label
 from mlife_assets.core.training.formulations import (
@@ -60,7 +60,7 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 T = TypeVar("T")
 R = TypeVar("R")
-Tune: TypeAlias = Callable[[str, Recipe, str, Objective], TunedStep]
+Tune: TypeAlias = Callable[[str, Recipe, str], TunedStep]
 """Fits a step of a formulation by a recipe."""
 IMPORTANCE_ROWS, RULE_ROWS = 2_000, 50_000
 FinalStep: TypeAlias = Callable[[TunedStep, Calibrator, EarlyLabel], tuple[ModelStage, int]]
@@ -101,13 +101,12 @@ def compete(
         NotEnoughEvidenceError: no formulation can be learned, since a step has one class only.
     """
     names = available_formulations(training, policy)
-    orders = "an estimator of one's own learns probabilities, no order"
-    refused = {} if estimator is None else {name: orders for name in names if name == "lambdarank"}
+    refused: dict[str, str] = {}
     for name in names:
         try:
             require_both_classes(name, training)
         except NotEnoughEvidenceError as error:
-            refused.setdefault(name, str(error))
+            refused[name] = str(error)
     recipes_refused = {} if estimator is None else refused_recipes(policy.recipes, estimator)
     recipes = [recipe_of(name) for name in policy.recipes if name not in recipes_refused] or [PLAIN]
     tune = _tuning(training, policy, progress) if estimator is None else _tuning_of(training, policy, estimator)
@@ -149,21 +148,17 @@ def each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list
 def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None) -> Tune:
     """Return the tuner of LightGBM; features, thinning and bins are computed once."""
     rows = rows_to_tune_on(training, tuning_spec(training), policy)
-    return lambda name, recipe, step, objective: tune_step(
-        name, step, objective, recipe, training, rows, policy, progress
-    )
+    return lambda name, recipe, step: tune_step(name, step, recipe, training, rows, policy, progress)
 
 
 def _tuning_of(training: TrainingSet, policy: TrainingPolicy, estimator: MakeEstimator) -> Tune:
     """Return the tuner of another estimator."""
     spec = tuning_spec(training)
-    return lambda name, recipe, step, objective: tune_estimator(
-        name, step, objective, recipe, training, spec, policy, estimator
-    )
+    return lambda name, recipe, step: tune_estimator(name, step, recipe, training, spec, policy, estimator)
 
 
 def _steps(tune: Tune, asked: Sequence[tuple[str, Recipe]], training: TrainingSet, cores: int) -> list[list[TunedStep]]:
-    tasks = [(place, *one, *step) for place, one in enumerate(asked) for step in steps_of(one[0], training)]
+    tasks = [(place, *one, step) for place, one in enumerate(asked) for step in steps_of(one[0], training)]
     found = each(lambda task: tune(*task[1:]), tasks, cores)
     return [[step for task, step in zip(tasks, found, strict=True) if task[0] == place] for place in range(len(asked))]
 
@@ -247,9 +242,7 @@ def _final_boosting(
     def final(step: TunedStep, calibrator: Calibrator, early: EarlyLabel) -> tuple[ModelStage, int]:
         outcome, reached = early.taught(chosen.name, training, step.step)
         rows = part.about(outcome, reached, early.weight_of(step.step, training))
-        fitted = fit_step(
-            rows, chosen.recipe, spec, policy, objective=step.objective, trees=step.trees, progress=progress
-        )
+        fitted = fit_step(rows, chosen.recipe, spec, policy, trees=step.trees, progress=progress)
         return ModelStage(step.step, model_text(fitted.booster), calibrator, base=fitted.base), len(rows.outcome)
 
     return final

@@ -1,12 +1,12 @@
 """Formulations: ways to learn one outcome, and their comparison on the validation window.
 
-Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once;
-`lambdarank` learns the order alone. A step known sooner than the label trains and validates also on rows without a
-label yet. Formulations are compared on rows with a label, by the log loss of their calibrated probabilities, a proper
-score: MAP over shown items rewards learning how they were shown, and has chosen a model that ranks all candidates
-worse. The first one of the policy stays unless a later one is better by more than one standard error of the paired
-difference (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984), so noise does not
-choose. Numbers of trees, and recipes of one formulation, are chosen by the objective.
+Concept: `funnel` learns each step given the one before and multiplies; `binary` learns the outcome at once. A step
+known sooner than the label trains and validates also on rows without a label yet. Formulations are compared on rows
+with a label, by the log loss of their calibrated probabilities, a proper score: MAP over shown items rewards learning
+how they were shown, and has chosen a model that ranks all candidates worse. The first one of the policy stays unless a
+later one is better by more than one standard error of the paired difference (the one-standard-error rule of Breiman et
+al., Classification and Regression Trees, 1984), so noise does not choose. Numbers of trees, and recipes of one
+formulation, are chosen by the objective.
 
 Validation has folds, each scored by a fit on the outcomes complete when it began.
 """
@@ -24,7 +24,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.estimators import MakeEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec, seen_matrix
-from mlife_assets.core.training.boosting import Objective, Progress
+from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.objective import TREES_BETWEEN_LOOKS, Codes, Looks, Ranked, best_of, measured
 from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_estimator, fit_step, recipe_of, weighted_by_age
@@ -51,7 +51,6 @@ class TunedStep:
 
     Attributes:
         step: name of the outcome.
-        objective: objective of the fit.
         trees: number of trees at which validation was best; 0 without trees.
         raw: raw scores of the v rows from validation's start on, float64 (v,); NaN is allowed for rows that are neither
             reached nor labelled.
@@ -60,7 +59,6 @@ class TunedStep:
     """
 
     step: str
-    objective: Objective
     trees: int
     raw: Array
     is_reached: npt.NDArray[np.bool_]
@@ -72,7 +70,7 @@ class Formulation:
     """A tuned formulation with its results on the validation window.
 
     Attributes:
-        name: `funnel`, `binary` or `lambdarank`.
+        name: `funnel` or `binary`.
         recipe: recipe of its steps.
         steps: in order.
         log_loss: of calibrated probabilities on the validation window; lower is better.
@@ -91,18 +89,15 @@ class Formulation:
 
 
 def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
-    """Return the formulations of the policy that the examples allow: a funnel needs steps, a ranking items.
+    """Return the formulations of the policy that the examples allow: a funnel needs steps.
 
     Raises:
         InvalidInputError: none is left.
     """
-    roles = training.roles
-    needs = {"funnel": bool(roles.funnel), "lambdarank": roles.item is not None, "binary": True}
-    names = tuple(name for name in policy.formulations if needs[name])
+    names = tuple(name for name in policy.formulations if name == "binary" or training.roles.funnel)
     if not names:
         raise InvalidInputError(
-            f"TrainingPolicy.formulations {policy.formulations} need a funnel or an item, which the examples lack; "
-            "add binary"
+            f"TrainingPolicy.formulations {policy.formulations} need a funnel, which the examples lack; add binary"
         )
     return names
 
@@ -126,7 +121,7 @@ def require_both_classes(name: str, training: TrainingSet) -> None:
     Raises:
         NotEnoughEvidenceError: a step has one class only in a part.
     """
-    for step, _ in steps_of(name, training):
+    for step in steps_of(name, training):
         reached = reached_before(name, training, step)
         for part, inside in (("fitting", training.fitting(step)), ("validation", training.validating(step))):
             mask = reached & inside
@@ -159,17 +154,13 @@ def tune(
     """
     require_both_classes(name, training)
     folds, recipe = rows_to_tune_on(training, spec, policy), recipe_of(policy.recipes[0])
-    steps = [
-        tune_step(name, step, objective, recipe, training, folds, policy, progress)
-        for step, objective in steps_of(name, training)
-    ]
+    steps = [tune_step(name, step, recipe, training, folds, policy, progress) for step in steps_of(name, training)]
     return compared(name, recipe, steps, training, policy)
 
 
 def tune_step(
     name: str,
     step: str,
-    objective: Objective,
     recipe: Recipe,
     training: TrainingSet,
     folds: Sequence[TuningRows],
@@ -186,7 +177,7 @@ def tune_step(
         where = fold.of_all & validating
         looks = Looks(fold.held_out, judged, outcome[where], *clusters(training, where))
         most = min([policy.trees_maximum, *(TREES_BETWEEN_LOOKS * len(earlier.found) for earlier in seen)])
-        fit_step(rows, recipe, fold.spec, policy, objective=objective, trees=most, looks=looks, progress=progress)
+        fit_step(rows, recipe, fold.spec, policy, trees=most, looks=looks, progress=progress)
         seen.append(looks)
     looked = range(min(len(looks.found) for looks in seen))
     by_look = [Ranked.of_folds([looks.found[place] for looks in seen]) for place in looked]
@@ -195,7 +186,7 @@ def tune_step(
     for fold, looks in zip(folds, seen, strict=True):
         raw[fold.of_all] = looks.raws[best]
     trees = min((best + 1) * TREES_BETWEEN_LOOKS, policy.trees_maximum) if recipe.has_trees else 0
-    return TunedStep(step, objective, trees, raw[held_out], validating[held_out], (outcome & validating)[held_out])
+    return TunedStep(step, trees, raw[held_out], validating[held_out], (outcome & validating)[held_out])
 
 
 def clusters(training: TrainingSet, rows: Mask) -> tuple[Codes, bool]:
@@ -208,7 +199,6 @@ def clusters(training: TrainingSet, rows: Mask) -> tuple[Codes, bool]:
 def tune_estimator(
     name: str,
     step: str,
-    objective: Objective,
     recipe: Recipe,
     training: TrainingSet,
     spec: FeatureSpec,
@@ -224,7 +214,7 @@ def tune_estimator(
         raw[where] = own.raw(seen_matrix(training.examples, spec, where))
     validating = reached & training.validating(step)
     outcome = known_outcome(training, step) & validating
-    return TunedStep(step, objective, 0, raw[held_out], validating[held_out], outcome[held_out])
+    return TunedStep(step, 0, raw[held_out], validating[held_out], outcome[held_out])
 
 
 def compared(

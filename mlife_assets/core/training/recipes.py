@@ -42,7 +42,6 @@ from mlife_assets.core.scoring.estimators import (
 )
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.training.boosting import (
-    Objective,
     Progress,
     Rows,
     boost,
@@ -434,7 +433,6 @@ def fit_step(
     spec: FeatureSpec,
     policy: TrainingPolicy,
     *,
-    objective: Objective,
     trees: int,
     looks: Looks | None = None,
     progress: Progress | None = None,
@@ -467,7 +465,6 @@ def fit_step(
         rows,
         spec,
         grown,
-        objective=objective,
         trees=trees if recipe.has_trees else 0,
         watch=watch,
         progress=progress,

@@ -149,16 +149,15 @@ def plot_search(found: Search) -> bytes:
 
 
 def _searched_formulation(training: TrainingSet, policy: TrainingPolicy) -> str:
-    """Return the first formulation in log-odds that can be learned; `binary` if the policy has only a ranking."""
+    """Return the first formulation that can be learned."""
     refused = []
-    for name in (*available_formulations(training, policy), "binary"):
-        if name != "lambdarank":
-            try:
-                require_both_classes(name, training)
-            except NotEnoughEvidenceError as error:
-                refused.append(f"{name}: {error}")
-            else:
-                return name
+    for name in available_formulations(training, policy):
+        try:
+            require_both_classes(name, training)
+        except NotEnoughEvidenceError as error:
+            refused.append(f"{name}: {error}")
+        else:
+            return name
     raise NotEnoughEvidenceError("; ".join(refused))
 
 

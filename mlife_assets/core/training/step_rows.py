@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, seen_matrix
-from mlife_assets.core.training.boosting import Objective, Rows, binned, weighted
+from mlife_assets.core.training.boosting import Rows, binned, weighted
 from mlife_assets.core.training.training_set import TrainingSet
 
 Mask = npt.NDArray[np.bool_]
@@ -34,13 +34,11 @@ class AllRows:
 
     Attributes:
         outcome: whether the first step happened to each, bool (n,).
-        entity: code of each row's entity, int64 (n,).
         seen: returns model inputs of the m rows of a mask, float64 (m, model_names).
         day: of exposure, counted in days, int64 (n,).
     """
 
     outcome: Mask
-    entity: npt.NDArray[np.int64]
     seen: Callable[[Mask], Array]
     day: npt.NDArray[np.int64] | None = None
 
@@ -107,7 +105,6 @@ def thinned(rows: AllRows, among: Mask, spec: FeatureSpec, policy: TrainingPolic
     kept = Rows(
         rows.seen(is_kept),
         rows.outcome[is_kept],
-        rows.entity[is_kept],
         day=None if rows.day is None else rows.day[is_kept],
         weight=weight[is_kept] if (weight > 1).any() else None,
     )
@@ -154,7 +151,7 @@ def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mas
 def rows_of(training: TrainingSet, spec: FeatureSpec, outcome: Mask, rows: Mask) -> Rows:
     """Return the rows of a mask; outcome and mask cover all n rows."""
     seen = seen_matrix(training.examples, spec, rows)
-    return Rows(seen, outcome[rows], training.entity_codes[rows], day=days_of(training)[rows])
+    return Rows(seen, outcome[rows], day=days_of(training)[rows])
 
 
 def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
@@ -164,7 +161,7 @@ def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
-    return AllRows(happened, training.entity_codes, partial(seen_matrix, training.examples, spec), days_of(training))
+    return AllRows(happened, partial(seen_matrix, training.examples, spec), days_of(training))
 
 
 def known_outcome(training: TrainingSet, step: str) -> Mask:
@@ -174,11 +171,9 @@ def known_outcome(training: TrainingSet, step: str) -> Mask:
     return outcome
 
 
-def steps_of(name: str, training: TrainingSet) -> tuple[tuple[str, Objective], ...]:
-    """Return step and objective of each model of a formulation."""
-    if name == "funnel":
-        return tuple((step, "binary") for step in training.roles.steps)
-    return ((training.roles.label, "lambdarank" if name == "lambdarank" else "binary"),)
+def steps_of(name: str, training: TrainingSet) -> tuple[str, ...]:
+    """Return the step of each model of a formulation."""
+    return tuple(training.roles.steps) if name == "funnel" else (training.roles.label,)
 
 
 def reached_before(name: str, training: TrainingSet, step: str) -> Mask:
@@ -192,7 +187,7 @@ def reached_before(name: str, training: TrainingSet, step: str) -> Mask:
 
 def step_before(name: str, training: TrainingSet, step: str) -> str | None:
     """Return the step of a formulation before another; None for its first."""
-    steps = [one for one, _ in steps_of(name, training)]
+    steps = steps_of(name, training)
     place = steps.index(step)
     return steps[place - 1] if place > 0 else None
 

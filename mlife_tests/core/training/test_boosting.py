@@ -17,7 +17,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec, seen_matrix
 from mlife_assets.core.scoring.scorer import Trees
 from mlife_assets.core.training import boosting, formulations
-from mlife_assets.core.training.boosting import Objective, Rows, boost, model_text, monotone_constraints, predict_raw
+from mlife_assets.core.training.boosting import Rows, boost, model_text, monotone_constraints, predict_raw
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import available_formulations, choose, require_both_classes, tune
@@ -25,7 +25,6 @@ from mlife_assets.core.training.step_rows import (
     days_of,
     from_validation_on,
     held_out_by_fold,
-    learning_rows,
     reached_before,
     steps_of,
 )
@@ -37,13 +36,13 @@ SPEC = FeatureSpec(("pay", "km", "city"), (("city", ("a", "b", "c")),))
 FORMULATION_POLICY = TrainingPolicy(recipes=("plain",), trees_maximum=12, minimum_child_examples=20)
 
 
-def drawn(rows: int = 2_000, seed: int = 1, entities: int = 50) -> Rows:
+def drawn(rows: int = 2_000, seed: int = 1) -> Rows:
     """Return outcomes that wave up and down with both numbers, so that an unconstrained model does too."""
     rng = np.random.default_rng(seed)
     pay, km, city = rng.uniform(-3, 3, rows), rng.uniform(-3, 3, rows), rng.integers(0, 3, rows)
     log_odds = 1.5 * np.sin(2.5 * pay) - 1.5 * np.cos(2 * km) + (city == 1)
     outcome = rng.random(rows) < 1 / (1 + np.exp(-log_odds))
-    return Rows(np.column_stack([pay, km, city]), outcome, rng.integers(0, entities, rows))
+    return Rows(np.column_stack([pay, km, city]), outcome)
 
 
 def slopes(booster: Any, column: int, policy: TrainingPolicy) -> np.ndarray:
@@ -55,10 +54,9 @@ def slopes(booster: Any, column: int, policy: TrainingPolicy) -> np.ndarray:
     return np.diff(predict_raw(booster, points, policy).reshape(len(start), len(grid)), axis=1)
 
 
-@pytest.mark.parametrize("objective", ["binary", "lambdarank"])
-def test_constraints_hold_everywhere_on_a_grid(objective: Objective) -> None:
+def test_constraints_hold_everywhere_on_a_grid() -> None:
     policy = replace(POLICY, rising=("pay",), falling=("km",), leaves=15)
-    free, bound = (boost(drawn(), SPEC, one, objective=objective, trees=30) for one in (POLICY, policy))
+    free, bound = (boost(drawn(), SPEC, one, trees=30) for one in (POLICY, policy))
     for column, sign in ((0, 1.0), (1, -1.0)):
         assert (sign * slopes(free, column, POLICY)).min() < -0.05
         found = sign * slopes(bound, column, policy)
@@ -77,13 +75,13 @@ def test_constraints_are_in_the_order_of_what_a_model_sees() -> None:
 def test_a_constraint_on_no_numeric_feature_is_refused_by_name(side: str, name: str) -> None:
     policy = replace(POLICY, **{side: ("pay", name)})
     with pytest.raises(InvalidInputError, match=f"constrains {name}, which is no numeric feature"):
-        boost(drawn(100), SPEC, policy, objective="binary", trees=1)
+        boost(drawn(100), SPEC, policy, trees=1)
 
 
 @pytest.mark.parametrize("odd", ["pay ($ per hour)", "pay\u00e9", 'pay"', "pay,km", "a=b\nend of trees\n", "pay:[1]"])
 def test_odd_names_give_the_same_trees(odd: str) -> None:
     plain, named = (
-        model_text(boost(drawn(500), spec, POLICY, objective="binary", trees=3))
+        model_text(boost(drawn(500), spec, POLICY, trees=3))
         for spec in (SPEC, replace(SPEC, names=(odd, "km", "city")))
     )
     assert "feature_names=pay km city" in plain
@@ -92,17 +90,16 @@ def test_odd_names_give_the_same_trees(odd: str) -> None:
 
 
 def test_a_category_is_split_by_its_values_not_by_its_order() -> None:
-    text = model_text(boost(drawn(), SPEC, POLICY, objective="binary", trees=30))
+    text = model_text(boost(drawn(), SPEC, POLICY, trees=30))
     assert any(line.startswith("num_cat=") and line != "num_cat=0" for line in text.splitlines())
     renamed = replace(SPEC, vocabularies=())
-    text = model_text(boost(drawn(), renamed, POLICY, objective="binary", trees=30))
+    text = model_text(boost(drawn(), renamed, POLICY, trees=30))
     assert all(line == "num_cat=0" for line in text.splitlines() if line.startswith("num_cat="))
 
 
-@pytest.mark.parametrize("objective", ["binary", "lambdarank"])
-def test_the_same_rows_give_the_same_bytes(objective: Objective) -> None:
+def test_the_same_rows_give_the_same_bytes() -> None:
     texts = [
-        model_text(boost(drawn(), SPEC, policy, objective=objective, trees=5))
+        model_text(boost(drawn(), SPEC, policy, trees=5))
         for policy in (POLICY, POLICY, replace(POLICY, feature_fraction=0.4), replace(POLICY, feature_fraction=0.4))
     ]
     assert texts[0] == texts[1]
@@ -112,38 +109,6 @@ def test_the_same_rows_give_the_same_bytes(objective: Objective) -> None:
     assert "parameters" not in texts[0]
 
 
-def test_an_entity_of_more_rows_than_a_group_may_have_is_ranked() -> None:
-    rows = drawn(2 * boosting.GROUP_ROWS_MAXIMUM + 500, entities=1)
-    policy = replace(POLICY, minimum_child_examples=200)
-    booster = boost(rows, SPEC, policy, objective="lambdarank", trees=2)
-    raw = predict_raw(booster, rows.matrix, policy)
-    assert raw[rows.outcome].mean() > raw[~rows.outcome].mean()
-
-
-def test_a_ranking_compares_rows_of_one_entity_only() -> None:
-    """An entity that always converts teaches a ranking nothing, so what tells entities apart is not learned."""
-    rng = np.random.default_rng(5)
-    entity = np.repeat(np.arange(100), 20)
-    level, own = np.repeat(rng.normal(size=100), 20), rng.normal(size=2_000)
-    outcome = rng.random(2_000) < 1 / (1 + np.exp(-(4 * level + own)))
-    order = rng.permutation(2_000)
-    rows = Rows(np.column_stack([level, own]), outcome, entity).where(order)
-    spec = FeatureSpec(("level", "own"), ())
-    gains = {
-        objective: boost(rows, spec, POLICY, objective=objective, trees=10).feature_importance("gain")
-        for objective in ("binary", "lambdarank")
-    }
-    assert gains["binary"][0] > gains["binary"][1]
-    assert gains["lambdarank"][0] < gains["lambdarank"][1]
-
-
-def test_a_ranking_does_not_depend_on_how_entities_are_interleaved() -> None:
-    rows = drawn(1_000, entities=20)
-    order = np.argsort(rows.entity, kind="stable")
-    texts = [model_text(boost(one, SPEC, POLICY, objective="lambdarank", trees=4)) for one in (rows, rows.where(order))]
-    assert texts[0] == texts[1]
-
-
 def test_what_watches_may_stop_and_changes_no_tree() -> None:
     rows, seen = drawn(400), []
 
@@ -151,8 +116,8 @@ def test_what_watches_may_stop_and_changes_no_tree() -> None:
         seen.append(predict_raw(booster, rows.matrix, POLICY, after=done - 1))
         return done == 7
 
-    stopped = boost(rows, SPEC, POLICY, objective="binary", trees=20, watch=watch)
-    exact = boost(rows, SPEC, POLICY, objective="binary", trees=7)
+    stopped = boost(rows, SPEC, POLICY, trees=20, watch=watch)
+    exact = boost(rows, SPEC, POLICY, trees=7)
     assert model_text(stopped) == model_text(exact)
     assert model_text(stopped).count("\nTree=") == len(seen) == 7
     assert np.sum(seen, axis=0) == pytest.approx(predict_raw(exact, rows.matrix, POLICY))
@@ -160,22 +125,22 @@ def test_what_watches_may_stop_and_changes_no_tree() -> None:
 
 def test_no_trees_add_nothing() -> None:
     rows = drawn(400)
-    booster = boost(rows, SPEC, POLICY, objective="binary", trees=0)
+    booster = boost(rows, SPEC, POLICY, trees=0)
     assert not Trees(model_text(booster)).raw(rows.matrix, threads=1).any()
     assert not Trees(model_text(booster)).contributions(rows.matrix, threads=1).any()
 
 
 def test_where_nothing_can_be_split_everybody_gets_the_base_rate() -> None:
     policy = replace(POLICY, minimum_child_examples=5_000)
-    raw = predict_raw(boost(drawn(400), SPEC, policy, objective="binary", trees=20), drawn(50, seed=4).matrix, policy)
+    raw = predict_raw(boost(drawn(400), SPEC, policy, trees=20), drawn(50, seed=4).matrix, policy)
     assert len(np.unique(raw)) == 1
     assert 1 / (1 + np.exp(-raw[0])) == pytest.approx(drawn(400).outcome.mean())
 
 
 def test_classes_are_not_weighted() -> None:
     rows = drawn(4_000)
-    rare = Rows(rows.matrix, rows.outcome & (np.arange(4_000) % 10 == 0), rows.entity)
-    raw = predict_raw(boost(rare, SPEC, POLICY, objective="binary", trees=30), rows.matrix, POLICY)
+    rare = Rows(rows.matrix, rows.outcome & (np.arange(4_000) % 10 == 0))
+    raw = predict_raw(boost(rare, SPEC, POLICY, trees=30), rows.matrix, POLICY)
     assert np.mean(1 / (1 + np.exp(-raw))) == pytest.approx(rare.outcome.mean(), rel=0.02)
 
 
@@ -190,7 +155,7 @@ from mlife_assets.core.training.boosting import Rows, binned
 
 def first_fit():
     held = np.zeros((500, 1))
-    binned(Rows(held, held[:, 0] > 0, np.zeros(500, dtype=np.int64)), FeatureSpec(("a",), ()), TrainingPolicy())
+    binned(Rows(held, held[:, 0] > 0), FeatureSpec(("a",), ()), TrainingPolicy())
     return weakref.ref(held)
 
 gc.disable()
@@ -215,10 +180,6 @@ def halves(training: TrainingSet) -> np.ndarray:
 
 def spec_of(training: TrainingSet) -> FeatureSpec:
     return fit_feature_spec(training.examples, training.roles)
-
-
-def without_item(training: TrainingSet) -> TrainingSet:
-    return replace(training, roles=replace(training.roles, item=None))
 
 
 def validating(training: TrainingSet) -> np.ndarray:
@@ -270,20 +231,22 @@ def test_a_larger_gain_within_its_error_does_not_hide_a_smaller_sure_one() -> No
 def test_what_the_examples_allow_is_available_in_the_order_of_the_policy(training_set: TrainingSet) -> None:
     roles = training_set.roles
     no_funnel = replace(training_set, roles=replace(roles, funnel=(), funnel_times=(), early_label=None))
-    neither = replace(no_funnel, roles=replace(no_funnel.roles, item=None))
-    every = replace(FORMULATION_POLICY, formulations=("lambdarank", "funnel", "binary"))
-    assert available_formulations(training_set, every) == ("lambdarank", "funnel", "binary")
-    assert available_formulations(no_funnel, every) == ("lambdarank", "binary")
-    assert available_formulations(without_item(training_set), every) == ("funnel", "binary")
-    assert available_formulations(neither, every) == ("binary",)
-    with pytest.raises(InvalidInputError, match="need a funnel or an item, which the examples lack; add binary"):
-        available_formulations(neither, replace(FORMULATION_POLICY, formulations=("funnel", "lambdarank")))
+    every = replace(FORMULATION_POLICY, formulations=("binary", "funnel"))
+    assert available_formulations(training_set, every) == ("binary", "funnel")
+    assert available_formulations(no_funnel, every) == ("binary",)
+    with pytest.raises(InvalidInputError, match="need a funnel, which the examples lack; add binary"):
+        available_formulations(no_funnel, replace(FORMULATION_POLICY, formulations=("funnel",)))
+
+
+def test_a_policy_of_an_earlier_release_lists_a_formulation_that_is_gone() -> None:
+    for listed, kept in ((("funnel", "lambdarank"), ("funnel",)), (("lambdarank",), ("binary",))):
+        with pytest.warns(FutureWarning, match="has lambdarank, which never won and is gone; remove it"):
+            assert TrainingPolicy(formulations=listed).formulations == kept
 
 
 def test_steps_and_who_reached_them(training_set: TrainingSet) -> None:
-    assert steps_of("funnel", training_set) == (("is_clicked", "binary"), ("is_applied", "binary"))
-    assert steps_of("binary", training_set) == (("is_applied", "binary"),)
-    assert steps_of("lambdarank", training_set) == (("is_applied", "lambdarank"),)
+    assert steps_of("funnel", training_set) == ("is_clicked", "is_applied")
+    assert steps_of("binary", training_set) == ("is_applied",)
     clicked, labelled = training_set.outcome("is_clicked"), training_set.known("is_applied")
     assert reached_before("funnel", training_set, "is_clicked").all()
     assert np.array_equal(reached_before("funnel", training_set, "is_applied"), clicked & labelled)
@@ -303,15 +266,14 @@ def test_rows_of_one_entity_share_a_code(training_set: TrainingSet, kind: str) -
         training = replace(training, examples=changed)
     if kind == "integer":
         training = with_column(training, "user_id", np.array([int(name[1:]) for name in names]))
-    everybody = np.ones(len(names), dtype=bool)
-    codes = learning_rows(training, spec_of(training), "is_clicked", everybody).entity
+    codes = training.entity_codes
     assert codes.dtype == np.int64
     assert len(set(zip(names, codes.tolist(), strict=True))) == len(set(names)) == len(set(codes.tolist()))
 
 
 def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_set: TrainingSet) -> None:
     spec = spec_of(training_set)
-    tuned = [tune(name, training_set, spec, FORMULATION_POLICY) for name in ("funnel", "binary", "lambdarank")]
+    tuned = [tune(name, training_set, spec, FORMULATION_POLICY) for name in ("funnel", "binary")]
     rows = int(training_set.is_validation.sum())
     users = training_set.examples["user_id"].filter(pa.array(training_set.is_validation))
     outcome = training_set.outcome("is_applied", training_set.is_validation)
@@ -326,17 +288,16 @@ def test_all_formulations_are_measured_on_the_same_rows_and_entities(training_se
         assert all(1 <= step.trees <= FORMULATION_POLICY.trees_maximum for step in one.steps)
         assert all(step.raw.shape == (every.sum(),) for step in one.steps)
         assert np.array_equal(one.steps[-1].outcome[judged_rows], outcome)
-    funnel, binary, ranked = tuned
+    funnel, binary = tuned
     clicked = training_set.outcome("is_clicked")[every]
     assert np.array_equal(funnel.steps[1].is_reached, clicked & judged_rows)
     assert np.array_equal(funnel.steps[0].outcome, clicked)
     assert funnel.steps[0].is_reached.all(), "its trees and its calibrator see what has no label yet"
     assert np.array_equal(binary.steps[0].is_reached, judged_rows)
     assert 0 < judged_rows.sum() < len(judged_rows)
-    assert ranked.steps[0].objective == "lambdarank"
 
 
-@pytest.mark.parametrize("name", ["funnel", "binary", "lambdarank"])
+@pytest.mark.parametrize("name", ["funnel", "binary"])
 def test_each_half_of_the_entities_is_judged_by_the_curve_of_the_other(training_set: TrainingSet, name: str) -> None:
     spec = spec_of(training_set)
     found = tune(name, training_set, spec, FORMULATION_POLICY)

@@ -183,7 +183,7 @@ def test_each_recipe_serves_what_it_learned_on_any_cores(
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("funnel", ["is_clicked", "is_applied"]), ("binary", ["is_applied"]), ("lambdarank", ["is_applied"])],
+    [("funnel", ["is_clicked", "is_applied"]), ("binary", ["is_applied"])],
 )
 def test_each_formulation_alone_serves_calibrated_probabilities(
     job_pairs: ModuleType, training_set: TrainingSet, name: str, steps: list[str]
@@ -235,9 +235,7 @@ def test_the_model_that_serves_learns_from_all_days_with_the_trees_that_were_fou
     everyone = every_row(training_set, served.feature_spec)
     part = thinned(everyone, np.ones(training_set.examples.num_rows, dtype=bool), served.feature_spec, policy)
     rows = part.about(known_outcome(training_set, "is_applied"), training_set.known("is_applied"))
-    own = fit_step(
-        rows, recipe_of(recipe), served.feature_spec, policy, objective="binary", trees=served.manifest["trees"]
-    )
+    own = fit_step(rows, recipe_of(recipe), served.feature_spec, policy, trees=served.manifest["trees"])
     assert served.stages[0].model_text == model_text(own.booster)
     assert served.stages[0].base == own.base
     assert rows.day.max() > training_set.fold_starts[-1].toordinal() - date(1970, 1, 1).toordinal()
@@ -268,9 +266,9 @@ def test_formulations_compete_by_the_first_recipe_then_recipes_for_the_winner(
     asked: list[tuple[str, str, str]] = []
     real = fit.tune_step
 
-    def watched(name: str, step: str, objective: Any, recipe: Any, *rest: Any) -> Any:
+    def watched(name: str, step: str, recipe: Any, *rest: Any) -> Any:
         asked.append((name, step, recipe.name))
-        return real(name, step, objective, recipe, *rest)
+        return real(name, step, recipe, *rest)
 
     monkeypatch.setattr(fit, "tune_step", watched)
     found = compete(training_set, COMPETING)

@@ -389,7 +389,7 @@ def rows() -> AllRows:
     log_odds = -2 + pay - 0.03 * km + (city == 1)
     outcome = rng.random(COUNT) < 1 / (1 + np.exp(-log_odds))
     matrix = np.column_stack([pay, km, city])
-    return AllRows(outcome, rng.integers(0, 90, COUNT), matrix.__getitem__, np.arange(COUNT) // 100)
+    return AllRows(outcome, matrix.__getitem__, np.arange(COUNT) // 100)
 
 
 def test_a_part_is_thinned_and_stands_for_all_of_its_rows(rows: AllRows) -> None:
@@ -423,9 +423,7 @@ def test_shared_bins_give_the_trees_that_own_bins_give(rows: AllRows) -> None:
     """Where the rows are those that were cut, sharing changes nothing, whatever trees are asked for."""
     part = thinned(rows, FIT, SPEC, TUNED).rows
     for policy in (TUNED, recipe_of("default").of(TUNED)):
-        shared, own = (
-            boost(replace(part, bins=bins), SPEC, policy, objective="binary", trees=20) for bins in (part.bins, None)
-        )
+        shared, own = (boost(replace(part, bins=bins), SPEC, policy, trees=20) for bins in (part.bins, None))
         assert model_text(shared) == model_text(own)
 
 
@@ -433,9 +431,6 @@ def test_a_part_of_shared_bins_learns_from_that_part_alone(rows: AllRows) -> Non
     part = thinned(rows, FIT, SPEC, TUNED)
     half = np.arange(COUNT) % 2 == 0
     changed = replace(rows, outcome=np.where(half, rows.outcome, ~rows.outcome))
-    texts = [
-        model_text(boost(part.about(one.outcome, half), SPEC, TUNED, objective="binary", trees=5))
-        for one in (rows, changed)
-    ]
+    texts = [model_text(boost(part.about(one.outcome, half), SPEC, TUNED, trees=5)) for one in (rows, changed)]
     assert texts[0] == texts[1]
-    assert texts[0] != model_text(boost(part.about(rows.outcome, ~half), SPEC, TUNED, objective="binary", trees=5))
+    assert texts[0] != model_text(boost(part.about(rows.outcome, ~half), SPEC, TUNED, trees=5))

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.contributions import with_contributions
 from mlife_assets.core.monitoring.retrain_decisions import NEW_LABELS, RetrainDecision
@@ -73,12 +73,12 @@ def drawn(*, change_on: int | None = None, per_day: int = 150, seed: int = 1, fi
     matrix = rng.normal(size=(len(day), 2))
     follows = np.where(day >= (DAYS if change_on is None else change_on), matrix[:, 1], matrix[:, 0])
     outcome = rng.random(len(day)) < 1 / (1 + np.exp(1 - 1.5 * follows))
-    return Rows(matrix, outcome, np.arange(len(day)), day=day + first)
+    return Rows(matrix, outcome, day=day + first)
 
 
 def fitted(rows: Rows, name: str, trees: int = 60, **changes: object) -> FittedStep:
     policy = replace(POLICY, **changes)
-    return fit_step(rows, recipe_of(name), SPEC, policy, objective="binary", trees=trees)
+    return fit_step(rows, recipe_of(name), SPEC, policy, trees=trees)
 
 
 def log_loss(rows: Rows, step: FittedStep) -> float:
@@ -97,7 +97,7 @@ def test_the_default_is_what_lightgbm_does_where_nobody_says_anything() -> None:
 
 
 def test_weights_halve_with_every_half_life_before_the_newest_row() -> None:
-    rows = Rows(np.zeros((4, 1)), np.zeros(4, dtype=bool), np.arange(4), day=np.array([70, 80, 90, 100]))
+    rows = Rows(np.zeros((4, 1)), np.zeros(4, dtype=bool), day=np.array([70, 80, 90, 100]))
     found = weighted_by_age(rows, recipe_of("recent"), replace(POLICY, half_life_days=10.0))
     assert found.weight.tolist() == [0.125, 0.25, 0.5, 1.0]
     thinned = replace(rows, weight=np.array([3.0, 1.0, 3.0, 2.0]))
@@ -162,7 +162,7 @@ def test_directions_hold_for_base_and_trees_together() -> None:
 def test_looks_see_what_is_served_with_so_many_trees(name: str) -> None:
     rows, held_out = drawn(per_day=40), drawn(per_day=20, seed=3)
     looks = Looks(held_out.matrix, np.ones(len(held_out.outcome), bool), held_out.outcome, held_out.day - 20_000, False)
-    fit_step(rows, recipe_of(name), SPEC, POLICY, objective="binary", trees=25, looks=looks)
+    fit_step(rows, recipe_of(name), SPEC, POLICY, trees=25, looks=looks)
     sizes = [0] if name == "logistic" else [10, 20, 25]
     assert len(looks.raws) == len(looks.found) == len(sizes)
     for size, raw in zip(sizes, looks.raws, strict=True):
@@ -176,7 +176,7 @@ def drawn_of_levels(count: int = 6_000, seed: int = 1) -> Rows:
     unknown = rng.random(count) < 0.3
     log_odds = -1 + np.array([0.0, 1.5, -1.0])[city] + 1.0 * unknown
     outcome = rng.random(count) < 1 / (1 + np.exp(-log_odds))
-    return Rows(np.column_stack([np.where(unknown, np.nan, pay), km, city]), outcome, rng.integers(0, 50, count))
+    return Rows(np.column_stack([np.where(unknown, np.nan, pay), km, city]), outcome)
 
 
 def test_a_logistic_regression_has_an_effect_for_each_value_and_for_missing_ones() -> None:
@@ -224,7 +224,7 @@ def drawn_of_curves(count: int = 8_000, seed: int = 1) -> Rows:
     pay, km, city = rng.normal(size=count), rng.uniform(0, 80, count), rng.integers(0, 3, count)
     log_odds = -1 + 0.9 * pay - 0.05 * np.minimum(km, 40)
     outcome = rng.random(count) < 1 / (1 + np.exp(-log_odds))
-    return Rows(np.column_stack([pay, km, city]), outcome, rng.integers(0, 50, count))
+    return Rows(np.column_stack([pay, km, city]), outcome)
 
 
 def test_it_is_the_ridge_regression_that_another_library_fits() -> None:
@@ -309,7 +309,7 @@ def test_odd_columns_have_no_curve_or_a_flat_one_and_break_nothing() -> None:
     }  # fmt: skip
     outcome = rng.random(count) < 1 / (1 + np.exp(-columns["signal"]))
     spec = FeatureSpec(tuple(columns), ())
-    rows = Rows(np.column_stack(list(columns.values())), outcome, np.zeros(count, dtype=np.int64))
+    rows = Rows(np.column_stack(list(columns.values())), outcome)
     base = fit_linear_base(rows, spec, replace(BASE_POLICY, base_pieces=3))
     assert {"signal", "rare", "flag"} <= {curve.name for curve in base.curves}
     assert not {"constant", "missing"} & {curve.name for curve in base.curves}
@@ -334,7 +334,7 @@ def test_the_same_rows_give_the_same_bits_in_any_layout() -> None:
 
 def test_separable_rows_have_a_finite_answer() -> None:
     values = np.linspace(-1, 1, 400)
-    rows = Rows(values[:, None], values > 0, np.zeros(400, dtype=np.int64))
+    rows = Rows(values[:, None], values > 0)
     base = fit_linear_base(rows, FeatureSpec(("x",), ()), replace(BASE_POLICY, base_penalty=0.1))
     assert np.isfinite(base.raw(rows.matrix, ("x",))).all()
     assert base.curves[0].log_odds[-1] > 2
@@ -399,7 +399,7 @@ def test_recent_rows_count_more_in_it_and_without_weights_it_is_what_it_was(
     recent = fit_model(training_set, policy, estimator=make)
     assert recent.manifest["recipe"] == "recent"
     assert recent.stages[-1].content != own.stages[-1].content
-    rows = Rows(np.arange(8.0)[:, None] % 3, np.arange(8) % 2 == 0, np.arange(8))
+    rows = Rows(np.arange(8.0)[:, None] % 3, np.arange(8) % 2 == 0)
     tiny = {"min_samples_leaf": 1} if make is boosting else {}
     plain, ones = (
         fit_estimator(lambda: make().set_params(**tiny), one, seed=1)
@@ -477,12 +477,6 @@ def test_the_manifest_says_what_was_fitted_and_nothing_that_did_not_count(
     assert fitted_words(artifact.manifest).startswith(f"{artifact.manifest['trees']} trees")
     assert set(artifact.manifest["policy"]) - set(own.manifest["policy"]) == set(BOOSTING_FIELDS)
     assert "trees" not in own.manifest
-
-
-def test_an_order_alone_is_nothing_that_it_can_learn(training_set: TrainingSet, job_pairs: ModuleType) -> None:
-    policy = replace(job_pairs.POLICY, formulations=("lambdarank",))
-    with pytest.raises(NotEnoughEvidenceError, match="learns probabilities, no order"):
-        fit_model(training_set, policy, estimator=boosting)
 
 
 def test_an_estimator_is_refused_before_anything_is_fitted(training_set: TrainingSet, job_pairs: ModuleType) -> None:

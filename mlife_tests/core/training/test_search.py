@@ -162,14 +162,6 @@ def test_a_search_that_is_off_is_refused(training_set: TrainingSet) -> None:
         search(training_set, replace(POLICY, search_trials=0))
 
 
-def test_a_ranking_alone_is_searched_as_binary(training_set: TrainingSet) -> None:
-    one = replace(POLICY, search_trials=1)
-    ranked = search(training_set, replace(one, formulations=("lambdarank",)))
-    assert ranked.trials == search(training_set, one).trials
-    funnel = search(training_set, replace(one, formulations=("lambdarank", "funnel", "binary")))
-    assert funnel.trials[0].log_loss != ranked.trials[0].log_loss
-
-
 def test_a_formulation_that_cannot_be_learned_is_not_searched(training_set: TrainingSet) -> None:
     place = training_set.examples.column_names.index("is_clicked")
     everyone = pa.array([True] * training_set.examples.num_rows)
