@@ -137,14 +137,11 @@ def files(repository: Path) -> InfraFiles:
     return read_infra(repository / "infra")
 
 
-def test_the_pipelines_stacks_are_in_order_and_a_persons_are_left_out(files: InfraFiles) -> None:
+def test_stacks_of_the_pipeline_and_the_witness_are_in_order_and_a_persons_are_left_out(files: InfraFiles) -> None:
     names = stack_names(files, "prod", "environment")
     assert names[:3] == ("mlife-network", "mlife-event-log", "mlife-lake")
     assert "mlife-bootstrap" not in names
     assert names == tuple(one.name for one in stack_inputs(files, "prod", "environment", {"Image": IMAGE}))
-
-
-def test_the_witness_holds_one_stack_per_environment(files: InfraFiles) -> None:
     (heads,) = stack_inputs(files, "staging", "witness", {})
     assert (heads.name, heads.account) == ("mlife-log-heads-staging", account_of(files, "staging", "witness"))
     assert heads.given["EnvironmentAccountId"] == account_of(files, "staging", "environment")
@@ -168,9 +165,15 @@ def test_a_list_is_handed_over_as_cloudformation_takes_it(files: InfraFiles) -> 
     assert bundles.given == {"DevAccountId": dev, "StagingAccountId": staging, "ProdAccountId": prod}
 
 
-def test_what_is_not_given_is_named(files: InfraFiles) -> None:
+def test_what_is_missing_twice_or_known_otherwise_is_refused(files: InfraFiles) -> None:
     with pytest.raises(InvalidInputError, match="45-dagster takes Image"):
         stack_inputs(files, "dev", "environment", {})
+    ids = {**files.accounts["accounts"], "witness": files.accounts["accounts"]["prod"]}
+    one = replace(files, accounts={**files.accounts, "accounts": ids})
+    with pytest.raises(InvalidInputError, match="are one account"):
+        stack_inputs(one, "prod", "witness", {})
+    with pytest.raises(InvalidInputError, match="sets Environment"):
+        known_values(files.accounts, {}, {"Environment": "prod"}, "dev")
 
 
 @pytest.mark.parametrize(("environment", "owner"), [("test", "environment"), ("dev", "billing")])
@@ -179,18 +182,6 @@ def test_an_unknown_name_is_refused(files: InfraFiles, environment: str, owner: 
         stack_inputs(files, environment, owner, {})
     with pytest.raises(InvalidInputError, match="environments are dev, staging, prod"):
         teardown(files, "test", TODAY)
-
-
-def test_two_accounts_may_not_be_one(files: InfraFiles) -> None:
-    ids = {**files.accounts["accounts"], "witness": files.accounts["accounts"]["prod"]}
-    one = replace(files, accounts={**files.accounts, "accounts": ids})
-    with pytest.raises(InvalidInputError, match="are one account"):
-        stack_inputs(one, "prod", "witness", {})
-
-
-def test_a_file_may_not_set_what_is_known_otherwise(files: InfraFiles) -> None:
-    with pytest.raises(InvalidInputError, match="sets Environment"):
-        known_values(files.accounts, {}, {"Environment": "prod"}, "dev")
 
 
 def said_of(resource: Resource, backup_days: int) -> str:

@@ -281,12 +281,9 @@ def test_validation_is_by_default_as_long_as_the_gate_unless_the_spec_says_how_m
     assert study(training={"validation_days": 3}).validation_share is None
 
 
-def test_an_estimator_is_one_of_those_that_are_ready() -> None:
+def test_a_spec_names_its_estimator_and_derives_columns_in_order() -> None:
     assert study(estimator="logistic_regression").model.estimator is READY["logistic_regression"]
     assert KEYS.count("estimator") == 1
-
-
-def test_derived_columns_keep_their_order() -> None:
     assert study(derive={"b": "1", "a": "b + 1"}).derive == (("b", "1"), ("a", "b + 1"))
 
 

@@ -209,14 +209,11 @@ def test_an_error_is_a_fault_with_the_remedy_that_it_names() -> None:
     assert [one.is_fault for one in found] == [False, True, True, False]
 
 
-def test_a_part_is_named_once() -> None:
+def test_a_part_is_named_once_and_a_defect_is_no_finding() -> None:
     found: list[Finding] = []
     with faults_found("MLIFE_CONTACTS", found):
         raise PermanentError("MLIFE_CONTACTS: it is gone; restore it")
     assert found == [Finding("MLIFE_CONTACTS", "it is gone", "restore it")]
-
-
-def test_a_defect_is_no_finding() -> None:
     with pytest.raises(KeyError), faults_found("lake", []):
         raise KeyError("x")
 
@@ -254,9 +251,6 @@ def test_a_word_within_a_word_five_times_ends() -> None:
 def test_ids_are_the_same_in_every_process() -> None:
     assert unit_interval("salt", "usr_1") == 0.9176448432947701
     assert message_id("usr_1", "c", date(2026, 6, 2)) == "msg_6fe3f7682ab0f89a99fea131"
-
-
-def test_a_digest_is_sha256_over_the_joined_parts() -> None:
     assert digest(("a", 1), 64) == hashlib.sha256(b"a\x1f1").hexdigest()
 
 

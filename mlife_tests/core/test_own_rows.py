@@ -208,13 +208,10 @@ def test_what_can_be_read_without_a_guess_is_read_and_the_rest_is_wrong_alone(
     assert read.wrong.nonzero()[0].tolist() == wrong
 
 
-def test_a_midnight_elsewhere_is_no_day() -> None:
+def test_a_midnight_elsewhere_is_no_day_and_no_rows_are_read() -> None:
     """Midnight in New York is four in the morning UTC: whose day it is nobody can say."""
     elsewhere = pa.array([datetime(2026, 4, 3, 4, tzinfo=UTC)], pa.timestamp("us", "America/New_York"))
     assert read_as(pa.chunked_array([elsewhere]), pa.date32()).wrong.tolist() == [True]
-
-
-def test_a_column_without_rows_is_read() -> None:
     read = read_as(pa.chunked_array([], pa.int64()), pa.date32())
     assert (len(read.values), len(read.wrong)) == (0, 0)
 
@@ -237,11 +234,8 @@ def test_rows_are_those_of_the_table_in_order_of_their_entity() -> None:
     assert found.repeated == 0
 
 
-def test_an_entity_that_is_there_twice_is_counted() -> None:
+def test_an_entity_that_is_there_twice_is_counted_and_a_day_may_have_none() -> None:
     assert find_entities((entity_table(["a", "b", "a"]),), SCORED_DAY, WHO).repeated == 1
-
-
-def test_a_day_without_anybody_has_no_rows() -> None:
     assert find_entities((entity_table([]),), SCORED_DAY, WHO).rows().num_rows == 0
 
 
@@ -372,11 +366,8 @@ def test_a_hash_is_made_of_the_length_and_the_bytes(names: list[str]) -> None:
     assert stable_hashes(np.array(names, dtype=object)).tolist() == [one_hash(name) for name in names]
 
 
-def test_tie_keys_are_frozen_across_releases_and_processes() -> None:
+def test_tie_keys_are_frozen_across_releases_and_follow_user_item_and_seed() -> None:
     assert int(tie_keys(["user_1"], ["job_1"], 7)[0]) == 7997596979172295785
-
-
-def test_tie_keys_follow_user_item_and_seed() -> None:
     base = tie_keys(["u"], ["j"], 1)[0]
     assert len({base, tie_keys(["v"], ["j"], 1)[0], tie_keys(["u"], ["k"], 1)[0], tie_keys(["u"], ["j"], 2)[0]}) == 4
     assert tie_keys(["u"], ["v"], 1)[0] != tie_keys(["v"], ["u"], 1)[0]
@@ -399,14 +390,11 @@ def test_what_is_long_is_cut(value: Any) -> None:
     assert len(quoted(value)) <= MAXIMUM_CHARACTERS
 
 
-def test_a_cut_text_shows_its_start_and_that_it_was_cut() -> None:
+def test_a_cut_text_shows_its_start_and_what_holds_itself_is_cut_too() -> None:
     assert quoted("start" + "x" * 200).startswith("'startxxx")
     assert quoted("start" + "x" * 200).endswith("...")
     assert cut("x" * 100) == "x" * 100
     assert cut("x" * 101) == "x" * 97 + "..."
-
-
-def test_what_holds_itself_is_quoted_too() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert len(quoted(endless)) <= MAXIMUM_CHARACTERS

@@ -96,9 +96,6 @@ def test_the_version_follows_the_content() -> None:
     policy = ContactPolicy()
     assert policy_version(policy) == policy_version(ContactPolicy())
     assert policy_version(policy) != policy_version(replace(policy, holdout_share=0.06))
-
-
-def test_every_policy_of_a_deployment_has_a_version() -> None:
     names = [field.name for field in fields(Policies) if field.name != "decided"]
     assert len({policy_version(getattr(Policies(), name)) for name in names}) == len(names)
 
@@ -122,9 +119,6 @@ def test_bounds_are_included_and_the_first_field_outside_is_named() -> None:
     policies.require_bounded(owner, low=(0, 1), high=(0, 1))
     with pytest.raises(InvalidInputError, match=r"SimpleNamespace.wrong is 1.01; set it between 0 and 1"):
         policies.require_bounded(owner, low=(0, 1), wrong=(0, 1))
-
-
-def test_not_a_number_lies_in_no_bounds() -> None:
     with pytest.raises(InvalidInputError, match="is nan"):
         policies.require_bounded(SimpleNamespace(value=float("nan")), value=(0, 1))
 
@@ -333,13 +327,10 @@ def test_days_are_run_one_by_one_after_a_pause_and_only_when_their_time_has_come
     assert found.sentence == f"{add_days(END, 5)} comes next, and its time has not come."
 
 
-def test_a_day_that_was_cut_off_comes_again() -> None:
+def test_a_day_that_was_cut_off_comes_again_and_a_clock_that_was_put_back_runs_nothing_twice() -> None:
     cut = add_days(END, 1)
     found = due(replace(NEW, landed=cut, next_day=cut), add_days(END, 4))
     assert (found.kind, found.first) == ("day", cut)
-
-
-def test_a_clock_that_was_put_back_runs_nothing_twice() -> None:
     progress = replace(NEW, landed=END, next_day=add_days(END, 1))
     assert due(progress, add_days(END, -5)).kind is None
 

@@ -197,14 +197,11 @@ def test_ties_follow_the_seed_and_not_the_order_of_rows() -> None:
     assert not np.array_equal(places_by_score(USERS, ITEMS, SCORES, 8), places)
 
 
-def test_some_users_ranked_by_themselves_get_the_same_places() -> None:
+def test_some_users_ranked_by_themselves_get_the_same_places_and_nobody_none() -> None:
     own = np.isin(USERS.to_pylist(), ["u3", "u17", "u20"])
     kept = pa.array(own)
     alone = places_by_score(USERS.filter(kept), ITEMS.filter(kept), SCORES[own], 7)
     assert np.array_equal(alone, places_by_score(USERS, ITEMS, SCORES, 7)[own])
-
-
-def test_nobody_has_no_places() -> None:
     nobody = pa.chunked_array([], pa.string())
     assert places_by_score(nobody, nobody, np.zeros(0), 7).tolist() == []
 
@@ -407,12 +404,9 @@ def test_groups_of_every_size_and_share_of_positives(size: int, share: float) ->
     assert result.recall[0] == hits[min(10, size) - 1] / m
 
 
-def test_the_lowest_possible_score_ranks_last_but_counts() -> None:
+def test_the_lowest_possible_score_ranks_last_but_counts_and_nan_is_refused() -> None:
     result = ranked(["u"] * 3, [False, True, False], [1.0, -np.inf, np.inf], 10)
     assert result.average_precision[0] == pytest.approx(1 / 3)
-
-
-def test_a_nan_score_is_refused_with_its_row() -> None:
     with pytest.raises(InvalidInputError, match="NaN in row 1"):
         ranked(["a", "a"], [True, False], [1.0, float("nan")], 10)
     with pytest.raises(InvalidInputError, match="NaN in row 1"):
@@ -442,12 +436,9 @@ def test_random_expectation_needs_one_to_n_positives(n: int, m: int) -> None:
         random_ranking_expectation(np.array([5, n]), np.array([5, m]), 10)
 
 
-def test_random_expectation_needs_a_depth() -> None:
+def test_random_expectation_needs_a_depth_and_no_groups_have_none() -> None:
     with pytest.raises(InvalidInputError, match="depth is 0"):
         random_ranking_expectation(np.array([5]), np.array([1]), 0)
-
-
-def test_no_groups_have_no_expectation() -> None:
     assert len(random_ranking_expectation(np.array([]), np.array([]), 10)) == 0
 
 

@@ -93,22 +93,16 @@ def test_a_failed_attempt_waits_from_its_end(failures: int, minutes: int) -> Non
     assert keys(outlook_of(decisions("retrain"), runs, due)) == [f"retrain-2026-06-02-attempt-{failures + 1}"]
 
 
-def test_the_latest_failure_counts_in_whatever_order_runs_come() -> None:
+def test_the_latest_failure_counts_and_without_waits_there_is_one_attempt() -> None:
     runs = [RunFacts("failed", NOW), RunFacts("failed", LONG_AGO)]
     assert next_attempt(runs, now=NOW, retry_wait_minutes=WAITS).due_at == NOW + timedelta(hours=1)
-
-
-def test_without_waits_there_is_one_attempt() -> None:
     assert next_attempt([], now=NOW, retry_wait_minutes=()).number == 1
     assert next_attempt([FAILED], now=NOW, retry_wait_minutes=()).is_exhausted
 
 
-def test_a_decision_that_waits_does_not_hold_up_another() -> None:
+def test_a_request_names_its_day_and_is_not_held_up_by_another_that_waits() -> None:
     outlook = outlook_of(decisions("retrain", "retrain"), {FIRST: [RunFacts("failed", NOW)]})
     assert keys(outlook) == ["retrain-2026-06-03-attempt-1"]
-
-
-def test_a_request_names_the_day_that_was_decided() -> None:
     (request,) = outlook_of(decisions("wait", "wait", "retrain"), {}).requests
     assert (request.decision_id, request.as_of_date, request.attempt) == ("dec_2", FIRST + timedelta(days=2), 1)
 
@@ -229,15 +223,9 @@ def test_late_is_when_most_of_many_clicks_are_old(count: tuple[int, int], is_lat
     assert (days(15)[14] in late_days(arrivals(*[USUAL] * 14, count), days(15))) is is_late
 
 
-def test_people_who_click_less_are_not_late() -> None:
+def test_silence_is_late_only_where_many_clicks_were_usual_for_a_week() -> None:
     assert late_days(arrivals(*[(1_000, 990)] * 20, *[(40, 39)] * 30), days(50)) == frozenset()
-
-
-def test_a_day_that_is_not_counted_had_none() -> None:
     assert late_days(arrivals(*[USUAL] * 10), days(11)) == {days(11)[10]}
-
-
-def test_nothing_is_said_of_silence_where_clicks_are_rare_or_the_past_is_short() -> None:
     assert late_days(arrivals(*[(29, 29)] * 14), days(15)) == frozenset()
     assert late_days(arrivals(*[USUAL] * 6), days(7)) == frozenset()
     assert late_days(arrivals(*[USUAL] * 7), days(8)) == {days(8)[7]}

@@ -51,35 +51,23 @@ def test_every_restricted_kind_of_column_follows() -> None:
     assert columns.unalarmed == PAIR_COLUMNS.unalarmed, "also what a sample lacks stays hidden from SHAP values"
 
 
-def test_the_columns_of_an_embedding_are_one_block() -> None:
+def test_blocks_statistics_and_sentences_are_named_after_columns_steps_and_words() -> None:
     columns = MonitoringColumns(embedding=("taste_1", "taste_2", "job_text_1"))
     blocks = {"taste_embeddings": ("taste_1", "taste_2"), "job_text_embeddings": ("job_text_1",)}
     assert columns.embedding_blocks == blocks
-
-
-def test_statistics_of_the_label_have_plain_names_and_those_of_a_step_its_own() -> None:
     assert (prefix_of(LABEL), prefix_of("quote")) == ("", "quote_")
     plain, of_quotes = keys_of(["size"]), keys_of(["size"], "quote")
     assert of_quotes == [(f"quote_{method}", column) for method, column in plain]
-
-
-def test_a_sentence_begins_with_the_words_as_they_were_given() -> None:
     assert [capitalised(words) for words in ("SMS replies", "quotes", "")] == ["SMS replies", "Quotes", ""]
 
 
-def test_days_have_the_names_of_monitoring_and_nothing_else_changes() -> None:
+def test_days_have_the_names_of_monitoring_and_nothing_else_changes(job_pairs) -> None:
     found = examples_of(ROWS, LOANS)
     assert found["exposure_date"].equals(ROWS["day"])
     assert found["label_mature_date"].equals(ROWS["known_on"])
     assert found.select(ROWS.column_names).equals(ROWS)
-
-
-def test_rows_that_are_called_so_stay_as_they_are(job_pairs) -> None:
     rows = job_pairs.labelled_examples(20)
     assert examples_of(rows, JOB_EXAMPLES) is rows
-
-
-def test_no_column_is_overwritten_and_none_is_missed() -> None:
     with pytest.raises(InvalidInputError, match="a column exposure_date beside day"):
         examples_of(ROWS.append_column("exposure_date", ROWS["day"]), LOANS)
     with pytest.raises(InvalidInputError, match="lack column known_on"):
@@ -250,19 +238,13 @@ def test_what_did_not_move_or_is_not_known_has_no_share(reference) -> None:
     assert (unweighed.alarms[0].importance_share, unweighed.moved_columns) == (None, ("distance_km",))
 
 
-def test_the_limit_is_the_prediction_bound_of_student() -> None:
+def test_the_limit_is_the_prediction_bound_of_student_or_the_sampling_bound() -> None:
     threshold = limits.learn_threshold("m", "c", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], error_rate=0.05, sampling_bound=0.0)
     # t with 3 degrees of freedom at 95 % is 2.3534; the sample sd of 1..6 is 1.8708.
     assert threshold.upper == pytest.approx(3.5 + 2.3534 * 1.8708 * np.sqrt(7 / 6), rel=1e-3)
     assert (threshold.mean, threshold.days, threshold.error_rate) == (3.5, 6, 0.05)
-
-
-def test_a_calm_reference_is_not_touchy() -> None:
     threshold = limits.learn_threshold("m", "c", [0.0] * 14, error_rate=0.001, sampling_bound=0.05)
     assert threshold.upper == 0.05
-
-
-def test_too_few_or_broken_days_are_refused() -> None:
     with pytest.raises(NotEnoughEvidenceError, match="3 A/A days, 4 needed"):
         limits.learn_threshold("m", "c", [0.1] * 3, error_rate=0.01, sampling_bound=0.0)
     with pytest.raises(InvalidInputError, match="not finite"):

@@ -214,15 +214,11 @@ def test_limits_of_unknown_sizes_are_not_applied(reference) -> None:
     assert why.startswith("Not judged: it was not kept with how many rows limits were learned; materialize")
 
 
-def test_numbers_by_hand() -> None:
+def test_numbers_by_hand_and_shares_of_the_worst_day() -> None:
     found = profile("pay", pa.chunked_array([[1.0, 2.0, 2.0, np.nan], [0.0, 5.0]]), DAYS)
     assert (found.minimum, found.maximum, found.median, found.mean) == (0.0, 5.0, 2.0, 2.0)
     assert found.standard_deviation == pytest.approx(np.sqrt(14 / 5))
     assert found.values == ()
-
-
-def test_shares_are_those_of_the_worst_day() -> None:
-    found = profile("pay", pa.chunked_array([[1.0, 2.0, 2.0, np.nan], [0.0, 5.0]]), DAYS)
     assert found.missing_share == 0.25
     assert found.zero_share == 0.5
     assert found.most_frequent_share == 0.5
@@ -339,13 +335,10 @@ def drawn(alarms: int) -> bytes:
     return plot_findings(conclude("data_drift_report", findings=findings, **facts))
 
 
-def test_alarming_bars_are_red_and_the_picture_small() -> None:
+def test_alarming_bars_are_red_and_a_report_without_findings_is_drawn_too() -> None:
     assert red(picture(drawn(0))) == 0
     assert red(picture(drawn(6))) > 1.5 * red(picture(drawn(3))) > 0
     assert drawn(3) == drawn(3)
-
-
-def test_a_report_without_findings_is_drawn_too() -> None:
     report = conclude("r", as_of=PLOT_DAY, model_version=None, sample_rows=0, findings=[], ok="fine", alarm="")
     assert picture(plot_findings(report)).shape[0] > 50
 

@@ -50,13 +50,10 @@ def points_of(page: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in (pair.split() for pair in path.split("L"))]
 
 
-def test_line_rises_with_its_values() -> None:
+def test_a_line_rises_with_its_values_and_breaks_where_one_is_missing() -> None:
     points = points_of(chart([0.1, 0.2, 0.4]))
     assert [x for x, _ in points] == sorted(x for x, _ in points)
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
-
-
-def test_line_breaks_at_missing_values() -> None:
     assert chart([0.1, 0.2, None, 0.3, 0.4]).count('class="line line"') == 2
 
 
@@ -83,14 +80,11 @@ def test_alarms_and_markers_are_drawn_inside_the_axis_only() -> None:
     assert "retrain decided: why" in page
 
 
-def test_chart_without_values_says_so() -> None:
+def test_a_chart_speaks_its_latest_value_or_says_that_there_is_none() -> None:
+    assert 'aria-label="T. s: 0.200 on 2 Jun 2026"' in chart([0.1, 0.2, None])
     page = chart([None, float("nan")])
     assert "No data yet." in page
     assert "<svg" not in page
-
-
-def test_chart_speaks_its_latest_value() -> None:
-    assert 'aria-label="T. s: 0.200 on 2 Jun 2026"' in chart([0.1, 0.2, None])
 
 
 def test_days_that_are_not_known_yet_are_shaded_and_say_until_when() -> None:
@@ -268,10 +262,7 @@ def test_a_sign_stands_in_the_middle_of_its_day_and_a_run_covers_its_days() -> N
     assert 'aria-label="Drift: alarm on 3 of 10 days"' in drawn
 
 
-def test_the_axis_names_the_year_of_long_histories_only() -> None:
+def test_the_axis_of_lanes_names_the_year_of_long_histories_and_an_empty_lane_says_so() -> None:
     assert re.search(r">1 Jun</span>", render_lanes([], SPAN))
     assert re.search(r">1 Jun 2026</span>", render_lanes([], (FIRST, FIRST + timedelta(days=400))))
-
-
-def test_a_lane_with_nothing_says_so() -> None:
     assert 'aria-label="Gate: nothing"' in render_lanes([Lane("Gate")], SPAN)

@@ -163,9 +163,6 @@ def matrix(rows: int = 500, seed: int = 1) -> np.ndarray:
 def test_a_curve_is_straight_between_knots_flat_beyond_and_silent_about_what_is_missing() -> None:
     asked = np.array([-9.0, -np.inf, -1.0, -0.5, 0.0, 1.0, 2.0, 99.0, np.inf, np.nan])
     assert BASE.curves[0].of(asked) == pytest.approx([-0.3, -0.3, -0.3, -0.1, 0.1, 0.4, 0.7, 0.7, 0.7, 0.0])
-
-
-def test_what_nothing_is_known_of_gets_the_intercept() -> None:
     assert BASE.raw(np.full((1, 3), np.nan), NAMES).tolist() == [-1.25]
 
 
@@ -278,15 +275,11 @@ def test_what_cannot_be_used_is_refused_with_the_reason(make: Callable[[], Any],
         require_usable(make())
 
 
-def test_a_column_that_a_step_drops_is_refused() -> None:
+def test_a_column_that_a_step_drops_and_a_function_of_ones_own_are_refused() -> None:
     matrix, outcome = rows()
     dropping = make_pipeline(SimpleImputer(), SelectKBest(k=3), LogisticRegression()).fit(matrix, outcome)
     with pytest.raises(InvalidInputError, match="make 3 columns of 4; keep each column in its place"):
         StoredEstimator.fitted_on(dropping, matrix)
-
-
-def test_a_function_of_ones_own_is_no_trusted_type() -> None:
-    matrix, outcome = rows()
     own = make_pipeline(FunctionTransformer(usable), SimpleImputer(), LogisticRegression()).fit(matrix, outcome)
     with pytest.raises(InvalidInputError, match=r"estimators\.usable, which is stored by no trusted type"):
         StoredEstimator.fitted_on(own, matrix).to_bytes()

@@ -68,16 +68,13 @@ def drawn_counts(strength: float, mean: float, rows: int, seed: int, most: int =
     return rng.binomial(trials, rate).astype(float), trials.astype(float)
 
 
-def test_a_cold_start_gets_the_prior() -> None:
+def test_a_rate_moves_from_the_prior_to_its_own_share_and_unknown_counts_are_none() -> None:
     assert rates_of([0.0, np.nan, 0.0], [0.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
-
-
-def test_a_rate_moves_from_the_prior_to_its_own_share() -> None:
     assert rates_of([10, 100, 0], [20, 200, 180]) == pytest.approx([12 / 40, 102 / 220, 2 / 200], rel=1e-15)
-
-
-def test_negative_counts_are_none() -> None:
     assert rates_of([-3, 0, -3], [-5, -5, 20]) == pytest.approx([0.1, 0.1, 2 / 40], rel=1e-15)
+    # A missing count is not a zero: no clicks known of 50 shown is not the rate of no clicks of 50.
+    assert rates_of([np.nan, 4.0, np.nan], [50.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
+    assert rates_of([0.0], [50.0])[0] == pytest.approx(2 / 70, rel=1e-15)
 
 
 @given(st.lists(st.tuples(COUNTS, COUNTS, st.sampled_from([0.0, 1.0, np.nan])), min_size=1, max_size=9))
@@ -261,12 +258,6 @@ def test_equal_rows_have_equal_hashes_and_others_do_not() -> None:
     assert feature_spec.feature_hashes(np.asfortranarray(matrix)) == found
     assert [feature_spec.feature_hashes(matrix[row : row + 1])[0] for row in range(5)] == found
     assert feature_spec.feature_hashes(np.zeros((0, 2))) == []
-
-
-def test_a_rate_of_which_one_count_is_missing_is_the_prior() -> None:
-    """A missing count is not a zero: no clicks known of 50 shown is not the rate of no clicks of 50."""
-    assert rates_of([np.nan, 4.0, np.nan], [50.0, np.nan, np.nan]) == [0.1, 0.1, 0.1]
-    assert rates_of([0.0], [50.0])[0] == pytest.approx(2 / 70, rel=1e-15)
 
 
 def test_a_constant_that_no_training_row_had_is_named_with_what_is_known() -> None:

@@ -286,12 +286,9 @@ def test_scores_and_contributions_are_those_of_a_booster_to_the_bit(
             assert (found.shape, found.tobytes()) == (parts.shape, parts.tobytes())
 
 
-def test_text_that_is_no_model_is_refused_with_what_lightgbm_says() -> None:
+def test_text_that_is_no_model_and_rows_of_another_width_are_refused(scored_artifact: ModelArtifact) -> None:
     with pytest.raises(PermanentError, match="LightGBM cannot score: Model file"):
         Trees("no model")
-
-
-def test_rows_of_another_width_are_refused(scored_artifact: ModelArtifact) -> None:
     with pytest.raises(PermanentError, match="number of features"):
         Trees(scored_artifact.stages[0].model_text).raw(np.zeros((1, 2)), threads=1)
 

@@ -123,14 +123,11 @@ def test_what_watches_may_stop_and_changes_no_tree() -> None:
     assert np.sum(seen, axis=0) == pytest.approx(predict_raw(exact, rows.matrix, POLICY))
 
 
-def test_no_trees_add_nothing() -> None:
+def test_no_trees_add_nothing_and_where_nothing_can_be_split_everybody_gets_the_base_rate() -> None:
     rows = drawn(400)
     booster = boost(rows, SPEC, POLICY, trees=0)
     assert not Trees(model_text(booster)).raw(rows.matrix, threads=1).any()
     assert not Trees(model_text(booster)).contributions(rows.matrix, threads=1).any()
-
-
-def test_where_nothing_can_be_split_everybody_gets_the_base_rate() -> None:
     policy = replace(POLICY, minimum_child_examples=5_000)
     raw = predict_raw(boost(drawn(400), SPEC, policy, trees=20), drawn(50, seed=4).matrix, policy)
     assert len(np.unique(raw)) == 1

@@ -98,24 +98,21 @@ def first_sentence(model: TrainedModel) -> str:
     return model.decision.sentences[0]
 
 
-def test_a_model_that_is_better_than_chance_is_promoted_and_no_human_is_said(trained: TrainedModel) -> None:
+def test_a_model_that_is_better_than_chance_is_promoted_and_learned_what_was_complete(trained: TrainedModel) -> None:
     assert trained.decision.outcome == "promoted", trained.decision.sentences
     assert trained.decision.objective == "average precision"
     assert any("human" in sentence and "not given" in sentence for sentence in trained.decision.sentences)
     assert any(sentence.startswith("One gate is held") for sentence in trained.decision.sentences)
+    start = pc.min(trained.gate["day"]).as_py()
+    assert pc.max(trained.training.examples["known"]).as_py() == start
+    assert trained.training.last_day == start - timedelta(days=3)
+    assert (pc.max(trained.gate["day"]).as_py() - start).days + 1 == round(0.2 * DAYS)
 
 
 def test_a_stated_number_of_gates_counts() -> None:
     stated = study(promotion={"minimum_users_with_positives": 100, "bootstrap_resamples": 400, "gates_per_year": 20})
     found = train_on_examples(without_human(examples()), stated)
     assert any("so that in a year of 20 a " in sentence for sentence in found.decision.sentences)
-
-
-def test_what_trains_was_complete_when_the_gate_begins(trained: TrainedModel) -> None:
-    start = pc.min(trained.gate["day"]).as_py()
-    assert pc.max(trained.training.examples["known"]).as_py() == start
-    assert trained.training.last_day == start - timedelta(days=3)
-    assert (pc.max(trained.gate["day"]).as_py() - start).days + 1 == round(0.2 * DAYS)
 
 
 def test_the_gate_ranks_by_the_probability_that_serves_which_loses_nothing_of_the_raw_score() -> None:

@@ -16,13 +16,11 @@ def scattered(count: int, seed: int = 1) -> list[float]:
     return list(0.01 * np.random.default_rng(seed).normal(size=count))
 
 
-def test_nothing_is_known_of_no_week() -> None:
+def test_neither_no_week_nor_scatter_alone_rolls_anything_back() -> None:
     assert not standing([]).is_rolled_back
-
-
-def test_scatter_alone_rolls_nothing_back_and_makes_no_anchor() -> None:
     found = standing(weeks(*scattered(200)))
     assert (found.rolled_back, found.won) == ((), ())
+    assert not standing(weeks(0.0, 0.0, -0.001, error=0.0)).is_rolled_back
 
 
 def test_one_week_alone_never_rolls_back() -> None:
@@ -68,7 +66,3 @@ def test_a_week_has_the_standard_error_of_what_is_left_out() -> None:
     assert found.error == pytest.approx(values.std(ddof=1) / np.sqrt(50))
     assert week_of(0.1, np.array([0.1, 0.2])) is None
     assert week_of(0.1, np.zeros(0)) is None
-
-
-def test_weeks_without_an_error_are_read() -> None:
-    assert not standing(weeks(0.0, 0.0, -0.001, error=0.0)).is_rolled_back

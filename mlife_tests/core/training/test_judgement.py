@@ -87,21 +87,12 @@ def test_a_fold_begins_where_what_served_was_fitted_within_the_weeks() -> None:
     assert fold_starts(DAY, 7, 2, [*without, *within, mondays[1], within[0]]) == sorted({*mondays, *within})
 
 
-def test_each_day_is_asked_of_the_newest_fold_that_has_begun() -> None:
+def test_a_day_and_a_row_belong_to_the_newest_fold_that_has_begun() -> None:
     asked = speaking([fold(1), fold(0)], FIRST - timedelta(days=1), FIRST + timedelta(days=7))
     assert asked == [None, *["m0"] * 7, "m1"]
-
-
-def test_a_row_belongs_to_the_newest_fold_that_has_begun() -> None:
     found = rows_by_fold([fold(1), fold(0)], days(6, 7, 0, 30))
     assert [(one.model_version, places.tolist()) for one, places in found] == [("m0", [0, 2]), ("m1", [1, 3])]
-
-
-def test_a_fold_without_rows_is_not_asked() -> None:
     assert [one.model_version for one, _ in rows_by_fold([fold(0), fold(1)], days(8))] == ["m1"]
-
-
-def test_nobody_is_asked_about_days_before_all_folds() -> None:
     with pytest.raises(InvalidInputError, match=r"1 rows are older than every fold, the first is row 1 of 2026-05-03"):
         rows_by_fold([fold(0)], days(0, -1))
 
@@ -113,18 +104,12 @@ def test_no_model_is_asked_about_a_day_that_it_learned_from() -> None:
     assert rows_by_fold([seen], days(3))[0][1].tolist() == [0]
 
 
-def test_of_two_folds_of_a_day_the_later_given_counts() -> None:
+def test_folds_are_put_in_order_and_cut_at_a_day() -> None:
     assert [one.model_version for one in in_order([fold(1), fold(0), fold(1, "again")])] == ["m0", "again"]
-
-
-def test_from_a_day_on_whoever_was_asked_before_is_asked_still() -> None:
     middle = FIRST + timedelta(days=10)
     kept = since([fold(0), fold(1), fold(2)], middle)
     assert [(one.first_day, one.model_version) for one in kept] == [(middle, "m1"), (fold(2).first_day, "m2")]
     assert since([fold(1)], FIRST) == (fold(1),), "nobody was asked before"
-
-
-def test_until_a_day_only_what_began_before_it() -> None:
     assert until([fold(0), fold(1)], fold(1).first_day) == (fold(0),)
 
 

@@ -61,11 +61,8 @@ def test_a_row_that_was_scored_twice_counts_once_and_agrees_with_either() -> Non
     assert "of 100 negative rows" in found.sentence
 
 
-def test_what_is_no_number_differs() -> None:
+def test_what_is_no_number_differs_and_nothing_recorded_refuses_nothing() -> None:
     assert not parity_in_time(ROWS, SERVED, np.full(100, np.nan), NONE, 0.02).is_met
-
-
-def test_nothing_recorded_is_said_and_refuses_nothing() -> None:
     found = parity_in_time([], np.zeros(0), np.zeros(0), NONE[:0], 0.02)
     assert found.is_met
     assert "No score" in found.sentence

@@ -286,7 +286,7 @@ def test_a_label_without_a_later_maturity_is_immature(day: np.datetime64) -> Non
     assert not example_conditions(replace(e, label_mature_dates=mature), date(2026, 7, 1))[1].is_met
 
 
-def test_a_missing_day_is_refused() -> None:
+def test_a_missing_day_and_columns_of_unlike_length_are_refused() -> None:
     e = examples()
     days = e.as_of_dates.copy()
     days[2] = np.datetime64("NaT")
@@ -294,10 +294,6 @@ def test_a_missing_day_is_refused() -> None:
         _ = replace(e, as_of_dates=days).first_day
     with pytest.raises(InvalidInputError, match="as_of_dates is missing in row 2"):
         example_conditions(replace(e, as_of_dates=days), date(2026, 7, 1))
-
-
-def test_columns_of_unlike_length_are_refused() -> None:
-    e = examples()
     with pytest.raises(InvalidInputError, match=r"GateExamples\.item_ids has 3 rows"):
         replace(e, item_ids=e.item_ids[:3])
     with pytest.raises(InvalidInputError, match=r"Contender\.user_ids has 4 rows, scores 3"):

@@ -316,17 +316,13 @@ def test_odd_columns_have_no_curve_or_a_flat_one_and_break_nothing() -> None:
     assert np.isfinite(base.raw(rows.matrix, spec.model_names)).all()
 
 
-def test_rows_that_show_the_curvature_do_not_decide_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_the_rows_of_the_curvature_nor_layout_decide_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn_of_curves()
     exact = fit_linear_base(rows, BASE_SPEC, BASE_POLICY)
     monkeypatch.setattr(recipes, "CURVATURE_ROWS", 700)
     rough = fit_linear_base(rows, BASE_SPEC, BASE_POLICY)
     names = BASE_SPEC.model_names
     assert rough.raw(rows.matrix, names) == pytest.approx(exact.raw(rows.matrix, names), abs=1e-3)
-
-
-def test_the_same_rows_give_the_same_bits_in_any_layout() -> None:
-    rows = drawn_of_curves()
     other = replace(rows, matrix=np.asfortranarray(rows.matrix))
     first, second = (fit_linear_base(one, BASE_SPEC, BASE_POLICY).to_json() for one in (rows, other))
     assert first == second

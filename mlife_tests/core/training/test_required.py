@@ -235,14 +235,11 @@ def test_a_score_that_depends_on_the_batch_is_found_alone_with_row_and_size() ->
     assert f"60 of 60 rows differ, by up to {gap:.3g}" in condition.sentence
 
 
-def test_the_last_bit_counts() -> None:
+def test_the_last_bit_and_a_probability_of_another_path_count() -> None:
     condition = parity_condition(ByPosition(), MATRIX, 1, 7, reloaded=ByPosition())
     assert not condition.is_met
     assert "Row 3 scores " in condition.sentence
     assert " in another order and " in condition.sentence
-
-
-def test_a_probability_of_another_path_is_found() -> None:
     condition = parity_condition(OnlyProbability(), MATRIX, 5, 7, reloaded=OnlyProbability())
     assert "5 of 5 rows differ, by up to 0.25" in condition.sentence
 
@@ -468,15 +465,12 @@ def test_the_day_and_columns_that_no_model_sees_do_not_hide_a_copy() -> None:
     assert not copies(training, gate).is_met
 
 
-def test_names_that_hold_the_separator_are_not_confused() -> None:
+def test_ids_are_not_confused_by_separators_or_by_names_of_nobody() -> None:
     training = (
         rows_of(1, 400).set_column(0, "who", pa.array(["x|y"] * 400)).set_column(1, "what", pa.array(["z"] * 400))
     )
     gate = training.set_column(0, "who", pa.array(["x"] * 400)).set_column(1, "what", pa.array(["y|z"] * 400))
     assert copies(training, gate).is_met
-
-
-def test_nobody_is_not_somebody_called_none() -> None:
     training = rows_of(1, 400).set_column(0, "who", pa.array(["None"] * 400))
     gate = training.slice(0, 100).set_column(0, "who", pa.nulls(100, pa.string()))
     assert copies(training, gate).is_met

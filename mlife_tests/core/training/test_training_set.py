@@ -96,18 +96,18 @@ def test_examples_are_derived_and_an_apply_counts_within_its_own_window(examples
     assert days["is_clicked"] == fewer["is_clicked"]
 
 
-def test_a_model_of_a_file_has_no_mart_to_learn_from(examples: pa.Table) -> None:
+def test_what_cannot_be_learned_from_is_refused(examples: pa.Table) -> None:
     model = job_applications(Policies())
     of_a_file = replace(model, steps=(), row_id=None, rows=None)
     with pytest.raises(InvalidInputError, match="job_applications has no row_id"):
         build_training_set(examples, of_a_file, as_of=GATE, gate_start=GATE, quarantined=())
-
-
-def test_an_unknown_maturity_is_refused(examples: pa.Table) -> None:
     place = examples.column_names.index("label_mature_date")
     values = examples["label_mature_date"].to_pylist()
     with pytest.raises(InvalidInputError, match="label_mature_date"):
         build(examples.set_column(place, "label_mature_date", pa.array([None, *values[1:]], pa.date32())))
+    early = examples.filter(pc.field("exposure_date") == date(2026, 4, 10)).slice(0, 1)
+    with pytest.raises(InvalidInputError, match="twice"):
+        build(pa.concat_tables([examples, early]))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,6 @@ def test_the_hash_follows_every_value(examples: pa.Table, name: str) -> None:
     column = pa.array(values, examples.schema.field(name).type)
     changed = examples.set_column(examples.column_names.index(name), name, column)
     assert build(changed).data_hash != build(examples).data_hash
-
-
-def test_an_exposure_that_is_there_twice_is_refused(examples: pa.Table) -> None:
-    early = examples.filter(pc.field("exposure_date") == date(2026, 4, 10)).slice(0, 1)
-    with pytest.raises(InvalidInputError, match="twice"):
-        build(pa.concat_tables([examples, early]))
 
 
 def test_gate_days_are_mature_and_weeks_apart() -> None:

@@ -112,12 +112,9 @@ def test_a_few_rows_in_another_unit_are_a_fault(faults, day, pairs_world, share:
     assert faults(pairs_world.replaced(day, pay_usd_per_hour=pay)) == {(PAY, "out_of_range_share")}
 
 
-def test_distances_in_metres_are_a_fault(faults, day, pairs_world) -> None:
+def test_distances_in_metres_are_a_fault_and_pay_that_grew_by_half_is_drift(faults, day, pairs_world) -> None:
     metres = day["distance_km"].to_numpy() * 1_000
     assert ("distance_km", "unit_ratio") in faults(pairs_world.replaced(day, distance_km=metres))
-
-
-def test_pay_that_grew_by_half_is_drift(faults, day, pairs_world) -> None:
     assert faults(pairs_world.replaced(day, pay_usd_per_hour=day[PAY].to_numpy() * 1.5)) == set()
 
 
@@ -173,15 +170,14 @@ def test_a_column_that_one_value_took_over_is_a_fault(faults, sentences, day, pa
     assert "are the same value (20)" in sentences(filled)
 
 
-def test_a_column_without_a_value_is_a_fault(faults, day, pairs_world) -> None:
+def test_a_column_without_a_value_is_a_fault_and_counts_of_behaviour_may_be_zero_for_all(
+    faults, day, pairs_world
+) -> None:
     nothing = pa.array([None] * 600, pa.string())
     empty = day.set_column(day.schema.get_field_index("metro_code"), "metro_code", nothing)
     assert faults(empty) == {("metro_code", "missing_share")}
     assert faults(pairs_world.replaced(day, taste_match=np.full(600, np.nan))) == {("taste_match", "missing_share")}
-
-
-def test_counts_of_behaviour_may_be_the_same_for_all(faults, day, pairs_world) -> None:
-    """Labels that are late make them zero, and that is no fault."""
+    # Labels that are late make them zero, and that is no fault.
     assert faults(pairs_world.replaced(day, user_clicks_7d=np.zeros(600), user_applies_28d=np.zeros(600))) == set()
 
 
@@ -273,14 +269,11 @@ def test_half_or_twice_the_usual_pairs_are_a_fault(reference, rows: int, is_alar
     assert f"{rows:,} candidate pairs" in finding.sentence
 
 
-def test_a_type_that_stopped_landing_is_a_fault() -> None:
+def test_a_type_that_stopped_landing_is_a_fault_unless_it_is_rare_ours_or_not_daily() -> None:
     assert alarms(freshness(LANDED, HISTORY)) == set()
     assert alarms(freshness(LANDED | {"impression": 0}, HISTORY)) == {("impression", "freshness")}
     assert alarms(freshness(LANDED | {"impression": 999}, HISTORY)) == {("impression", "freshness")}
     assert alarms(freshness({"impression": 9_000}, HISTORY)) == {("user_snapshot", "freshness")}
-
-
-def test_rare_types_ours_and_those_that_do_not_land_daily_may_be_absent() -> None:
     told = {finding.column for finding in freshness(LANDED, HISTORY)}
     assert told == {"impression", "click", "user_snapshot"}
     weekly = {"consent": [0, 150, 0, 0]}
@@ -361,13 +354,10 @@ def test_a_stray_file_beside_good_ones_is_reported_and_a_lost_type_is_a_fault(
         assert f"{landed:,} good rows landed" in finding.sentence
 
 
-def test_duplicates_are_not_counted_as_refused() -> None:
+def test_duplicates_are_not_counted_as_refused_and_no_count_is_negative() -> None:
     twice = refused(5_000, Reason.DUPLICATE_EVENT_ID)
     (finding,) = quality.refusals([twice], {"user_snapshot": 5_000}, HISTORY, POLICY)
     assert (finding.is_alarm, finding.statistic) == (False, 0.0)
-
-
-def test_a_negative_count_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="user_snapshot refused -1 rows as out_of_range"):
         refused(-1)
 

@@ -93,17 +93,13 @@ def test_the_form_of_the_law() -> None:
     assert small.rate == pytest.approx(18 / 41)
 
 
-def test_every_measure_is_compared_by_every_attribute() -> None:
+def test_every_measure_is_compared_by_every_attribute_and_answers_are_never_guessed() -> None:
     audit = audit_fairness("m", *world(), POLICY)
     assert [(one.measure, one.attribute) for one in audit.tables] == [
         (m, a) for m in MEASURES for a in results.ATTRIBUTES
     ]
     assert [len(one.rows) for one in audit.tables] == [2, 3, 6] * 3
     assert len(audit.compared) == 3 * (1 + 2 + 5)
-
-
-def test_unknown_answers_are_counted_and_never_guessed() -> None:
-    audit = audit_fairness("m", *world(), POLICY)
     counts = {one.attribute: one.unknown_users for one in audit.tables if one.measure == "selection"}
     assert counts == {"sex": 60, "race_ethnicity": 120, "sex_and_race_ethnicity": 150}
     for one in audit.tables:
@@ -112,6 +108,9 @@ def test_unknown_answers_are_counted_and_never_guessed() -> None:
     shown = [record for record in audit.records() if record["category"] == UNKNOWN]
     assert len(shown) == 9
     assert all(record["rate"] is None and not record["is_judged"] for record in shown)
+    spent = sum(one.alpha * len(one.rows) * (len(one.rows) - 1) for one in audit.tables)
+    assert spent == pytest.approx(POLICY.fairness_one_sided_alpha)
+    assert any("at most 0.025" in note and "Bonferroni" in note for note in audit.notes)
 
 
 def test_users_without_a_choice_are_left_out_of_exposure_only() -> None:
@@ -121,13 +120,6 @@ def test_users_without_a_choice_are_left_out_of_exposure_only() -> None:
     audit = audit_fairness("m", replace(found, valued_exposure=exposure), sex, ethnicity, POLICY)
     assert {one.left_out_users for one in audit.tables if one.measure == "exposure"} == {500}
     assert {one.left_out_users for one in audit.tables if one.measure != "exposure"} == {0}
-
-
-def test_alpha_is_divided_among_all_ordered_pairs_of_all_tables() -> None:
-    audit = audit_fairness("m", *world(), POLICY)
-    spent = sum(one.alpha * len(one.rows) * (len(one.rows) - 1) for one in audit.tables)
-    assert spent == pytest.approx(POLICY.fairness_one_sided_alpha)
-    assert any("at most 0.025" in note and "Bonferroni" in note for note in audit.notes)
 
 
 @pytest.mark.parametrize("alpha", [0.0031, 0.0002])
@@ -197,14 +189,11 @@ def test_groups_are_resampled_independently() -> None:
     assert (1 - row.lower) / NormalDist().inv_cdf(1 - table.alpha) == pytest.approx(error, rel=0.15)
 
 
-def test_enough_people_settle_it() -> None:
+def test_enough_people_settle_it_by_the_minimum_of_the_policy() -> None:
     audit = audit_fairness("m", *world(users=40_000), POLICY)
     condition = fairness_condition(audit, "m")
     assert condition.is_met
     assert condition.sentence == "All 24 impact ratios are proven to be at least 0.8."
-
-
-def test_the_minimum_is_that_of_the_policy() -> None:
     strict = replace(POLICY, impact_ratio_minimum=0.99)
     found = world(0.3, 0.36, users=20_000)
     assert fairness_condition(audit_fairness("m", *found, POLICY), "m").is_met
@@ -416,13 +405,9 @@ def test_exposure_is_discounted_by_rank_and_relative_to_the_users_own_candidates
     assert found[0] == pytest.approx(discount[0] / discount.sum())
     assert np.isnan(found[1:]).all()
     assert measured(depth=1).valued_exposure[0] == 1.0
-
-
-def test_what_is_worth_the_median_is_valued() -> None:
     found = user_outcomes(
         ["u"] * 3, ["a", "b", "c"], np.arange(3.0), np.array([9.0, 12.0, 15.0]), budget=1, depth=3, seed=1
     )
-    discount = 1 / np.log2([2.0, 3.0, 4.0])
     assert found.valued_exposure[0] == pytest.approx((discount[0] + discount[1]) / discount.sum())
 
 
@@ -478,8 +463,5 @@ def test_a_picture_is_small_and_the_same_bytes() -> None:
     assert pictures[0].startswith(PNG)
     assert len(pictures[0]) < 40_000
     assert pictures[0] == pictures[1] != pictures[2]
-
-
-def test_an_audit_without_a_judged_group_has_a_picture() -> None:
     nobody, found = labels([UNKNOWN] * 50), outcomes(np.ones(50, dtype=bool), np.full(50, np.nan))
     assert results.plot_impact_ratios(audit_fairness("m", found, nobody, nobody, POLICY)).startswith(PNG)
