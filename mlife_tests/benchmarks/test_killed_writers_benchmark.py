@@ -84,14 +84,13 @@ def test_a_line_that_a_kill_cut_off_is_not_one(killed_writers_bench: ModuleType,
     assert killed_writers_bench.noted(journal) == [(0, "begun"), (0, "done")]
 
 
-def test_a_log_that_holds_everything_is_sound(written) -> None:
+def test_a_log_that_holds_everything_is_sound_and_an_event_in_two_files_is_not_there_once(
+    written, killed_writers_bench: ModuleType, s3_place: Bucket
+) -> None:
     result, hashes = written(BATCHES, {})
     assert result.is_sound
     assert result.manifests == 3
     assert written(BATCHES, hashes)[0].is_sound
-
-
-def test_an_event_in_two_files_is_not_there_once(killed_writers_bench: ModuleType, written, s3_place: Bucket) -> None:
     _, log = killed_writers_bench.open_log(s3_place)
     log.append("click", killed_writers_bench.batch_rows(1, 1), writer="other")
     assert written(BATCHES, {})[0].lost

@@ -198,12 +198,11 @@ def test_of_200_worlds_the_share_itself_must_be_90_to_98_percent(
     assert bool(result(off_policy_bench, covered).broken) is is_broken
 
 
-def test_of_few_worlds_only_what_chance_cannot_explain_is_broken(off_policy_bench: ModuleType) -> None:
+def test_of_few_worlds_only_what_chance_cannot_explain_is_broken_and_refusals_are_no_coverage(
+    off_policy_bench: ModuleType,
+) -> None:
     assert result(off_policy_bench, 20, 20).broken == ()
     assert result(off_policy_bench, 12, 20).broken == ("ips covers 60.0%, claimed 90% to 98%",)
-
-
-def test_coverage_among_the_few_worlds_that_were_not_refused_is_no_coverage(off_policy_bench: ModuleType) -> None:
     assert result(off_policy_bench, 181, 190, refused=10).broken == ()
     assert result(off_policy_bench, 181, 189, refused=11).broken == ("11 of 200 worlds refused, claimed at most 5%",)
 

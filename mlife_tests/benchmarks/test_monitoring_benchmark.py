@@ -53,7 +53,7 @@ def row(tables: ModuleType, expected: str, within: int = 4):
     return tables.Row("x", "new_city", 1.0, 5, expected, within, "told")
 
 
-def test_windows_count_what_was_exported_by_the_eve(lived) -> None:
+def test_windows_count_what_was_exported_by_the_eve_and_closed_jobs_are_not_listed(lived) -> None:
     market, records = lived
     users, jobs = market.user_features(), market.job_features()
     views = np.concatenate([record.impressions.person for record in records[-7:]])
@@ -69,10 +69,6 @@ def test_windows_count_what_was_exported_by_the_eve(lived) -> None:
     }
     expected = [(market.day - last[person]).days if person in last else None for person in range(300)]
     assert users["days_since_last_click"].to_pylist() == expected
-
-
-def test_closed_and_expired_jobs_are_not_listed(lived) -> None:
-    market, records = lived
     listed = set(market.job_features()["job_id"].to_pylist())
     closed = {f"job_{job:07d}" for record in records for job in record.closings.job.tolist()}
     assert closed

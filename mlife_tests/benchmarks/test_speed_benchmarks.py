@@ -286,15 +286,12 @@ def summary(*gates: tuple[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_promotion_after_the_drift_answers_it(demos_bench: ModuleType) -> None:
+def test_a_promotion_after_the_drift_answers_it_and_no_other_gate(demos_bench: ModuleType) -> None:
     gates = ("2026-06-01", "promoted"), ("2026-06-08", "refused"), ("2026-06-12", "promoted")
     found = demos_bench.answer(summary(*gates))
     assert found["answered"] == {"day": 11, "outcome": "promoted", "said": "promoted on 2026-06-12"}
     assert [one["day"] for one in found["gates"]] == [7, 11]
-
-
-def test_the_first_champion_and_refusals_answer_nothing(demos_bench: ModuleType) -> None:
-    """What is promoted on day 4 has seen no click of the drift's first day."""
+    # What is promoted on day 4 has seen no click of the drift's first day.
     gates = ("2026-06-01", "promoted"), ("2026-06-05", "promoted"), ("2026-06-08", "refused")
     found = demos_bench.answer(summary(*gates))
     assert found["answered"] is None

@@ -193,14 +193,11 @@ def test_texts_raise_applications(texted_worlds) -> None:
     assert sum(applies(record, is_text=True) for record in texted_worlds["texted"]) > 20
 
 
-def test_texts_tire_people(texted_worlds) -> None:
+def test_texts_tire_people_and_leave_other_draws_alone(texted_worlds) -> None:
     clicks = [int(((one.outcomes.kind == CLICK) & one.outcomes.is_text).sum()) for one in texted_worlds["texted"]]
     fatigued = 0.91**8
     assert sum(clicks[8:12]) < 0.75 * sum(clicks[1:5])
     assert sum(clicks[8:12]) > fatigued * 0.6 * sum(clicks[1:5])
-
-
-def test_texts_leave_other_draws_alone(texted_worlds) -> None:
     for silent, texted in zip(texted_worlds["silent"][:2], texted_worlds["texted"][:2], strict=True):
         assert np.array_equal(silent.impressions.person, texted.impressions.person)
         assert np.array_equal(silent.vacancies.pay, texted.vacancies.pay)

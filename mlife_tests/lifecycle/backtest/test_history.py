@@ -94,25 +94,18 @@ def test_another_policy_is_another_history(history, rows, model):
     assert history(table, simpler).content_hash != history(table, plain).content_hash, "a fit holds the simple rule too"
 
 
-def test_too_short_a_history_says_how_many_days_are_needed(rows, model):
+def test_a_history_that_is_empty_or_too_short_says_what_is_needed(rows, model):
     with pytest.raises(NotEnoughEvidenceError, match=r"spans 60 days .* at least 96 are needed: 40 .* 8 blocks of 7"):
         prepare_history(rows(days=60), model(), today=TODAY)
-
-
-def test_no_rows_are_reported(rows, model):
     with pytest.raises(NotEnoughEvidenceError, match="no rows"):
         prepare_history(rows().slice(0, 0), model(), today=TODAY)
 
 
-def test_a_label_of_the_future_is_refused_by_row(rows, model):
+def test_labels_of_the_future_and_repeated_rows_are_refused_by_row(rows, model):
     table = rows()
     last = pc.max(table["known"]).as_py()
     with pytest.raises(InvalidInputError, match=r"known of 60 rows is after today, .* row 7740 with .*leave them out"):
         prepare_history(table, model(), today=date.fromordinal(last.toordinal() - 1))
-
-
-def test_repeated_rows_are_refused_with_what_repeats(rows, model):
-    table = rows()
     table = pa.concat_tables([table, table.slice(5, 1)])
     found = re.escape("2 rows have the same who w5, day 2025-01-01; the gate judges each once: keep one, or name")
     with pytest.raises(InvalidInputError, match=found):
@@ -153,19 +146,13 @@ def test_a_history_of_eighteen_thousand_rows_is_not_eaten_by_its_warmup(declared
     assert fitted.monitoring.minimum_mature_positives == 100, "those of two weeks are more than the default"
 
 
-def test_two_windows_fit_into_a_week(declared):
+def test_a_short_history_keeps_days_to_compare_on_and_windows_to_watch(declared):
     fitted, _ = sizes_of(declared, days=400, rows_per_day=80, rate=0.3)
     assert fitted.monitoring.sample_rows_per_day == 280
-
-
-def test_a_short_history_keeps_days_to_compare_on(declared):
     fitted, sizes = sizes_of(declared, days=100, rows_per_day=400, rate=0.2)
     assert sizes.derived[WARMUP] == fitted.backtest.warmup_days == 28, "no fewer than the gate needs"
     assert sizes_of(declared, days=140, rows_per_day=50, rate=0.2)[1].derived == {WARMUP: 35, WINDOW: 200}
     assert sizes_of(declared, days=40, rows_per_day=400, rate=0.2)[0].backtest.warmup_days == 28
-
-
-def test_eight_windows_close_while_the_warmup_lasts(declared):
     monthly = replace(declared, backtest=BacktestPolicy(naive_retrain_days=30))
     fitted, _ = sizes_of(monthly, days=160, rows_per_day=80, rate=0.2)
     assert fitted.monitoring.sample_rows_per_day == 80 * 40 // WINDOWS_MINIMUM
